@@ -1,0 +1,1 @@
+"""netd-chat, the terminal client."""

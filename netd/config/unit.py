@@ -1,0 +1,53 @@
+"""Durations (`"10s"`, `"500ms"`, `"2m"`) and sizes (`"64KiB"`), as text or plain numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `"10s"`, `"500ms"`, `"1.5m"`; ValueError names the units allowed."""
+    return _quantity(text, _SECONDS, "s", "a duration")
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `"64KiB"`, `"1MB"`, `"512B"`; ValueError names the units allowed."""
+    return round(_quantity(text, _BYTES, "B", "a size"))
+
+
+def _quantity(text: str, units: dict[str, float] | dict[str, int], bare: str, what: str) -> float:
+    match = _QUANTITY.fullmatch(text.strip())
+    unit = (match[2] or bare) if match else ""
+    if match is None or unit not in units:
+        raise ValueError(f"{text!r} is not {what}; write a number and one of {', '.join(units)}")
+    return float(match[1]) * units[unit]
+
+
+def _read_duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _read_size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_read_duration),
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema({"type": ["string", "number"], "description": "10s, 500ms, 2m, or seconds"}),
+]
+
+Size = Annotated[
+    int,
+    BeforeValidator(_read_size),
+    Field(ge=0),
+    WithJsonSchema({"type": ["string", "integer"], "description": "64KiB, 1MB, or bytes"}),
+]

@@ -1,0 +1,1 @@
+"""The kinds of service, one module or package each; no kind knows another."""

@@ -1,0 +1,1 @@
+"""What the operating system does for netd, knowing nothing of listeners or configuration."""
