@@ -78,7 +78,9 @@ class Address:
 
 def _checked_path(path: str) -> str:
     if not path.startswith("/"):
-        raise ValueError(f"a socket's path must be absolute, as in unix:///run/x.sock, not {path!r}")
+        raise ValueError(
+            f"a socket's path must be absolute, as in unix:///run/x.sock, not {path!r}"
+        )
     if "\0" in path or len(path.encode()) > _MAX_SUN_PATH_BYTES:
         raise ValueError(f"a socket's path holds at most {_MAX_SUN_PATH_BYTES} bytes and no NUL")
     return path

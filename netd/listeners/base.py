@@ -1,0 +1,163 @@
+"""What every kind of listener is made of: its name, its options, its service, its worker.
+
+A worker process runs one service in one loop. This module turns the link's messages into
+calls on the service and the service's counters into heartbeats; what a service does with its
+connections is its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from netd.config.address import ALL_SCHEMES, Address, Scheme
+from netd.config.model import ListenerOptions
+from netd.errors import NetdError, Problem
+from netd.protocols.link import (
+    Configure,
+    Drain,
+    Failed,
+    Heartbeat,
+    Message,
+    Ready,
+    format_message,
+    parse_message,
+)
+from netd.runtime.channel import Channel, ChannelClosedError
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ, WRITE, EpollPoller
+
+HEARTBEAT_PERIOD_S = 1.0
+
+log = logging.getLogger("netd")
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningSocket:
+    """An open socket and the configured address it stands on; several may share an address."""
+
+    address: Address
+    sock: socket.socket  # non-blocking
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self.sock.fileno()
+
+
+class Service(Protocol):
+    """What a worker does; one object for the worker's whole life."""
+
+    def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
+        """Serve so from now on, in place of any options and sockets before.
+
+        Sockets that are no longer named are served empty (accept until nothing waits) and
+        closed; established connections go on. All-or-nothing: a NetdError raised here leaves
+        what was before in force, and the reload that asked is rolled back.
+        """
+
+    def drain(self, within_s: float | None, *, stopping: bool) -> None:
+        """Accept what waits, close the listening sockets, finish what is open, stop the loop.
+
+        Past `within_s` seconds what is still open is closed; None waits as long as it takes.
+        Call `loop.stop()` when nothing is left.
+        """
+
+    def counters(self) -> dict[str, int]:
+        """At least connections (now), accepted, refused, bytes_in and bytes_out (in all)."""
+
+
+def accept_nothing_more(_options: ListenerOptions) -> tuple[Problem, ...]:
+    """The check of a kind that has nothing to check beyond its model."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of listener, as the supervisor and the command line see it."""
+
+    name: str
+    options: type[ListenerOptions]
+    service: Callable[[Loop], Service]
+    probe: Callable[[str, Address, float], str]
+    """Speak the protocol to (listener, bound address) within so many seconds; returns what came
+    back, for a person to read. Raises NetdError or OSError if the listener is sick."""
+    schemes: frozenset[Scheme] = ALL_SCHEMES
+    max_workers: int = 64
+    check: Callable[[ListenerOptions], tuple[Problem, ...]] = accept_nothing_more
+    """Problems of the options with this machine's files (missing directory, unreadable key);
+    each Problem's key is relative to the listener (`routes.0.directory`)."""
+
+
+def serve(kind: Kind, channel: Channel) -> None:
+    """Run a worker of `kind` until it is drained or the supervisor is gone."""
+    loop = Loop(EpollPoller())
+    _Worker(kind, channel, loop).run()
+
+
+class _Worker:
+    def __init__(self, kind: Kind, channel: Channel, loop: Loop) -> None:
+        self._kind = kind
+        self._channel = channel
+        self._loop = loop
+        self._service = kind.service(loop)
+
+    def run(self) -> None:
+        self._loop.watch(self._channel.fileno(), READ, self._on_channel_ready)
+        self._loop.call_every(HEARTBEAT_PERIOD_S, self._beat)
+        self._loop.run()
+        self._beat()
+
+    def _on_channel_ready(self, mask: int) -> None:
+        if mask & WRITE:
+            self._channel.flush()
+        if mask & ~WRITE:
+            self._read()
+        self._watch_channel()
+
+    def _read(self) -> None:
+        try:
+            lines = self._channel.receive()
+        except ChannelClosedError:
+            log.error("the supervisor is gone")  # noqa: TRY400 (no traceback: nothing raised)
+            raise SystemExit(1) from None
+        for line in lines:
+            self._obey(parse_message(line))
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case Configure():
+                self._send(self._configure(message))
+            case Drain():
+                self._service.drain(message.within_s, stopping=message.stopping)
+            case _:
+                raise AssertionError(f"not for a worker: {message}")
+
+    def _configure(self, message: Configure) -> Ready | Failed:
+        descriptors = self._channel.take_descriptors(len(message.sockets))
+        sockets = [
+            ListeningSocket(Address.parse(text), socket.socket(fileno=fd))
+            for text, fd in zip(message.sockets, descriptors, strict=True)
+        ]
+        try:
+            self._service.configure(self._kind.options.model_validate(message.options), sockets)
+        except NetdError as error:
+            for each in sockets:
+                each.sock.close()
+            return Failed(str(error))
+        return Ready()
+
+    def _beat(self) -> None:
+        if not self._channel.has_unsent:
+            self._send(Heartbeat(self._service.counters()))
+
+    def _send(self, message: Message) -> None:
+        self._channel.send(format_message(message))
+        self._watch_channel()
+
+    def _watch_channel(self) -> None:
+        self._loop.change(
+            self._channel.fileno(), READ | WRITE if self._channel.has_unsent else READ
+        )

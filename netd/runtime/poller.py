@@ -1,0 +1,116 @@
+"""The kernel's three ways to wait for many descriptors, behind one shape.
+
+epoll keeps the set of descriptors in the kernel and answers in time proportional to the ready
+ones; poll is handed the whole set at each call; select is too, and sees no descriptor whose
+number is FD_SETSIZE or more. All three are used level-triggered.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+from typing import Final, Protocol
+
+READ: Final = select.EPOLLIN
+WRITE: Final = select.EPOLLOUT
+FD_SETSIZE: Final = 1024  # select(2): fixed by the C library
+
+Ready = list[tuple[int, int]]
+
+
+class PollerFullError(Exception):
+    """The descriptor's number is beyond what this poller can watch."""
+
+
+class Poller(Protocol):
+    """Watches descriptors for READ and WRITE; `poll` gives (descriptor, mask) pairs.
+
+    A mask may carry bits besides READ and WRITE (an error, a hang-up): any bit other than
+    WRITE means that reading will tell what happened.
+    """
+
+    def add(self, fd: int, mask: int) -> None:
+        """Watch a descriptor; PollerFullError where it cannot be."""
+
+    def change(self, fd: int, mask: int) -> None:
+        """Watch a known descriptor for something else."""
+
+    def remove(self, fd: int) -> None:
+        """Stop watching a descriptor, which must still be open."""
+
+    def poll(self, timeout_s: float) -> Ready:
+        """Wait until something is ready, at most `timeout_s` (infinity waits for ever)."""
+
+    def close(self) -> None:
+        """Give back what the poller itself holds."""
+
+
+class EpollPoller:
+    """epoll(7)."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self.add = self._epoll.register
+        self.change = self._epoll.modify
+        self.remove = self._epoll.unregister
+        self.close = self._epoll.close
+
+    def poll(self, timeout_s: float) -> Ready:
+        return self._epoll.poll(-1 if timeout_s == math.inf else timeout_s, 512)
+
+
+class PollPoller:
+    """poll(2)."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self.add = self._poll.register
+        self.change = self._poll.modify
+        self.remove = self._poll.unregister
+
+    def poll(self, timeout_s: float) -> Ready:
+        return self._poll.poll(None if timeout_s == math.inf else math.ceil(timeout_s * 1000))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class SelectPoller:
+    """select(2)."""
+
+    def __init__(self) -> None:
+        self._readers: set[int] = set()
+        self._writers: set[int] = set()
+
+    def add(self, fd: int, mask: int) -> None:
+        if fd >= FD_SETSIZE:
+            raise PollerFullError(f"select watches descriptors below {FD_SETSIZE}, not {fd}")
+        self.change(fd, mask)
+
+    def change(self, fd: int, mask: int) -> None:
+        (self._readers.add if mask & READ else self._readers.discard)(fd)
+        (self._writers.add if mask & WRITE else self._writers.discard)(fd)
+
+    def remove(self, fd: int) -> None:
+        self._readers.discard(fd)
+        self._writers.discard(fd)
+
+    def poll(self, timeout_s: float) -> Ready:
+        timeout = None if timeout_s == math.inf else timeout_s
+        readable, writable, _ = select.select(self._readers, self._writers, (), timeout)
+        if not writable:
+            return [(fd, READ) for fd in readable]
+        ready = dict.fromkeys(readable, READ)
+        for fd in writable:
+            ready[fd] = ready.get(fd, 0) | WRITE
+        return list(ready.items())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+POLLERS: Final[dict[str, type[EpollPoller | PollPoller | SelectPoller]]] = {
+    "epoll": EpollPoller,
+    "poll": PollPoller,
+    "select": SelectPoller,
+}

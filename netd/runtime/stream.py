@@ -1,0 +1,161 @@
+"""A connected stream socket on a loop, with bounded output.
+
+What is written during a turn is gathered and sent at its end, in one system call where the
+socket takes it; the rest waits until the socket is writable. An owner that outruns its peer is
+told by `unsent_bytes` and decides for itself; past `max_unsent_bytes` the stream is cut.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ, WRITE
+
+_CHUNK_BYTES: Final = 65536
+_GONE = (BrokenPipeError, ConnectionResetError, TimeoutError)
+
+
+class Stream:
+    """Reads what comes, sends what is written, says once when it is over.
+
+    `on_data(data)` gets each chunk; `on_end()` the peer's end-of-file, after which the stream
+    still writes; `on_closed(why)` comes exactly once, when the socket is closed.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_dirty",
+        "_fd",
+        "_loop",
+        "_max_unsent_bytes",
+        "_on_closed",
+        "_on_data",
+        "_on_end",
+        "_reading",
+        "_unsent",
+        "bytes_in",
+        "bytes_out",
+        "sock",
+        "unsent_bytes",
+    )
+
+    def __init__(  # noqa: PLR0913 (its three callbacks are its interface)
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        *,
+        on_data: Callable[[bytes], object],
+        on_end: Callable[[], object],
+        on_closed: Callable[[str], object],
+        max_unsent_bytes: int,
+    ) -> None:
+        """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
+        sock.setblocking(False)
+        self.sock = sock
+        self._fd = sock.fileno()
+        self._loop = loop
+        self._on_data, self._on_end, self._on_closed = on_data, on_end, on_closed
+        self._max_unsent_bytes = max_unsent_bytes
+        self._unsent: list[bytes] = []
+        self._reading = True
+        self._dirty = False
+        self._closing: str | None = None
+        self.unsent_bytes = self.bytes_in = self.bytes_out = 0
+        loop.watch(self._fd, READ, self._on_ready)
+
+    @property
+    def is_open(self) -> bool:
+        """True until the socket is closed."""
+        return self._fd >= 0
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the end of this turn; a stream that is closing takes no more."""
+        if self._closing is not None or self._fd < 0:
+            return
+        self._unsent.append(data)
+        self.unsent_bytes += len(data)
+        if not self._dirty:
+            self._dirty = True
+            self._loop.defer(self._flush)
+
+    def finish(self, why: str) -> None:
+        """Close once everything written has been sent."""
+        if self._closing is None:
+            self._closing = why
+            self._reading = False
+            self._loop.defer(self._flush)
+
+    def close(self, why: str) -> None:
+        """Close now; what was not sent is lost."""
+        if self._fd < 0:
+            return
+        self._loop.forget(self._fd)
+        self._fd = -1
+        self.sock.close()
+        self._unsent.clear()
+        self._on_closed(why)
+
+    def _on_ready(self, mask: int) -> None:
+        if mask & WRITE:
+            self._flush()
+        if mask & ~WRITE and self._fd >= 0:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = self.sock.recv(_CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.close(_reason(error))
+            return
+        self.bytes_in += len(data)
+        if data:
+            if self._reading:
+                self._on_data(data)
+        elif self._reading:
+            self._reading = False
+            self._watch()
+            self._on_end()
+        else:
+            self.close("connection closed by peer")
+
+    def _flush(self) -> None:
+        self._dirty = False
+        if self._fd < 0:
+            return
+        if self._unsent and not self._send():
+            return
+        if not self._unsent and self._closing is not None:
+            self.close(self._closing)
+        elif self.unsent_bytes > self._max_unsent_bytes:
+            self.close("output queue exceeded")
+        else:
+            self._watch()
+
+    def _send(self) -> bool:
+        data = b"".join(self._unsent)
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.close(_reason(error))
+            return False
+        self.bytes_out += sent
+        self.unsent_bytes -= sent
+        self._unsent = [data[sent:]] if sent < len(data) else []
+        return True
+
+    def _watch(self) -> None:
+        mask = READ if self._reading else 0
+        self._loop.change(self._fd, mask | WRITE if self._unsent else mask)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, _GONE):
+        return (error.strerror or "connection lost").lower()
+    raise error
