@@ -69,9 +69,14 @@ class Service(Protocol):
         """At least connections (now), accepted, refused, bytes_in and bytes_out (in all)."""
 
 
-def accept_nothing_more(_options: ListenerOptions) -> tuple[Problem, ...]:
+def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
     """The check of a kind that has nothing to check beyond its model."""
     return ()
+
+
+def no_hint(_address: Address) -> str:
+    """The hint of a kind that has none."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,11 @@ class Kind:
     probe: Callable[[str, Address, float], str]
     """Speak the protocol to (listener, bound address) within so many seconds; returns what came
     back, for a person to read. Raises NetdError or OSError if the listener is sick."""
+    hint: Callable[[Address], str] = no_hint
+    """A command that tries the listener at a bound address: `curl http://127.0.0.1:8080/`."""
     schemes: frozenset[Scheme] = ALL_SCHEMES
     max_workers: int = 64
-    check: Callable[[ListenerOptions], tuple[Problem, ...]] = accept_nothing_more
+    check: Callable[[ListenerOptions], tuple[Problem, ...]] = no_problems
     """Problems of the options with this machine's files (missing directory, unreadable key);
     each Problem's key is relative to the listener (`routes.0.directory`)."""
 

@@ -7,6 +7,7 @@ anybody behind. The caller must be single-threaded: fork copies one thread and e
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -56,6 +57,12 @@ class Process:
             return None
         os.close(self.pidfd)
         return Exit(info.si_status, info.si_code != os.CLD_EXITED)
+
+
+def rename(title: str) -> None:
+    """Show this process as `title`, of which `ps` keeps 15 bytes (proc_pid_comm(5))."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="utf-8") as comm:
+        comm.write(title)
 
 
 def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process:

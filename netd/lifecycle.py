@@ -1,0 +1,89 @@
+"""One worker's life as a table, and when to start it again. Pure: `now` is passed in."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import Final
+
+_MAX_STARTS_PER_MINUTE: Final = 10
+_MINUTE_S: Final = 60.0
+_FIRST_DELAY_S: Final = 0.25
+_MAX_DELAY_S: Final = 30.0
+
+
+class State(enum.StrEnum):
+    """Where a worker stands."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    DRAINING = "draining"
+    BACKOFF = "backoff"
+    ENDED = "ended"
+
+
+class Event(enum.Enum):
+    """What can happen to it."""
+
+    READY = enum.auto()  # it said that its configuration is in force
+    EXITED = enum.auto()  # its process ended
+    DUE = enum.auto()  # the wait before its next start is over
+    DRAIN = enum.auto()  # it is to finish and go
+
+
+TRANSITIONS: Final = {
+    (State.STARTING, Event.READY): State.SERVING,
+    (State.STARTING, Event.EXITED): State.BACKOFF,
+    (State.STARTING, Event.DRAIN): State.DRAINING,
+    (State.SERVING, Event.READY): State.SERVING,
+    (State.SERVING, Event.EXITED): State.BACKOFF,
+    (State.SERVING, Event.DRAIN): State.DRAINING,
+    (State.DRAINING, Event.READY): State.DRAINING,
+    (State.DRAINING, Event.EXITED): State.ENDED,
+    (State.DRAINING, Event.DRAIN): State.DRAINING,
+    (State.BACKOFF, Event.DUE): State.STARTING,
+    (State.BACKOFF, Event.DRAIN): State.ENDED,
+    (State.ENDED, Event.DUE): State.ENDED,
+    (State.ENDED, Event.DRAIN): State.ENDED,
+}
+
+
+class RestartPolicy:
+    """How long to wait before a worker that ended is started again.
+
+    The first restart comes at once; then the wait doubles from a quarter of a second up to half
+    a minute, with up to half of it added by chance so that workers do not restart in step. A
+    worker never starts more than ten times a minute, and one that lived a whole minute is
+    forgiven what came before.
+    """
+
+    def __init__(self) -> None:
+        self._starts: deque[float] = deque(maxlen=_MAX_STARTS_PER_MINUTE)
+        self._failures = 0
+
+    def on_start(self, now: float) -> None:
+        """Remember a start."""
+        self._starts.append(now)
+
+    def delay_after_exit(self, now: float, chance: float) -> float:
+        """Seconds to wait; `chance` is from [0, 1)."""
+        if self._starts and now - self._starts[-1] >= _MINUTE_S:
+            self._failures = 0
+        self._failures += 1
+        return max(self._doubled(chance), self._until_allowed(now))
+
+    @property
+    def is_settled(self) -> bool:
+        """True unless it ended more than once without a stable minute between."""
+        return self._failures <= 1
+
+    def _doubled(self, chance: float) -> float:
+        if self._failures == 1:
+            return 0.0
+        delay = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** (self._failures - 2))
+        return delay * (1 + chance / 2)
+
+    def _until_allowed(self, now: float) -> float:
+        if len(self._starts) < _MAX_STARTS_PER_MINUTE:
+            return 0.0
+        return max(0.0, self._starts[0] + _MINUTE_S - now)

@@ -1,0 +1,52 @@
+"""What must be done to get from the running configuration to the desired one. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netd.config.model import Config, ListenerOptions, needs_new_worker
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Each listener that is in either configuration, by what is to happen to it."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()  # new workers take over, the old ones drain
+    reconfigured: tuple[str, ...] = ()  # the running workers take the new options
+    unchanged: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = (
+            (self.added, "added"),
+            (self.removed, "removed"),
+            (self.replaced, "replaced"),
+            (self.reconfigured, "reconfigured"),
+        )
+        told = [f"{what} {', '.join(names)}" for names, what in parts if names]
+        return "; ".join(told) or "nothing changed"
+
+
+def diff(running: Config, desired: Config) -> Plan:
+    """The plan that turns `running` into `desired`."""
+    old, new = running.listeners, desired.listeners
+    both = [name for name in new if name in old]
+    replaced = [name for name in both if _is_replaced(old[name], new[name])]
+    unchanged = [name for name in both if old[name] == new[name]]
+    return Plan(
+        added=tuple(name for name in new if name not in old),
+        removed=tuple(name for name in old if name not in new),
+        replaced=tuple(replaced),
+        reconfigured=tuple(n for n in both if n not in replaced and n not in unchanged),
+        unchanged=tuple(unchanged),
+    )
+
+
+def _is_replaced(old: ListenerOptions, new: ListenerOptions) -> bool:
+    if type(old) is not type(new):
+        return True
+    return any(
+        needs_new_worker(type(new), field) and getattr(old, field) != getattr(new, field)
+        for field in type(new).model_fields
+    )

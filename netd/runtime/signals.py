@@ -1,0 +1,38 @@
+"""Signals as loop events: the handler does nothing, its number arrives on a descriptor."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from types import FrameType
+
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ
+
+
+class SignalWatch:
+    """Calls back on the loop for each signal, from `signal.set_wakeup_fd`."""
+
+    def __init__(
+        self, loop: Loop, callbacks: Mapping[signal.Signals, Callable[[], object]]
+    ) -> None:
+        self._callbacks = callbacks
+        self._arrived, wakeup = socket.socketpair()
+        self._arrived.setblocking(False)
+        wakeup.setblocking(False)
+        self._wakeup = wakeup
+        signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+        for signum in callbacks:
+            signal.signal(signum, _on_signal)
+        loop.watch(self._arrived.fileno(), READ, self._on_ready)
+
+    def _on_ready(self, _mask: int) -> None:
+        for number in self._arrived.recv(4096):
+            callback = self._callbacks.get(signal.Signals(number))
+            if callback is not None:
+                callback()
+
+
+def _on_signal(_number: int, _frame: FrameType | None) -> None:
+    """The wakeup descriptor has carried the news already."""

@@ -1,0 +1,79 @@
+"""systemd's side of the process: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
+
+Outside systemd every call is harmless: there is nobody to tell and nothing to take over.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+from typing import Final
+
+import sdnotify
+
+_FIRST_PASSED_FD: Final = 3
+
+
+class Notifier:
+    """Tells the service manager how the daemon is."""
+
+    def __init__(self) -> None:
+        self._watchdog_usec = _watchdog_usec()
+        self._notifier = sdnotify.SystemdNotifier()
+
+    def ready(self, status: str) -> None:
+        """The configuration is in force, first or anew."""
+        self._tell("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """A reload begins; systemd waits for `ready`. MONOTONIC_USEC is not optional."""
+        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """The daemon drains."""
+        self._tell("STOPPING=1", "STATUS=Stopping")
+
+    def status(self, status: str) -> None:
+        """One line for `systemctl status`."""
+        self._tell(f"STATUS={status}")
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._tell("WATCHDOG=1")
+
+    @property
+    def watchdog_period_s(self) -> float | None:
+        """How often to call `alive`: half of what systemd allows. None: it does not watch."""
+        return self._watchdog_usec / 2e6 if self._watchdog_usec else None
+
+    def _tell(self, *assignments: str) -> None:
+        self._notifier.notify("\n".join(each.replace("\n", " | ") for each in assignments))
+
+
+def _watchdog_usec() -> int:
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0
+    usec = os.environ.get("WATCHDOG_USEC", "0")
+    return int(usec) if usec.isdecimal() else 0
+
+
+def take_passed_sockets(environ: MutableMapping[str, str]) -> list[tuple[str, socket.socket]]:
+    """The sockets systemd opened for us, each with its FileDescriptorName.
+
+    Takes the variables out of the environment: they speak of this process, not of a child.
+    """
+    names = environ.pop("LISTEN_FDNAMES", "")
+    count, pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")
+    if not count.isdecimal() or pid != str(os.getpid()):
+        return []
+    named = names.split(":") if names else ["unknown"] * int(count)
+    return [(name, _adopt(_FIRST_PASSED_FD + i)) for i, name in enumerate(named[: int(count)])]
+
+
+def _adopt(fd: int) -> socket.socket:
+    os.set_inheritable(fd, False)
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)
+    return sock

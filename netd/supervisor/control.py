@@ -1,0 +1,151 @@
+"""The control socket: who connects may ask for the status or a reload.
+
+Access is the socket file's mode and owner; there is no other secret. Clients, their requests
+and the answers that wait for them are bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from netd.config.model import DaemonOptions
+from netd.errors import BindError, ControlError, RemoteProtocolError
+from netd.protocols.control import (
+    MAX_REQUEST_BYTES,
+    Command,
+    Reply,
+    format_reply,
+    format_request,
+    parse_reply,
+    parse_request,
+)
+from netd.runtime import sockets
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ
+from netd.runtime.stream import Stream
+
+_MAX_CLIENTS: Final = 32
+_MAX_ANSWER_BYTES: Final = 16 * 2**20
+_BACKLOG: Final = 16
+
+Answer = Callable[[Reply], None]
+OnCommand = Callable[[Command, Answer], None]
+
+
+class ControlServer:
+    """Answers clients on one Unix socket; `on_command` is handed each request."""
+
+    def __init__(
+        self, loop: Loop, path: str, options: DaemonOptions, on_command: OnCommand
+    ) -> None:
+        """Open the socket. Raises BindError."""
+        self._loop = loop
+        self._path = path
+        self._on_command = on_command
+        self._clients: set[_Client] = set()
+        mode = int(options.control_mode, 8)
+        try:
+            self._sock = sockets.open_unix(socket.SOCK_STREAM, path, mode, _BACKLOG)
+            _give_to(options.control_owner, path)
+        except BindError as error:
+            raise BindError(f"control socket {path}: {error}") from error
+        self._file = sockets.identity(path)
+        loop.watch(self._sock.fileno(), READ, self._on_connection)
+
+    def close(self) -> None:
+        """Stop listening, remove the socket's file; clients get what is written to them yet."""
+        self._loop.forget(self._sock.fileno())
+        self._sock.close()
+        for client in tuple(self._clients):
+            client.stream.finish("closed")
+        if self._file == sockets.identity(self._path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+
+    def _on_connection(self, _mask: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _ = self._sock.accept()
+            if len(self._clients) >= _MAX_CLIENTS:
+                sock.close()
+            else:
+                self._clients.add(
+                    _Client(self._loop, sock, self._on_command, self._clients.discard)
+                )
+
+
+class _Client:
+    """One connection to the control socket."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        on_command: OnCommand,
+        on_gone: Callable[[_Client], None],
+    ) -> None:
+        self._on_command = on_command
+        self._on_gone = on_gone
+        self._buffer = b""
+        self.stream = Stream(
+            loop,
+            sock,
+            on_data=self._on_data,
+            on_end=lambda: self.stream.finish("done"),
+            on_closed=lambda _why: self._on_gone(self),
+            max_unsent_bytes=_MAX_ANSWER_BYTES,
+        )
+
+    def _on_data(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._obey(line)
+        if len(self._buffer) > MAX_REQUEST_BYTES:
+            self._answer(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
+            self.stream.finish("request too long")
+
+    def _obey(self, line: bytes) -> None:
+        try:
+            command = parse_request(line)
+        except RemoteProtocolError as error:
+            self._answer(Reply({}, str(error)))
+        else:
+            self._on_command(command, self._answer)
+
+    def _answer(self, reply: Reply) -> None:
+        self.stream.write(format_reply(reply))
+
+
+def ask(path: str, command: Command, timeout_s: float) -> Reply:
+    """Put one request to the daemon behind `path` and wait for its answer.
+
+    Raises ControlError where nobody answers.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(timeout_s)
+            sock.connect(path)
+            sock.sendall(format_request(command))
+            with sock.makefile("rb") as replies:
+                line = replies.readline()
+    except OSError as error:
+        raise ControlError(
+            f"no netd answers at {path}: {(error.strerror or str(error)).lower()}"
+        ) from error
+    if not line:
+        raise ControlError(f"netd at {path} closed the connection without an answer")
+    return parse_reply(line)
+
+
+def _give_to(owner: str, path: str) -> None:
+    user, _, group = owner.partition(":")
+    if not owner:
+        return
+    try:
+        shutil.chown(path, user or None, group or None)  # type: ignore[arg-type]
+    except (OSError, LookupError) as error:
+        raise BindError(f"cannot give it to {owner!r}: {error}") from error

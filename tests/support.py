@@ -1,0 +1,264 @@
+"""What tests share: real workers, a real daemon, and waiting for events instead of sleeping."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from netd.config.address import Address
+from netd.listeners.base import Kind, serve
+from netd.protocols.control import Command, Reply
+from netd.protocols.link import (
+    Configure,
+    Drain,
+    Failed,
+    Heartbeat,
+    Message,
+    Ready,
+    format_message,
+    parse_message,
+)
+from netd.runtime import process, sockets
+from netd.runtime.channel import Channel, ChannelClosedError
+from netd.supervisor.control import ask
+
+PATIENCE_S = 20.0
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Look again and again, a hundred times a second; for what no descriptor tells."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
+    """Listen on each address; port 0 lets the system choose."""
+    opened = []
+    for text in addresses:
+        address = Address.parse(text)
+        kind = socket.SOCK_STREAM if address.scheme.is_stream else socket.SOCK_DGRAM
+        if address.scheme.is_local:
+            opened.append((text, sockets.open_unix(kind, address.path, 0o600, 64)))
+        else:
+            found = sockets.open_inet(kind, address.host, address.port, 1024)
+            opened += [(text, each) for each in found]
+    return opened
+
+
+class WorkerUnderTest:
+    """A kind's worker in a process of its own, driven over a real link."""
+
+    def __init__(self, kind: Kind, options: dict[str, Any], addresses: Sequence[str]) -> None:
+        self.kind = kind
+        self.sockets = open_sockets(addresses)
+        self.counters: dict[str, int] = {}
+        self._channel, theirs = Channel.pair()
+        self.process = process.spawn(lambda: serve(kind, theirs), keep=[theirs.fileno()])
+        theirs.close()
+        self.exit: process.Exit | None = None
+        self.configure(options)
+
+    def connect(self, index: int = 0) -> socket.socket:
+        """A blocking client socket, connected to one of the worker's sockets."""
+        sock = self.sockets[index][1]
+        client = socket.socket(sock.family, sock.type)
+        client.settimeout(PATIENCE_S)
+        client.connect(sock.getsockname())
+        return client
+
+    def address(self, index: int = 0) -> Address:
+        """Where a socket really stands."""
+        return Address.parse(sockets.bound_name(self.sockets[index][1]))
+
+    def configure(self, options: dict[str, Any]) -> None:
+        """(Re)configure and wait for Ready; AssertionError with the reason on Failed."""
+        answer = self.ask_configure(options)
+        assert isinstance(answer, Ready), answer
+
+    def ask_configure(self, options: dict[str, Any]) -> Message:
+        """(Re)configure and give the worker's answer, Ready or Failed."""
+        texts = tuple(text for text, _ in self.sockets)
+        full = {"kind": self.kind.name, "address": texts, **options}
+        line = format_message(Configure("test", full, texts))
+        self._channel.send(line, [sock.fileno() for _, sock in self.sockets])
+        return self.await_message(Ready, Failed)
+
+    def drain(self, within_s: float | None = None, *, stopping: bool = False) -> None:
+        """Ask the worker to finish; its exit is awaited with `await_exit`."""
+        self._channel.send(format_message(Drain(within_s, stopping)))
+
+    def await_message(self, *types: type[Message]) -> Message:
+        """The next message of one of these types; heartbeats on the way are taken in."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            select.select([self._channel], [], [], PATIENCE_S)
+            for line in self._channel.receive():
+                message = parse_message(line)
+                if isinstance(message, Heartbeat):
+                    self.counters = message.counters
+                if isinstance(message, types):
+                    return message
+        raise AssertionError(f"no {types} from the worker")
+
+    def await_counters(self, condition: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+        """The first heartbeat's counters for which the condition holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            self.await_message(Heartbeat)
+            if condition(self.counters):
+                return self.counters
+        raise AssertionError(f"counters stayed at {self.counters}")
+
+    def await_exit(self) -> process.Exit:
+        """Wait for the process's end; last words are taken in."""
+        select.select([self.process.pidfd], [], [], PATIENCE_S)
+        with contextlib.suppress(ChannelClosedError):
+            for line in self._channel.receive():
+                message = parse_message(line)
+                if isinstance(message, Heartbeat):
+                    self.counters = message.counters
+        self.exit = self.process.reap()
+        assert self.exit is not None, "the worker did not end"
+        return self.exit
+
+    def close(self) -> None:
+        """End the worker, however it is, and close the sockets."""
+        if self.exit is None:
+            self.process.kill(signal.SIGKILL)
+            self.await_exit()
+        self._channel.close()
+        for text, sock in self.sockets:
+            sock.close()
+            address = Address.parse(text)
+            if address.scheme.is_local:
+                Path(address.path).unlink(missing_ok=True)
+
+
+class Daemon:
+    """A real `netd run` in a process of its own."""
+
+    def __init__(self, directory: Path, config: str, environ: dict[str, str] | None = None) -> None:
+        self.directory = directory
+        self.config = directory / "netd.toml"
+        self.control = str(directory / "control.sock")
+        self.log = directory / "log"
+        self.write(config)
+        self._environ = {**os.environ, **(environ or {})}
+        self.process = self.start()
+
+    def write(self, config: str) -> None:
+        """Replace the configuration file; `[netd]` gets this daemon's own control socket."""
+        if "[netd]" not in config:
+            config = f"[netd]\n{config}"
+        self.config.write_text(config.replace("[netd]", f'[netd]\ncontrol = "{self.control}"', 1))
+
+    def start(self, pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+        """Start the executable; `await_ready` waits until it serves."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "netd", "run", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+                pass_fds=pass_fds,
+            )
+        return self.process
+
+    def await_ready(self) -> None:
+        """Wait until every listener serves."""
+        wait_until(lambda: self._serves() or self.process.poll() is not None, "netd to serve")
+        assert self.process.poll() is None, self.log.read_text()
+
+    def _serves(self) -> bool:
+        listeners = self.status()["listeners"] if Path(self.control).exists() else []
+        return bool(listeners) and all(
+            worker["state"] == "serving" for each in listeners for worker in each["workers"]
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What `netd status --json` shows."""
+        return ask(self.control, Command.STATUS, PATIENCE_S).body
+
+    def listener(self, name: str) -> dict[str, Any]:
+        """One listener's part of the status."""
+        return next(each for each in self.status()["listeners"] if each["name"] == name)
+
+    def pids(self, name: str) -> list[int]:
+        """The processes that serve a listener."""
+        return [worker["pid"] for worker in self.listener(name)["workers"]]
+
+    def reload(self) -> Reply:
+        """Ask for a reload and wait for its outcome."""
+        return ask(self.control, Command.RELOAD, PATIENCE_S)
+
+    def address(self, name: str, index: int = 0) -> Address:
+        """Where a listener really stands."""
+        return Address.parse(self.listener(name)["addresses"][index])
+
+    def connect(self, name: str, index: int = 0) -> socket.socket:
+        """A blocking client socket, connected to a listener."""
+        return connect(self.address(name, index))
+
+    def netd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another `netd` subcommand on the same configuration file."""
+        command = [sys.executable, "-m", "netd", *arguments, "--config", str(self.config)]
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+            env=self._environ,
+        )
+
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
+        """Ask for a stop and wait for the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        return self.process.wait(PATIENCE_S)
+
+
+def connect(address: Address) -> socket.socket:
+    """A blocking client socket, connected to an address."""
+    stream = socket.SOCK_STREAM if address.scheme.is_stream else socket.SOCK_DGRAM
+    if address.scheme.is_local:
+        client = socket.socket(socket.AF_UNIX, stream)
+        client.settimeout(PATIENCE_S)
+        client.connect(address.path)
+        return client
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    client = socket.socket(family, stream)
+    client.settimeout(PATIENCE_S)
+    client.connect((address.host, address.port))
+    return client
+
+
+def read_exactly(sock: socket.socket, count: int) -> bytes:
+    """So many bytes, or fewer if the peer ends first."""
+    data = bytearray()
+    while len(data) < count and (chunk := sock.recv(count - len(data))):
+        data += chunk
+    return bytes(data)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Everything until the peer's end-of-file."""
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def feed(parse: Callable[[Sequence[bytes]], Any], data: bytes, trailing: bytes = b"") -> list[Any]:
+    """What a parser makes of data given whole, byte by byte, and with bytes trailing."""
+    whole, bytewise = parse([data]), parse([data[i : i + 1] for i in range(len(data))])
+    return [whole, bytewise, *([parse([data + trailing])] if trailing else [])]
