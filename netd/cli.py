@@ -1,0 +1,206 @@
+"""The `netd` command: reads the arguments, wires the parts together, and exits.
+
+The only place that decides an exit status (sysexits.h): 64 for a wrong command line, 69 where
+something needed is not there, 78 for a configuration that cannot be used, 1 for a daemon or a
+listener that is not well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import netd
+from netd.config import document
+from netd.config.address import Address
+from netd.config.check import check_files
+from netd.config.load import control_path, find_config, read_config
+from netd.config.model import Config
+from netd.errors import ConfigError, ControlError, NetdError
+from netd.listeners.kinds import KINDS
+from netd.protocols.control import Command
+from netd.report import format_status
+from netd.runtime.journal import configure_logging
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from netd.runtime.systemd import take_passed_sockets
+from netd.supervisor.control import ask
+from netd.supervisor.preflight import check_ports
+from netd.supervisor.socket_table import SocketTable
+from netd.supervisor.supervisor import Supervisor
+
+_STATUS_TIMEOUT_S: Final = 10.0
+_RELOAD_TIMEOUT_S: Final = 120.0
+_PROBE_TIMEOUT_S: Final = 5.0
+_WATCH_PERIOD_S: Final = 1.0
+_CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
+EX_SICK: Final = 1
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    arguments = build_parser().parse_args()
+    try:
+        status = arguments.run(arguments)
+    except ConfigError as error:
+        _complain(error)
+        status = os.EX_CONFIG
+    except NetdError as error:
+        _complain(error)
+        status = os.EX_UNAVAILABLE
+    except KeyboardInterrupt:
+        status = os.EX_OK
+    except BrokenPipeError:  # the reader of our output has gone, as in `netd status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = os.EX_OK
+    sys.exit(status)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Exits with EX_USAGE, and names the command to run next."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(os.EX_USAGE, f"{self.prog}: {message}; try `{self.prog} --help`\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; manual pages and completions are checked against it."""
+    parser = _Parser(prog="netd", description="Echo, chat and HTTP services as one daemon.")
+    parser.add_argument("--version", action="version", version=f"netd {netd.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> _Parser:
+        command: _Parser = commands.add_parser(name, help=text, description=text)
+        command.add_argument(
+            "--config",
+            metavar="FILE",
+            help="the configuration (default: /etc/netd.toml, else ~/.config/netd/netd.toml)",
+        )
+        command.set_defaults(run=run)
+        return command
+
+    add("run", _run, "Serve until told to stop.")
+    add("check", _check, "Find every fault of the configuration.")
+    add("reload", _reload, "Apply the changed configuration and wait for the outcome.")
+    status = add("status", _status, "Show listeners and workers; exit 1 if one is degraded.")
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON, for programs")
+    form.add_argument("--watch", action="store_true", help="show it anew each second")
+    probe = add("probe", _probe, "Speak to each listener as a client; exit 1 if one is sick.")
+    probe.add_argument("listener", nargs="?", metavar="LISTENER", help="probe only this one")
+    config = add("config", _config, "Print a configuration or its schema.")
+    config.add_argument(
+        "what",
+        choices=("show", "default", "schema"),
+        help="show: the effective one; default: every key, commented; schema: JSON Schema",
+    )
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    configure_logging()
+    path = find_config(arguments.config)
+    supervisor = Supervisor(
+        Loop(EpollPoller()),
+        KINDS,
+        SocketTable(take_passed_sockets(os.environ)),
+        load=lambda: _load(path),
+        control_path=control_path,
+    )
+    supervisor.run()
+    return os.EX_OK
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    path = find_config(arguments.config)
+    config = _load(path)
+    problems = check_ports(config, _held_by_daemon(config))
+    if problems:
+        raise ConfigError(problems)
+    print(f"{path}: {len(config.listeners)} listeners, no fault found")
+    return os.EX_OK
+
+
+def _reload(arguments: argparse.Namespace) -> int:
+    reply = ask(_control_path(arguments), Command.RELOAD, _RELOAD_TIMEOUT_S)
+    if reply.error:
+        raise ConfigError.from_text(reply.error)
+    print(f"reloaded: {reply.body['detail']}")
+    return os.EX_OK
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    path = _control_path(arguments)
+    while True:
+        status = ask(path, Command.STATUS, _STATUS_TIMEOUT_S).body
+        text = json.dumps(status, indent=2) if arguments.json else format_status(status)
+        if not arguments.watch:
+            print(text)
+            return EX_SICK if status["state"] == "degraded" else os.EX_OK
+        print(_CLEAR_SCREEN + text, flush=True)
+        time.sleep(_WATCH_PERIOD_S)
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    status = ask(_control_path(arguments), Command.STATUS, _STATUS_TIMEOUT_S).body
+    listeners = [each for each in status["listeners"] if arguments.listener in (None, each["name"])]
+    if not listeners:
+        raise ControlError(f"no listener is named {arguments.listener!r}")
+    results = [_probe_one(each, text) for each in listeners for text in each["addresses"]]
+    return os.EX_OK if all(results) else EX_SICK
+
+
+def _probe_one(listener: dict[str, Any], address: str) -> bool:
+    name, kind = listener["name"], KINDS[listener["kind"]]
+    try:
+        answer = kind.probe(name, Address.parse(address), _PROBE_TIMEOUT_S)
+    except (NetdError, OSError) as error:
+        print(f"{name}  {address}  SICK  {error}")
+        return False
+    print(f"{name}  {address}  ok  {answer}")
+    return True
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    match arguments.what:
+        case "default":
+            print(document.default_text(KINDS), end="")
+        case "schema":
+            print(json.dumps(document.json_schema(KINDS), indent=2))
+        case "show":
+            print(document.effective_text(_load(find_config(arguments.config))), end="")
+    return os.EX_OK
+
+
+def _load(path: str) -> Config:
+    config = read_config(path, KINDS)
+    problems = check_files(config, KINDS)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _control_path(arguments: argparse.Namespace) -> str:
+    return control_path(read_config(find_config(arguments.config), KINDS))
+
+
+def _held_by_daemon(config: Config) -> frozenset[Address]:
+    """What the running daemon listens on, so that its own ports do not count as taken."""
+    try:
+        status = ask(control_path(config), Command.STATUS, _STATUS_TIMEOUT_S).body
+    except ControlError:
+        return frozenset()
+    return frozenset(
+        Address.parse(text) for each in status["listeners"] for text in each["configured"]
+    )
+
+
+def _complain(error: NetdError) -> None:
+    for line in str(error).splitlines():
+        print(f"netd: {line}" if not isinstance(error, ConfigError) else line, file=sys.stderr)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from netd.errors import LocalProtocolError
+from netd.protocols.link import (
+    Configure,
+    Drain,
+    Failed,
+    Heartbeat,
+    Message,
+    Ready,
+    format_message,
+    parse_message,
+)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Drain(None, stopping=False),
+        Drain(1.5, stopping=True),
+        Ready(),
+        Heartbeat({"accepted": 3}),
+        Failed("no\nroom"),
+    ],
+)
+def test_a_message_is_one_line_and_comes_back_the_same(message: Message) -> None:
+    line = format_message(message)
+    assert line.count(b"\n") == 1
+    assert parse_message(line.rstrip()) == message
+
+
+def test_configure_comes_back_the_same() -> None:
+    sent = Configure("web", {"text": "é\n"}, ("tcp://[::]:80",))
+    got = parse_message(format_message(sent).rstrip())
+    assert isinstance(got, Configure)
+    assert (got.listener, got.options, list(got.sockets)) == (
+        "web",
+        sent.options,
+        ["tcp://[::]:80"],
+    )
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b"[]", b"{}", b'{"type":"nope"}', b'{"type":"ready","more":1}', b"\xff"]
+)
+def test_anything_else_is_refused(line: bytes) -> None:
+    with pytest.raises(LocalProtocolError, match="not a link message"):
+        parse_message(line)

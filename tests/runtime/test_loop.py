@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from netd.runtime.loop import Loop
+from netd.runtime.poller import FD_SETSIZE, POLLERS, READ, WRITE, PollerFullError, SelectPoller
+
+
+@pytest.fixture(params=POLLERS)
+def loop(request: pytest.FixtureRequest) -> Loop:
+    return Loop(POLLERS[request.param]())
+
+
+def test_a_readable_and_writable_socket_is_told_as_both(loop: Loop) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        masks: list[int] = []
+        loop.watch(ours.fileno(), READ | WRITE, masks.append)
+        loop.turn()
+        loop.change(ours.fileno(), READ)
+        loop.turn()
+        loop.forget(ours.fileno())
+        assert masks == [READ | WRITE, READ]
+    loop.close()
+
+
+def test_a_closed_peer_can_be_read(loop: Loop) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.close()
+        masks: list[int] = []
+        loop.watch(ours.fileno(), READ, masks.append)
+        loop.turn()
+        assert masks[0] & ~WRITE
+    loop.close()
+
+
+def test_a_callback_may_forget_another_that_is_ready_too(loop: Loop) -> None:
+    pairs = [socket.socketpair() for _ in range(2)]
+    called: list[int] = []
+
+    def forget_both(_mask: int) -> None:
+        called.append(1)
+        for ours, _ in pairs:
+            loop.forget(ours.fileno())
+
+    for ours, theirs in pairs:
+        theirs.send(b"x")
+        loop.watch(ours.fileno(), READ, forget_both)
+    loop.turn()
+    assert called == [1]
+    for sock in (sock for pair in pairs for sock in pair):
+        sock.close()
+    loop.close()
+
+
+def test_timers_come_in_order_and_a_cancelled_one_never(loop: Loop) -> None:
+    fired: list[str] = []
+    loop.call_later(0.002, lambda: fired.append("second"))
+    loop.call_later(0.001, lambda: fired.append("first"))
+    loop.call_later(0, lambda: fired.append("never")).cancel()
+    loop.call_later(0.003, loop.stop)
+    loop.run()
+    assert fired == ["first", "second"]
+    loop.close()
+
+
+def test_a_repeating_timer_goes_on_until_it_is_cancelled(loop: Loop) -> None:
+    fired: list[int] = []
+
+    def beat() -> None:
+        fired.append(1)
+        if len(fired) == 3:
+            timer.cancel()
+            loop.call_later(0.01, loop.stop)
+
+    timer = loop.call_every(0.001, beat)
+    loop.run()
+    assert len(fired) == 3
+    loop.close()
+
+
+def test_deferred_work_runs_at_the_end_of_the_turn_also_when_it_defers_more(loop: Loop) -> None:
+    order: list[str] = []
+    loop.defer(lambda: (order.append("a"), loop.defer(lambda: order.append("b"))))
+    loop.turn()
+    assert order == ["a", "b"]
+    loop.close()
+
+
+def test_input_comes_before_timers_that_are_due(loop: Loop) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        order: list[str] = []
+        loop.call_later(0, lambda: order.append("timer"))
+        theirs.send(b"x")
+        loop.watch(ours.fileno(), READ, lambda _mask: order.append("input"))
+        loop.turn()
+        assert order == ["input", "timer"]
+    loop.close()
+
+
+def test_another_poller_takes_over_what_is_watched(loop: Loop) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        masks: list[int] = []
+        loop.watch(ours.fileno(), READ, masks.append)
+        for poller in POLLERS.values():
+            loop.use(poller())
+            theirs.send(b"x")
+            loop.turn()
+        assert masks == [READ] * len(POLLERS)
+    loop.close()
+
+
+def test_select_refuses_what_it_cannot_see_and_the_loop_stays_as_it_was() -> None:
+    ours, theirs = socket.socketpair()
+    high = FD_SETSIZE
+    with ours, theirs:
+        os.dup2(ours.fileno(), high)
+        loop = Loop(SelectPoller())
+        with pytest.raises(PollerFullError, match="below 1024, not 1024"):
+            loop.watch(high, READ, print)
+        masks: list[int] = []
+        loop.watch(ours.fileno(), READ, masks.append)
+        theirs.send(b"x")
+        loop.turn()
+        assert masks == [READ]
+        os.close(high)
+        loop.close()

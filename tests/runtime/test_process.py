@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+
+from netd.runtime import process
+
+
+def wait(child: process.Process) -> process.Exit:
+    assert select.select([child.pidfd], [], [], 20)[0]
+    ended = child.reap()
+    assert ended is not None
+    return ended
+
+
+def test_a_child_returns_its_status() -> None:
+    assert str(wait(process.spawn(lambda: 7))) == "exit status 7"
+    assert wait(process.spawn(lambda: None)).status == 0
+    assert wait(process.spawn(lambda: sys.exit(3))).status == 3
+
+
+def test_a_child_that_raises_ends_with_a_status_of_its_own() -> None:
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    assert wait(process.spawn(fail)).status == os.EX_SOFTWARE
+
+
+def test_a_killed_child_is_told_as_killed() -> None:
+    child = process.spawn(signal.pause)
+    child.kill(signal.SIGKILL)
+    ended = wait(child)
+    assert (str(ended), ended.by_signal) == ("killed by SIGKILL", True)
+
+
+def test_reap_is_none_while_the_child_lives() -> None:
+    child = process.spawn(signal.pause)
+    assert child.reap() is None
+    child.kill(signal.SIGKILL)
+    wait(child)
+
+
+def test_a_child_holds_only_the_descriptors_it_was_given() -> None:
+    reader, writer = os.pipe()
+    kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY)
+
+    def tell() -> None:
+        held = sorted(int(name) for name in os.listdir("/proc/self/fd"))
+        os.write(writer, json.dumps(held).encode())
+
+    child = process.spawn(tell, keep=[kept, writer])
+    wait(child)
+    held = eval(os.read(reader, 1000))
+    assert set(held) >= {0, 1, 2, kept, writer}
+    assert not {other, reader} & set(held) - {max(held)}
+    for fd in (reader, writer, kept, other):
+        os.close(fd)
+
+
+def test_a_child_has_default_signals_and_ignores_the_terminals() -> None:
+    previous = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        child = process.spawn(signal.pause)
+        for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
+            child.kill(signum)
+        assert str(wait(child)) == "killed by SIGTERM"
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def test_no_child_outlives_its_parent() -> None:
+    reader, writer = os.pipe()
+
+    def parent() -> None:
+        grandchild = process.spawn(signal.pause, keep=[writer])
+        os.write(writer, b"%d\n" % grandchild.pid)
+        os.close(writer)
+        signal.pause()
+
+    child = process.spawn(parent, keep=[writer])
+    os.close(writer)
+    assert int(os.read(reader, 100)) > 0
+    child.kill(signal.SIGKILL)
+    wait(child)
+    assert select.select([reader], [], [], 20)[0]
+    assert os.read(reader, 1) == b"", "the grandchild, last holder of the pipe, is gone"
+    os.close(reader)
+
+
+def test_a_process_can_show_a_title() -> None:
+    reader, writer = os.pipe()
+
+    def show() -> None:
+        process.rename("netd: a-listener-with-a-long-name")
+        with open("/proc/self/comm", "rb") as comm:
+            os.write(writer, comm.read())
+
+    wait(process.spawn(show, keep=[writer]))
+    assert os.read(reader, 100) == b"netd: a-listene\n"
+    os.close(reader)
+    os.close(writer)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from netd.errors import BindError
+from netd.runtime import sockets
+
+STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
+
+
+def test_the_system_chooses_a_port_and_its_name_tells_it() -> None:
+    [sock] = sockets.open_inet(STREAM, "127.0.0.1", 0, 10)
+    with sock:
+        assert sockets.bound_name(sock) == f"tcp://127.0.0.1:{sock.getsockname()[1]}"
+        assert not sock.getblocking()
+
+
+def test_a_name_with_two_addresses_gives_two_sockets_on_one_port() -> None:
+    opened = sockets.open_inet(DATAGRAM, "localhost", 0, 10)
+    assert len({sock.getsockname()[1] for sock in opened}) == 1
+    for sock in opened:
+        sock.close()
+
+
+def test_the_ipv6_wildcard_takes_ipv4_too() -> None:
+    [sock] = sockets.open_inet(STREAM, "::", 0, 10)
+    with sock, socket.create_connection(("127.0.0.1", sock.getsockname()[1]), 20):
+        accepted, peer = sock.accept()
+        accepted.close()
+        assert peer[0] == "::ffff:127.0.0.1"
+        assert sockets.bound_name(sock).startswith("tcp://[::]:")
+
+
+def test_a_taken_port_is_refused_and_nothing_stays_open() -> None:
+    [sock] = sockets.open_inet(STREAM, "127.0.0.1", 0, 10)
+    before = len(os.listdir("/proc/self/fd"))
+    with sock, pytest.raises(BindError, match="address already in use"):
+        sockets.open_inet(STREAM, "127.0.0.1", sock.getsockname()[1], 10)
+    assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+def test_an_unknown_host_is_refused() -> None:
+    with pytest.raises(BindError, match=r"no\.such\.host\.invalid: "):
+        sockets.open_inet(STREAM, "no.such.host.invalid", 1, 10)
+
+
+@pytest.mark.parametrize("kind", [STREAM, DATAGRAM])
+def test_a_unix_socket_has_its_mode_and_replaces_one_left_behind(
+    tmp_path: Path, kind: socket.SocketKind
+) -> None:
+    path = str(tmp_path / "s")
+    sockets.open_unix(kind, path, 0o600, 1).close()
+    with sockets.open_unix(kind, path, 0o660, 1) as sock:
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+        scheme = "unix" if kind == STREAM else "unixgram"
+        assert sockets.bound_name(sock) == f"{scheme}://{path}"
+
+
+def test_a_unix_socket_somebody_serves_is_not_replaced(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with (
+        sockets.open_unix(STREAM, path, 0o600, 1),
+        pytest.raises(BindError, match="address already in use"),
+    ):
+        sockets.open_unix(STREAM, path, 0o600, 1)
+    assert sockets.identity(path) is not None
+
+
+def test_a_file_that_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with pytest.raises(BindError, match="no socket"):
+        sockets.open_unix(STREAM, str(path), 0o600, 1)
+    assert path.read_text() == "data"
+
+
+def test_a_missing_directory_is_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "missing" / "s")
+    with pytest.raises(BindError, match="no such file or directory"):
+        sockets.open_unix(STREAM, path, 0o600, 1)
+    assert sockets.identity(path) is None

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import socket
+import struct
+
+import pytest
+
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from netd.runtime.stream import Stream
+
+
+class Peer:
+    """A stream on a loop, the socket at its other end, and what the stream told."""
+
+    def __init__(self, max_unsent_bytes: int = 1 << 20) -> None:
+        self.loop = Loop(EpollPoller())
+        ours, self.sock = socket.socketpair()
+        self.sock.settimeout(20)
+        self.got: list[bytes] = []
+        self.ended = False
+        self.closed: list[str] = []
+        self.stream = Stream(
+            self.loop,
+            ours,
+            on_data=self.got.append,
+            on_end=self._on_end,
+            on_closed=self.closed.append,
+            max_unsent_bytes=max_unsent_bytes,
+        )
+
+    def _on_end(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        self.stream.close("test over")
+        self.sock.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def peer() -> Peer:
+    return Peer()
+
+
+def test_data_comes_and_goes(peer: Peer) -> None:
+    peer.sock.send(b"in")
+    peer.loop.turn()
+    peer.stream.write(b"o")
+    peer.stream.write(b"ut")
+    peer.loop.turn()
+    assert (peer.got, peer.sock.recv(10)) == ([b"in"], b"out")
+    assert (peer.stream.bytes_in, peer.stream.bytes_out) == (2, 3)
+    peer.close()
+
+
+def test_after_the_peers_end_the_stream_still_writes(peer: Peer) -> None:
+    peer.sock.shutdown(socket.SHUT_WR)
+    peer.loop.turn()
+    assert peer.ended
+    assert not peer.closed
+    peer.stream.write(b"late")
+    peer.stream.finish("done")
+    peer.loop.turn()
+    assert peer.sock.recv(10) == b"late"
+    assert peer.sock.recv(10) == b""
+    assert peer.closed == ["done"]
+    peer.close()
+
+
+def test_a_slow_reader_gets_everything_before_the_close(peer: Peer) -> None:
+    data = bytes(range(256)) * 4000
+    peer.stream.write(data)
+    peer.stream.finish("done")
+    got = b""
+    while len(got) < len(data):
+        peer.loop.turn()
+        got += peer.sock.recv(1 << 20)
+    assert got == data
+    while not peer.closed:
+        peer.loop.turn()
+    assert peer.closed == ["done"]
+    peer.close()
+
+
+def test_a_reader_that_does_not_read_is_cut_at_the_bound() -> None:
+    peer = Peer(max_unsent_bytes=1000)
+    peer.stream.write(b"x" * 10_000_000)
+    peer.loop.turn()
+    assert peer.closed == ["output queue exceeded"]
+    assert not peer.stream.is_open
+    peer.close()
+
+
+def test_a_reset_is_told_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        accepted, _ = server.accept()
+    loop = Loop(EpollPoller())
+    closed: list[str] = []
+    Stream(
+        loop,
+        accepted,
+        on_data=lambda _: None,
+        on_end=lambda: None,
+        on_closed=closed.append,
+        max_unsent_bytes=1,
+    )
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    loop.turn()
+    assert closed == ["connection reset by peer"]
+    loop.close()
+
+
+def test_nothing_is_taken_after_the_close(peer: Peer) -> None:
+    peer.stream.close("enough")
+    peer.stream.write(b"x")
+    peer.stream.close("again")
+    assert peer.closed == ["enough"]
+    assert peer.sock.recv(10) == b""
+    peer.close()

@@ -1,0 +1,85 @@
+"""Holds the house's import table: data flows one way, and so do imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import netd
+
+ROOT = Path(netd.__file__).parent
+PURE_FORBIDDEN = {"socket", "os", "time", "threading", "logging", "select", "asyncio", "subprocess"}
+CORE = ("netd.errors", "netd.protocols", "netd.config", "netd.plan", "netd.lifecycle")
+
+# What a part of the package may import of the package; the longest prefix that fits rules.
+ALLOWED = {
+    "netd.errors": (),
+    "netd.protocols": ("netd.errors", "netd.protocols"),
+    "netd.config": ("netd.errors", "netd.protocols", "netd.config"),
+    "netd.plan": ("netd.errors", "netd.protocols", "netd.config"),
+    "netd.lifecycle": ("netd.errors", "netd.protocols"),
+    "netd.report": (),
+    "netd.runtime": ("netd.errors", "netd.runtime"),
+    "netd.listeners.base": (*CORE, "netd.runtime"),
+    "netd.listeners.admission": (*CORE, "netd.runtime"),
+    "netd.listeners.echo": (*CORE, "netd.runtime", "netd.listeners"),
+    "netd.listeners.chat": (*CORE, "netd.runtime", "netd.listeners"),
+    "netd.listeners.http": (*CORE, "netd.runtime", "netd.listeners"),
+    "netd.listeners.kinds": ("netd.listeners",),
+    "netd.supervisor": (*CORE, "netd.runtime", "netd.listeners.base", "netd.supervisor"),
+    "netd.client": ("netd.errors", "netd.protocols", "netd.runtime", "netd.client"),
+    "netd.cli": ("netd",),
+    "netd.__main__": ("netd.cli",),
+    "netd": (),
+}
+KINDS = ("echo", "chat", "http")
+
+
+def modules() -> Iterator[str]:
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = ("netd", *path.relative_to(ROOT).with_suffix("").parts)
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(module: str) -> set[str]:
+    base = ROOT.joinpath(*module.split(".")[1:])
+    path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            found.add(node.module or "")
+            known = {f"{node.module}.{alias.name}" for alias in node.names}
+            found.update(known & set(modules()))
+    return found
+
+
+def is_within(module: str, part: str) -> bool:
+    return module == part or module.startswith(f"{part}.")
+
+
+@pytest.mark.parametrize("module", list(modules()))
+def test_a_module_imports_only_what_its_rank_allows(module: str) -> None:
+    part = max((part for part in ALLOWED if is_within(module, part)), key=len)
+    for name in imported(module):
+        if name == "netd" or not is_within(name, "netd"):
+            continue
+        assert any(is_within(name, allowed) for allowed in ALLOWED[part]), f"{module}: {name}"
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if is_within(m, "netd.protocols")])
+def test_protocols_open_nothing_and_read_no_clock(module: str) -> None:
+    assert not {name.split(".")[0] for name in imported(module)} & PURE_FORBIDDEN
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_knows_another(kind: str) -> None:
+    others = [f"netd.listeners.{other}" for other in KINDS if other != kind]
+    for module in modules():
+        if is_within(module, f"netd.listeners.{kind}"):
+            assert not [n for n in imported(module) if any(is_within(n, o) for o in others)]
