@@ -29,10 +29,12 @@ def summarize(fleet: Fleet) -> str:
     """One line for `systemctl status`."""
     sick = [name for name, listener in fleet.listeners.items() if not listener.is_well]
     connections = sum(each.counters["connections"] for each in fleet.listeners.values())
-    line = (
-        f"{len(fleet.listeners)} listeners, {sum(1 for _ in fleet.workers)} workers, "
-        f"{connections} connections"
+    numbers = (
+        (len(fleet.listeners), "listener"),
+        (sum(1 for _ in fleet.workers), "worker"),
+        (connections, "connection"),
     )
+    line = ", ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in numbers)
     return f"{line}; degraded: {', '.join(sick)}" if sick else line
 
 

@@ -1,0 +1,306 @@
+"""The daemon as its administrator meets it: start, status, signals, crashes, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netd.protocols.control import Command
+from netd.supervisor.control import ask
+from tests.conftest import StartDaemon
+from tests.support import PATIENCE_S, Daemon, connect, read_all, read_exactly, wait_until
+
+THREE = """
+[listeners.echo]
+kind = "echo"
+address = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"]
+
+[listeners.lounge]
+kind = "chat"
+address = "tcp://127.0.0.1:0"
+
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+workers = 2
+
+[[listeners.web.routes]]
+path = "/"
+text = "Hello from Epoll Server"
+"""
+
+
+def get(daemon: Daemon, path: str = "/") -> bytes:
+    with daemon.connect("web") as client:
+        client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode())
+        return read_all(client)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def family_of(pid: int) -> list[int]:
+    """Every living descendant of a process."""
+    found, queue = [], [pid]
+    while queue:
+        try:
+            children = Path(f"/proc/{queue[-1]}/task/{queue.pop()}/children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found += map(int, children)
+        queue += map(int, children)
+    return found
+
+
+def test_every_kind_answers(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    with daemon.connect("echo") as client:
+        client.sendall(b"hello")
+        assert read_exactly(client, 5) == b"hello"
+    with daemon.connect("echo", 1) as client:
+        client.send(b"datagram")
+        assert client.recv(100) == b"datagram"
+    assert get(daemon).endswith(b"\r\n\r\nHello from Epoll Server")
+    with daemon.connect("lounge") as client:
+        client.sendall(b"NICK bob\r\nUSER bob 0 * :Bob\r\n")
+        assert b" 001 bob " in read_exactly(client, 60)
+
+
+def test_status_as_a_table_and_as_json(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    table = daemon.netd("status")
+    assert table.returncode == 0, table.stderr
+    assert "LISTENER" in table.stdout
+    assert all(name in table.stdout for name in ("echo", "lounge", "web"))
+    status = json.loads(daemon.netd("status", "--json").stdout)
+    assert status["pid"] == daemon.process.pid
+    assert [each["kind"] for each in status["listeners"]] == ["echo", "chat", "http"]
+    assert len(status["listeners"][2]["workers"]) == 2
+
+
+def test_status_counts_connections_and_bytes(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    with daemon.connect("echo") as client:
+        client.sendall(b"x" * 1000)
+        read_exactly(client, 1000)
+        wait_until(lambda: daemon.listener("echo")["counters"]["connections"] == 1, "one open")
+    wait_until(lambda: daemon.listener("echo")["counters"]["bytes_out"] >= 1000, "the count")
+    wait_until(lambda: daemon.listener("echo")["counters"]["connections"] == 0, "none open")
+    assert daemon.listener("echo")["counters"]["accepted"] == 1
+
+
+def test_probe_speaks_to_every_listener(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    probe = daemon.netd("probe")
+    assert probe.returncode == 0, probe.stdout
+    assert probe.stdout.count("  ok  ") == 4
+    assert daemon.netd("probe", "web").stdout.count("\n") == 1
+    assert daemon.netd("probe", "nope").returncode == os.EX_UNAVAILABLE
+
+
+def test_probe_finds_a_sick_listener(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE.replace("workers = 2", "workers = 1"))
+    [pid] = daemon.pids("web")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        probe = daemon.netd("probe", "web")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert probe.returncode == 1
+    assert "SICK" in probe.stdout
+
+
+def test_a_killed_worker_comes_back_and_its_socket_keeps_the_queue(
+    start_daemon: StartDaemon,
+) -> None:
+    daemon = start_daemon(THREE)
+    [before] = daemon.pids("lounge")
+    os.kill(before, signal.SIGKILL)
+    with daemon.connect("lounge") as client:  # waits in the queue until the next worker is there
+        client.sendall(b"NICK bob\r\nUSER bob 0 * :Bob\r\n")
+        assert b" 001 bob " in read_exactly(client, 60)
+    [worker] = daemon.listener("lounge")["workers"]
+    assert worker["pid"] != before
+    assert worker["restarts"] == 1
+    assert worker["last_error"] == "killed by SIGKILL"
+
+
+def test_a_worker_that_keeps_dying_degrades_its_listener_alone(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    for restarts in (1, 2):
+        for pid in daemon.pids("lounge"):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(
+            lambda n=restarts: (
+                daemon.listener("lounge")["workers"][0]["restarts"] == n
+                and daemon.listener("lounge")["workers"][0]["state"] == "serving"
+            ),
+            "a restart",
+        )
+    assert daemon.listener("lounge")["state"] == "degraded"
+    assert daemon.listener("web")["state"] == "serving"
+    assert daemon.netd("status").returncode == 1
+
+
+def test_a_hung_worker_is_replaced(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon('[netd]\nheartbeat_timeout = "2s"\n' + THREE)
+    [before] = daemon.pids("lounge")
+    os.kill(before, signal.SIGSTOP)
+    wait_until(lambda: not alive(before), "the hung worker's end")
+    wait_until(lambda: daemon.pids("lounge") not in ([before], [None]), "the next worker")
+    assert "no heartbeat" in daemon.listener("lounge")["workers"][0]["last_error"]
+
+
+def test_stopping_and_continuing_the_supervisor_kills_nobody(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon('[netd]\nheartbeat_timeout = "1s"\n' + THREE)
+    before = [daemon.pids(name) for name in ("echo", "lounge", "web")]
+    daemon.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        daemon.process.wait(4)
+    daemon.process.send_signal(signal.SIGCONT)
+    daemon.status()
+    assert [daemon.pids(name) for name in ("echo", "lounge", "web")] == before
+
+
+def test_no_orphan_outlives_a_killed_supervisor_and_the_next_start_succeeds(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    path = tmp_path / "echo.sock"
+    daemon = start_daemon(THREE + f'[listeners.u]\nkind = "echo"\naddress = "unix://{path}"\n')
+    family = family_of(daemon.process.pid)
+    assert len(family) >= 5
+    daemon.process.kill()
+    daemon.process.wait()
+    wait_until(lambda: not any(map(alive, family)), "the end of every worker")
+    assert path.exists(), "a killed supervisor cannot clean up"
+    daemon.start()
+    daemon.await_ready()
+    with daemon.connect("u") as client:
+        client.sendall(b"again")
+        assert read_exactly(client, 5) == b"again"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_leaves_nothing_behind(
+    start_daemon: StartDaemon, tmp_path: Path, signum: signal.Signals
+) -> None:
+    path = tmp_path / "echo.sock"
+    daemon = start_daemon(THREE + f'[listeners.u]\nkind = "echo"\naddress = "unix://{path}"\n')
+    family = family_of(daemon.process.pid)
+    assert daemon.stop(signum) == 0, daemon.log.read_text()
+    assert not any(map(alive, family))
+    assert not path.exists()
+    assert not Path(daemon.control).exists()
+
+
+def test_a_stop_serves_what_already_waits(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE.replace("workers = 2", "workers = 1"))
+    address = daemon.address("web")
+    [worker] = daemon.pids("web")
+    os.kill(worker, signal.SIGSTOP)
+    clients = [connect(address) for _ in range(5)]
+    for client in clients:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    daemon.process.send_signal(signal.SIGTERM)
+    os.kill(worker, signal.SIGCONT)
+    for client in clients:
+        with client:
+            assert read_all(client).endswith(b"Hello from Epoll Server")
+    assert daemon.process.wait(PATIENCE_S) == 0
+
+
+def test_a_stop_waits_for_an_open_echo_and_a_second_hurries(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon('[netd]\ndrain_timeout = "5m"\n' + THREE)
+    with daemon.connect("echo") as client:
+        client.sendall(b"one")
+        assert read_exactly(client, 3) == b"one"
+        daemon.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: daemon.status()["state"] == "stopping", "the drain")
+        client.sendall(b"two")
+        assert read_exactly(client, 3) == b"two"
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(PATIENCE_S) == 0
+        assert client.recv(1) == b""
+
+
+def test_the_drain_has_a_deadline(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon('[netd]\ndrain_timeout = "200ms"\n' + THREE)
+    with daemon.connect("echo") as client:
+        client.sendall(b"x")
+        read_exactly(client, 1)
+        assert daemon.stop() == 0
+
+
+def test_usr1_logs_a_report(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    daemon.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: "lounge: serving, workers" in daemon.log.read_text(), "the report")
+
+
+def test_a_taken_port_stops_the_start_with_its_name(start_daemon: StartDaemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        daemon = start_daemon(
+            f'[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:{port}"\n', ready=False
+        )
+        assert daemon.process.wait(PATIENCE_S) == os.EX_UNAVAILABLE
+    assert f"tcp://127.0.0.1:{port}: address already in use" in daemon.log.read_text()
+
+
+def test_a_bad_file_stops_the_start_with_file_and_line(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon('[listeners.web]\nkind = "http"\nworkers = 0\n', ready=False)
+    assert daemon.process.wait(PATIENCE_S) == os.EX_CONFIG
+    assert "netd.toml:5: listeners.web.workers: " in daemon.log.read_text()
+    assert "listeners.web.address: " in daemon.log.read_text()
+
+
+def test_a_second_daemon_on_one_control_socket_is_refused(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    second = subprocess.run(
+        [sys.executable, "-m", "netd", "run", "--config", str(daemon.config)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert second.returncode == os.EX_UNAVAILABLE
+    assert "control socket" in second.stderr
+    assert daemon.status()["state"] == "serving"
+
+
+def test_status_without_a_daemon_says_so(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    daemon.stop()
+    status = daemon.netd("status")
+    assert status.returncode == os.EX_UNAVAILABLE
+    assert f"no netd answers at {daemon.control}" in status.stderr
+
+
+def test_a_client_that_sends_nonsense_on_the_control_socket_gets_an_error(
+    start_daemon: StartDaemon,
+) -> None:
+    daemon = start_daemon(THREE)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(PATIENCE_S)
+        client.connect(daemon.control)
+        client.sendall(b"halt!\n" + b"x" * 5000)
+        replies = read_all(client).splitlines()
+    assert b"status, reload" in replies[0]
+    assert b"at most" in replies[1]
+    assert ask(daemon.control, Command.STATUS, PATIENCE_S).error == ""
+
+
+def test_the_control_socket_is_private(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    assert os.stat(daemon.control).st_mode & 0o777 == 0o600

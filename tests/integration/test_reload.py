@@ -1,0 +1,314 @@
+"""Reload: additive until proven, invisible to whoever is connected, refused without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartDaemon
+from tests.integration.traffic import Traffic
+from tests.support import Daemon, connect, read_all, read_exactly, wait_until
+
+ECHO = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
+CHAT = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n'
+WEB = """[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+[[listeners.web.routes]]
+path = "/"
+text = "one"
+"""
+ALL = ECHO + CHAT + WEB
+
+
+def get(daemon: Daemon, name: str = "web") -> bytes:
+    with daemon.connect(name) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return read_all(client).partition(b"\r\n\r\n")[2]
+
+
+def join(daemon: Daemon, nick: str) -> socket.socket:
+    client = daemon.connect("lounge")
+    client.sendall(b"NICK %s\r\nUSER %s 0 * :x\r\nJOIN #lounge\r\n" % ((nick.encode(),) * 2))
+    read_until(client, b" 366 ")
+    return client
+
+
+def read_until(client: socket.socket, text: bytes) -> bytes:
+    data = b""
+    while text not in data:
+        chunk = client.recv(65536)
+        assert chunk, f"the end came before {text!r}, after {data!r}"
+        data += chunk
+    return data
+
+
+def echoes(client: socket.socket, data: bytes = b"still here") -> bool:
+    client.sendall(data)
+    return read_exactly(client, len(data)) == data
+
+
+def test_an_unchanged_file_touches_nobody(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    before = [daemon.pids(name) for name in ("echo", "lounge", "web")]
+    reply = daemon.netd("reload")
+    assert (reply.returncode, reply.stdout) == (0, "reloaded: nothing changed\n")
+    assert [daemon.pids(name) for name in ("echo", "lounge", "web")] == before
+
+
+def test_hup_reloads(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    daemon.write(ALL.replace('"one"', '"two"'))
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: daemon.status()["last_reload"], "the reload")
+    assert daemon.status()["last_reload"]["detail"] == "reconfigured web"
+    assert get(daemon) == b"two"
+
+
+def test_a_live_change_reaches_the_running_worker(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    before = daemon.pids("web")
+    with daemon.connect("web") as kept:
+        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_until(kept, b"one")
+        daemon.write(ALL.replace('"one"', '"two"'))
+        assert daemon.reload().error == ""
+        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_until(kept, b"two")
+    assert daemon.pids("web") == before
+
+
+def test_a_listener_is_added_and_removed(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ECHO + CHAT)
+    daemon.write(ECHO + WEB)
+    assert daemon.reload().body["detail"] == "added web; removed lounge"
+    assert get(daemon) == b"one"
+    wait_until(lambda: len(daemon.status()["listeners"]) == 2, "the lounge to be gone")
+
+
+def test_a_removed_listener_lets_an_open_echo_finish(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    with daemon.connect("echo") as client:
+        assert echoes(client)
+        address = daemon.address("echo")
+        daemon.write(CHAT + WEB)
+        assert daemon.reload().error == ""
+        wait_until(lambda: refuses(address), "new connections to be refused")
+        assert echoes(client)
+
+
+def refuses(address: object) -> bool:
+    try:
+        connect(address).close()  # type: ignore[arg-type]
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_moved_listener_keeps_its_members(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    daemon = start_daemon(ALL)
+    with join(daemon, "bob") as bob, daemon.connect("echo") as client:
+        assert echoes(client)
+        moved = ALL.replace('"tcp://127.0.0.1:0"', f'"unix://{tmp_path}/x"', 2).replace(
+            f"{tmp_path}/x", f"{tmp_path}/echo", 1
+        )
+        daemon.write(moved)
+        assert daemon.reload().body["detail"] == "reconfigured echo, lounge"
+        assert echoes(client)
+        with join(daemon, "alice") as alice:
+            assert b"alice" in read_until(bob, b"JOIN")
+            bob.sendall(b"PRIVMSG #lounge :hi alice\r\n")
+            assert b"hi alice" in read_until(alice, b"PRIVMSG")
+
+
+def test_echo_goes_on_when_its_concurrency_changes(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ECHO)
+    before = daemon.pids("echo")
+    with daemon.connect("echo") as client:
+        assert echoes(client)
+        daemon.write(ECHO + 'concurrency = "thread"\n')
+        assert daemon.reload().body["detail"] == "replaced echo"
+        assert before[0] not in daemon.pids("echo")
+        assert echoes(client)
+        with daemon.connect("echo") as new:
+            assert echoes(new)
+        wait_until(lambda: daemon.status()["listeners"][-1]["state"] == "draining", "the drain")
+    wait_until(lambda: len(daemon.status()["listeners"]) == 1, "the old worker to be gone")
+
+
+def test_a_listener_changes_its_kind_on_its_address(start_daemon: StartDaemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    daemon = start_daemon(ECHO.replace(":0", f":{port}"))
+    with daemon.connect("echo") as client:
+        assert echoes(client)
+        daemon.write(WEB.replace(":0", f":{port}").replace("listeners.web", "listeners.echo"))
+        assert daemon.reload().body["detail"] == "replaced echo"
+        assert echoes(client)
+    wait_until(lambda: len(daemon.status()["listeners"]) == 1, "the old worker to be gone")
+    assert get(daemon, "echo") == b"one"
+
+
+def test_workers_come_and_go_one_by_one(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(WEB.replace("kind", "workers = 2\nkind"))
+    first, second = daemon.pids("web")
+    daemon.write(WEB.replace("kind", "workers = 3\nkind"))
+    assert daemon.reload().error == ""
+    assert daemon.pids("web")[:2] == [first, second]
+    assert len(daemon.pids("web")) == 3
+    daemon.write(WEB)
+    assert daemon.reload().error == ""
+    wait_until(lambda: daemon.pids("web") == [first], "the others to be gone")
+
+
+def test_the_control_socket_moves(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    daemon = start_daemon(ALL)
+    old, daemon.control = daemon.control, str(tmp_path / "moved.sock")
+    daemon.write(ALL)
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: Path(daemon.control).exists() and not Path(old).exists(), "the move")
+    assert daemon.status()["state"] == "serving"
+
+
+def assert_refused(daemon: Daemon, config: str, why: str) -> None:
+    before = [daemon.pids(each["name"]) for each in daemon.status()["listeners"]]
+    addresses = [each["addresses"] for each in daemon.status()["listeners"]]
+    descriptors = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+    daemon.write(config)
+    reply = daemon.reload()
+    assert why in reply.error
+    status = daemon.status()
+    assert status["last_reload"]["ok"] is False
+    assert why in status["last_reload"]["detail"]
+    assert why in daemon.log.read_text()
+    assert [daemon.pids(each["name"]) for each in status["listeners"]] == before
+    assert [each["addresses"] for each in status["listeners"]] == addresses
+    wait_until(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= descriptors, "no leak")
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (ALL.replace("kind", "knid", 1), "knid"),
+        (ALL + "[", "netd.toml:"),
+        (ALL.replace('kind = "http"', 'kind = "http"\nworkers = 0'), "listeners.web.workers"),
+        (ALL.replace('text = "one"', 'directory = "/no/such/directory"'), "/no/such/directory"),
+        (
+            ALL + ECHO.replace("listeners.echo", "listeners.b").replace("127.0.0.1:0", "[::]:1x"),
+            "1x",
+        ),
+    ],
+)
+def test_a_bad_file_changes_nothing(start_daemon: StartDaemon, config: str, why: str) -> None:
+    daemon = start_daemon(ALL)
+    assert_refused(daemon, config, why)
+    assert get(daemon) == b"one"
+
+
+def test_a_taken_port_changes_nothing(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        more = f'[listeners.more]\nkind = "echo"\naddress = "{address}"\n'
+        changed = ALL.replace('"one"', '"two"')
+        assert_refused(daemon, changed + more, f"{address}: address already in use")
+    assert get(daemon) == b"one"
+
+
+def test_a_worker_that_dies_while_it_is_reconfigured_rolls_the_rest_back(
+    start_daemon: StartDaemon,
+) -> None:
+    daemon = start_daemon('[netd]\nstart_timeout = "30s"\n' + ALL)
+    [lounge] = daemon.pids("lounge")
+    os.kill(lounge, signal.SIGSTOP)
+    daemon.write(
+        '[netd]\nstart_timeout = "30s"\n'
+        + ALL.replace('"one"', '"two"').replace('kind = "chat"', 'kind = "chat"\nbacklog = 7')
+    )
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: get(daemon) == b"two", "the web's part of the reload")
+    os.kill(lounge, signal.SIGKILL)
+    wait_until(lambda: get(daemon) == b"one", "the roll-back")
+    assert "killed by SIGKILL" in daemon.status()["last_reload"]["detail"]
+
+
+def test_netd_reload_prints_the_errors_and_exits_with_78(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    daemon.write(ALL.replace("text", "txet"))
+    reply = daemon.netd("reload")
+    assert reply.returncode == os.EX_CONFIG
+    assert "netd.toml:11: listeners.web.routes.0.txet: " in reply.stderr
+    status = daemon.netd("status")
+    assert status.returncode == 0
+    assert "refused" in status.stdout
+
+
+def test_status_is_shown_also_while_the_file_is_broken(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    daemon.write(ALL + "[[[")
+    status = daemon.netd("status")
+    assert status.returncode == 0, status.stderr
+    assert "serving" in status.stdout
+
+
+def test_twenty_reloads_under_traffic_lose_nothing(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    unix = f'"unix://{tmp_path}/echo"'
+    echo = ECHO.replace(
+        '"tcp://127.0.0.1:0"', f'["tcp://127.0.0.1:0", "udp://127.0.0.1:0", {unix}]'
+    )
+    base = echo + CHAT + WEB
+    variants = (
+        base.replace('"one"', '"two"'),
+        base.replace('kind = "http"', 'kind = "http"\nworkers = 2'),
+        base.replace('kind = "echo"', 'kind = "echo"\nconcurrency = "thread"'),
+        base.replace('kind = "chat"', 'kind = "chat"\nmax_connections = 500')
+        + ECHO.replace("listeners.echo", "listeners.extra"),
+        base,
+    )
+    daemon = start_daemon(base)
+    with Traffic(daemon) as traffic:
+        traffic.await_progress()
+        for round_ in range(20):
+            daemon.write(variants[round_ % len(variants)])
+            assert daemon.reload().error == ""
+            traffic.await_progress()
+    assert traffic.errors == []
+    assert all(traffic.exchanges.values()), traffic.exchanges
+
+
+def test_descriptors_do_not_grow_with_connections_and_reloads(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+
+    def held() -> int:
+        pids = [
+            daemon.process.pid,
+            *(pid for n in ("echo", "lounge", "web") for pid in daemon.pids(n)),
+        ]
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+
+    def round_trip() -> None:
+        for _ in range(40):
+            get(daemon)
+            with daemon.connect("echo") as client:
+                assert echoes(client)
+            join(daemon, "bob").close()
+        wait_until(
+            lambda: all(
+                each["counters"].get("connections", 0) == 0 for each in daemon.status()["listeners"]
+            ),
+            "every connection to be gone",
+        )
+
+    round_trip()
+    before = held()
+    for number in range(20):
+        daemon.write(ALL.replace('"one"', f'"{number}"'))
+        assert daemon.reload().error == ""
+    round_trip()
+    wait_until(lambda: held() <= before, f"{before} descriptors, not {held()}")

@@ -1,0 +1,152 @@
+"""The daemon under a service manager: what it tells, and the sockets it is handed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartDaemon
+from tests.support import PATIENCE_S, Daemon, read_exactly, wait_until
+
+ECHO = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
+
+
+class Manager:
+    """The receiving end of NOTIFY_SOCKET: a real datagram socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.settimeout(PATIENCE_S)
+        self._sock.bind(str(path))
+
+    def environ(self, **more: str) -> dict[str, str]:
+        return {"NOTIFY_SOCKET": str(self.path), **more}
+
+    def next(self) -> dict[str, str]:
+        text = self._sock.recv(65536).decode()
+        return dict(line.split("=", 1) for line in text.splitlines())
+
+    def await_key(self, key: str) -> dict[str, str]:
+        while key not in (message := self.next()):
+            pass
+        return message
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    manager = Manager(tmp_path / "notify")
+    yield manager
+    manager.close()
+
+
+def test_ready_reload_and_stop_are_told(start_daemon: StartDaemon, manager: Manager) -> None:
+    daemon = start_daemon(ECHO, manager.environ())
+    assert manager.await_key("READY")["STATUS"] == "1 listener, 1 worker, 0 connections"
+    daemon.process.send_signal(signal.SIGHUP)
+    reloading = manager.await_key("RELOADING")
+    assert reloading["RELOADING"] == "1"
+    assert re.fullmatch(r"\d+", reloading["MONOTONIC_USEC"])
+    assert "READY" in manager.await_key("READY")
+    daemon.process.send_signal(signal.SIGTERM)
+    assert manager.await_key("STOPPING")["STOPPING"] == "1"
+    assert daemon.process.wait(PATIENCE_S) == 0
+
+
+def test_a_refused_reload_is_ready_again_and_its_status_says_why(
+    start_daemon: StartDaemon, manager: Manager
+) -> None:
+    daemon = start_daemon(ECHO, manager.environ())
+    manager.await_key("READY")
+    daemon.write(ECHO.replace("kind", "knid"))
+    daemon.process.send_signal(signal.SIGHUP)
+    manager.await_key("RELOADING")
+    status = manager.await_key("READY")["STATUS"]
+    assert "last reload refused: " in status
+    assert "knid" in status
+
+
+def test_the_status_follows_the_connections(start_daemon: StartDaemon, manager: Manager) -> None:
+    daemon = start_daemon(ECHO, manager.environ())
+    with daemon.connect("echo"):
+        while "1 connection" not in manager.await_key("STATUS")["STATUS"]:
+            pass
+
+
+def test_the_watchdog_is_fed(start_daemon: StartDaemon, manager: Manager) -> None:
+    start_daemon(ECHO, manager.environ(WATCHDOG_USEC="400000"))
+    for _ in range(3):
+        assert manager.await_key("WATCHDOG")["WATCHDOG"] == "1"
+
+
+def test_passed_sockets_are_taken_by_name_and_address(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as ours,
+        socket.create_server(("127.0.0.1", 0)) as stray,
+    ):
+        port = ours.getsockname()[1]
+        daemon = start_activated(tmp_path, ECHO.replace(":0", f":{port}"), [ours, stray])
+        try:
+            daemon.await_ready()
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
+                client.sendall(b"passed")
+                assert read_exactly(client, 6) == b"passed"
+            wait_until(lambda: "fits no listener" in daemon.log.read_text(), "the warning")
+            assert f"127.0.0.1:{stray.getsockname()[1]}" in daemon.log.read_text()
+        finally:
+            daemon.stop()
+
+
+def test_connections_wait_in_a_passed_socket_while_the_daemon_restarts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        port = ours.getsockname()[1]
+        config = ECHO.replace(":0", f":{port}")
+        daemon = start_activated(tmp_path, config, [ours])
+        daemon.await_ready()
+        daemon.stop()
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
+            client.sendall(b"waiting")
+            daemon = start_activated(tmp_path, config, [ours])
+            try:
+                assert read_exactly(client, 7) == b"waiting"
+            finally:
+                daemon.stop()
+
+
+class Activated(Daemon):
+    """A daemon started as systemd does it: sockets from descriptor 3 on, named."""
+
+    def __init__(self, directory: Path, config: str, passed: list[socket.socket]) -> None:
+        self.passed = passed
+        super().__init__(directory, config)
+
+    def start(self, pass_fds: object = ()) -> subprocess.Popen[bytes]:
+        high = [os.dup(sock.fileno()) for sock in self.passed]
+        moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(high))
+        names = ":".join(["echo", *["stray"] * (len(high) - 1)])
+        script = (
+            f'export LISTEN_PID=$$ LISTEN_FDS={len(high)} LISTEN_FDNAMES={names}; exec "$@" {moves}'
+        )
+        command = [sys.executable, "-m", "netd", "run", "--config", str(self.config)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                ["sh", "-c", script, "sh", *command], stdout=log, stderr=log, pass_fds=high
+            )
+        for fd in high:
+            os.close(fd)
+        return self.process
+
+
+def start_activated(directory: Path, config: str, passed: list[socket.socket]) -> Activated:
+    return Activated(directory, config, passed)
