@@ -163,7 +163,7 @@ class Daemon:
             config = f"[netd]\n{config}"
         self.config.write_text(config.replace("[netd]", f'[netd]\ncontrol = "{self.control}"', 1))
 
-    def start(self, pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
         """Start the executable; `await_ready` waits until it serves."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -172,7 +172,6 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 env=self._environ,
-                pass_fds=pass_fds,
             )
         return self.process
 

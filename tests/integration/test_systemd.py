@@ -131,7 +131,7 @@ class Activated(Daemon):
         self.passed = passed
         super().__init__(directory, config)
 
-    def start(self, pass_fds: object = ()) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
         high = [os.dup(sock.fileno()) for sock in self.passed]
         moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(high))
         names = ":".join(["echo", *["stray"] * (len(high) - 1)])
