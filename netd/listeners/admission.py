@@ -1,0 +1,111 @@
+"""Who may connect, and how many at once: the limits every kind of listener shares.
+
+Pure accounting: it opens, accepts and closes nothing. `Limits` judges, given the numbers;
+`Admission` keeps the numbers of one process as well.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from ipaddress import IPv6Address, ip_address
+
+from netd.config.model import ListenerOptions, Network
+
+
+class Refusal(enum.Enum):
+    """Why a connection is not served; the value is the name of its counter."""
+
+    DENIED = "refused_denied"  # its source network may not connect
+    FULL = "refused_full"  # the listener serves as many as it may
+    ADDRESS_FULL = "refused_address_full"  # its source address has as many as it may
+
+
+class Limits:
+    """The limits of one set of options."""
+
+    __slots__ = ("_allow", "_deny", "_max", "max_per_address")
+
+    def __init__(self, options: ListenerOptions) -> None:
+        self._max = options.max_connections
+        self.max_per_address = options.max_connections_per_address
+        self._allow = options.allow
+        self._deny = options.deny
+
+    def judge(self, host: str, connections: int, of_host: int) -> Refusal | None:
+        """Whether one more may come from `host` beside so many in all and so many of its own."""
+        if (self._allow or self._deny) and host and not self.permits(host):
+            return Refusal.DENIED
+        if connections >= self._max:
+            return Refusal.FULL
+        if self.max_per_address and of_host >= self.max_per_address:
+            return Refusal.ADDRESS_FULL
+        return None
+
+    def permits(self, host: str) -> bool:
+        """Whether the networks let this address in; IPv4 mapped into IPv6 counts as IPv4."""
+        address = ip_address(host)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        if any(_contains(network, address) for network in self._deny):
+            return False
+        return not self._allow or any(_contains(network, address) for network in self._allow)
+
+
+class Admission:
+    """Counts what is admitted and what is refused.
+
+    A host is the text of an IP address as `accept` gives it. Peers on Unix sockets have none:
+    they are all one address, "", and belong to no network. `release` each admitted host once.
+    """
+
+    __slots__ = ("_limits", "_of_host", "accepted", "connections", "refused")
+
+    def __init__(self, options: ListenerOptions) -> None:
+        self._limits = Limits(options)
+        self._of_host: Counter[str] = Counter()
+        self.connections = 0
+        """How many are admitted and not released."""
+        self.accepted = 0
+        """How many were ever admitted."""
+        self.refused: Counter[Refusal] = Counter()
+        """How many were ever refused, by reason."""
+
+    def reconfigure(self, options: ListenerOptions) -> None:
+        """Judge by these options from now on; who is admitted already stays."""
+        self._limits = Limits(options)
+
+    def admit(self, host: str) -> Refusal | None:
+        """Count one more in, or say why not."""
+        refusal = self._limits.judge(host, self.connections, self._of_host[host])
+        if refusal is not None:
+            self.refused[refusal] += 1
+            self._forget_if_none(host)
+            return refusal
+        self.connections += 1
+        self.accepted += 1
+        self._of_host[host] += 1
+        return None
+
+    def release(self, host: str) -> None:
+        """Count one out that was admitted."""
+        self.connections -= 1
+        self._of_host[host] -= 1
+        self._forget_if_none(host)
+
+    def counters(self) -> dict[str, int]:
+        """connections, accepted, refused in all, and refused by each reason."""
+        return {
+            "connections": self.connections,
+            "accepted": self.accepted,
+            "refused": self.refused.total(),
+            **{each.value: self.refused[each] for each in Refusal},
+        }
+
+    def _forget_if_none(self, host: str) -> None:
+        if not self._of_host[host]:
+            del self._of_host[host]
+
+
+def _contains(network: Network, address: object) -> bool:
+    return address in network  # an address of the other family is in no network

@@ -1,0 +1,82 @@
+"""The limits every kind shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netd.config.model import ListenerOptions
+from netd.listeners.admission import Admission, Limits, Refusal
+
+
+def options(**fields: Any) -> ListenerOptions:
+    return ListenerOptions(kind="echo", address="tcp://127.0.0.1:0", **fields)
+
+
+def test_one_past_the_limit_is_refused_until_one_leaves() -> None:
+    admission = Admission(options(max_connections=2))
+    assert [admission.admit(host) for host in ("1.1.1.1", "2.2.2.2", "3.3.3.3")] == [
+        None,
+        None,
+        Refusal.FULL,
+    ]
+    admission.release("1.1.1.1")
+    assert admission.admit("3.3.3.3") is None
+    assert admission.counters() == {
+        "connections": 2,
+        "accepted": 3,
+        "refused": 1,
+        "refused_denied": 0,
+        "refused_full": 1,
+        "refused_address_full": 0,
+    }
+
+
+def test_each_address_has_its_own_count() -> None:
+    admission = Admission(options(max_connections_per_address=1))
+    assert admission.admit("1.1.1.1") is None
+    assert admission.admit("1.1.1.1") is Refusal.ADDRESS_FULL
+    assert admission.admit("2.2.2.2") is None
+    admission.release("1.1.1.1")
+    assert admission.admit("1.1.1.1") is None
+
+
+def test_unix_peers_are_one_address() -> None:
+    admission = Admission(options(max_connections_per_address=1, allow="10.0.0.0/8"))
+    assert admission.admit("") is None
+    assert admission.admit("") is Refusal.ADDRESS_FULL
+
+
+def test_new_limits_hold_for_the_next_and_spare_who_is_there() -> None:
+    admission = Admission(options())
+    for _ in range(3):
+        assert admission.admit("1.1.1.1") is None
+    admission.reconfigure(options(max_connections=2))
+    assert admission.admit("1.1.1.1") is Refusal.FULL
+    admission.release("1.1.1.1")
+    admission.release("1.1.1.1")
+    assert admission.admit("1.1.1.1") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "host", "permitted"),
+    [
+        ({}, "8.8.8.8", True),
+        ({"allow": "10.0.0.0/8"}, "10.1.2.3", True),
+        ({"allow": "10.0.0.0/8"}, "11.1.2.3", False),
+        ({"allow": "10.0.0.0/8"}, "::1", False),
+        ({"allow": "10.0.0.0/8"}, "::ffff:10.1.2.3", True),
+        ({"allow": "10.0.0.0/8", "deny": "10.1.0.0/16"}, "10.1.2.3", False),
+        ({"deny": ["192.168.0.0/16", "fe80::/10"]}, "fe80::1%eth0", False),
+        ({"deny": ["192.168.0.0/16", "fe80::/10"]}, "192.169.0.1", True),
+    ],
+)
+def test_networks(fields: dict[str, Any], host: str, permitted: bool) -> None:  # noqa: FBT001 (a column of the table)
+    assert Limits(options(**fields)).permits(host) is permitted
+
+
+def test_a_denied_address_is_told_so_even_when_full() -> None:
+    admission = Admission(options(deny="1.0.0.0/8", max_connections=1))
+    assert admission.admit("2.2.2.2") is None
+    assert admission.admit("1.1.1.1") is Refusal.DENIED
