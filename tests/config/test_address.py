@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter
+
+from netd.config.address import Address, AddressField, Scheme
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("tcp://127.0.0.1:7", Address(Scheme.TCP, "127.0.0.1", 7)),
+        ("tcp://[::]:80", Address(Scheme.TCP, "::", 80)),
+        ("udp://[fe80::1%eth0]:9", Address(Scheme.UDP, "fe80::1%eth0", 9)),
+        ("udp://localhost:0", Address(Scheme.UDP, "localhost", 0)),
+        ("unix:///run/netd/echo.sock", Address(Scheme.UNIX, path="/run/netd/echo.sock")),
+        ("unixgram:///run/d", Address(Scheme.UNIXGRAM, path="/run/d")),
+    ],
+)
+def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> None:
+    assert Address.parse(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("127.0.0.1:80", "is no address; write tcp://host:port"),
+        ("http://[::]:80", "is no address"),
+        ("tcp://", "needs a host and a port"),
+        ("tcp://host", "needs a host and a port, as in tcp://127.0.0.1:7000"),
+        ("tcp://::1:80", "needs a host and a port"),
+        ("tcp://host:http", "needs a host and a port"),
+        ("tcp://host:65536", "port 65536 is above 65535"),
+        ("unix://run/x", "must be absolute"),
+        ("unix:///" + "x" * 107, "at most 107 bytes"),
+        ("unix:///a\0b", "no NUL"),
+    ],
+)
+def test_a_wrong_address_is_told_what_is_allowed(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Address.parse(text)
+
+
+def test_a_field_takes_text_or_an_address_and_gives_text() -> None:
+    field = TypeAdapter(AddressField)
+    address = field.validate_python("tcp://[::1]:80")
+    assert field.validate_python(address) == address
+    assert field.dump_python(address) == "tcp://[::1]:80"
+
+
+def test_schemes_know_what_they_are() -> None:
+    assert [s for s in Scheme if s.is_stream] == [Scheme.TCP, Scheme.UNIX]
+    assert [s for s in Scheme if s.is_local] == [Scheme.UNIX, Scheme.UNIXGRAM]

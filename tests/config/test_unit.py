@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from netd.config.unit import Duration, Size, parse_duration, parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10s", 10), ("500ms", 0.5), ("2m", 120), ("1.5h", 5400), ("1d", 86400), ("3", 3), ("4 s", 4)],
+)
+def test_duration(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("64KiB", 65536), ("1MB", 10**6), ("512", 512), ("1.5GiB", 3 * 2**29), ("7B", 7)],
+)
+def test_size(text: str, count: int) -> None:
+    assert parse_size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "10S"])
+def test_a_wrong_quantity_names_the_units(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration; write a number and one of ms, s"):
+        parse_duration(text)
+    with pytest.raises(ValueError, match="is not a size; write a number and one of B, KiB"):
+        parse_size(text + "x")
+
+
+def test_fields_take_text_or_numbers_and_nothing_below_zero() -> None:
+    assert TypeAdapter(Duration).validate_python("2s") == 2.0
+    assert TypeAdapter(Duration).validate_python(0.25) == 0.25
+    assert TypeAdapter(Size).validate_python("1KiB") == 1024
+    for field in (Duration, Size):
+        with pytest.raises(ValidationError):
+            TypeAdapter(field).validate_python(-1)
