@@ -75,7 +75,7 @@ class Apply:
             new = [worker for worker in listener.workers if worker not in old]
             listener.retire(new, 0, stopping=True)
         for worker, options in self._asked:
-            worker.configure(options, self._fleet.table.of(options))
+            worker.configure(options, self._fleet.table.of(worker.name, options))
         self._close_unused_sockets()
         self._on_done(error)
 
@@ -103,14 +103,14 @@ class Apply:
             for worker in self._old_workers[name][: options.workers]:
                 self._asked.append((worker, listener.options))
                 self._pending.add(worker)
-                worker.configure(options, self._fleet.table.of(options))
+                worker.configure(options, self._fleet.table.of(worker.name, options))
         self._await_pending(then=self._switch)
 
     def _switch(self) -> None:
         fleet, desired = self._fleet, self._desired
         for name in self.plan.reconfigured:
             listener, listener.options = fleet.listeners[name], desired.listeners[name]
-            fleet.table.tune(listener.options)
+            fleet.table.tune(name, listener.options)
             surplus = listener.workers[listener.options.workers :]
             listener.retire(surplus, None, stopping=False)
         for name in self.plan.replaced:
@@ -124,8 +124,7 @@ class Apply:
         self._on_done(None)
 
     def _close_unused_sockets(self) -> None:
-        listeners = self._fleet.config.listeners.values()
-        self._fleet.table.keep_only({addr for options in listeners for addr in options.address})
+        self._fleet.table.keep_only(self._fleet.config.listeners)
 
     def _await_pending(self, then: Callable[[], None]) -> None:
         self._next_step = then

@@ -52,7 +52,7 @@ class Fleet:
         for _ in range(count):
             worker = self._new_worker(listener.name, listener.kind)
             listener.workers.append(worker)
-            worker.start(options, self.table.of(options))
+            worker.start(options, self.table.of(listener.name, options))
 
     def let_go(self, listener: Listener, within_s: float | None, *, stopping: bool) -> None:
         """Drain a whole listener that is no longer in force."""

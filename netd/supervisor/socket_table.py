@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from netd.config.address import Address, Scheme
@@ -33,44 +33,54 @@ class _Bound:
     file: tuple[int, int] | None = None  # identity of the socket file to unlink at the end
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    address: Address
+    owner: str = ""  # the listener, where port 0 gives each its own
+
+
 class SocketTable:
-    """Opens what a configuration names and closes what it no longer names."""
+    """Opens what a configuration names and closes what it no longer names.
+
+    A socket belongs to its address, so a listener can take over another's; only where the
+    system chooses the port does it belong to the listener.
+    """
 
     def __init__(self, passed: Iterable[tuple[str, socket.socket]] = ()) -> None:
-        self._bound: dict[Address, _Bound] = {}
+        self._bound: dict[_Place, _Bound] = {}
         self._passed = list(passed)
-
-    @property
-    def addresses(self) -> frozenset[Address]:
-        """Every configured address that is open."""
-        return frozenset(self._bound)
 
     def open(self, name: str, options: ListenerOptions) -> None:
         """Open the addresses of a listener that are not open yet; BindError names the one."""
-        for address in options.address:
-            if address not in self._bound:
-                self._bound[address] = self._adopt(name, address) or _open(address, options)
+        for place in _places(name, options):
+            if place not in self._bound:
+                adopted = self._adopt(name, place.address)
+                self._bound[place] = adopted or _open(place.address, options)
 
-    def of(self, options: ListenerOptions) -> list[tuple[Address, socket.socket]]:
+    def of(self, name: str, options: ListenerOptions) -> list[tuple[Address, socket.socket]]:
         """Every open socket of a listener with the address it stands on."""
-        return [(addr, sock) for addr in options.address for sock in self._bound[addr].sockets]
+        places = _places(name, options)
+        return [(place.address, sock) for place in places for sock in self._bound[place].sockets]
 
-    def bound_names(self, options: ListenerOptions) -> list[str]:
+    def bound_names(self, name: str, options: ListenerOptions) -> list[str]:
         """Where a listener really stands: ports chosen, names resolved."""
-        return [sockets.bound_name(sock) for _, sock in self.of(options)]
+        return [sockets.bound_name(sock) for _, sock in self.of(name, options)]
 
-    def tune(self, options: ListenerOptions) -> None:
+    def tune(self, name: str, options: ListenerOptions) -> None:
         """Put a listener's backlog and socket file mode in force on its open sockets."""
-        for address, sock in self.of(options):
-            if address.scheme.is_stream:
-                sock.listen(options.backlog)
-            if self._bound[address].file:
-                os.chmod(address.path, int(options.socket_mode, 8))
+        for place in _places(name, options):
+            bound = self._bound[place]
+            for sock in bound.sockets:
+                if place.address.scheme.is_stream:
+                    sock.listen(options.backlog)
+            if bound.file:
+                os.chmod(place.address.path, int(options.socket_mode, 8))
 
-    def keep_only(self, addresses: Collection[Address]) -> None:
-        """Close every other; workers that hold a copy still serve what waits in its queue."""
-        for address in self.addresses.difference(addresses):
-            bound = self._bound.pop(address)
+    def keep_only(self, listeners: Mapping[str, ListenerOptions]) -> None:
+        """Close what none of these stands on; a worker's copy still serves what waits in it."""
+        kept = {place for name, options in listeners.items() for place in _places(name, options)}
+        for place in self._bound.keys() - kept:
+            bound, address = self._bound.pop(place), place.address
             for sock in bound.sockets:
                 sock.close()
             if bound.file and bound.file == sockets.identity(address.path):
@@ -94,6 +104,13 @@ class SocketTable:
         for each in wanted:
             self._passed.remove(each)
         return _Bound(tuple(sock for _, sock in wanted)) if wanted else None
+
+
+def _places(name: str, options: ListenerOptions) -> list[_Place]:
+    return [
+        _Place(address, owner="" if address.port or address.scheme.is_local else name)
+        for address in options.address
+    ]
 
 
 def _open(address: Address, options: ListenerOptions) -> _Bound:

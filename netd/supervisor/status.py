@@ -51,7 +51,7 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
         "kind": listener.kind.name,
         "state": state or ("serving" if listener.is_well else "degraded"),
         "configured": [str(address) for address in options.address],
-        "addresses": fleet.table.bound_names(options) if is_running else [],
+        "addresses": fleet.table.bound_names(listener.name, options) if is_running else [],
         "workers": [_worker(w, now) for w in (*listener.workers, *listener.draining)],
         "counters": dict(listener.counters),
     }

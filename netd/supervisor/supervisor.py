@@ -187,7 +187,7 @@ class Supervisor:
         if self._failure is None:
             _log.info("stopping: draining for at most %g s", patience_s)
         self._fleet.drain(patience_s, stopping=True)
-        self._fleet.table.keep_only(())
+        self._fleet.table.keep_only({})
         self._loop.call_later(patience_s + _GRACE_S, self._kill_all)
         self._leave_if_empty()
 
@@ -231,7 +231,7 @@ class Supervisor:
 
     def _log_addresses(self) -> None:
         for listener in self._fleet.listeners.values():
-            for name in self._fleet.table.bound_names(listener.options):
+            for name in self._fleet.table.bound_names(listener.name, listener.options):
                 hint = listener.kind.hint(Address.parse(name))
                 _log.info("%s: %s on %s%s", listener.name, listener.kind.name, name, hint)
 
