@@ -43,6 +43,20 @@ class Notifier:
         """Feed the watchdog."""
         self._tell("WATCHDOG=1")
 
+    def store(self, label: str, sock: socket.socket) -> None:
+        """Have systemd keep a copy and pass it to the next process of this unit, by `label`."""
+        path = os.environ.get("NOTIFY_SOCKET", "")
+        if not path:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
+            message = f"FDSTORE=1\nFDNAME={label}\nFDPOLL=0"
+            socket.send_fds(notify, [message.encode()], [sock.fileno()])
+
+    def unstore(self, label: str) -> None:
+        """Have systemd close what it keeps by that label."""
+        self._tell("FDSTOREREMOVE=1", f"FDNAME={label}")
+
     @property
     def watchdog_period_s(self) -> float | None:
         """How often to call `alive`: half of what systemd allows. None: it does not watch."""

@@ -1,7 +1,8 @@
 """The listening sockets of the whole daemon, by configured address.
 
-Each is bound once and shared with every worker that serves it. Opening is additive: what a
-reload opened is forgotten again with `restore`, or kept with `keep_only`.
+Each is bound once and shared with every worker that serves it. Opening is additive; what is no
+longer wanted is closed by `keep_only`. Sockets that systemd passed are taken by the name and
+the address that fit, whether its socket unit opened them or it stored them for us.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from netd.config.model import ListenerOptions
 from netd.errors import BindError
 from netd.runtime import sockets
 
+STORED = "stored."  # before a listener's name: the label of a socket kept in systemd's store
+
 _log = logging.getLogger("netd")
 _KIND = {
     Scheme.TCP: socket.SOCK_STREAM,
@@ -30,6 +33,7 @@ _KIND = {
 @dataclass(frozen=True, slots=True)
 class _Bound:
     sockets: tuple[socket.socket, ...]
+    is_ours: bool = True  # false where a socket unit opened it and will pass it again
     file: tuple[int, int] | None = None  # identity of the socket file to unlink at the end
 
 
@@ -49,6 +53,8 @@ class SocketTable:
     def __init__(self, passed: Iterable[tuple[str, socket.socket]] = ()) -> None:
         self._bound: dict[_Place, _Bound] = {}
         self._passed = list(passed)
+        self.stored_labels = {label for label, _ in self._passed if label.startswith(STORED)}
+        """What systemd's store holds of ours."""
 
     def open(self, name: str, options: ListenerOptions) -> None:
         """Open the addresses of a listener that are not open yet; BindError names the one."""
@@ -61,6 +67,11 @@ class SocketTable:
         """Every open socket of a listener with the address it stands on."""
         places = _places(name, options)
         return [(place.address, sock) for place in places for sock in self._bound[place].sockets]
+
+    def storable(self, name: str, options: ListenerOptions) -> list[socket.socket]:
+        """The sockets worth keeping for the next process: a Unix socket's file goes with us."""
+        bound = [self._bound[place] for place in _places(name, options)]
+        return [sock for each in bound if each.is_ours and not each.file for sock in each.sockets]
 
     def bound_names(self, name: str, options: ListenerOptions) -> list[str]:
         """Where a listener really stands: ports chosen, names resolved."""
@@ -96,14 +107,13 @@ class SocketTable:
         self._passed.clear()
 
     def _adopt(self, name: str, address: Address) -> _Bound | None:
-        wanted = [
-            (label, sock)
-            for label, sock in self._passed
-            if label == name and _stands_on(sock, address)
-        ]
-        for each in wanted:
-            self._passed.remove(each)
-        return _Bound(tuple(sock for _, sock in wanted)) if wanted else None
+        for label in (name, STORED + name):
+            wanted = [each for each in self._passed if each[0] == label]
+            fitting = [each for each in wanted if _stands_on(each[1], address)]
+            if fitting:
+                self._passed = [each for each in self._passed if each not in fitting]
+                return _Bound(tuple(sock for _, sock in fitting), is_ours=label != name)
+        return None
 
 
 def _places(name: str, options: ListenerOptions) -> list[_Place]:
@@ -119,7 +129,7 @@ def _open(address: Address, options: ListenerOptions) -> _Bound:
         if address.scheme.is_local:
             mode = int(options.socket_mode, 8)
             opened = sockets.open_unix(kind, address.path, mode, options.backlog)
-            return _Bound((opened,), sockets.identity(address.path))
+            return _Bound((opened,), file=sockets.identity(address.path))
         return _Bound(tuple(sockets.open_inet(kind, address.host, address.port, options.backlog)))
     except BindError as error:
         raise BindError(f"{address}: {error}") from error
@@ -130,7 +140,7 @@ def _stands_on(sock: socket.socket, address: Address) -> bool:
         return False
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
-        return bool(name == address.path)
+        return bool(name == address.path and sockets.identity(address.path))
     if address.scheme.is_local or name[1] != address.port:
         return False
     found = socket.getaddrinfo(address.host, address.port, type=sock.type)

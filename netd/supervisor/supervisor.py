@@ -26,7 +26,7 @@ from netd.runtime.systemd import Notifier
 from netd.supervisor.apply import Apply
 from netd.supervisor.control import Answer, ControlServer
 from netd.supervisor.fleet import Fleet
-from netd.supervisor.socket_table import SocketTable
+from netd.supervisor.socket_table import STORED, SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, outcome_as_data, summarize
 from netd.supervisor.worker import Worker
 
@@ -122,6 +122,7 @@ class Supervisor:
             self._stop()
             return
         self._fleet.table.forget_unclaimed()
+        self._store_sockets()
         self._log_addresses()
         self._notifier.ready(summarize(self._fleet))
         _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
@@ -149,6 +150,8 @@ class Supervisor:
         assert self._apply is not None
         assert self._control is not None
         did, self._apply = str(self._apply.plan), None
+        if error is None:
+            self._store_sockets()
         if control is not None:
             retired = control if error else self._control
             self._control = self._control if error else control
@@ -170,6 +173,16 @@ class Supervisor:
             answer(reply)
         if self._queued:
             self._begin_reload()
+
+    def _store_sockets(self) -> None:
+        """Let systemd hold what a restart would otherwise close under waiting clients."""
+        table = self._fleet.table
+        for label in table.stored_labels:
+            self._notifier.unstore(label)
+        table.stored_labels = {STORED + name for name in self._fleet.listeners}
+        for name, listener in self._fleet.listeners.items():
+            for sock in table.storable(name, listener.options):
+                self._notifier.store(STORED + name, sock)
 
     # Stopping
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartDaemon
-from tests.support import PATIENCE_S, Daemon, read_exactly, wait_until
+from tests.support import PATIENCE_S, Daemon, connect, read_exactly, wait_until
 
 ECHO = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
 
@@ -24,6 +24,7 @@ class Manager:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.descriptors: list[int] = []
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sock.settimeout(PATIENCE_S)
         self._sock.bind(str(path))
@@ -32,7 +33,9 @@ class Manager:
         return {"NOTIFY_SOCKET": str(self.path), **more}
 
     def next(self) -> dict[str, str]:
-        text = self._sock.recv(65536).decode()
+        data, descriptors, _, _ = socket.recv_fds(self._sock, 65536, 16)
+        self.descriptors += descriptors
+        text = data.decode()
         return dict(line.split("=", 1) for line in text.splitlines())
 
     def await_key(self, key: str) -> dict[str, str]:
@@ -88,6 +91,20 @@ def test_the_watchdog_is_fed(start_daemon: StartDaemon, manager: Manager) -> Non
     start_daemon(ECHO, manager.environ(WATCHDOG_USEC="400000"))
     for _ in range(3):
         assert manager.await_key("WATCHDOG")["WATCHDOG"] == "1"
+
+
+def test_sockets_are_stored_for_the_next_process(
+    start_daemon: StartDaemon, manager: Manager
+) -> None:
+    daemon = start_daemon(ECHO, manager.environ())
+    stored = manager.await_key("FDSTORE")
+    assert stored["FDNAME"] == "stored.echo"
+    [passed] = manager.descriptors
+    address = daemon.address("echo")
+    daemon.stop()
+    with socket.socket(fileno=passed) as sock, connect(address) as client:
+        assert sock.getsockname()[1] == address.port
+        client.sendall(b"waits for the next process")
 
 
 def test_passed_sockets_are_taken_by_name_and_address(tmp_path: Path) -> None:
