@@ -1,0 +1,114 @@
+"""One connection of the chat listener: framing, flood control, silence."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netd.listeners.chat.bucket import Bucket
+from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
+from netd.protocols.lines import Line, LineFramer, Overlong
+from netd.protocols.room.member import Member
+from netd.runtime.stream import Stream
+
+if TYPE_CHECKING:
+    from netd.listeners.chat.service import ChatService
+
+
+class Client:
+    """A member's connection. Lines that may not be handled yet wait in `_held`."""
+
+    __slots__ = (
+        "_bucket",
+        "_framer",
+        "_has_ended",
+        "_held",
+        "_held_bytes",
+        "_is_waiting",
+        "_service",
+        "closing_since",
+        "connected_at",
+        "heard_at",
+        "host",
+        "member",
+        "pinged_at",
+        "stream",
+    )
+
+    def __init__(
+        self, service: ChatService, sock: socket.socket, host: str, local_user: str
+    ) -> None:
+        """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
+        loop, options = service.loop, service.options
+        self._service = service
+        self.host = host
+        self.stream = Stream(
+            loop,
+            sock,
+            on_data=self._on_data,
+            on_end=self._on_end,
+            on_closed=lambda why: service.on_closed(self, why),
+            max_unsent_bytes=options.max_send_queue,
+        )
+        self._framer = LineFramer(MAX_CLIENT_LINE_BYTES)
+        shown = host or "localhost"
+        self.member = Member(
+            self.stream.write, f"0{shown}" if shown[0] == ":" else shown, local_user=local_user
+        )
+        self._held: deque[Line] = deque()
+        self._held_bytes = 0
+        self._has_ended = False
+        self._is_waiting = False
+        self._bucket = Bucket(loop.now, options.flood_burst)
+        self.connected_at = self.heard_at = loop.now
+        self.pinged_at: float | None = None
+        self.closing_since: float | None = None
+
+    def proceed(self) -> None:
+        """Handle the lines that waited, as far as they may be handled now."""
+        while self._held and self.closing_since is None and self._may_handle():
+            line = self._held.popleft()
+            self._held_bytes -= _size(line)
+            self._service.handle(self, line)
+        if self._has_ended and not self._held and self.member.pending is None:
+            self._service.say_goodbye(self, "Connection closed")
+
+    def _on_data(self, data: bytes) -> None:
+        self.heard_at = self._service.loop.now
+        self.pinged_at = None
+        self._take(self._framer.receive(data))
+
+    def _on_end(self) -> None:
+        self._has_ended = True
+        self._take(self._framer.end())
+        self.proceed()
+
+    def _take(self, lines: Sequence[Line]) -> None:
+        for line in lines:
+            self._held.append(line)
+            self._held_bytes += _size(line)
+        self.proceed()
+        if self._held_bytes > self._service.options.max_receive_queue:
+            self._service.dismiss(self, "Excess flood")
+
+    def _may_handle(self) -> bool:
+        if self.member.pending is not None or self._is_waiting:
+            return False
+        options, loop = self._service.options, self._service.loop
+        if not options.flood_control:
+            return True
+        if self._bucket.take(loop.now, options.flood_rate, options.flood_burst):
+            return True
+        self._is_waiting = True
+        loop.call_later(self._bucket.wait_s(options.flood_rate), self._after_waiting)
+        return False
+
+    def _after_waiting(self) -> None:
+        self._is_waiting = False
+        self.proceed()
+
+
+def _size(line: Line) -> int:
+    return len(line.start if isinstance(line, Overlong) else line)

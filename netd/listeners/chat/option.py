@@ -1,0 +1,115 @@
+"""The chat listener's options; every one of them changes live."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from netd.config.model import Frozen, ListenerOptions
+from netd.config.unit import Duration, Size
+
+
+class OperOptions(Frozen):
+    """Somebody who may OPER."""
+
+    name: Annotated[str, Field(pattern=r"^[^\s:]\S*$")]
+    """The name to give with OPER."""
+
+    password: str
+    """The password, plain or as `netd passwd` hashes it."""
+
+
+class AccountOptions(Frozen):
+    """Somebody who may log in with SASL."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
+    """The account's name; as a nick it is the account's own."""
+
+    password: str
+    """The password, plain or as `netd passwd` hashes it."""
+
+
+class ChatOptions(ListenerOptions):
+    """An IRC server of one process: channels, members, operators."""
+
+    kind: Literal["chat"] = "chat"
+    """The service: chat."""
+
+    workers: Literal[1] = 1
+    """Always 1: all members share one process."""
+
+    poller: Literal["select", "poll", "epoll"] = "select"
+    """How the kernel is asked which member sent something. `select` holds about 1000 members."""
+
+    server_name: Annotated[str, Field(pattern=r"^([^\s:]\S{0,62})?$")] = ""
+    """The name the server gives itself; empty for the host's."""
+
+    network: Annotated[str, Field(pattern=r"^\S{1,50}$")] = "netd"
+    """The name of the network, as clients show it."""
+
+    channel: Annotated[str, Field(pattern=r"^(#[^\s,:]{1,63})?$")] = "#lounge"
+    """The channel that is always there; empty for none."""
+
+    topic: Annotated[str, Field(max_length=300)] = ""
+    """The topic that channel starts with."""
+
+    join_channel: bool = False
+    """Whether everybody is put into that channel on arrival."""
+
+    motd: str = "Welcome. Type /join #lounge to meet the others."
+    """The message of the day; lines are kept, empty for none."""
+
+    admin: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    """Who looks after the server, in up to three lines: where, who, mail address."""
+
+    password: str = ""
+    """The password everybody has to give, plain or hashed; empty for none."""
+
+    opers: tuple[OperOptions, ...] = ()
+    """The server's operators."""
+
+    accounts: tuple[AccountOptions, ...] = ()
+    """The accounts members may log in to."""
+
+    ping_after: Annotated[Duration, Field(gt=0)] = 90.0
+    """How long a member may be silent before it is asked whether it is still there."""
+
+    ping_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    """How long it may take to answer that."""
+
+    registration_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long a new connection may take to say who it is."""
+
+    max_send_queue: Annotated[Size, Field(ge=4096)] = 1_048_576
+    """How many bytes may wait for a member that reads slowly; one with more is dropped."""
+
+    max_receive_queue: Annotated[Size, Field(ge=8192)] = 65_536
+    """How many bytes a member may send ahead of what flood control lets through."""
+
+    flood_control: bool = True
+    """Whether members are slowed down to `flood_rate` lines a second."""
+
+    flood_burst: Annotated[int, Field(ge=1)] = 20
+    """How many lines a member may send at once."""
+
+    flood_rate: Annotated[float, Field(gt=0)] = 4.0
+    """How many lines a second a member may send in the long run."""
+
+    nick_length: Annotated[int, Field(ge=9, le=64)] = 30
+    """The longest nick."""
+
+    topic_length: Annotated[int, Field(ge=80, le=390)] = 390
+    """The longest topic."""
+
+    max_channels: Annotated[int, Field(ge=1)] = 10_000
+    """How many channels there may be."""
+
+    max_channels_per_member: Annotated[int, Field(ge=1)] = 50
+    """How many channels one member may be in."""
+
+    history_lines: Annotated[int, Field(ge=0, le=10_000)] = 200
+    """How many lines of each channel are kept for those who come later."""
+
+    replay_lines: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How many of them a member is shown on joining, if its client cannot ask for them."""

@@ -1,0 +1,63 @@
+"""Speaks IRC to a chat listener, to see whether it is well."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from netd.config.address import Address, Scheme
+from netd.errors import RemoteProtocolError
+from netd.protocols.irc import Message, parse
+from netd.protocols.lines import LineFramer
+
+_MAX_LINE_BYTES = 16384
+_WELCOME, _PASSWORD_WRONG = "001", "464"
+
+
+def probe(_listener: str, address: Address, timeout_s: float) -> str:
+    """Register, PING, QUIT; where a password is asked for, that answer will do."""
+    with _connect(address, timeout_s) as sock:
+        nick = f"probe{os.getpid()}"
+        sock.sendall(f"NICK {nick}\r\nUSER probe 0 * :netd probe\r\n".encode())
+        replies = _Replies(sock)
+        welcome = replies.await_any(_WELCOME, _PASSWORD_WRONG)
+        if welcome.command == _PASSWORD_WRONG:
+            return f"{welcome.source} answers, and asks for its password"
+        sock.sendall(b"PING netd-probe\r\n")
+        replies.await_any("PONG")
+        sock.sendall(b"QUIT\r\n")
+        replies.await_any("ERROR")
+        return f"{welcome.source} welcomed {nick} and answered its PING"
+
+
+class _Replies:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._framer = LineFramer(_MAX_LINE_BYTES)
+        self._waiting: list[Message] = []
+
+    def await_any(self, *commands: str) -> Message:
+        while True:
+            while self._waiting:
+                message = self._waiting.pop(0)
+                if message.command in commands:
+                    return message
+            data = self._sock.recv(65536)
+            if not data:
+                raise RemoteProtocolError(f"the server closed before {commands[0]}")
+            for line in self._framer.receive(data):
+                message_or_none = parse(line) if isinstance(line, bytes) else None
+                self._waiting += [message_or_none] if message_or_none else []
+
+
+def _connect(address: Address, timeout_s: float) -> socket.socket:
+    if address.scheme is Scheme.TCP:
+        return socket.create_connection((address.host, address.port), timeout_s)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(timeout_s)
+    try:
+        sock.connect(address.path)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,262 @@
+"""The chat listener: connections in, the room in the middle, bytes out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import netd
+from netd.config.model import ListenerOptions
+from netd.errors import BindError
+from netd.listeners.admission import Admission
+from netd.listeners.base import ListeningSocket
+from netd.listeners.chat.client import Client
+from netd.listeners.chat.door import Door, host_name, peer_host, peer_user
+from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.verifier import Verifier
+from netd.protocols.irc import fold
+from netd.protocols.lines import Line
+from netd.protocols.room.effect import Close, Effect, Send, Verify
+from netd.protocols.room.member import Member, Stage
+from netd.protocols.room.room import Room
+from netd.protocols.room.setting import Limits, Settings
+from netd.runtime.loop import Loop, Timer
+from netd.runtime.poller import POLLERS, PollerFullError
+
+_LINGER_S: Final = 5.0  # for a member that does not read its farewell
+_MIN_SWEEP_S, _MAX_SWEEP_S = 0.05, 1.0
+_log = logging.getLogger("netd")
+
+
+class ChatService:
+    """One room and everybody connected to it."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.options: ChatOptions
+        self._room: Room | None = None
+        self._door = Door(loop, self._on_accept)
+        self._admission: Admission | None = None
+        self._verifier = Verifier(loop)
+        self._clients: dict[Member, Client] = {}
+        self._counts: Counter[str] = Counter()
+        self._sweeping: Timer | None = None
+        self._is_draining = False
+
+    @property
+    def room(self) -> Room:
+        """The room, once configured."""
+        assert self._room is not None
+        return self._room
+
+    def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
+        assert isinstance(options, ChatOptions)
+        self._use_poller(options.poller)
+        now = time.time()
+        if self._room is None:
+            self._room = Room(settings_of(options), now, f"{time.time_ns():x}-")
+            self._admission = Admission(options)
+        else:
+            self._room.configure(settings_of(options), now)
+        assert self._admission is not None
+        self._admission.reconfigure(options)
+        self.options = options
+        self._door.replace(sockets)
+        self._schedule_sweeps()
+
+    def drain(self, within_s: float | None, *, stopping: bool) -> None:
+        self._is_draining = True
+        self._door.replace(())
+        reason = "server shutting down" if stopping else "this service is no longer offered"
+        self.apply(self.room.shut_down(reason, time.time()))
+        if within_s is not None:
+            self.loop.call_later(within_s, self._close_all)
+        self._stop_if_empty()
+
+    def counters(self) -> dict[str, int]:
+        assert self._admission is not None
+        streams = [client.stream for client in self._clients.values()]
+        return {
+            **self._admission.counters(),
+            "bytes_in": self._counts["bytes_in"] + sum(each.bytes_in for each in streams),
+            "bytes_out": self._counts["bytes_out"] + sum(each.bytes_out for each in streams),
+            "accept_pauses": self._door.pauses,
+            "members": len(self.room.members),
+            "channels": len(self.room.channels),
+            **{name: self._counts[name] for name in _COUNTED},
+        }
+
+    def handle(self, client: Client, line: Line) -> None:
+        """Give the room a member's line and carry out what follows."""
+        self._counts["lines"] += 1
+        self.apply(self.room.receive(client.member, line, time.time()))
+
+    def apply(self, effects: Iterable[Effect]) -> None:
+        """Carry out what the room asks for."""
+        for effect in effects:
+            if isinstance(effect, Send):
+                data, skip = effect.data, effect.skip
+                for member in effect.members:
+                    if member is not skip:
+                        member.write(data)
+            else:
+                self._apply_rare(effect)
+
+    def say_goodbye(self, client: Client, reason: str) -> None:
+        """The client has ended: the others are told, and it gets what is still to come."""
+        if client.closing_since is None:
+            self.apply(self.room.leave(client.member, reason, time.time()))
+            self._finish(client, reason)
+
+    def dismiss(self, client: Client, reason: str) -> None:
+        """Put a client out, telling it and the others why."""
+        if client.closing_since is None:
+            self._counts[reason] += 1
+            client.stream.write(f"ERROR :Closing link: ({reason})\r\n".encode())
+            self.say_goodbye(client, reason)
+
+    def on_closed(self, client: Client, why: str) -> None:
+        """A client's connection is gone."""
+        del self._clients[client.member]
+        assert self._admission is not None
+        self._admission.release(client.host)
+        self._counts["bytes_in"] += client.stream.bytes_in
+        self._counts["bytes_out"] += client.stream.bytes_out
+        self._counts[why] += 1
+        self.apply(self.room.leave(client.member, why, time.time()))
+        if self._is_draining:
+            self._stop_if_empty()
+
+    def _apply_rare(self, effect: Effect) -> None:
+        match effect:
+            case Close(member, reason):
+                if member in self._clients:
+                    self._finish(self._clients[member], reason)
+            case Verify(member, password, stored):
+                self._verifier.verify(
+                    password, stored, lambda right: self._on_verified(member, right=right)
+                )
+            case _:
+                _log.info("chat: an operator asked for a rehash")
+
+    def _on_verified(self, member: Member, *, right: bool) -> None:
+        self.apply(self.room.verified(member, time.time(), right=right))
+        client = self._clients.get(member)
+        if client is not None:
+            client.proceed()
+
+    def _finish(self, client: Client, reason: str) -> None:
+        if client.closing_since is None:
+            client.closing_since = self.loop.now
+            client.stream.finish(reason)
+
+    def _on_accept(self, sock: socket.socket) -> None:
+        assert self._admission is not None
+        host = peer_host(sock)
+        refusal = self._admission.admit(host)
+        if refusal is not None:
+            _turn_away(sock, _REFUSALS.get(refusal.value, "you may not connect"))
+            return
+        try:
+            client = Client(self, sock, host, peer_user(sock))
+        except PollerFullError:
+            self._admission.release(host)
+            self._counts["poller_full"] += 1
+            _turn_away(sock, "the server is full")
+            return
+        self._clients[client.member] = client
+        self.room.enter(client.member)
+
+    def _use_poller(self, name: str) -> None:
+        if self._room is not None and name == self.options.poller:
+            return
+        try:
+            self.loop.use(POLLERS[name]())
+        except PollerFullError as error:
+            raise BindError(f"poller: {error}") from error
+
+    def _schedule_sweeps(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        options = self.options
+        shortest = min(options.ping_after, options.ping_timeout, options.registration_timeout)
+        period_s = max(_MIN_SWEEP_S, min(_MAX_SWEEP_S, shortest / 4))
+        self._sweeping = self.loop.call_every(period_s, self._sweep)
+
+    def _sweep(self) -> None:
+        for client in list(self._clients.values()):
+            self._check(client)
+
+    def _check(self, client: Client) -> None:
+        now, options = self.loop.now, self.options
+        if client.closing_since is not None:
+            if now - client.closing_since > _LINGER_S:
+                client.stream.close("did not read its farewell")
+        elif client.member.stage is Stage.REGISTERING:
+            if now - client.connected_at > options.registration_timeout:
+                self.dismiss(client, "Registration timeout")
+        elif client.pinged_at is not None:
+            if now - client.pinged_at > options.ping_timeout:
+                self.dismiss(client, "Ping timeout")
+        elif now - client.heard_at > options.ping_after:
+            client.pinged_at = now
+            client.stream.write(f"PING :{self.room.settings.server_name}\r\n".encode())
+
+    def _close_all(self) -> None:
+        for client in list(self._clients.values()):
+            client.stream.close("drained")
+
+    def _stop_if_empty(self) -> None:
+        if not self._clients:
+            self.loop.stop()
+
+
+_COUNTED: Final = (
+    "lines",
+    "poller_full",
+    "output queue exceeded",
+    "Excess flood",
+    "Ping timeout",
+    "Registration timeout",
+)
+_REFUSALS: Final = {
+    "refused_full": "the server is full",
+    "refused_address_full": "too many connections from your address",
+}
+
+
+def _turn_away(sock: socket.socket, why: str) -> None:
+    with contextlib.suppress(OSError):
+        sock.setblocking(False)
+        sock.send(f"ERROR :Closing link: ({why})\r\n".encode())
+    sock.close()
+
+
+def settings_of(options: ChatOptions) -> Settings:
+    """What the room is told of the options."""
+    return Settings(
+        server_name=options.server_name or host_name(),
+        network=options.network,
+        version=f"netd-{netd.__version__}",
+        motd=tuple(options.motd.splitlines()),
+        admin=options.admin,
+        password=options.password,
+        channel=options.channel,
+        topic=options.topic,
+        joins_channel=options.join_channel,
+        opers={each.name: each.password for each in options.opers},
+        accounts={fold(each.name): each.password for each in options.accounts},
+        replay_lines=options.replay_lines,
+        limits=Limits(
+            nick_chars=options.nick_length,
+            topic_chars=options.topic_length,
+            channels=options.max_channels,
+            channels_per_member=options.max_channels_per_member,
+            history_lines=options.history_lines,
+        ),
+    )

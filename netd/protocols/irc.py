@@ -1,0 +1,145 @@
+"""IRC's message grammar: bytes to Message and back, with IRCv3 tags; names and their case.
+
+Pure text. What a message means, and who may send it, is the room's matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from netd.errors import RemoteProtocolError
+
+MAX_BODY_BYTES: Final = 510  # RFC 2812 2.3: 512 with CRLF, tags not counted
+MAX_CLIENT_TAG_BYTES: Final = 4096  # message-tags: "@", 4094 bytes of data, a space
+MAX_CLIENT_LINE_BYTES: Final = MAX_CLIENT_TAG_BYTES + MAX_BODY_BYTES
+
+_NO_TAGS: Final[Mapping[str, str]] = {}
+_ESCAPES: Final = {"\\:": ";", "\\s": " ", "\\\\": "\\", "\\r": "\r", "\\n": "\n"}
+_ESCAPE = re.compile(r"\\(.?)")
+_ESCAPED = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
+_LOWER = str.maketrans(
+    {chr(upper): chr(upper + 32) for upper in range(ord("A"), ord("Z") + 1)}  # casemapping ascii
+)
+_NICK = re.compile(r"[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*")
+_CHANNEL = re.compile(r"#[^\x00-\x20,\x7f]+")
+
+
+class LineTooLongError(RemoteProtocolError):
+    """The tags or the rest of a line exceed their bound."""
+
+
+class NotUtf8Error(RemoteProtocolError):
+    """A line that is not UTF-8; its text names the command where one can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line; `source` and `tags` are empty where the line has none."""
+
+    command: str
+    params: tuple[str, ...] = ()
+    source: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse(line: bytes) -> Message | None:
+    """What a line without its ending says; None for an empty one.
+
+    Raises LineTooLongError, NotUtf8Error, or RemoteProtocolError for what breaks the grammar.
+    """
+    tag_bytes = 0
+    if line.startswith(b"@"):
+        tag_bytes = line.find(b" ") + 1 or len(line)
+    if tag_bytes > MAX_CLIENT_TAG_BYTES or len(line) - tag_bytes > MAX_BODY_BYTES:
+        raise LineTooLongError("input line was too long")
+    if b"\0" in line:
+        raise RemoteProtocolError("a line holds no NUL")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise NotUtf8Error(_command_of(line[tag_bytes:])) from error
+    return _parse_text(text)
+
+
+def _command_of(body: bytes) -> str:
+    words = body.split()
+    return words[0].decode("ascii", "replace").upper() if words else ""
+
+
+def _parse_text(text: str) -> Message | None:
+    tags = _NO_TAGS
+    if text.startswith("@"):
+        raw, _, text = text[1:].partition(" ")
+        tags = parse_tags(raw)
+    text = text.lstrip(" ")
+    source = ""
+    if text.startswith(":"):
+        source, _, text = text[1:].partition(" ")
+    head, colon, trailing = (" " + text).partition(" :")
+    words = [word for word in head.split(" ") if word]
+    if not words:
+        return None
+    params = (*words[1:], trailing) if colon else tuple(words[1:])
+    return Message(words[0].upper(), params, source, tags)
+
+
+def parse_tags(raw: str) -> dict[str, str]:
+    """The tags of `a=1;+b`; the last of equal names counts (message-tags)."""
+    tags = {}
+    for each in raw.split(";"):
+        name, _, value = each.partition("=")
+        if name:
+            tags[name] = _unescape(value) if "\\" in value else value
+    return tags
+
+
+def _unescape(value: str) -> str:
+    return _ESCAPE.sub(lambda match: _ESCAPES.get(match[0], match[1]), value)
+
+
+def format_tags(tags: Mapping[str, str]) -> str:
+    """The tags as they stand before a line, "@" and space included; empty for none."""
+    if not tags:
+        return ""
+    pairs = [f"{k}={v.translate(_ESCAPED)}" if v else k for k, v in tags.items()]
+    return f"@{';'.join(pairs)} "
+
+
+def format_body(message: Message) -> bytes:
+    """The line without tags, CRLF included, cut to 512 bytes between two characters."""
+    *middle, last = (message.command, *message.params)
+    if message.params and (not last or last[0] == ":" or " " in last):
+        last = ":" + last
+    prefix = f":{message.source} " if message.source else ""
+    body = (prefix + " ".join((*middle, last))).encode()
+    return cut(body, MAX_BODY_BYTES) + b"\r\n"
+
+
+def format_message(message: Message) -> bytes:
+    """The whole line with all its tags, CRLF included."""
+    return format_tags(message.tags).encode() + format_body(message)
+
+
+def cut(data: bytes, max_bytes: int) -> bytes:
+    """At most `max_bytes` of UTF-8, ending between two characters."""
+    if len(data) <= max_bytes:
+        return data
+    return data[:max_bytes].decode("utf-8", "ignore").encode()
+
+
+def fold(name: str) -> str:
+    """A nick or channel name as it is compared (CASEMAPPING=ascii)."""
+    return name.translate(_LOWER)
+
+
+def is_nick(name: str, max_chars: int) -> bool:
+    """Whether a nick may be taken (RFC 2812 2.3.1), of any case."""
+    return len(name) <= max_chars and _NICK.fullmatch(name) is not None
+
+
+def is_channel(name: str, max_chars: int) -> bool:
+    """Whether a channel can have this name."""
+    return len(name) <= max_chars and _CHANNEL.fullmatch(name) is not None

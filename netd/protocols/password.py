@@ -1,0 +1,71 @@
+"""Passwords as they are stored: scrypt hashes (RFC 7914) in the PHC string format, or plain.
+
+Checking a hash costs tens of milliseconds and 16 MiB by design: never do it on a loop.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Final
+
+from netd.errors import LocalProtocolError
+
+_PREFIX: Final = "$scrypt$"
+_LOG_N, _R, _P = 14, 8, 1
+_MAX_LOG_N, _MAX_R, _MAX_P = 17, 16, 4
+_MAX_MEMORY_BYTES = 300 * 2**20
+
+
+def is_hashed(stored: str) -> bool:
+    """Whether a stored password is a hash, and so slow to check."""
+    return stored.startswith(_PREFIX)
+
+
+def hash_password(password: str, salt: bytes) -> str:
+    """The string to store; `salt` is 16 random bytes."""
+    digest = _scrypt(password, salt, _LOG_N, _R, _P)
+    return f"{_PREFIX}ln={_LOG_N},r={_R},p={_P}${_encode(salt)}${_encode(digest)}"
+
+
+def matches(password: str, stored: str) -> bool:
+    """Whether a password is the stored one. LocalProtocolError for a hash nobody can read."""
+    if not is_hashed(stored):
+        return hmac.compare_digest(password.encode(), stored.encode())
+    cost, salt, digest = _parse(stored)
+    return hmac.compare_digest(_scrypt(password, salt, *cost), digest)
+
+
+def check_hash(stored: str) -> None:
+    """Raise LocalProtocolError for a hash that could not be checked."""
+    if is_hashed(stored):
+        _parse(stored)
+
+
+def _parse(stored: str) -> tuple[tuple[int, int, int], bytes, bytes]:
+    try:
+        cost, salt, digest = stored.removeprefix(_PREFIX).split("$")
+        numbers = dict(pair.split("=") for pair in cost.split(","))
+        log_n, r, p = (int(numbers[key]) for key in ("ln", "r", "p"))
+        salt_bytes, digest_bytes = _decode(salt), _decode(digest)
+    except (ValueError, KeyError) as error:
+        raise LocalProtocolError(f"not a scrypt hash: {error}") from error
+    if not (0 < log_n <= _MAX_LOG_N and 0 < r <= _MAX_R and 0 < p <= _MAX_P):
+        raise LocalProtocolError("not a scrypt hash: cost out of bounds")
+    return (log_n, r, p), salt_bytes, digest_bytes
+
+
+def _scrypt(password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
+    secret = password.encode()
+    return hashlib.scrypt(
+        secret, salt=salt, n=2**log_n, r=r, p=p, maxmem=_MAX_MEMORY_BYTES, dklen=32
+    )
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

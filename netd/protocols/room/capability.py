@@ -1,0 +1,64 @@
+"""IRCv3 capabilities: their names, and which of them a message tag needs."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+
+class Cap(enum.IntFlag):
+    """What a member's client has asked for."""
+
+    ACCOUNT_NOTIFY = enum.auto()
+    ACCOUNT_TAG = enum.auto()
+    AWAY_NOTIFY = enum.auto()
+    BATCH = enum.auto()
+    CAP_NOTIFY = enum.auto()
+    CHGHOST = enum.auto()
+    ECHO_MESSAGE = enum.auto()
+    EXTENDED_JOIN = enum.auto()
+    INVITE_NOTIFY = enum.auto()
+    LABELED_RESPONSE = enum.auto()
+    MESSAGE_TAGS = enum.auto()
+    MULTI_PREFIX = enum.auto()
+    SASL = enum.auto()
+    SERVER_TIME = enum.auto()
+    SETNAME = enum.auto()
+    STANDARD_REPLIES = enum.auto()
+    USERHOST_IN_NAMES = enum.auto()
+    CHATHISTORY = enum.auto()
+    EVENT_PLAYBACK = enum.auto()
+    ACCOUNT_REGISTRATION = enum.auto()
+    READ_MARKER = enum.auto()
+
+
+_DRAFTS: Final = {
+    Cap.CHATHISTORY: "draft/chathistory",
+    Cap.EVENT_PLAYBACK: "draft/event-playback",
+    Cap.ACCOUNT_REGISTRATION: "draft/account-registration",
+    Cap.READ_MARKER: "draft/read-marker",
+}
+WIRE_NAMES: Final = {
+    cap: _DRAFTS.get(cap, (cap.name or "").lower().replace("_", "-")) for cap in Cap
+}
+BY_WIRE_NAME: Final = {name: cap for cap, name in WIRE_NAMES.items()}
+
+_TAG_NEEDS: Final = {
+    "time": Cap.SERVER_TIME,
+    "account": Cap.ACCOUNT_TAG,
+    "batch": Cap.BATCH,
+    "label": Cap.LABELED_RESPONSE,
+}
+TAG_CAPS: Final = int(
+    Cap.SERVER_TIME | Cap.ACCOUNT_TAG | Cap.BATCH | Cap.LABELED_RESPONSE | Cap.MESSAGE_TAGS
+)
+
+
+def may_see(caps: int, tag: str) -> bool:
+    """Whether a client with these capabilities is sent this tag."""
+    return bool(caps & _TAG_NEEDS.get(tag, Cap.MESSAGE_TAGS))
+
+
+def names(caps: int) -> list[str]:
+    """The capabilities in a set, by their names on the wire."""
+    return [name for cap, name in WIRE_NAMES.items() if caps & cap]

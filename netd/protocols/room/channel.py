@@ -1,0 +1,133 @@
+"""One channel: who is in it, its modes and lists, its topic, what was said."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from netd.protocols.irc import Message, fold
+from netd.protocols.room.mask import matches
+from netd.protocols.room.member import Member
+
+PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
+LISTS: Final = "beI"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry of a ban, exception or invitation list."""
+
+    mask: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A channel's topic and who set it."""
+
+    text: str
+    by: str
+    at: float
+
+
+class Channel:
+    """A channel's state; its rules are the commands'."""
+
+    def __init__(self, name: str, created: float, history_lines: int) -> None:
+        self.name = name
+        self.folded = fold(name)
+        self.created = created
+        self.topic: Topic | None = None
+        self.members: dict[Member, str] = {}  # to the status letters, highest first
+        self.modes: dict[str, str] = {"n": "", "t": ""}
+        self.lists: dict[str, dict[str, Listed]] = {letter: {} for letter in LISTS}
+        self.invited: set[Member] = set()
+        self.history: deque[Message] = deque(maxlen=history_lines)
+        self.is_kept = False
+        self._audience: Mapping[int, list[Member]] | None = None
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether those outside are not told of it."""
+        return "s" in self.modes
+
+    def add(self, member: Member, status: str = "") -> None:
+        """Let a member in."""
+        self.members[member] = status
+        member.channels[self.folded] = self
+        self.invited.discard(member)
+        member.invites.discard(self.folded)
+        self._audience = None
+
+    def remove(self, member: Member) -> None:
+        """Let a member out."""
+        del self.members[member]
+        del member.channels[self.folded]
+        self._audience = None
+
+    def regroup(self) -> None:
+        """Forget the audience's grouping: somebody's capabilities changed."""
+        self._audience = None
+
+    def audience(self) -> Mapping[int, list[Member]]:
+        """The members by the tags they are sent, so that each form is made once."""
+        if self._audience is None:
+            groups: dict[int, list[Member]] = {}
+            for member in self.members:
+                groups.setdefault(member.tag_caps, []).append(member)
+            self._audience = groups
+        return self._audience
+
+    def set_status(self, member: Member, letter: str, *, given: bool) -> bool:
+        """Give or take op or voice; whether that changed anything."""
+        held = self.members[member]
+        if (letter in held) == given:
+            return False
+        self.members[member] = "".join(
+            each for each in PREFIXES if (given if each == letter else each in held)
+        )
+        return True
+
+    def status(self, member: Member, *, every: bool) -> str:
+        """The prefix a nick is shown with: the highest, or every one it has."""
+        held = self.members.get(member, "")
+        return "".join(PREFIXES[letter] for letter in (held if every else held[:1]))
+
+    def is_op(self, member: Member) -> bool:
+        """Whether a member may rule here: its operators, and the server's."""
+        return "o" in self.members.get(member, "") or bool(member.oper)
+
+    def entry(self, letter: str, member: Member) -> Listed | None:
+        """The entry of a list that fits a member."""
+        for listed in self.lists[letter].values():
+            if matches(listed.mask, member.prefix):
+                return listed
+        return None
+
+    def is_banned(self, member: Member) -> bool:
+        """Whether a ban fits a member and no exception does."""
+        return self.entry("b", member) is not None and self.entry("e", member) is None
+
+    def may_speak(self, member: Member) -> bool:
+        """Whether a member's message is let through (+n, +m, +b)."""
+        status = self.members.get(member)
+        if status:
+            return True
+        if status is None and "n" in self.modes:
+            return False
+        return "m" not in self.modes and not (self.lists["b"] and self.is_banned(member))
+
+    def shown_modes(self, *, with_key: bool) -> tuple[str, ...]:
+        """The modes as MODE shows them; the key only to those inside."""
+        letters = sorted(self.modes)
+        shown = [self.modes[each] for each in letters if self.modes[each]]
+        if not with_key and "k" in self.modes:
+            shown[[each for each in letters if self.modes[each]].index("k")] = "*"
+        return ("+" + "".join(letters), *shown)
+
+    def with_status(self, letters: str) -> Iterator[Member]:
+        """Members that hold one of these status letters."""
+        return (each for each, held in self.members.items() if set(held) & set(letters))

@@ -1,0 +1,118 @@
+"""Asking about somebody: WHOIS, WHOWAS, USERHOST, ISON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from netd.protocols.irc import fold
+from netd.protocols.room.capability import Cap
+from netd.protocols.room.command.base import Command
+from netd.protocols.room.command.channel import pack
+from netd.protocols.room.command.server import date, is_other
+from netd.protocols.room.exchange import Exchange
+from netd.protocols.room.member import Member
+from netd.protocols.room.numeric import Numeric
+
+_MAX_USERHOST = 5
+
+
+def whois(exchange: Exchange, params: Sequence[str]) -> None:
+    """Everything about one member."""
+    if not params or not params[-1]:
+        exchange.reply(Numeric.NONICKNAMEGIVEN)
+        return
+    if len(params) > 1 and is_other(exchange, params[:1]):
+        return
+    nick = params[min(len(params), 2) - 1].partition(",")[0]
+    member = exchange.room.members.get(fold(nick))
+    if member is None or member in exchange.room.unregistered:
+        exchange.reply(Numeric.NOSUCHNICK, nick)
+    else:
+        _describe(exchange, member)
+    exchange.reply(Numeric.ENDOFWHOIS, nick)
+
+
+def _describe(exchange: Exchange, member: Member) -> None:
+    settings, nick, viewer = exchange.room.settings, member.nick, exchange.member
+    exchange.reply(Numeric.WHOISUSER, nick, member.user, member.host, "*", member.realname)
+    for line in pack(_seats(exchange, member)):
+        exchange.reply(Numeric.WHOISCHANNELS, nick, line)
+    exchange.reply(Numeric.WHOISSERVER, nick, settings.server_name, settings.network)
+    if viewer is member or viewer.oper:
+        exchange.reply(Numeric.WHOISACTUALLY, nick, member.host)
+    for numeric, *params in _facts(member):
+        exchange.reply(numeric, nick, *params)
+    idle, since = int(exchange.now - member.idle_since), int(member.signed_on)
+    exchange.reply(Numeric.WHOISIDLE, nick, str(idle), str(since))
+
+
+def _facts(member: Member) -> Iterator[tuple[Numeric, *tuple[str, ...]]]:
+    if member.away:
+        yield Numeric.AWAY, member.away
+    if member.oper:
+        yield (Numeric.WHOISOPERATOR,)
+    if member.account:
+        yield Numeric.WHOISACCOUNT, member.account
+    if member.local_user:
+        yield Numeric.WHOISSPECIAL, f"is verified as local user {member.local_user}"
+    if "B" in member.modes:
+        yield (Numeric.WHOISBOT,)
+    if member.is_secure:
+        yield (Numeric.WHOISSECURE,)
+
+
+def _seats(exchange: Exchange, member: Member) -> Iterator[str]:
+    viewer = exchange.member
+    every = viewer.has(Cap.MULTI_PREFIX)
+    for channel in member.channels.values():
+        is_hidden = channel.is_secret or "i" in member.modes
+        if viewer in channel.members or viewer is member or viewer.oper or not is_hidden:
+            yield channel.status(member, every=every) + channel.name
+
+
+def whowas(exchange: Exchange, params: Sequence[str]) -> None:
+    """Who had a nick before, the latest first."""
+    if not params or not params[0]:
+        exchange.reply(Numeric.NONICKNAMEGIVEN)
+        return
+    nick = params[0]
+    found = [each for each in exchange.room.departed if fold(each.nick) == fold(nick)]
+    count = int(params[1]) if len(params) > 1 and params[1].isdecimal() else 0
+    for each in found[: count or None]:
+        exchange.reply(Numeric.WHOWASUSER, each.nick, each.user, each.host, "*", each.realname)
+        server = exchange.room.settings.server_name
+        exchange.reply(Numeric.WHOISSERVER, each.nick, server, date(each.at))
+    if not found:
+        exchange.reply(Numeric.WASNOSUCHNICK, nick)
+    exchange.reply(Numeric.ENDOFWHOWAS, nick)
+
+
+def userhost(exchange: Exchange, params: Sequence[str]) -> None:
+    """User and host of up to five nicks."""
+    found = [_present(exchange, each) for each in params[:_MAX_USERHOST]]
+    words = [
+        f"{each.nick}{'*' if each.oper else ''}={'-' if each.away else '+'}{each.user}@{each.host}"
+        for each in found
+        if each
+    ]
+    exchange.reply(Numeric.USERHOST, " ".join(words))
+
+
+def ison(exchange: Exchange, params: Sequence[str]) -> None:
+    """Which of these nicks are here."""
+    asked = [nick for param in params for nick in param.split()]
+    found = [_present(exchange, each) for each in asked]
+    exchange.reply(Numeric.ISON, " ".join(each.nick for each in found if each))
+
+
+def _present(exchange: Exchange, nick: str) -> Member | None:
+    member = exchange.room.members.get(fold(nick))
+    return None if member is None or member in exchange.room.unregistered else member
+
+
+COMMANDS = {
+    "WHOIS": Command(whois, "[<server>] <nick>"),
+    "WHOWAS": Command(whowas, "<nick> [<count>]"),
+    "USERHOST": Command(userhost, "<nick> [<nick> ...]", params=1),
+    "ISON": Command(ison, "<nick> [<nick> ...]", params=1),
+}

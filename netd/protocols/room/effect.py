@@ -1,0 +1,51 @@
+"""What the room asks of whoever runs it; the room itself touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netd.protocols.room.member import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Give these bytes to each of the members but `skip`."""
+
+    members: Iterable[Member]
+    data: bytes
+    skip: Member | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a member's connection once what was sent to it has left."""
+
+    member: Member
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Check a password and call `Room.verified`; the member's lines wait until then."""
+
+    member: Member
+    password: str
+    stored: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rehash:
+    """An operator wants files such as the accounts' read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddAccount:
+    """Keep a new account and call `Room.verified`; the member's lines wait until then."""
+
+    member: Member
+    account: str
+    password: str
+
+
+Effect = Send | Close | Verify | Rehash | AddAccount

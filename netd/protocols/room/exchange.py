@@ -1,0 +1,127 @@
+"""One line's handling: who sent it, what is answered, and the label that ties them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from netd.protocols.irc import Message
+from netd.protocols.room.capability import Cap
+from netd.protocols.room.channel import Channel
+from netd.protocols.room.effect import Close, Effect, Send
+from netd.protocols.room.envelope import Envelope
+from netd.protocols.room.member import Member
+from netd.protocols.room.numeric import Numeric
+
+if TYPE_CHECKING:
+    from netd.protocols.room.room import Room
+
+
+class Exchange:
+    """What a handler works with; the effects gather in `effects`.
+
+    With a label (labeled-response) the answers to the sender are held back until `finish`
+    knows how many they are.
+    """
+
+    def __init__(self, room: Room, member: Member, now: float, label: str = "") -> None:
+        self.room = room
+        self.member = member
+        self.now = now
+        self.label = label
+        self.command = ""
+        self.tags: dict[str, str] = {}  # client-only tags of the line
+        self.effects: list[Effect] = []
+        self._answers: list[Message] = []
+
+    def reply(self, numeric: Numeric, *params: str) -> None:
+        """Answer the sender with a numeric."""
+        last = (numeric.text,) if numeric.text else ()
+        source = self.room.settings.server_name
+        self.answer(Message(numeric.code, (self.member.shown_nick, *params, *last), source))
+
+    def tell(self, command: str, *params: str) -> None:
+        """Answer the sender with a command from the server."""
+        self.answer(Message(command, params, self.room.settings.server_name))
+
+    def fail(self, code: str, *context_and_text: str) -> None:
+        """Answer with a standard reply: FAIL, the command, a code, context, a sentence."""
+        self.tell("FAIL", self.command, code, *context_and_text)
+
+    def answer(self, message: Message) -> None:
+        """Send the sender something that is part of the answer to its line."""
+        if self.label:
+            self._answers.append(message)
+        else:
+            self._post(self.member, message)
+
+    def send(self, members: Iterable[Member], message: Message, skip: Member | None = None) -> None:
+        """Send a message to each of the members but `skip`, the sender perhaps among them."""
+        groups: dict[int, list[Member]] = {}
+        for member in members:
+            if member is skip:
+                continue
+            if member is self.member:
+                self.answer(message)
+            else:
+                groups.setdefault(member.tag_caps, []).append(member)
+        envelope = Envelope(message, self.now)
+        for tag_caps, group in groups.items():
+            self.effects.append(Send(group, envelope.bytes_for(tag_caps)))
+
+    def broadcast(self, channel: Channel, message: Message, *, to_self: bool) -> None:
+        """Send a message to everybody in a channel, to the sender only if so asked."""
+        if to_self and self.member in channel.members:
+            self.answer(message)
+        envelope = Envelope(message, self.now)
+        for tag_caps, group in channel.audience().items():
+            self.effects.append(Send(group, envelope.bytes_for(tag_caps), self.member))
+
+    def from_member(self, command: str, *params: str) -> Message:
+        """A message whose source is the sender, with the tags that tell about it."""
+        return Message(command, params, self.member.prefix, self.room.tags_of(self.member))
+
+    def close(self, member: Member, reason: str) -> None:
+        """Tell a member why it goes, and let it go."""
+        error = Message("ERROR", (f"Closing link: {member.host} ({reason})",))
+        self._post(member, error)
+        self.effects.append(Close(member, reason))
+
+    def finish(self) -> None:
+        """Send what was held back for the label (labeled-response)."""
+        label, self.label = self.label, ""
+        if not label:
+            return
+        server = self.room.settings.server_name
+        answers = self._answers or [Message("ACK", (), server)]
+        if len(answers) == 1:
+            self._post(self.member, _tagged(answers[0], "label", label))
+            return
+        reference = self.room.next_id()
+        start = Message("BATCH", (f"+{reference}", "labeled-response"), server)
+        self._post(self.member, _tagged(start, "label", label))
+        for each in answers:
+            nested = "batch" in each.tags
+            self._post(self.member, each if nested else _tagged(each, "batch", reference))
+        self._post(self.member, Message("BATCH", (f"-{reference}",), server))
+
+    def batch(self, kind: str, params: Sequence[str], messages: Iterable[Message]) -> None:
+        """Answer with a batch, or with its bare messages where the client takes none."""
+        if not self.member.has(Cap.BATCH):
+            for each in messages:
+                self.answer(each)
+            return
+        reference = self.room.next_id()
+        self.tell("BATCH", f"+{reference}", kind, *params)
+        for each in messages:
+            self.answer(_tagged(each, "batch", reference))
+        self.tell("BATCH", f"-{reference}")
+
+    def _post(self, member: Member, message: Message) -> None:
+        data = Envelope(message, self.now).bytes_for(member.tag_caps)
+        self.effects.append(Send((member,), data))
+
+
+def _tagged(message: Message, tag: str, value: str) -> Message:
+    return replace(message, tags={**message.tags, tag: value})

@@ -1,0 +1,181 @@
+"""The room: everybody connected, every channel, and the way of a line through them.
+
+Pure: lines and the time come in, effects come out. The clock is the caller's, in seconds
+since the epoch; what a command does is written in `command/`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from netd.errors import RemoteProtocolError
+from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
+from netd.protocols.lines import Line, Overlong
+from netd.protocols.room import presence
+from netd.protocols.room.capability import Cap
+from netd.protocols.room.channel import Channel, Topic
+from netd.protocols.room.command import COMMANDS
+from netd.protocols.room.command.base import Command, Phase
+from netd.protocols.room.effect import Effect
+from netd.protocols.room.exchange import Exchange
+from netd.protocols.room.member import Member, Stage
+from netd.protocols.room.numeric import Numeric
+from netd.protocols.room.setting import Settings
+
+_MAX_LABEL_CHARS = 64
+_UNREGISTERED_PHASES = (Phase.ANY, Phase.REGISTERING)
+
+
+class Room:
+    """One IRC server's state. `identity` makes its message ids unlike any earlier room's."""
+
+    commands = COMMANDS
+
+    def __init__(self, settings: Settings, now: float, identity: str) -> None:
+        self.settings: Settings = settings
+        self.created = now
+        self.members: dict[str, Member] = {}  # by folded nick
+        self.unregistered: set[Member] = set()
+        self.channels: dict[str, Channel] = {}  # by folded name
+        self.watchers: dict[str, set[Member]] = {}  # by the folded nick they MONITOR
+        self.departed: deque[presence.Departed] = deque(maxlen=settings.limits.whowas)
+        self.most_members = 0
+        self._identity = identity
+        self._last_id = 0
+        self.configure(settings, now)
+
+    def configure(self, settings: Settings, now: float) -> list[Effect]:
+        """Take new settings; nobody leaves for it."""
+        self.settings = settings
+        for channel in list(self.channels.values()):
+            channel.is_kept = channel.folded == fold(settings.channel)
+            if not channel.members and not channel.is_kept:
+                del self.channels[channel.folded]
+        if settings.channel:
+            channel = self.open_channel(settings.channel, now)
+            channel.is_kept = True
+            if settings.topic and channel.topic is None:
+                channel.topic = Topic(settings.topic, settings.server_name, now)
+        return []
+
+    def enter(self, member: Member) -> None:
+        """A client has connected."""
+        self.unregistered.add(member)
+
+    def receive(self, member: Member, line: Line, now: float) -> list[Effect]:
+        """One line from a member; while `member.pending` is set none may be given."""
+        exchange = Exchange(self, member, now)
+        message = self._read(exchange, line)
+        if message is not None and member.stage is not Stage.GONE:
+            self._begin(exchange, message)
+            self._obey(exchange, message)
+            if member.pending is None:
+                exchange.finish()
+        return exchange.effects
+
+    def verified(self, member: Member, now: float, *, right: bool) -> list[Effect]:
+        """The answer to a Verify or AddAccount."""
+        pending, member.pending = member.pending, None
+        if pending is None or member.stage is Stage.GONE:
+            return []
+        exchange = Exchange(self, member, now, pending.label)
+        pending.then(exchange, right)
+        if member.pending is None:
+            exchange.finish()
+        return exchange.effects
+
+    def leave(self, member: Member, reason: str, now: float) -> list[Effect]:
+        """A client's connection is gone, or about to be."""
+        exchange = Exchange(self, member, now)
+        presence.depart(exchange, member, reason)
+        return exchange.effects
+
+    def shut_down(self, reason: str, now: float) -> list[Effect]:
+        """Tell everybody that the server goes, and let them go."""
+        effects: list[Effect] = []
+        for member in [*self.members.values(), *self.unregistered]:
+            exchange = Exchange(self, member, now)
+            exchange.close(member, reason)
+            member.stage = Stage.GONE
+            effects += exchange.effects
+        self.members.clear()
+        self.unregistered.clear()
+        return effects
+
+    def open_channel(self, name: str, now: float) -> Channel:
+        """The channel of that name, made if need be."""
+        channel = self.channels.get(fold(name))
+        if channel is None:
+            channel = Channel(name, now, self.settings.limits.history_lines)
+            self.channels[channel.folded] = channel
+        return channel
+
+    def drop_if_empty(self, channel: Channel) -> None:
+        """Forget a channel nobody is in."""
+        if not channel.members and not channel.is_kept:
+            for member in channel.invited:
+                member.invites.discard(channel.folded)
+            self.channels.pop(channel.folded, None)
+
+    def next_id(self) -> str:
+        """A message or batch id that was never used before."""
+        self._last_id += 1
+        return f"{self._identity}{self._last_id:x}"
+
+    def tags_of(self, member: Member) -> dict[str, str]:
+        """The tags every message from a member carries."""
+        tags = {"account": member.account} if member.account else {}
+        if "B" in member.modes:
+            tags["bot"] = ""
+        return tags
+
+    def _read(self, exchange: Exchange, line: Line) -> Message | None:
+        try:
+            if not isinstance(line, Overlong):
+                return parse(line)
+            exchange.reply(Numeric.INPUTTOOLONG)
+        except LineTooLongError:
+            exchange.reply(Numeric.INPUTTOOLONG)
+        except NotUtf8Error as error:
+            exchange.command = str(error)
+            exchange.fail("INVALID_UTF8", "Your message is not UTF-8")
+        except RemoteProtocolError as error:
+            exchange.tell("ERROR", str(error))
+        return None
+
+    def _begin(self, exchange: Exchange, message: Message) -> None:
+        exchange.command = message.command
+        if message.tags:
+            label = message.tags.get("label", "")
+            if exchange.member.has(Cap.LABELED_RESPONSE) and len(label) <= _MAX_LABEL_CHARS:
+                exchange.label = label
+            if exchange.member.has(Cap.MESSAGE_TAGS):
+                exchange.tags = {k: v for k, v in message.tags.items() if k[0] == "+"}
+
+    def _obey(self, exchange: Exchange, message: Message) -> None:
+        command = self.commands.get(message.command)
+        if command is None:
+            self._refuse_unknown(exchange, message.command)
+        elif self._is_allowed(exchange, command, message):
+            command.handler(exchange, message.params)
+
+    def _refuse_unknown(self, exchange: Exchange, command: str) -> None:
+        if exchange.member.stage is Stage.PRESENT:
+            exchange.reply(Numeric.UNKNOWNCOMMAND, command)
+        else:
+            exchange.reply(Numeric.NOTREGISTERED)
+
+    def _is_allowed(self, exchange: Exchange, command: Command, message: Message) -> bool:
+        """The checks a command declares."""
+        is_present = exchange.member.stage is Stage.PRESENT
+        if not is_present and command.phase not in _UNREGISTERED_PHASES:
+            exchange.reply(Numeric.NOTREGISTERED)
+        elif is_present and command.phase is Phase.REGISTERING:
+            exchange.reply(Numeric.ALREADYREGISTRED)
+        elif len(message.params) < command.params:
+            exchange.reply(Numeric.NEEDMOREPARAMS, message.command)
+        elif command.for_opers and not exchange.member.oper:
+            exchange.reply(Numeric.NOPRIVILEGES)
+        else:
+            return True
+        return False

@@ -1,0 +1,49 @@
+"""What can be set about a room; plain data, replaced as a whole while members stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one member, or all of them, may make the room keep."""
+
+    nick_chars: int = 30
+    user_chars: int = 12
+    realname_chars: int = 150
+    channel_chars: int = 64
+    topic_chars: int = 390
+    away_chars: int = 200
+    kick_chars: int = 200
+    key_chars: int = 23
+    channels_per_member: int = 50
+    channels: int = 10_000
+    list_entries: int = 100
+    monitored: int = 100
+    targets: int = 4
+    whowas: int = 1000
+    history_lines: int = 200
+    list_replies: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a room is told from outside."""
+
+    server_name: str
+    network: str = "netd"
+    version: str = "netd"
+    motd: tuple[str, ...] = ()
+    admin: tuple[str, ...] = ()
+    password: str = ""  # plain or hashed; empty for none
+    channel: str = ""  # the channel that always is
+    topic: str = ""
+    joins_channel: bool = False  # whether newcomers are put there
+    opers: Mapping[str, str] = field(default_factory=dict)  # name -> password
+    accounts: Mapping[str, str] = field(default_factory=dict)  # name -> password
+    may_register: bool = False  # whether anybody may make an account
+    replay_lines: int = 0  # history for those who join and cannot ask for it
+    sts: str = ""  # value of the sts capability; empty to advertise none
+    limits: Limits = field(default_factory=Limits)
