@@ -246,7 +246,8 @@ class Supervisor:
         for listener in self._fleet.listeners.values():
             for name in self._fleet.table.bound_names(listener.name, listener.options):
                 hint = listener.kind.hint(Address.parse(name))
-                _log.info("%s: %s on %s%s", listener.name, listener.kind.name, name, hint)
+                advice = f"; try: {hint}" if hint else ""
+                _log.info("%s: %s on %s%s", listener.name, listener.kind.name, name, advice)
 
     # Control
 
