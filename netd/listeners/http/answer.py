@@ -1,0 +1,120 @@
+"""An answer before it is bytes, and ready ones that only want today's date."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from netd.protocols.http.status import PHRASES, has_content, status_line
+
+Fields = tuple[tuple[str, str], ...]
+Signature = tuple[int, int, int, int, int]
+
+_ERROR_PAGE: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{title}</title>
+<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; text-align: center">
+<h1>{title}</h1>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a kept answer rests on: this path leads to this very file, or to none."""
+
+    path: str
+    signature: Signature | None
+
+    def holds(self) -> bool:
+        """Look again. A path that leads to the same file may be taken without another opening."""
+        try:
+            return signature_of(os.stat(self.path)) == self.signature
+        except OSError:
+            return self.signature is None
+
+
+def signature_of(found: os.stat_result) -> Signature:
+    """What changes whenever a file is written or replaced."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Bytes of an open file to send; `is_last` says that the descriptor is closed after them."""
+
+    fd: int
+    offset: int
+    count: int
+    is_last: bool = True
+
+
+Part = bytes | FilePart
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, fields and content; `proofs` is None where the answer must not be kept."""
+
+    status: int
+    fields: Fields = ()
+    content: tuple[Part, ...] = ()
+    proofs: tuple[Proof, ...] | None = None
+    close: bool = False
+
+    @property
+    def length(self) -> int:
+        """Bytes of content a GET gets."""
+        return sum(len(part) if isinstance(part, bytes) else part.count for part in self.content)
+
+    def release(self) -> None:
+        """Close what it holds open; for an answer whose content is not sent."""
+        for part in self.content:
+            if isinstance(part, FilePart) and part.is_last:
+                os.close(part.fd)
+
+
+def error_answer(status: int, *fields: tuple[str, str], close: bool = False) -> Answer:
+    """A short page that says what went wrong."""
+    phrase = PHRASES[status]
+    page = _ERROR_PAGE.format(title=f"{status} {phrase}").encode()
+    return Answer(
+        status, (("Content-Type", "text/html; charset=utf-8"), *fields), (page,), close=close
+    )
+
+
+class Ready:
+    """An answer's bytes, kept; they hold the date of `tick`."""
+
+    __slots__ = ("_date_at", "close", "proofs", "tick", "wire")
+
+    def __init__(self, wire: bytes, date_at: int, answer: Answer, *, close: bool) -> None:
+        assert answer.proofs is not None
+        self.wire = wire
+        self._date_at = date_at
+        self.proofs = answer.proofs
+        self.close = close
+        self.tick = 0.0
+
+    def refresh(self, tick: float, date_line: bytes) -> None:
+        """Put the present date in the place of the old."""
+        rest = self._date_at + len(date_line)
+        self.wire = self.wire[: self._date_at] + date_line + self.wire[rest:]
+        self.tick = tick
+
+
+def head_parts(answer: Answer, *, common: bytes, minor: int, close: bool) -> tuple[bytes, bytes]:
+    """The head as the bytes before the Date line and those after it, empty line included.
+
+    `common` are whole lines every answer of the listener has.
+    """
+    lines = [common]
+    lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in answer.fields]
+    if has_content(answer.status):
+        lines.append(b"Content-Length: %d\r\n" % answer.length)
+    if close:
+        lines.append(b"Connection: close\r\n")
+    elif not minor:
+        lines.append(b"Connection: keep-alive\r\n")
+    lines.append(b"\r\n")
+    return status_line(answer.status), b"".join(lines)

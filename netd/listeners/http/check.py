@@ -1,0 +1,33 @@
+"""What of the options this machine's files contradict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from netd.config.model import ListenerOptions
+from netd.errors import Problem
+from netd.listeners.http.options import HttpOptions
+
+
+def check(options: ListenerOptions) -> tuple[Problem, ...]:
+    """Directories that are missing, no directory, or not to be read."""
+    assert isinstance(options, HttpOptions)
+    return tuple(_problems(options))
+
+
+def _problems(options: HttpOptions) -> Iterator[Problem]:
+    for number, route in enumerate(options.routes):
+        if route.directory is None:
+            continue
+        why = _why_not(route.directory)
+        if why:
+            yield Problem(f"routes.{number}.directory", f"{route.directory} {why}")
+
+
+def _why_not(directory: str) -> str:
+    if not os.path.exists(directory):
+        return "does not exist"
+    if not os.path.isdir(directory):
+        return "is not a directory"
+    return "" if os.access(directory, os.R_OK | os.X_OK) else "cannot be read"

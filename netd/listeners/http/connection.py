@@ -1,0 +1,357 @@
+"""One client's connection: what has come, what is to be sent, and how long it may take.
+
+It does not stand on runtime.stream: that gathers output to the turn's end and reads on while
+it sends, where here an answer that is ready goes out in the same call that read its request,
+files go by sendfile, and nothing is read while a peer does not take what it asked for. The
+way of a request the table knows is `on_ready` alone: recv, look-up, send.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from enum import Enum
+from typing import Final, Protocol
+
+from netd.errors import RemoteProtocolError
+from netd.listeners.http.answer import Part, Ready
+from netd.listeners.http.output import Output, TruncatedError
+from netd.listeners.http.server import Server
+from netd.protocols.http.connection import Connection as Reader
+from netd.protocols.http.connection import Phase
+from netd.protocols.http.event import Data, End, Request
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ, WRITE
+
+_READ_BYTES: Final = 16384
+_OUTPUT_BYTES: Final = 262144  # pipelined answers gathered before the next request is looked at
+_LINGER_S: Final = 2.0  # how long a peer may take to read an answer it did not wait for
+_FRESH_S: Final = 1.0  # how long a connection that never spoke is waited for at a stop
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_GONE: Final = frozenset(
+    {
+        *(errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.ENOTCONN),
+        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN),
+    }
+)
+
+
+class Stage(Enum):
+    """What a connection waits for, which is what its deadline is about."""
+
+    IDLE = "a request"
+    HEAD = "the rest of a head"
+    BODY = "the rest of a body"
+    SENDING = "the peer to take an answer"
+    LINGERING = "the peer to close"
+    CLOSED = "nothing"
+
+
+class Owner(Protocol):
+    """Who keeps the connections."""
+
+    loop: Loop
+    server: Server
+
+    def on_closed(self, connection: Connection) -> None:
+        """Called exactly once, when the socket is closed."""
+
+
+class Connection:
+    """Reads requests and answers them in order."""
+
+    __slots__ = (
+        *("_body", "_ends", "_fd", "_head", "_loop", "_output", "_owner", "_reader", "_recv"),
+        *("_request", "_send", "_server", "_sock", "_stage", "_watching", "deadline", "host"),
+        "is_fresh",
+    )
+
+    def __init__(self, owner: Owner, sock: socket.socket, host: str) -> None:
+        self._owner, self._loop, self._server = owner, owner.loop, owner.server
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._recv, self._send = sock.recv, sock.send
+        self.host = host
+        self.is_fresh = True
+        """True until a first request has been answered."""
+        self._stage = Stage.IDLE
+        self._reader: Reader | None = None
+        self._output: Output | None = None
+        self._request: Request | None = None
+        self._head: bytes | None = None
+        self._body: bytearray | None = None
+        self._ends = False
+        self._watching = 0
+        self.deadline = self._loop.now + self._server.options.header_timeout
+
+    def start(self) -> None:
+        """Serve; what has come with the connection is read at once."""
+        self.on_ready(READ)
+        if self._stage is not Stage.CLOSED:
+            self._watch()
+
+    def on_ready(self, _mask: int) -> None:
+        """Take what has come, or send on; the loop's callback."""
+        if self._stage is Stage.SENDING:
+            self._run()
+            return
+        try:
+            data = self._recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        server = self._server
+        server.bytes_in += len(data)
+        if self._stage is Stage.IDLE and (ready := server.lookup(data)) is not None:
+            self._send_ready(ready)
+        elif data:
+            self._take(data)
+        else:
+            self._take_end()
+
+    def _send_ready(self, ready: Ready) -> None:
+        try:
+            sent = self._send(ready.wire)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._lose(error)
+            return
+        server = self._server
+        server.requests += 1
+        server.bytes_out += sent
+        self.is_fresh = False
+        if sent == len(ready.wire) and not ready.close:
+            self.deadline = self._loop.now + server.options.keepalive_timeout
+            return
+        self._ends = ready.close
+        if sent < len(ready.wire):
+            self._queue(ready.wire[sent:])
+        self._run()
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self._stage in (Stage.HEAD, Stage.BODY):
+            self._server.timeouts += 1
+            self._refuse(408)
+            self._run()
+        else:
+            self._server.timeouts += self._stage is Stage.SENDING
+            self.close()
+
+    def wind_up(self) -> None:
+        """The daemon stops: close unless a request is under way or has come."""
+        if self._stage is Stage.IDLE:
+            self.on_ready(READ)
+        if self._stage is Stage.IDLE:
+            if self.is_fresh:
+                self.deadline = min(self.deadline, self._loop.now + _FRESH_S)
+            else:
+                self.close()
+
+    def close(self) -> None:
+        """Close now; what was not sent is lost."""
+        if self._stage is Stage.CLOSED:
+            return
+        self._stage = Stage.CLOSED
+        if self._watching:
+            self._loop.forget(self._fd)
+        if self._output is not None:
+            self._output.close()
+        self._sock.close()
+        self._owner.on_closed(self)
+
+    def _take(self, data: bytes) -> None:
+        if self._stage is Stage.LINGERING:
+            return
+        if self._reader is None:
+            self._reader = Reader(self._server.limits)
+        self._reader.receive(data)
+        if self._stage is Stage.IDLE:
+            self._stage = Stage.HEAD
+            self.deadline = self._loop.now + self._server.options.header_timeout
+        elif self._stage is Stage.BODY:
+            self._grant(len(data), self._server.options.body_timeout)
+        self._run()
+
+    def _take_end(self) -> None:
+        if self._stage in (Stage.HEAD, Stage.BODY):
+            self._refuse(400)
+            self._run()
+        else:
+            self.close()
+
+    def _run(self) -> None:
+        """Answer and send until there is nothing more to do now."""
+        while self._stage is not Stage.CLOSED:
+            has_more = self._answer_some()
+            if not self._send_some():
+                return
+            if self._ends:
+                self._finish()
+                return
+            if not has_more:
+                break
+        self._settle()
+
+    def _answer_some(self) -> bool:
+        """Queue answers to what has come; False once all of it is answered."""
+        while not self._ends and not self._is_full():
+            try:
+                if not self._step():
+                    return False
+            except RemoteProtocolError as error:
+                self._refuse(error.status)
+        return True
+
+    def _is_full(self) -> bool:
+        return self._output is not None and self._output.is_full(_OUTPUT_BYTES)
+
+    def _step(self) -> bool:
+        reader = self._reader
+        if reader is None:
+            return False
+        head = reader.peek_head()
+        ready = self._server.lookup(head) if head else None
+        if head and ready is not None:
+            reader.drop(len(head))
+            self._queue(ready.wire)
+            self._count_answer(ends=ready.close)
+            return True
+        match reader.next_event():
+            case None:
+                return False
+            case Request() as request:
+                self._begin(request, head)
+            case Data(payload):
+                if self._body is not None:
+                    self._body += payload
+            case End():
+                self._answer(close=False)
+        return True
+
+    def _begin(self, request: Request, head: bytes | None) -> None:
+        self._request, self._head = request, head
+        wanted = request.expects_continue or request.length or request.framing.name == "CHUNKED"
+        self._body = bytearray() if wanted and self._server.site.wants_body(request) else None
+        if request.expects_continue:
+            if self._body is None:
+                self._answer(close=True)  # the client need not send what nobody will read
+            else:
+                self._queue(_CONTINUE)
+
+    def _answer(self, *, close: bool) -> None:
+        assert self._request is not None
+        body = bytes(self._body or b"")
+        parts, ends = self._server.answer(self._request, self._head, body, close=close)
+        self._body = None
+        for part in parts:
+            self._queue(part)
+        self._count_answer(ends=ends)
+        if not close and self._reader is not None:
+            self._reader.start_next()
+
+    def _count_answer(self, *, ends: bool) -> None:
+        self._server.requests += 1
+        self._ends = ends
+        self.is_fresh = False
+        if self._stage is not Stage.SENDING:
+            self._stage = Stage.IDLE  # a next request's head and body have deadlines of their own
+
+    def _refuse(self, status: int) -> None:
+        self._queue(self._server.refuse(status))
+        self._ends = True
+
+    def _queue(self, part: Part) -> None:
+        if self._output is None:
+            self._output = Output(self._sock)
+        self._output.append(part)
+
+    def _send_some(self) -> bool:
+        """Send what is queued; False if some of it must wait or the peer is gone."""
+        output = self._output
+        if output is None:
+            return True
+        before = output.sent_bytes
+        try:
+            output.send()
+        except BlockingIOError:
+            pass
+        except TruncatedError:
+            self._server.truncated += 1
+            self.close()  # the one way to say that the content is not whole
+            return False
+        except OSError as error:
+            self._lose(error)
+            return False
+        self._server.bytes_out += output.sent_bytes - before
+        if not output:
+            self._output = None
+            return True
+        self._wait_to_send(output.sent_bytes - before)
+        return False
+
+    def _wait_to_send(self, sent: int) -> None:
+        allowed = self._server.options.send_timeout
+        if self._stage is not Stage.SENDING:
+            self._stage = Stage.SENDING
+            self.deadline = self._loop.now + allowed
+            self._watch()
+        else:
+            self._grant(sent, allowed)
+
+    def _grant(self, count: int, allowed_s: float) -> None:
+        """Put the deadline off by what `min_rate` grants for so many bytes, `allowed_s` at most."""
+        granted = self.deadline + count / self._server.options.min_rate
+        self.deadline = min(granted, self._loop.now + allowed_s)
+
+    def _settle(self) -> None:
+        """All that came is answered and all that was answered is sent: wait for more."""
+        was_sending = self._stage is Stage.SENDING
+        options = self._server.options
+        if self._reader is None or self._reader.is_between_requests:
+            self._reader = None
+            self._stage = Stage.IDLE
+            self.deadline = self._loop.now + options.keepalive_timeout
+        elif self._reader.phase is Phase.HEAD:
+            if self._stage is not Stage.HEAD:
+                self.deadline = self._loop.now + options.header_timeout
+            self._stage = Stage.HEAD
+        elif self._stage is not Stage.BODY:
+            self._stage = Stage.BODY
+            self.deadline = self._loop.now + options.body_timeout
+        if was_sending:
+            self._watch()
+
+    def _finish(self) -> None:
+        """End the connection: the last answer is sent.
+
+        Where the peer may still be sending, closing at once would have the kernel reset the
+        connection under the answer: then only our side is ended, and what comes is discarded.
+        """
+        if self._reader is None or self._reader.is_between_requests:
+            self.close()
+            return
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._lose(error)
+            return
+        self._stage = Stage.LINGERING
+        self.deadline = self._loop.now + _LINGER_S
+        self._watch()
+
+    def _watch(self) -> None:
+        mask = WRITE if self._stage is Stage.SENDING else READ
+        if not self._watching:
+            self._loop.watch(self._fd, mask, self.on_ready)
+        else:
+            self._loop.change(self._fd, mask)
+        self._watching = mask
+
+    def _lose(self, error: OSError) -> None:
+        if error.errno not in _GONE:
+            raise error
+        self.close()

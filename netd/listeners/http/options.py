@@ -1,0 +1,102 @@
+"""What a person may set for an HTTP listener."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from netd.config.model import Frozen, ListenerOptions, one_or_many
+from netd.config.unit import Duration, Size
+
+_ACTIONS = ("text", "directory", "redirect", "echo")
+_LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
+
+
+class RouteOptions(Frozen):
+    """One `[[listeners.NAME.routes]]`: where it applies, and exactly one thing to do there."""
+
+    path: Annotated[str, Field(pattern="^/[^?#]*$")] = "/"
+    """The path the route stands at; the longest path that fits a request wins."""
+
+    host: str = ""
+    """Only for requests to this host name; `*.example.org` for every name under it."""
+
+    match: Literal["", "exact", "prefix"] = ""
+    """`exact`: this path alone; `prefix`: everything below it too (the default of directories)."""
+
+    text: str | None = None
+    """Answer with this text."""
+
+    directory: str | None = None
+    """Answer with the files below this directory."""
+
+    redirect: Annotated[str, Field(pattern=_LINE)] | None = None
+    """Send the client to this URL; with `match = "prefix"` the rest of the path is added."""
+
+    echo: Literal["body", "request"] | None = None
+    """Answer with the `body` that was sent, or with the `request` as it was understood."""
+
+    content_type: Annotated[str, Field(pattern=_LINE)] = "text/plain; charset=utf-8"
+    """What a `text` is."""
+
+    redirect_status: Literal[301, 302, 303, 307, 308] = 302
+    """The status of a `redirect`."""
+
+    index: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ("index.html",)
+    """The files that stand for a directory, in the order they are looked for."""
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        named = [action for action in _ACTIONS if getattr(self, action) is not None]
+        if len(named) != 1:
+            raise ValueError(f"a route needs exactly one of {', '.join(_ACTIONS)}")
+        return self
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether the route holds for everything below its path as well."""
+        return self.match == "prefix" or (not self.match and self.directory is not None)
+
+
+class HttpOptions(ListenerOptions):
+    """An HTTP/1.1 server: text, files and redirects, by path."""
+
+    kind: Literal["http"] = "http"
+    """The service: http."""
+
+    routes: tuple[RouteOptions, ...] = ()
+    """What is served where; none named means a page that says netd works."""
+
+    header_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    """How long a client may take to send a request's whole head."""
+
+    keepalive_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    """How long a connection may be idle between two requests."""
+
+    body_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    """How long a body may take on top of the time `min_rate` grants it."""
+
+    send_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long an answer may take on top of the time `min_rate` grants it."""
+
+    min_rate: Annotated[Size, Field(gt=0)] = 1024
+    """Bytes a second below which a client's sending or reading is too slow to be served."""
+
+    max_request_line: Annotated[Size, Field(ge=64)] = 8192
+    """The longest request line, in bytes; longer ones are answered 414."""
+
+    max_head: Annotated[Size, Field(ge=128)] = 32768
+    """The longest head, in bytes; longer ones are answered 431."""
+
+    max_fields: Annotated[int, Field(ge=1)] = 100
+    """The most header fields in one request; more are answered 431."""
+
+    max_body: Size = 1048576
+    """The longest body, in bytes; longer ones are answered 413."""
+
+    cache_size: Size = 16777216
+    """Bytes of ready answers a worker keeps; 0 to keep none."""
+
+    server: Annotated[str, Field(pattern=_LINE)] = "netd"
+    """What the Server field says; empty to send none."""

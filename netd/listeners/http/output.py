@@ -1,0 +1,92 @@
+"""What a connection has yet to send: bytes, gathered into one call, and parts of files."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from typing import Final
+
+from netd.listeners.http.answer import FilePart, Part
+
+_SENDFILE_BYTES: Final = 1 << 20  # one connection's share of a turn
+
+
+class TruncatedError(Exception):
+    """A file ended before the bytes that were promised of it."""
+
+
+class Output:
+    """A queue of parts, sent in order as far as the socket takes them."""
+
+    __slots__ = ("_parts", "_sock", "sent_bytes", "unsent_bytes")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._parts: deque[Part] = deque()
+        self.unsent_bytes = 0
+        """What waits in memory; parts of files do not count."""
+        self.sent_bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def is_full(self, max_bytes: int) -> bool:
+        """Whether no more should be added now: much waits in memory, or a file is on its way."""
+        return self.unsent_bytes >= max_bytes or any(isinstance(p, FilePart) for p in self._parts)
+
+    def append(self, part: Part) -> None:
+        """Queue a part; the descriptor of a file's last part is closed when it has been sent."""
+        self._parts.append(part)
+        if isinstance(part, bytes):
+            self.unsent_bytes += len(part)
+
+    def send(self) -> None:
+        """Send all, or what the socket takes, or some share of a large file.
+
+        BlockingIOError where it takes no more now, another OSError where the peer is gone;
+        TruncatedError.
+        """
+        while self._parts:
+            if isinstance(self._parts[0], bytes):
+                self._send_bytes()
+            elif not self._send_file(self._parts[0]):
+                return
+
+    def close(self) -> None:
+        """Forget what was not sent, and close its files."""
+        for part in self._parts:
+            if isinstance(part, FilePart) and part.is_last:
+                os.close(part.fd)
+        self._parts.clear()
+
+    def _send_bytes(self) -> None:
+        gathered = []
+        while self._parts and isinstance(part := self._parts[0], bytes):
+            gathered.append(part)
+            self._parts.popleft()
+        data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        try:
+            sent = self._sock.send(data, socket.MSG_MORE if self._parts else 0)
+        except BlockingIOError:
+            self._parts.appendleft(data)
+            raise
+        self.sent_bytes += sent
+        self.unsent_bytes -= sent
+        if sent < len(data):
+            self._parts.appendleft(data[sent:])
+
+    def _send_file(self, part: FilePart) -> bool:
+        count = min(part.count, _SENDFILE_BYTES)
+        sent = os.sendfile(self._sock.fileno(), part.fd, part.offset, count)
+        if not sent:
+            raise TruncatedError
+        self.sent_bytes += sent
+        self._parts.popleft()
+        if sent < part.count:
+            rest = FilePart(part.fd, part.offset + sent, part.count - sent, is_last=part.is_last)
+            self._parts.appendleft(rest)
+            return False
+        if part.is_last:
+            os.close(part.fd)
+        return True

@@ -1,0 +1,97 @@
+"""What all connections of a worker share: the site, the ready answers, the date, the figures."""
+
+from __future__ import annotations
+
+import time
+
+from netd.listeners.http.answer import Answer, FilePart, Ready, error_answer, head_parts
+from netd.listeners.http.cache import Cache
+from netd.listeners.http.options import HttpOptions
+from netd.listeners.http.site import Site
+from netd.protocols.http.date import format_date
+from netd.protocols.http.event import Framing, Request
+from netd.protocols.http.head import Limits
+from netd.protocols.http.status import has_content
+
+
+class Server:
+    """Turns requests into bytes; knows no socket."""
+
+    def __init__(self, options: HttpOptions) -> None:
+        self.is_closing = False
+        """True once the worker drains: every answer then ends its connection."""
+        self.requests = self.ready_hits = self.refusals = self.timeouts = self.truncated = 0
+        self.bytes_in = self.bytes_out = 0
+        self.tick_date()
+        self.configure(options)
+
+    def configure(self, options: HttpOptions) -> None:
+        """Answer by these options from now on."""
+        self.options = options
+        self.site = Site(options.routes)
+        self.limits = Limits(
+            request_line=options.max_request_line,
+            head=options.max_head,
+            fields=options.max_fields,
+            body=options.max_body,
+        )
+        self._common = f"Server: {options.server}\r\n".encode("latin-1") if options.server else b""
+        self.forget_ready()
+
+    def forget_ready(self) -> None:
+        """Drop every ready answer; none are kept while the worker drains."""
+        self.cache = Cache(0 if self.is_closing else self.options.cache_size)
+        self.entries = self.cache.entries
+
+    def tick_date(self) -> float:
+        """Take the present second's date; how many seconds it stays right."""
+        now = time.time()
+        self.tick = int(now)
+        self.date_line = f"Date: {format_date(now)}\r\n".encode()
+        return self.tick + 1 - now
+
+    def lookup(self, head: bytes) -> Ready | None:
+        """A ready answer to this head, of this second, that still holds."""
+        ready = self.entries.get(head)
+        if ready is None:
+            return None
+        for proof in ready.proofs:
+            if not proof.holds():
+                self.cache.drop(head)
+                return None
+        if ready.tick != self.tick:
+            ready.refresh(self.tick, self.date_line)
+        self.ready_hits += 1
+        return ready
+
+    def format(
+        self, request: Request | None, answer: Answer, *, close: bool
+    ) -> tuple[bytes, int, tuple[bytes | FilePart, ...]]:
+        """The head, where in it the Date line stands, and the content to send after it."""
+        minor = request.minor if request else 1
+        before, after = head_parts(answer, common=self._common, minor=minor, close=close)
+        content = answer.content
+        if (request and request.method == "HEAD") or not has_content(answer.status):
+            answer.release()
+            content = ()
+        return before + self.date_line + after, len(before), content
+
+    def answer(
+        self, request: Request, head: bytes | None, body: bytes, *, close: bool = False
+    ) -> tuple[tuple[bytes | FilePart, ...], bool]:
+        """All that is to be sent for a request, and whether the connection ends with it."""
+        answer = self.site.answer(request, body)
+        close = close or answer.close or self.is_closing or not request.keep_alive
+        wire, date_at, content = self.format(request, answer, close=close)
+        if any(isinstance(part, FilePart) for part in content):
+            return (wire, *content), close
+        wire += b"".join(part for part in content if isinstance(part, bytes))
+        if head is not None and answer.proofs is not None and request.framing is Framing.NONE:
+            self.cache.keep(head, Ready(wire, date_at, answer, close=close))
+        return (wire,), close
+
+    def refuse(self, status: int) -> bytes:
+        """The whole answer to what is no request; it ends the connection."""
+        self.refusals += 1
+        wire, _, content = self.format(None, error_answer(status), close=True)
+        return wire + b"".join(part for part in content if isinstance(part, bytes))

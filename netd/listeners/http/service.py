@@ -1,0 +1,168 @@
+"""A worker's HTTP service: accepts, keeps the connections, sweeps the late ones, drains."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from netd.config.model import ListenerOptions
+from netd.listeners.admission import Admission
+from netd.listeners.base import ListeningSocket
+from netd.listeners.http.connection import Connection
+from netd.listeners.http.options import HttpOptions
+from netd.listeners.http.server import Server
+from netd.runtime.loop import Loop, Timer
+from netd.runtime.poller import READ
+
+_ACCEPTS: Final = 64  # in one turn from one socket, so that the open connections have theirs
+_PAUSE_S: Final = 0.1
+_SHORT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_CACHE_AGING_S: Final = 10.0
+
+log = logging.getLogger("netd")
+
+
+class HttpService:
+    """The service of one worker, for the worker's whole life."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self._listening: list[ListeningSocket] = []
+        self._connections: set[Connection] = set()
+        self._is_draining = False
+        self._accept_failures = 0
+        self._is_short = False
+        self._sweep: Timer | None = None
+
+    def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
+        assert isinstance(options, HttpOptions)
+        if self._sweep is None:
+            self.server = Server(options)
+            self._admission = Admission(options)
+            self._tick_date()
+            self.loop.call_every(_CACHE_AGING_S, self._age_cache)
+        else:
+            self.server.configure(options)
+            self._admission.reconfigure(options)
+            self._sweep.cancel()
+        self._sweep = self.loop.call_every(_sweep_period_s(options), self._sweep_late)
+        self._listen(sockets)
+
+    def drain(self, within_s: float | None, *, stopping: bool) -> None:
+        self.server.is_closing = True
+        self.server.forget_ready()
+        self._listen(())
+        self._is_draining = True
+        if within_s is not None:
+            self.loop.call_later(within_s, self._cut)
+        if stopping:
+            for connection in list(self._connections):
+                connection.wind_up()
+        self._stop_if_done()
+
+    def counters(self) -> dict[str, int]:
+        server = self.server
+        return {
+            **self._admission.counters(),
+            "bytes_in": server.bytes_in,
+            "bytes_out": server.bytes_out,
+            "requests": server.requests,
+            "ready_hits": server.ready_hits,
+            "ready_turned_away": server.cache.turned_away,
+            "refused_requests": server.refusals,
+            "timeouts": server.timeouts,
+            "truncated": server.truncated,
+            "accept_failures": self._accept_failures,
+        }
+
+    def on_closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._admission.release(connection.host)
+        self._stop_if_done()
+
+    def _listen(self, sockets: Sequence[ListeningSocket]) -> None:
+        """Take these in place of the old, once what waits on the old is accepted."""
+        old, self._listening = self._listening, list(sockets)
+        for listening in old:
+            while self._accept_from(listening.sock):
+                pass
+            self.loop.forget(listening.fileno())
+            listening.sock.close()
+        for listening in self._listening:
+            self._watch(listening)
+
+    def _watch(self, listening: ListeningSocket) -> None:
+        self.loop.watch(listening.fileno(), READ, lambda _: self._accept_from(listening.sock))
+
+    def _accept_from(self, listener: socket.socket) -> bool:
+        """Accept some; whether more may wait."""
+        for _ in range(_ACCEPTS):
+            try:
+                sock, peer = listener.accept()
+            except BlockingIOError:
+                self._is_short = False
+                return False
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                self._pause(error)
+                return False
+            sock.setblocking(False)
+            self._open(sock, peer[0] if isinstance(peer, tuple) else "")
+        return True
+
+    def _open(self, sock: socket.socket, host: str) -> None:
+        if self._admission.admit(host) is not None:
+            sock.close()
+            return
+        connection = Connection(self, sock, host)
+        self._connections.add(connection)
+        connection.start()
+
+    def _pause(self, error: OSError) -> None:
+        """Out of descriptors or memory: what waits goes on waiting, and nothing spins."""
+        if error.errno not in _SHORT_OF:
+            raise error
+        self._accept_failures += 1
+        if not self._is_short:
+            log.warning("cannot accept: %s; connections wait", error.strerror)
+        self._is_short = True
+        for listening in self._listening:
+            self.loop.change(listening.fileno(), 0)
+        self.loop.call_later(_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        for listening in self._listening:
+            self.loop.change(listening.fileno(), READ)
+
+    def _sweep_late(self) -> None:
+        now = self.loop.now
+        for connection in [each for each in self._connections if each.deadline < now]:
+            connection.expire()
+
+    def _age_cache(self) -> None:
+        self.server.cache.age()
+
+    def _tick_date(self) -> None:
+        self.loop.call_later(self.server.tick_date(), self._tick_date)
+
+    def _cut(self) -> None:
+        for connection in list(self._connections):
+            connection.close()
+        self._stop_if_done()
+
+    def _stop_if_done(self) -> None:
+        if self._is_draining and not self._connections:
+            self.loop.stop()
+
+
+def _sweep_period_s(options: HttpOptions) -> float:
+    """A quarter of the shortest timeout, once a second at most."""
+    shortest = min(
+        *(options.header_timeout, options.keepalive_timeout),
+        *(options.body_timeout, options.send_timeout),
+    )
+    return min(1.0, shortest / 4)

@@ -1,0 +1,53 @@
+"""What a peer's bytes turn out to be: a request's head, pieces of its body, its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Framing(Enum):
+    """How a request's body is delimited (RFC 9112 section 6)."""
+
+    NONE = "no body"
+    LENGTH = "Content-Length"
+    CHUNKED = "Transfer-Encoding: chunked"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request's head, judged: whatever is in here follows the grammar.
+
+    `fields` are by lower-case name, a repeated field's values joined by commas (RFC 9110
+    section 5.3); `lines` keeps them as they came. `path` is raw; target.py decodes it.
+    """
+
+    method: str
+    target: bytes
+    path: bytes
+    query: bytes
+    minor: int  # of HTTP/1.minor, 0 or 1
+    host: str  # lower-case, without port; empty where HTTP/1.0 named none
+    fields: dict[bytes, bytes]
+    lines: tuple[tuple[bytes, bytes], ...]
+    framing: Framing
+    length: int  # of the body, where framing is LENGTH
+    keep_alive: bool
+    expects_continue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A piece of the body, its framing removed."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The request is complete; `trailers` are the fields after a chunked body."""
+
+    trailers: tuple[tuple[bytes, bytes], ...] = field(default=())
+
+
+Event = Request | Data | End
