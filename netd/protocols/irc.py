@@ -16,6 +16,7 @@ MAX_BODY_BYTES: Final = 510  # RFC 2812 2.3: 512 with CRLF, tags not counted
 MAX_CLIENT_TAG_BYTES: Final = 4096  # message-tags: "@", 4094 bytes of data, a space
 MAX_CLIENT_LINE_BYTES: Final = MAX_CLIENT_TAG_BYTES + MAX_BODY_BYTES
 
+_FREE_TEXT: Final = frozenset({"PRIVMSG", "NOTICE", "QUIT"})  # simple clients look for " :"
 _NO_TAGS: Final[Mapping[str, str]] = {}
 _ESCAPES: Final = {"\\:": ";", "\\s": " ", "\\\\": "\\", "\\r": "\r", "\\n": "\n"}
 _ESCAPE = re.compile(r"\\(.?)")
@@ -111,7 +112,8 @@ def format_tags(tags: Mapping[str, str]) -> str:
 def format_body(message: Message) -> bytes:
     """The line without tags, CRLF included, cut to 512 bytes between two characters."""
     *middle, last = (message.command, *message.params)
-    if message.params and (not last or last[0] == ":" or " " in last):
+    needs_colon = message.command in _FREE_TEXT or not last or last[0] == ":" or " " in last
+    if message.params and needs_colon:
         last = ":" + last
     prefix = f":{message.source} " if message.source else ""
     body = (prefix + " ".join((*middle, last))).encode()

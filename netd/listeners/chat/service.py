@@ -116,7 +116,7 @@ class ChatService:
     def dismiss(self, client: Client, reason: str) -> None:
         """Put a client out, telling it and the others why."""
         if client.closing_since is None:
-            self._counts[reason] += 1
+            self._counts[reason.lower().replace(" ", "_")] += 1
             client.stream.write(f"ERROR :Closing link: ({reason})\r\n".encode())
             self.say_goodbye(client, reason)
 
@@ -127,7 +127,7 @@ class ChatService:
         self._admission.release(client.host)
         self._counts["bytes_in"] += client.stream.bytes_in
         self._counts["bytes_out"] += client.stream.bytes_out
-        self._counts[why] += 1
+        self._counts["send_queue_exceeded"] += client.closing_since is None and why == _SLOW
         self.apply(self.room.leave(client.member, why, time.time()))
         if self._is_draining:
             self._stop_if_empty()
@@ -216,13 +216,14 @@ class ChatService:
             self.loop.stop()
 
 
+_SLOW: Final = "output queue exceeded"  # the stream's own words
 _COUNTED: Final = (
     "lines",
     "poller_full",
-    "output queue exceeded",
-    "Excess flood",
-    "Ping timeout",
-    "Registration timeout",
+    "send_queue_exceeded",
+    "excess_flood",
+    "ping_timeout",
+    "registration_timeout",
 )
 _REFUSALS: Final = {
     "refused_full": "the server is full",

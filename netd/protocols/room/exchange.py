@@ -54,7 +54,7 @@ class Exchange:
         if self.label:
             self._answers.append(message)
         else:
-            self._post(self.member, message)
+            self.post(self.member, message)
 
     def send(self, members: Iterable[Member], message: Message, skip: Member | None = None) -> None:
         """Send a message to each of the members but `skip`, the sender perhaps among them."""
@@ -85,7 +85,7 @@ class Exchange:
     def close(self, member: Member, reason: str) -> None:
         """Tell a member why it goes, and let it go."""
         error = Message("ERROR", (f"Closing link: {member.host} ({reason})",))
-        self._post(member, error)
+        self.post(member, error)
         self.effects.append(Close(member, reason))
 
     def finish(self) -> None:
@@ -96,15 +96,15 @@ class Exchange:
         server = self.room.settings.server_name
         answers = self._answers or [Message("ACK", (), server)]
         if len(answers) == 1:
-            self._post(self.member, _tagged(answers[0], "label", label))
+            self.post(self.member, _tagged(answers[0], "label", label))
             return
         reference = self.room.next_id()
         start = Message("BATCH", (f"+{reference}", "labeled-response"), server)
-        self._post(self.member, _tagged(start, "label", label))
+        self.post(self.member, _tagged(start, "label", label))
         for each in answers:
             nested = "batch" in each.tags
-            self._post(self.member, each if nested else _tagged(each, "batch", reference))
-        self._post(self.member, Message("BATCH", (f"-{reference}",), server))
+            self.post(self.member, each if nested else _tagged(each, "batch", reference))
+        self.post(self.member, Message("BATCH", (f"-{reference}",), server))
 
     def batch(self, kind: str, params: Sequence[str], messages: Iterable[Message]) -> None:
         """Answer with a batch, or with its bare messages where the client takes none."""
@@ -118,7 +118,8 @@ class Exchange:
             self.answer(_tagged(each, "batch", reference))
         self.tell("BATCH", f"-{reference}")
 
-    def _post(self, member: Member, message: Message) -> None:
+    def post(self, member: Member, message: Message) -> None:
+        """Send a message to one member, no part of any answer."""
         data = Envelope(message, self.now).bytes_for(member.tag_caps)
         self.effects.append(Send((member,), data))
 

@@ -71,6 +71,7 @@ def enter(exchange: Exchange, name: str, key: str) -> None:
     if channel.topic:
         _show_topic(exchange, channel)
     _show_names(exchange, channel)
+    exchange.reply(Numeric.ENDOFNAMES, channel.name)
     replay(exchange, channel)
 
 
@@ -119,22 +120,29 @@ def _part(exchange: Exchange, channel: Channel, reason: str) -> None:
 
 
 def kick(exchange: Exchange, params: Sequence[str]) -> None:
-    """Put members out of a channel."""
-    channel = find_ruled(exchange, params[0])
-    if channel is None:
-        return
+    """Put members out of a channel, or each one out of the channel that stands for it."""
+    names_, nicks = params[0].split(",")[:_MAX_TARGETS], params[1].split(",")[:_MAX_TARGETS]
+    if len(names_) == 1:
+        names_ *= len(nicks)
     limit = exchange.room.settings.limits.kick_chars
-    reason = (params[2] if len(params) > 2 and params[2] else exchange.member.nick)[:limit]  # noqa: PLR2004 (positions)
-    for nick in targets(params[1]):
-        victim = exchange.room.members.get(fold(nick))
-        if victim is None:
-            exchange.reply(Numeric.NOSUCHNICK, nick)
-        elif victim not in channel.members:
-            exchange.reply(Numeric.USERNOTINCHANNEL, nick, channel.name)
-        else:
-            message = exchange.from_member("KICK", channel.name, victim.nick, reason)
-            exchange.broadcast(channel, message, to_self=True)
-            presence.leave_channel(exchange, channel, victim)
+    said = "".join(params[2:3])[:limit] or exchange.member.nick
+    for name, nick in zip(names_, nicks, strict=False):
+        channel = find_ruled(exchange, name)
+        if channel is None:
+            return
+        _kick(exchange, channel, nick, said)
+
+
+def _kick(exchange: Exchange, channel: Channel, nick: str, reason: str) -> None:
+    victim = exchange.room.members.get(fold(nick))
+    if victim is None:
+        exchange.reply(Numeric.NOSUCHNICK, nick)
+    elif victim not in channel.members:
+        exchange.reply(Numeric.USERNOTINCHANNEL, nick, channel.name)
+    else:
+        message = exchange.from_member("KICK", channel.name, victim.nick, reason)
+        exchange.broadcast(channel, message, to_self=True)
+        presence.leave_channel(exchange, channel, victim)
 
 
 def find_ruled(exchange: Exchange, name: str) -> Channel | None:
@@ -231,22 +239,18 @@ def _show_topic(exchange: Exchange, channel: Channel) -> None:
 
 def names(exchange: Exchange, params: Sequence[str]) -> None:
     """Show who is in a channel."""
-    for name in targets(params[0]) if params else ():
+    asked = params[0] if params else "*"
+    for name in targets(asked):
         channel = exchange.room.channels.get(fold(name))
-        hidden = channel is not None and channel.is_secret
-        if channel is None or (hidden and exchange.member not in channel.members):
-            exchange.reply(Numeric.ENDOFNAMES, name)
-        else:
+        if channel is not None and (not channel.is_secret or exchange.member in channel.members):
             _show_names(exchange, channel)
-    if not params:
-        exchange.reply(Numeric.ENDOFNAMES, "*")
+    exchange.reply(Numeric.ENDOFNAMES, asked)
 
 
 def _show_names(exchange: Exchange, channel: Channel) -> None:
     symbol = "@" if channel.is_secret else "="
     for line in pack(_shown_names(exchange, channel)):
         exchange.reply(Numeric.NAMREPLY, symbol, channel.name, line)
-    exchange.reply(Numeric.ENDOFNAMES, channel.name)
 
 
 def _shown_names(exchange: Exchange, channel: Channel) -> Iterator[str]:

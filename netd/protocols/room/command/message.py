@@ -136,7 +136,7 @@ def _to_member(exchange: Exchange, nick: str, draft: Message) -> None:
     if message.command != "TAGMSG":
         keep_private(exchange, member, message)
     if message.command != "TAGMSG" or member.has(Cap.MESSAGE_TAGS):
-        exchange.send((member,), message)
+        exchange.post(member, message)
     _echo(exchange, message)
     if member.away and draft.command == "PRIVMSG":
         exchange.reply(Numeric.AWAY, member.nick, member.away)

@@ -84,10 +84,10 @@ def user(exchange: Exchange, params: Sequence[str]) -> None:
     name = "".join(
         each for each in params[0] if each.isascii() and (each.isalnum() or each in "-_.")
     )
-    if not name or not params[3]:
+    if not params[0] or not params[3]:
         exchange.reply(Numeric.NEEDMOREPARAMS, "USER")
         return
-    member.user = member.local_user or f"~{name}"[: limits.user_chars]
+    member.user = member.local_user or f"~{name or 'user'}"[: limits.user_chars]
     member.realname = params[3][: limits.realname_chars]
     member.registering.has_user = True
     if member.nick:

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netd.listeners.chat import KIND
+from netd.protocols.link import Failed
+from tests.support import PATIENCE_S, WorkerUnderTest, read_all
+
+Start = Callable[..., WorkerUnderTest]
+
+
+class Irc:
+    """A client as simple as can be: lines out, and lines in until one holds a text."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._file = sock.makefile("rb")
+
+    def send(self, *lines: str) -> None:
+        self.sock.sendall("".join(f"{line}\r\n" for line in lines).encode())
+
+    def expect(self, text: str) -> str:
+        for raw in self._file:
+            line: str = raw.decode().rstrip("\r\n")
+            if text in line:
+                return line
+        raise AssertionError(f"closed before {text!r}")
+
+    def register(self, nick: str) -> Irc:
+        self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
+        self.expect(" 001 ")
+        return self
+
+    def join(self, channel: str = "#lounge") -> Irc:
+        self.send(f"JOIN {channel}")
+        self.expect(" 366 ")
+        return self
+
+    def sync(self) -> list[str]:
+        """Every line that was on its way."""
+        self.send("PING sync")
+        lines: list[str] = []
+        for raw in self._file:
+            line = raw.decode().rstrip("\r\n")
+            if line.endswith("PONG irc.test sync"):
+                return lines
+            lines.append(line)
+        raise AssertionError(f"closed after {lines}")
+
+    def close(self) -> None:
+        self._file.close()
+        self.sock.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def make(addresses: tuple[str, ...] = ("tcp://127.0.0.1:0",), **options: Any) -> Any:
+            worker = WorkerUnderTest(KIND, {"server_name": "irc.test", **options}, addresses)
+            stack.callback(worker.close)
+            return worker
+
+        yield make
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[WorkerUnderTest], Irc]]:
+    with ExitStack() as stack:
+
+        def make(worker: WorkerUnderTest, index: int = 0) -> Irc:
+            client = Irc(worker.connect(index))
+            stack.callback(client.close)
+            return client
+
+        yield make
+
+
+Connect = Callable[..., Irc]
+
+
+def test_members_talk(start: Start, connect: Connect) -> None:
+    worker = start()
+    alice = connect(worker).register("alice").join()
+    bob = connect(worker).register("bob").join()
+    assert alice.expect("JOIN") == ":bob!~bob@127.0.0.1 JOIN #lounge"
+    bob.send("PRIVMSG #lounge :good morning")
+    assert alice.expect("PRIVMSG") == ":bob!~bob@127.0.0.1 PRIVMSG #lounge :good morning"
+    assert bob.sync() == []
+    bob.send("QUIT :bye")
+    assert alice.expect("QUIT") == ":bob!~bob@127.0.0.1 QUIT :Quit: bye"
+    bob.expect("ERROR :Closing link")
+
+
+def test_bare_line_feeds_and_end_of_file_as_nc_sends_them(start: Start, connect: Connect) -> None:
+    worker = start()
+    alice = connect(worker).register("alice").join()
+    nc = worker.connect()
+    nc.sendall(b"NICK nc\nUSER nc 0 * :nc\nJOIN #lounge\nPRIVMSG #lounge :from a pipe")
+    nc.shutdown(socket.SHUT_WR)
+    assert b" 001 nc " in read_all(nc)
+    nc.close()
+    assert alice.expect("PRIVMSG").endswith("PRIVMSG #lounge :from a pipe")
+    assert alice.expect("QUIT").endswith("QUIT :Connection closed")
+
+
+def test_a_local_user_is_known_by_name(start: Start, connect: Connect, tmp_path: Path) -> None:
+    worker = start((f"unix://{tmp_path}/chat.sock",))
+    user = pwd.getpwuid(os.getuid()).pw_name
+    client = connect(worker).register("alice")
+    client.send("WHOIS alice")
+    assert client.expect(" 311 ").split()[4] == user
+    assert client.expect(" 320 ").endswith(f"is verified as local user {user}")
+
+
+def test_a_reload_changes_settings_and_keeps_everybody(start: Start, connect: Connect) -> None:
+    worker = start()
+    alice = connect(worker).register("alice").join()
+    for poller in ("epoll", "poll", "select"):
+        worker.configure({"server_name": "irc.test", "poller": poller, "motd": f"by {poller}"})
+        alice.send("MOTD")
+        alice.expect(f"- by {poller}")
+    bob = connect(worker).register("bob").join()
+    bob.send("PRIVMSG #lounge :still here?")
+    alice.expect("still here?")
+
+
+def test_a_poller_that_cannot_hold_the_members_is_refused(start: Start) -> None:
+    worker = start(poller="epoll", max_connections=2000)
+    socks = [worker.connect() for _ in range(1024)]
+    try:
+        last = Irc(socks[-1]).register("last")
+        answer = worker.ask_configure({"server_name": "irc.test", "max_connections": 2000})
+        assert isinstance(answer, Failed)
+        assert "select watches descriptors below 1024" in answer.reason
+        assert last.sync()[-1:] != ["gone"]
+    finally:
+        for each in socks:
+            each.close()
+
+
+def test_a_full_server_says_so_and_serves_on(start: Start, connect: Connect) -> None:
+    worker = start(max_connections=2)
+    alice, bob = connect(worker).register("alice").join(), connect(worker).register("bob")
+    with worker.connect() as third:
+        assert read_all(third) == b"ERROR :Closing link: (the server is full)\r\n"
+    bob.send("QUIT")
+    bob.expect("ERROR")
+    connect(worker).register("carol").join()
+    alice.expect(":carol!")
+    counters = worker.await_counters(lambda seen: seen["refused_full"] == 1)
+    assert counters["accepted"] == 3
+
+
+def test_select_turns_away_descriptors_it_cannot_watch(start: Start) -> None:
+    worker = start(max_connections=2000)
+    socks = [worker.connect() for _ in range(1030)]
+    try:
+        assert read_all(socks[-1]) == b"ERROR :Closing link: (the server is full)\r\n"
+        Irc(socks[0]).register("first").join()
+        assert worker.await_counters(lambda seen: seen["poller_full"] > 0)
+    finally:
+        for each in socks:
+            each.close()
+
+
+def test_silence_is_asked_about_and_then_ended(start: Start, connect: Connect) -> None:
+    worker = start(ping_after="200ms", ping_timeout="200ms")
+    alice = connect(worker).register("alice")
+    alice.expect("PING :irc.test")
+    alice.send("PONG irc.test")
+    alice.expect("PING :irc.test")
+    alice.expect("ERROR :Closing link: (Ping timeout)")
+
+
+def test_those_who_never_register_are_closed(start: Start, connect: Connect) -> None:
+    worker = start(registration_timeout="100ms")
+    connect(worker).expect("ERROR :Closing link: (Registration timeout)")
+
+
+def test_a_flood_is_slowed_down(start: Start, connect: Connect) -> None:
+    worker = start(flood_burst=10, flood_rate=50)
+    alice, bob = connect(worker).register("alice").join(), connect(worker).register("bob").join()
+    bob.send(*(f"PRIVMSG #lounge :line {i}" for i in range(30)))
+    alice.send("PING quick")
+    assert "PONG" in alice.expect("PONG irc.test quick")
+    alice.expect(":line 29")
+
+
+def test_too_much_of_a_flood_is_ended(start: Start, connect: Connect) -> None:
+    worker = start(flood_burst=1, flood_rate=0.1, max_receive_queue="8KiB")
+    bob = connect(worker)
+    bob.send("NICK bob", *("PRIVMSG bob :" + "x" * 400 for _ in range(40)))
+    bob.expect("ERROR :Closing link: (Excess flood)")
+    assert worker.await_counters(lambda seen: seen["excess_flood"] == 1)
+
+
+def test_who_does_not_read_is_dropped_and_costs_nobody(start: Start, connect: Connect) -> None:
+    worker = start(flood_control=False, max_send_queue="64KiB")
+    deaf = worker.connect()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    Irc(deaf).register("deaf").join()
+    alice, bob = connect(worker).register("alice").join(), connect(worker).register("bob").join()
+    while not any(":deaf!" in line and "QUIT" in line for line in alice.sync()):
+        bob.send(*("PRIVMSG #lounge :" + "x" * 400 for _ in range(100)))
+        bob.sync()
+    deaf.close()
+    bob.send("PRIVMSG #lounge :over")
+    alice.expect(":over")
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+def test_a_drain_tells_everybody_and_ends(start: Start, connect: Connect, stopping: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    worker = start()
+    alice = connect(worker).register("alice").join()
+    waiting = connect(worker)
+    worker.drain(PATIENCE_S, stopping=stopping)
+    for each in (alice, waiting):
+        each.expect("ERROR :Closing link")
+    assert worker.await_exit().status == 0
+
+
+def test_the_probe_speaks_irc(start: Start) -> None:
+    worker = start()
+    assert "irc.test welcomed probe" in KIND.probe("lounge", worker.address(), PATIENCE_S)
+    closed = start(password="secret")
+    assert "asks for its password" in KIND.probe("lounge", closed.address(), PATIENCE_S)
+
+
+def test_a_password_is_asked_for(start: Start, connect: Connect) -> None:
+    worker = start(password="secret")
+    right, wrong = connect(worker), connect(worker)
+    right.send("PASS secret")
+    right.register("alice")
+    wrong.send("PASS guess", "NICK bob", "USER bob 0 * :bob")
+    wrong.expect(" 464 ")
+    wrong.expect("ERROR")
