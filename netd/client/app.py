@@ -1,0 +1,86 @@
+"""The `netd-chat` command: reads the arguments, chooses a front end, and exits.
+
+The only place that decides an exit status: 0 delivered, 1 refused by the server, 2 a command
+line or settings file that makes no sense, 3 no connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import selectors
+import sys
+from collections.abc import Coroutine, Mapping
+from typing import Final, NoReturn, TypeVar
+
+from netd.client.clean import clean
+from netd.client.connection import CannotConnectError, LostError
+from netd.client.pipe import Pipe
+from netd.client.setting import Settings, UsageError, read
+from netd.client.talk import NotAdmittedError
+from netd.client.terminal import Terminal
+
+EX_DELIVERED: Final = 0
+EX_REFUSED: Final = 1
+EX_USAGE: Final = 2
+EX_NO_CONNECTION: Final = 3
+
+T = TypeVar("T")
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    try:
+        status = _run(sys.argv[1:], os.environ)
+    except UsageError as error:
+        status = _complain(error, EX_USAGE)
+    except NotAdmittedError as error:
+        status = _complain(error, EX_REFUSED)
+    except (CannotConnectError, LostError) as error:
+        status = _complain(error, EX_NO_CONNECTION)
+    except BrokenPipeError:  # the reader of our output has gone, as in `netd-chat --json | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = EX_DELIVERED
+    except KeyboardInterrupt:
+        status = EX_DELIVERED
+    sys.exit(status)
+
+
+def _run(argv: list[str], environ: Mapping[str, str]) -> int:
+    is_terminal = sys.stdin.isatty()
+    settings = read(argv, environ, _login(), at_terminal=is_terminal)
+    if settings.text is not None or not is_terminal:
+        return _loop(_pipe(settings))
+    _loop(_terminal(settings, environ))
+    return EX_DELIVERED
+
+
+async def _pipe(settings: Settings) -> int:
+    return await Pipe(settings).run()
+
+
+async def _terminal(settings: Settings, environ: Mapping[str, str]) -> None:
+    can_draw = sys.stdout.isatty() and environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    colors = can_draw and not environ.get("NO_COLOR")
+    await Terminal(settings, can_draw=can_draw, colors=colors).run()
+
+
+def _loop(main_coroutine: Coroutine[object, object, T]) -> T:
+    """Run on select, the one poller that takes regular files on standard input as well."""
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
+    ) as runner:
+        return runner.run(main_coroutine)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in some containers
+        return f"user{os.getuid()}"
+
+
+def _complain(error: Exception, status: int) -> int:
+    sys.stderr.write(f"netd-chat: {clean(str(error))}\n")
+    return status

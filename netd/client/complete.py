@@ -1,0 +1,26 @@
+"""What the tab key offers: commands, channels, nicks with the last speaker first; pure."""
+
+from __future__ import annotations
+
+from netd.client.state import State
+from netd.client.typed import COMMANDS
+from netd.protocols.irc import fold
+
+
+def complete(state: State, before_cursor: str) -> tuple[str, list[str]]:
+    """The word being typed, and what could stand in its place, the likeliest first."""
+    head, _, word = before_cursor.rpartition(" ")
+    if word.startswith("/") and not head:
+        return word, [f"/{name} " for name in COMMANDS if name.startswith(word[1:].lower())]
+    if word.startswith(("#", "&")):
+        names = [channel.name for channel in state.roster]
+        return word, [f"{name} " for name in names if fold(name).startswith(fold(word))]
+    ending = " " if head else ": "
+    return word, [nick + ending for nick in _nicks(state) if fold(nick).startswith(fold(word))]
+
+
+def _nicks(state: State) -> list[str]:
+    here = state.roster.get(state.current)
+    channels = [here] if here else list(state.roster)
+    nicks = [nick for channel in channels for nick in channel.by_last_spoken()]
+    return [nick for nick in dict.fromkeys(nicks) if not state.is_me(nick)]

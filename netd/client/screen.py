@@ -1,0 +1,117 @@
+"""netd-chat on a terminal: a line to type in, and everything else above it.
+
+The only module that knows prompt_toolkit; it is imported only when there is a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from netd.client.complete import complete
+from netd.client.state import State
+
+_HINT = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
+
+
+class Screen:
+    """Owns the terminal while it runs."""
+
+    def __init__(
+        self,
+        state: State,
+        prompt: Callable[[], str],
+        on_line: Callable[[str], None],
+        on_leave: Callable[[], None],
+    ) -> None:
+        self._on_line, self._on_leave = on_line, on_leave
+        self._is_interrupted = False
+        self._prompt: PromptSession[str] = PromptSession(
+            prompt,
+            history=InMemoryHistory(),
+            completer=_Completer(state),
+            complete_while_typing=False,
+            key_bindings=self._bindings(),
+            erase_when_done=True,
+        )
+        self._prompt.default_buffer.on_text_changed += self._on_typed
+
+    async def run(self) -> None:
+        """Edit lines until cancelled."""
+        with patch_stdout(raw=True):
+            await self._prompt.prompt_async(handle_sigint=False)
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Print above the line being typed, which stays as it is."""
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+    def stop(self) -> None:
+        """Give the terminal back."""
+        if self._prompt.app.is_running:
+            self._prompt.app.exit(result="")
+
+    def refresh(self) -> None:
+        """Draw the prompt anew: it may have changed."""
+        self._prompt.app.invalidate()
+
+    def _bindings(self) -> KeyBindings:
+        bindings = KeyBindings()
+        bindings.add("enter")(self._enter)
+        bindings.add("c-c")(self._interrupt)
+        bindings.add("c-d")(self._end)
+        bindings.add("tab")(self._tab)
+        return bindings
+
+    def _enter(self, event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.complete_state is not None:
+            buffer.complete_state = None
+        line = buffer.text
+        buffer.append_to_history()
+        buffer.reset()
+        for each in line.splitlines():
+            self._on_line(each)
+
+    def _interrupt(self, event: KeyPressEvent) -> None:
+        if self._is_interrupted:
+            self._on_leave()
+            return
+        if not event.current_buffer.text:
+            self.show([_HINT])
+        event.current_buffer.reset()
+        self._is_interrupted = True
+
+    def _end(self, event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.delete()
+        else:
+            self._on_leave()
+
+    def _tab(self, event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.complete_state is not None:
+            buffer.complete_next()
+        else:
+            buffer.start_completion(select_first=True)
+
+    def _on_typed(self, _buffer: object) -> None:
+        self._is_interrupted = False
+
+
+class _Completer(Completer):
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        del complete_event
+        word, offers = complete(self._state, document.text_before_cursor)
+        return [Completion(offer, -len(word), display=offer.strip()) for offer in offers]
