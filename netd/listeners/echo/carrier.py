@@ -1,0 +1,138 @@
+"""What carries a slot: a forked process or a thread, to the pool one and the same."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Protocol
+
+from netd.listeners.echo.slot import Duty, Slot
+from netd.runtime import process
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ
+
+_STACK_BYTES = 2**18
+_log = logging.getLogger("netd")
+
+OnEnd = Callable[["Carrier", bool], None]
+"""Called on the loop with the carrier and whether it ended as it should."""
+
+
+class Carrier(Protocol):
+    """One slot at work; `index` is its row of the board."""
+
+    index: int
+
+    def retire(self) -> None:
+        """Let it leave after its present connection."""
+
+    def cut(self) -> None:
+        """Let it look at the board, whether its present connection has had its time."""
+
+    def kill(self) -> None:
+        """End its connection and itself now."""
+
+
+class Fork:
+    """A slot in a process of its own."""
+
+    def __init__(self, loop: Loop, duty: Duty, on_end: OnEnd) -> None:
+        """Start it; OSError (EAGAIN, ENOMEM, EMFILE) where the system has no room for it."""
+        self.index = duty.index
+        self._loop = loop
+        self._on_end = on_end
+        self._wakeup = os.eventfd(0)
+        slot = Slot(duty, self._wakeup)
+        keep = [self._wakeup, duty.bell, *(sock.fileno() for sock in duty.sockets)]
+        try:
+            self._process = process.spawn(lambda: _run_forked(slot), keep)
+        except OSError:
+            os.close(self._wakeup)
+            raise
+        loop.watch(self._process.pidfd, READ, self._on_exit)
+
+    def retire(self) -> None:
+        self._process.kill(signal.SIGUSR2)
+        os.eventfd_write(self._wakeup, 1)
+
+    def cut(self) -> None:
+        self._process.kill(signal.SIGALRM)
+
+    def kill(self) -> None:
+        self._process.kill(signal.SIGKILL)
+
+    def _on_exit(self, _mask: int) -> None:
+        self._loop.forget(self._process.pidfd)
+        exit_ = self._process.reap()
+        os.close(self._wakeup)
+        ended_well = exit_ == process.Exit(0, by_signal=False)
+        if not ended_well:
+            _log.error("echo process %d ended: %s", self._process.pid, exit_)
+        self._on_end(self, ended_well)
+
+
+def _run_forked(slot: Slot) -> None:
+    def on_retire(_number: int, _frame: FrameType | None) -> None:
+        slot.leave()
+        slot.abandon_sockets()
+
+    def on_cut(_number: int, _frame: FrameType | None) -> None:
+        slot.cut()
+
+    signal.signal(signal.SIGUSR2, on_retire)
+    signal.signal(signal.SIGALRM, on_cut)
+    slot.run()
+
+
+class Thread:
+    """A slot in a thread of the worker."""
+
+    def __init__(self, loop: Loop, duty: Duty, on_end: OnEnd) -> None:
+        """Start it; OSError where the system has no room for it."""
+        self.index = duty.index
+        self._loop = loop
+        self._on_end = on_end
+        self._wakeup = os.eventfd(0)
+        self._ended = os.eventfd(0)
+        self._ended_well = False
+        self._slot = Slot(duty, self._wakeup)
+        threading.stack_size(_STACK_BYTES)
+        self._thread = threading.Thread(target=self._run, name=f"echo-{duty.index}", daemon=True)
+        loop.watch(self._ended, READ, self._on_exit)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # what threading makes of EAGAIN
+            self._close()
+            raise OSError(errno.EAGAIN, str(error)) from error
+
+    def retire(self) -> None:
+        self._slot.leave()
+        os.eventfd_write(self._wakeup, 1)
+
+    def cut(self) -> None:
+        self._slot.cut()
+
+    def kill(self) -> None:
+        self._slot.abort()
+
+    def _run(self) -> None:
+        try:
+            self._slot.run()
+            self._ended_well = True
+        finally:
+            os.eventfd_write(self._ended, 1)
+
+    def _on_exit(self, _mask: int) -> None:
+        self._thread.join()
+        self._close()
+        self._on_end(self, self._ended_well)
+
+    def _close(self) -> None:
+        self._loop.forget(self._ended)
+        os.close(self._ended)
+        os.close(self._wakeup)

@@ -1,0 +1,54 @@
+"""What an echo listener can be told."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from netd.config.model import Change, ListenerOptions
+from netd.config.unit import Duration
+from netd.listeners.echo.board import MAX_SLOTS
+
+
+class Concurrency(enum.StrEnum):
+    """What serves a connection."""
+
+    FORK = "fork"
+    THREAD = "thread"
+
+
+class EchoOptions(ListenerOptions):
+    """A listener that sends back what it receives (RFC 862).
+
+    Connections are served by a pool of processes or threads, one at a time each. Datagrams
+    are answered by the worker itself, UDP never with more than was received.
+    """
+
+    kind: Literal["echo"] = "echo"
+    """The service: echo."""
+
+    concurrency: Annotated[Concurrency, Change.NEW_WORKER] = Concurrency.FORK
+    """What serves each connection: a process of its own (fork) or a thread of its own (thread)."""
+
+    tag: bool = False
+    """Put `<pid>: ` (fork) or `<thread name>: ` (thread) before each piece that is echoed; UDP
+    datagrams are never tagged, for an answer must not be larger than what asked for it."""
+
+    max_connections: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 256
+    """How many processes or threads there may be, and so how many connections are served at
+    once; one past that is closed and counted."""
+
+    spare: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 4
+    """How many idle processes or threads wait for connections to come."""
+
+    connections_per_slot: Annotated[int, Field(ge=0)] = 0
+    """How many connections a process or thread serves before a new one takes its place; 0 for
+    no limit."""
+
+    idle_timeout: Duration = 300.0
+    """How long a connection may move no byte before it is closed; 0 for ever."""
+
+    connection_timeout: Duration = 0.0
+    """How long a connection may last in all; 0 for ever."""

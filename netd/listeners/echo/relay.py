@@ -1,0 +1,77 @@
+"""Sends a connection's bytes back to it, until its peer has no more.
+
+Blocking, for it serves one connection: the socket's own buffers push back on a peer that
+does not read. Splicing moves pages through a pipe inside the kernel (splice(2)); where the
+kernel or a sandbox refuses that, and where each piece is to be tagged, bytes are copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from netd.listeners.echo.board import Column
+
+_PIPE_BYTES: Final = 2**20  # pipe-max-size, pipe(7)
+_COPY_BYTES: Final = 65536
+_SPLICE_REFUSED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
+_IN, _OUT = int(Column.BYTES_IN), int(Column.BYTES_OUT)
+
+Echo = Callable[[socket.socket], None]
+"""Returns at the peer's end-of-file; OSError as recv(2) and send(2) tell."""
+
+
+class Copier:
+    """Echoes through this process's memory, with `tag` before each piece."""
+
+    def __init__(self, row: memoryview, tag: bytes = b"") -> None:
+        self._row = row
+        self._tag = tag
+
+    def echo(self, conn: socket.socket) -> None:
+        """Serve one connection."""
+        row = self._row
+        while data := conn.recv(_COPY_BYTES):
+            row[_IN] += len(data)
+            answer = self._tag + data
+            conn.sendall(answer)
+            row[_OUT] += len(answer)
+
+
+class Splicer:
+    """Echoes within the kernel, through a pipe of its own."""
+
+    def __init__(self, row: memoryview) -> None:
+        self._row = row
+        self._open()
+
+    def echo(self, conn: socket.socket) -> None:
+        """Serve one connection."""
+        try:
+            self._splice(conn.fileno())
+        except OSError as error:
+            os.close(self._inlet)  # something may be left in it
+            os.close(self._outlet)
+            self._open()
+            if error.errno not in _SPLICE_REFUSED:
+                raise
+            Copier(self._row).echo(conn)
+
+    def _splice(self, fd: int) -> None:
+        row, inlet, outlet, splice = self._row, self._inlet, self._outlet, os.splice
+        while size := splice(fd, inlet, _PIPE_BYTES):
+            row[_IN] += size
+            while size:
+                moved = splice(outlet, fd, size)
+                row[_OUT] += moved
+                size -= moved
+
+    def _open(self) -> None:
+        self._outlet, self._inlet = os.pipe()
+        with contextlib.suppress(PermissionError):  # past pipe-user-pages-soft the default does
+            fcntl.fcntl(self._inlet, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

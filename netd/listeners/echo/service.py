@@ -1,0 +1,154 @@
+"""The echo worker: pools for its stream sockets, answers for its datagram sockets.
+
+The worker itself serves no connection, so nothing a peer does can keep it from its link.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+from netd.config.model import ListenerOptions
+from netd.listeners.admission import Limits
+from netd.listeners.base import ListeningSocket
+from netd.listeners.echo.board import Board, Column, State
+from netd.listeners.echo.datagram import DatagramEcho
+from netd.listeners.echo.options import Concurrency, EchoOptions
+from netd.listeners.echo.pool import Pool
+from netd.listeners.echo.timekeeper import Sight, Timekeeper
+from netd.runtime.loop import Loop
+
+_TIMEKEEPING_PERIOD_S = 0.5
+_KILLED_WITHIN_S = 1.0
+
+
+class EchoService:
+    """What an echo worker does."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._board = Board()
+        self._options: EchoOptions | None = None
+        self._pool: Pool | None = None  # the one that serves by the present options
+        self._pools: list[Pool] = []  # and those whose connections go on
+        self._datagrams: list[DatagramEcho] = []
+        self._counts: Counter[str] = Counter()
+        self._timekeeper = Timekeeper()
+        self._is_draining = False
+        # Ignored until a forked slot sets its handlers, so that none comes too early for it.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        gc.collect()
+        gc.freeze()  # forked slots share these pages for as long as nobody writes to them
+        loop.call_every(_TIMEKEEPING_PERIOD_S, self._keep_time)
+
+    def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
+        assert isinstance(options, EchoOptions)
+        streams = [each.sock for each in sockets if each.address.scheme.is_stream]
+        self._options = options
+        self._retire_pool(kept={_identity(sock) for sock in streams})
+        self._pool = self._add_pool(options, streams)
+        self._replace_datagrams([each for each in sockets if not each.address.scheme.is_stream])
+
+    def drain(self, within_s: float | None, *, stopping: bool) -> None:  # noqa: ARG002 (every connection is open work here)
+        self._is_draining = True
+        for pool in self._pools:
+            pool.drain()
+        self._replace_datagrams([])
+        if within_s is not None:
+            self._loop.call_later(within_s, self._kill)
+        self._stop_if_over()
+
+    def counters(self) -> dict[str, int]:
+        board, counts = self._board, self._counts
+        denied = sum(board.column(Column.DENIED))
+        address_full = sum(board.column(Column.ADDRESS_FULL))
+        full = counts["refused_full"] + sum(pool.refused for pool in self._pools)
+        return {
+            **counts,
+            "connections": board.count(State.BUSY),
+            "accepted": sum(board.column(Column.ACCEPTED)),
+            "refused": denied + address_full + full,
+            "refused_denied": denied,
+            "refused_address_full": address_full,
+            "refused_full": full,
+            "bytes_in": sum(board.column(Column.BYTES_IN)) + counts["bytes_in"],
+            "bytes_out": sum(board.column(Column.BYTES_OUT)) + counts["bytes_out"],
+            "reset": sum(board.column(Column.RESET)),
+            "starved": sum(board.column(Column.STARVED)),
+        }
+
+    def _retire_pool(self, kept: set[int]) -> None:
+        """Let the present pool go; others serve what waits on its sockets that are not kept."""
+        if self._pool is None or self._options is None:
+            return
+        dropped = [sock.dup() for sock in self._pool.sockets if _identity(sock) not in kept]
+        self._pool.retire()
+        if dropped:
+            self._add_pool(self._options.model_copy(update={"spare": 1}), dropped).drain()
+
+    def _add_pool(self, options: EchoOptions, sockets: Sequence[socket.socket]) -> Pool:
+        pool = Pool(self._loop, self._board, options, sockets, self._on_pool_over)
+        self._pools.append(pool)
+        return pool
+
+    def _on_pool_over(self, pool: Pool) -> None:
+        self._pools.remove(pool)
+        self._counts["refused_full"] += pool.refused
+        self._stop_if_over()
+
+    def _stop_if_over(self) -> None:
+        if self._is_draining and not self._pools:
+            self._loop.stop()
+
+    def _kill(self) -> None:
+        for pool in list(self._pools):
+            pool.kill()
+        # A thread that does not notice dies with the process, so it is not waited for.
+        self._loop.call_later(_KILLED_WITHIN_S, self._loop.stop)
+
+    def _replace_datagrams(self, sockets: Sequence[ListeningSocket]) -> None:
+        for each in self._datagrams:
+            each.close()
+        assert self._options is not None
+        limits, tag = Limits(self._options), self._datagram_tag(self._options)
+        self._datagrams = [
+            DatagramEcho(self._loop, each, limits, tag, self._counts) for each in sockets
+        ]
+
+    def _datagram_tag(self, options: EchoOptions) -> bytes:
+        if not options.tag:
+            return b""
+        forked = options.concurrency is Concurrency.FORK
+        return f"{os.getpid() if forked else threading.current_thread().name}: ".encode()
+
+    def _keep_time(self) -> None:
+        options = self._options
+        if options is None:
+            return
+        board = self._board
+        moved = [
+            sum(pair)
+            for pair in zip(
+                board.column(Column.BYTES_IN), board.column(Column.BYTES_OUT), strict=True
+            )
+        ]
+        number = board.column(Column.ACCEPTED)
+        sights = [Sight(index, number[index], moved[index]) for index in board.busy()]
+        late = self._timekeeper.judge(
+            sights, self._loop.now, options.idle_timeout, options.connection_timeout
+        )
+        for each in late:
+            board.row(each.index)[Column.CUT] = each.number
+            for pool in self._pools:
+                pool.cut(each.index)
+
+
+def _identity(sock: socket.socket) -> int:
+    """What all descriptors of one socket have in common."""
+    return os.fstat(sock.fileno()).st_ino

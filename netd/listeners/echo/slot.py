@@ -1,0 +1,187 @@
+"""One slot of the pool: accepts a connection, serves it to its end, and waits for the next.
+
+The same code runs in a forked process and in a thread. It knows its row of the board, the
+listening sockets, and two eventfds: one that wakes it to leave, one that calls the pool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netd.listeners.admission import Limits
+from netd.listeners.echo.board import MAX_SLOTS, Board, Column, State
+from netd.listeners.echo.options import Concurrency, EchoOptions
+from netd.listeners.echo.relay import Copier, Echo, Splicer
+
+_STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_STARVED_PAUSE_S = 0.1
+_ABORTED = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM})  # accept(2): take the next
+_LOST = frozenset(
+    {
+        errno.ECONNRESET,
+        errno.EPIPE,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+    }
+)
+_HOST, _ACCEPTED, _CUT = int(Column.HOST), int(Column.ACCEPTED), int(Column.CUT)
+_STARVED_COUNT = int(Column.STARVED)
+_log = logging.getLogger("netd")
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a slot serves, and its place in the pool."""
+
+    board: Board
+    index: int  # its row of the board
+    options: EchoOptions
+    sockets: Sequence[socket.socket]
+    bell: int  # eventfd to ring when hardly a slot is idle
+
+
+class Slot:
+    """Serves one connection at a time, in the process or thread that calls `run`."""
+
+    def __init__(self, duty: Duty, wakeup: int) -> None:
+        """Take up a duty; `wakeup` is an eventfd, written to once `leave` was called."""
+        options = duty.options
+        self._board, self._index, self._bell = duty.board, duty.index, duty.bell
+        self._row = duty.board.row(duty.index)
+        self._options = options
+        self._limits = Limits(options)
+        self._low = options.spare // 2
+        self._sockets = {sock.fileno(): sock for sock in duty.sockets}
+        self._wakeup = wakeup
+        self._conn: socket.socket | None = None
+        self._starved = False
+        self._leaving = False
+        self._forked = options.concurrency is Concurrency.FORK
+        self._last = (
+            self._row[_ACCEPTED] + options.connections_per_slot
+            if options.connections_per_slot
+            else -1
+        )
+
+    def run(self) -> None:
+        """Serve until told to leave, or as many connections as it may."""
+        self._echo = self._relay()
+        states, index, row = self._board.states, self._index, self._row
+        wakeup, sockets = self._wakeup, self._sockets
+        with select.epoll() as epoll:
+            epoll.register(wakeup, select.EPOLLIN)
+            for fd in sockets:  # exclusive: one connection wakes one slot
+                epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+            wait = epoll.poll
+            while not self._leaving and row[_ACCEPTED] != self._last:
+                states[index] = State.IDLE
+                [(fd, _)] = wait(-1, 1)  # one at a time: the kernel takes turns between sockets
+                if fd == wakeup:
+                    break
+                if not self._leaving:
+                    self._accept(sockets[fd])
+        states[index] = State.ENDED
+
+    def leave(self) -> None:
+        """Accept nothing more; callable from another thread or a signal's handler."""
+        self._leaving = True
+
+    def abandon_sockets(self) -> None:
+        """Close the listening sockets of a forked slot that is to leave but is busy yet.
+
+        Held open, they would let clients connect to an address nobody serves any more.
+        """
+        if self._conn is not None:
+            for sock in self._sockets.values():
+                sock.close()
+
+    def cut(self) -> None:
+        """Shut the present connection down if the board says that it has had its time."""
+        conn = self._conn
+        if conn is not None and self._row[_CUT] == self._row[_ACCEPTED]:
+            with contextlib.suppress(OSError):  # it ended by itself
+                conn.shutdown(socket.SHUT_RDWR)
+
+    def abort(self) -> None:
+        """Leave, and shut the present connection down."""
+        self._leaving = True
+        conn = self._conn
+        if conn is not None:
+            with contextlib.suppress(OSError):
+                conn.shutdown(socket.SHUT_RDWR)
+
+    def _relay(self) -> Echo:
+        if not self._options.tag:
+            return Splicer(self._row).echo
+        name = str(os.getpid()) if self._forked else threading.current_thread().name
+        return Copier(self._row, f"{name}: ".encode()).echo
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            conn, peer = listening.accept()
+        except BlockingIOError:
+            return  # another slot was faster
+        except OSError as error:
+            self._on_accept_failed(error)
+            return
+        self._starved = False
+        with conn:
+            if self._admit(peer):
+                self._serve(conn)
+
+    def _on_accept_failed(self, error: OSError) -> None:
+        if error.errno in _ABORTED:
+            return
+        if error.errno not in _STARVED:
+            raise error
+        self._row[_STARVED_COUNT] += 1
+        if not self._starved:
+            _log.error("cannot accept: %s", error.strerror)
+        self._starved = True
+        time.sleep(_STARVED_PAUSE_S)
+
+    def _admit(self, peer: tuple[str, int] | str | bytes) -> bool:
+        host = peer[0] if isinstance(peer, tuple) else ""
+        if host and not self._limits.permits(host):
+            self._row[Column.DENIED] += 1
+            return False
+        if self._limits.max_per_address:
+            # Shown before it is counted: two that come at once may both be refused, never
+            # both served.
+            self._row[_HOST] = key = hash(host) or 1
+            if self._board.column(Column.HOST).count(key) > self._limits.max_per_address:
+                self._row[_HOST] = 0
+                self._row[Column.ADDRESS_FULL] += 1
+                return False
+        return True
+
+    def _serve(self, conn: socket.socket) -> None:
+        states, row = self._board.states, self._row
+        row[_ACCEPTED] += 1
+        states[self._index] = State.BUSY
+        if states[:MAX_SLOTS].count(State.IDLE) <= self._low:
+            os.eventfd_write(self._bell, 1)
+        self._conn = conn
+        if self._leaving and self._forked:
+            self.abandon_sockets()
+        try:
+            self._echo(conn)
+        except OSError as error:
+            if error.errno not in _LOST:
+                raise
+            row[Column.RESET] += 1
+        finally:
+            self._conn = None
+            row[_HOST] = 0
