@@ -48,6 +48,9 @@ class ChatOptions(ListenerOptions):
     network: Annotated[str, Field(pattern=r"^\S{1,50}$")] = "netd"
     """The name of the network, as clients show it."""
 
+    description: Annotated[str, Field(max_length=100)] = "chat for everybody here"
+    """What the server says it is."""
+
     channel: Annotated[str, Field(pattern=r"^(#[^\s,:]{1,63})?$")] = "#lounge"
     """The channel that is always there; empty for none."""
 
@@ -111,5 +114,5 @@ class ChatOptions(ListenerOptions):
     history_lines: Annotated[int, Field(ge=0, le=10_000)] = 200
     """How many lines of each channel are kept for those who come later."""
 
-    replay_lines: Annotated[int, Field(ge=0, le=1000)] = 0
+    replay_lines: Annotated[int, Field(ge=0, le=1000)] = 10
     """How many of them a member is shown on joining, if its client cannot ask for them."""

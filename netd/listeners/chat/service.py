@@ -24,7 +24,7 @@ from netd.protocols.lines import Line
 from netd.protocols.room.effect import Close, Effect, Send, Verify
 from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.room import Room
-from netd.protocols.room.setting import Limits, Settings
+from netd.protocols.room.setting import Account, Limits, Settings
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import POLLERS, PollerFullError
 
@@ -242,6 +242,7 @@ def settings_of(options: ChatOptions) -> Settings:
     """What the room is told of the options."""
     return Settings(
         server_name=options.server_name or host_name(),
+        description=options.description,
         network=options.network,
         version=f"netd-{netd.__version__}",
         motd=tuple(options.motd.splitlines()),
@@ -251,7 +252,7 @@ def settings_of(options: ChatOptions) -> Settings:
         topic=options.topic,
         joins_channel=options.join_channel,
         opers={each.name: each.password for each in options.opers},
-        accounts={fold(each.name): each.password for each in options.accounts},
+        accounts={fold(each.name): Account(each.name, each.password) for each in options.accounts},
         replay_lines=options.replay_lines,
         limits=Limits(
             nick_chars=options.nick_length,

@@ -17,6 +17,7 @@ class Cap(enum.IntFlag):
     CHGHOST = enum.auto()
     ECHO_MESSAGE = enum.auto()
     EXTENDED_JOIN = enum.auto()
+    EXTENDED_MONITOR = enum.auto()
     INVITE_NOTIFY = enum.auto()
     LABELED_RESPONSE = enum.auto()
     MESSAGE_TAGS = enum.auto()
@@ -28,14 +29,12 @@ class Cap(enum.IntFlag):
     USERHOST_IN_NAMES = enum.auto()
     CHATHISTORY = enum.auto()
     EVENT_PLAYBACK = enum.auto()
-    ACCOUNT_REGISTRATION = enum.auto()
     READ_MARKER = enum.auto()
 
 
 _DRAFTS: Final = {
     Cap.CHATHISTORY: "draft/chathistory",
     Cap.EVENT_PLAYBACK: "draft/event-playback",
-    Cap.ACCOUNT_REGISTRATION: "draft/account-registration",
     Cap.READ_MARKER: "draft/read-marker",
 }
 WIRE_NAMES: Final = {

@@ -13,6 +13,7 @@ from netd.protocols.room.member import Member
 
 PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
 LISTS: Final = "beI"
+MUTE: Final = "m:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +101,28 @@ class Channel:
         """Whether a member may rule here: its operators, and the server's."""
         return "o" in self.members.get(member, "") or bool(member.oper)
 
-    def entry(self, letter: str, member: Member) -> Listed | None:
-        """The entry of a list that fits a member."""
-        for listed in self.lists[letter].values():
-            if matches(listed.mask, member.prefix):
-                return listed
-        return None
+    def is_welcome(self, member: Member) -> bool:
+        """Whether a standing invitation (+I) fits a member."""
+        return self._fits("I", member, "")
+
+    def _fits(self, letter: str, member: Member, extended: str) -> bool:
+        """Whether an entry of a list, of plain masks or of an extended kind, fits a member."""
+        masks = (each.mask for each in self.lists[letter].values())
+        return any(
+            matches(mask.removeprefix(extended), member.prefix)
+            for mask in masks
+            if mask.startswith(MUTE) == bool(extended)
+        )
 
     def is_banned(self, member: Member) -> bool:
         """Whether a ban fits a member and no exception does."""
-        return self.entry("b", member) is not None and self.entry("e", member) is None
+        return self._fits("b", member, "") and not self._fits("e", member, "")
+
+    def is_muted(self, member: Member) -> bool:
+        """Whether a ban of speaking only (`m:mask`) fits a member and no exception does."""
+        return self._fits("b", member, MUTE) and not (
+            self._fits("e", member, MUTE) or self._fits("e", member, "")
+        )
 
     def may_speak(self, member: Member) -> bool:
         """Whether a member's message is let through (+n, +m, +b)."""
@@ -118,7 +131,8 @@ class Channel:
             return True
         if status is None and "n" in self.modes:
             return False
-        return "m" not in self.modes and not (self.lists["b"] and self.is_banned(member))
+        is_barred = self.lists["b"] and (self.is_banned(member) or self.is_muted(member))
+        return "m" not in self.modes and not is_barred
 
     def shown_modes(self, *, with_key: bool) -> tuple[str, ...]:
         """The modes as MODE shows them; the key only to those inside."""

@@ -39,13 +39,4 @@ class Rehash:
     """An operator wants files such as the accounts' read again."""
 
 
-@dataclass(frozen=True, slots=True)
-class AddAccount:
-    """Keep a new account and call `Room.verified`; the member's lines wait until then."""
-
-    member: Member
-    account: str
-    password: str
-
-
-Effect = Send | Close | Verify | Rehash | AddAccount
+Effect = Send | Close | Verify | Rehash

@@ -10,7 +10,7 @@ from netd.protocols.irc import Message
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Channel
 from netd.protocols.room.effect import Close, Effect, Send
-from netd.protocols.room.envelope import Envelope
+from netd.protocols.room.envelope import Envelope, timestamp
 from netd.protocols.room.member import Member
 from netd.protocols.room.numeric import Numeric
 
@@ -81,6 +81,16 @@ class Exchange:
     def from_member(self, command: str, *params: str) -> Message:
         """A message whose source is the sender, with the tags that tell about it."""
         return Message(command, params, self.member.prefix, self.room.tags_of(self.member))
+
+    def recorded(self, command: str, *params: str) -> Message:
+        """A message from the sender that history can keep: with its id, its time, its tags."""
+        tags = {
+            "time": timestamp(self.now),
+            "msgid": self.room.next_id(),
+            **self.room.tags_of(self.member),
+            **self.tags,
+        }
+        return Message(command, params, self.member.prefix, tags)
 
     def close(self, member: Member, reason: str) -> None:
         """Tell a member why it goes, and let it go."""

@@ -29,6 +29,7 @@ def _tokens(settings: Settings) -> list[str]:
         "CHANTYPES=#",
         "ELIST=CMNTU",
         "EXCEPTS=e",
+        "EXTBAN=,m",
         "INVEX=I",
         f"KEYLEN={limits.key_chars}",
         f"KICKLEN={limits.kick_chars}",

@@ -30,8 +30,14 @@ class Registering:
     is_negotiating: bool = False  # between CAP LS or REQ and CAP END
     password_is_right: bool = False
     has_user: bool = False
-    sasl: str = ""  # the mechanism under way
-    sasl_data: str = ""
+
+
+@dataclass(slots=True)
+class Login:
+    """A SASL exchange under way."""
+
+    mechanism: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class Member:
         "invites",
         "is_secure",
         "local_user",
+        "login",
+        "markers",
         "modes",
         "monitoring",
         "nick",
@@ -98,6 +106,8 @@ class Member:
         self.monitoring: dict[str, str] = {}  # folded -> as written
         self.stage = Stage.REGISTERING
         self.registering = Registering()
+        self.login = Login()
+        self.markers: dict[str, str] = {}  # folded target -> how far it was read
         self.pending: Pending | None = None
         self.signed_on = self.idle_since = 0.0
 

@@ -18,6 +18,7 @@ from netd.protocols.room.command import COMMANDS
 from netd.protocols.room.command.base import Command, Phase
 from netd.protocols.room.effect import Effect
 from netd.protocols.room.exchange import Exchange
+from netd.protocols.room.history import Mailbox
 from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.numeric import Numeric
 from netd.protocols.room.setting import Settings
@@ -39,6 +40,8 @@ class Room:
         self.channels: dict[str, Channel] = {}  # by folded name
         self.watchers: dict[str, set[Member]] = {}  # by the folded nick they MONITOR
         self.departed: deque[presence.Departed] = deque(maxlen=settings.limits.whowas)
+        self.mailboxes: dict[str, Mailbox] = {}  # by folded account
+        self.markers: dict[str, dict[str, str]] = {}  # by folded account
         self.most_members = 0
         self._identity = identity
         self._last_id = 0
@@ -74,7 +77,7 @@ class Room:
         return exchange.effects
 
     def verified(self, member: Member, now: float, *, right: bool) -> list[Effect]:
-        """The answer to a Verify or AddAccount."""
+        """The answer to a Verify."""
         pending, member.pending = member.pending, None
         if pending is None or member.stage is Stage.GONE:
             return []

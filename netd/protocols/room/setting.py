@@ -29,10 +29,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may log in."""
+
+    name: str
+    password: str  # plain or hashed
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a room is told from outside."""
 
     server_name: str
+    description: str = ""
     network: str = "netd"
     version: str = "netd"
     motd: tuple[str, ...] = ()
@@ -42,8 +51,7 @@ class Settings:
     topic: str = ""
     joins_channel: bool = False  # whether newcomers are put there
     opers: Mapping[str, str] = field(default_factory=dict)  # name -> password
-    accounts: Mapping[str, str] = field(default_factory=dict)  # name -> password
-    may_register: bool = False  # whether anybody may make an account
+    accounts: Mapping[str, Account] = field(default_factory=dict)  # by folded name
     replay_lines: int = 0  # history for those who join and cannot ask for it
     sts: str = ""  # value of the sts capability; empty to advertise none
     limits: Limits = field(default_factory=Limits)

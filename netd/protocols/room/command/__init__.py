@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from netd.protocols.room.command import (
+    account,
     channel,
+    history,
     listing,
+    marker,
     message,
     mode,
     operator,
@@ -29,4 +32,7 @@ COMMANDS: Final[dict[str, Command]] = {
     **self.COMMANDS,
     **server.COMMANDS,
     **operator.COMMANDS,
+    **account.COMMANDS,
+    **history.COMMANDS,
+    **marker.COMMANDS,
 }

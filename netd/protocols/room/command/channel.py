@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netd.protocols.irc import Message, fold, is_channel
+from netd.protocols.irc import fold, is_channel
 from netd.protocols.room import presence
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Channel, Topic
+from netd.protocols.room.command import marker
 from netd.protocols.room.command.base import Command
 from netd.protocols.room.command.history import replay
 from netd.protocols.room.exchange import Exchange
@@ -68,6 +69,8 @@ def enter(exchange: Exchange, name: str, key: str) -> None:
     channel = channel or room.open_channel(name, exchange.now)
     channel.add(member, "o" if is_new else "")
     _announce_join(exchange, channel)
+    if member.has(Cap.READ_MARKER):
+        marker.show(exchange, channel.name)
     if channel.topic:
         _show_topic(exchange, channel)
     _show_names(exchange, channel)
@@ -86,7 +89,7 @@ def _refusal(exchange: Exchange, channel: Channel | None, key: str) -> Numeric |
     checks = {
         Numeric.BADCHANNELKEY: channel.modes.get("k", key) != key,
         Numeric.CHANNELISFULL: len(channel.members) >= int(channel.modes.get("l", "0") or 0) > 0,
-        Numeric.INVITEONLYCHAN: "i" in channel.modes and channel.entry("I", member) is None,
+        Numeric.INVITEONLYCHAN: "i" in channel.modes and not channel.is_welcome(member),
         Numeric.BANNEDFROMCHAN: channel.is_banned(member),
     }
     return next((numeric for numeric, holds in checks.items() if holds), None)
@@ -227,7 +230,9 @@ def topic(exchange: Exchange, params: Sequence[str]) -> None:
         return
     text = params[1][: exchange.room.settings.limits.topic_chars]
     channel.topic = Topic(text, exchange.member.prefix, exchange.now) if text else None
-    exchange.broadcast(channel, exchange.from_member("TOPIC", channel.name, text), to_self=True)
+    message = exchange.recorded("TOPIC", channel.name, text)
+    channel.history.append(message)
+    exchange.broadcast(channel, message, to_self=True)
 
 
 def _show_topic(exchange: Exchange, channel: Channel) -> None:
@@ -275,12 +280,6 @@ def pack(words: Iterator[str]) -> Iterator[str]:
         used += len(word) + 1
     if line:
         yield " ".join(line)
-
-
-def notify_peers(exchange: Exchange, message: Message, cap: Cap) -> None:
-    """Tell those who share a channel with the sender, and asked for such news, about it."""
-    noticing = [each for each in exchange.member.peers() if each.has(cap)]
-    exchange.send(noticing, message)
 
 
 COMMANDS = {

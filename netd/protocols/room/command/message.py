@@ -9,7 +9,6 @@ from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Channel
 from netd.protocols.room.command.base import Command
 from netd.protocols.room.command.history import keep_private
-from netd.protocols.room.envelope import timestamp
 from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.mask import matches
 from netd.protocols.room.member import Member
@@ -83,7 +82,7 @@ def _to_channel(exchange: Exchange, name: str, statuses: str, draft: Message) ->
     if "C" in channel.modes and _is_ctcp(draft):
         _complain(exchange, draft.command, Numeric.CANNOTSENDTOCHAN, channel.name)
         return
-    message = _written(exchange, draft, statuses[:1] + channel.name)
+    message = exchange.recorded(draft.command, statuses[:1] + channel.name, *draft.params)
     if statuses:
         lowest = statuses[0]
         letters = "o" if lowest == "@" else "ov"
@@ -98,11 +97,16 @@ def _is_ctcp(draft: Message) -> bool:
 
 
 def _to_everybody(exchange: Exchange, channel: Channel, message: Message) -> None:
-    if message.command != "TAGMSG":
+    if _is_kept(message):
         channel.history.append(message)
+    if message.command != "TAGMSG":
         exchange.broadcast(channel, message, to_self=exchange.member.has(Cap.ECHO_MESSAGE))
     else:
         _to_some(exchange, list(channel.members), message)
+
+
+def _is_kept(message: Message) -> bool:
+    return message.command != "TAGMSG" or "+draft/persist" in message.tags
 
 
 def _to_group(exchange: Exchange, channel: Channel, letters: str, message: Message) -> None:
@@ -124,7 +128,7 @@ def _to_server(exchange: Exchange, mask: str, draft: Message) -> None:
         _complain(exchange, draft.command, Numeric.NOSUCHNICK, mask)
         return
     present = [e for e in exchange.room.members.values() if e not in exchange.room.unregistered]
-    _to_some(exchange, present, _written(exchange, draft, mask))
+    _to_some(exchange, present, exchange.recorded(draft.command, mask, *draft.params))
 
 
 def _to_member(exchange: Exchange, nick: str, draft: Message) -> None:
@@ -132,8 +136,8 @@ def _to_member(exchange: Exchange, nick: str, draft: Message) -> None:
     if member is None or member in exchange.room.unregistered:
         _complain(exchange, draft.command, Numeric.NOSUCHNICK, nick)
         return
-    message = _written(exchange, draft, member.nick)
-    if message.command != "TAGMSG":
+    message = exchange.recorded(draft.command, member.nick, *draft.params)
+    if _is_kept(message):
         keep_private(exchange, member, message)
     if message.command != "TAGMSG" or member.has(Cap.MESSAGE_TAGS):
         exchange.post(member, message)
@@ -145,18 +149,6 @@ def _to_member(exchange: Exchange, nick: str, draft: Message) -> None:
 def _echo(exchange: Exchange, message: Message) -> None:
     if exchange.member.has(Cap.ECHO_MESSAGE):
         exchange.answer(message)
-
-
-def _written(exchange: Exchange, draft: Message, target: str) -> Message:
-    """The message as others get it, with its id, its time and what tags the sender added."""
-    member, room = exchange.member, exchange.room
-    tags = {
-        "time": timestamp(exchange.now),
-        "msgid": room.next_id(),
-        **room.tags_of(member),
-        **exchange.tags,
-    }
-    return Message(draft.command, (target, *draft.params), member.prefix, tags)
 
 
 COMMANDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from netd.protocols.irc import fold
-from netd.protocols.room.channel import Channel, Listed
+from netd.protocols.room.channel import MUTE, Channel, Listed
 from netd.protocols.room.command.base import Command
 from netd.protocols.room.command.channel import find, find_present
 from netd.protocols.room.exchange import Exchange
@@ -115,7 +115,9 @@ def _show_list(exchange: Exchange, channel: Channel, letter: str) -> None:
 
 def _change_list(exchange: Exchange, channel: Channel, change: Change) -> Change | None:
     entries = channel.lists[change.letter]
-    mask = complete(change.argument or "")
+    given = change.argument or ""
+    extended = MUTE if given.startswith(MUTE) else ""
+    mask = extended + complete(given.removeprefix(extended))
     folded = fold(mask)
     if not change.setting:
         removed = entries.pop(folded, None)

@@ -9,6 +9,7 @@ from netd.protocols.room import presence
 from netd.protocols.room.capability import BY_WIRE_NAME, WIRE_NAMES, Cap, names
 from netd.protocols.room.command import channel as channel_commands
 from netd.protocols.room.command import server
+from netd.protocols.room.command.account import mechanisms
 from netd.protocols.room.command.base import Command, Phase
 from netd.protocols.room.effect import Verify
 from netd.protocols.room.exchange import Exchange
@@ -156,13 +157,8 @@ _CAP_SUBCOMMANDS = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "END": _c
 
 def available(exchange: Exchange) -> list[Cap]:
     """The capabilities these settings give."""
-    settings = exchange.room.settings
-    missing = set()
-    if not (settings.accounts or settings.may_register or exchange.member.local_user):
-        missing.add(Cap.SASL)
-    if not settings.may_register:
-        missing.add(Cap.ACCOUNT_REGISTRATION)
-    return [each for each in Cap if each not in missing]
+    has_sasl = exchange.room.settings.accounts or exchange.member.local_user
+    return [each for each in Cap if each is not Cap.SASL or has_sasl]
 
 
 def offered(exchange: Exchange, member: Member) -> list[str]:
@@ -171,9 +167,7 @@ def offered(exchange: Exchange, member: Member) -> list[str]:
     for each in available(exchange):
         name = WIRE_NAMES[each]
         if member.cap_version >= _CAP_302 and each is Cap.SASL:
-            name += "=PLAIN,EXTERNAL" if member.local_user else "=PLAIN"
-        if member.cap_version >= _CAP_302 and each is Cap.ACCOUNT_REGISTRATION:
-            name += "=before-connect,custom-account-name"
+            name += f"={','.join(mechanisms(member))}"
         words.append(name)
     if exchange.room.settings.sts and member.cap_version >= _CAP_302:
         words.append(f"sts={exchange.room.settings.sts}")

@@ -8,8 +8,9 @@ from netd.protocols.irc import fold, is_nick
 from netd.protocols.room import presence
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.command.base import Command
-from netd.protocols.room.command.channel import notify_peers, pack
+from netd.protocols.room.command.channel import pack
 from netd.protocols.room.exchange import Exchange
+from netd.protocols.room.news import tell_peers
 from netd.protocols.room.numeric import Numeric
 
 
@@ -21,7 +22,7 @@ def away(exchange: Exchange, params: Sequence[str]) -> None:
     exchange.reply(Numeric.NOWAWAY if text else Numeric.UNAWAY)
     if changed:
         message = exchange.from_member("AWAY", *([text] if text else []))
-        notify_peers(exchange, message, Cap.AWAY_NOTIFY)
+        tell_peers(exchange, message, Cap.AWAY_NOTIFY)
 
 
 def setname(exchange: Exchange, params: Sequence[str]) -> None:
@@ -32,7 +33,7 @@ def setname(exchange: Exchange, params: Sequence[str]) -> None:
         return
     member.realname = params[0]
     message = exchange.from_member("SETNAME", member.realname)
-    notify_peers(exchange, message, Cap.SETNAME)
+    tell_peers(exchange, message, Cap.SETNAME)
     exchange.answer(message)
 
 

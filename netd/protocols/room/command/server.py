@@ -107,7 +107,7 @@ def links(exchange: Exchange, _params: Sequence[str]) -> None:
     """The servers of the network: this one."""
     settings = exchange.room.settings
     name = settings.server_name
-    exchange.reply(Numeric.LINKS, name, name, f"0 {settings.network}")
+    exchange.reply(Numeric.LINKS, name, name, f"0 {settings.description or settings.network}")
     exchange.reply(Numeric.ENDOFLINKS, "*")
 
 

@@ -37,7 +37,9 @@ def _describe(exchange: Exchange, member: Member) -> None:
     exchange.reply(Numeric.WHOISUSER, nick, member.user, member.host, "*", member.realname)
     for line in pack(_seats(exchange, member)):
         exchange.reply(Numeric.WHOISCHANNELS, nick, line)
-    exchange.reply(Numeric.WHOISSERVER, nick, settings.server_name, settings.network)
+    exchange.reply(
+        Numeric.WHOISSERVER, nick, settings.server_name, settings.description or settings.network
+    )
     if viewer is member or viewer.oper:
         exchange.reply(Numeric.WHOISACTUALLY, nick, member.host)
     for numeric, *params in _facts(member):
