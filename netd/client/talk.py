@@ -45,7 +45,7 @@ class Talk:
         self._settings, self._session, self._show = settings, session, show
         self._tls = _tls_context(settings)
         self._connection: Connection | None = None
-        self._was_admitted = False
+        self._was_admitted = self._has_quit = False
         self._leaving = asyncio.Event()
         self._reason = ""
         self._pump_timer: asyncio.TimerHandle | None = None
@@ -111,7 +111,8 @@ class Talk:
             while True:
                 messages = await connection.receive()
                 self._heard_at = time.monotonic()
-                self._take_in(messages)
+                if not self._has_quit:  # the server's farewell is no news
+                    self._take_in(messages)
         finally:
             self._connection = None
             self._session.disconnected()
@@ -176,6 +177,7 @@ class Talk:
         if self._connection is not None:
             quitting = send("QUIT", *([self._reason] if self._reason else []))
             self._connection.send([quitting.message])
+            self._has_quit = True
             await asyncio.wait({talking}, timeout=_FAREWELL_S)
 
 
