@@ -10,6 +10,14 @@ from netd.protocols.http.event import Data, End
 from netd.protocols.http.head import Limits, parse_fields
 
 _MAX_LINE_BYTES: Final = 1024
+# RFC 9110 section 6.5.1: framing, routing, authentication, and what says how to read content.
+_NO_TRAILERS: Final = frozenset(
+    {
+        *(b"transfer-encoding", b"content-length", b"host", b"te", b"trailer", b"connection"),
+        *(b"authorization", b"proxy-authorization", b"cookie", b"expect", b"range", b"upgrade"),
+        *(b"content-type", b"content-encoding", b"content-range", b"cache-control"),
+    }
+)
 
 
 class ChunkedReader:
@@ -21,6 +29,7 @@ class ChunkedReader:
         self._left = 0  # of the present chunk
         self._at_end_of_chunk = False
         self._in_trailers = False
+        self._trailers = bytearray()
 
     def next_event(self, buffer: bytearray) -> Data | End | None:
         """The next piece, the end, or None for want of bytes. Raises RemoteProtocolError."""
@@ -49,7 +58,7 @@ class ChunkedReader:
         return True
 
     def _read_size(self, buffer: bytearray) -> bool:
-        line = _cut_line(buffer, _MAX_LINE_BYTES, 400)
+        line = _cut_line(buffer, too_long=400)
         if line is None:
             return False
         match = grammar.CHUNK_LINE.fullmatch(line)
@@ -63,29 +72,30 @@ class ChunkedReader:
         return True
 
     def _read_trailers(self, buffer: bytearray) -> End | None:
-        if buffer.startswith(b"\r\n"):
-            del buffer[:2]
-            return End()
-        end = buffer.find(b"\r\n\r\n")
-        block = bytes(buffer if end < 0 else buffer[: end + 2])
-        if len(block) > self._limits.head:
-            raise RemoteProtocolError(f"trailers longer than {self._limits.head} bytes", 431)
-        if grammar.FOUL.search(block):
-            raise RemoteProtocolError("malformed trailer", 400)
-        if end < 0:
-            return None
-        del buffer[: end + 4]
-        return End(parse_fields(block, self._limits))
+        while (line := _cut_line(buffer, too_long=431)) is not None:
+            if not line:
+                return End(self._judged_trailers())
+            self._trailers += line + b"\r\n"
+            if len(self._trailers) > self._limits.head:
+                raise RemoteProtocolError(f"trailers longer than {self._limits.head} bytes", 431)
+        return None
+
+    def _judged_trailers(self) -> tuple[tuple[bytes, bytes], ...]:
+        trailers = parse_fields(bytes(self._trailers), self._limits)
+        if any(name.lower() in _NO_TRAILERS for name, _ in trailers):
+            raise RemoteProtocolError("a trailer that belongs in the head", 400)
+        return trailers
 
 
-def _cut_line(buffer: bytearray, max_bytes: int, status: int) -> bytes | None:
-    end = buffer.find(b"\r\n", 0, max_bytes)
-    line = bytes(buffer[: end if end >= 0 else max_bytes])
+def _cut_line(buffer: bytearray, *, too_long: int) -> bytes | None:
+    """The next line without its CRLF, or None for want of bytes; bounded, and judged early."""
+    end = buffer.find(b"\r\n", 0, _MAX_LINE_BYTES)
+    line = bytes(buffer[: end if end >= 0 else _MAX_LINE_BYTES])
     if grammar.FOUL.search(line):
-        raise RemoteProtocolError("malformed line in a chunked body", status)
+        raise RemoteProtocolError("malformed line in a chunked body", 400)
     if end < 0:
-        if len(line) >= max_bytes:
-            raise RemoteProtocolError(f"a line longer than {max_bytes} bytes", status)
+        if len(line) == _MAX_LINE_BYTES:
+            raise RemoteProtocolError(f"a line longer than {_MAX_LINE_BYTES} bytes", too_long)
         return None
     del buffer[: end + 2]
     return line

@@ -142,6 +142,8 @@ class Connection:
         payload = bytes(self._buffer[: self._left])
         if not payload:
             return None
+        if self._left > self._limits.body:  # told once the body comes: then the peer is reading
+            raise RemoteProtocolError(f"a body of {self._left} bytes is too long", 413)
         del self._buffer[: len(payload)]
         self._left -= len(payload)
         if not self._left:

@@ -38,7 +38,7 @@ ABSOLUTE_FORM: Final = re.compile(
 )
 HOST: Final = re.compile(_AUTHORITY)
 
-CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+CONTENT_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,17}")  # leading zeros: octal to some
 _QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
 CHUNK_LINE: Final = re.compile(
     rb"([0-9A-Fa-f]{1,15})(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + _QUOTED + rb"))?)*+"

@@ -17,6 +17,8 @@ KNOWN_METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 )
 _MAX_PORT: Final = 65535
+# What gateways that turn fields into variables cannot tell from the real ones.
+_DISGUISED: Final = frozenset({b"content_length", b"transfer_encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,15 @@ def parse_head(head: bytes, limits: Limits) -> Request:
     path, query, authority = _split_target(method, target)
     host = _judge_host(lines, fields, authority, minor)
     framing, length = _judge_framing(lines, fields, minor)
-    if length > limits.body:
-        raise RemoteProtocolError(f"a body of {length} bytes is above {limits.body}", 413)
     options = grammar.list_members(fields.get(b"connection", b""))
     keep_alive = b"close" not in options and (minor > 0 or b"keep-alive" in options)
+    expects_continue = _judge_expectation(fields, minor) and framing is not Framing.NONE
+    if expects_continue and length > limits.body:
+        raise RemoteProtocolError(f"a body of {length} bytes is above {limits.body}", 413)
     return Request(
         *(method, target, path, query, minor, host, fields, lines, framing, length, keep_alive),
-        expects_continue=_judge_expectation(fields, minor) and (length > 0 or framing is _CHUNKED),
+        expects_continue=expects_continue,
     )
-
-
-_CHUNKED: Final = Framing.CHUNKED
 
 
 def parse_request_line(line: bytes, limits: Limits) -> tuple[str, bytes, int]:
@@ -110,10 +110,9 @@ def _judge_host(
             raise RemoteProtocolError("no Host", 400)
     elif sum(name.lower() == b"host" for name, _ in lines) > 1:
         raise RemoteProtocolError("more than one Host", 400)
-    elif named or authority is not None:
-        _host_of(named)
-    host = named if authority is None else authority
-    return _host_of(host) if host else ""
+    else:
+        named = _host_of(named).encode()
+    return _host_of(authority) if authority is not None else (named or b"").decode()
 
 
 def _host_of(authority: bytes) -> str:
@@ -127,6 +126,8 @@ def _judge_framing(
     lines: tuple[tuple[bytes, bytes], ...], fields: dict[bytes, bytes], minor: int
 ) -> tuple[Framing, int]:
     """RFC 9112 section 6; both fields at once is how requests are smuggled, so it is refused."""
+    if _DISGUISED & fields.keys():
+        raise RemoteProtocolError("a framing field with underscores", 400)
     codings, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
     if codings is not None:
         if length is not None:

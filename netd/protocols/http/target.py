@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from netd.errors import RemoteProtocolError
+
+_HIDDEN: Final = re.compile(rb"[\x00-\x1f/\x7f]")
 
 
 def parse_path(raw: bytes) -> str:
     """Decode a path and resolve its dots: always absolute, no `.`, no `..`, no empty segment.
 
     A trailing slash is kept. Bytes that are no UTF-8 come out as surrogates, as file names do.
-    RemoteProtocolError 400 for a path that climbs above its root, or hides a slash or a NUL.
+    RemoteProtocolError 400 for a path that climbs above its root, or hides a slash or control byte.
     """
     if b"%" not in raw and b"/." not in raw and b"//" not in raw:
         return raw.decode()
@@ -19,8 +23,8 @@ def parse_path(raw: bytes) -> str:
     parts = raw.split(b"/")[1:]
     for part in parts:
         segment = unquote_to_bytes(part)
-        if b"/" in segment or b"\0" in segment:
-            raise RemoteProtocolError("a path segment hides a slash or a NUL", 400)
+        if _HIDDEN.search(segment):
+            raise RemoteProtocolError("a path segment hides a slash or a control byte", 400)
         if segment == b"..":
             if not segments:
                 raise RemoteProtocolError("the path climbs above its root", 400)
