@@ -18,8 +18,9 @@ from typing import Any, Final, NoReturn
 import netd
 from netd.config import document
 from netd.config.address import Address
-from netd.config.check import check_files
-from netd.config.load import control_path, find_config, read_config
+from netd.config.check import check_files, with_lines
+from netd.config.control import control_to_ask, control_to_open
+from netd.config.load import find_config, read_config
 from netd.config.model import Config
 from netd.errors import ConfigError, ControlError, NetdError
 from netd.listeners.kinds import KINDS
@@ -111,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
         KINDS,
         SocketTable(take_passed_sockets(os.environ)),
         load=lambda: _load(path),
-        control_path=control_path,
+        control_path=control_to_open,
     )
     supervisor.run()
     return os.EX_OK
@@ -120,9 +121,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     path = find_config(arguments.config)
     config = _load(path)
-    problems = check_ports(config, _held_by_daemon(config))
+    problems = check_ports(config, _held_by_daemon(path))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(with_lines(problems, path))
     print(f"{path}: {len(config.listeners)} listeners, no fault found")
     return os.EX_OK
 
@@ -130,7 +131,8 @@ def _check(arguments: argparse.Namespace) -> int:
 def _reload(arguments: argparse.Namespace) -> int:
     reply = ask(_control_path(arguments), Command.RELOAD, _RELOAD_TIMEOUT_S)
     if reply.error:
-        raise ConfigError.from_text(reply.error)
+        print(reply.error, file=sys.stderr)
+        return os.EX_CONFIG
     print(f"reloaded: {reply.body['detail']}")
     return os.EX_OK
 
@@ -180,20 +182,20 @@ def _config(arguments: argparse.Namespace) -> int:
 
 def _load(path: str) -> Config:
     config = read_config(path, KINDS)
-    problems = check_files(config, KINDS)
+    problems = check_files(config, KINDS, path)
     if problems:
         raise ConfigError(problems)
     return config
 
 
 def _control_path(arguments: argparse.Namespace) -> str:
-    return control_path(read_config(find_config(arguments.config), KINDS))
+    return control_to_ask(find_config(arguments.config))
 
 
-def _held_by_daemon(config: Config) -> frozenset[Address]:
+def _held_by_daemon(path: str) -> frozenset[Address]:
     """What the running daemon listens on, so that its own ports do not count as taken."""
     try:
-        status = ask(control_path(config), Command.STATUS, _STATUS_TIMEOUT_S).body
+        status = ask(control_to_ask(path), Command.STATUS, _STATUS_TIMEOUT_S).body
     except ControlError:
         return frozenset()
     return frozenset(

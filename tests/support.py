@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from netd.config.address import Address
+from netd.errors import ControlError
 from netd.listeners.base import Kind, serve
 from netd.protocols.control import Command, Reply
 from netd.protocols.link import (
@@ -181,7 +182,10 @@ class Daemon:
         assert self.process.poll() is None, self.log.read_text()
 
     def _serves(self) -> bool:
-        listeners = self.status()["listeners"] if Path(self.control).exists() else []
+        try:
+            listeners = self.status()["listeners"]
+        except ControlError:
+            return False
         return bool(listeners) and all(
             worker["state"] == "serving" for each in listeners for worker in each["workers"]
         )
@@ -231,16 +235,17 @@ class Daemon:
 
 def connect(address: Address) -> socket.socket:
     """A blocking client socket, connected to an address."""
-    stream = socket.SOCK_STREAM if address.scheme.is_stream else socket.SOCK_DGRAM
+    kind = socket.SOCK_STREAM if address.scheme.is_stream else socket.SOCK_DGRAM
     if address.scheme.is_local:
-        client = socket.socket(socket.AF_UNIX, stream)
-        client.settimeout(PATIENCE_S)
-        client.connect(address.path)
-        return client
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    client = socket.socket(family, stream)
+        client = socket.socket(socket.AF_UNIX, kind)
+    else:
+        client = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, kind)
     client.settimeout(PATIENCE_S)
-    client.connect((address.host, address.port))
+    try:
+        client.connect(address.path or (address.host, address.port))
+    except OSError:
+        client.close()
+        raise
     return client
 
 

@@ -35,6 +35,7 @@ class Scheme(enum.StrEnum):
 STREAM_SCHEMES = frozenset({Scheme.TCP, Scheme.UNIX})
 ALL_SCHEMES = frozenset(Scheme)
 
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104 (compared with, never bound)
 _MAX_PORT = 65535
 _MAX_SUN_PATH_BYTES = 107  # unix(7): sun_path holds 108 with its NUL
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\[\]:/]+)):(?P<port>\d{1,5})")
@@ -69,11 +70,24 @@ class Address:
             raise ValueError(f"port {port} is above {_MAX_PORT}")
         return cls(scheme, host=match["v6"] or match["host"], port=port)
 
+    def overlaps(self, other: Address) -> bool:
+        """Whether both cannot be listened on at once, a wildcard taking every host."""
+        if self.scheme.is_local or other.scheme.is_local:
+            return self == other
+        if self.scheme is not other.scheme or self.port != other.port or not self.port:
+            return False
+        return self.host == other.host or _takes(self, other) or _takes(other, self)
+
     def __str__(self) -> str:
         if self.scheme.is_local:
             return f"{self.scheme}://{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+
+def _takes(wildcard: Address, other: Address) -> bool:
+    """`::` takes IPv4 and IPv6, 0.0.0.0 all of IPv4."""
+    return wildcard.host == "::" or (wildcard.host == _ANY_IPV4 and ":" not in other.host)
 
 
 def _checked_path(path: str) -> str:

@@ -104,7 +104,7 @@ class Config(Frozen):
     listeners: dict[str, ListenerOptions]
 
 
-def needs_new_worker(options: type[ListenerOptions], field: str) -> bool:
+def needs_new_worker(options: type[BaseModel], field: str) -> bool:
     """Whether a changed `field` of a kind's options needs a new worker to take effect."""
     return Change.NEW_WORKER in options.model_fields[field].metadata
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -22,7 +23,30 @@ def parse_size(text: str) -> int:
     return round(_quantity(text, _BYTES, "B", "a size"))
 
 
-def _quantity(text: str, units: dict[str, float] | dict[str, int], bare: str, what: str) -> float:
+def write_quantity(metadata: Sequence[object], value: float) -> str | float:
+    """The value of a field as people write it: its metadata tells a duration or a size."""
+    readers = {each.func for each in metadata if isinstance(each, BeforeValidator)}
+    if _read_duration in readers:
+        return _write(value, _SECONDS)
+    if _read_size in readers:
+        return _write(
+            value, {unit: size for unit, size in _BYTES.items() if "i" in unit or size == 1}
+        )
+    return value
+
+
+def _write(value: float, units: Mapping[str, float]) -> str:
+    """In the largest unit that divides it; the smallest where none does."""
+    by_size = sorted(units.items(), key=lambda item: -item[1])
+    for unit, size in by_size:
+        count = value / size
+        if count >= 1 and count == int(count):
+            return f"{int(count)}{unit}"
+    unit, size = by_size[-1]
+    return f"{value / size:.15g}{unit}"
+
+
+def _quantity(text: str, units: Mapping[str, float], bare: str, what: str) -> float:
     match = _QUANTITY.fullmatch(text.strip())
     unit = (match[2] or bare) if match else ""
     if match is None or unit not in units:

@@ -137,6 +137,7 @@ class _Worker:
         match message:
             case Configure():
                 self._send(self._configure(message))
+                self._beat()
             case Drain():
                 self._service.drain(message.within_s, stopping=message.stopping)
             case _:

@@ -53,7 +53,7 @@ class Loop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._timer_order = itertools.count()
         self._deferred: list[Callback] = []
-        self._running = False
+        self._running = True
         self.now = time.monotonic()
         """Seconds of the monotonic clock when this turn's waiting ended."""
 
@@ -105,8 +105,7 @@ class Loop:
         self._deferred.append(callback)
 
     def run(self) -> None:
-        """Turn until `stop`."""
-        self._running = True
+        """Turn until `stop`, which may have been called already."""
         while self._running:
             self.turn()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from netd.config.model import ListenerOptions
 from netd.lifecycle import State
 from netd.listeners.base import Kind
-from netd.supervisor.worker import Worker
+from netd.supervisor.worker import Worker, total
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Listener:
     @property
     def counters(self) -> Counter[str]:
         """Totals of every worker it ever had; connections are those of now."""
-        return sum((w.counters for w in (*self.workers, *self.draining)), self.past.copy())
+        return total(self.past, *(w.counters for w in (*self.workers, *self.draining)))
 
     def retire(self, workers: list[Worker], within_s: float | None, *, stopping: bool) -> None:
         """Let workers finish and go."""
@@ -43,7 +43,7 @@ class Listener:
         """A worker is gone; what it did still counts."""
         if worker in self.draining:
             self.draining.remove(worker)
-            self.past += worker.counters
+            self.past = total(self.past, worker.counters)
 
     @property
     def is_over(self) -> bool:

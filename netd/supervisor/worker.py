@@ -39,6 +39,14 @@ _PRESENT_NUMBERS = frozenset({"connections"})  # counters that are not totals
 Sockets = Sequence[tuple[Address, socket.socket]]
 
 
+def total(*counters: Counter[str]) -> Counter[str]:
+    """The sum, in which zeros stay."""
+    whole: Counter[str] = Counter()
+    for each in counters:
+        whole.update(each)
+    return whole
+
+
 class Watcher(Protocol):
     """Who is told what becomes of a worker."""
 
@@ -86,7 +94,7 @@ class Worker:
     @property
     def counters(self) -> Counter[str]:
         """What this worker's processes did in all; connections are those of now."""
-        return self._past + self._present
+        return total(self._past, self._present)
 
     def start(self, options: ListenerOptions, sockets: Sockets) -> None:
         """Fork the first process. OSError where the system has no room for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -52,7 +53,8 @@ def alive(pid: int) -> bool:
 
 def family_of(pid: int) -> list[int]:
     """Every living descendant of a process."""
-    found, queue = [], [pid]
+    found: list[int] = []
+    queue = [pid]
     while queue:
         try:
             children = Path(f"/proc/{queue[-1]}/task/{queue.pop()}/children").read_text().split()
@@ -61,6 +63,11 @@ def family_of(pid: int) -> list[int]:
         found += map(int, children)
         queue += map(int, children)
     return found
+
+
+def restarted(daemon: Daemon, name: str, restarts: int) -> bool:
+    [worker] = daemon.listener(name)["workers"]
+    return bool(worker["restarts"] == restarts and worker["state"] == "serving")
 
 
 def test_every_kind_answers(start_daemon: StartDaemon) -> None:
@@ -141,13 +148,7 @@ def test_a_worker_that_keeps_dying_degrades_its_listener_alone(start_daemon: Sta
     for restarts in (1, 2):
         for pid in daemon.pids("lounge"):
             os.kill(pid, signal.SIGKILL)
-        wait_until(
-            lambda n=restarts: (
-                daemon.listener("lounge")["workers"][0]["restarts"] == n
-                and daemon.listener("lounge")["workers"][0]["state"] == "serving"
-            ),
-            "a restart",
-        )
+        wait_until(functools.partial(restarted, daemon, "lounge", restarts), "a restart")
     assert daemon.listener("lounge")["state"] == "degraded"
     assert daemon.listener("web")["state"] == "serving"
     assert daemon.netd("status").returncode == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from netd.config.address import Address
 from tests.conftest import StartDaemon
 from tests.integration.traffic import Traffic
 from tests.support import Daemon, connect, read_all, read_exactly, wait_until
@@ -101,9 +102,9 @@ def test_a_removed_listener_lets_an_open_echo_finish(start_daemon: StartDaemon) 
         assert echoes(client)
 
 
-def refuses(address: object) -> bool:
+def refuses(address: Address) -> bool:
     try:
-        connect(address).close()  # type: ignore[arg-type]
+        connect(address).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -241,7 +242,7 @@ def test_netd_reload_prints_the_errors_and_exits_with_78(start_daemon: StartDaem
     daemon.write(ALL.replace("text", "txet"))
     reply = daemon.netd("reload")
     assert reply.returncode == os.EX_CONFIG
-    assert "netd.toml:11: listeners.web.routes.0.txet: " in reply.stderr
+    assert "netd.toml:14: listeners.web.routes.0.txet: " in reply.stderr
     status = daemon.netd("status")
     assert status.returncode == 0
     assert "refused" in status.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -16,6 +17,14 @@ import pytest
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, connect, read_exactly, wait_until
 
+LAUNCH = """
+import os, sys
+end = sys.argv.index("--")
+for number, fd in enumerate(sys.argv[1:end], 3):
+    os.dup2(int(fd), number, inheritable=True)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[end + 1], sys.argv[end + 1:])
+"""
 ECHO = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
 
 
@@ -149,16 +158,17 @@ class Activated(Daemon):
         super().__init__(directory, config)
 
     def start(self) -> subprocess.Popen[bytes]:
-        high = [os.dup(sock.fileno()) for sock in self.passed]
-        moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(high))
+        high = [fcntl.fcntl(sock, fcntl.F_DUPFD, 64) for sock in self.passed]
         names = ":".join(["echo", *["stray"] * (len(high) - 1)])
-        script = (
-            f'export LISTEN_PID=$$ LISTEN_FDS={len(high)} LISTEN_FDNAMES={names}; exec "$@" {moves}'
-        )
+        environ = {**os.environ, "LISTEN_FDS": str(len(high)), "LISTEN_FDNAMES": names}
         command = [sys.executable, "-m", "netd", "run", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", script, "sh", *command], stdout=log, stderr=log, pass_fds=high
+                [sys.executable, "-c", LAUNCH, *map(str, high), "--", *command],
+                stdout=log,
+                stderr=log,
+                env=environ,
+                pass_fds=high,
             )
         for fd in high:
             os.close(fd)

@@ -1,0 +1,49 @@
+"""Faults of a configuration that only this machine can tell: files and directories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from netd.config.load import read_text
+from netd.config.locator import line_of, locate
+from netd.config.model import Config, ListenerOptions
+from netd.errors import Problem
+
+
+class CheckedKind(Protocol):
+    """What must be known of a kind to check its listeners."""
+
+    @property
+    def check(self) -> Callable[[ListenerOptions], tuple[Problem, ...]]:
+        """Problems with this machine, each key relative to the listener."""
+
+
+def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> tuple[Problem, ...]:
+    """Every missing directory and unreadable file; `file` is the configuration's own path."""
+    return with_lines(_problems(config, kinds), file)
+
+
+def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
+    """The same problems, each with the file and the line of its key."""
+    lines = locate(read_text(file))
+
+    def line(key: str) -> int:
+        return line_of(lines, [int(step) if step.isdecimal() else step for step in key.split(".")])
+
+    return tuple(replace(each, file=file, line=line(each.key)) for each in problems)
+
+
+def _problems(config: Config, kinds: Mapping[str, CheckedKind]) -> Iterator[Problem]:
+    for name, options in config.listeners.items():
+        for problem in (*kinds[options.kind].check(options), *_missing_directories(options)):
+            yield replace(problem, key=f"listeners.{name}.{problem.key}")
+
+
+def _missing_directories(options: ListenerOptions) -> Iterator[Problem]:
+    for number, address in enumerate(options.address):
+        directory = os.path.dirname(address.path)
+        if address.scheme.is_local and not os.path.isdir(directory):
+            yield Problem(f"address.{number}", f"there is no directory {directory}")

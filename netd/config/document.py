@@ -1,0 +1,129 @@
+"""The configuration as text: every key explained, what is in force, and its JSON Schema."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import tomli_w
+from pydantic import BaseModel, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from netd.config.load import Kinds
+from netd.config.model import Config, DaemonOptions, needs_new_worker
+from netd.config.unit import write_quantity
+
+_WIDTH: Final = 92
+_EXAMPLE_ADDRESS: Final = {"echo": "tcp://127.0.0.1:7007", "chat": "tcp://127.0.0.1:6667"}
+_OTHER_EXAMPLE: Final = "tcp://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a table, as documentation needs it."""
+
+    name: str
+    default: str  # as TOML writes it; empty where there is none
+    description: str
+    needs_new_worker: bool = False
+    table: str = ""  # the table or array of tables it belongs to, relative to its model
+
+
+def keys(model: type[BaseModel], table: str = "") -> Iterator[Key]:
+    """Every key of a model, and of the tables inside it."""
+    for name, field in model.model_fields.items():
+        inner = _table_inside(field)
+        is_late = not table and needs_new_worker(model, name)
+        yield Key(name, _default(field), field.description or "", is_late, table)
+        if inner is not None:
+            yield from keys(inner, f"{table}.{name}" if table else name)
+
+
+def default_text(kinds: Kinds) -> str:
+    """A whole commented file: every key with its default and what it does."""
+    parts = ["# netd's configuration. Keys that are commented out show their defaults."]
+    parts.append("\n".join(["[netd]", *_commented(DaemonOptions)]))
+    for name, kind in kinds.items():
+        address = _EXAMPLE_ADDRESS.get(name, _OTHER_EXAMPLE)
+        head = [f"[listeners.{name}]", f'kind = "{name}"', f'address = "{address}"']
+        parts.append("\n".join([*head, *_commented(kind.options, skip=("kind", "address"))]))
+    return "\n\n".join(parts) + "\n"
+
+
+def effective_text(config: Config) -> str:
+    """What is in force, defaults included; reads back as the same configuration."""
+    listeners = {name: _readable(options) for name, options in config.listeners.items()}
+    return tomli_w.dumps({"netd": _readable(config.netd), "listeners": listeners})
+
+
+def json_schema(kinds: Kinds) -> dict[str, Any]:
+    """The file's JSON Schema (draft 2020-12), each listener told apart by its kind."""
+    listeners: Any = None
+    for kind in kinds.values():
+        listeners = kind.options if listeners is None else listeners | kind.options
+    whole = create_model(
+        "Configuration",
+        __base__=Config,
+        netd=(DaemonOptions, DaemonOptions()),
+        listeners=(dict[str, listeners], ...),
+    )
+    schema = whole.model_json_schema()
+    for name, kind in kinds.items():
+        schema["$defs"][kind.options.__name__]["properties"]["kind"] = {"const": name}
+        required = schema["$defs"][kind.options.__name__].setdefault("required", [])
+        required += [key for key in ("kind",) if key not in required]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _commented(model: type[BaseModel], skip: tuple[str, ...] = ()) -> Iterator[str]:
+    for key in keys(model):
+        if key.table or key.name in skip:
+            continue
+        yield ""
+        yield from (f"# {line}" for line in textwrap.wrap(key.description, _WIDTH))
+        yield f"# {key.name} = {key.default}" if key.default else f"# {key.name} ="
+
+
+def _default(field: FieldInfo) -> str:
+    value = None if field.is_required() else field.get_default(call_default_factory=True)
+    if value is None:
+        return ""
+    return (
+        tomli_w.dumps({"x": _written(field, to_jsonable_python(value))}).partition("= ")[2].strip()
+    )
+
+
+def _readable(options: BaseModel) -> dict[str, Any]:
+    """The options as TOML data, with durations and sizes as people write them."""
+    data = options.model_dump(mode="json", exclude_none=True)
+    return _written_table(type(options), data)
+
+
+def _written_table(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+    fields = model.model_fields
+    return {name: _written(fields[name], value) for name, value in data.items()}
+
+
+def _written(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOML data is any)
+    inner = _table_inside(field)
+    if inner is not None and isinstance(value, dict) and set(value) <= set(inner.model_fields):
+        return _written_table(inner, value)
+    if isinstance(value, list):
+        return [_written(field, each) for each in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return write_quantity(field.metadata, value)
+    return value
+
+
+def _table_inside(field: FieldInfo) -> type[BaseModel] | None:
+    return next(_models(field.annotation), None)
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models(argument)

@@ -1,0 +1,198 @@
+"""TOML text to Config, with every fault of it told at once, as file and line.
+
+The kinds are handed in: this module knows no listener.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from netd.config.address import Address, Scheme
+from netd.config.locator import Path, line_of, locate
+from netd.config.model import Config, DaemonOptions, ListenerOptions
+from netd.config.wording import explain, suggest
+from netd.errors import ConfigError, Problem
+
+SYSTEM_CONFIG: Final = "/etc/netd.toml"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_SYNTAX_ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
+
+
+class KindLike(Protocol):
+    """What must be known of a kind to read its listeners."""
+
+    @property
+    def options(self) -> type[ListenerOptions]:
+        """The model of its table."""
+
+    @property
+    def schemes(self) -> frozenset[Scheme]:
+        """The transports it can stand on."""
+
+    @property
+    def max_workers(self) -> int:
+        """How many workers it can share its sockets among."""
+
+
+Kinds = Mapping[str, KindLike]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def find_config(explicit: str | None) -> str:
+    """The file to read: the one named, else the system's, else the user's own."""
+    if explicit:
+        return explicit
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    candidates = (SYSTEM_CONFIG, os.path.join(home, "netd", "netd.toml"))
+    for path in candidates:
+        if os.path.exists(path):
+            return path
+    advice = f"write one with `netd config default > {candidates[1]}`, or name one with --config"
+    raise ConfigError((Problem("", f"neither {' nor '.join(candidates)} exists; {advice}"),))
+
+
+def read_config(path: str, kinds: Kinds) -> Config:
+    """The configuration in a file. Raises ConfigError, also where it cannot be read."""
+    return parse_config(read_text(path), path, kinds)
+
+
+def read_text(path: str) -> str:
+    """A configuration file's text. Raises ConfigError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError as error:
+        why = (error.strerror or "cannot be read").lower()
+        raise ConfigError((Problem("", why, path),)) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError((Problem("", "is not UTF-8 text", path, line),)) from error
+
+
+def parse_config(text: str, file: str, kinds: Kinds) -> Config:
+    """The configuration a text stands for; `file` is its name in what is told of it.
+
+    Raises ConfigError with every problem found.
+    """
+    return _Reading(text, file, kinds).config()
+
+
+class _Reading:
+    """One text being read, and the problems found in it so far."""
+
+    def __init__(self, text: str, file: str, kinds: Kinds) -> None:
+        self._file = file
+        self._kinds = kinds
+        self._problems: list[Problem] = []
+        self._document = self._parse(text)
+        self._lines = locate(text)
+
+    def config(self) -> Config:
+        """Read everything, then raise or return."""
+        self._refuse_unknown_tables()
+        daemon = self._model(DaemonOptions, ("netd",), self._document.get("netd", {}))
+        listeners = self._listeners()
+        self._compare_addresses(listeners)
+        if self._problems:
+            ordered = sorted(self._problems, key=lambda problem: problem.line)
+            raise ConfigError(tuple(dict.fromkeys(ordered)))
+        assert daemon is not None
+        return Config.model_construct(netd=daemon, listeners=listeners)
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            match = _SYNTAX_ERROR.fullmatch(str(error))
+            message = match[1] if match else str(error)
+            line = int(match[2]) if match and match[2] else text.rstrip().count("\n") + 1
+            problem = Problem("", f"{message[0].lower()}{message[1:]}", self._file, line)
+            raise ConfigError((problem,)) from error
+
+    def _refuse_unknown_tables(self) -> None:
+        allowed = ("netd", "listeners")
+        for key in self._document:
+            if key not in allowed:
+                self._add((key,), f"unknown table{suggest(key, allowed)}")
+
+    def _listeners(self) -> dict[str, ListenerOptions]:
+        tables = self._document.get("listeners", {})
+        if not isinstance(tables, dict):
+            self._add(("listeners",), "expected tables, as in [listeners.web]")
+            return {}
+        if not tables:
+            self._add(("listeners",), "no listener is declared; add a [listeners.NAME] table")
+        read = {name: self._listener(name, table) for name, table in tables.items()}
+        return {name: options for name, options in read.items() if options is not None}
+
+    def _listener(self, name: str, table: object) -> ListenerOptions | None:
+        path = ("listeners", name)
+        if not _NAME.fullmatch(name):
+            self._add(path, "a name has 1 to 32 letters, digits, - and _, a letter or digit first")
+        if not isinstance(table, dict):
+            self._add(path, f"expected a table, as in [listeners.{name}]")
+            return None
+        kind = self._kind(path, table)
+        if kind is None:
+            return None
+        options = self._model(kind.options, path, table)
+        if options is not None:
+            self._check_limits(path, options, kind)
+        return options
+
+    def _kind(self, path: Path, table: dict[str, Any]) -> KindLike | None:
+        allowed = ", ".join(self._kinds)
+        if "kind" not in table:
+            close = suggest("kind", tuple(table))
+            self._add((*path, "kind"), f"is missing; write one of {allowed}{close}")
+            return None
+        kind = table["kind"]
+        if not isinstance(kind, str) or kind not in self._kinds:
+            close = suggest(kind, tuple(self._kinds)) if isinstance(kind, str) else ""
+            self._add((*path, "kind"), f"{kind!r} is no kind; write one of {allowed}{close}")
+            return None
+        return self._kinds[kind]
+
+    def _model(self, model: type[Model], path: Path, table: object) -> Model | None:
+        try:
+            return model.model_validate(table)
+        except ValidationError as error:
+            for key, message in explain(error, model, table):
+                self._add((*path, *key), message)
+            return None
+
+    def _check_limits(self, path: Path, options: ListenerOptions, kind: KindLike) -> None:
+        if options.workers > kind.max_workers:
+            most = f"{options.workers} is above {kind.max_workers}"
+            self._add((*path, "workers"), f"{most}, the most that {options.kind} can have")
+        for number, address in enumerate(options.address):
+            if address.scheme not in kind.schemes:
+                allowed = ", ".join(f"{scheme}://" for scheme in Scheme if scheme in kind.schemes)
+                message = f"{options.kind} cannot stand on {address.scheme}://; write {allowed}"
+                self._add((*path, "address", number), message)
+
+    def _compare_addresses(self, listeners: dict[str, ListenerOptions]) -> None:
+        taken: list[tuple[Address, str]] = []
+        for name, options in listeners.items():
+            for number, address in enumerate(options.address):
+                for other, owner in taken:
+                    if address.overlaps(other):
+                        path = ("listeners", name, "address", number)
+                        self._add(path, f"{address} is taken by listeners.{owner} ({other})")
+                taken.append((address, name))
+
+    def _add(self, path: Path, message: str) -> None:
+        shown = ".".join(str(part) for part in self._known(path))
+        self._problems.append(Problem(shown, message, self._file, line_of(self._lines, path)))
+
+    def _known(self, path: Path) -> Path:
+        """The path without the index of a list's only member that stands alone."""
+        if path and isinstance(path[-1], int) and path not in self._lines:
+            return path[:-1]
+        return path

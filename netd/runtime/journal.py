@@ -1,0 +1,7 @@
+"""temporary"""
+
+import logging
+
+
+def configure_logging(level=logging.INFO):
+    logging.basicConfig(level=level, format="%(asctime)s %(process)d %(message)s")
