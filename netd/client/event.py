@@ -74,9 +74,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The server has let us in under this nick."""
+    """The server has let us in under this nick, for the first time or after a break."""
 
     nick: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def _renamed(state: State, message: Message) -> list[Effect]:
     for channel in state.roster:
         channel.rename(old, new)
     if state.is_me(old):
-        state.nick = new
+        state.nick = state.wanted_nick = new
         state.source = state.source.replace(old, new, 1)
     if fold(state.current) == fold(old):
         state.current = new

@@ -17,18 +17,18 @@ WANTED: Final = frozenset(
     {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
 )
 MAX_NICK_TRIES: Final = 9
-_SASL_OVER: Final = frozenset({"900", "903", "904", "905", "906", "907", "908"})
+_SASL_OVER: Final = frozenset({"900", "903", "904", "905", "906", "907"})
 _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"})
 
 
 class Registration:
     """One attempt to be let in; `nick` is the one under way, `caps` what was agreed."""
 
-    def __init__(self, name: str, password: str, *, may_rename: bool) -> None:
+    def __init__(self, name: str, password: str, *, may_rename: bool, again: bool = False) -> None:
         self.nick = name
         self.caps: set[str] = set()
         self._name, self._password = name, password
-        self._may_rename = may_rename
+        self._may_rename, self._again = may_rename, again
         self._tries = 1
         self._offered: set[str] = set()
         self._steps: dict[str, Callable[[Message], list[Effect]]] = {
@@ -63,7 +63,7 @@ class Registration:
 
     def _welcome(self, message: Message) -> list[Effect]:
         self.nick = message.params[0] if message.params else self.nick
-        return [Registered(self.nick)]
+        return [Registered(self.nick, self._again)]
 
     def _cap(self, message: Message) -> list[Effect]:
         if len(message.params) < 3:  # noqa: PLR2004 (target, verb, names)
@@ -89,9 +89,8 @@ class Registration:
         return [send("AUTHENTICATE", base64.b64encode(plain).decode())]
 
     def _sasl_over(self, message: Message) -> list[Effect]:
-        if message.command == "900":
-            return [Told(_words(message))]
-        return [send("CAP", "END")]
+        told: list[Effect] = [] if message.command == "903" else [Told(_words(message))]
+        return told if message.command == "900" else [*told, send("CAP", "END")]
 
     def _nick_in_use(self, message: Message) -> list[Effect]:
         taken = self.nick

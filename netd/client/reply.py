@@ -16,7 +16,7 @@ from netd.protocols.irc import Message, fold
 _FIRST_REFUSAL: Final = 400
 _QUIET: Final = frozenset(  # greetings, and ends of lists whose end needs no telling
     {"002", "003", "004", "005", "250", "251", "252", "253", "254", "255", "265", "266"}
-    | {"315", "318", "329", "333", "369", "375", "376", "422"}
+    | {"315", "318", "329", "333", "369", "375", "422"}
 )
 _JOIN_REFUSALS: Final = frozenset(
     {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
@@ -80,6 +80,15 @@ def _in_words(_state: State, message: Message) -> list[Effect]:
     return [Told(message.params[-1])]
 
 
+def _motd(state: State, message: Message) -> list[Effect]:
+    return [] if state.is_greeted else _in_words(state, message)
+
+
+def _end_of_motd(state: State, _message: Message) -> list[Effect]:
+    state.is_greeted = True
+    return []
+
+
 _HANDLERS: Final[dict[str, Callable[[State, Message], list[Effect]]]] = {
     "301": _away,
     "305": _in_words,
@@ -87,5 +96,6 @@ _HANDLERS: Final[dict[str, Callable[[State, Message], list[Effect]]]] = {
     "332": _topic,
     "353": _names,
     "366": _end_of_names,
-    "372": _in_words,
+    "372": _motd,
+    "376": _end_of_motd,
 }

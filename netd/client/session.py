@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netd.client import incoming, typed
-from netd.client.event import Effect, Registered, Said, send
+from netd.client.event import Effect, Said, send
 from netd.client.outbox import Outgoing
 from netd.client.registration import Registration
 from netd.client.state import Identity, State
@@ -41,9 +41,7 @@ class Session:
         if self.state.is_registered or message.command == "PING":
             return incoming.receive(self.state, message)
         effects = self._registration.receive(message)
-        if any(isinstance(each, Registered) for each in effects):
-            effects += self._welcome()
-        return effects
+        return [*effects, *self._welcome()] if message.command == "001" else effects
 
     def type(self, line: str) -> list[Effect]:
         """Take in what a person typed."""
@@ -68,11 +66,16 @@ class Session:
             yield Said(state.nick, outgoing.target, outgoing.text, outgoing.manner, mine=True)
 
     def _new_registration(self) -> Registration:
-        identity = self.state.identity
-        return Registration(identity.name, identity.password, may_rename=identity.may_rename)
+        state, identity = self.state, self.state.identity
+        return Registration(
+            state.wanted_nick,
+            identity.password,
+            may_rename=identity.may_rename,
+            again=state.was_registered,
+        )
 
     def _welcome(self) -> list[Effect]:
         state, registration = self.state, self._registration
-        state.is_registered = True
+        state.is_registered = state.was_registered = True
         state.nick, state.caps = registration.nick, registration.caps
         return [send("JOIN", *channel) for channel in state.wanted.values()]

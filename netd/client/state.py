@@ -35,9 +35,12 @@ class State:
 
     identity: Identity
     nick: str = field(init=False)
+    wanted_nick: str = field(init=False)  # the one to ask for on the next connection
     source: str = ""  # nick!user@host as others see us, once known
     current: str = ""  # the channel or person that plain text goes to
     is_registered: bool = False
+    was_registered: bool = False  # on any connection, this one or an earlier
+    is_greeted: bool = False  # whether the message of the day was shown once
     is_quiet: bool = False
     roster: Roster = field(default_factory=Roster)
     wanted: dict[str, tuple[str, ...]] = field(init=False)  # channels to be in, each with its key
@@ -49,7 +52,7 @@ class State:
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
-        self.nick = self.identity.name
+        self.nick = self.wanted_nick = self.identity.name
         self.outbox = Outbox(self.identity.burst, self.identity.lines_per_s)
         self.wanted = {fold(name): (name,) for name in self.identity.channels}
         self.current = next(iter(self.identity.channels), "")

@@ -93,8 +93,9 @@ class Talk:
                     raise
                 if self._leaving.is_set():
                     return
-                attempt = attempt + 1 if time.monotonic() - began_at < _LONGEST_DELAY_S else 0
+                attempt = attempt if time.monotonic() - began_at < _LONGEST_DELAY_S else 0
                 await self._pause(str(error), attempt)
+                attempt += 1
 
     async def _pause(self, why: str, attempt: int) -> None:
         delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempt) * random.uniform(0.75, 1)  # noqa: S311 (spreads clients, hides nothing)

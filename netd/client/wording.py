@@ -113,8 +113,8 @@ def _words(event: Event, current: str) -> str:
             return _moved(event, current)
         case Told():
             return f"{event.channel}: {event.text}" if event.channel else event.text
-        case Registered():
-            return f"welcome, {event.nick}; /help lists the commands"
+        case Registered(nick, again):
+            return f"connected again as {nick}" if again else f"welcome, {nick}; /help helps"
     return ""
 
 
