@@ -34,7 +34,7 @@ class Limits:
 
     def judge(self, host: str, connections: int, of_host: int) -> Refusal | None:
         """Whether one more may come from `host` beside so many in all and so many of its own."""
-        if (self._allow or self._deny) and host and not self.permits(host):
+        if not self.permits(host):
             return Refusal.DENIED
         if connections >= self._max:
             return Refusal.FULL
@@ -44,6 +44,8 @@ class Limits:
 
     def permits(self, host: str) -> bool:
         """Whether the networks let this address in; IPv4 mapped into IPv6 counts as IPv4."""
+        if not host or not (self._allow or self._deny):
+            return True
         address = ip_address(host)
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import enum
 import mmap
+from collections import Counter
 from typing import Final
 
 MAX_SLOTS: Final = 4096
+COUNTERS: Final = (
+    "refused_full",  # connections past max_connections
+    "timed_out",
+    "crashed",  # slots that ended otherwise than told
+    "failed_starts",  # slots the system had no room for
+)
 _WORD_BYTES = 8
 _WORDS_PER_ROW = 16  # two cache lines, so neighbours do not disturb one another
 
@@ -46,6 +53,8 @@ class Board:
     def __init__(self) -> None:
         size = MAX_SLOTS * (1 + _WORDS_PER_ROW * _WORD_BYTES)
         self.states: Final = mmap.mmap(-1, size)  # one byte a slot, before the words
+        self.counts: Final = Counter(dict.fromkeys(COUNTERS, 0))
+        """What the worker itself counts, beside the rows."""
         self._words = memoryview(self.states)[MAX_SLOTS:].cast("q")
 
     def row(self, index: int) -> memoryview:

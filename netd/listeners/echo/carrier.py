@@ -57,8 +57,8 @@ class Fork:
         loop.watch(self._process.pidfd, READ, self._on_exit)
 
     def retire(self) -> None:
+        os.eventfd_write(self._wakeup, 1)  # first, for one that has no handler yet
         self._process.kill(signal.SIGUSR2)
-        os.eventfd_write(self._wakeup, 1)
 
     def cut(self) -> None:
         self._process.kill(signal.SIGALRM)

@@ -22,6 +22,15 @@ MAX_DATAGRAM_BYTES: Final = 2**18  # above SO_SNDBUF's default, which bounds a U
 _PER_TURN: Final = 256
 # echo, discard, daytime, qotd, chargen: each answers, so two of them would talk for ever
 _LOOP_PORTS: Final = frozenset({0, 7, 13, 17, 19})
+COUNTERS: Final = (
+    "bytes_in",
+    "bytes_out",
+    "datagrams_in",
+    "datagrams_out",
+    "datagrams_refused",  # no name to answer to, a port that could loop, a denied network
+    "datagrams_truncated",
+    "datagrams_undelivered",
+)
 _UNDELIVERED = frozenset(
     {
         errno.EAGAIN,  # the peer's queue is full

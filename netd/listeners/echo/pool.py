@@ -26,6 +26,7 @@ from netd.runtime.poller import READ
 TICK_S = 1.0
 _DRAIN_TICK_S = 0.02
 _IDLE_TICKS = 10  # a slot nobody needed for so long is surplus
+_CRASHES_PER_TICK = 4  # replaced at once; past that the next tick does
 _REFUSED_PER_TURN = 64
 _NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 _CARRIERS: dict[Concurrency, type[Fork | Thread]] = {
@@ -46,8 +47,6 @@ class Pool:
         sockets: Sequence[socket.socket],
         on_over: Callable[[Pool], object],
     ) -> None:
-        self.refused = 0
-        self.failed_starts = 0
         self._loop = loop
         self._board = board
         self._options = options
@@ -59,6 +58,7 @@ class Pool:
         for sock in sockets:
             self._queue.register(sock, select.POLLIN)
         self._is_retired = self._is_refusing = self._is_starved = self._is_over = False
+        self._crashes = 0  # since the last tick
         self._least_idle: list[int] = []
         loop.watch(self._bell, READ, self._on_bell)
         self._tick = loop.call_every(TICK_S, self._on_tick)
@@ -78,7 +78,8 @@ class Pool:
         self._stop_refusing()
         for carrier in self._carriers.values():
             carrier.retire()
-        self._on_change()
+        self._close_sockets()
+        self._end_if_over()
 
     def drain(self) -> None:
         """Serve what waits to be accepted, then retire."""
@@ -143,7 +144,7 @@ class Pool:
     def _on_start_failed(self, error: OSError) -> None:
         if error.errno not in _NO_ROOM:
             raise error
-        self.failed_starts += 1
+        self._board.counts["failed_starts"] += 1
         if not self._is_starved:
             _log.error("no room for another echo %s: %s", self._options.concurrency, error.strerror)
         self._is_starved = True
@@ -151,26 +152,33 @@ class Pool:
     def _on_end(self, carrier: Carrier, ended_well: bool) -> None:  # noqa: FBT001 (a callback's second argument)
         del self._carriers[carrier.index]
         self._board.vacate(carrier.index)
-        if not self._is_retired and ended_well:
+        if not ended_well:
+            self._board.counts["crashed"] += 1
+            self._crashes += 1
+        if not self._is_retired and self._crashes <= _CRASHES_PER_TICK:
             # It may have been woken for a connection it did not take: a new slot sees what
             # waits at once, while those that sleep do not wake for it.
             self._grow(least=int(self._has_queue()))
-        self._on_change()
+        self._end_if_over()
 
-    def _on_change(self) -> None:
-        if not self._is_retired or self._is_over:
+    def _close_sockets(self) -> None:
+        if self._idle():  # a thread may be about to accept from one
+            self._loop.call_later(_DRAIN_TICK_S, self._close_sockets)
             return
-        if self.sockets and not self._idle():
-            for sock in self.sockets:
-                sock.close()
-            self.sockets.clear()
-        if not self._carriers:
+        for sock in self.sockets:
+            sock.close()
+        self.sockets.clear()
+
+    def _end_if_over(self) -> None:
+        if self._is_retired and not self._carriers and not self._is_over:
             self._is_over = True
+            self._close_sockets()
             self._loop.forget(self._bell)
             os.close(self._bell)
             self._on_over(self)
 
     def _on_tick(self) -> None:
+        self._crashes = 0
         self._grow()
         self._least_idle = [*self._least_idle, self._idle()][-_IDLE_TICKS:]
         surplus = min(self._least_idle) - self._options.spare
@@ -205,4 +213,4 @@ class Pool:
             except OSError:
                 return
             conn.close()
-            self.refused += 1
+            self._board.counts["refused_full"] += 1

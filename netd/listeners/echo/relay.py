@@ -12,8 +12,7 @@ import errno
 import fcntl
 import os
 import socket
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from netd.listeners.echo.board import Column
 
@@ -22,8 +21,15 @@ _COPY_BYTES: Final = 65536
 _SPLICE_REFUSED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
 _IN, _OUT = int(Column.BYTES_IN), int(Column.BYTES_OUT)
 
-Echo = Callable[[socket.socket], None]
-"""Returns at the peer's end-of-file; OSError as recv(2) and send(2) tell."""
+
+class Relay(Protocol):
+    """A way to echo."""
+
+    def echo(self, conn: socket.socket) -> None:
+        """Serve a connection to its peer's end-of-file; OSError as recv(2) and send(2) tell."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
 
 
 class Copier:
@@ -34,13 +40,15 @@ class Copier:
         self._tag = tag
 
     def echo(self, conn: socket.socket) -> None:
-        """Serve one connection."""
         row = self._row
         while data := conn.recv(_COPY_BYTES):
             row[_IN] += len(data)
             answer = self._tag + data
             conn.sendall(answer)
             row[_OUT] += len(answer)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Splicer:
@@ -51,16 +59,18 @@ class Splicer:
         self._open()
 
     def echo(self, conn: socket.socket) -> None:
-        """Serve one connection."""
         try:
             self._splice(conn.fileno())
         except OSError as error:
-            os.close(self._inlet)  # something may be left in it
-            os.close(self._outlet)
+            self.close()  # something may be left in the pipe
             self._open()
             if error.errno not in _SPLICE_REFUSED:
                 raise
             Copier(self._row).echo(conn)
+
+    def close(self) -> None:
+        os.close(self._inlet)
+        os.close(self._outlet)
 
     def _splice(self, fd: int) -> None:
         row, inlet, outlet, splice = self._row, self._inlet, self._outlet, os.splice

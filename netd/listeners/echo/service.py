@@ -17,7 +17,7 @@ from netd.config.model import ListenerOptions
 from netd.listeners.admission import Limits
 from netd.listeners.base import ListeningSocket
 from netd.listeners.echo.board import Board, Column, State
-from netd.listeners.echo.datagram import DatagramEcho
+from netd.listeners.echo.datagram import COUNTERS, DatagramEcho
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.pool import Pool
 from netd.listeners.echo.timekeeper import Sight, Timekeeper
@@ -37,7 +37,7 @@ class EchoService:
         self._pool: Pool | None = None  # the one that serves by the present options
         self._pools: list[Pool] = []  # and those whose connections go on
         self._datagrams: list[DatagramEcho] = []
-        self._counts: Counter[str] = Counter()
+        self._counts = Counter(dict.fromkeys(COUNTERS, 0))
         self._timekeeper = Timekeeper()
         self._is_draining = False
         # Ignored until a forked slot sets its handlers, so that none comes too early for it.
@@ -68,15 +68,14 @@ class EchoService:
         board, counts = self._board, self._counts
         denied = sum(board.column(Column.DENIED))
         address_full = sum(board.column(Column.ADDRESS_FULL))
-        full = counts["refused_full"] + sum(pool.refused for pool in self._pools)
         return {
             **counts,
+            **board.counts,
             "connections": board.count(State.BUSY),
             "accepted": sum(board.column(Column.ACCEPTED)),
-            "refused": denied + address_full + full,
+            "refused": denied + address_full + board.counts["refused_full"],
             "refused_denied": denied,
             "refused_address_full": address_full,
-            "refused_full": full,
             "bytes_in": sum(board.column(Column.BYTES_IN)) + counts["bytes_in"],
             "bytes_out": sum(board.column(Column.BYTES_OUT)) + counts["bytes_out"],
             "reset": sum(board.column(Column.RESET)),
@@ -99,7 +98,6 @@ class EchoService:
 
     def _on_pool_over(self, pool: Pool) -> None:
         self._pools.remove(pool)
-        self._counts["refused_full"] += pool.refused
         self._stop_if_over()
 
     def _stop_if_over(self) -> None:
@@ -128,25 +126,25 @@ class EchoService:
         return f"{os.getpid() if forked else threading.current_thread().name}: ".encode()
 
     def _keep_time(self) -> None:
-        options = self._options
-        if options is None:
+        options, board = self._options, self._board
+        if options is None or not (options.idle_timeout or options.connection_timeout):
             return
-        board = self._board
-        moved = [
-            sum(pair)
-            for pair in zip(
-                board.column(Column.BYTES_IN), board.column(Column.BYTES_OUT), strict=True
-            )
-        ]
-        number = board.column(Column.ACCEPTED)
-        sights = [Sight(index, number[index], moved[index]) for index in board.busy()]
         late = self._timekeeper.judge(
-            sights, self._loop.now, options.idle_timeout, options.connection_timeout
+            _sights(board), self._loop.now, options.idle_timeout, options.connection_timeout
         )
         for each in late:
-            board.row(each.index)[Column.CUT] = each.number
+            row = board.row(each.index)
+            if row[Column.CUT] != each.number:
+                board.counts["timed_out"] += 1
+            row[Column.CUT] = each.number
             for pool in self._pools:
                 pool.cut(each.index)
+
+
+def _sights(board: Board) -> list[Sight]:
+    numbers = board.column(Column.ACCEPTED)
+    received, sent = board.column(Column.BYTES_IN), board.column(Column.BYTES_OUT)
+    return [Sight(i, numbers[i], received[i] + sent[i]) for i in board.busy()]
 
 
 def _identity(sock: socket.socket) -> int:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from netd.listeners.admission import Limits
 from netd.listeners.echo.board import MAX_SLOTS, Board, Column, State
 from netd.listeners.echo.options import Concurrency, EchoOptions
-from netd.listeners.echo.relay import Copier, Echo, Splicer
+from netd.listeners.echo.relay import Copier, Relay, Splicer
 
 _STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _STARVED_PAUSE_S = 0.1
@@ -77,11 +77,13 @@ class Slot:
 
     def run(self) -> None:
         """Serve until told to leave, or as many connections as it may."""
-        self._echo = self._relay()
+        relay = self._open_relay()
+        self._echo = relay.echo
         states, index, row = self._board.states, self._index, self._row
         wakeup, sockets = self._wakeup, self._sockets
-        with select.epoll() as epoll:
+        with contextlib.closing(relay), select.epoll() as epoll:
             epoll.register(wakeup, select.EPOLLIN)
+            self._leaving |= bool(epoll.poll(0))  # told before it had a handler to be told by
             for fd in sockets:  # exclusive: one connection wakes one slot
                 epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
             wait = epoll.poll
@@ -122,11 +124,11 @@ class Slot:
             with contextlib.suppress(OSError):
                 conn.shutdown(socket.SHUT_RDWR)
 
-    def _relay(self) -> Echo:
+    def _open_relay(self) -> Relay:
         if not self._options.tag:
-            return Splicer(self._row).echo
+            return Splicer(self._row)
         name = str(os.getpid()) if self._forked else threading.current_thread().name
-        return Copier(self._row, f"{name}: ".encode()).echo
+        return Copier(self._row, f"{name}: ".encode())
 
     def _accept(self, listening: socket.socket) -> None:
         try:
@@ -154,7 +156,7 @@ class Slot:
 
     def _admit(self, peer: tuple[str, int] | str | bytes) -> bool:
         host = peer[0] if isinstance(peer, tuple) else ""
-        if host and not self._limits.permits(host):
+        if not self._limits.permits(host):
             self._row[Column.DENIED] += 1
             return False
         if self._limits.max_per_address:

@@ -1,0 +1,114 @@
+"""Echo over datagrams."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from netd.listeners.echo import KIND
+from netd.listeners.echo.datagram import MAX_DATAGRAM_BYTES
+from tests.conftest import StartWorker
+
+UDP = "udp://127.0.0.1:0"
+
+both = pytest.mark.parametrize("concurrency", ["fork", "thread"])
+
+
+@both
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("size", [0, 1, 1500, 65507])
+def test_udp_comes_back(start_worker: StartWorker, concurrency: str, host: str, size: int) -> None:
+    worker = start_worker(KIND, {"concurrency": concurrency}, [f"udp://{host}:0"])
+    data = os.urandom(size)
+    with worker.connect() as client:
+        client.send(data)
+        assert client.recv(65536) == data
+
+
+@both
+def test_unix_datagrams_come_back_tagged(
+    start_worker: StartWorker, tmp_path: Path, concurrency: str
+) -> None:
+    worker = start_worker(
+        KIND, {"concurrency": concurrency, "tag": True}, [f"unixgram://{tmp_path}/echo"]
+    )
+    tag = f"{worker.process.pid}: " if concurrency == "fork" else "MainThread: "
+    with worker.connect() as client:
+        client.bind(f"{tmp_path}/client")
+        client.send(b"hello")
+        assert client.recv(100) == tag.encode() + b"hello"
+
+
+def test_udp_is_never_answered_with_more_than_came(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {"tag": True}, [UDP])
+    with worker.connect() as client:
+        client.send(b"hello")
+        assert client.recv(100) == b"hello"
+
+
+def test_a_flood_is_answered_one_for_one(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {}, [UDP])
+    with worker.connect() as client:
+        for start in range(0, 1000, 50):
+            sent = [b"%d" % number for number in range(start, start + 50)]
+            for each in sent:
+                client.send(each)
+            assert [client.recv(100) for _ in sent] == sent
+    counters = worker.await_counters(lambda counters: counters["datagrams_out"] == 1000)
+    assert counters["datagrams_in"] == 1000
+
+
+def test_a_unix_peer_without_a_name_is_counted(start_worker: StartWorker, tmp_path: Path) -> None:
+    worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
+    with worker.connect() as client:
+        client.send(b"who am I")
+    worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
+
+
+def test_a_unix_peer_that_is_gone_is_counted(start_worker: StartWorker, tmp_path: Path) -> None:
+    worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
+    with worker.connect() as client:
+        client.bind(f"{tmp_path}/client")
+        os.unlink(f"{tmp_path}/client")
+        client.send(b"bye")
+    worker.await_counters(lambda counters: counters["datagrams_undelivered"] == 1)
+
+
+def test_a_datagram_too_large_is_not_answered_in_part(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
+    with worker.connect() as client:
+        client.bind(f"{tmp_path}/client")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_DATAGRAM_BYTES)
+        client.send(bytes(MAX_DATAGRAM_BYTES + 1))
+        client.send(b"next")
+        assert client.recv(100) == b"next"
+    worker.await_counters(lambda counters: counters["datagrams_truncated"] == 1)
+
+
+def test_a_source_port_that_could_loop_is_not_answered(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {}, [UDP])
+    own_port = worker.address().port
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as same_port,
+        worker.connect() as client,
+    ):
+        same_port.bind(("127.0.0.2", own_port))
+        same_port.sendto(b"loop", ("127.0.0.1", own_port))
+        client.send(b"fine")
+        assert client.recv(100) == b"fine"
+        same_port.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            same_port.recv(100)
+    worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
+
+
+def test_a_denied_network_gets_no_answer(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {"deny": "127.0.0.0/8"}, [UDP])
+    with worker.connect() as client:
+        client.send(b"let me in")
+    worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
