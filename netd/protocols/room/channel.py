@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from netd.protocols.irc import Message, fold
-from netd.protocols.room.mask import matches
+from netd.protocols.room.mask import ACCOUNT, MUTE, matches
 from netd.protocols.room.member import Member
 
 PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
 LISTS: Final = "beI"
-MUTE: Final = "m:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +102,25 @@ class Channel:
 
     def is_welcome(self, member: Member) -> bool:
         """Whether a standing invitation (+I) fits a member."""
-        return self._fits("I", member, "")
+        return self._fits("I", member)
 
-    def _fits(self, letter: str, member: Member, extended: str) -> bool:
-        """Whether an entry of a list, of plain masks or of an extended kind, fits a member."""
+    def _fits(self, letter: str, member: Member, kind: str = "") -> bool:
+        """Whether an entry of a list, of mutes or of the others, fits a member."""
         masks = (each.mask for each in self.lists[letter].values())
         return any(
-            matches(mask.removeprefix(extended), member.prefix)
+            _identifies(mask.removeprefix(kind), member)
             for mask in masks
-            if mask.startswith(MUTE) == bool(extended)
+            if mask.startswith(MUTE) == bool(kind)
         )
 
     def is_banned(self, member: Member) -> bool:
         """Whether a ban fits a member and no exception does."""
-        return self._fits("b", member, "") and not self._fits("e", member, "")
+        return self._fits("b", member) and not self._fits("e", member)
 
     def is_muted(self, member: Member) -> bool:
-        """Whether a ban of speaking only (`m:mask`) fits a member and no exception does."""
-        return self._fits("b", member, MUTE) and not (
-            self._fits("e", member, MUTE) or self._fits("e", member, "")
-        )
+        """Whether a ban of speaking only fits a member and no exception does."""
+        is_exempt = self._fits("e", member) or self._fits("e", member, MUTE)
+        return self._fits("b", member, MUTE) and not is_exempt
 
     def may_speak(self, member: Member) -> bool:
         """Whether a member's message is let through (+n, +m, +b)."""
@@ -145,3 +143,9 @@ class Channel:
     def with_status(self, letters: str) -> Iterator[Member]:
         """Members that hold one of these status letters."""
         return (each for each, held in self.members.items() if set(held) & set(letters))
+
+
+def _identifies(mask: str, member: Member) -> bool:
+    if mask.startswith(ACCOUNT):
+        return bool(member.account) and matches(mask.removeprefix(ACCOUNT), member.account)
+    return matches(mask, member.prefix)

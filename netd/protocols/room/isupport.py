@@ -20,6 +20,7 @@ def _tokens(settings: Settings) -> list[str]:
     limits = settings.limits
     kinds = (ModeKind.LIST, ModeKind.KEY, ModeKind.LIMIT, ModeKind.FLAG)
     tokens = [
+        "ACCOUNTEXTBAN=a",
         f"AWAYLEN={limits.away_chars}",
         "BOT=B",
         "CASEMAPPING=ascii",
@@ -29,7 +30,7 @@ def _tokens(settings: Settings) -> list[str]:
         "CHANTYPES=#",
         "ELIST=CMNTU",
         "EXCEPTS=e",
-        "EXTBAN=,m",
+        "EXTBAN=,am",
         "INVEX=I",
         f"KEYLEN={limits.key_chars}",
         f"KICKLEN={limits.kick_chars}",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from netd.protocols.irc import fold
+
+MUTE: Final = "m:"  # extended bans: keeps from speaking only
+ACCOUNT: Final = "a:"  # fits an account, whatever its nick
 
 
 def matches(mask: str, text: str) -> bool:
@@ -34,6 +39,13 @@ def complete(mask: str) -> str:
     if at and not bang:
         nick, user = "", nick
     return f"{nick or '*'}!{user or '*'}@{host or '*'}"
+
+
+def entry(text: str) -> str:
+    """An entry of a ban list as it is kept: a mask, `a:account`, or `m:` before either."""
+    if text.startswith(MUTE):
+        return MUTE + entry(text.removeprefix(MUTE))
+    return text if text.startswith(ACCOUNT) else complete(text)
 
 
 def is_wild(mask: str) -> bool:

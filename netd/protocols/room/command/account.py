@@ -38,9 +38,12 @@ def authenticate(exchange: Exchange, params: Sequence[str]) -> None:
         exchange.reply(Numeric.SASLALREADY)
     elif not login.mechanism:
         _choose(exchange, said.upper())
-    elif len(said) > _CHUNK_CHARS or len(login.data) > _MAX_CHARS:
+    elif len(said) > _CHUNK_CHARS:
         _end(member)
         exchange.reply(Numeric.SASLTOOLONG)
+    elif len(login.data) > _MAX_CHARS:
+        _end(member)
+        exchange.reply(Numeric.SASLFAIL)
     else:
         login.data += "" if said == "+" else said
         if len(said) < _CHUNK_CHARS:

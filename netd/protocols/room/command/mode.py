@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from netd.protocols.irc import fold
-from netd.protocols.room.channel import MUTE, Channel, Listed
+from netd.protocols.room.channel import Channel, Listed
 from netd.protocols.room.command.base import Command
 from netd.protocols.room.command.channel import find, find_present
 from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.isupport import MAX_MODES
-from netd.protocols.room.mask import complete
+from netd.protocols.room.mask import entry
 from netd.protocols.room.mode import (
     CHANNEL_MODES,
     USER_MODES,
@@ -115,9 +115,7 @@ def _show_list(exchange: Exchange, channel: Channel, letter: str) -> None:
 
 def _change_list(exchange: Exchange, channel: Channel, change: Change) -> Change | None:
     entries = channel.lists[change.letter]
-    given = change.argument or ""
-    extended = MUTE if given.startswith(MUTE) else ""
-    mask = extended + complete(given.removeprefix(extended))
+    mask = entry(change.argument or "")
     folded = fold(mask)
     if not change.setting:
         removed = entries.pop(folded, None)
