@@ -60,7 +60,7 @@ class Connection:
 
     def abort(self, why: str) -> None:
         """Give the connection up: `receive` raises LostError with this reason."""
-        self._why = why
+        self._why = self._why or why
         self._writer.transport.abort()
 
     async def close(self) -> None:

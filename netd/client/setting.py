@@ -176,12 +176,12 @@ def _password(path: str) -> str:
 
 def _endpoints(told: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
     tls, host, port = told.get("tls", False), told.get("host"), told.get("port")
-    if told.get("address") and (host or port):
+    if told.get("address") and (host or port is not None):
         raise UsageError("give an address, or --host and --port, not both")
     try:
         if told.get("address"):
             return (parse(told["address"], tls=tls),)
-        if host or port:
+        if host or port is not None:
             bracketed = f"[{host}]" if host and ":" in host else host or "127.0.0.1"
             return (parse(f"{bracketed}:{port}" if port is not None else bracketed, tls=tls),)
     except ValueError as error:

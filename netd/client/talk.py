@@ -105,7 +105,7 @@ class Talk:
     async def _converse(self) -> None:
         timeout_s = self._settings.timeout_s
         self.endpoint, connection = await connect(self._settings.endpoints, self._tls, timeout_s)
-        self._connection = connection
+        self._connection, self._heard_at = connection, time.monotonic()
         watch = asyncio.create_task(self._watch(connection))
         try:
             self._carry_out(self._session.connected())

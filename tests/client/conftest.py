@@ -1,0 +1,50 @@
+"""A chat server of our own for each test, and the real command to talk to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartDaemon
+from tests.support import PATIENCE_S, Daemon
+
+COMMAND = (sys.executable, "-c", "from netd.client.app import main; main()")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def lounge(start_daemon: StartDaemon) -> Daemon:
+    """netd with one chat listener."""
+    return start_daemon('[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n')
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without settings, and a runtime directory without a daemon."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def netd_chat(home: Path) -> Run:
+    """Run netd-chat with this on its standard input, until it ends."""
+    del home
+
+    def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from netd.client.complete import complete
+from netd.client.session import Session
+from tests.client.feeding import feed, welcome
+
+
+def crowded() -> Session:
+    bob = welcome()
+    for nick in ("anna", "andy"):
+        feed(bob, f":{nick}!u@h JOIN #lounge")
+    return bob
+
+
+def offers(session: Session, text: str) -> list[str]:
+    return complete(session.state, text)[1]
+
+
+def test_the_last_speaker_comes_first_and_oneself_never() -> None:
+    bob = crowded()
+    assert offers(bob, "") == ["alice: ", "andy: ", "anna: "]
+    feed(bob, ":anna!u@h PRIVMSG #lounge :a", ":andy!u@h PRIVMSG #lounge :b")
+    assert offers(bob, "A") == ["andy: ", "anna: ", "alice: "]
+    assert offers(bob, "hello an") == ["andy ", "anna "]
+
+
+def test_nobody_who_left_is_offered() -> None:
+    bob = crowded()
+    feed(bob, ":anna!u@h PRIVMSG #lounge :a", ":anna!u@h QUIT :bye", ":andy!u@h NICK drew")
+    assert offers(bob, "a") == ["alice: "]
+    assert offers(bob, "d") == ["drew: "]
+
+
+def test_a_renamed_speaker_keeps_the_place() -> None:
+    bob = crowded()
+    feed(bob, ":anna!u@h PRIVMSG #lounge :a", ":anna!u@h NICK zoe")
+    assert offers(bob, "")[0] == "zoe: "
+
+
+def test_commands_and_channels() -> None:
+    bob = crowded()
+    assert offers(bob, "/j") == ["/join "]
+    assert offers(bob, "/w") == ["/who ", "/whois "]
+    assert offers(bob, "/part #L") == ["#lounge "]
+    assert complete(bob.state, "/msg al") == ("al", ["alice "])
+    assert offers(bob, "nobody-such") == []

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.client.conftest import COMMAND, Run
+from tests.client.listener import Listener
+from tests.support import PATIENCE_S, Daemon
+
+
+def test_each_line_is_delivered_in_order(lounge: Daemon, netd_chat: Run) -> None:
+    address = str(lounge.address("lounge"))
+    given = "one\n/two is no command\n\nthree ünïcödé\nfour, unended"
+    with Listener(lounge.address("lounge")) as ear:
+        done = netd_chat(address, "--name", "bot", given=given)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert ear.hear(4) == [line for line in given.split("\n") if line]
+        assert ear.await_message("QUIT").source.startswith("bot!")
+
+
+def test_a_text_from_the_command_line(lounge: Daemon, netd_chat: Run) -> None:
+    with Listener(lounge.address("lounge"), channel="#ops") as ear:
+        arguments = ["--name", "x", "--channel", "#ops", "--send", "deploy done"]
+        assert netd_chat(str(lounge.address("lounge")), *arguments).returncode == 0
+        assert ear.hear(1) == ["deploy done"]
+
+
+def test_a_long_line_arrives_whole_in_parts(lounge: Daemon, netd_chat: Run) -> None:
+    text = "wörter und mehr " * 120
+    with Listener(lounge.address("lounge")) as ear:
+        done = netd_chat(str(lounge.address("lounge")), "--name", "bot", given=text)
+        assert done.returncode == 0, done.stderr
+        heard = ""
+        while len(heard) < len(text):
+            heard += ear.hear(1)[0]
+        assert heard == text
+
+
+def test_a_regular_file_is_as_good_as_a_pipe(lounge: Daemon, home: Path, netd_chat: Run) -> None:
+    del netd_chat
+    path = home / "lines"
+    path.write_text("from a file\n")
+    with Listener(lounge.address("lounge")) as ear, path.open() as file:
+        command = [*COMMAND, str(lounge.address("lounge")), "--name", "bot"]
+        assert subprocess.run(command, stdin=file, timeout=PATIENCE_S, check=False).returncode == 0
+        assert ear.hear(1) == ["from a file"]
+
+
+def test_a_line_goes_out_when_it_comes_not_at_the_end(lounge: Daemon, home: Path) -> None:
+    del home
+    command = [*COMMAND, str(lounge.address("lounge")), "--name", "logbot"]
+    with (
+        Listener(lounge.address("lounge")) as ear,
+        subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as bot,
+    ):
+        assert bot.stdin is not None
+        for line in ("first", "second"):
+            print(line, file=bot.stdin, flush=True)
+            assert ear.hear(1) == [line]
+        bot.stdin.close()
+        assert bot.wait(PATIENCE_S) == 0
+
+
+def test_it_comes_back_after_a_crash_and_loses_nothing(lounge: Daemon, home: Path) -> None:
+    del home
+    address = lounge.address("lounge")
+    command = [*COMMAND, str(address), "--name", "logbot"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bot:
+        assert bot.stdin is not None
+        assert bot.stderr is not None
+        with Listener(address) as ear:
+            print("before", file=bot.stdin, flush=True)
+            assert ear.hear(1) == ["before"]
+        os.kill(lounge.pids("lounge")[0], signal.SIGKILL)
+        assert "trying again" in bot.stderr.readline()
+        with Listener(address) as ear:
+            print("after", file=bot.stdin, flush=True)
+            assert ear.hear(1) == ["after"]
+        bot.stdin.close()
+        assert bot.wait(PATIENCE_S) == 0
+
+
+def test_json_tells_what_happens(lounge: Daemon, netd_chat: Run) -> None:
+    done = netd_chat(str(lounge.address("lounge")), "--name", "bot", "--json", given="hi\n")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    names = [each["event"] for each in told]
+    assert names[0] == "registered"
+    assert names.index("entered") < names.index("message") < names.index("delivered")
+
+
+def test_a_taken_name_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
+    with Listener(lounge.address("lounge"), nick="bot"):
+        done = netd_chat(str(lounge.address("lounge")), "--name", "bot", given="hi\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("netd-chat: bot: ")
+
+
+def test_a_closed_channel_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
+    with Listener(lounge.address("lounge"), channel="#vip") as owner:
+        owner.send("MODE", "#vip", "+i")
+        owner.await_message("MODE")
+        arguments = [str(lounge.address("lounge")), "--name", "bot", "--channel", "#vip"]
+        done = netd_chat(*arguments, given="hi\n")
+    assert done.returncode == 1
+    assert "#vip" in done.stderr
+
+
+def test_an_unheard_message_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
+    with Listener(lounge.address("lounge"), channel="#quiet") as owner:
+        owner.send("MODE", "#quiet", "+m")
+        owner.await_message("MODE")
+        arguments = [str(lounge.address("lounge")), "--name", "bot", "--channel", "#quiet"]
+        done = netd_chat(*arguments, given="hi\n")
+    assert done.returncode == 1
+    assert "not delivered: 'hi'" in done.stderr
+
+
+def test_nobody_there(netd_chat: Run) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, so nobody else's; not listening
+        done = netd_chat("--port", str(closed.getsockname()[1]), "--send", "hi")
+    assert done.returncode == 3
+    assert "nobody listens at 127.0.0.1:" in done.stderr
+
+
+def test_a_silent_server_is_no_connection(netd_chat: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = str(mute.getsockname()[1])
+        done = netd_chat("--port", port, "--send", "hi", "--timeout", "0.2")
+    assert (done.returncode, done.stderr) == (3, "netd-chat: no welcome in 0.2 s\n")
+
+
+def test_a_senseless_command_line(netd_chat: Run) -> None:
+    done = netd_chat("--port", "no")
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+
+
+def test_a_pipe_need_not_wait_for_what_a_terminal_needs(home: Path) -> None:
+    del home
+    script = "import sys, netd.client.app; print('prompt_toolkit' in sys.modules)"
+    done = subprocess.run(
+        [COMMAND[0], "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_the_local_daemon_is_found_by_itself(
+    start_daemon: object, home: Path, netd_chat: Run
+) -> None:
+    (home / "netd").mkdir()
+    socket_path = home / "netd/lounge.sock"
+    assert callable(start_daemon)
+    start_daemon(f'[listeners.lounge]\nkind = "chat"\naddress = "unix://{socket_path}"\n')
+    assert netd_chat("--name", "bot", given="hi\n").returncode == 0
