@@ -1,0 +1,90 @@
+"""Tells results: a Markdown table, JSON, and a bar chart where matplotlib is installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.harness import Result, machine
+
+_HEADER = "| {} | median | lowest to highest | x best peer |\n|---|--:|--:|--:|"
+_PNG_INCHES = (10, 2.2)
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """A table for each work, and how its goals were met."""
+    return "\n\n".join([f"Measured on {machine()}.", *map(_table, results)])
+
+
+def write(results: Sequence[Result], directory: Path, name: str) -> list[Path]:
+    """Keep the results as files; returns which."""
+    directory.mkdir(parents=True, exist_ok=True)
+    table, data, chart = (directory / f"{name}.{suffix}" for suffix in ("md", "json", "png"))
+    table.write_text(markdown(results) + "\n")
+    data.write_text(json.dumps(_plain(results), indent=2) + "\n")
+    return [table, data, *([chart] if _draw(results, chart) else [])]
+
+
+def _table(result: Result) -> str:
+    work = result.work
+    limits = {server.name for server in work.servers if server.is_limit}
+    ours = {goal.ours for goal in work.goals}
+    peers = [name for name in result.samples if name not in ours | limits]
+    best = result.median(result.best(peers)) if peers else 0
+    rows = [_HEADER.format(f"{work.name}, {work.unit}")]
+    for name, samples in result.samples.items():
+        ratio = f"{result.median(name) / best:.2f}" if best and name not in limits else ""
+        spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
+        rows.append(f"| {name} | {result.median(name):,.0f} | {spread} | {ratio} |")
+    return "\n".join([*rows, *_goals(result)])
+
+
+def _goals(result: Result) -> list[str]:
+    lines = []
+    for goal in result.work.goals:
+        ratio = result.ratio(goal)
+        if ratio is not None:
+            verdict = "reached" if ratio >= goal.ratio else "NOT reached"
+            peer = result.best(goal.peers)
+            lines.append(f"\n{goal.ours}: {ratio:.2f} x {peer}; goal {goal.ratio:g}, {verdict}.")
+    return lines
+
+
+def _plain(results: Sequence[Result]) -> dict[str, object]:
+    return {
+        "machine": machine(),
+        "works": [
+            {
+                "name": result.work.name,
+                "unit": result.work.unit,
+                "samples": result.samples,
+                "goals": [
+                    {
+                        "ours": goal.ours,
+                        "peers": goal.peers,
+                        "ratio": goal.ratio,
+                        "reached": result.ratio(goal),
+                    }
+                    for goal in result.work.goals
+                ],
+            }
+            for result in results
+        ],
+    }
+
+
+def _draw(results: Sequence[Result], path: Path) -> bool:
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 (an extra; the table needs it not)
+    except ImportError:
+        return False
+    width, height = _PNG_INCHES
+    figure = Figure(figsize=(width, height * len(results)), layout="constrained")
+    for axes, result in zip(figure.subplots(len(results), squeeze=False), results, strict=True):
+        names = list(result.samples)[::-1]
+        bars = axes[0].barh(names, [result.median(name) for name in names])
+        axes[0].bar_label(bars, fmt="{:,.0f}")
+        axes[0].set_title(f"{result.work.name}, {result.work.unit}")
+    figure.savefig(path)
+    return True
