@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from typing import Final
@@ -66,6 +67,10 @@ class Answer:
     def length(self) -> int:
         """Bytes of content a GET gets."""
         return sum(len(part) if isinstance(part, bytes) else part.count for part in self.content)
+
+    def with_fields(self, fields: Fields) -> Answer:
+        """The same with more fields."""
+        return dataclasses.replace(self, fields=self.fields + fields) if fields else self
 
     def release(self) -> None:
         """Close what it holds open; for an answer whose content is not sent."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
 from netd.errors import Problem
-from netd.listeners.http.options import HttpOptions
+from netd.listeners.http.options import HttpOptions, RouteOptions
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
@@ -23,6 +23,17 @@ def _problems(options: HttpOptions) -> Iterator[Problem]:
         why = _why_not(route.directory)
         if why:
             yield Problem(f"routes.{number}.directory", f"{route.directory} {why}")
+            continue
+        for key, name in _pages(route):
+            if not os.path.isfile(os.path.join(route.directory, name)):
+                yield Problem(f"routes.{number}.{key}", f"{route.directory}/{name} is no file")
+
+
+def _pages(route: RouteOptions) -> Iterator[tuple[str, str]]:
+    if route.fallback:
+        yield "fallback", route.fallback
+    for status, name in route.error_pages.items():
+        yield f"error_pages.{status}", name
 
 
 def _why_not(directory: str) -> str:

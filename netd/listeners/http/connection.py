@@ -239,7 +239,7 @@ class Connection:
         if request.expects_continue:
             if self._body is None:
                 self._answer(close=True)  # the client need not send what nobody will read
-            else:
+            elif self._reader is not None and not self._reader.unread_bytes:
                 self._queue(_CONTINUE)
 
     def _answer(self, *, close: bool) -> None:

@@ -13,6 +13,10 @@ _ACTIONS = ("text", "directory", "redirect", "echo")
 _LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
 
 
+FieldName = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
+FieldValue = Annotated[str, Field(pattern=_LINE)]
+
+
 class RouteOptions(Frozen):
     """One `[[listeners.NAME.routes]]`: where it applies, and exactly one thing to do there."""
 
@@ -45,6 +49,30 @@ class RouteOptions(Frozen):
 
     index: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ("index.html",)
     """The files that stand for a directory, in the order they are looked for."""
+
+    listing: bool = False
+    """Show what is in a directory that has no index file."""
+
+    dotfiles: bool = False
+    """Serve names that start with a dot; `.well-known` is served in any case."""
+
+    fallback: str = ""
+    """The file below the directory to answer with, 200, where there is none (single-page apps)."""
+
+    error_pages: dict[Annotated[int, Field(ge=400, le=599)], str] = Field(default_factory=dict)
+    """The files below the directory to answer errors with, by status: `{ 404 = "404.html" }`."""
+
+    precompressed: bool = False
+    """Send `name.br`, `name.zst` or `name.gz` for `name` to who accepts it."""
+
+    gzip: bool = False
+    """Compress small texts; the result is kept with the other ready answers."""
+
+    cache_control: Annotated[str, Field(pattern=_LINE)] = ""
+    """The Cache-Control field of every answer of this route, errors too."""
+
+    headers: dict[FieldName, FieldValue] = Field(default_factory=dict)
+    """Fields to add to every answer of this route; an empty value takes away a listener's."""
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:
@@ -97,6 +125,11 @@ class HttpOptions(ListenerOptions):
 
     cache_size: Size = 16777216
     """Bytes of ready answers a worker keeps; 0 to keep none."""
+
+    headers: dict[FieldName, FieldValue] = Field(
+        default={"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}
+    )
+    """Fields to add to every answer."""
 
     server: Annotated[str, Field(pattern=_LINE)] = "netd"
     """What the Server field says; empty to send none."""

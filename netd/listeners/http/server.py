@@ -28,7 +28,7 @@ class Server:
     def configure(self, options: HttpOptions) -> None:
         """Answer by these options from now on."""
         self.options = options
-        self.site = Site(options.routes)
+        self.site = Site(options)
         self.limits = Limits(
             request_line=options.max_request_line,
             head=options.max_head,
@@ -93,5 +93,7 @@ class Server:
     def refuse(self, status: int) -> bytes:
         """The whole answer to what is no request; it ends the connection."""
         self.refusals += 1
-        wire, _, content = self.format(None, error_answer(status), close=True)
+        wire, _, content = self.format(
+            None, error_answer(status).with_fields(self.site.fields), close=True
+        )
         return wire + b"".join(part for part in content if isinstance(part, bytes))

@@ -7,22 +7,23 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from netd.errors import RemoteProtocolError
-from netd.listeners.http.answer import Answer, error_answer
+from netd.listeners.http.answer import Answer, Fields, error_answer
 from netd.listeners.http.directory import Directory
-from netd.listeners.http.options import RouteOptions
+from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.protocols.http.event import Request
 from netd.protocols.http.head import KNOWN_METHODS
 from netd.protocols.http.target import parse_path
 
 _WELCOME: Final = (
-    b'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>netd works</title>\n'
-    b'<meta name="viewport" content="width=device-width">'
-    b'<meta name="color-scheme" content="light dark">\n'
-    b'<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 32rem">\n'
-    b"<h1>netd works</h1>\n"
-    b"<p>This listener has no routes yet. Give it some in its configuration, as in</p>\n"
-    b'<pre>[[listeners.web.routes]]\npath = "/"\ndirectory = "/srv/www"</pre>\n'
+    '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>netd works</title>\n'
+    '<meta name="viewport" content="width=device-width">'
+    '<meta name="color-scheme" content="light dark">\n'
+    '<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 32rem">\n'
+    "<h1>netd works</h1>\n"
+    "<p>This listener has no routes yet. Give it some in its configuration, as in</p>\n"
+    '<pre>[[listeners.web.routes]]\npath = "/"\ndirectory = "/srv/www"</pre>\n'
 )
+_WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; charset=utf-8")
 _READS: Final = frozenset({"GET", "HEAD"})
 
 
@@ -73,7 +74,7 @@ class Redirect:
 class Echo:
     """Gives back what came: the body, or the request as it was understood."""
 
-    methods = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+    methods = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH"})
     takes_body = True
 
     def __init__(self, what: str) -> None:
@@ -93,7 +94,8 @@ class Echo:
 class Route:
     """A handler and the requests it is for."""
 
-    def __init__(self, options: RouteOptions) -> None:
+    def __init__(self, options: RouteOptions, headers: dict[str, str]) -> None:
+        self.fields = _merge(headers, options.headers, _cache_control(options))
         self._host = options.host.lower()
         self._path = options.path
         self._below = options.path.rstrip("/") + "/" if options.is_prefix else None
@@ -115,42 +117,56 @@ class Route:
 class Site:
     """All routes; the more specific one answers: host before no host, then the longer path."""
 
-    def __init__(self, routes: tuple[RouteOptions, ...]) -> None:
-        made = sorted(map(Route, routes), key=lambda route: route.rank, reverse=True)
-        self._routes = tuple(made)
-        self._welcome = Text(_WELCOME, "text/html; charset=utf-8") if not routes else None
+    def __init__(self, options: HttpOptions) -> None:
+        self.fields = _merge(options.headers)
+        """The fields of answers that no route gives."""
+        routes = options.routes or (_WELCOME_ROUTE,)
+        made = [Route(each, options.headers) for each in routes]
+        self._routes = sorted(made, key=lambda route: route.rank, reverse=True)
 
     def answer(self, request: Request, body: bytes) -> Answer:
         """Answer a request that is complete."""
-        if request.method not in KNOWN_METHODS:
-            return error_answer(501)
-        if request.path == b"*":
-            return Answer(204, (("Allow", "GET, HEAD, OPTIONS"),))
         try:
-            path = parse_path(request.path)
+            path = parse_path(request.path) if request.path != b"*" else "*"
         except RemoteProtocolError as error:
-            return error_answer(error.status)
-        handler = self._find(request.host, path)
-        if handler is None:
-            return error_answer(404)
-        if request.method in handler.methods:
-            return handler.answer(request, path, body)
-        allow = ("Allow", ", ".join(sorted({*handler.methods, "OPTIONS"})))
-        return Answer(204, (allow,)) if request.method == "OPTIONS" else error_answer(405, allow)
+            return error_answer(error.status).with_fields(self.fields)
+        route = self._find(request.host, path)
+        if route is not None and request.method in route.handler.methods:
+            return route.handler.answer(request, path, body).with_fields(route.fields)
+        return _refuse_method(request, path, route).with_fields(self.fields)
 
     def wants_body(self, request: Request) -> bool:
         """Whether the body is to be kept for `answer`; else it is read and forgotten."""
         try:
-            handler = self._find(request.host, parse_path(request.path))
+            route = self._find(request.host, parse_path(request.path))
         except RemoteProtocolError:
             return False
-        return handler is not None and handler.takes_body and request.method in handler.methods
+        if route is None:
+            return False
+        return route.handler.takes_body and request.method in route.handler.methods
 
-    def _find(self, host: str, path: str) -> Handler | None:
-        for route in self._routes:
-            if route.fits(host, path):
-                return route.handler
-        return self._welcome if path == "/" else None
+    def _find(self, host: str, path: str) -> Route | None:
+        return next((route for route in self._routes if route.fits(host, path)), None)
+
+
+def _refuse_method(request: Request, path: str, route: Route | None) -> Answer:
+    if request.method not in KNOWN_METHODS:
+        return error_answer(501)
+    if route is None and path != "*":
+        return error_answer(404)
+    methods = _READS if route is None else route.handler.methods
+    allow = ("Allow", ", ".join(sorted({*methods, "OPTIONS"})))
+    return Answer(204, (allow,)) if request.method == "OPTIONS" else error_answer(405, allow)
+
+
+def _cache_control(options: RouteOptions) -> dict[str, str]:
+    return {"Cache-Control": options.cache_control} if options.cache_control else {}
+
+
+def _merge(*layers: dict[str, str]) -> Fields:
+    """Header fields, a later layer's before an earlier one's of the same name; no empty ones."""
+    merged = {name.lower(): (name, value) for layer in layers for name, value in layer.items()}
+    return tuple(field for field in merged.values() if field[1])
 
 
 def _handler(options: RouteOptions) -> Handler:

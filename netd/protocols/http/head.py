@@ -42,6 +42,10 @@ def parse_head(head: bytes, limits: Limits) -> Request:
     framing, length = _judge_framing(lines, fields, minor)
     options = grammar.list_members(fields.get(b"connection", b""))
     keep_alive = b"close" not in options and (minor > 0 or b"keep-alive" in options)
+    if framing is not Framing.NONE:
+        _judge_content(method, fields)
+    if sum(name.lower() == b"content-type" for name, _ in lines) > 1:
+        raise RemoteProtocolError("more than one Content-Type", 400)
     expects_continue = _judge_expectation(fields, minor) and framing is not Framing.NONE
     if expects_continue and length > limits.body:
         raise RemoteProtocolError(f"a body of {length} bytes is above {limits.body}", 413)
@@ -153,6 +157,12 @@ def _judge_codings(lines: tuple[tuple[bytes, bytes], ...], codings: bytes) -> No
     if repeated or not members or members[-1] != b"chunked" or members.count(b"chunked") > 1:
         raise RemoteProtocolError("Transfer-Encoding must end in chunked, named once", 400)
     raise RemoteProtocolError("no transfer coding but chunked is known", 501)
+
+
+def _judge_content(method: str, fields: dict[bytes, bytes]) -> None:
+    """RFC 9110 sections 9.3.2, 9.3.7 and 9.3.8: content where none belongs smells of smuggling."""
+    if method in ("HEAD", "TRACE") or (method == "OPTIONS" and b"content-type" not in fields):
+        raise RemoteProtocolError(f"{method} with content", 400)
 
 
 def _judge_expectation(fields: dict[bytes, bytes], minor: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -434,8 +435,82 @@ def test_check_finds_what_is_missing(tmp_path: Path) -> None:
         {"path": "/a", "directory": str(tmp_path)},
         {"path": "/b", "directory": str(tmp_path / "none")},
         {"path": "/c", "directory": str(tmp_path / "file")},
+        {"path": "/d", "directory": str(tmp_path), "fallback": "app", "error_pages": {404: "x"}},
     ]
     options = KIND.options.model_validate({"kind": "http", "address": LOOPBACK, "routes": routes})
     problems = KIND.check(options)
-    assert [each.key for each in problems] == ["routes.1.directory", "routes.2.directory"]
+    assert [each.key for each in problems] == [
+        *("routes.1.directory", "routes.2.directory"),
+        *("routes.3.fallback", "routes.3.error_pages.404"),
+    ]
     assert problems[0].message.endswith("does not exist")
+
+
+def test_what_stands_in_for_a_missing_file(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "app.html", "app")
+    write(tmp_path / "404.html", "gone")
+    write(tmp_path / ".secret", "no")
+    directory = {"directory": str(tmp_path), "cache_control": "no-cache"}
+    worker = start(
+        {"path": "/", **directory, "fallback": "app.html"},
+        {"path": "/e", **directory, "error_pages": {404: "404.html"}},
+        {"path": "/dots", **directory, "dotfiles": True},
+    )
+    for target in ("/some/view", "/.secret", "/.git/config"):
+        fallback = ask(worker, target)
+        assert (fallback.status, fallback.body) == (200, b"app"), target
+    page = ask(worker, "/e/none")
+    assert (page.status, page.body, page.fields["Cache-Control"]) == (404, b"gone", "no-cache")
+    assert ask(worker, "/dots/.secret").body == b"no"
+
+
+def test_listing(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "b.txt", "x" * 2000)
+    write(tmp_path / "<a>&.txt")
+    write(tmp_path / ".hidden")
+    write(tmp_path / "z" / "inner")
+    (tmp_path / os.fsdecode(b"bad\xff")).touch()
+    worker = start({"path": "/", "directory": str(tmp_path), "listing": True})
+    page = ask(worker, "/").body.decode()
+    assert page.index(">z/<") < page.index("&lt;a&gt;&amp;.txt") < page.index("b.txt")
+    assert 'href="./%3Ca%3E%26.txt"' in page
+    assert "2.0 KiB" in page
+    assert ".hidden" not in page
+    assert "../" not in page
+    assert 'href="../"' in ask(worker, "/z/").body.decode()
+    assert ask(worker, "/bad%FF").status == 200
+
+
+def test_encoded_neighbours_and_gzip(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "plain " * 100)
+    write(tmp_path / "a.txt.gz", "gz")
+    write(tmp_path / "a.txt.br", "br")
+    worker = start(
+        {"path": "/pre", "directory": str(tmp_path), "precompressed": True},
+        {"path": "/zip", "directory": str(tmp_path), "gzip": True},
+    )
+
+    def fetch(target: str, accepted: str) -> tuple[bytes, str | None]:
+        answer = ask(worker, target, f"Accept-Encoding: {accepted}")
+        assert answer.fields["Vary"] == "Accept-Encoding"
+        assert answer.fields["Content-Type"] == "text/plain; charset=utf-8"
+        return answer.body[:5], answer.fields.get("Content-Encoding")
+
+    for _ in range(2):
+        assert fetch("/pre/a.txt", "gzip, br") == (b"br", "br")
+        assert fetch("/pre/a.txt", "gzip, br;q=0.5") == (b"gz", "gzip")
+        assert fetch("/pre/a.txt", "gzip;q=0") == (b"plain", None)
+    (tmp_path / "a.txt.br").unlink()
+    assert fetch("/pre/a.txt", "gzip, br") == (b"gz", "gzip")
+    packed = ask(worker, "/zip/a.txt", "Accept-Encoding: gzip")
+    assert gzip.decompress(packed.body) == b"plain " * 100
+    assert packed.fields["ETag"] != ask(worker, "/zip/a.txt").fields["ETag"]
+    assert ask(worker, "/zip/a.txt", "Accept-Encoding: gzip", "Range: bytes=0-4").body == b"plain"
+
+
+def test_fields_are_added_by_rule(start: Start) -> None:
+    worker = start({**HELLO, "headers": {"X-Frame-Options": "", "X-A": "b"}})
+    fields = ask(worker, "/hello").fields
+    assert (fields["X-A"], fields["X-Content-Type-Options"]) == ("b", "nosniff")
+    assert "X-Frame-Options" not in fields
+    assert ask(worker, "/none").fields["X-Frame-Options"] == "SAMEORIGIN"
