@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from netd.config.address import Address
-from tests.support import Daemon, connect, read_all, read_exactly, wait_until
+from tests.support import PATIENCE_S, Daemon, read_all, read_exactly, wait_until
+from tests.support import connect as connect_patiently
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n"
 
@@ -58,10 +59,10 @@ class Traffic:
     def await_progress(self) -> None:
         """Wait until every user has had two more exchanges, or one has failed."""
         before = self.exchanges.copy()
-        wait_until(
-            lambda: self.errors or all(self.exchanges[n] >= before[n] + 2 for n in before),
-            f"progress beyond {before}",
-        )
+        wait_until(lambda: self.errors or not self._stuck(before), "progress of every user")
+
+    def _stuck(self, before: Counter[str]) -> list[str]:
+        return [name for name in before if self.exchanges[name] < before[name] + 2]
 
     def _use(self, name: str, steps: Iterator[None]) -> None:
         try:
@@ -71,6 +72,13 @@ class Traffic:
                     return
         except (OSError, AssertionError) as error:
             self.errors.append(f"{name} after {self.exchanges[name]}: {error!r}")
+
+
+def connect(address: Address) -> socket.socket:
+    """A client that gives up, and so tells its name, before anybody waits in vain for it."""
+    client = connect_patiently(address)
+    client.settimeout(PATIENCE_S / 2)
+    return client
 
 
 def _new_http(address: Address) -> Iterator[None]:

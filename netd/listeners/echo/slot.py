@@ -86,7 +86,7 @@ class Slot:
             self._leaving |= bool(epoll.poll(0))  # told before it had a handler to be told by
             for fd in sockets:  # exclusive: one connection wakes one slot
                 epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-            wait = epoll.poll
+            wait, fd = epoll.poll, -1
             while not self._leaving and row[_ACCEPTED] != self._last:
                 states[index] = State.IDLE
                 [(fd, _)] = wait(-1, 1)  # one at a time: the kernel takes turns between sockets
@@ -94,6 +94,9 @@ class Slot:
                     break
                 if not self._leaving:
                     self._accept(sockets[fd])
+            epoll.close()
+            if self._leaving or fd == wakeup:
+                self._accept_last()
         states[index] = State.ENDED
 
     def leave(self) -> None:
@@ -129,6 +132,15 @@ class Slot:
             return Splicer(self._row)
         name = str(os.getpid()) if self._forked else threading.current_thread().name
         return Copier(self._row, f"{name}: ".encode())
+
+    def _accept_last(self) -> None:
+        """Serve a connection whose arrival woke this slot while it was told to leave.
+
+        Nobody else was woken for it, and no slot of another pool or worker would look.
+        """
+        for sock in self._sockets.values():
+            if sock.fileno() >= 0:
+                self._accept(sock)
 
     def _accept(self, listening: socket.socket) -> None:
         try:
