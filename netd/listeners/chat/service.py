@@ -17,11 +17,12 @@ from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
 from netd.listeners.chat.client import Client
 from netd.listeners.chat.door import Door, host_name, peer_host, peer_user
+from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.verifier import Verifier
 from netd.protocols.irc import fold
 from netd.protocols.lines import Line
-from netd.protocols.room.effect import Close, Effect, Send, Verify
+from netd.protocols.room.effect import Broadcast, Close, Effect, Send, Verify
 from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.room import Room
 from netd.protocols.room.setting import Account, Limits, Settings
@@ -43,6 +44,7 @@ class ChatService:
         self._door = Door(loop, self._on_accept)
         self._admission: Admission | None = None
         self._verifier = Verifier(loop)
+        self._fanout = Fanout(loop)
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
         self._sweeping: Timer | None = None
@@ -99,11 +101,13 @@ class ChatService:
     def apply(self, effects: Iterable[Effect]) -> None:
         """Carry out what the room asks for."""
         for effect in effects:
+            if isinstance(effect, Broadcast):
+                self._fanout.add(effect)
+                continue
+            self._fanout.flush()
             if isinstance(effect, Send):
-                data, skip = effect.data, effect.skip
                 for member in effect.members:
-                    if member is not skip:
-                        member.write(data)
+                    member.write(effect.data)
             else:
                 self._apply_rare(effect)
 
@@ -117,6 +121,7 @@ class ChatService:
         """Put a client out, telling it and the others why."""
         if client.closing_since is None:
             self._counts[reason.lower().replace(" ", "_")] += 1
+            self._fanout.flush()
             client.stream.write(f"ERROR :Closing link: ({reason})\r\n".encode())
             self.say_goodbye(client, reason)
 

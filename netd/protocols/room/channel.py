@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,9 @@ from netd.protocols.room.member import Member
 
 PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
 LISTS: Final = "beI"
+
+
+Audience = Mapping[int, Sequence[Member]]  # by the tags they are sent: each form is made once
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Channel:
         self.invited: set[Member] = set()
         self.history: deque[Message] = deque(maxlen=history_lines)
         self.is_kept = False
-        self._audience: Mapping[int, list[Member]] | None = None
+        self._audience: Audience | None = None
 
     @property
     def is_secret(self) -> bool:
@@ -72,8 +75,8 @@ class Channel:
         """Forget the audience's grouping: somebody's capabilities changed."""
         self._audience = None
 
-    def audience(self) -> Mapping[int, list[Member]]:
-        """The members by the tags they are sent, so that each form is made once."""
+    def audience(self) -> Audience:
+        """The members as they are now; another object as soon as they change."""
         if self._audience is None:
             groups: dict[int, list[Member]] = {}
             for member in self.members:

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from netd.protocols.room.channel import Audience
+from netd.protocols.room.envelope import Envelope
 from netd.protocols.room.member import Member
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Give these bytes to each of the members but `skip`."""
+    """Give these bytes to each of the members."""
 
     members: Iterable[Member]
     data: bytes
-    skip: Member | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Give a channel's audience a line, in the form each group of it takes, but not to `skip`.
+
+    The audience is the same object as long as it is the same.
+    """
+
+    audience: Audience
+    envelope: Envelope
+    skip: Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +52,4 @@ class Rehash:
     """An operator wants files such as the accounts' read again."""
 
 
-Effect = Send | Close | Verify | Rehash
+Effect = Send | Broadcast | Close | Verify | Rehash

@@ -1,0 +1,45 @@
+"""Carries what is said in a channel to its members, once a turn.
+
+Lines to one audience are joined before they are handed out, so a member costs one write a
+turn, however many spoke. Order holds: whatever else is to be sent is sent after `flush`.
+"""
+
+from __future__ import annotations
+
+from netd.protocols.room.channel import Audience
+from netd.protocols.room.effect import Broadcast
+from netd.runtime.loop import Loop
+
+
+class Fanout:
+    """Lines of one audience, gathered until the turn's end or somebody else's line."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._audience: Audience | None = None
+        self._lines: list[Broadcast] = []
+
+    def add(self, line: Broadcast) -> None:
+        """Gather one more line; the audience must be the same object to be the same."""
+        if line.audience is not self._audience:
+            self.flush()
+            self._audience = line.audience
+            self._loop.defer(self.flush)
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        """Hand out what was gathered."""
+        if self._audience is None:
+            return
+        audience, lines = self._audience, self._lines
+        self._audience, self._lines = None, []
+        skipping = {line.skip for line in lines}
+        for tag_caps, members in audience.items():
+            forms = [line.envelope.bytes_for(tag_caps) for line in lines]
+            whole = b"".join(forms)
+            for member in members:
+                if member not in skipping:
+                    member.write(whole)
+                    continue
+                own = zip(lines, forms, strict=True)
+                member.write(b"".join([form for line, form in own if line.skip is not member]))
