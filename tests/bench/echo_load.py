@@ -1,0 +1,105 @@
+"""Loads an echo service: each client is a blocking process, so none waits for another's turn."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+from netd.runtime import process
+
+PIECE = bytes(range(64))
+_CHUNK_BYTES = 2**20
+_PATIENCE_S = 0.2  # then a datagram is taken for lost
+
+Client = Callable[[int, float], float]
+"""Loads a port of 127.0.0.1 until a deadline (time.monotonic); gives how much it did."""
+
+
+def crowd(client: Client, size: int) -> Callable[[int, float], float]:
+    """A Work's load: so many clients at once; what they did together, each second."""
+
+    def load(port: int, seconds: float) -> float:
+        started = time.monotonic()
+        outlet, inlet = os.pipe()
+
+        def main() -> None:
+            os.write(inlet, struct.pack("d", client(port, started + seconds)))
+
+        clients = [process.spawn(main, keep=[inlet]) for _ in range(size)]
+        os.close(inlet)
+        with open(outlet, "rb") as reports:
+            done: float = sum(value for (value,) in struct.iter_unpack("d", reports.read()))
+        elapsed = time.monotonic() - started
+        for each in clients:
+            os.waitid(os.P_PIDFD, each.pidfd, os.WEXITED | os.WNOWAIT)
+            assert each.reap() == process.Exit(0, by_signal=False), "a client failed"
+        return done / elapsed
+
+    return load
+
+
+def connect_anew(port: int, deadline: float) -> float:
+    """Connect, send a piece, read it back, close; connections."""
+    connections = 0
+    while time.monotonic() < deadline:
+        with socket.socket() as sock:
+            sock.connect(("127.0.0.1", port))
+            sock.send(PIECE)
+            connections += sock.recv(len(PIECE)) == PIECE
+    return connections
+
+
+def ping(port: int, deadline: float) -> float:
+    """Send a piece and read it back, on one connection; exchanges."""
+    exchanges = 0
+    buffer = bytearray(len(PIECE))
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        send, receive = sock.send, sock.recv_into
+        while time.monotonic() < deadline:
+            send(PIECE)
+            exchanges += receive(buffer) == len(PIECE)
+    assert not exchanges or buffer == PIECE
+    return exchanges
+
+
+def ping_datagrams(port: int, deadline: float) -> float:
+    """Send a datagram and await its like; exchanges."""
+    exchanges = 0
+    buffer = bytearray(len(PIECE))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", port))
+        sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, int(_PATIENCE_S * 1e6))
+        )
+        send, receive = sock.send, sock.recv_into
+        while time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
+                send(PIECE)
+                exchanges += receive(buffer) == len(PIECE)
+    return exchanges
+
+
+def stream(port: int, deadline: float) -> float:
+    """Send as much as fits while reading it back; megabytes that came back."""
+    received = 0
+    buffer = bytearray(_CHUNK_BYTES)
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+
+        def send() -> None:
+            chunk = bytes(_CHUNK_BYTES)
+            while time.monotonic() < deadline:
+                sock.sendall(chunk)
+            sock.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        while size := sock.recv_into(buffer):
+            received += size
+        sender.join()
+    return received / 1e6

@@ -1,0 +1,62 @@
+"""The textbook's echo servers: socketserver's mix-ins; `forking|threading tcp|udp PORT`."""
+
+from __future__ import annotations
+
+import socketserver
+import sys
+
+
+class Echo(socketserver.BaseRequestHandler):
+    """Sends back what comes until the peer's end-of-file."""
+
+    def handle(self) -> None:
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+
+
+class DatagramEcho(socketserver.BaseRequestHandler):
+    """Sends one datagram back."""
+
+    def handle(self) -> None:
+        data, sock = self.request
+        sock.sendto(data, self.client_address)
+
+
+class ForkingTCP(socketserver.ForkingMixIn, socketserver.TCPServer):
+    """A process for each connection."""
+
+    request_queue_size = 1024
+    max_children = 1000
+
+
+class ThreadingTCP(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A thread for each connection."""
+
+    request_queue_size = 1024
+
+
+class ForkingUDP(socketserver.ForkingMixIn, socketserver.UDPServer):
+    """A process for each datagram."""
+
+
+class ThreadingUDP(socketserver.ThreadingMixIn, socketserver.UDPServer):
+    """A thread for each datagram."""
+
+
+SERVERS = {
+    ("forking", "tcp"): (ForkingTCP, Echo),
+    ("threading", "tcp"): (ThreadingTCP, Echo),
+    ("forking", "udp"): (ForkingUDP, DatagramEcho),
+    ("threading", "udp"): (ThreadingUDP, DatagramEcho),
+}
+
+
+def main(concurrency: str, transport: str, port: int) -> None:
+    """Serve until killed."""
+    server, handler = SERVERS[concurrency, transport]
+    with server(("127.0.0.1", port), handler) as service:
+        service.serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
