@@ -9,7 +9,6 @@ way of a request the table knows is `on_ready` alone: recv, look-up, send.
 from __future__ import annotations
 
 import errno
-import socket
 from enum import Enum
 from typing import Final, Protocol
 
@@ -17,6 +16,7 @@ from netd.errors import RemoteProtocolError
 from netd.listeners.http.answer import Part, Ready
 from netd.listeners.http.output import Output, TruncatedError
 from netd.listeners.http.server import Server
+from netd.listeners.http.transport import Transport
 from netd.protocols.http.connection import Connection as Reader
 from netd.protocols.http.connection import Phase
 from netd.protocols.http.event import Data, End, Request
@@ -39,6 +39,7 @@ _GONE: Final = frozenset(
 class Stage(Enum):
     """What a connection waits for, which is what its deadline is about."""
 
+    HANDSHAKE = "the peer's part of the TLS handshake"
     IDLE = "a request"
     HEAD = "the rest of a head"
     BODY = "the rest of a body"
@@ -62,15 +63,15 @@ class Connection:
 
     __slots__ = (
         *("_body", "_ends", "_fd", "_head", "_loop", "_output", "_owner", "_reader", "_recv"),
-        *("_request", "_send", "_server", "_sock", "_stage", "_watching", "deadline", "host"),
+        *("_request", "_send", "_server", "_stage", "_transport", "_watching", "deadline", "host"),
         "is_fresh",
     )
 
-    def __init__(self, owner: Owner, sock: socket.socket, host: str) -> None:
+    def __init__(self, owner: Owner, fd: int, transport: Transport, host: str) -> None:
         self._owner, self._loop, self._server = owner, owner.loop, owner.server
-        self._sock = sock
-        self._fd = sock.fileno()
-        self._recv, self._send = sock.recv, sock.send
+        self._fd = fd
+        self._transport = transport
+        self._recv, self._send = transport.recv, transport.send
         self.host = host
         self.is_fresh = True
         """True until a first request has been answered."""
@@ -86,6 +87,8 @@ class Connection:
 
     def start(self) -> None:
         """Serve; what has come with the connection is read at once."""
+        if not self._shake_hands():
+            return
         self.on_ready(READ)
         if self._stage is not Stage.CLOSED:
             self._watch()
@@ -94,6 +97,8 @@ class Connection:
         """Take what has come, or send on; the loop's callback."""
         if self._stage is Stage.SENDING:
             self._run()
+            return
+        if self._stage is Stage.HANDSHAKE and not self._shake_hands():
             return
         try:
             data = self._recv(_READ_BYTES)
@@ -110,6 +115,23 @@ class Connection:
             self._take(data)
         else:
             self._take_end()
+
+    def _shake_hands(self) -> bool:
+        """Whether the connection is ready for requests; else what it waits for is watched."""
+        try:
+            mask = self._transport.shake_hands()
+        except OSError as error:
+            self._server.handshake_failures += 1
+            self._lose(error)
+            return False
+        if mask:
+            self._stage = Stage.HANDSHAKE
+            self._watch(mask)
+            return False
+        if self._stage is Stage.HANDSHAKE:
+            self._stage = Stage.IDLE
+            self._watch()
+        return True
 
     def _send_ready(self, ready: Ready) -> None:
         try:
@@ -138,7 +160,7 @@ class Connection:
             self._refuse(408)
             self._run()
         else:
-            self._server.timeouts += self._stage is Stage.SENDING
+            self._server.timeouts += self._stage in (Stage.SENDING, Stage.HANDSHAKE)
             self.close()
 
     def wind_up(self) -> None:
@@ -160,7 +182,7 @@ class Connection:
             self._loop.forget(self._fd)
         if self._output is not None:
             self._output.close()
-        self._sock.close()
+        self._transport.close()
         self._owner.on_closed(self)
 
     def _take(self, data: bytes) -> None:
@@ -266,7 +288,7 @@ class Connection:
 
     def _queue(self, part: Part) -> None:
         if self._output is None:
-            self._output = Output(self._sock)
+            self._output = Output(self._transport)
         self._output.append(part)
 
     def _send_some(self) -> bool:
@@ -331,20 +353,24 @@ class Connection:
         Where the peer may still be sending, closing at once would have the kernel reset the
         connection under the answer: then only our side is ended, and what comes is discarded.
         """
-        if self._reader is None or self._reader.is_between_requests:
+        is_quiet = self._reader is None or self._reader.is_between_requests
+        if is_quiet and not self._transport.says_farewell:
             self.close()
             return
         try:
-            self._sock.shutdown(socket.SHUT_WR)
+            self._transport.end()
         except OSError as error:
             self._lose(error)
+            return
+        if is_quiet:
+            self.close()
             return
         self._stage = Stage.LINGERING
         self.deadline = self._loop.now + _LINGER_S
         self._watch()
 
-    def _watch(self) -> None:
-        mask = WRITE if self._stage is Stage.SENDING else READ
+    def _watch(self, mask: int = 0) -> None:
+        mask = mask or (WRITE if self._stage is Stage.SENDING else READ)
         if not self._watching:
             self._loop.watch(self._fd, mask, self.on_ready)
         else:

@@ -87,6 +87,16 @@ class RouteOptions(Frozen):
         return self.match == "prefix" or (not self.match and self.directory is not None)
 
 
+class TlsOptions(Frozen):
+    """`[listeners.NAME.tls]`: serve under TLS 1.2 and 1.3."""
+
+    certificate: str
+    """The PEM file of the certificate and those that lead to its root."""
+
+    key: str = ""
+    """The PEM file of its private key; empty if that is in the certificate's file."""
+
+
 class HttpOptions(ListenerOptions):
     """An HTTP/1.1 server: text, files and redirects, by path."""
 
@@ -95,6 +105,9 @@ class HttpOptions(ListenerOptions):
 
     routes: tuple[RouteOptions, ...] = ()
     """What is served where; none named means a page that says netd works."""
+
+    tls: TlsOptions | None = None
+    """Serve under TLS; the files are read again when they change."""
 
     header_timeout: Annotated[Duration, Field(gt=0)] = 10.0
     """How long a client may take to send a request's whole head."""

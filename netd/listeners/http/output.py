@@ -8,6 +8,7 @@ from collections import deque
 from typing import Final
 
 from netd.listeners.http.answer import FilePart, Part
+from netd.listeners.http.transport import Transport
 
 _SENDFILE_BYTES: Final = 1 << 20  # one connection's share of a turn
 
@@ -19,10 +20,10 @@ class TruncatedError(Exception):
 class Output:
     """A queue of parts, sent in order as far as the socket takes them."""
 
-    __slots__ = ("_parts", "_sock", "sent_bytes", "unsent_bytes")
+    __slots__ = ("_parts", "_transport", "sent_bytes", "unsent_bytes")
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._parts: deque[Part] = deque()
         self.unsent_bytes = 0
         """What waits in memory; parts of files do not count."""
@@ -67,7 +68,7 @@ class Output:
             self._parts.popleft()
         data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
         try:
-            sent = self._sock.send(data, socket.MSG_MORE if self._parts else 0)
+            sent = self._transport.send(data, socket.MSG_MORE if self._parts else 0)
         except BlockingIOError:
             self._parts.appendleft(data)
             raise
@@ -78,7 +79,7 @@ class Output:
 
     def _send_file(self, part: FilePart) -> bool:
         count = min(part.count, _SENDFILE_BYTES)
-        sent = os.sendfile(self._sock.fileno(), part.fd, part.offset, count)
+        sent = self._transport.send_file(part.fd, part.offset, count)
         if not sent:
             raise TruncatedError
         self.sent_bytes += sent

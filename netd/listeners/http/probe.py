@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import time
 from typing import Final
 
@@ -22,9 +23,9 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
     Any answer below 500 shows a listener that is well: not every site has a page at its root.
     """
     began = time.monotonic()
-    with _connect(address, timeout_s) as sock:
-        sock.sendall(_HEAD)
-        answer = sock.recv(4096)
+    answer = _ask(address, timeout_s, is_tls=False)
+    if not answer.startswith(b"HTTP/"):
+        answer = _ask(address, timeout_s, is_tls=True)
     took_ms = (time.monotonic() - began) * 1000
     match = _STATUS.match(answer)
     if match is None:
@@ -33,6 +34,23 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
     if match[2] == b"5":
         raise NetdError(said)
     return said
+
+
+def _ask(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
+    """The beginning of an answer; nothing where the listener speaks only the other way."""
+    with _connect(address, timeout_s) as sock:
+        if not is_tls:
+            sock.sendall(_HEAD)
+            try:
+                return sock.recv(4096)
+            except ConnectionResetError:
+                return b""
+        context = ssl.create_default_context()
+        context.check_hostname = False  # the question is whether it answers, not who it is
+        context.verify_mode = ssl.CERT_NONE
+        with context.wrap_socket(sock) as secured:
+            secured.sendall(_HEAD)
+            return secured.recv(4096)
 
 
 def _connect(address: Address, timeout_s: float) -> socket.socket:

@@ -21,6 +21,7 @@ class Server:
         self.is_closing = False
         """True once the worker drains: every answer then ends its connection."""
         self.requests = self.ready_hits = self.refusals = self.timeouts = self.truncated = 0
+        self.handshake_failures = 0
         self.bytes_in = self.bytes_out = 0
         self.tick_date()
         self.configure(options)

@@ -11,16 +11,18 @@ from typing import Final
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
+from netd.listeners.http.certificate import Certificate
 from netd.listeners.http.connection import Connection
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.server import Server
+from netd.listeners.http.transport import Plain, Tls
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
 
 _ACCEPTS: Final = 64  # in one turn from one socket, so that the open connections have theirs
 _PAUSE_S: Final = 0.1
 _SHORT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_CACHE_AGING_S: Final = 10.0
+_UPKEEP_S: Final = 5.0
 
 log = logging.getLogger("netd")
 
@@ -39,11 +41,12 @@ class HttpService:
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
+        self._certificate = Certificate(options.tls) if options.tls else None
         if self._sweep is None:
             self.server = Server(options)
             self._admission = Admission(options)
             self._tick_date()
-            self.loop.call_every(_CACHE_AGING_S, self._age_cache)
+            self.loop.call_every(_UPKEEP_S, self._keep_up)
         else:
             self.server.configure(options)
             self._admission.reconfigure(options)
@@ -75,6 +78,7 @@ class HttpService:
             "refused_requests": server.refusals,
             "timeouts": server.timeouts,
             "truncated": server.truncated,
+            "handshake_failures": server.handshake_failures,
             "accept_failures": self._accept_failures,
         }
 
@@ -118,7 +122,14 @@ class HttpService:
         if self._admission.admit(host) is not None:
             sock.close()
             return
-        connection = Connection(self, sock, host)
+        fd = sock.fileno()
+        try:
+            transport = Tls(sock, self._certificate.context) if self._certificate else Plain(sock)
+        except OSError:  # wrapping asks who the peer is, and it has gone
+            sock.close()
+            self._admission.release(host)
+            return
+        connection = Connection(self, fd, transport, host)
         self._connections.add(connection)
         connection.start()
 
@@ -143,8 +154,10 @@ class HttpService:
         for connection in [each for each in self._connections if each.deadline < now]:
             connection.expire()
 
-    def _age_cache(self) -> None:
+    def _keep_up(self) -> None:
         self.server.cache.age()
+        if self._certificate is not None:
+            self._certificate.refresh()
 
     def _tick_date(self) -> None:
         self.loop.call_later(self.server.tick_date(), self._tick_date)

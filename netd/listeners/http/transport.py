@@ -1,0 +1,123 @@
+"""A client's socket, plain or under TLS, with one set of calls and one set of errors.
+
+Both raise BlockingIOError where they must wait and an OSError with an errno where the peer is
+gone. Neither knows what is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+from typing import Final, Protocol
+
+from netd.runtime.poller import READ, WRITE
+
+_CHUNK_BYTES: Final = 65536
+
+
+class Transport(Protocol):
+    """What a connection needs of its socket."""
+
+    says_farewell: bool
+    """Whether `end` is owed to the peer before every close."""
+
+    def recv(self, max_bytes: int, /) -> bytes:
+        """What has come; empty at the peer's end."""
+
+    def send(self, data: bytes, flags: int = 0, /) -> int:
+        """Send some of it."""
+
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        """Send some of a file; 0 where the file ends before `offset`."""
+
+    def shake_hands(self) -> int:
+        """Go on with what comes before the first byte; what to wait for, 0 once it is over."""
+
+    def end(self) -> None:
+        """Tell the peer that nothing more is sent."""
+
+    def close(self) -> None:
+        """Give back the socket."""
+
+
+class Plain:
+    """TCP or Unix, as it is; the hot calls are the socket's own."""
+
+    says_farewell = False
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.recv = sock.recv
+        self.send = sock.send
+        self.close = sock.close
+
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        return os.sendfile(self._sock.fileno(), fd, offset, count)
+
+    def shake_hands(self) -> int:
+        return 0
+
+    def end(self) -> None:
+        self._sock.shutdown(socket.SHUT_WR)
+
+
+class Tls:
+    """TLS on top; a call that is to be made again must be given the same bytes first."""
+
+    says_farewell = True
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        """Take over a connected socket. OSError where the peer has gone already."""
+        self._sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        self.close = self._sock.close
+
+    def recv(self, max_bytes: int, /) -> bytes:
+        try:
+            return self._sock.recv(max_bytes)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+        except ssl.SSLError as error:
+            raise _gone(error) from error
+
+    def send(self, data: bytes, _flags: int = 0, /) -> int:
+        try:
+            return self._sock.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+        except ssl.SSLError as error:
+            raise _gone(error) from error
+
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        data = os.pread(fd, min(count, _CHUNK_BYTES), offset)
+        return self.send(data) if data else 0
+
+    def shake_hands(self) -> int:
+        try:
+            self._sock.do_handshake()
+        except ssl.SSLWantReadError:
+            return READ
+        except ssl.SSLWantWriteError:
+            return WRITE
+        except ssl.SSLError as error:
+            raise _gone(error) from error
+        return 0
+
+    def end(self) -> None:
+        with contextlib.suppress(ssl.SSLError):  # our word goes out; theirs is not waited for
+            self._sock.unwrap()
+
+
+def open_context(certificate: str, key: str) -> ssl.SSLContext:
+    """TLS 1.2 and 1.3 with this certificate chain. Raises OSError, ssl.SSLError among them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key or None)
+    return context
+
+
+def _gone(error: ssl.SSLError) -> OSError:
+    return ConnectionResetError(errno.ECONNRESET, str(error))

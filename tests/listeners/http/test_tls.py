@@ -1,0 +1,103 @@
+"""HTTP under TLS, with certificates made for the occasion."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netd.listeners.http import KIND
+from tests.support import WorkerUnderTest, read_all, wait_until
+
+LOOPBACK = ["tcp://127.0.0.1:0"]
+
+
+def make_certificate(directory: Path, name: str) -> dict[str, str]:
+    """A self-signed certificate for `name`."""
+    key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return {"certificate": str(certificate), "key": str(key)}
+
+
+def options(directory: Path, tls: dict[str, str]) -> dict[str, object]:
+    routes = [{"path": "/hello", "text": "hi"}, {"path": "/", "directory": str(directory)}]
+    return {"routes": routes, "tls": tls, "header_timeout": "500ms"}
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[WorkerUnderTest]:
+    tls = make_certificate(tmp_path, "one.test")
+    started = WorkerUnderTest(KIND, options(tmp_path, tls), LOOPBACK)
+    yield started
+    started.close()
+
+
+def secure(sock: socket.socket, ca: Path, name: str) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=str(ca))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context.wrap_socket(sock, server_hostname=name)
+
+
+def test_requests_are_answered(worker: WorkerUnderTest, tmp_path: Path) -> None:
+    content = os.urandom(2_000_000)
+    (tmp_path / "big").write_bytes(content)
+    with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:
+        assert sock.selected_alpn_protocol() == "http/1.1"
+        for _ in range(3):
+            sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sock.recv(65536).endswith(b"hi")
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_all(sock).endswith(content)  # an end without close_notify would raise
+
+
+def test_a_changed_certificate_is_read_again(worker: WorkerUnderTest, tmp_path: Path) -> None:
+    tls = make_certificate(tmp_path, "two.test")
+    for old in ("one.test.pem", "one.test.key"):
+        os.replace(tmp_path / old.replace("one", "two"), tmp_path / old)
+
+    def serves_the_new() -> bool:
+        try:
+            secure(worker.connect(), tmp_path / "one.test.pem", "two.test").close()
+        except ssl.SSLCertVerificationError:
+            return False
+        return True
+
+    wait_until(serves_the_new, "the new certificate")
+    assert not Path(tls["key"]).exists()
+
+
+def test_who_does_not_shake_hands_is_cut(worker: WorkerUnderTest) -> None:
+    with worker.connect() as silent, worker.connect() as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        worker.await_counters(lambda c: c["handshake_failures"] == 1)
+        assert silent.recv(1) == b""
+        assert worker.await_counters(lambda c: c["connections"] == 0)["timeouts"] == 1
+
+
+def test_probe_finds_out_that_it_is_tls(worker: WorkerUnderTest) -> None:
+    assert KIND.probe("web", worker.address(), 5).startswith("404 Not Found in ")
+
+
+def test_a_bad_certificate_is_found_by_check_and_refused(
+    worker: WorkerUnderTest, tmp_path: Path
+) -> None:
+    bad = options(tmp_path, {"certificate": str(tmp_path / "none.pem")})
+    model = KIND.options.model_validate({"kind": "http", "address": LOOPBACK, **bad})
+    assert [each.key for each in KIND.check(model)] == ["tls.certificate"]
+    assert "none.pem" in str(worker.ask_configure(bad))
+    with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:
+        sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(65536).endswith(b"hi")
