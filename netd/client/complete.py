@@ -7,6 +7,26 @@ from netd.client.typed import COMMANDS
 from netd.protocols.irc import fold
 
 
+class TabCycle:
+    """Pressing tab again offers the next; typing anything else starts anew."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._head = ""
+        self._offers: list[str] = []
+        self._index = 0
+
+    def press(self, before_cursor: str, step: int = 1) -> str:
+        """What stands before the cursor after the key; `step` is -1 for shift-tab."""
+        if len(self._offers) > 1 and before_cursor == self._head + self._offers[self._index]:
+            self._index = (self._index + step) % len(self._offers)
+        else:
+            word, self._offers = complete(self._state, before_cursor)
+            self._head = before_cursor.removesuffix(word)
+            self._index = 0 if step > 0 else -1 % max(1, len(self._offers))
+        return self._head + self._offers[self._index] if self._offers else before_cursor
+
+
 def complete(state: State, before_cursor: str) -> tuple[str, list[str]]:
     """The word being typed, and what could stand in its place, the likeliest first."""
     head, _, word = before_cursor.rpartition(" ")

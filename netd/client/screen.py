@@ -6,16 +6,15 @@ The only module that knows prompt_toolkit; it is imported only when there is a t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from netd.client.complete import complete
+from netd.client.complete import TabCycle
 from netd.client.state import State
 
 _HINT = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
@@ -33,11 +32,10 @@ class Screen:
     ) -> None:
         self._on_line, self._on_leave = on_line, on_leave
         self._is_interrupted = False
+        self._tabs = TabCycle(state)
         self._prompt: PromptSession[str] = PromptSession(
             prompt,
             history=InMemoryHistory(),
-            completer=_Completer(state),
-            complete_while_typing=False,
             key_bindings=self._bindings(),
             erase_when_done=True,
         )
@@ -67,12 +65,11 @@ class Screen:
         bindings.add("c-c")(self._interrupt)
         bindings.add("c-d")(self._end)
         bindings.add("tab")(self._tab)
+        bindings.add("s-tab")(self._back_tab)
         return bindings
 
     def _enter(self, event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        if buffer.complete_state is not None:
-            buffer.complete_state = None
         line = buffer.text
         buffer.append_to_history()
         buffer.reset()
@@ -95,23 +92,15 @@ class Screen:
             self._on_leave()
 
     def _tab(self, event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if buffer.complete_state is not None:
-            buffer.complete_next()
-        else:
-            buffer.start_completion(select_first=True)
+        self._complete(event, 1)
+
+    def _back_tab(self, event: KeyPressEvent) -> None:
+        self._complete(event, -1)
+
+    def _complete(self, event: KeyPressEvent, step: int) -> None:
+        document = event.current_buffer.document
+        before = self._tabs.press(document.text_before_cursor, step)
+        event.current_buffer.document = Document(before + document.text_after_cursor, len(before))
 
     def _on_typed(self, _buffer: object) -> None:
         self._is_interrupted = False
-
-
-class _Completer(Completer):
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def get_completions(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> Iterable[Completion]:
-        del complete_event
-        word, offers = complete(self._state, document.text_before_cursor)
-        return [Completion(offer, -len(word), display=offer.strip()) for offer in offers]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from netd.client.complete import complete
+from netd.client.complete import TabCycle, complete
 from netd.client.session import Session
 from tests.client.feeding import feed, welcome
 
@@ -44,3 +44,20 @@ def test_commands_and_channels() -> None:
     assert offers(bob, "/part #L") == ["#lounge "]
     assert complete(bob.state, "/msg al") == ("al", ["alice "])
     assert offers(bob, "nobody-such") == []
+
+
+def test_tab_again_offers_the_next_and_around() -> None:
+    bob = crowded()
+    tabs = TabCycle(bob.state)
+    text = "hi a"
+    seen = [text := tabs.press(text) for _ in range(4)]
+    assert seen == ["hi alice ", "hi andy ", "hi anna ", "hi alice "]
+    assert tabs.press(text, -1) == "hi anna "
+
+
+def test_typing_on_starts_anew() -> None:
+    tabs = TabCycle(crowded().state)
+    assert tabs.press("/joi") == "/join "
+    assert tabs.press("/join ") == "/join alice "
+    assert tabs.press("an", -1) == "anna: "
+    assert tabs.press("zzz") == "zzz"
