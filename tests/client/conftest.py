@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,27 @@ from tests.support import PATIENCE_S, Daemon
 
 COMMAND = (sys.executable, "-c", "from netd.client.app import main; main()")
 
+LOUNGE = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n'
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def lounge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """netd with one chat listener that remembers nothing from one test to the next."""
+    daemon = Daemon(tmp_path_factory.mktemp("lounge"), f"{LOUNGE}history_lines = 0\n")
+    try:
+        daemon.await_ready()
+        yield daemon
+    finally:
+        daemon.process.kill()
+        daemon.process.wait()
+
+
 @pytest.fixture
-def lounge(start_daemon: StartDaemon) -> Daemon:
-    """netd with one chat listener."""
-    return start_daemon('[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n')
+def own_lounge(start_daemon: StartDaemon) -> Daemon:
+    """The same for a test that wants its history, or hurts it."""
+    return start_daemon(LOUNGE)
 
 
 @pytest.fixture

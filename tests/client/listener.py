@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from types import TracebackType
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 from netd.config.address import Address
 from netd.protocols.irc import Message, format_message, parse
 from netd.protocols.lines import LineFramer
-from tests.support import connect
+from tests.support import connect, read_all
 
 
 class Listener:
@@ -64,4 +65,8 @@ class Listener:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Leave, and wait until the server knows."""
+        with contextlib.suppress(ConnectionError):
+            self.send("QUIT")
+            read_all(self._sock)
         self._sock.close()

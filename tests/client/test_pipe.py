@@ -65,9 +65,9 @@ def test_a_line_goes_out_when_it_comes_not_at_the_end(lounge: Daemon, home: Path
         assert bot.wait(PATIENCE_S) == 0
 
 
-def test_it_comes_back_after_a_crash_and_loses_nothing(lounge: Daemon, home: Path) -> None:
+def test_it_comes_back_after_a_crash_and_loses_nothing(own_lounge: Daemon, home: Path) -> None:
     del home
-    address = lounge.address("lounge")
+    address = own_lounge.address("lounge")
     command = [*COMMAND, str(address), "--name", "logbot"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bot:
         assert bot.stdin is not None
@@ -75,7 +75,7 @@ def test_it_comes_back_after_a_crash_and_loses_nothing(lounge: Daemon, home: Pat
         with Listener(address) as ear:
             print("before", file=bot.stdin, flush=True)
             assert ear.hear(1) == ["before"]
-        os.kill(lounge.pids("lounge")[0], signal.SIGKILL)
+        os.kill(own_lounge.pids("lounge")[0], signal.SIGKILL)
         assert "trying again" in bot.stderr.readline()
         with Listener(address) as ear:
             print("after", file=bot.stdin, flush=True)

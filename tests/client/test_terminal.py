@@ -23,13 +23,23 @@ Start = Callable[..., "pexpect.spawn[str]"]
 @pytest.fixture
 def start_chat(lounge: Daemon, home: Path) -> Iterator[Start]:
     """Start netd-chat on a terminal of its own and wait until it is in the room."""
+    yield from start_on(lounge, home)
+
+
+@pytest.fixture
+def start_own_chat(own_lounge: Daemon, home: Path) -> Iterator[Start]:
+    """The same in the test's own daemon."""
+    yield from start_on(own_lounge, home)
+
+
+def start_on(daemon: Daemon, home: Path) -> Iterator[Start]:
     del home
     started: list[pexpect.spawn[str]] = []
 
     def start(*arguments: str, name: str = "bob", **environ: str) -> pexpect.spawn[str]:
         chat = pexpect.spawn(
             sys.executable,
-            [*COMMAND[1:], str(lounge.address("lounge")), "--name", name, *arguments],
+            [*COMMAND[1:], str(daemon.address("lounge")), "--name", name, *arguments],
             env={**os.environ, "TERM": "xterm-256color", **environ},
             encoding="utf-8",
             timeout=PATIENCE_S,
@@ -155,21 +165,21 @@ def test_no_color_is_honoured(lounge: Daemon, start_chat: Start) -> None:
         chat.expect_exact("<ear> bob: wake up")
 
 
-def test_a_crash_of_the_worker_is_survived(lounge: Daemon, start_chat: Start) -> None:
-    chat = start_chat()
-    os.kill(lounge.pids("lounge")[0], signal.SIGKILL)
+def test_a_crash_of_the_worker_is_survived(own_lounge: Daemon, start_own_chat: Start) -> None:
+    chat = start_own_chat()
+    os.kill(own_lounge.pids("lounge")[0], signal.SIGKILL)
     see(chat, "trying again")
     chat.send("kept meanwhile" + ENTER)
     see(chat, "connected again as bob")
     see(chat, "<bob> kept meanwhile")
 
 
-def test_what_was_missed_is_shown(lounge: Daemon, start_chat: Start) -> None:
-    with Listener(lounge.address("lounge")) as ear:
+def test_what_was_missed_is_shown(own_lounge: Daemon, start_own_chat: Start) -> None:
+    with Listener(own_lounge.address("lounge")) as ear:
         ear.say("before you came")
         ear.send("PING", "done")
         ear.await_message("PONG")
-        chat = start_chat()
+        chat = start_own_chat()
         see(chat, "1 earlier message")
         see(chat, "<ear> ")
         chat.expect("before you came")
