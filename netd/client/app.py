@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import io
 import os
 import selectors
+import signal
 import sys
 from collections.abc import Coroutine, Mapping
 from typing import Final, NoReturn, TypeVar
@@ -25,6 +27,7 @@ EX_DELIVERED: Final = 0
 EX_REFUSED: Final = 1
 EX_USAGE: Final = 2
 EX_NO_CONNECTION: Final = 3
+EX_PIPE: Final = 128 + signal.SIGPIPE  # as a shell tells it
 
 T = TypeVar("T")
 
@@ -41,15 +44,19 @@ def main() -> NoReturn:
         status = _complain(error, EX_NO_CONNECTION)
     except BrokenPipeError:  # the reader of our output has gone, as in `netd-chat --json | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = EX_DELIVERED
+        status = EX_PIPE
     except KeyboardInterrupt:
         status = EX_DELIVERED
     sys.exit(status)
 
 
 def _run(argv: list[str], environ: Mapping[str, str]) -> int:
-    is_terminal = sys.stdin.isatty()
+    is_terminal = sys.stdin is not None and sys.stdin.isatty()
     settings = read(argv, environ, _login(), at_terminal=is_terminal)
+    if settings.text is None and sys.stdin is None:
+        raise UsageError("standard input is closed; give a text with --send")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a locale without our letters stops nobody
     if settings.text is not None or not is_terminal:
         return _loop(_pipe(settings))
     _loop(_terminal(settings, environ))

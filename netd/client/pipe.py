@@ -105,7 +105,8 @@ class Pipe:
             case Refused(text, _, target):
                 self._was_refused = True
                 _complain(text)
-                if fold(target) == fold(self._channel) and not self._entered.is_set():
+                is_out = self._channel not in self._session.state.roster
+                if is_out and fold(target) == fold(self._channel):
                     self._talk.leave()
             case Lost(text):
                 _complain(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.document import Document
@@ -16,8 +17,10 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from netd.client.complete import TabCycle
 from netd.client.state import State
+from netd.client.wrap import wrap
 
-_HINT = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
+_INDENT: Final = len("12:30 ")
+_HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
 
 
 class Screen:
@@ -37,6 +40,7 @@ class Screen:
             prompt,
             history=InMemoryHistory(),
             key_bindings=self._bindings(),
+            enable_suspend=True,
             erase_when_done=True,
         )
         self._prompt.default_buffer.on_text_changed += self._on_typed
@@ -48,7 +52,9 @@ class Screen:
 
     def show(self, lines: Sequence[str]) -> None:
         """Print above the line being typed, which stays as it is."""
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        width = self._prompt.output.get_size().columns
+        wrapped = [piece for line in lines for piece in wrap(line, width, _INDENT)]
+        sys.stdout.write("".join(f"{piece}\n" for piece in wrapped))
 
     def stop(self) -> None:
         """Give the terminal back."""

@@ -20,6 +20,7 @@ from netd.client.wording import Wording
 if TYPE_CHECKING:
     from netd.client.screen import Screen
 
+_STOP_S: Final = 0.5
 _BELL: Final = "\a"
 _HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
 
@@ -30,15 +31,15 @@ class PlainLines:
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
         self._is_interrupted = False
+        self._running: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Read lines until the end, which is Ctrl-D."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        self._running = asyncio.current_task()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
         async for line in read_lines(sys.stdin.fileno()):
             self._is_interrupted = False
             self._talk.type(line)
-        self._talk.leave()
 
     def show(self, lines: Sequence[str]) -> None:
         """Print."""
@@ -49,7 +50,9 @@ class PlainLines:
         """There is no prompt: it would stand between the lines that come in."""
 
     def stop(self) -> None:
-        """Nothing was changed about the terminal."""
+        """Read no more."""
+        if self._running is not None:
+            self._running.cancel()
 
     def _interrupt(self) -> None:
         if self._is_interrupted:
@@ -80,10 +83,15 @@ class Terminal:
         try:
             await self._talk.run()
         finally:
-            self._surface.stop()
-            if not self._can_draw:
-                editing.cancel()
-            await asyncio.gather(editing, return_exceptions=True)
+            await self._stop(editing)
+
+    async def _stop(self, editing: asyncio.Task[None]) -> None:
+        self._surface.stop()
+        await asyncio.wait({editing}, timeout=_STOP_S)
+        editing.cancel()  # in case it was only about to begin
+        (fault,) = await asyncio.gather(editing, return_exceptions=True)
+        if isinstance(fault, Exception):
+            raise fault
 
     def _new_surface(self) -> PlainLines | Screen:
         if not self._can_draw:
