@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from netd.listeners.base import Kind
 from tests.support import Daemon, WorkerUnderTest
+
+settings.register_profile("netd", deadline=None)  # a busy machine is no fault
+settings.load_profile("netd")
 
 StartWorker = Callable[..., WorkerUnderTest]
 StartDaemon = Callable[..., Daemon]

@@ -30,10 +30,10 @@ from netd.protocols.link import (
 )
 from netd.runtime import process
 from netd.runtime.channel import Channel, ChannelClosedError
+from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ, WRITE
 
-_log = logging.getLogger("netd")
 _PRESENT_NUMBERS = frozenset({"connections"})  # counters that are not totals
 
 Sockets = Sequence[tuple[Address, socket.socket]]
@@ -72,6 +72,7 @@ class Worker:
         self.started_at = self.heard_at = loop.now
         self._loop = loop
         self._watcher = watcher
+        self._log = logging.LoggerAdapter(logging.getLogger("netd"), {"listener": name})
         self._policy = RestartPolicy()
         self._process: process.Process | None = None
         self._channel: Channel | None = None
@@ -126,7 +127,9 @@ class Worker:
         silence_s = self._loop.now - self.heard_at
         if self._process is not None and silence_s > timeout_s:
             self.last_error = f"no heartbeat for {silence_s:.0f} s"
-            _log.error("%s: worker %d gave %s; killing it", self.name, self.pid, self.last_error)
+            self._log.error(
+                "%s: worker %d gave %s; killing it", self.name, self.pid, self.last_error
+            )
             self.kill()
 
     def _spawn(self) -> None:
@@ -147,6 +150,7 @@ class Worker:
 
     def _serve(self, channel: Channel) -> None:
         process.rename(f"netd: {self.name}")
+        name_listener(self.name)
         serve(self.kind, channel)
 
     def _ask(self) -> None:
@@ -240,7 +244,9 @@ class Worker:
     def _after_crash(self, pid: int, how: str) -> None:
         self.last_error = self.last_error or how
         delay_s = self._policy.delay_after_exit(self._loop.now, random.random())  # noqa: S311
-        _log.error("%s: worker %d ended (%s); next start in %.1f s", self.name, pid, how, delay_s)
+        self._log.error(
+            "%s: worker %d ended (%s); next start in %.1f s", self.name, pid, how, delay_s
+        )
         self._restart = self._loop.call_later(delay_s, self._start_again)
         if self._asked:
             self._fail(f"worker {pid} ended: {how}")
@@ -251,7 +257,7 @@ class Worker:
         try:
             self._spawn()
         except OSError as error:
-            _log.error("%s: cannot start a worker: %s", self.name, error.strerror)
+            self._log.error("%s: cannot start a worker: %s", self.name, error.strerror)
             self._step(Event.EXITED)
             delay_s = self._policy.delay_after_exit(self._loop.now, random.random())  # noqa: S311
             self._restart = self._loop.call_later(max(delay_s, 1.0), self._start_again)

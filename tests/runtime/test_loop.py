@@ -86,7 +86,12 @@ def test_a_repeating_timer_goes_on_until_it_is_cancelled(loop: Loop) -> None:
 
 def test_deferred_work_runs_at_the_end_of_the_turn_also_when_it_defers_more(loop: Loop) -> None:
     order: list[str] = []
-    loop.defer(lambda: (order.append("a"), loop.defer(lambda: order.append("b"))))
+
+    def first() -> None:
+        order.append("a")
+        loop.defer(lambda: order.append("b"))
+
+    loop.defer(first)
     loop.turn()
     assert order == ["a", "b"]
     loop.close()

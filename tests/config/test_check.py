@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from netd.config.check import check_files, with_lines
+from netd.config.control import control_to_ask, control_to_open
+from netd.config.load import read_config
+from netd.errors import Problem
+from netd.listeners.kinds import KINDS
+from netd.supervisor.preflight import check_ports
+
+
+def write(directory: Path, text: str) -> str:
+    path = directory / "netd.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_missing_directories_are_found(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        f'[listeners.web]\nkind = "http"\naddress = ["tcp://127.0.0.1:0",\n"unix://{tmp_path}/no/s"]\n'
+        f'[[listeners.web.routes]]\npath = "/"\ndirectory = "{tmp_path}/none"\n',
+    )
+    found = check_files(read_config(path, KINDS), KINDS, path)
+    assert sorted((problem.key, problem.line) for problem in found) == [
+        ("listeners.web.address.1", 4),
+        ("listeners.web.routes.0.directory", 7),
+    ]
+    assert f"there is no directory {tmp_path}/no" in "".join(map(str, found))
+
+
+def test_taken_ports_are_found_and_those_of_the_daemon_are_not(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        path = write(
+            tmp_path,
+            f'[listeners.web]\nkind = "http"\naddress = ["tcp://127.0.0.1:0", "{address}"]\n',
+        )
+        config = read_config(path, KINDS)
+        [problem] = with_lines(check_ports(config, frozenset()), path)
+        assert str(problem) == (
+            f"{path}:3: listeners.web.address.1: {address}: address already in use"
+        )
+        assert check_ports(config, frozenset(config.listeners["web"].address)) == ()
+
+
+def test_a_trial_bind_leaves_no_socket_behind(tmp_path: Path) -> None:
+    path = write(tmp_path, f'[listeners.web]\nkind = "http"\naddress = "unix://{tmp_path}/s"\n')
+    assert check_ports(read_config(path, KINDS), frozenset()) == ()
+    assert not (tmp_path / "s").exists()
+
+
+WEB = '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:0"\n'
+
+
+@pytest.mark.parametrize("broken", ["", "[[[\n", "workers ="])
+def test_the_control_socket_is_found_also_through_a_broken_file(
+    tmp_path: Path, broken: str
+) -> None:
+    path = write(tmp_path, f'[netd]\ncontrol = "{tmp_path}/c"\n{WEB}{broken}')
+    assert control_to_ask(path) == f"{tmp_path}/c"
+
+
+def test_without_a_setting_the_users_own_daemon_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    own = tmp_path / "netd" / "control.sock"
+    path = write(tmp_path, WEB)
+    own.parent.mkdir()
+    own.touch()
+    assert control_to_ask(path) == str(own)
+    assert control_to_ask(str(tmp_path / "none.toml")) == str(own)
+    assert control_to_open(read_config(path, KINDS)) in (str(own), "/run/netd/control.sock")
+
+
+def test_a_problem_without_a_known_key_has_no_line(tmp_path: Path) -> None:
+    path = write(tmp_path, WEB)
+    assert with_lines([Problem("nowhere", "x")], path)[0].line == 0

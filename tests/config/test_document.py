@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from netd.config.document import default_text, effective_text, json_schema, keys
+from netd.config.load import parse_config
+from netd.config.model import DaemonOptions, needs_new_worker
+from netd.listeners.kinds import KINDS
+
+EVERYTHING = """
+[netd]
+drain_timeout = "1500ms"
+[listeners.a]
+kind = "echo"
+address = ["tcp://127.0.0.1:0", "udp://[::1]:0"]
+allow = ["10.0.0.0/8", "::1"]
+[listeners.b]
+kind = "chat"
+address = "unix:///run/netd/b.sock"
+[listeners.c]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+[[listeners.c.routes]]
+path = "/"
+text = "x"
+"""
+
+
+def uncommented(text: str) -> str:
+    """The default file with every key it shows in force."""
+    lines = [line for line in text.splitlines() if not line.endswith(" =")]
+    return "\n".join(re.sub(r"^# (\w+ = .*)$", r"\1", line) for line in lines)
+
+
+def test_the_default_text_is_a_configuration_with_every_default() -> None:
+    text = default_text(KINDS)
+    config = parse_config(text, "default", KINDS)
+    assert config.netd == DaemonOptions()
+    assert config == parse_config(uncommented(text), "default", KINDS)
+    assert list(config.listeners) == list(KINDS)
+
+
+def test_the_default_text_shows_and_explains_every_key() -> None:
+    text = default_text(KINDS)
+    for model in (DaemonOptions, *(kind.options for kind in KINDS.values())):
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name} is not documented"
+            assert re.search(rf"^(# )?{name} =", text, re.MULTILINE), name
+
+
+def test_the_effective_text_reads_back_the_same() -> None:
+    config = parse_config(EVERYTHING, "f", KINDS)
+    text = effective_text(config)
+    assert parse_config(text, "f", KINDS) == config
+    assert 'drain_timeout = "1500ms"' in text
+
+
+def test_keys_name_what_needs_a_new_worker_and_the_tables_inside() -> None:
+    echo = {key.name: key for key in keys(KINDS["echo"].options)}
+    assert echo["concurrency"].needs_new_worker
+    assert needs_new_worker(KINDS["echo"].options, "concurrency")
+    assert not echo["tag"].needs_new_worker
+    assert echo["kind"].default in ("", '"echo"')
+    http = [(key.table, key.name) for key in keys(KINDS["http"].options)]
+    assert ("routes", "directory") in http
+
+
+def test_the_schema_tells_the_kinds_apart() -> None:
+    schema = json_schema(KINDS)
+    assert schema["$schema"].endswith("2020-12/schema")
+    kinds = {
+        definition["properties"]["kind"]["const"]
+        for definition in schema["$defs"].values()
+        if "const" in definition.get("properties", {}).get("kind", {})
+    }
+    assert kinds == set(KINDS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_default_is_toml(name: str) -> None:
+    for key in keys(KINDS[name].options):
+        if key.default:
+            assert "x" in tomllib.loads(f"x = {key.default}")

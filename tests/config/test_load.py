@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netd.config.load import find_config, parse_config, read_config
+from netd.errors import ConfigError
+from netd.listeners.kinds import KINDS
+
+WEB = '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:80"\n'
+
+
+def problems(text: str) -> list[str]:
+    """What is told of a faulty configuration, a line each."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "netd.toml", KINDS)
+    return str(caught.value).splitlines()
+
+
+def test_kind_and_address_suffice() -> None:
+    for kind in KINDS:
+        text = f'[listeners.a]\nkind = "{kind}"\naddress = "tcp://127.0.0.1:0"\n'
+        [options] = parse_config(text, "netd.toml", KINDS).listeners.values()
+        assert type(options) is KINDS[kind].options
+        assert options.workers == 1
+
+
+def test_one_address_or_many() -> None:
+    one = parse_config(WEB, "f", KINDS).listeners["web"]
+    many = parse_config(WEB.replace('"tcp', '["tcp').replace('80"', '80"]'), "f", KINDS)
+    assert one == many.listeners["web"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (WEB + "workers = 0\n", "netd.toml:4: listeners.web.workers: 0 is below 1"),
+        (WEB + "workers = 65\n", "netd.toml:4: listeners.web.workers: 65 is above 64"),
+        (
+            WEB + 'workers = "two"\n',
+            "netd.toml:4: listeners.web.workers: expected a whole number, found 'two'",
+        ),
+        (
+            WEB + "worker = 2\n",
+            "netd.toml:4: listeners.web.worker: unknown key; did you mean 'workers'?",
+        ),
+        (WEB + "frobnicate = 2\n", "netd.toml:4: listeners.web.frobnicate: unknown key"),
+        (
+            WEB + '[[listeners.web.routes]]\npath = "/"\ntxet = "x"\n',
+            "netd.toml:6: listeners.web.routes.0.txet: unknown key; did you mean 'text'?",
+        ),
+        (
+            WEB.replace("tcp://127.0.0.1:80", "tcp://127.0.0.1:x"),
+            "netd.toml:3: listeners.web.address: 'tcp://127.0.0.1:x' needs a host and a port, "
+            "as in tcp://127.0.0.1:7000",
+        ),
+        (
+            '[listeners.web]\nkind = "http"\n',
+            "netd.toml:1: listeners.web.address: is missing",
+        ),
+        (
+            '[listeners.web]\naddress = "tcp://[::]:80"\n',
+            "netd.toml:1: listeners.web.kind: is missing; write one of echo, chat, http",
+        ),
+        (
+            WEB.replace('"http"', '"htpp"'),
+            "netd.toml:2: listeners.web.kind: 'htpp' is no kind; write one of echo, chat, http; "
+            "did you mean 'http'?",
+        ),
+        (
+            WEB.replace('"http"', "7"),
+            "netd.toml:2: listeners.web.kind: 7 is no kind; write one of echo, chat, http",
+        ),
+        (
+            WEB.replace("tcp", "udp"),
+            "netd.toml:3: listeners.web.address: http cannot stand on udp://; "
+            "write tcp://, unix://",
+        ),
+        (
+            WEB.replace('"http"', '"chat"') + "workers = 2\n",
+            "netd.toml:4: listeners.web.workers: 2 is above 1, the most that chat can have",
+        ),
+        (
+            '[netd]\ndrain_timeout = "10 parsecs"\n' + WEB,
+            "netd.toml:2: netd.drain_timeout: '10 parsecs' is not a duration; "
+            "write a number and one of ms, s, m, h, d",
+        ),
+        (
+            "[netd]\ndrain_timeout = true\n" + WEB,
+            "netd.toml:2: netd.drain_timeout: expected a number, or a duration such as 10s, "
+            "found true",
+        ),
+        (
+            WEB + 'allow = ["10.0.0.0/8", "10.0.0.300"]\n',
+            "netd.toml:4: listeners.web.allow.1: '10.0.0.300' is no network, "
+            "such as 10.0.0.0/8 or ::1",
+        ),
+        ("[network]\n" + WEB, "netd.toml:1: network: unknown table"),
+        ("[listener.a]\n" + WEB, "netd.toml:1: listener: unknown table; did you mean 'listeners'?"),
+        ("", "netd.toml: listeners: no listener is declared; add a [listeners.NAME] table"),
+        ("listeners = 3\n", "netd.toml:1: listeners: expected tables, as in [listeners.web]"),
+        (
+            "[listeners]\nweb = 3\n",
+            "netd.toml:2: listeners.web: expected a table, as in [listeners.web]",
+        ),
+        ("netd = 3\n" + WEB, "netd.toml:1: netd: expected a table, found 3"),
+        (
+            '[listeners."a b"]\nkind = "http"\naddress = "tcp://[::]:80"\n',
+            "netd.toml:1: listeners.a b: a name has 1 to 32 letters, digits, - and _, "
+            "a letter or digit first",
+        ),
+        (
+            WEB + WEB.replace("web", "too"),
+            "netd.toml:6: listeners.too.address: tcp://127.0.0.1:80 is taken by listeners.web "
+            "(tcp://127.0.0.1:80)",
+        ),
+        (
+            WEB + WEB.replace("web", "too").replace("127.0.0.1", "[::]"),
+            "netd.toml:6: listeners.too.address: tcp://[::]:80 is taken by listeners.web "
+            "(tcp://127.0.0.1:80)",
+        ),
+        (WEB + "=\n", "netd.toml:4: invalid statement"),
+        (WEB + "x = [1,", "netd.toml:4: unclosed array"),
+    ],
+)
+def test_a_fault_is_told_with_file_line_and_what_is_allowed(text: str, told: str) -> None:
+    assert problems(text) == [told]
+
+
+def test_every_fault_is_told_at_once_in_the_files_order() -> None:
+    text = "[netd]\ncontrl = 1\n" + WEB + 'workers = 0\nbacklog = "x"\n[listeners.b]\n'
+    assert [line.split(": ")[0] for line in problems(text)] == [
+        "netd.toml:2",
+        "netd.toml:6",
+        "netd.toml:7",
+        "netd.toml:8",
+    ]
+
+
+def test_port_zero_and_unix_paths_clash_only_where_they_are_the_same() -> None:
+    zero = WEB.replace(":80", ":0")
+    assert len(parse_config(zero + zero.replace("web", "too"), "f", KINDS).listeners) == 2
+    unix = '[listeners.{}]\nkind = "http"\naddress = "unix:///run/x"\n'
+    assert "is taken by listeners.a" in problems(unix.format("a") + unix.format("b"))[0]
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="netd.toml: no such file or directory"):
+        read_config(str(tmp_path / "netd.toml"), KINDS)
+    (tmp_path / "netd.toml").write_bytes(b"# fine\n# \xff\n")
+    with pytest.raises(ConfigError, match="netd.toml:2: is not UTF-8 text"):
+        read_config(str(tmp_path / "netd.toml"), KINDS)
+
+
+def test_the_users_own_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_system_config: Callable[[], None]
+) -> None:
+    no_system_config()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="netd config default >"):
+        find_config(None)
+    (tmp_path / "netd").mkdir()
+    own = tmp_path / "netd" / "netd.toml"
+    own.write_text(WEB)
+    assert find_config(None) == str(own)
+    assert find_config("/elsewhere") == "/elsewhere"
+
+
+@pytest.fixture
+def no_system_config() -> Callable[[], None]:
+    """Skip where this machine has a netd of its own installed."""
+
+    def skip_if_installed() -> None:
+        if Path("/etc/netd.toml").exists():
+            pytest.skip("/etc/netd.toml exists")
+
+    return skip_if_installed

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netd.runtime import journal
+
+
+@pytest.fixture
+def log() -> Iterator[logging.Logger]:
+    """The logger of netd, given back as it was."""
+    logger = logging.getLogger("netd")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield logger
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers[:], logger.level, logger.propagate = before
+
+
+class Journal:
+    """A real datagram socket in the journal's place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.settimeout(20)
+        self.sock.bind(self.path)
+
+    def next(self) -> dict[str, str]:
+        """The fields of the next record, read as systemd reads them."""
+        data, fields = self.sock.recv(65536), {}
+        while data:
+            line, _, data = data.partition(b"\n")
+            name, found, value = line.partition(b"=")
+            if not found:
+                (size,) = struct.unpack_from("<Q", data)
+                value, data = data[8 : 8 + size], data[9 + size :]
+            fields[name.decode()] = value.decode()
+        return fields
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Journal]:
+    server = Journal(tmp_path / "journal")
+    yield server
+    server.sock.close()
+
+
+def test_the_journal_gets_fields(log: logging.Logger, server: Journal) -> None:
+    log.handlers[:] = [journal.JournalHandler(server.path)]
+    journal.name_listener("web")
+    log.error("two\nlines from %r", b"\x1b[31m\n")
+    assert server.next() == {
+        "MESSAGE": "two\nlines from b'\\x1b[31m\\n'",
+        "PRIORITY": "3",
+        "SYSLOG_IDENTIFIER": "netd",
+        "LISTENER": "web",
+    }
+    log.warning("of another", extra={"listener": "echo"})
+    assert server.next()["LISTENER"] == "echo"
+
+
+def test_a_value_cannot_forge_a_field(log: logging.Logger, server: Journal) -> None:
+    log.handlers[:] = [journal.JournalHandler(server.path)]
+    log.error("%s", "x\nPRIORITY=0\nLISTENER=forged")
+    fields = server.next()
+    assert (fields["PRIORITY"], fields.get("LISTENER")) == ("3", None)
+
+
+def test_a_long_message_is_cut_to_what_a_datagram_holds(
+    log: logging.Logger, server: Journal
+) -> None:
+    log.handlers[:] = [journal.JournalHandler(server.path)]
+    log.error("x" * 1_000_000)
+    assert set(server.next()["MESSAGE"]) == {"x"}
+
+
+def test_a_traceback_goes_with_the_message(log: logging.Logger, server: Journal) -> None:
+    log.handlers[:] = [journal.JournalHandler(server.path)]
+    try:
+        int("x")
+    except ValueError:
+        log.exception("failed")
+    message = server.next()["MESSAGE"]
+    assert message.startswith("failed\nTraceback ")
+    assert message.endswith("invalid literal for int() with base 10: 'x'")
+
+
+def test_lines_for_the_journal_each_have_a_priority(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.handlers[:] = [journal.LineHandler(with_priority=True)]
+    log.warning("one\ntwo\r\x00")
+    assert capsys.readouterr().err == "<4>one\n<4>two\\x0d\\x00\n"
+
+
+def test_lines_for_a_person_have_the_time_and_what_matters(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.fileno", lambda: 2, raising=False)
+    journal.configure_logging()
+    log.info("ready")
+    log.error("broken")
+    info, error = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d netd\[\d+\] ready", info)
+    assert error.endswith("] error: broken")
