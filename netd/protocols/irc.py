@@ -79,12 +79,14 @@ def _parse_text(text: str) -> Message | None:
     source = ""
     if text.startswith(":"):
         source, _, text = text[1:].partition(" ")
-    head, colon, trailing = (" " + text).partition(" :")
+    head, colon, trailing = text.partition(" :")
     words = [word for word in head.split(" ") if word]
     if not words:
         return None
-    params = (*words[1:], trailing) if colon else tuple(words[1:])
-    return Message(words[0].upper(), params, source, tags)
+    command, *params = words
+    if colon:
+        params.append(trailing)
+    return Message(command.upper(), tuple(params), source, tags)
 
 
 def parse_tags(raw: str) -> dict[str, str]:
@@ -134,7 +136,7 @@ def cut(data: bytes, max_bytes: int) -> bytes:
 
 def fold(name: str) -> str:
     """A nick or channel name as it is compared (CASEMAPPING=ascii)."""
-    return name.translate(_LOWER)
+    return name.lower() if name.isascii() else name.translate(_LOWER)
 
 
 def is_nick(name: str, max_chars: int) -> bool:

@@ -1,0 +1,145 @@
+"""irctest's controller for netd: writes a configuration for each test, and starts `netd run`.
+
+Not a test of this suite: irctest imports it, see README.md. NETD_BIN is the command to run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from irctest.basecontrollers import (  # type: ignore[import-not-found]  # lives in its own checkout
+    BaseServerController,
+    DirectoryBasedController,
+)
+from irctest.runner import NotImplementedByController  # type: ignore[import-not-found]
+from irctest.specifications import (  # type: ignore[import-not-found]
+    Capabilities,
+    OptionalBehaviors,
+)
+
+CAPABILITIES = (
+    "account-notify account-tag away-notify batch echo-message extended-join extended-monitor "
+    "labeled-response message-tags multi-prefix server-time setname draft/read-marker"
+)
+BEHAVIOURS = (
+    "BAN_EXCEPTION_MODE CAP_REQ_MINUS ELIST_C ELIST_M ELIST_N ELIST_T ELIST_U "
+    "INVITE_EXCEPTION_MODE INVITE_LIST INVITE_OVERRIDES_LIMIT MULTI_JOIN MULTI_KICK "
+    "MULTI_NAMES_COMMAND MULTI_PRIVMSG"
+)
+ISUPPORT = {
+    "ACCOUNTEXTBAN": "a",
+    "CASEMAPPING": "ascii",
+    "ELIST": "CMNTU",
+    "EXTBAN": ",am",
+    "PREFIX": "(ov)@+",
+    "STATUSMSG": "@+",
+    "UTF8ONLY": None,
+    "WHOX": None,
+}
+_CHAT = {
+    "kind": "chat",
+    "server_name": "My.Little.Server",  # irctest expects this name
+    "description": "test server",
+    "channel": "",  # tests count channels
+    "replay_lines": 0,  # and lines
+    "flood_control": False,
+    "nick_length": 32,
+}
+_RELOAD_WAIT_S = 0.3
+
+
+def render(settings: dict[str, Any], accounts: list[tuple[str, str]]) -> str:
+    """The configuration as TOML."""
+    lines = ["[netd]", f"control = {json.dumps(settings.pop('control'))}", "[listeners.chat]"]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    for table, people in (
+        ("opers", [("operuser", "operpassword")]),
+        ("accounts", [("interop", "secret"), *accounts]),
+    ):
+        for name, password in people:
+            lines.append(f"[[listeners.chat.{table}]]")
+            lines.append(f"name = {json.dumps(name)}")
+            lines.append(f"password = {json.dumps(password, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
+
+
+class NetdController(BaseServerController, DirectoryBasedController):  # type: ignore[misc]  # untyped bases
+    """One server for one test."""
+
+    software_name = "netd"
+    supports_sts = False
+    extban_mute_char = "m"
+    supported_sasl_mechanisms = frozenset({"PLAIN"})
+    capabilities = frozenset(Capabilities.from_name(each) for each in CAPABILITIES.split())
+    optional_behaviors = frozenset(OptionalBehaviors[each] for each in BEHAVIOURS.split())
+    isupport = ISUPPORT
+    _port_wait_interval = 0.02
+
+    def get_hostname_and_port(self) -> tuple[str, int]:
+        """A port on the loopback: irctest's own choice listens to the whole world."""
+        return "127.0.0.1", super().get_hostname_and_port()[1]
+
+    def run(  # noqa: PLR0913 (irctest calls it so)
+        self,
+        hostname: str,
+        port: int,
+        *,
+        password: str | None,
+        ssl: bool,
+        run_services: bool,  # noqa: ARG002 (accounts are netd's own)
+        faketime: str | None = None,
+        websocket_hostname: str | None = None,
+        websocket_port: int | None = None,  # noqa: ARG002 (the host says it all)
+    ) -> None:
+        """Start netd with a configuration that fits the test."""
+        config = self.test_config
+        if websocket_hostname is not None or ssl:
+            raise NotImplementedByController("websocket" if websocket_hostname else "TLS")
+        if config.account_registration_before_connect or config.account_registration_requires_email:
+            raise NotImplementedByController("account registration over IRC")
+        self.hostname, self.port = hostname, port
+        self.create_config()
+        self._accounts: list[tuple[str, str]] = []
+        self._password = password or ""
+        self._config = Path(self.directory) / "netd.toml"
+        self._write()
+        prefix = []
+        if faketime and shutil.which("faketime"):
+            prefix = ["faketime", "-f", faketime]
+            self.faketime_enabled = True
+        command = [*shlex.split(os.environ["NETD_BIN"]), "run", "--config", str(self._config)]
+        self.proc = self.execute([*prefix, *command], proc_name="netd", cwd=str(self.directory))
+
+    def _write(self) -> None:
+        settings = {
+            "control": f"{self.directory}/control.sock",
+            **_CHAT,
+            "address": f"tcp://{self.hostname}:{self.port}",
+            "password": self._password,
+        }
+        self._config.write_text(render(settings, self._accounts))
+
+    def wait_for_services(self) -> None:
+        """Accounts are netd's own: there is nothing to wait for."""
+
+    def registerUser(self, _case: object, username: str, password: str | None = None) -> None:  # noqa: N802 (irctest's name)
+        """Add an account to the configuration while the server runs, and reload."""
+        if password is None:
+            raise NotImplementedByController("accounts without a password")
+        self.wait_for_port()
+        self._accounts.append((username, password))
+        self._write()
+        self.proc.send_signal(signal.SIGHUP)
+        time.sleep(_RELOAD_WAIT_S)
+
+
+def get_irctest_controller_class() -> type[NetdController]:
+    """What irctest asks this module for."""
+    return NetdController

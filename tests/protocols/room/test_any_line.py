@@ -1,0 +1,49 @@
+"""Whatever is said, in whatever order, the room answers lines and never breaks."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netd.protocols.room.command import COMMANDS
+from netd.protocols.room.setting import Account
+from tests.protocols.room.hall import Hall
+
+WORDS = [
+    "#room", "#other", "a", "b", "A", "*", "+", "-", "0", "+b", "-b", "+k", "key", "+l", "-l", "5",
+    "+o", "-o", "+imnst", "a!*@*", "m:a", "a:x", "LS", "REQ", "END", "302", "batch", "PLAIN", "",
+    "LATEST", "BETWEEN", "TARGETS", "msgid=id1", "timestamp=2023-11-15T12:00:00.000Z", ">0", "C<1",
+    "%tcuihsnfdlaor,1", "irc.test", "a,b,#room", "é", "$*", "@#room", "x" * 300, "labeled-response",
+]  # fmt: skip
+SAID = st.builds(
+    lambda tags, command, words, last: " ".join([*tags, command, *words, *last]),
+    st.sampled_from([[], ["@label=x"], ["@+typing=active;label=y"]]),
+    st.sampled_from(sorted(COMMANDS)),
+    st.lists(st.sampled_from([each for each in WORDS if each]), max_size=4),
+    st.sampled_from([[], [":"], [":some text"], [":-x"]]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), SAID), max_size=25))
+def test_any_commands(lines: list[tuple[bool, str]]) -> None:
+    hall = Hall(opers={"a": "b"}, accounts={"a": Account("a", "b")}, replay_lines=3)
+    guests = [
+        hall.join("a", "labeled-response", "batch", "message-tags", "sasl", "echo-message"),
+        hall.join("b"),
+    ]
+    for first, line in lines:
+        for answer in guests[0 if first else 1].say(line):
+            assert "\n" not in answer
+    for guest in guests:
+        hall.leave(guest, "gone")
+    assert not hall.room.members
+    assert not hall.room.watchers
+    assert all(not each.members for each in hall.room.channels.values())
+    assert not hall.room.channels
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes(line: bytes) -> None:
+    hall = Hall()
+    hall.join("a").say(line.replace(b"\n", b""))
