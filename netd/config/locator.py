@@ -66,7 +66,7 @@ class _Scanner:
         self._at += 1 + is_array
         *parents, last = self._key()
         self._at += 1 + is_array
-        path = (*self._resolve(parents), last)
+        path = (*self._resolve(parents, line), last)
         if is_array:
             self._note(path, line)
             number = self._counts.get(path, 0)
@@ -75,11 +75,12 @@ class _Scanner:
         self._note(path, line)
         return path
 
-    def _resolve(self, keys: Sequence[str]) -> Path:
+    def _resolve(self, keys: Sequence[str], line: int) -> Path:
         """The path of tables; where one is an array, its last item is meant."""
         path: Path = ()
         for key in keys:
             path = (*path, key)
+            self._note(path, line)
             if path in self._counts:
                 path = (*path, self._counts[path] - 1)
         return path

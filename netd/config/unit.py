@@ -55,11 +55,18 @@ def _quantity(text: str, units: Mapping[str, float], bare: str, what: str) -> fl
 
 
 def _read_duration(value: object) -> object:
+    _refuse_bool(value, "a duration, such as 10s")
     return parse_duration(value) if isinstance(value, str) else value
 
 
 def _read_size(value: object) -> object:
+    _refuse_bool(value, "a size, such as 64KiB")
     return parse_size(value) if isinstance(value, str) else value
+
+
+def _refuse_bool(value: object, wanted: str) -> None:
+    if isinstance(value, bool):  # which Python takes for a number
+        raise ValueError(f"expected {wanted}, found {str(value).lower()}")  # noqa: TRY004 (pydantic)
 
 
 Duration = Annotated[

@@ -68,7 +68,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
 _RENDER: Final[dict[str, Callable[[object, dict[str, Any]], str]]] = {
     "value_error": lambda _, ctx: str(ctx["error"]),
     "assertion_error": lambda _, ctx: str(ctx["error"]),
-    "literal_error": lambda found, ctx: f"{_show(found)} is not {ctx['expected']}",
+    "literal_error": lambda found, ctx: f"{_show(found)} is not allowed; write {ctx['expected']}",
     "string_pattern_mismatch": lambda found, ctx: f"{_show(found)} does not fit {ctx['pattern']}",
     "too_short": lambda _, ctx: f"needs at least {ctx['min_length']}",
     "too_long": lambda _, ctx: f"takes at most {ctx['max_length']}",
