@@ -91,9 +91,17 @@ def _default(field: FieldInfo) -> str:
     value = None if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
         return ""
-    return (
-        tomli_w.dumps({"x": _written(field, to_jsonable_python(value))}).partition("= ")[2].strip()
-    )
+    return _inline(_written(field, to_jsonable_python(value)))
+
+
+def _inline(value: object) -> str:
+    """A value on one line, as TOML writes it."""
+    if isinstance(value, dict):
+        pairs = (f"{_inline(key)} = {_inline(inner)}" for key, inner in value.items())
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
 
 
 def _readable(options: BaseModel) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def test_one_address_or_many() -> None:
         (
             WEB.replace('"http"', '"htpp"'),
             (
-                "netd.toml:2: listeners.web.kind: 'htpp' is no kind; write one of echo, chat, http; "
-                "did you mean 'http'?"
+                "netd.toml:2: listeners.web.kind: 'htpp' is no kind; "
+                "write one of echo, chat, http; did you mean 'http'?"
             ),
         ),
         (
