@@ -1,0 +1,38 @@
+"""Servers and accounts that ask for a password."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.client.conftest import LOUNGE, Run
+from tests.conftest import StartDaemon
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "secret"
+    path.write_text("open sesame\n")
+    return path
+
+
+def test_a_servers_password(start_daemon: StartDaemon, secret: Path, netd_chat: Run) -> None:
+    daemon = start_daemon(f'{LOUNGE}password = "open sesame"\n')
+    address = str(daemon.address("lounge"))
+    given = ["--name", "bot", "--password-file", str(secret), "--send", "hi"]
+    assert netd_chat(address, *given).returncode == 0
+    refused = netd_chat(address, "--name", "bot", "--send", "hi")
+    assert refused.returncode == 1
+    assert "assword" in refused.stderr
+
+
+def test_an_accounts_password(start_daemon: StartDaemon, secret: Path, netd_chat: Run) -> None:
+    account = '[[listeners.lounge.accounts]]\nname = "bot"\npassword = "open sesame"\n'
+    daemon = start_daemon(f"{LOUNGE}{account}")
+    given = ["--name", "bot", "--password-file", str(secret), "--json", "--send", "hi"]
+    done = netd_chat(str(daemon.address("lounge")), *given)
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any("logged in" in each.get("text", "") for each in told)
