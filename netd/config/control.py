@@ -50,5 +50,6 @@ def _configured(file: str) -> str:
 
 
 def _own_control() -> str:
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/netd-{os.getuid()}"  # noqa: S108 (made 0700)
-    return os.path.join(runtime, "netd", "control.sock")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    directory = os.path.join(runtime, "netd") if runtime else f"/tmp/netd-{os.getuid()}"  # noqa: S108 (its owner is checked)
+    return os.path.join(directory, "control.sock")

@@ -120,6 +120,21 @@ class _Client:
         self.stream.write(format_reply(reply))
 
 
+def make_directory(path: str) -> None:
+    """Make the directory of a control socket that nobody configured. Raises BindError.
+
+    It may lie in a directory everybody can write to, so one that is not ours is not used.
+    """
+    directory = os.path.dirname(path)
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        owner = os.stat(directory).st_uid
+    except OSError as error:
+        raise BindError(f"control socket {path}: {(error.strerror or '').lower()}") from error
+    if owner not in (os.geteuid(), 0):
+        raise BindError(f"control socket {path}: its directory belongs to another user")
+
+
 def ask(path: str, command: Command, timeout_s: float) -> Reply:
     """Put one request to the daemon behind `path` and wait for its answer.
 

@@ -24,7 +24,7 @@ from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
 from netd.supervisor.apply import Apply
-from netd.supervisor.control import Answer, ControlServer
+from netd.supervisor.control import Answer, ControlServer, make_directory
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.socket_table import STORED, SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, outcome_as_data, summarize
@@ -253,6 +253,8 @@ class Supervisor:
 
     def _open_control(self, config: Config) -> ControlServer:
         path = self._control_path(config)
+        if not config.netd.control:
+            make_directory(path)
         return ControlServer(self._loop, path, config.netd, self._on_command)
 
     def _open_control_anew(self, desired: Config) -> ControlServer | None:
