@@ -1,0 +1,102 @@
+"""The servers' configurations: one worker, no access log, files cached as each is told to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class Place(Protocol):
+    """Where a server is to listen and what it serves."""
+
+    @property
+    def port(self) -> int:
+        """Of 127.0.0.1."""
+
+    @property
+    def root(self) -> Path:
+        """The directory of files; beside it are key.pem and certificate.pem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A configuration with `@` before each name that is filled in."""
+
+    text: str
+    tls: str
+
+    def format(self, place: Place, text: str, *, tls: bool) -> str:
+        """The configuration for a place; `text` is what /hello answers."""
+        found = self.text.replace("@TLS", self.tls if tls else "")
+        found = found.replace("@SSL", "ssl" if tls else "")
+        for name, value in (
+            ("@PORT", str(place.port)),
+            ("@ROOT", str(place.root)),
+            ("@DIR", str(place.root.parent)),
+            ("@TEXT", text),
+        ):
+            found = found.replace(name, value)
+        return found
+
+
+NETD = Template(
+    """
+kind = "http"
+address = "tcp://127.0.0.1:@PORT"
+max_connections = 5000
+routes = [{path = "/hello", text = "@TEXT"}, {path = "/", directory = "@ROOT"}]
+@TLS
+""",
+    'tls = {certificate = "@DIR/certificate.pem", key = "@DIR/key.pem"}',
+)
+
+NGINX = Template(
+    """
+user root;
+worker_processes 1;
+daemon off;
+pid @DIR/pid-@PORT;
+events { worker_connections 8192; }
+http {
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 1000000000;
+  client_body_temp_path @DIR/1;
+  proxy_temp_path @DIR/2;
+  fastcgi_temp_path @DIR/3;
+  uwsgi_temp_path @DIR/4;
+  scgi_temp_path @DIR/5;
+  @TLS
+  server {
+    listen 127.0.0.1:@PORT @SSL backlog=1024;
+    root @ROOT;
+    location = /hello { default_type text/plain; return 200 "@TEXT"; }
+  }
+}
+""",
+    "ssl_certificate @DIR/certificate.pem; ssl_certificate_key @DIR/key.pem;",
+)
+
+LIGHTTPD = Template(
+    """
+server.modules = ("mod_openssl")
+server.bind = "127.0.0.1"
+server.port = @PORT
+server.document-root = "@ROOT"
+server.max-keep-alive-requests = 100000000
+server.max-connections = 4000
+server.max-fds = 9000
+server.listen-backlog = 1024
+@TLS
+""",
+    'ssl.engine = "enable"\nssl.pemfile = "@DIR/certificate.pem"\nssl.privkey = "@DIR/key.pem"',
+)
+
+WSGI = """
+def application(environ, start_response):
+    body = b"@TEXT"
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+"""
