@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from netd.config.address import STREAM_SCHEMES, Address, Scheme
+from netd.config.model import ListenerOptions
+from netd.errors import Problem
 from netd.listeners.base import Kind, Service
 from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.probe import probe
@@ -24,6 +26,14 @@ def hint(address: Address) -> str:
     return f"netd-chat --name bob {address}"
 
 
+def check(options: ListenerOptions) -> tuple[Problem, ...]:
+    """What of the options this machine's files, or no reader, can make sense of."""
+    from netd.listeners.chat.check import problems  # noqa: PLC0415 (loads TLS only when asked)
+
+    assert isinstance(options, ChatOptions)
+    return tuple(problems(options))
+
+
 KIND = Kind(
     name="chat",
     options=ChatOptions,
@@ -32,4 +42,5 @@ KIND = Kind(
     hint=hint,
     schemes=STREAM_SCHEMES,
     max_workers=1,
+    check=check,
 )

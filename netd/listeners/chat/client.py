@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from netd.listeners.chat.bucket import Bucket
@@ -12,6 +14,7 @@ from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.protocols.room.member import Member
 from netd.runtime.stream import Stream
+from netd.runtime.tls import TlsStream
 
 if TYPE_CHECKING:
     from netd.listeners.chat.service import ChatService
@@ -38,15 +41,19 @@ class Client:
     )
 
     def __init__(
-        self, service: ChatService, sock: socket.socket, host: str, local_user: str
+        self,
+        service: ChatService,
+        sock: socket.socket,
+        host: str,
+        local_user: str,
+        context: ssl.SSLContext | None,
     ) -> None:
         """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
         loop, options = service.loop, service.options
         self._service = service
         self.host = host
-        self.stream = Stream(
-            loop,
-            sock,
+        make = partial(TlsStream, loop, sock, context) if context else partial(Stream, loop, sock)
+        self.stream: Stream | TlsStream = make(
             on_data=self._on_data,
             on_end=self._on_end,
             on_closed=lambda why: service.on_closed(self, why),
@@ -55,7 +62,10 @@ class Client:
         self._framer = LineFramer(MAX_CLIENT_LINE_BYTES)
         shown = host or "localhost"
         self.member = Member(
-            self.stream.write, f"0{shown}" if shown[0] == ":" else shown, local_user=local_user
+            self.stream.write,
+            f"0{shown}" if shown[0] == ":" else shown,
+            local_user=local_user,
+            is_secure=context is not None,
         )
         self._held: deque[Line] = deque()
         self._held_bytes = 0

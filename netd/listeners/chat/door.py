@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from netd.config.address import Address
 from netd.listeners.base import ListeningSocket
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -22,7 +23,7 @@ _ABORTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR)
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 _log = logging.getLogger("netd")
 
-OnAccept = Callable[[socket.socket], object]
+OnAccept = Callable[[socket.socket, Address], object]
 
 
 class Door:
@@ -31,36 +32,36 @@ class Door:
     def __init__(self, loop: Loop, on_accept: OnAccept) -> None:
         self._loop = loop
         self._on_accept = on_accept
-        self._sockets: dict[int, socket.socket] = {}
+        self._sockets: dict[int, ListeningSocket] = {}
         self._is_paused = False
         self.pauses = 0
         """How often accepting had to pause for want of descriptors or memory."""
 
     def replace(self, sockets: Sequence[ListeningSocket]) -> None:
         """Listen on these from now on; who waits on the ones before is let in first."""
-        before, self._sockets = self._sockets, {each.fileno(): each.sock for each in sockets}
+        before, self._sockets = self._sockets, {each.fileno(): each for each in sockets}
         for fd in self._sockets:
             self._loop.watch(fd, READ, self._on_ready(fd))
         self._is_paused = False
-        for fd, sock in before.items():
-            while self._accept_from(sock):
+        for fd, listening in before.items():
+            while self._accept_from(listening):
                 pass
             self._loop.forget(fd)
-            sock.close()
+            listening.sock.close()
 
     def _on_ready(self, fd: int) -> Callable[[int], object]:
-        sock = self._sockets[fd]
+        listening = self._sockets[fd]
 
         def accept(_mask: int) -> None:
             for _ in range(_BATCH):
-                if not self._accept_from(sock):
+                if not self._accept_from(listening):
                     return
 
         return accept
 
-    def _accept_from(self, sock: socket.socket) -> bool:
+    def _accept_from(self, listening: ListeningSocket) -> bool:
         try:
-            connection, _ = sock.accept()
+            connection, _ = listening.sock.accept()
         except BlockingIOError:
             return False
         except OSError as error:
@@ -70,7 +71,7 @@ class Door:
             if error.errno in _ABORTED:
                 return True
             raise
-        self._on_accept(connection)
+        self._on_accept(connection, listening.address)
         return True
 
     def _pause(self, error: OSError) -> None:

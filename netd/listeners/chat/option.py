@@ -30,6 +30,22 @@ class AccountOptions(Frozen):
     """The password, plain or as `netd passwd` hashes it."""
 
 
+class TlsOptions(Frozen):
+    """`[listeners.NAME.tls]`: TLS 1.2 and 1.3 on some addresses or all."""
+
+    certificate: str
+    """The PEM file of the certificate and those that lead to its root."""
+
+    key: str = ""
+    """The PEM file of its private key; empty if that is in the certificate's file."""
+
+    ports: tuple[int, ...] = ()
+    """The ports of `address` that speak TLS, as in `[6697]`; none named means every address."""
+
+    sts_duration: Duration = 0.0
+    """How long clients should insist on TLS (strict transport security); 0 to not ask it."""
+
+
 class ChatOptions(ListenerOptions):
     """An IRC server of one process: channels, members, operators."""
 
@@ -68,6 +84,9 @@ class ChatOptions(ListenerOptions):
 
     password: str = ""
     """The password everybody has to give, plain or hashed; empty for none."""
+
+    tls: TlsOptions | None = None
+    """Serve under TLS; a reload reads the certificate again."""
 
     opers: tuple[OperOptions, ...] = ()
     """The server's operators."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 
 from netd.config.address import Address, Scheme
 from netd.errors import RemoteProtocolError
@@ -16,7 +17,21 @@ _WELCOME, _PASSWORD_WRONG = "001", "464"
 
 def probe(_listener: str, address: Address, timeout_s: float) -> str:
     """Register, PING, QUIT; where a password is asked for, that answer will do."""
-    with _connect(address, timeout_s) as sock:
+    try:
+        return _speak(_connect(address, timeout_s))
+    except (RemoteProtocolError, ConnectionResetError):
+        return f"{_speak(_under_tls(_connect(address, timeout_s)))}, under TLS"
+
+
+def _under_tls(sock: socket.socket) -> socket.socket:
+    context = ssl.create_default_context()
+    context.check_hostname = False  # whether it answers is asked, not who it is
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock)
+
+
+def _speak(connected: socket.socket) -> str:
+    with connected as sock:
         nick = f"probe{os.getpid()}"
         sock.sendall(f"NICK {nick}\r\nUSER probe 0 * :netd probe\r\n".encode())
         replies = _Replies(sock)
@@ -46,8 +61,8 @@ class _Replies:
             if not data:
                 raise RemoteProtocolError(f"the server closed before {commands[0]}")
             for line in self._framer.receive(data):
-                message_or_none = parse(line) if isinstance(line, bytes) else None
-                self._waiting += [message_or_none] if message_or_none else []
+                parsed = parse(line) if isinstance(line, bytes) else None
+                self._waiting += [parsed] if parsed else []
 
 
 def _connect(address: Address, timeout_s: float) -> socket.socket:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import netd
+from netd.config.address import Address
 from netd.config.model import ListenerOptions
 from netd.errors import BindError
 from netd.listeners.admission import Admission
@@ -18,7 +20,7 @@ from netd.listeners.base import ListeningSocket
 from netd.listeners.chat.client import Client
 from netd.listeners.chat.door import Door, host_name, peer_host, peer_user
 from netd.listeners.chat.fanout import Fanout
-from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.option import ChatOptions, TlsOptions
 from netd.listeners.chat.verifier import Verifier
 from netd.protocols.irc import fold
 from netd.protocols.lines import Line
@@ -28,6 +30,7 @@ from netd.protocols.room.room import Room
 from netd.protocols.room.setting import Account, Limits, Settings
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import POLLERS, PollerFullError
+from netd.runtime.tls import open_context
 
 _LINGER_S: Final = 5.0  # for a member that does not read its farewell
 _MIN_SWEEP_S, _MAX_SWEEP_S = 0.05, 1.0
@@ -45,6 +48,7 @@ class ChatService:
         self._admission: Admission | None = None
         self._verifier = Verifier(loop)
         self._fanout = Fanout(loop)
+        self._context: ssl.SSLContext | None = None
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
         self._sweeping: Timer | None = None
@@ -58,7 +62,9 @@ class ChatService:
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, ChatOptions)
+        context = _open_context(options.tls) if options.tls else None
         self._use_poller(options.poller)
+        self._context = context
         now = time.time()
         if self._room is None:
             self._room = Room(settings_of(options), now, f"{time.time_ns():x}-")
@@ -160,7 +166,7 @@ class ChatService:
             client.closing_since = self.loop.now
             client.stream.finish(reason)
 
-    def _on_accept(self, sock: socket.socket) -> None:
+    def _on_accept(self, sock: socket.socket, address: Address) -> None:
         assert self._admission is not None
         host = peer_host(sock)
         refusal = self._admission.admit(host)
@@ -168,7 +174,7 @@ class ChatService:
             _turn_away(sock, _REFUSALS.get(refusal.value, "you may not connect"))
             return
         try:
-            client = Client(self, sock, host, peer_user(sock))
+            client = Client(self, sock, host, peer_user(sock), self._context_for(address))
         except PollerFullError:
             self._admission.release(host)
             self._counts["poller_full"] += 1
@@ -176,6 +182,11 @@ class ChatService:
             return
         self._clients[client.member] = client
         self.room.enter(client.member)
+
+    def _context_for(self, address: Address) -> ssl.SSLContext | None:
+        tls = self.options.tls
+        is_tls = tls is not None and (not tls.ports or address.port in tls.ports)
+        return self._context if is_tls else None
 
     def _use_poller(self, name: str) -> None:
         if self._room is not None and name == self.options.poller:
@@ -243,6 +254,13 @@ def _turn_away(sock: socket.socket, why: str) -> None:
     sock.close()
 
 
+def _open_context(tls: TlsOptions) -> ssl.SSLContext:
+    try:
+        return open_context(tls.certificate, tls.key)
+    except OSError as error:
+        raise BindError(f"{tls.certificate}: {error.strerror or error}") from error
+
+
 def settings_of(options: ChatOptions) -> Settings:
     """What the room is told of the options."""
     return Settings(
@@ -258,6 +276,8 @@ def settings_of(options: ChatOptions) -> Settings:
         joins_channel=options.join_channel,
         opers={each.name: each.password for each in options.opers},
         accounts={fold(each.name): Account(each.name, each.password) for each in options.accounts},
+        sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
+        sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
         replay_lines=options.replay_lines,
         limits=Limits(
             nick_chars=options.nick_length,

@@ -53,5 +53,6 @@ class Settings:
     opers: Mapping[str, str] = field(default_factory=dict)  # name -> password
     accounts: Mapping[str, Account] = field(default_factory=dict)  # by folded name
     replay_lines: int = 0  # history for those who join and cannot ask for it
-    sts: str = ""  # value of the sts capability; empty to advertise none
+    sts_port: int = 0  # where TLS is spoken
+    sts_duration_s: int = 0  # how long to insist on it; 0 to not ask
     limits: Limits = field(default_factory=Limits)

@@ -169,9 +169,17 @@ def offered(exchange: Exchange, member: Member) -> list[str]:
         if member.cap_version >= _CAP_302 and each is Cap.SASL:
             name += f"={','.join(mechanisms(member))}"
         words.append(name)
-    if exchange.room.settings.sts and member.cap_version >= _CAP_302:
-        words.append(f"sts={exchange.room.settings.sts}")
-    return words
+    return [*words, *_sts(exchange, member)]
+
+
+def _sts(exchange: Exchange, member: Member) -> list[str]:
+    """IRCv3 sts: the port to a client in the clear, the duration to one under TLS."""
+    settings = exchange.room.settings
+    if member.cap_version < _CAP_302 or not settings.sts_duration_s:
+        return []
+    if member.is_secure:
+        return [f"sts=duration={settings.sts_duration_s}"]
+    return [f"sts=port={settings.sts_port}"] if settings.sts_port else []
 
 
 def complete(exchange: Exchange) -> None:

@@ -1,0 +1,32 @@
+"""Faults of the options that only this machine's files, or the hashes themselves, can show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netd.errors import LocalProtocolError, Problem
+from netd.listeners.chat.option import ChatOptions
+from netd.protocols.password import check_hash
+from netd.runtime.tls import open_context
+
+
+def problems(options: ChatOptions) -> Iterator[Problem]:
+    """Every fault, each with its key."""
+    if options.tls is not None:
+        try:
+            open_context(options.tls.certificate, options.tls.key)
+        except OSError as error:
+            what = f"{options.tls.certificate}: {error.strerror or error}"
+            yield Problem("tls.certificate", what)
+    yield from _hash_problems(options)
+
+
+def _hash_problems(options: ChatOptions) -> Iterator[Problem]:
+    stored = {"password": options.password}
+    stored |= {f"opers.{i}.password": each.password for i, each in enumerate(options.opers)}
+    stored |= {f"accounts.{i}.password": each.password for i, each in enumerate(options.accounts)}
+    for key, text in stored.items():
+        try:
+            check_hash(text)
+        except LocalProtocolError as error:
+            yield Problem(key, str(error))

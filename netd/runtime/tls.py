@@ -1,0 +1,115 @@
+"""TLS on top of a Stream, with a Stream's own calls.
+
+The handshake and the records go through memory (ssl.SSLObject), so the stream below keeps its
+one rule: what is written in a turn leaves at its end. What is written before the handshake is
+over waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from netd.runtime.loop import Loop
+from netd.runtime.stream import Stream
+
+_CHUNK_BYTES: Final = 65536
+
+
+def open_context(certificate: str, key: str) -> ssl.SSLContext:
+    """TLS 1.2 and 1.3 with this certificate chain. Raises OSError, ssl.SSLError among them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key or None)
+    return context
+
+
+class TlsStream:
+    """The server's side of a TLS connection; its callbacks are a Stream's."""
+
+    __slots__ = ("_early", "_incoming", "_is_ready", "_on_data", "_on_end", "_outgoing", "_tls",
+                 "stream")  # fmt: skip
+
+    def __init__(  # noqa: PLR0913 (a Stream's arguments and the context)
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        *,
+        on_data: Callable[[bytes], object],
+        on_end: Callable[[], object],
+        on_closed: Callable[[str], object],
+        max_unsent_bytes: int,
+    ) -> None:
+        """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._is_ready = False
+        self._early: list[bytes] = []
+        self._on_data, self._on_end = on_data, on_end
+        self.stream = Stream(
+            loop,
+            sock,
+            on_data=self._on_records,
+            on_end=on_end,
+            on_closed=on_closed,
+            max_unsent_bytes=max_unsent_bytes,
+        )
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes received, TLS's own included."""
+        return self.stream.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes sent, TLS's own included."""
+        return self.stream.bytes_out
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the end of this turn."""
+        if not self._is_ready:
+            self._early.append(data)
+            return
+        self._tls.write(data)
+        self._pass_on()
+
+    def finish(self, why: str) -> None:
+        """Close once everything written has been sent, after saying so (RFC 8446 6.1)."""
+        with contextlib.suppress(ssl.SSLError):  # its own notice is still to come
+            self._tls.unwrap()
+        self._pass_on()
+        self.stream.finish(why)
+
+    def close(self, why: str) -> None:
+        """Close now; what was not sent is lost."""
+        self.stream.close(why)
+
+    def _on_records(self, records: bytes) -> None:
+        self._incoming.write(records)
+        try:
+            if not self._is_ready:
+                self._shake_hands()
+            while self.stream.is_open and (data := self._tls.read(_CHUNK_BYTES)):
+                self._on_data(data)
+        except ssl.SSLWantReadError:
+            self._pass_on()
+        except ssl.SSLError as error:
+            self._pass_on()  # the alert
+            self.stream.finish(f"TLS: {error.reason or error}")
+        else:
+            self._on_end()
+
+    def _shake_hands(self) -> None:
+        self._tls.do_handshake()
+        self._is_ready = True
+        early, self._early = self._early, []
+        for data in early:
+            self.write(data)
+
+    def _pass_on(self) -> None:
+        if self._outgoing.pending:
+            self.stream.write(self._outgoing.read())

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netd.config.address import Address
+from netd.listeners.chat import KIND
+from netd.protocols.link import Failed
+from tests.listeners.chat.test_service import Irc
+from tests.support import PATIENCE_S, WorkerUnderTest
+
+ADDRESSES = ("tcp://127.0.0.1:0",)
+
+
+def make_certificate(directory: Path, name: str) -> dict[str, str]:
+    certificate, key = directory / "chat.pem", directory / "chat.key"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return {"certificate": str(certificate), "key": str(key)}
+
+
+def options(tls: dict[str, str]) -> dict[str, object]:
+    return {"server_name": "irc.test", "tls": {**tls, "sts_duration": "1d"}}
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[WorkerUnderTest]:
+    started = WorkerUnderTest(KIND, options(make_certificate(tmp_path, "one.test")), ADDRESSES)
+    yield started
+    started.close()
+
+
+def secure(worker: WorkerUnderTest, directory: Path, name: str) -> Irc:
+    context = ssl.create_default_context(cafile=str(directory / "chat.pem"))
+    return Irc(context.wrap_socket(worker.connect(), server_hostname=name))
+
+
+def test_members_talk_under_tls(worker: WorkerUnderTest, tmp_path: Path) -> None:
+    alice = secure(worker, tmp_path, "one.test")
+    alice.send("CAP LS 302")
+    assert "sts=duration=86400" in alice.expect("CAP * LS :")
+    alice.send("CAP END")
+    alice.register("alice").join()
+    bob = secure(worker, tmp_path, "one.test").register("bob").join()
+    for number in range(50):
+        bob.send(f"PRIVMSG #lounge :{number} {'x' * 400}")
+    alice.expect(":49 x")
+    alice.send("WHOIS bob")
+    alice.expect(" 671 ")
+    bob.send("QUIT")
+    bob.expect("ERROR")
+    alice.expect("QUIT")
+    for each in (alice, bob):
+        each.close()
+
+
+def test_a_reload_reads_the_certificate_again(worker: WorkerUnderTest, tmp_path: Path) -> None:
+    before = secure(worker, tmp_path, "one.test").register("before")
+    worker.configure(options(make_certificate(tmp_path, "two.test")))
+    after = secure(worker, tmp_path, "two.test").register("after")
+    after.send("PRIVMSG before :hello")
+    before.expect(":hello")
+    (tmp_path / "chat.pem").write_text("broken")
+    answer = worker.ask_configure(options({"certificate": str(tmp_path / "chat.pem")}))
+    assert isinstance(answer, Failed)
+    after.sync()
+    for each in (before, after):
+        each.close()
+
+
+def test_what_is_no_tls_is_refused(worker: WorkerUnderTest) -> None:
+    with worker.connect() as sock:
+        sock.sendall(b"NICK bob\r\nUSER bob 0 * :bob\r\n")
+        assert b"001" not in sock.recv(100)
+
+
+def test_the_probe_speaks_tls(worker: WorkerUnderTest) -> None:
+    found = KIND.probe("lounge", worker.address(), PATIENCE_S)
+    assert found.endswith("answered its PING, under TLS")
+
+
+def test_only_some_ports_may_speak_it(worker: WorkerUnderTest, tmp_path: Path) -> None:
+    tls = {"certificate": str(tmp_path / "chat.pem"), "key": str(tmp_path / "chat.key")}
+    worker.configure({"server_name": "irc.test", "tls": {**tls, "ports": [6697]}})
+    plain = Irc(worker.connect()).register("plain")
+    plain.close()
+
+
+def test_the_check_names_what_cannot_be_used(tmp_path: Path) -> None:
+    options_ = KIND.options.model_validate(
+        {
+            "kind": "chat",
+            "address": [Address.parse(ADDRESSES[0])],
+            "password": "$scrypt$nonsense",
+            "tls": {"certificate": str(tmp_path / "missing.pem")},
+        }
+    )
+    keys = [each.key for each in KIND.check(options_)]
+    assert keys == ["tls.certificate", "password"]
