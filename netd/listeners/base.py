@@ -8,6 +8,7 @@ connections is its own.
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from netd.protocols.link import (
 from netd.runtime.channel import Channel, ChannelClosedError
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE, EpollPoller
+from netd.runtime.signals import SignalWatch
 
 HEARTBEAT_PERIOD_S = 1.0
 
@@ -112,10 +114,15 @@ class _Worker:
         self._service = kind.service(loop)
 
     def run(self) -> None:
+        SignalWatch(self._loop, {signal.SIGTERM: self._retire})
         self._loop.watch(self._channel.fileno(), READ, self._on_channel_ready)
         self._loop.call_every(HEARTBEAT_PERIOD_S, self._beat)
         self._loop.run()
         self._beat()
+
+    def _retire(self) -> None:
+        """Finish as on a stop: somebody asked this process alone, or its whole group."""
+        self._service.drain(None, stopping=True)
 
     def _on_channel_ready(self, mask: int) -> None:
         if mask & WRITE:

@@ -143,6 +143,33 @@ def test_a_killed_worker_comes_back_and_its_socket_keeps_the_queue(
     assert worker["last_error"] == "killed by SIGKILL"
 
 
+def test_a_worker_asked_to_end_finishes_first_and_is_replaced(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    [before] = daemon.pids("echo")
+    with daemon.connect("echo") as client:
+        client.sendall(b"one")
+        assert read_exactly(client, 3) == b"one"
+        os.kill(before, signal.SIGTERM)
+        client.sendall(b"two")
+        assert read_exactly(client, 3) == b"two"
+    wait_until(lambda: daemon.pids("echo") not in ([before], [None]), "the next worker")
+    with daemon.connect("echo") as client:
+        client.sendall(b"three")
+        assert read_exactly(client, 5) == b"three"
+
+
+def test_a_signal_to_the_whole_group_stops_as_gently(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    with daemon.connect("echo") as client:
+        client.sendall(b"one")
+        assert read_exactly(client, 3) == b"one"
+        for pid in (*family_of(daemon.process.pid), daemon.process.pid):
+            os.kill(pid, signal.SIGTERM)
+        client.sendall(b"two")
+        assert read_exactly(client, 3) == b"two"
+    assert daemon.process.wait(PATIENCE_S) == 0
+
+
 def test_a_worker_that_keeps_dying_degrades_its_listener_alone(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     for restarts in (1, 2):

@@ -84,6 +84,7 @@ def _run_forked(slot: Slot) -> None:
     def on_cut(_number: int, _frame: FrameType | None) -> None:
         slot.cut()
 
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the group; the worker says when
     signal.signal(signal.SIGUSR2, on_retire)
     signal.signal(signal.SIGALRM, on_cut)
     slot.run()
