@@ -110,7 +110,7 @@ class Connection:
         server = self._server
         server.bytes_in += len(data)
         if self._stage is Stage.IDLE and (ready := server.lookup(data)) is not None:
-            self._send_ready(ready)
+            self._send_ready(ready, data)
         elif data:
             self._take(data)
         else:
@@ -133,7 +133,7 @@ class Connection:
             self._watch()
         return True
 
-    def _send_ready(self, ready: Ready) -> None:
+    def _send_ready(self, ready: Ready, head: bytes) -> None:
         try:
             sent = self._send(ready.wire)
         except BlockingIOError:
@@ -144,6 +144,8 @@ class Connection:
         server = self._server
         server.requests += 1
         server.bytes_out += sent
+        if server.access_log is not None:
+            server.note(self.host, head, ready.wire)
         self.is_fresh = False
         if sent == len(ready.wire) and not ready.close:
             self.deadline = self._loop.now + server.options.keepalive_timeout
@@ -240,6 +242,7 @@ class Connection:
         if head and ready is not None:
             reader.drop(len(head))
             self._queue(ready.wire)
+            self._server.note(self.host, head, ready.wire)
             self._count_answer(ends=ready.close)
             return True
         match reader.next_event():
@@ -269,6 +272,7 @@ class Connection:
         body = bytes(self._body or b"")
         parts, ends = self._server.answer(self._request, self._head, body, close=close)
         self._body = None
+        self._server.note(self.host, self._head or b"", *parts)
         for part in parts:
             self._queue(part)
         self._count_answer(ends=ends)
@@ -283,7 +287,9 @@ class Connection:
             self._stage = Stage.IDLE  # a next request's head and body have deadlines of their own
 
     def _refuse(self, status: int) -> None:
-        self._queue(self._server.refuse(status))
+        refusal = self._server.refuse(status)
+        self._server.note(self.host, b"", refusal)
+        self._queue(refusal)
         self._ends = True
 
     def _queue(self, part: Part) -> None:

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netd.config.model import Frozen, ListenerOptions, one_or_many
+from netd.config.model import Frozen, ListenerOptions, Networks, one_or_many
 from netd.config.unit import Duration, Size
 
-_ACTIONS = ("text", "directory", "redirect", "echo")
+_ACTIONS = ("text", "directory", "redirect", "echo", "health")
 _LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
 
 
@@ -40,6 +40,9 @@ class RouteOptions(Frozen):
 
     echo: Literal["body", "request"] | None = None
     """Answer with the `body` that was sent, or with the `request` as it was understood."""
+
+    health: bool | None = None
+    """Answer 200 `ok` while the worker takes new connections."""
 
     content_type: Annotated[str, Field(pattern=_LINE)] = "text/plain; charset=utf-8"
     """What a `text` is."""
@@ -103,6 +106,9 @@ class HttpOptions(ListenerOptions):
     kind: Literal["http"] = "http"
     """The service: http."""
 
+    max_connections: Annotated[int, Field(ge=1)] = 10000
+    """How many connections are served at once; one past that is closed and counted."""
+
     routes: tuple[RouteOptions, ...] = ()
     """What is served where; none named means a page that says netd works."""
 
@@ -135,6 +141,15 @@ class HttpOptions(ListenerOptions):
 
     max_body: Size = 1048576
     """The longest body, in bytes; longer ones are answered 413."""
+
+    access_log: str = ""
+    """A file to append a line to for each answer, `-` for standard error; empty for none."""
+
+    access_log_format: Literal["combined", "json"] = "combined"
+    """How the lines are written."""
+
+    forwarded_from: Networks = ()
+    """Proxies whose X-Forwarded-For is believed when the access log names the client."""
 
     cache_size: Size = 16777216
     """Bytes of ready answers a worker keeps; 0 to keep none."""

@@ -158,8 +158,12 @@ def _send_ranges(file: File, wanted: bytes, fields: Fields) -> Answer:
         return _send_whole(file, fields)
     if len(ranges) == 1:
         offset, count = ranges[0]
-        span = ("Content-Range", f"bytes {offset}-{offset + count - 1}/{size}")
-        return Answer(206, (*fields, span), (FilePart(file.fd, offset, count),))
+        fields += (("Content-Range", f"bytes {offset}-{offset + count - 1}/{size}"),)
+        if count > MAX_KEPT_BYTES:
+            return Answer(206, fields, (FilePart(file.fd, offset, count),))
+        content = os.pread(file.fd, count, offset)
+        os.close(file.fd)
+        return Answer(206, fields, (content,), _kept(file) if len(content) == count else None)
     return _send_multipart(file.fd, size, ranges, fields)
 
 

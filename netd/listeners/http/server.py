@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from netd.listeners.http.answer import Answer, FilePart, Ready, error_answer, head_parts
+from netd.listeners.http.access_log import AccessLog
+from netd.listeners.http.answer import Answer, FilePart, Part, Ready, error_answer, head_parts
 from netd.listeners.http.cache import Cache
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.site import Site
@@ -23,12 +24,15 @@ class Server:
         self.requests = self.ready_hits = self.refusals = self.timeouts = self.truncated = 0
         self.handshake_failures = 0
         self.bytes_in = self.bytes_out = 0
+        self.access_log: AccessLog | None = None
         self.tick_date()
         self.configure(options)
 
     def configure(self, options: HttpOptions) -> None:
         """Answer by these options from now on."""
         self.options = options
+        self.flush_log()
+        self.access_log = AccessLog(options) if options.access_log else None
         self.site = Site(options)
         self.limits = Limits(
             request_line=options.max_request_line,
@@ -39,6 +43,11 @@ class Server:
         self._common = f"Server: {options.server}\r\n".encode("latin-1") if options.server else b""
         self.forget_ready()
 
+    def flush_log(self) -> None:
+        """Write what was noted for the access log."""
+        if self.access_log is not None:
+            self.access_log.flush()
+
     def forget_ready(self) -> None:
         """Drop every ready answer; none are kept while the worker drains."""
         self.cache = Cache(0 if self.is_closing else self.options.cache_size)
@@ -48,7 +57,7 @@ class Server:
         """Take the present second's date; how many seconds it stays right."""
         now = time.time()
         self.tick = int(now)
-        self.date_line = f"Date: {format_date(now)}\r\n".encode()
+        self.date_line = f"Date: {format_date(self.tick)}\r\n".encode()
         return self.tick + 1 - now
 
     def lookup(self, head: bytes) -> Ready | None:
@@ -67,7 +76,7 @@ class Server:
 
     def format(
         self, request: Request | None, answer: Answer, *, close: bool
-    ) -> tuple[bytes, int, tuple[bytes | FilePart, ...]]:
+    ) -> tuple[bytes, int, tuple[Part, ...]]:
         """The head, where in it the Date line stands, and the content to send after it."""
         minor = request.minor if request else 1
         before, after = head_parts(answer, common=self._common, minor=minor, close=close)
@@ -79,7 +88,7 @@ class Server:
 
     def answer(
         self, request: Request, head: bytes | None, body: bytes, *, close: bool = False
-    ) -> tuple[tuple[bytes | FilePart, ...], bool]:
+    ) -> tuple[tuple[Part, ...], bool]:
         """All that is to be sent for a request, and whether the connection ends with it."""
         answer = self.site.answer(request, body)
         close = close or answer.close or self.is_closing or not request.keep_alive
@@ -90,6 +99,13 @@ class Server:
         if head is not None and answer.proofs is not None and request.framing is Framing.NONE:
             self.cache.keep(head, Ready(wire, date_at, answer, close=close))
         return (wire,), close
+
+    def note(self, host: str, head: bytes, *parts: Part) -> None:
+        """Put an answer into the access log, if there is one."""
+        if self.access_log is not None and isinstance(parts[0], bytes):
+            size = sum(len(part) if isinstance(part, bytes) else part.count for part in parts)
+            head_size = parts[0].index(b"\r\n\r\n") + 4
+            self.access_log.add(host, head, int(parts[0][9:12]), size - head_size)
 
     def refuse(self, status: int) -> bytes:
         """The whole answer to what is no request; it ends the connection."""

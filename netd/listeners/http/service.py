@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import resource
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -20,6 +21,7 @@ from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
 
 _ACCEPTS: Final = 64  # in one turn from one socket, so that the open connections have theirs
+_OTHER_DESCRIPTORS: Final = 64
 _PAUSE_S: Final = 0.1
 _SHORT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _UPKEEP_S: Final = 5.0
@@ -41,6 +43,7 @@ class HttpService:
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
+        _raise_descriptor_limit(options.max_connections)
         self._certificate = Certificate(options.tls) if options.tls else None
         if self._sweep is None:
             self.server = Server(options)
@@ -79,6 +82,7 @@ class HttpService:
             "timeouts": server.timeouts,
             "truncated": server.truncated,
             "handshake_failures": server.handshake_failures,
+            "log_lines_lost": server.access_log.lost if server.access_log else 0,
             "accept_failures": self._accept_failures,
         }
 
@@ -160,6 +164,7 @@ class HttpService:
             self._certificate.refresh()
 
     def _tick_date(self) -> None:
+        self.server.flush_log()
         self.loop.call_later(self.server.tick_date(), self._tick_date)
 
     def _cut(self) -> None:
@@ -169,7 +174,17 @@ class HttpService:
 
     def _stop_if_done(self) -> None:
         if self._is_draining and not self._connections:
+            self.server.flush_log()
             self.loop.stop()
+
+
+def _raise_descriptor_limit(connections: int) -> None:
+    """Let every connection have its socket and a file, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + _OTHER_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def _sweep_period_s(options: HttpOptions) -> float:

@@ -172,6 +172,8 @@ def _merge(*layers: dict[str, str]) -> Fields:
 def _handler(options: RouteOptions) -> Handler:
     if options.text is not None:
         return Text(options.text.encode(), options.content_type)
+    if options.health is not None:
+        return Text(b"ok\n", "text/plain; charset=utf-8")
     if options.directory is not None:
         return Directory(options)
     if options.redirect is not None:

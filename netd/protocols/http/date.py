@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from typing import Final
 
@@ -25,9 +26,10 @@ _TWO_DIGITS: Final = 100
 _PIVOT_YEARS: Final = 50
 
 
-def format_date(timestamp: float) -> str:
+@functools.lru_cache(maxsize=256)
+def format_date(timestamp: int) -> str:
     """`Sun, 06 Nov 1994 08:49:37 GMT` for seconds since the epoch."""
-    when = dt.datetime.fromtimestamp(int(timestamp), dt.UTC)
+    when = dt.datetime.fromtimestamp(timestamp, dt.UTC)
     return (
         f"{_DAYS[when.weekday()]}, {when.day:02} {_MONTHS[when.month - 1]} {when.year:04} "
         f"{when.hour:02}:{when.minute:02}:{when.second:02} GMT"

@@ -6,6 +6,7 @@ refused, never repaired.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,8 +36,7 @@ def parse_head(head: bytes, limits: Limits) -> Request:
     """Judge a head, from its request line to its empty line. Raises RemoteProtocolError."""
     line, _, rest = head.partition(b"\r\n")
     method, target, minor = parse_request_line(line, limits)
-    lines = parse_fields(rest[:-2], limits)
-    fields = _by_name(lines)
+    lines, fields = _read_fields(rest[:-2], limits)
     path, query, authority = _split_target(method, target)
     host = _judge_host(lines, fields, authority, minor)
     framing, length = _judge_framing(lines, fields, minor)
@@ -75,6 +75,15 @@ def parse_fields(block: bytes, limits: Limits) -> tuple[tuple[bytes, bytes], ...
     if len(found) > limits.fields:
         raise RemoteProtocolError(f"more than {limits.fields} header fields", 431)
     return tuple((name, value.strip(b" \t")) for name, value in found)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_fields(
+    block: bytes, limits: Limits
+) -> tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, bytes]]:
+    """The fields both ways; a client's next request mostly has the very same."""
+    lines = parse_fields(block, limits)
+    return lines, _by_name(lines)
 
 
 def _by_name(lines: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes]:
