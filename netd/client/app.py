@@ -57,7 +57,7 @@ def _run(argv: list[str], environ: Mapping[str, str]) -> int:
         raise UsageError("standard input is closed; give a text with --send")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a locale without our letters stops nobody
-    if settings.text is not None or not is_terminal:
+    if not settings.is_talk:
         return _loop(_pipe(settings))
     _loop(_terminal(settings, environ))
     return EX_DELIVERED

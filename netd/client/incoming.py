@@ -156,7 +156,8 @@ def _said(state: State, message: Message) -> list[Effect]:
 
 def _place(state: State, message: Message, said: Said) -> list[Effect]:
     if said.time and is_channel(said.target):
-        state.heard_until[fold(said.target)] = said.time
+        heard_until = state.heard_until.get(fold(said.target), "")
+        state.heard_until[fold(said.target)] = max(heard_until, said.time)
     history = state.batches.get(message.tags.get("batch", ""))
     mine = state.is_me(said.sender)
     if history is not None:

@@ -103,10 +103,10 @@ class Pipe:
                 self._was_refused = True
                 _complain(f"not delivered: {text!r}: {why}")
             case Refused(text, _, target):
-                self._was_refused = True
                 _complain(text)
                 is_out = self._channel not in self._session.state.roster
                 if is_out and fold(target) == fold(self._channel):
+                    self._was_refused = True
                     self._talk.leave()
             case Lost(text):
                 _complain(text)

@@ -81,7 +81,7 @@ def _in_words(_state: State, message: Message) -> list[Effect]:
 
 
 def _motd(state: State, message: Message) -> list[Effect]:
-    return [] if state.is_greeted else _in_words(state, message)
+    return [] if state.is_greeted else [Told(message.params[-1].removeprefix("- "))]
 
 
 def _end_of_motd(state: State, _message: Message) -> list[Effect]:

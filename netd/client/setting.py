@@ -49,6 +49,8 @@ class Settings:
     is_quiet: bool = False
     ignored: tuple[str, ...] = ()
     bell: bool = True
+    is_talk: bool = True
+    """Whether a person talks; else each line, or the one `text`, is delivered."""
     text: str | None = None
     json: bool = False
     timeout_s: float = 30.0
@@ -84,7 +86,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--password-file", metavar="FILE", help="the server's or your account's password")
     add("--send", metavar="TEXT", help="send one message, confirm it, and leave")
     add("--json", action="store_true", help="print what happens as JSON, a line each")
-    add("--timeout", type=float, default=30.0, metavar="SECONDS", help="patience (default: 30)")
+    add(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for the server (default: 30)",
+    )
     add("--quiet", action="store_true", default=None, help="do not tell who joins and leaves")
     add("--config", metavar="FILE", help="settings (default: ~/.config/netd/chat.toml)")
     return parser
@@ -93,24 +101,32 @@ def build_parser() -> argparse.ArgumentParser:
 def read(argv: list[str], environ: Mapping[str, str], login: str, *, at_terminal: bool) -> Settings:
     """Settle everything; UsageError says what is wrong."""
     arguments = build_parser().parse_args(argv)
-    is_talk = at_terminal and arguments.send is None
+    is_talk = at_terminal and arguments.send is None and not arguments.json
+    if arguments.timeout <= 0:
+        raise UsageError("--timeout must be above 0")
     path = arguments.config or _default_path(environ)
     told = _read_file(path, must_exist=bool(arguments.config))
     if arguments.address or arguments.host:  # where to go is one thing: all from here or all there
         told = {key: value for key, value in told.items() if key not in ("address", "host", "port")}
     told |= {key: given for key in _KEYS if (given := getattr(arguments, key, None)) is not None}
     return Settings(
-        identity=_identity(told, login, may_rename=is_talk),
+        identity=_identity(told, login, is_talk=is_talk),
         endpoints=_endpoints(told, environ),
         tls=told.get("tls", False),
         ca_file=os.path.expanduser(told.get("ca_file", "")),
         is_quiet=told.get("quiet", False),
         ignored=tuple(told.get("ignore", ())),
         bell=told.get("bell", True),
-        text=arguments.send,
+        is_talk=is_talk,
+        text=_utf8(arguments.send),
         json=arguments.json,
         timeout_s=arguments.timeout,
     )
+
+
+def _utf8(argument: str | None) -> str | None:
+    """What was typed, also where the locale did not understand its bytes (PEP 383)."""
+    return argument and argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _default_path(environ: Mapping[str, str]) -> str:
@@ -145,7 +161,7 @@ def _checked(path: str, key: str, value: object) -> object:
     return value
 
 
-def _identity(told: Mapping[str, Any], login: str, *, may_rename: bool) -> Identity:
+def _identity(told: Mapping[str, Any], login: str, *, is_talk: bool) -> Identity:
     name = told.get("name") or "".join(
         each if each.isalnum() or each in "_-" else "_" for each in login
     )
@@ -159,8 +175,8 @@ def _identity(told: Mapping[str, Any], login: str, *, may_rename: bool) -> Ident
         name=name,
         channels=tuple(each if is_channel(each) else f"#{each}" for each in channels),
         password=_password(told.get("password_file", "")),
-        may_rename=may_rename,
-        history_lines=told.get("history", 50),
+        may_rename=is_talk,
+        history_lines=told.get("history", 50) if is_talk else 0,
     )
 
 

@@ -114,7 +114,9 @@ def _words(event: Event, current: str) -> str:
         case Told():
             return f"{event.channel}: {event.text}" if event.channel else event.text
         case Registered(nick, again):
-            return f"connected again as {nick}" if again else f"welcome, {nick}; /help helps"
+            if again:
+                return f"connected again as {nick}"
+            return f"welcome, {nick}; /help lists the commands"
     return ""
 
 

@@ -134,7 +134,7 @@ def test_a_break_keeps_what_was_not_confirmed() -> None:
 
 def test_a_second_greeting_is_spared() -> None:
     bob = welcome()
-    assert feed(bob, ":srv 372 bob :- hello", ":srv 376 bob :End") == [Told("- hello")]
+    assert feed(bob, ":srv 372 bob :- hello", ":srv 376 bob :End") == [Told("hello")]
     bob.disconnected()
     bob.connected()
     assert feed(bob, ":srv 001 bob :Welcome", ":srv 372 bob :- hello")[2:] == []

@@ -115,6 +115,7 @@ def test_a_fault_in_the_file_names_file_and_key(tmp_path: Path, text: str, words
         (["--port", "x"], "--port"),
         (["--port", "0"], "between 1 and 65535"),
         (["a:1", "--host", "b"], "not both"),
+        (["--timeout", "0"], "--timeout"),
         (["--nonsense"], "--help"),
     ],
 )

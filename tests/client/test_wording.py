@@ -45,7 +45,7 @@ EVIL = "\x1b[2J\x07\r\n\u202e"
         (Moved(Move.RENAMED, "al", detail="ally"), "12:30 -- al is now ally"),
         (Told("words"), "12:30 -- words"),
         (Told("words", "#d"), "12:30 -- #d: words"),
-        (Registered("bob"), "12:30 -- welcome, bob; /help helps"),
+        (Registered("bob"), "12:30 -- welcome, bob; /help lists the commands"),
         (Registered("bob", again=True), "12:30 -- connected again as bob"),
         (Refused("no"), "12:30 !! no"),
         (Lost("gone"), "12:30 !! gone"),
