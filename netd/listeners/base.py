@@ -12,7 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from netd.config.address import ALL_SCHEMES, Address, Scheme
 from netd.config.model import ListenerOptions
@@ -22,8 +22,10 @@ from netd.protocols.link import (
     Drain,
     Failed,
     Heartbeat,
+    Inquire,
     Message,
     Ready,
+    Status,
     format_message,
     parse_message,
 )
@@ -71,6 +73,17 @@ class Service(Protocol):
         """At least connections (now), accepted, refused, bytes_in and bytes_out (in all)."""
 
 
+@runtime_checkable
+class StatusReader(Protocol):
+    """A service that shows how the whole daemon is."""
+
+    inquire: Callable[[], None]
+    """Asks the supervisor; the worker sets it, and calls `on_status` with the answer."""
+
+    def on_status(self, status: dict[str, Any]) -> None:
+        """What `netd status --json` prints."""
+
+
 def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
     """The check of a kind that has nothing to check beyond its model."""
     return ()
@@ -112,6 +125,8 @@ class _Worker:
         self._channel = channel
         self._loop = loop
         self._service = kind.service(loop)
+        if isinstance(self._service, StatusReader):
+            self._service.inquire = lambda: self._send(Inquire())
 
     def run(self) -> None:
         SignalWatch(self._loop, {signal.SIGTERM: self._retire})
@@ -147,6 +162,8 @@ class _Worker:
                 self._beat()
             case Drain():
                 self._service.drain(message.within_s, stopping=message.stopping)
+            case Status(body) if isinstance(self._service, StatusReader):
+                self._service.on_status(body)
             case _:
                 raise AssertionError(f"not for a worker: {message}")
 

@@ -1,6 +1,6 @@
 """What the supervisor and a worker say to each other: one JSON object a line.
 
-Down: Configure, Drain. Up: Ready, Heartbeat, Failed. Descriptors travel beside the lines; a
+Down: Configure, Drain, Status. Up: Ready, Heartbeat, Failed, Inquire. Descriptors travel beside the lines; a
 Configure says how many belong to it and which address each one stands on.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from netd.errors import LocalProtocolError
 
@@ -53,8 +53,20 @@ class Failed:
     reason: str
 
 
-Message = Configure | Drain | Ready | Heartbeat | Failed
-_TYPES = {cls.__name__.lower(): cls for cls in (Configure, Drain, Ready, Heartbeat, Failed)}
+@dataclass(frozen=True, slots=True)
+class Inquire:
+    """The worker asks how the whole daemon is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The answer to Inquire: what `netd status --json` prints."""
+
+    body: dict[str, Any]
+
+
+Message = Configure | Drain | Ready | Heartbeat | Failed | Inquire | Status
+_TYPES = {cls.__name__.lower(): cls for cls in get_args(Message)}
 
 
 def format_message(message: Message) -> bytes:

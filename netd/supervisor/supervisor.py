@@ -98,6 +98,10 @@ class Supervisor:
         self._fleet.forget(worker)
         self._leave_if_empty()
 
+    def on_inquiry(self, worker: Worker) -> None:
+        """A worker shows the daemon's state to its clients."""
+        worker.inform(self._status())
+
     def _watch_signals(self) -> None:
         SignalWatch(
             self._loop,

@@ -12,7 +12,7 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from netd.config.address import Address
 from netd.config.model import ListenerOptions, plain
@@ -24,7 +24,9 @@ from netd.protocols.link import (
     Drain,
     Failed,
     Heartbeat,
+    Inquire,
     Ready,
+    Status,
     format_message,
     parse_message,
 )
@@ -58,6 +60,9 @@ class Watcher(Protocol):
 
     def on_ended(self, worker: Worker) -> None:
         """It was drained and is gone."""
+
+    def on_inquiry(self, worker: Worker) -> None:
+        """It wants to be told how the whole daemon is."""
 
 
 class Worker:
@@ -116,6 +121,11 @@ class Worker:
         elif self._restart is not None:
             self._restart.cancel()
             self._watcher.on_ended(self)
+
+    def inform(self, status: dict[str, Any]) -> None:
+        """Tell it how the whole daemon is."""
+        if self._channel is not None:
+            self._send(format_message(Status(status)))
 
     def kill(self) -> None:
         """End the process this instant."""
@@ -210,6 +220,8 @@ class Worker:
                 self._watcher.on_ready(self)
             case Failed(reason):
                 self._fail(reason)
+            case Inquire():
+                self._watcher.on_inquiry(self)
 
     def _fail(self, reason: str) -> None:
         self._asked = False

@@ -8,8 +8,10 @@ from netd.protocols.link import (
     Drain,
     Failed,
     Heartbeat,
+    Inquire,
     Message,
     Ready,
+    Status,
     format_message,
     parse_message,
 )
@@ -23,6 +25,8 @@ from netd.protocols.link import (
         Ready(),
         Heartbeat({"accepted": 3}),
         Failed("no\nroom"),
+        Inquire(),
+        Status({"listeners": []}),
     ],
 )
 def test_a_message_is_one_line_and_comes_back_the_same(message: Message) -> None:
