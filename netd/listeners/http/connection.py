@@ -235,7 +235,7 @@ class Connection:
 
     def _step(self) -> bool:
         reader = self._reader
-        if reader is None:
+        if reader is None or reader.is_between_requests:
             return False
         head = reader.peek_head()
         ready = self._server.lookup(head) if head else None

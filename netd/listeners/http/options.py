@@ -41,7 +41,7 @@ class RouteOptions(Frozen):
     echo: Literal["body", "request"] | None = None
     """Answer with the `body` that was sent, or with the `request` as it was understood."""
 
-    health: bool | None = None
+    health: Literal[True] | None = None
     """Answer 200 `ok` while the worker takes new connections."""
 
     content_type: Annotated[str, Field(pattern=_LINE)] = "text/plain; charset=utf-8"

@@ -94,13 +94,13 @@ class HttpService:
     def _listen(self, sockets: Sequence[ListeningSocket]) -> None:
         """Take these in place of the old, once what waits on the old is accepted."""
         old, self._listening = self._listening, list(sockets)
+        for listening in self._listening:
+            self._watch(listening)
         for listening in old:
             while self._accept_from(listening.sock):
                 pass
             self.loop.forget(listening.fileno())
             listening.sock.close()
-        for listening in self._listening:
-            self._watch(listening)
 
     def _watch(self, listening: ListeningSocket) -> None:
         self.loop.watch(listening.fileno(), READ, lambda _: self._accept_from(listening.sock))

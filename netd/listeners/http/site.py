@@ -88,7 +88,11 @@ class Echo:
                 200, (("Content-Type", "text/plain"),), (b"\n".join([*lines, b"", body]),)
             )
         media_type = request.fields.get(b"content-type", b"application/octet-stream")
-        return Answer(200, (("Content-Type", media_type.decode("latin-1")),), (body,))
+        fields = (
+            ("Content-Type", media_type.decode("latin-1")),
+            ("Content-Security-Policy", "sandbox"),  # what others sent must not act as our page
+        )
+        return Answer(200, fields, (body,))
 
 
 class Route:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -549,3 +550,19 @@ def test_access_log(start: Start, tmp_path: Path) -> None:
 
 def test_health(start: Start) -> None:
     assert ask(start({"path": "/healthz", "health": True}), "/healthz").body == b"ok\n"
+
+
+def test_out_of_descriptors_connections_wait_and_are_served_later(start: Start) -> None:
+    worker = start(HELLO)
+    pid = worker.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir(f"/proc/{pid}/fd")))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 3, limits[1]))
+    waiting = [worker.connect() for _ in range(5)]
+    for sock in waiting:
+        sock.sendall(GET_HELLO)
+    worker.await_counters(lambda c: c["accept_failures"] > 0)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    for sock in waiting:
+        with sock:
+            assert Answer(sock).status == 200
