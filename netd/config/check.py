@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from netd.config.load import read_text
-from netd.config.locator import line_of, locate
+from netd.config.locator import Path, line_of, locate
 from netd.config.model import Config, ListenerOptions
-from netd.errors import Problem
+from netd.errors import ConfigError, Problem
 
 
 class CheckedKind(Protocol):
@@ -28,12 +29,22 @@ def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> 
 
 def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
     """The same problems, each with the file and the line of its key."""
-    lines = locate(read_text(file))
+    lines = _lines(file)
 
     def line(key: str) -> int:
         return line_of(lines, [int(step) if step.isdecimal() else step for step in key.split(".")])
 
     return tuple(replace(each, file=file, line=line(each.key)) for each in problems)
+
+
+def _lines(file: str) -> dict[Path, int]:
+    """Where the keys stand now; nowhere if the file has been spoilt since it was read."""
+    try:
+        text = read_text(file)
+        tomllib.loads(text)
+        return locate(text)
+    except (ConfigError, ValueError, RecursionError):
+        return {}
 
 
 def _problems(config: Config, kinds: Mapping[str, CheckedKind]) -> Iterator[Problem]:

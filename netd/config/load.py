@@ -22,6 +22,15 @@ from netd.errors import ConfigError, Problem
 SYSTEM_CONFIG: Final = "/etc/netd.toml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _SYNTAX_ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
+_SYNTAX: Final = {  # what tomllib says, and what it means to who wrote the file
+    "Expected newline or end of document after a statement": (
+        'unexpected text after the value; text needs quotes, as in "10s"'
+    ),
+    "Invalid value": 'no value that TOML knows; text needs quotes, as in "echo"',
+    "Invalid statement": "expected a line such as key = value or [table]",
+    "Cannot overwrite a value": "this key or table has been given before",
+}
+_TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
 
 
 class KindLike(Protocol):
@@ -65,7 +74,7 @@ def read_config(path: str, kinds: Kinds) -> Config:
 def read_text(path: str) -> str:
     """A configuration file's text. Raises ConfigError."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors begin it with a mark
             return file.read()
     except OSError as error:
         why = (error.strerror or "cannot be read").lower()
@@ -90,13 +99,15 @@ class _Reading:
         self._file = file
         self._kinds = kinds
         self._problems: list[Problem] = []
+        self._lines: dict[Path, int] = {}
         self._document = self._parse(text)
-        self._lines = locate(text)
 
     def config(self) -> Config:
         """Read everything, then raise or return."""
         self._refuse_unknown_tables()
         daemon = self._model(DaemonOptions, ("netd",), self._document.get("netd", {}))
+        if daemon is not None and daemon.control and not os.path.isabs(daemon.control):
+            self._add(("netd", "control"), f"{daemon.control!r} must begin with /")
         listeners = self._listeners()
         self._compare_addresses(listeners)
         if self._problems:
@@ -107,18 +118,30 @@ class _Reading:
 
     def _parse(self, text: str) -> dict[str, Any]:
         try:
-            return tomllib.loads(text)
+            document = tomllib.loads(text)
+            self._lines = locate(text)
+        except RecursionError as error:
+            problem = Problem("", "lists or tables are nested too deeply", self._file)
+            raise ConfigError((problem,)) from error
         except tomllib.TOMLDecodeError as error:
             match = _SYNTAX_ERROR.fullmatch(str(error))
             message = match[1] if match else str(error)
             line = int(match[2]) if match and match[2] else text.rstrip().count("\n") + 1
-            problem = Problem("", f"{message[0].lower()}{message[1:]}", self._file, line)
-            raise ConfigError((problem,)) from error
+            raise ConfigError((Problem("", _plain(message), self._file, line),)) from error
+        except ValueError as error:  # int() takes no number of thousands of digits
+            raise ConfigError((Problem("", "a number is too long", self._file),)) from error
+        return document
 
     def _refuse_unknown_tables(self) -> None:
         allowed = ("netd", "listeners")
-        for key in self._document:
-            if key not in allowed:
+        for key, value in self._document.items():
+            if key in allowed:
+                continue
+            if not isinstance(value, dict):
+                self._add((key,), "stands in no table; write [netd] or [listeners.NAME] above it")
+            elif "kind" in value:
+                self._add((key,), f"unknown table; a listener's is [listeners.{key}]")
+            else:
                 self._add((key,), f"unknown table{suggest(key, allowed)}")
 
     def _listeners(self) -> dict[str, ListenerOptions]:
@@ -126,7 +149,7 @@ class _Reading:
         if not isinstance(tables, dict):
             self._add(("listeners",), "expected tables, as in [listeners.web]")
             return {}
-        if not tables:
+        if not tables and not self._problems:
             self._add(("listeners",), "no listener is declared; add a [listeners.NAME] table")
         read = {name: self._listener(name, table) for name, table in tables.items()}
         return {name: options for name, options in read.items() if options is not None}
@@ -136,10 +159,12 @@ class _Reading:
         if not _NAME.fullmatch(name):
             self._add(path, "a name has 1 to 32 letters, digits, - and _, a letter or digit first")
         if not isinstance(table, dict):
-            self._add(path, f"expected a table, as in [listeners.{name}]")
+            self._add(path, _no_table(name, table))
             return None
         kind = self._kind(path, table)
         if kind is None:
+            common = {key: table[key] for key in ListenerOptions.model_fields if key in table}
+            self._model(ListenerOptions, path, {**common, "kind": ""})
             return None
         options = self._model(kind.options, path, table)
         if options is not None:
@@ -196,3 +221,21 @@ class _Reading:
         if path and isinstance(path[-1], int) and path not in self._lines:
             return path[:-1]
         return path
+
+
+def _plain(message: str) -> str:
+    """What tomllib says, for a person."""
+    twice = _TWICE.fullmatch(message)
+    if twice:
+        name = ".".join(re.findall(r"'([^']*)'", twice[1]))
+        return f"the table [{name}] has been declared before"
+    return _SYNTAX.get(message, f"{message[0].lower()}{message[1:]}")
+
+
+def _no_table(name: str, value: object) -> str:
+    """What to write in place of a value that stands where a listener's table should."""
+    if isinstance(value, list):
+        return f"expected one table; write [listeners.{name}] in single brackets"
+    if name in ListenerOptions.model_fields:
+        return "stands in no listener; write its table's name above it, as in [listeners.web]"
+    return f"expected a table, as in [listeners.{name}]"

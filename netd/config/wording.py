@@ -6,33 +6,33 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from netd.config.locator import Path
+from netd.config.model import one_or_many
+from netd.config.unit import write_quantity
 
 _SHOWN_CHARACTERS: Final = 60
+_SHORTEST_BEGINNING: Final = 3
 _NEEDS: Final = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number, or a duration such as 10s",
+    "finite": "a finite number",
     "string": "text in quotes",
-    "tuple": "a list",
-    "list": "a list",
     "dict": "a table",
     "model": "a table",
 }
-_BOUNDS: Final = {
-    "greater_than_equal": ("below", "ge"),
-    "greater_than": ("not above", "gt"),
-    "less_than_equal": ("above", "le"),
-    "less_than": ("not below", "lt"),
-}
+Render = Callable[[object, dict[str, Any], FieldInfo | None], str]
 
 
 def suggest(found: str, allowed: Sequence[str]) -> str:
     """`; did you mean 'workers'?`, or nothing where no name is close."""
-    close = difflib.get_close_matches(found, allowed, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(found.lower(), allowed, n=1, cutoff=0.7)
+    if len(found) >= _SHORTEST_BEGINNING:
+        close += [name for name in allowed if name.startswith(found)]
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -43,37 +43,100 @@ def explain(
     seen = set()
     for detail in error.errors(include_url=False):
         path = _path_in(table, detail)
-        if path not in seen:  # a value that may be of two types fails once for each
+        if path not in seen and not _counts_refused_items(detail):
+            # a value that may be of two types fails once for each
             seen.add(path)
             yield path, _message(detail, model, path)
 
 
 def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     kind, found, bounds = detail["type"], detail["input"], detail.get("ctx", {})
+    field = _field_at(model, path)
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
         keys = tuple(_model_at(model, path[:-1]).model_fields)
         return f"unknown key{suggest(str(path[-1]), keys)}"
-    if kind in _BOUNDS:
-        how, bound = _BOUNDS[kind]
-        return f"{_show(found)} is {how} {bounds[bound]:g}"
     for key, render in _RENDER.items():
         if kind.startswith(key):
-            return render(found, bounds)
+            return render(found, bounds, field)
     need = _NEEDS.get(kind.split("_")[0])
-    return f"expected {need}, found {_show(found)}" if need else f"{_show(found)}: {detail['msg']}"
+    if need is None:
+        return f"{_show(found)}: {detail['msg']}"
+    return f"expected {need}{_example(field, kind)}, found {_show(found)}"
 
 
-_RENDER: Final[dict[str, Callable[[object, dict[str, Any]], str]]] = {
-    "value_error": lambda _, ctx: str(ctx["error"]),
-    "assertion_error": lambda _, ctx: str(ctx["error"]),
-    "literal_error": lambda found, ctx: f"{_show(found)} is not allowed; write {ctx['expected']}",
-    "string_pattern_mismatch": lambda found, ctx: f"{_show(found)} does not fit {ctx['pattern']}",
-    "too_short": lambda _, ctx: f"needs at least {ctx['min_length']}",
-    "too_long": lambda _, ctx: f"takes at most {ctx['max_length']}",
-    "ip_": lambda found, _: f"{_show(found)} is no network, such as 10.0.0.0/8 or ::1",
+def _bound(how: str, name: str) -> Render:
+    """Render a number past a limit, the limit told in the field's own unit."""
+
+    def render(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
+        limit = ctx[name]
+        shown = write_quantity(field.metadata, limit) if field and limit else limit
+        return f"{_show(found)} is {how} {shown}"
+
+    return render
+
+
+def _not_allowed(found: object, ctx: dict[str, Any], _: FieldInfo | None) -> str:
+    return f"{_show(found)} is not allowed; write {ctx['expected']}"
+
+
+def _form(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
+    """What is wrong with a text, by an example rather than a pattern where there is one."""
+    if ctx["pattern"].startswith(("^/", "^(/")) and not str(found).startswith("/"):
+        return f"{_show(found)} must begin with /"
+    if field and isinstance(field.default, str) and field.default:
+        return f"{_show(found)} is not allowed; write it as in {_show(field.default)}"
+    return f"{_show(found)} does not fit {ctx['pattern']}"
+
+
+def _not_a_list(found: object, _: dict[str, Any], field: FieldInfo | None) -> str:
+    readers = (
+        (each for each in field.metadata if isinstance(each, BeforeValidator)) if field else ()
+    )
+    if any(each.func is one_or_many for each in readers):
+        return f"expected text in quotes or a list of them, found {_show(found)}"
+    if isinstance(found, dict):
+        return "expected a list of tables; write its name in double brackets, as in [[NAME]]"
+    return f"expected a list, found {_show(found)}"
+
+
+_RENDER: Final[dict[str, Render]] = {
+    "value_error": lambda _, ctx, __: str(ctx["error"]),
+    "assertion_error": lambda _, ctx, __: str(ctx["error"]),
+    "literal_error": _not_allowed,
+    "enum": _not_allowed,
+    "greater_than_equal": _bound("below", "ge"),
+    "greater_than": _bound("not above", "gt"),
+    "less_than_equal": _bound("above", "le"),
+    "less_than": _bound("not below", "lt"),
+    "string_pattern_mismatch": _form,
+    "tuple_type": _not_a_list,
+    "list_type": _not_a_list,
+    "too_short": lambda _, ctx, __: f"needs at least {ctx['min_length']}",
+    "too_long": lambda _, ctx, __: f"takes at most {ctx['max_length']}",
+    "ip_": lambda found, _, __: f"{_show(found)} is no network, such as 10.0.0.0/8 or ::1",
+    "dataclass_type": lambda found, _, __: (
+        f"{_show(found)} is no address; write one as in tcp://127.0.0.1:7000"
+    ),
 }
+
+
+def _example(field: FieldInfo | None, kind: str) -> str:
+    """` such as "0666"`, where a text is wanted and the field's default is one."""
+    if kind == "string_type" and field and isinstance(field.default, str) and field.default:
+        return f" such as {_show(field.default)}"
+    return ""
+
+
+def _counts_refused_items(detail: ErrorDetails) -> bool:
+    """Whether a list is called too short only because its items have faults, told already."""
+    found = detail["input"]
+    return (
+        detail["type"] == "too_short"
+        and isinstance(found, list | tuple)
+        and len(found) >= detail["ctx"]["min_length"]
+    )
 
 
 def _path_in(table: object, detail: ErrorDetails) -> Path:
@@ -101,6 +164,15 @@ def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     return model
 
 
+def _field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
+    """The field that a path leads to, or that holds the item it leads to."""
+    names = [(number, step) for number, step in enumerate(path) if isinstance(step, str)]
+    if not names:
+        return None
+    number, name = names[-1]
+    return _model_at(model, path[:number]).model_fields.get(name)
+
+
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
@@ -110,5 +182,7 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
 
 def _show(value: object) -> str:
     """The value as TOML writes it, cut short."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if isinstance(value, str | list | dict) else str(value)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."

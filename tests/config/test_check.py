@@ -78,6 +78,12 @@ def test_without_a_setting_the_users_own_daemon_comes_first(
     assert control_to_open(read_config(path, KINDS)) in (str(own), "/run/netd/control.sock")
 
 
+def test_problems_of_a_file_spoilt_meanwhile_have_no_line(tmp_path: Path) -> None:
+    for text in ("[[[\n", "x = 1\nx = [1, {"):
+        problem = Problem("listeners.web.workers", "x")
+        assert with_lines([problem], write(tmp_path, text))[0].line == 0
+
+
 def test_a_problem_without_a_known_key_has_no_line(tmp_path: Path) -> None:
     path = write(tmp_path, WEB)
     assert with_lines([Problem("nowhere", "x")], path)[0].line == 0

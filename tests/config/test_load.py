@@ -136,11 +136,129 @@ def test_one_address_or_many() -> None:
                 "(tcp://127.0.0.1:80)"
             ),
         ),
-        (WEB + "=\n", "netd.toml:4: invalid statement"),
     ],
 )
 def test_a_fault_is_told_with_file_line_and_what_is_allowed(text: str, told: str) -> None:
     assert problems(text) == [told]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("=", "expected a line such as key = value or [table]"),
+        ("server = netd", 'no value that TOML knows; text needs quotes, as in "echo"'),
+        (
+            "keepalive_timeout = 10s",
+            'unexpected text after the value; text needs quotes, as in "10s"',
+        ),
+        ('kind = "http"', "this key or table has been given before"),
+        ("[listeners.web]", "the table [listeners.web] has been declared before"),
+        ("workers : 2", "expected '=' after a key in a key/value pair"),
+    ],
+)
+def test_a_syntax_error_is_told_in_plain_words(line: str, told: str) -> None:
+    assert problems(f"{WEB}{line}\n") == [f"netd.toml:4: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("[" * 3000, "lists or tables are nested too deeply"),
+        ("9" * 5000, "a number is too long"),
+    ],
+)
+def test_a_monstrous_value_is_refused(value: str, told: str) -> None:
+    assert problems(f"x = {value}\n") == [f"netd.toml: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('socket_mode = "rw"', "socket_mode: 'rw' is not allowed; write it as in '0666'"),
+        ("socket_mode = 600", "socket_mode: expected text in quotes such as '0666', found 600"),
+        ("backlog = 2020-01-01", "backlog: expected a whole number, found 2020-01-01"),
+        ("allow = 10", "allow: expected text in quotes or a list of them, found 10"),
+        ("routes = 5", "routes: expected a list, found 5"),
+        (
+            'routes = { path = "/" }',
+            (
+                "routes: expected a list of tables; "
+                "write its name in double brackets, as in [[NAME]]"
+            ),
+        ),
+        ("routes = [5]", "routes.0: expected a table, found 5"),
+        ('routes = [{ path = "a", text = "" }]', "routes.0.path: 'a' must begin with /"),
+        ('routes = [{ dir = "/a" }]', "routes.0.dir: unknown key; did you mean 'directory'?"),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_told_by_an_example(line: str, told: str) -> None:
+    assert problems(f"{WEB}{line}\n") == [f"netd.toml:4: listeners.web.{told}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("inf", "heartbeat_timeout: expected a finite number, found inf"),
+        ('"500ms"', "heartbeat_timeout: '500ms' is below 1s"),
+    ],
+)
+def test_a_bound_is_told_in_the_keys_own_unit(value: str, told: str) -> None:
+    text = f"[netd]\nheartbeat_timeout = {value}\n{WEB}"
+    assert problems(text) == [f"netd.toml:2: netd.{told}"]
+
+
+@pytest.mark.parametrize("addresses", ['["80"]', '["tcp://[::]"]', "[80]"])
+def test_a_faulty_item_is_one_fault(addresses: str) -> None:
+    [told] = problems(f'[listeners.web]\nkind = "http"\naddress = {addresses}\n')
+    assert told.startswith("netd.toml:3: listeners.web.address.0: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            'kind = "echo"\n',
+            "kind: stands in no table; write [netd] or [listeners.NAME] above it",
+        ),
+        ('[web]\nkind = "http"\n', "web: unknown table; a listener's is [listeners.web]"),
+        (
+            '[[listeners.web]]\nkind = "http"\n',
+            "listeners.web: expected one table; write [listeners.web] in single brackets",
+        ),
+        (
+            'listeners.kind = "echo"\n',
+            (
+                "listeners.kind: stands in no listener; "
+                "write its table's name above it, as in [listeners.web]"
+            ),
+        ),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_where_to_stand(text: str, told: str) -> None:
+    assert problems(text) == [f"netd.toml:1: {told}"]
+
+
+def test_a_listener_without_a_kind_is_still_judged_by_what_all_have() -> None:
+    assert problems('[listeners.web]\nkind = "HTTP"\nworkers = 0\nroutes = 3\n') == [
+        "netd.toml:1: listeners.web.address: is missing",
+        (
+            "netd.toml:2: listeners.web.kind: 'HTTP' is no kind; "
+            "write one of echo, chat, http; did you mean 'http'?"
+        ),
+        "netd.toml:3: listeners.web.workers: 0 is below 1",
+    ]
+
+
+def test_the_control_socket_needs_an_absolute_path() -> None:
+    assert problems(f'[netd]\ncontrol = "control.sock"\n{WEB}') == [
+        "netd.toml:2: netd.control: 'control.sock' must begin with /"
+    ]
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "netd.toml"
+    path.write_text(WEB, encoding="utf-8-sig")
+    assert list(read_config(str(path), KINDS).listeners) == ["web"]
 
 
 def test_a_syntax_error_at_the_end_names_the_last_line() -> None:
@@ -154,6 +272,7 @@ def test_every_fault_is_told_at_once_in_the_files_order() -> None:
         "netd.toml:2",
         "netd.toml:6",
         "netd.toml:7",
+        "netd.toml:8",
         "netd.toml:8",
     ]
 
