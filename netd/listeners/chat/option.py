@@ -76,8 +76,8 @@ class ChatOptions(ListenerOptions):
     join_channel: bool = False
     """Whether everybody is put into that channel on arrival."""
 
-    motd: str = "Welcome. Type /join #lounge to meet the others."
-    """The message of the day; lines are kept, empty for none."""
+    motd: str = "Welcome. Type /join {channel} to meet the others."
+    """The message of the day; lines are kept, `{channel}` is the channel's name; empty for none."""
 
     admin: Annotated[tuple[str, ...], Field(max_length=3)] = ()
     """Who looks after the server, in up to three lines: where, who, mail address."""
@@ -132,6 +132,9 @@ class ChatOptions(ListenerOptions):
 
     history_lines: Annotated[int, Field(ge=0, le=10_000)] = 200
     """How many lines of each channel are kept for those who come later."""
+
+    history_file: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
+    """The SQLite file that keeps `channel` (lines, topic, modes) over restarts; empty for none."""
 
     replay_lines: Annotated[int, Field(ge=0, le=1000)] = 10
     """How many of them a member is shown on joining, if its client cannot ask for them."""

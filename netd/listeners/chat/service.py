@@ -14,20 +14,27 @@ from typing import Final
 import netd
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
-from netd.errors import BindError
+from netd.errors import BindError, LocalProtocolError
 from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
 from netd.listeners.chat.client import Client
 from netd.listeners.chat.door import Door, host_name, peer_host, peer_user
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.option import ChatOptions, TlsOptions
+from netd.listeners.chat.store import Store
 from netd.listeners.chat.verifier import Verifier
 from netd.protocols.irc import fold
 from netd.protocols.lines import Line
-from netd.protocols.room.effect import Broadcast, Close, Effect, Send, Verify
+from netd.protocols.room.effect import Broadcast, Close, Effect, Preserve, Record, Send, Verify
 from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.room import Room
 from netd.protocols.room.setting import Account, Limits, Settings
+from netd.protocols.room.snapshot import (
+    format_line,
+    format_state,
+    restore_history,
+    restore_state,
+)
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import POLLERS, PollerFullError
 from netd.runtime.tls import open_context
@@ -49,6 +56,7 @@ class ChatService:
         self._verifier = Verifier(loop)
         self._fanout = Fanout(loop)
         self._context: ssl.SSLContext | None = None
+        self._store: Store | None = None
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
         self._sweeping: Timer | None = None
@@ -73,6 +81,7 @@ class ChatService:
             self._room.configure(settings_of(options), now)
         assert self._admission is not None
         self._admission.reconfigure(options)
+        self._use_store(options, is_first=not hasattr(self, "options"))
         self.options = options
         self._door.replace(sockets)
         self._schedule_sweeps()
@@ -93,6 +102,7 @@ class ChatService:
             **self._admission.counters(),
             "bytes_in": self._counts["bytes_in"] + sum(each.bytes_in for each in streams),
             "bytes_out": self._counts["bytes_out"] + sum(each.bytes_out for each in streams),
+            "history_lost": self._store.lost if self._store else 0,
             "accept_pauses": self._door.pauses,
             "members": len(self.room.members),
             "channels": len(self.room.channels),
@@ -152,6 +162,12 @@ class ChatService:
                 self._verifier.verify(
                     password, stored, lambda right: self._on_verified(member, right=right)
                 )
+            case Record(channel, message):
+                if self._store is not None:
+                    self._store.add_line(channel.folded, format_line(message))
+            case Preserve(channel):
+                if self._store is not None:
+                    self._store.set_state(channel.folded, format_state(channel))
             case _:
                 _log.info("chat: an operator asked for a rehash")
 
@@ -196,6 +212,24 @@ class ChatService:
         except PollerFullError as error:
             raise BindError(f"poller: {error}") from error
 
+    def _use_store(self, options: ChatOptions, *, is_first: bool) -> None:
+        if not is_first and options.history_file == self.options.history_file:
+            return
+        if self._store is not None:
+            self._store.close()
+        has_store = options.history_file and options.channel
+        self._store = Store(options.history_file, options.history_lines) if has_store else None
+        if self._store is None or not is_first:
+            return
+        channel = self.room.open_channel(options.channel, time.time())
+        state, lines = self._store.load(channel.folded)
+        try:
+            restore_history(channel, lines)
+            if state:
+                restore_state(channel, state)
+        except LocalProtocolError as error:
+            _log.warning("chat: %s: %s", options.history_file, error)
+
     def _schedule_sweeps(self) -> None:
         if self._sweeping is not None:
             self._sweeping.cancel()
@@ -229,6 +263,8 @@ class ChatService:
 
     def _stop_if_empty(self) -> None:
         if not self._clients:
+            if self._store is not None:
+                self._store.close()
             self.loop.stop()
 
 
@@ -268,7 +304,7 @@ def settings_of(options: ChatOptions) -> Settings:
         description=options.description,
         network=options.network,
         version=f"netd-{netd.__version__}",
-        motd=tuple(options.motd.splitlines()),
+        motd=tuple(options.motd.replace("{channel}", options.channel).splitlines()),
         admin=options.admin,
         password=options.password,
         channel=options.channel,

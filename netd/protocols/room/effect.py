@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from netd.protocols.room.channel import Audience
+from netd.protocols.irc import Message
+from netd.protocols.room.channel import Audience, Channel
 from netd.protocols.room.envelope import Envelope
 from netd.protocols.room.member import Member
 
@@ -52,4 +53,19 @@ class Rehash:
     """An operator wants files such as the accounts' read again."""
 
 
-Effect = Send | Broadcast | Close | Verify | Rehash
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Keep one more line of a channel that outlasts its members."""
+
+    channel: Channel
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Preserve:
+    """Keep a channel's topic, modes and lists as they are now."""
+
+    channel: Channel
+
+
+Effect = Send | Broadcast | Close | Verify | Rehash | Record | Preserve

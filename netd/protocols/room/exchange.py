@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netd.protocols.irc import Message
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Channel
-from netd.protocols.room.effect import Broadcast, Close, Effect, Send
+from netd.protocols.room.effect import Broadcast, Close, Effect, Record, Send
 from netd.protocols.room.envelope import Envelope, timestamp
 from netd.protocols.room.member import Member
 from netd.protocols.room.numeric import Numeric
@@ -90,6 +90,12 @@ class Exchange:
             **self.tags,
         }
         return Message(command, params, self.member.prefix, tags)
+
+    def keep(self, channel: Channel, message: Message) -> None:
+        """Add to a channel's history."""
+        channel.history.append(message)
+        if channel.is_kept:
+            self.effects.append(Record(channel, message))
 
     def close(self, member: Member, reason: str) -> None:
         """Tell a member why it goes, and let it go."""

@@ -11,6 +11,7 @@ from netd.protocols.room.channel import Channel, Topic
 from netd.protocols.room.command import marker
 from netd.protocols.room.command.base import Command
 from netd.protocols.room.command.history import replay
+from netd.protocols.room.effect import Preserve
 from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.member import Member
 from netd.protocols.room.numeric import Numeric
@@ -231,7 +232,9 @@ def topic(exchange: Exchange, params: Sequence[str]) -> None:
     text = params[1][: exchange.room.settings.limits.topic_chars]
     channel.topic = Topic(text, exchange.member.prefix, exchange.now) if text else None
     message = exchange.recorded("TOPIC", channel.name, text)
-    channel.history.append(message)
+    exchange.keep(channel, message)
+    if channel.is_kept:
+        exchange.effects.append(Preserve(channel))
     exchange.broadcast(channel, message, to_self=True)
 
 

@@ -98,7 +98,7 @@ def _is_ctcp(draft: Message) -> bool:
 
 def _to_everybody(exchange: Exchange, channel: Channel, message: Message) -> None:
     if _is_kept(message):
-        channel.history.append(message)
+        exchange.keep(channel, message)
     if message.command != "TAGMSG":
         exchange.broadcast(channel, message, to_self=exchange.member.has(Cap.ECHO_MESSAGE))
     else:

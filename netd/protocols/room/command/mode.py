@@ -8,6 +8,7 @@ from netd.protocols.irc import fold
 from netd.protocols.room.channel import Channel, Listed
 from netd.protocols.room.command.base import Command
 from netd.protocols.room.command.channel import find, find_present
+from netd.protocols.room.effect import Preserve
 from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.isupport import MAX_MODES
 from netd.protocols.room.mask import entry
@@ -101,6 +102,8 @@ def change_modes(exchange: Exchange, channel: Channel, changes: Sequence[Change]
     if done:
         message = exchange.from_member("MODE", channel.name, *format_changes(done))
         exchange.broadcast(channel, message, to_self=True)
+        if channel.is_kept:
+            exchange.effects.append(Preserve(channel))
 
 
 def _show_list(exchange: Exchange, channel: Channel, letter: str) -> None:

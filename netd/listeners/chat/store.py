@@ -1,0 +1,123 @@
+"""Keeps the configured channel across restarts, in SQLite.
+
+A thread of its own writes, so no disk holds up the chat; what cannot be written (a full disk, a
+locked file) is dropped and counted, and the chat goes on from memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import sqlite3
+import threading
+from typing import Final
+
+_BUSY_S: Final = 2.0
+_CLOSE_S: Final = 5.0
+_MAX_WAITING: Final = 10_000
+_TRIM_EVERY: Final = 200
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS line (id INTEGER PRIMARY KEY, channel TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS state (channel TEXT PRIMARY KEY, body TEXT NOT NULL);
+"""
+_ADD_LINE: Final = "INSERT INTO line (channel, body) VALUES (?, ?)"
+_SET_STATE: Final = "INSERT OR REPLACE INTO state (channel, body) VALUES (?, ?)"
+_TRIM: Final = "DELETE FROM line WHERE id <= (SELECT max(id) FROM line) - ?"
+_log = logging.getLogger("netd")
+
+_Write = tuple[str, tuple[str, str]]
+
+
+class Store:
+    """One database file; `load` before the first write, `close` at the end."""
+
+    def __init__(self, path: str, max_lines: int) -> None:
+        self._path = path
+        self._max_lines = max_lines
+        self._waiting: queue.Queue[_Write | None] = queue.Queue(_MAX_WAITING)
+        self._is_failing = False
+        self.lost = 0
+        """How many writes were dropped."""
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+
+    def load(self, channel: str) -> tuple[str, list[str]]:
+        """The channel's state (empty for none) and its last lines, the oldest first."""
+        newest = "SELECT body FROM line WHERE channel = ? ORDER BY id DESC LIMIT ?"
+        try:
+            with contextlib.closing(_open(self._path)) as database:
+                row = database.execute(
+                    "SELECT body FROM state WHERE channel = ?", (channel,)
+                ).fetchone()
+                lines = database.execute(newest, (channel, self._max_lines)).fetchall()
+        except sqlite3.Error as error:
+            _log.warning("chat: %s: %s; history starts empty", self._path, error)
+            return "", []
+        return row[0] if row else "", [line for (line,) in reversed(lines)]
+
+    def add_line(self, channel: str, body: str) -> None:
+        """Keep one more line."""
+        self._put((_ADD_LINE, (channel, body)))
+
+    def set_state(self, channel: str, body: str) -> None:
+        """Keep a channel's state, in place of any before."""
+        self._put((_SET_STATE, (channel, body)))
+
+    def close(self) -> None:
+        """Write what still waits, within five seconds."""
+        with contextlib.suppress(queue.Full):
+            self._waiting.put(None, timeout=_CLOSE_S)
+            self._thread.join(_CLOSE_S)
+
+    def _put(self, write: _Write) -> None:
+        try:
+            self._waiting.put_nowait(write)
+        except queue.Full:
+            self.lost += 1
+
+    def _run(self) -> None:
+        written = 0
+        while (first := self._waiting.get()) is not None:
+            writes, is_last = self._gather(first)
+            written += len(writes)
+            self._write(writes, trim=written >= _TRIM_EVERY)
+            written %= _TRIM_EVERY
+            if is_last:
+                return
+
+    def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
+        """What waits by now, for one transaction; and whether it is the last."""
+        writes = [first]
+        with contextlib.suppress(queue.Empty):
+            while (write := self._waiting.get_nowait()) is not None:
+                writes.append(write)
+            return writes, True
+        return writes, False
+
+    def _write(self, writes: list[_Write], *, trim: bool) -> None:
+        try:
+            with contextlib.closing(_open(self._path)) as database, database:
+                for statement, values in writes:
+                    database.execute(statement, values)
+                if trim:
+                    database.execute(_TRIM, (self._max_lines,))
+        except sqlite3.Error as error:
+            self.lost += len(writes)
+            if not self._is_failing:
+                _log.warning("chat: %s: %s; history is kept in memory only", self._path, error)
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+
+def _open(path: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=_BUSY_S)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(_SCHEMA)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

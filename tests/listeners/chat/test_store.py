@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from netd.listeners.chat import KIND
+from netd.listeners.chat.store import Store
+from tests.listeners.chat.test_service import Irc
+from tests.support import PATIENCE_S, WorkerUnderTest
+
+Start = Callable[[Path], tuple[WorkerUnderTest, Irc]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def make(path: Path) -> tuple[WorkerUnderTest, Irc]:
+            opers = [{"name": "root", "password": "secret"}]
+            options = {"server_name": "irc.test", "history_file": str(path), "opers": opers}
+            worker = WorkerUnderTest(KIND, options, ("tcp://127.0.0.1:0",))
+            stack.callback(worker.close)
+            client = Irc(worker.connect()).register("alice").join()
+            stack.callback(client.close)
+            return worker, client
+
+        yield make
+
+
+def test_lines_topic_and_modes_outlast_the_worker(start: Start, tmp_path: Path) -> None:
+    worker, alice = start(tmp_path / "chat.db")
+    alice.send("OPER root secret", "TOPIC #lounge :kept topic", "MODE #lounge +b-t bad!*@*")
+    alice.send("PRIVMSG #lounge :kept line")
+    alice.sync()
+    worker.drain(PATIENCE_S, stopping=True)
+    worker.await_exit()
+    _, later = start(tmp_path / "chat.db")
+    later.send("PART #lounge", "JOIN #lounge")
+    later.expect("332 alice #lounge :kept topic")
+    later.expect("] kept line")
+    later.send("MODE #lounge", "MODE #lounge b")
+    assert later.expect(" 324 ").endswith("+n")
+    later.expect("bad!*@*")
+
+
+@pytest.mark.parametrize("trouble", ["locked", "no database", "no directory"])
+def test_no_trouble_with_the_file_stops_the_chat(
+    start: Start, tmp_path: Path, trouble: str
+) -> None:
+    path = tmp_path / ("missing/chat.db" if trouble == "no directory" else "chat.db")
+    if trouble == "no database":
+        path.write_bytes(b"something else" * 1000)
+    with ExitStack() as stack:
+        if trouble == "locked":
+            lock = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+            lock.execute("BEGIN EXCLUSIVE")
+        worker, alice = start(path)
+        alice.send("PRIVMSG #lounge :said anyway", "PRIVMSG alice :to myself")
+        alice.expect("to myself")
+        worker.await_counters(lambda seen: seen["history_lost"] > 0)
+
+
+def test_the_file_is_bounded(tmp_path: Path) -> None:
+    path = str(tmp_path / "chat.db")
+    store = Store(path, 10)
+    for number in range(1000):
+        store.add_line("#a", str(number))
+    store.close()
+    with closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute("SELECT count(*) FROM line").fetchone()
+    assert count <= 10 + 200
+    again = Store(path, 10)
+    assert again.load("#a") == ("", [str(number) for number in range(990, 1000)])
+    again.close()
