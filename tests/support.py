@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import signal
@@ -57,6 +58,11 @@ def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
     return opened
 
 
+def _serve(kind: Kind, channel: Channel) -> None:
+    logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
+    serve(kind, channel)
+
+
 class WorkerUnderTest:
     """A kind's worker in a process of its own, driven over a real link."""
 
@@ -65,7 +71,7 @@ class WorkerUnderTest:
         self.sockets = open_sockets(addresses)
         self.counters: dict[str, int] = {}
         self._channel, theirs = Channel.pair()
-        self.process = process.spawn(lambda: serve(kind, theirs), keep=[theirs.fileno()])
+        self.process = process.spawn(lambda: _serve(kind, theirs), keep=[theirs.fileno()])
         theirs.close()
         self.exit: process.Exit | None = None
         self.configure(options)
