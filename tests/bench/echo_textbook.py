@@ -1,4 +1,4 @@
-"""The textbook's echo servers: socketserver's mix-ins; `forking|threading tcp|udp PORT`."""
+"""The textbook's echo: socketserver's mix-ins as they come; `forking|threading tcp|udp PORT`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,9 @@ class DatagramEcho(socketserver.BaseRequestHandler):
 class ForkingTCP(socketserver.ForkingMixIn, socketserver.TCPServer):
     """A process for each connection."""
 
-    request_queue_size = 1024
-    max_children = 1000
-
 
 class ThreadingTCP(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """A thread for each connection."""
-
-    request_queue_size = 1024
 
 
 class ForkingUDP(socketserver.ForkingMixIn, socketserver.UDPServer):

@@ -18,6 +18,7 @@ from netd.listeners.echo.board import Column
 
 _PIPE_BYTES: Final = 2**20  # pipe-max-size, pipe(7)
 _COPY_BYTES: Final = 65536
+_SMALL_BYTES: Final = 16384
 _SPLICE_REFUSED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
 _IN, _OUT = int(Column.BYTES_IN), int(Column.BYTES_OUT)
 
@@ -56,11 +57,13 @@ class Splicer:
 
     def __init__(self, row: memoryview) -> None:
         self._row = row
+        self._buffer = bytearray(_SMALL_BYTES)
+        self._view = memoryview(self._buffer)
         self._open()
 
     def echo(self, conn: socket.socket) -> None:
         try:
-            self._splice(conn.fileno())
+            self._splice(conn)
         except OSError as error:
             self.close()  # something may be left in the pipe
             self._open()
@@ -72,14 +75,27 @@ class Splicer:
         os.close(self._inlet)
         os.close(self._outlet)
 
-    def _splice(self, fd: int) -> None:
-        row, inlet, outlet, splice = self._row, self._inlet, self._outlet, os.splice
-        while size := splice(fd, inlet, _PIPE_BYTES):
+    def _splice(self, conn: socket.socket) -> None:
+        """Small pieces are copied, for that is cheaper than two trips through the pipe."""
+        row, buffer, view = self._row, self._buffer, self._view
+        receive, send = conn.recv_into, conn.sendall
+        while size := receive(buffer):
             row[_IN] += size
-            while size:
-                moved = splice(outlet, fd, size)
+            send(view[:size])
+            row[_OUT] += size
+            if size == _SMALL_BYTES:
+                self._splice_while_large(conn.fileno())
+
+    def _splice_while_large(self, fd: int) -> None:
+        row, inlet, outlet, splice = self._row, self._inlet, self._outlet, os.splice
+        size = _SMALL_BYTES
+        while size >= _SMALL_BYTES:
+            size = left = splice(fd, inlet, _PIPE_BYTES)
+            row[_IN] += size
+            while left:
+                moved = splice(outlet, fd, left)
                 row[_OUT] += moved
-                size -= moved
+                left -= moved
 
     def _open(self) -> None:
         self._outlet, self._inlet = os.pipe()
