@@ -1,7 +1,7 @@
 """What the supervisor and a worker say to each other: one JSON object a line.
 
-Down: Configure, Drain, Status. Up: Ready, Heartbeat, Failed, Inquire. Descriptors travel beside the lines; a
-Configure says how many belong to it and which address each one stands on.
+Down: Configure, Drain, Status. Up: Ready, Heartbeat, Failed, Inquire. Descriptors travel beside
+the lines; a Configure says how many belong to it and which address each one stands on.
 """
 
 from __future__ import annotations

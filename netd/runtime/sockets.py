@@ -11,17 +11,25 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterator, Sequence
 
 from netd.errors import BindError
 
 _CONNECT_TIMEOUT_S = 1.0
 
 
-def open_inet(kind: socket.SocketKind, host: str, port: int, backlog: int) -> list[socket.socket]:
+def open_inet(
+    kind: socket.SocketKind,
+    host: str,
+    port: int,
+    backlog: int,
+    beside: Sequence[socket.socket] = (),
+) -> list[socket.socket]:
     """Bind every address `host` resolves to, and listen where the kind is a stream.
 
-    `::` takes IPv4 as well. With port 0 the first address chooses and the others follow.
-    Raises BindError.
+    `::` takes IPv4 as well. With port 0 the first address chooses and the others follow. The
+    sockets in `beside` are ours and on the same port: a wildcard can be opened before the
+    address it takes the place of is closed. Raises BindError.
     """
     opened: list[socket.socket] = []
     try:
@@ -30,9 +38,10 @@ def open_inet(kind: socket.SocketKind, host: str, port: int, backlog: int) -> li
             opened.append(sock)
             _set_inet_options(sock, kind, dual_stack=host == "::")
             chosen = port or opened[0].getsockname()[1]
-            sock.bind((sockaddr[0], chosen, *sockaddr[2:]))
-            if kind is socket.SOCK_STREAM:
-                sock.listen(backlog)
+            with _sharing_port([sock, *beside] if beside else []):
+                sock.bind((sockaddr[0], chosen, *sockaddr[2:]))
+                if kind is socket.SOCK_STREAM:
+                    sock.listen(backlog)
             sock.setblocking(False)
     except OSError as error:
         for sock in opened:
@@ -100,6 +109,18 @@ def bound_name(sock: socket.socket) -> str:
         return f"{'unix' if stream else 'unixgram'}://{name}"
     host = f"[{name[0]}]" if sock.family == socket.AF_INET6 else name[0]
     return f"{'tcp' if stream else 'udp'}://{host}:{name[1]}"
+
+
+@contextlib.contextmanager
+def _sharing_port(socks: Sequence[socket.socket]) -> Iterator[None]:
+    """Let these stand on one port for a moment; nobody else may join them afterwards."""
+    try:
+        for sock in socks:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)
+        yield
+    finally:
+        for sock in socks:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, False)
 
 
 def _resolve(kind: socket.SocketKind, host: str, port: int) -> list[tuple[int, tuple[str, int]]]:

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netd.config.address import Address, Scheme
@@ -61,7 +61,8 @@ class SocketTable:
         for place in _places(name, options):
             if place not in self._bound:
                 adopted = self._adopt(name, place.address)
-                self._bound[place] = adopted or _open(place.address, options)
+                beside = self._overlapping(place.address)
+                self._bound[place] = adopted or _open(place.address, options, beside)
 
     def of(self, name: str, options: ListenerOptions) -> list[tuple[Address, socket.socket]]:
         """Every open socket of a listener with the address it stands on."""
@@ -106,6 +107,11 @@ class SocketTable:
             sock.close()
         self._passed.clear()
 
+    def _overlapping(self, address: Address) -> list[socket.socket]:
+        """Ours that stand in a new address's way, such as 127.0.0.1 before a wildcard."""
+        ours = [sock for bound in self._bound.values() for sock in bound.sockets]
+        return [each for each in ours if Address.parse(sockets.bound_name(each)).overlaps(address)]
+
     def _adopt(self, name: str, address: Address) -> _Bound | None:
         for label in (name, STORED + name):
             wanted = [each for each in self._passed if each[0] == label]
@@ -123,14 +129,15 @@ def _places(name: str, options: ListenerOptions) -> list[_Place]:
     ]
 
 
-def _open(address: Address, options: ListenerOptions) -> _Bound:
+def _open(address: Address, options: ListenerOptions, beside: Sequence[socket.socket]) -> _Bound:
     kind = _KIND[address.scheme]
     try:
         if address.scheme.is_local:
             mode = int(options.socket_mode, 8)
             opened = sockets.open_unix(kind, address.path, mode, options.backlog)
             return _Bound((opened,), file=sockets.identity(address.path))
-        return _Bound(tuple(sockets.open_inet(kind, address.host, address.port, options.backlog)))
+        host, port = address.host, address.port
+        return _Bound(tuple(sockets.open_inet(kind, host, port, options.backlog, beside)))
     except BindError as error:
         raise BindError(f"{address}: {error}") from error
 

@@ -12,7 +12,7 @@ import pytest
 from netd.config.address import Address
 from tests.conftest import StartDaemon
 from tests.integration.traffic import Traffic
-from tests.support import Daemon, connect, read_all, read_exactly, wait_until
+from tests.support import PATIENCE_S, Daemon, connect, read_all, read_exactly, wait_until
 
 ECHO = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
 CHAT = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n'
@@ -164,6 +164,22 @@ def test_workers_come_and_go_one_by_one(start_daemon: StartDaemon) -> None:
     daemon.write(WEB)
     assert daemon.reload().error == ""
     wait_until(lambda: daemon.pids("web") == [first], "the others to be gone")
+
+
+def test_a_listener_moves_to_the_wildcard_of_its_port_and_back(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    port = daemon.address("web").port
+    narrow = ALL.replace(
+        '"http"\naddress = "tcp://127.0.0.1:0"', f'"http"\naddress = "tcp://127.0.0.1:{port}"'
+    )
+    assert narrow != ALL
+    for config in (narrow, narrow.replace(f"127.0.0.1:{port}", f"[::]:{port}"), narrow):
+        daemon.write(config)
+        assert daemon.reload().error == ""
+        assert get(daemon) == b"one"
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert read_all(client).endswith(b"one")
 
 
 def test_the_control_socket_moves(start_daemon: StartDaemon, tmp_path: Path) -> None:
