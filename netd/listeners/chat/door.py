@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import pwd
 import socket
 import struct
@@ -112,8 +111,3 @@ def peer_user(sock: socket.socket) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return ""
-
-
-def host_name() -> str:
-    """This machine's name, as a server's name must look."""
-    return os.uname().nodename[:63].strip(":") or "localhost"

@@ -11,24 +11,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import netd
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
 from netd.errors import BindError, LocalProtocolError
 from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
 from netd.listeners.chat.client import Client
-from netd.listeners.chat.door import Door, host_name, peer_host, peer_user
+from netd.listeners.chat.door import Door, peer_host, peer_user
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.option import ChatOptions, TlsOptions
+from netd.listeners.chat.setting import settings_of
 from netd.listeners.chat.store import Store
 from netd.listeners.chat.verifier import Verifier
-from netd.protocols.irc import fold
 from netd.protocols.lines import Line
 from netd.protocols.room.effect import Broadcast, Close, Effect, Preserve, Record, Send, Verify
 from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.room import Room
-from netd.protocols.room.setting import Account, Limits, Settings
 from netd.protocols.room.snapshot import (
     format_line,
     format_state,
@@ -295,31 +293,3 @@ def _open_context(tls: TlsOptions) -> ssl.SSLContext:
         return open_context(tls.certificate, tls.key)
     except OSError as error:
         raise BindError(f"{tls.certificate}: {error.strerror or error}") from error
-
-
-def settings_of(options: ChatOptions) -> Settings:
-    """What the room is told of the options."""
-    return Settings(
-        server_name=options.server_name or host_name(),
-        description=options.description,
-        network=options.network,
-        version=f"netd-{netd.__version__}",
-        motd=tuple(options.motd.replace("{channel}", options.channel).splitlines()),
-        admin=options.admin,
-        password=options.password,
-        channel=options.channel,
-        topic=options.topic,
-        joins_channel=options.join_channel,
-        opers={each.name: each.password for each in options.opers},
-        accounts={fold(each.name): Account(each.name, each.password) for each in options.accounts},
-        sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
-        sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
-        replay_lines=options.replay_lines,
-        limits=Limits(
-            nick_chars=options.nick_length,
-            topic_chars=options.topic_length,
-            channels=options.max_channels,
-            channels_per_member=options.max_channels_per_member,
-            history_lines=options.history_lines,
-        ),
-    )
