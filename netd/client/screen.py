@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TextIO
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.output import Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.patch_stdout import StdoutProxy
 
 from netd.client.complete import TabCycle
 from netd.client.state import State
+from netd.client.wording import INTERRUPT_HINT
 from netd.client.wrap import wrap
 
+_BATCH_S: Final = 0.05  # a flood is drawn in batches, a single line nearly at once
 _INDENT: Final = len("12:30 ")
-_HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
 
 
 class Screen:
@@ -36,25 +39,27 @@ class Screen:
         self._on_line, self._on_leave = on_line, on_leave
         self._is_interrupted = False
         self._tabs = TabCycle(state)
+        self._above: StdoutProxy | TextIO = sys.stdout
         self._prompt: PromptSession[str] = PromptSession(
             prompt,
             history=InMemoryHistory(),
             key_bindings=self._bindings(),
             enable_suspend=True,
             erase_when_done=True,
+            output=_output(),
         )
         self._prompt.default_buffer.on_text_changed += self._on_typed
 
     async def run(self) -> None:
         """Edit lines until cancelled."""
-        with patch_stdout(raw=True):
+        with StdoutProxy(sleep_between_writes=_BATCH_S, raw=True) as self._above:
             await self._prompt.prompt_async(handle_sigint=False)
 
     def show(self, lines: Sequence[str]) -> None:
         """Print above the line being typed, which stays as it is."""
         width = self._prompt.output.get_size().columns
         wrapped = [piece for line in lines for piece in wrap(line, width, _INDENT)]
-        sys.stdout.write("".join(f"{piece}\n" for piece in wrapped))
+        self._above.write("".join(f"{piece}\n" for piece in wrapped))
 
     def stop(self) -> None:
         """Give the terminal back."""
@@ -87,7 +92,7 @@ class Screen:
             self._on_leave()
             return
         if not event.current_buffer.text:
-            self.show([_HINT])
+            self.show([INTERRUPT_HINT])
         event.current_buffer.reset()
         self._is_interrupted = True
 
@@ -110,3 +115,12 @@ class Screen:
 
     def _on_typed(self, _buffer: object) -> None:
         self._is_interrupted = False
+
+
+def _output() -> Output:
+    output = create_output()
+    if isinstance(output, Vt100_Output):
+        # One line at the bottom needs no asking where the cursor is, which some terminals
+        # never answer, and slow ones answer into the shell that follows.
+        output.enable_cpr = False
+    return output

@@ -15,14 +15,13 @@ from netd.client.session import Session
 from netd.client.setting import Settings
 from netd.client.stdin import read_lines
 from netd.client.talk import Talk
-from netd.client.wording import Wording
+from netd.client.wording import INTERRUPT_HINT, Wording
 
 if TYPE_CHECKING:
     from netd.client.screen import Screen
 
 _STOP_S: Final = 0.5
 _BELL: Final = "\a"
-_HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
 
 
 class PlainLines:
@@ -58,7 +57,7 @@ class PlainLines:
         if self._is_interrupted:
             self._talk.leave()
         self._is_interrupted = True
-        self.show([_HINT])
+        self.show([INTERRUPT_HINT])
 
 
 class Terminal:

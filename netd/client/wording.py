@@ -27,6 +27,8 @@ from netd.client.event import (
 )
 from netd.protocols.irc import fold
 
+INTERRUPT_HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
+
 _RESET: Final = "\x1b[0m"
 _BOLD: Final = "\x1b[1m"
 _DIM: Final = "\x1b[2m"
