@@ -50,6 +50,7 @@ def default_text(kinds: Kinds) -> str:
         address = _EXAMPLE_ADDRESS.get(name, _OTHER_EXAMPLE)
         head = [f"[listeners.{name}]", f'kind = "{name}"', f'address = "{address}"']
         parts.append("\n".join([*head, *_commented(kind.options, skip=("kind", "address"))]))
+        parts += _commented_tables(kind.options, f"listeners.{name}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -85,6 +86,24 @@ def _commented(model: type[BaseModel], skip: tuple[str, ...] = ()) -> Iterator[s
         yield ""
         yield from (f"# {line}" for line in textwrap.wrap(key.description, _WIDTH))
         yield f"# {key.name} = {key.default}" if key.default else f"# {key.name} ="
+
+
+def _commented_tables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Each table inside, indented apart from the keys of the table around it."""
+    tables: dict[str, list[Key]] = {}
+    arrays = set()
+    for key in keys(model):
+        tables.setdefault(key.table, []).append(key)
+        if key.default.startswith("["):
+            arrays.add(f"{key.table}.{key.name}" if key.table else key.name)
+    for table in filter(None, tables):
+        name = f"[{prefix}.{table}]"
+        lines = [f"#   [{name}]" if table in arrays else f"#   {name}"]
+        for key in tables[table]:
+            wrapped = textwrap.wrap(key.description, _WIDTH)
+            lines += ["#", *(f"#   # {line}" for line in wrapped)]
+            lines.append(f"#   {key.name} = {key.default}".rstrip())
+        yield "\n".join(lines)
 
 
 def _default(field: FieldInfo) -> str:

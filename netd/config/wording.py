@@ -167,7 +167,7 @@ def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
 def _field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
     """The field that a path leads to, or that holds the item it leads to."""
     names = [(number, step) for number, step in enumerate(path) if isinstance(step, str)]
-    if not names:
+    if not names:  # the table itself
         return None
     number, name = names[-1]
     return _model_at(model, path[:number]).model_fields.get(name)

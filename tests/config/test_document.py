@@ -53,6 +53,18 @@ def test_the_default_text_shows_and_explains_every_key() -> None:
             assert re.search(rf"^(# )?{name} =", text, re.MULTILINE), name
 
 
+def test_the_default_text_shows_the_tables_inside() -> None:
+    lines = default_text(KINDS).splitlines()
+    assert "#   [[listeners.http.routes]]" in lines
+    assert "#   [listeners.http.tls]" in lines
+    for name, kind in KINDS.items():
+        for key in keys(kind.options):
+            if key.table:
+                header = f"listeners.{name}.{key.table}]"
+                start = next(number for number, line in enumerate(lines) if header in line)
+                assert any(line.startswith(f"#   {key.name} =") for line in lines[start:])
+
+
 def test_the_effective_text_reads_back_the_same() -> None:
     config = parse_config(EVERYTHING, "f", KINDS)
     text = effective_text(config)
