@@ -19,7 +19,7 @@ from netd.listeners.http.server import Server
 from netd.listeners.http.transport import Transport
 from netd.protocols.http.connection import Connection as Reader
 from netd.protocols.http.connection import Phase
-from netd.protocols.http.event import Data, End, Request
+from netd.protocols.http.event import Data, End, Framing, Request
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
 
@@ -259,8 +259,8 @@ class Connection:
 
     def _begin(self, request: Request, head: bytes | None) -> None:
         self._request, self._head = request, head
-        wanted = request.expects_continue or request.length or request.framing.name == "CHUNKED"
-        self._body = bytearray() if wanted and self._server.site.wants_body(request) else None
+        has_body = request.framing is not Framing.NONE
+        self._body = bytearray() if has_body and self._server.site.wants_body(request) else None
         if request.expects_continue:
             if self._body is None:
                 self._answer(close=True)  # the client need not send what nobody will read
