@@ -31,6 +31,9 @@ COUNTERS: Final = (
     "datagrams_truncated",
     "datagrams_undelivered",
 )
+_IP_PKTINFO: Final = 8  # ip(7); the socket module does not name it
+_IPV6_MULTICAST: Final = 0xFF
+_PKTINFO_BYTES: Final = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger of the two
 _UNDELIVERED = frozenset(
     {
         errno.EAGAIN,  # the peer's queue is full
@@ -48,6 +51,9 @@ _UNDELIVERED = frozenset(
         errno.ENOTCONN,
     }
 )
+
+
+Ancillary = tuple[tuple[int, int, bytes], ...]
 
 
 class DatagramEcho:
@@ -74,6 +80,11 @@ class DatagramEcho:
             self._tag = b""
             self._is_answerable = self._is_answerable_inet
             self._refused_ports = _LOOP_PORTS | {self._name[1]}
+        self._receive = (
+            self._receive_with_destination
+            if _ask_destination(self._sock)
+            else self._receive_plainly
+        )
         loop.watch(self._sock.fileno(), READ, self._on_readable)
 
     def close(self) -> None:
@@ -83,25 +94,39 @@ class DatagramEcho:
         self._sock.close()
 
     def _on_readable(self, _mask: int) -> None:
-        counts, buffer, receive = self._counts, self._buffer, self._sock.recvfrom_into
+        counts, buffer, receive = self._counts, self._buffer, self._receive
         with memoryview(buffer) as view:
             for _ in range(_PER_TURN):
                 try:
-                    size, peer = receive(buffer, 0, socket.MSG_TRUNC)
+                    size, peer, ancillary = receive(buffer)
                 except BlockingIOError:
                     return
                 counts["datagrams_in"] += 1
                 counts["bytes_in"] += size
                 if size > MAX_DATAGRAM_BYTES:
                     counts["datagrams_truncated"] += 1
-                elif not self._is_answerable(peer):
+                elif not self._is_answerable(peer) or _is_to_many(ancillary):
                     counts["datagrams_refused"] += 1
                 else:
-                    self._answer(view[:size], peer)
+                    self._answer(view[:size], peer, ancillary)
 
-    def _answer(self, data: memoryview, peer: tuple[str, int] | str | bytes) -> None:
+    def _receive_plainly(self, buffer: bytearray) -> tuple[int, Any, Ancillary]:
+        return *self._sock.recvfrom_into(buffer, 0, socket.MSG_TRUNC), ()
+
+    def _receive_with_destination(self, buffer: bytearray) -> tuple[int, Any, Ancillary]:
+        size, ancillary, _, peer = self._sock.recvmsg_into(
+            [buffer], _PKTINFO_BYTES, socket.MSG_TRUNC
+        )
+        return size, peer, tuple(ancillary)
+
+    def _answer(
+        self, data: memoryview, peer: tuple[str, int] | str | bytes, ancillary: Ancillary
+    ) -> None:
         try:
-            sent = self._sock.sendto(self._tag + data if self._tag else data, peer)
+            if ancillary:  # the same structure makes it leave from where it was sent to
+                sent = self._sock.sendmsg([data], ancillary, 0, peer)
+            else:
+                sent = self._sock.sendto(self._tag + data if self._tag else data, peer)
         except OSError as error:
             if error.errno not in _UNDELIVERED:
                 raise
@@ -115,3 +140,25 @@ class DatagramEcho:
 
     def _is_answerable_inet(self, peer: tuple[str, int]) -> bool:
         return peer[1] not in self._refused_ports and self._limits.permits(peer[0])
+
+
+def _ask_destination(sock: socket.socket) -> bool:
+    """Have a socket on every address tell to which one each datagram came; False for others."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_INET and name[0] == "0.0.0.0":  # noqa: S104 (asked, not bound)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    elif sock.family == socket.AF_INET6 and name[0] == "::":
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        return False
+    return True
+
+
+def _is_to_many(ancillary: Ancillary) -> bool:
+    """Whether a datagram was broadcast or multicast, which would multiply a forger's traffic."""
+    for level, _, data in ancillary:
+        if level == socket.IPPROTO_IP and data[4:8] != data[8:12]:  # ipi_spec_dst, ipi_addr
+            return True
+        if level == socket.IPPROTO_IPV6 and data[0] == _IPV6_MULTICAST:
+            return True
+    return False

@@ -19,6 +19,7 @@ from netd.listeners.echo.board import Column
 _PIPE_BYTES: Final = 2**20  # pipe-max-size, pipe(7)
 _COPY_BYTES: Final = 65536
 _SMALL_BYTES: Final = 16384
+_PIECE_BYTES: Final = 2**17  # a slow reader is seen to move at least so often
 _SPLICE_REFUSED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
 _IN, _OUT = int(Column.BYTES_IN), int(Column.BYTES_OUT)
 
@@ -93,7 +94,7 @@ class Splicer:
             size = left = splice(fd, inlet, _PIPE_BYTES)
             row[_IN] += size
             while left:
-                moved = splice(outlet, fd, left)
+                moved = splice(outlet, fd, min(left, _PIECE_BYTES))
                 row[_OUT] += moved
                 left -= moved
 

@@ -112,3 +112,23 @@ def test_a_denied_network_gets_no_answer(start_worker: StartWorker) -> None:
     with worker.connect() as client:
         client.send(b"let me in")
     worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
+
+
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]"])
+def test_an_answer_leaves_from_the_address_it_was_sent_to(
+    start_worker: StartWorker, wildcard: str
+) -> None:
+    worker = start_worker(KIND, {}, [f"udp://{wildcard}:0"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.connect(("127.0.0.2", worker.address().port))  # takes answers from nobody else
+        client.send(b"hello")
+        assert client.recv(100) == b"hello"
+
+
+def test_a_broadcast_is_not_answered(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {}, ["udp://0.0.0.0:0"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        client.sendto(b"everybody", ("127.255.255.255", worker.address().port))
+    worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
