@@ -134,6 +134,7 @@ def _read_until(sock: socket.socket, text: bytes) -> None:
 def _netd(poller: str) -> Iterator[tuple[str, int, int]]:
     port = harness_process.free_port()
     with harness_process.netd(_LISTENER.format(port=port, poller=poller), port) as process:
+        _join(port, 0).close()  # so the worker is there
         yield f"netd ({poller})", port, _worker_of(process.pid)
 
 
