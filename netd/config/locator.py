@@ -160,8 +160,8 @@ class _Scanner:
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self._text, self._at)
-        if match is not None:
-            self._at = match.end()
+        assert match is not None
+        self._at = match.end()
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from netd.config.address import ALL_SCHEMES, Scheme
 from netd.config.load import find_config, parse_config, read_config
+from netd.config.model import ListenerOptions
 from netd.errors import ConfigError
 from netd.listeners.kinds import KINDS
 
@@ -177,6 +181,9 @@ def test_a_monstrous_value_is_refused(value: str, told: str) -> None:
         ('socket_mode = "rw"', "socket_mode: 'rw' is not allowed; write it as in '0666'"),
         ("socket_mode = 600", "socket_mode: expected text in quotes such as '0666', found 600"),
         ("backlog = 2020-01-01", "backlog: expected a whole number, found 2020-01-01"),
+        ("x = 1", "x: unknown key"),
+        ("allow = true", "allow: expected text in quotes or a list of them, found true"),
+        ("headers = { a = 5 }", "headers.a: expected text in quotes, found 5"),
         ("allow = 10", "allow: expected text in quotes or a list of them, found 10"),
         ("routes = 5", "routes: expected a list, found 5"),
         (
@@ -249,10 +256,45 @@ def test_a_listener_without_a_kind_is_still_judged_by_what_all_have() -> None:
     ]
 
 
+def test_a_form_without_an_example_is_told_as_it_is() -> None:
+    chat = WEB.replace('"http"', '"chat"')
+    [told] = problems(f'{chat}opers = [{{ name = "a b", password = "p" }}]\n')
+    assert "netd.toml:4: listeners.web.opers.0.name: 'a b' does not fit ^" in told
+
+
 def test_the_control_socket_needs_an_absolute_path() -> None:
     assert problems(f'[netd]\ncontrol = "control.sock"\n{WEB}') == [
         "netd.toml:2: netd.control: 'control.sock' must begin with /"
     ]
+
+
+class PlainOptions(ListenerOptions):
+    """A kind's options that narrow nothing."""
+
+    token: UUID | None = None
+    """A value that no kind has."""
+
+
+@dataclass(frozen=True)
+class PlainKind:
+    """A kind that takes one worker, though its options would take more."""
+
+    options: type[ListenerOptions] = PlainOptions
+    schemes: frozenset[Scheme] = ALL_SCHEMES
+    max_workers: int = 1
+
+
+def test_a_kinds_own_limits_hold_and_no_fault_goes_untold() -> None:
+    head = '[listeners.a]\nkind = "plain"\naddress = "tcp://[::]:1"\n'
+    kinds = {"plain": PlainKind()}
+    with pytest.raises(
+        ConfigError, match=r"a\.workers: 2 is above 1, the most that plain can have"
+    ):
+        parse_config(f"{head}workers = 2\n", "f", kinds)
+    with pytest.raises(
+        ConfigError, match=r"f:4: listeners\.a\.token: 'x': Input should be a valid"
+    ):
+        parse_config(f"{head}token = 'x'\n", "f", kinds)
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
