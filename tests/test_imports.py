@@ -47,7 +47,7 @@ def modules() -> Iterator[str]:
 def imported(module: str) -> set[str]:
     base = ROOT.joinpath(*module.split(".")[1:])
     path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)

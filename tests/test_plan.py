@@ -20,11 +20,11 @@ def config(**listeners: ListenerOptions) -> Config:
 
 
 def echo(**options: Any) -> Echo:
-    return Echo(kind="echo", address=("tcp://127.0.0.1:7007",), **options)  # type: ignore[arg-type]
+    return Echo(kind="echo", address=("tcp://127.0.0.1:7007",), **options)
 
 
 def chat() -> Chat:
-    return Chat(kind="chat", address=("tcp://127.0.0.1:7007",))  # type: ignore[arg-type]
+    return Chat(kind="chat", address=("tcp://127.0.0.1:7007",))
 
 
 def test_nothing_changed() -> None:
@@ -41,7 +41,7 @@ def test_a_live_field_reconfigures() -> None:
 
 
 def test_a_new_address_reconfigures() -> None:
-    moved = Echo(kind="echo", address=("tcp://127.0.0.1:7008",))  # type: ignore[arg-type]
+    moved = Echo(kind="echo", address=("tcp://127.0.0.1:7008",))
     assert diff(config(a=echo()), config(a=moved)) == Plan(reconfigured=("a",))
 
 
