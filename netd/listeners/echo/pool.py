@@ -64,11 +64,6 @@ class Pool:
         self._tick = loop.call_every(TICK_S, self._on_tick)
         self._grow()
 
-    @property
-    def slots(self) -> int:
-        """How many there are."""
-        return len(self._carriers)
-
     def retire(self) -> None:
         """Accept nothing more; each slot leaves when its connection has ended."""
         if self._is_retired:
