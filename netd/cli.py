@@ -120,10 +120,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     path = find_config(arguments.config)
-    config = _load(path)
-    problems = check_ports(config, _held_by_daemon(path))
+    config = read_config(path, KINDS)
+    ports = with_lines(check_ports(config, _held_by_daemon(path)), path)
+    problems = {problem.key: problem for problem in (*ports, *check_files(config, KINDS, path))}
     if problems:
-        raise ConfigError(with_lines(problems, path))
+        raise ConfigError(tuple(sorted(problems.values(), key=lambda problem: problem.line)))
     print(f"{path}: {len(config.listeners)} listeners, no fault found")
     return os.EX_OK
 

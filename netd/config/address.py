@@ -101,7 +101,11 @@ def _checked_path(path: str) -> str:
 
 
 def _read_address(value: object) -> object:
-    return Address.parse(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return Address.parse(value)
+    if isinstance(value, Address):
+        return value
+    raise ValueError(f"{value!r} is no address; write one as in tcp://127.0.0.1:7000")
 
 
 AddressField = Annotated[

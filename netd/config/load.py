@@ -5,6 +5,7 @@ The kinds are handed in: this module knows no listener.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -185,8 +186,9 @@ class _Reading:
         return self._kinds[kind]
 
     def _model(self, model: type[Model], path: Path, table: object) -> Model | None:
+        """Strict, as JSON: text is no number and 1 is not true, but a list may be a tuple."""
         try:
-            return model.model_validate(table)
+            return model.model_validate_json(json.dumps(table, default=str), strict=True)
         except ValidationError as error:
             for key, message in explain(error, model, table):
                 self._add((*path, *key), message)

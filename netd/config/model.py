@@ -7,10 +7,18 @@ knows what every listener has in common and nothing of any kind.
 from __future__ import annotations
 
 import enum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from netd.config.address import AddressField
 from netd.config.unit import Duration
@@ -33,10 +41,28 @@ class Frozen(BaseModel):
 
 def one_or_many(value: object) -> object:
     """Let a list's only member stand alone, as in `address = "tcp://[::]:80"`."""
-    return (value,) if isinstance(value, str | dict) else value
+    if isinstance(value, str | dict):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
-Network = IPv4Network | IPv6Network
+def _read_network(value: object) -> IPv4Network | IPv6Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        if isinstance(value, str):
+            return ip_network(value)
+    except ValueError:
+        pass  # told below, as for what is no text
+    raise ValueError(f"{value!r} is no network, such as 10.0.0.0/8 or ::1")
+
+
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    PlainValidator(_read_network),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "format": "ipnetwork"}),
+]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(one_or_many)]
 
 

@@ -115,10 +115,6 @@ _RENDER: Final[dict[str, Render]] = {
     "list_type": _not_a_list,
     "too_short": lambda _, ctx, __: f"needs at least {ctx['min_length']}",
     "too_long": lambda _, ctx, __: f"takes at most {ctx['max_length']}",
-    "ip_": lambda found, _, __: f"{_show(found)} is no network, such as 10.0.0.0/8 or ::1",
-    "dataclass_type": lambda found, _, __: (
-        f"{_show(found)} is no address; write one as in tcp://127.0.0.1:7000"
-    ),
 }
 
 

@@ -43,6 +43,18 @@ def test_one_address_or_many() -> None:
         (WEB + "workers = 0\n", "netd.toml:4: listeners.web.workers: 0 is below 1"),
         (WEB + "workers = 65\n", "netd.toml:4: listeners.web.workers: 65 is above 64"),
         (
+            WEB + "workers = true\n",
+            "netd.toml:4: listeners.web.workers: expected a whole number, found true",
+        ),
+        (
+            WEB + 'workers = "2"\n',
+            "netd.toml:4: listeners.web.workers: expected a whole number, found '2'",
+        ),
+        (
+            WEB.replace('"http"', '"echo"') + 'tag = "yes"\n',
+            "netd.toml:4: listeners.web.tag: expected true or false, found 'yes'",
+        ),
+        (
             WEB + 'workers = "two"\n',
             "netd.toml:4: listeners.web.workers: expected a whole number, found 'two'",
         ),
@@ -180,7 +192,7 @@ def test_a_monstrous_value_is_refused(value: str, told: str) -> None:
     [
         ('socket_mode = "rw"', "socket_mode: 'rw' is not allowed; write it as in '0666'"),
         ("socket_mode = 600", "socket_mode: expected text in quotes such as '0666', found 600"),
-        ("backlog = 2020-01-01", "backlog: expected a whole number, found 2020-01-01"),
+        ("backlog = 2020-01-01", "backlog: expected a whole number, found '2020-01-01'"),
         ("x = 1", "x: unknown key"),
         ("allow = true", "allow: expected text in quotes or a list of them, found true"),
         ("headers = { a = 5 }", "headers.a: expected text in quotes, found 5"),
