@@ -76,7 +76,9 @@ class ListenerOptions(Frozen):
     kind: str
     """The service: echo, chat or http."""
 
-    address: Annotated[tuple[AddressField, ...], BeforeValidator(one_or_many)] = Field(min_length=1)
+    address: Annotated[tuple[AddressField, ...], BeforeValidator(one_or_many)] = Field(
+        min_length=1, max_length=64
+    )
     """Where to listen: one address or a list of them."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 1
