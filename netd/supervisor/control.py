@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.config.model import DaemonOptions
@@ -24,6 +24,7 @@ from netd.protocols.control import (
     parse_reply,
     parse_request,
 )
+from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.runtime import sockets
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -90,23 +91,33 @@ class _Client:
     ) -> None:
         self._on_command = on_command
         self._on_gone = on_gone
-        self._buffer = b""
+        self._framer = LineFramer(MAX_REQUEST_BYTES)
+        self._unanswered = 0
+        self._has_ended = False
         self.stream = Stream(
             loop,
             sock,
             on_data=self._on_data,
-            on_end=lambda: self.stream.finish("done"),
+            on_end=self._on_end,
             on_closed=lambda _why: self._on_gone(self),
             max_unsent_bytes=_MAX_ANSWER_BYTES,
         )
 
     def _on_data(self, data: bytes) -> None:
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self._take(self._framer.receive(data))
+
+    def _on_end(self) -> None:
+        self._has_ended = True
+        self._take(self._framer.end())
+        self._finish_if_answered()
+
+    def _take(self, lines: Sequence[Line]) -> None:
+        self._unanswered += len(lines)
         for line in lines:
-            self._obey(line)
-        if len(self._buffer) > MAX_REQUEST_BYTES:
-            self._answer(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
-            self.stream.finish("request too long")
+            if isinstance(line, Overlong):
+                self._answer(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
+            else:
+                self._obey(line)
 
     def _obey(self, line: bytes) -> None:
         try:
@@ -118,6 +129,13 @@ class _Client:
 
     def _answer(self, reply: Reply) -> None:
         self.stream.write(format_reply(reply))
+        self._unanswered -= 1
+        self._finish_if_answered()
+
+    def _finish_if_answered(self) -> None:
+        """A reload's answer comes late; whoever asked and said no more still gets it."""
+        if self._has_ended and not self._unanswered:
+            self.stream.finish("done")
 
 
 def make_directory(path: str) -> None:

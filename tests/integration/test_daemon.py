@@ -322,7 +322,8 @@ def test_a_client_that_sends_nonsense_on_the_control_socket_gets_an_error(
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(PATIENCE_S)
         client.connect(daemon.control)
-        client.sendall(b"halt!\n" + b"x" * 5000)
+        client.sendall(b"halt!\n" + b"x" * 5000 + b"\n")
+        client.shutdown(socket.SHUT_WR)
         replies = read_all(client).splitlines()
     assert b"status, reload" in replies[0]
     assert b"at most" in replies[1]

@@ -61,6 +61,17 @@ def test_an_unchanged_file_touches_nobody(start_daemon: StartDaemon) -> None:
     assert [daemon.pids(name) for name in ("echo", "lounge", "web")] == before
 
 
+def test_a_client_that_asks_and_says_no_more_gets_its_answer(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    daemon.write(ALL.replace('"one"', '"two"'))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(PATIENCE_S)
+        client.connect(daemon.control)
+        client.sendall(b'{"command": "reload"}')
+        client.shutdown(socket.SHUT_WR)
+        assert b"reconfigured web" in read_all(client)
+
+
 def test_hup_reloads(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL)
     daemon.write(ALL.replace('"one"', '"two"'))
