@@ -179,6 +179,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 env=self._environ,
+                process_group=0,
             )
         return self.process
 

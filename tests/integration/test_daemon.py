@@ -163,8 +163,7 @@ def test_a_signal_to_the_whole_group_stops_as_gently(start_daemon: StartDaemon) 
     with daemon.connect("echo") as client:
         client.sendall(b"one")
         assert read_exactly(client, 3) == b"one"
-        for pid in (*family_of(daemon.process.pid), daemon.process.pid):
-            os.kill(pid, signal.SIGTERM)
+        os.killpg(daemon.process.pid, signal.SIGTERM)
         client.sendall(b"two")
         assert read_exactly(client, 3) == b"two"
     assert daemon.process.wait(PATIENCE_S) == 0
