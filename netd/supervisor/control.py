@@ -26,8 +26,8 @@ from netd.protocols.control import (
 )
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.runtime import sockets
+from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop
-from netd.runtime.poller import READ
 from netd.runtime.stream import Stream
 
 _MAX_CLIENTS: Final = 32
@@ -51,32 +51,28 @@ class ControlServer:
         self._clients: set[_Client] = set()
         mode = int(options.control_mode, 8)
         try:
-            self._sock = sockets.open_unix(socket.SOCK_STREAM, path, mode, _BACKLOG)
+            self.sock = sockets.open_unix(socket.SOCK_STREAM, path, mode, _BACKLOG)
             _give_to(options.control_owner, path)
         except BindError as error:
             raise BindError(f"control socket {path}: {error}") from error
         self._file = sockets.identity(path)
-        loop.watch(self._sock.fileno(), READ, self._on_connection)
+        self._acceptor: Acceptor[ControlServer] = Acceptor(loop, self._on_accept)
+        self._acceptor.replace((self,))
 
     def close(self) -> None:
         """Stop listening, remove the socket's file; clients get what is written to them yet."""
-        self._loop.forget(self._sock.fileno())
-        self._sock.close()
+        self._acceptor.replace(())
         for client in tuple(self._clients):
             client.stream.finish("closed")
         if self._file == sockets.identity(self._path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
 
-    def _on_connection(self, _mask: int) -> None:
-        with contextlib.suppress(BlockingIOError):
-            sock, _ = self._sock.accept()
-            if len(self._clients) >= _MAX_CLIENTS:
-                sock.close()
-            else:
-                self._clients.add(
-                    _Client(self._loop, sock, self._on_command, self._clients.discard)
-                )
+    def _on_accept(self, sock: socket.socket, _host: str, _listening: ControlServer) -> None:
+        if len(self._clients) >= _MAX_CLIENTS:
+            sock.close()
+        else:
+            self._clients.add(_Client(self._loop, sock, self._on_command, self._clients.discard))
 
 
 class _Client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -178,6 +179,20 @@ def test_a_worker_that_keeps_dying_degrades_its_listener_alone(start_daemon: Sta
     assert daemon.listener("lounge")["state"] == "degraded"
     assert daemon.listener("web")["state"] == "serving"
     assert daemon.netd("status").returncode == 1
+
+
+def test_the_supervisor_survives_having_no_descriptor_left(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    pid = daemon.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.connect(str(daemon.control))
+        waiting.sendall(b'{"command": "status"}\n')
+        wait_until(lambda: "cannot accept" in daemon.log.read_text(), "the complaint")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        with waiting.makefile("rb") as answers:
+            assert b'"lounge"' in answers.readline()
 
 
 def test_a_hung_worker_is_replaced(start_daemon: StartDaemon) -> None:

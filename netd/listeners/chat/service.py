@@ -17,9 +17,9 @@ from netd.errors import BindError, LocalProtocolError
 from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
 from netd.listeners.chat.client import Client
-from netd.listeners.chat.door import Door, peer_host, peer_user
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.option import ChatOptions, TlsOptions
+from netd.listeners.chat.peer import user_of
 from netd.listeners.chat.setting import settings_of
 from netd.listeners.chat.store import Store
 from netd.listeners.chat.verifier import Verifier
@@ -33,6 +33,7 @@ from netd.protocols.room.snapshot import (
     restore_history,
     restore_state,
 )
+from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import POLLERS, PollerFullError
 from netd.runtime.tls import open_context
@@ -49,7 +50,7 @@ class ChatService:
         self.loop = loop
         self.options: ChatOptions
         self._room: Room | None = None
-        self._door = Door(loop, self._on_accept)
+        self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
         self._admission: Admission | None = None
         self._verifier = Verifier(loop)
         self._fanout = Fanout(loop)
@@ -81,12 +82,12 @@ class ChatService:
         self._admission.reconfigure(options)
         self._use_store(options, is_first=not hasattr(self, "options"))
         self.options = options
-        self._door.replace(sockets)
+        self._acceptor.replace(sockets)
         self._schedule_sweeps()
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self._is_draining = True
-        self._door.replace(())
+        self._acceptor.replace(())
         reason = "server shutting down" if stopping else "this service is no longer offered"
         self.apply(self.room.shut_down(reason, time.time()))
         if within_s is not None:
@@ -101,7 +102,7 @@ class ChatService:
             "bytes_in": self._counts["bytes_in"] + sum(each.bytes_in for each in streams),
             "bytes_out": self._counts["bytes_out"] + sum(each.bytes_out for each in streams),
             "history_lost": self._store.lost if self._store else 0,
-            "accept_pauses": self._door.pauses,
+            "accept_failures": self._acceptor.failures,
             "members": len(self.room.members),
             "channels": len(self.room.channels),
             **{name: self._counts[name] for name in _COUNTED},
@@ -180,15 +181,15 @@ class ChatService:
             client.closing_since = self.loop.now
             client.stream.finish(reason)
 
-    def _on_accept(self, sock: socket.socket, address: Address) -> None:
+    def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
         assert self._admission is not None
-        host = peer_host(sock)
         refusal = self._admission.admit(host)
         if refusal is not None:
             _turn_away(sock, _REFUSALS.get(refusal.value, "you may not connect"))
             return
         try:
-            client = Client(self, sock, host, peer_user(sock), self._context_for(address))
+            context = self._context_for(listening.address)
+            client = Client(self, sock, host, user_of(sock), context)
         except PollerFullError:
             self._admission.release(host)
             self._counts["poller_full"] += 1

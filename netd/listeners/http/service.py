@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import logging
 import resource
 import socket
 from collections.abc import Sequence
@@ -17,16 +15,11 @@ from netd.listeners.http.connection import Connection
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.server import Server
 from netd.listeners.http.transport import Plain, Tls
+from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
-from netd.runtime.poller import READ
 
-_ACCEPTS: Final = 64  # in one turn from one socket, so that the open connections have theirs
 _OTHER_DESCRIPTORS: Final = 64
-_PAUSE_S: Final = 0.1
-_SHORT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _UPKEEP_S: Final = 5.0
-
-log = logging.getLogger("netd")
 
 
 class HttpService:
@@ -34,11 +27,9 @@ class HttpService:
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
-        self._listening: list[ListeningSocket] = []
+        self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
         self._connections: set[Connection] = set()
         self._is_draining = False
-        self._accept_failures = 0
-        self._is_short = False
         self._sweep: Timer | None = None
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
@@ -55,12 +46,12 @@ class HttpService:
             self._admission.reconfigure(options)
             self._sweep.cancel()
         self._sweep = self.loop.call_every(_sweep_period_s(options), self._sweep_late)
-        self._listen(sockets)
+        self._acceptor.replace(sockets)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self.server.is_closing = True
         self.server.forget_ready()
-        self._listen(())
+        self._acceptor.replace(())
         self._is_draining = True
         if within_s is not None:
             self.loop.call_later(within_s, self._cut)
@@ -83,7 +74,7 @@ class HttpService:
             "truncated": server.truncated,
             "handshake_failures": server.handshake_failures,
             "log_lines_lost": server.access_log.lost if server.access_log else 0,
-            "accept_failures": self._accept_failures,
+            "accept_failures": self._acceptor.failures,
         }
 
     def on_closed(self, connection: Connection) -> None:
@@ -91,38 +82,7 @@ class HttpService:
         self._admission.release(connection.host)
         self._stop_if_done()
 
-    def _listen(self, sockets: Sequence[ListeningSocket]) -> None:
-        """Take these in place of the old, once what waits on the old is accepted."""
-        old, self._listening = self._listening, list(sockets)
-        for listening in self._listening:
-            self._watch(listening)
-        for listening in old:
-            while self._accept_from(listening.sock):
-                pass
-            self.loop.forget(listening.fileno())
-            listening.sock.close()
-
-    def _watch(self, listening: ListeningSocket) -> None:
-        self.loop.watch(listening.fileno(), READ, lambda _: self._accept_from(listening.sock))
-
-    def _accept_from(self, listener: socket.socket) -> bool:
-        """Accept some; whether more may wait."""
-        for _ in range(_ACCEPTS):
-            try:
-                sock, peer = listener.accept()
-            except BlockingIOError:
-                self._is_short = False
-                return False
-            except ConnectionAbortedError:
-                continue
-            except OSError as error:
-                self._pause(error)
-                return False
-            sock.setblocking(False)
-            self._open(sock, peer[0] if isinstance(peer, tuple) else "")
-        return True
-
-    def _open(self, sock: socket.socket, host: str) -> None:
+    def _on_accept(self, sock: socket.socket, host: str, _listening: ListeningSocket) -> None:
         if self._admission.admit(host) is not None:
             sock.close()
             return
@@ -136,22 +96,6 @@ class HttpService:
         connection = Connection(self, fd, transport, host)
         self._connections.add(connection)
         connection.start()
-
-    def _pause(self, error: OSError) -> None:
-        """Out of descriptors or memory: what waits goes on waiting, and nothing spins."""
-        if error.errno not in _SHORT_OF:
-            raise error
-        self._accept_failures += 1
-        if not self._is_short:
-            log.warning("cannot accept: %s; connections wait", error.strerror)
-        self._is_short = True
-        for listening in self._listening:
-            self.loop.change(listening.fileno(), 0)
-        self.loop.call_later(_PAUSE_S, self._resume)
-
-    def _resume(self) -> None:
-        for listening in self._listening:
-            self.loop.change(listening.fileno(), READ)
 
     def _sweep_late(self) -> None:
         now = self.loop.now
