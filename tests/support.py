@@ -269,6 +269,21 @@ def read_all(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
+def make_certificate(directory: Path, name: str) -> dict[str, str]:
+    """A self-signed certificate for a host, as NAME.pem and NAME.key; `tls` options."""
+    key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return {"certificate": str(certificate), "key": str(key)}
+
+
 def feed(parse: Callable[[Sequence[bytes]], Any], data: bytes, trailing: bytes = b"") -> list[Any]:
     """What a parser makes of data given whole, byte by byte, and with bytes trailing."""
     whole, bytewise = parse([data]), parse([data[i : i + 1] for i in range(len(data))])

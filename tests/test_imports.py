@@ -25,6 +25,7 @@ ALLOWED = {
     "netd.runtime": ("netd.errors", "netd.runtime"),
     "netd.listeners.base": (*CORE, "netd.runtime"),
     "netd.listeners.admission": (*CORE, "netd.runtime"),
+    "netd.listeners.certificate": (*CORE, "netd.runtime"),
     "netd.listeners.echo": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.chat": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.http": (*CORE, "netd.runtime", "netd.listeners"),

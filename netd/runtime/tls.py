@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.runtime.loop import Loop
@@ -19,10 +19,15 @@ from netd.runtime.stream import Stream
 _CHUNK_BYTES: Final = 65536
 
 
-def open_context(certificate: str, key: str) -> ssl.SSLContext:
-    """TLS 1.2 and 1.3 with this certificate chain. Raises OSError, ssl.SSLError among them."""
+def open_context(certificate: str, key: str, protocols: Sequence[str] = ()) -> ssl.SSLContext:
+    """TLS 1.2 and 1.3 with this certificate chain, the protocols named by ALPN (RFC 7301).
+
+    Raises OSError, ssl.SSLError among them.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if protocols:
+        context.set_alpn_protocols(protocols)
     context.load_cert_chain(certificate, key or None)
     return context
 

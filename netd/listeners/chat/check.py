@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netd.errors import LocalProtocolError, Problem
+from netd.listeners import certificate
 from netd.listeners.chat.option import ChatOptions
 from netd.protocols.password import check_hash
-from netd.runtime.tls import open_context
 
 
 def problems(options: ChatOptions) -> Iterator[Problem]:
     """Every fault, each with its key."""
     if options.tls is not None:
-        try:
-            open_context(options.tls.certificate, options.tls.key)
-        except OSError as error:
-            what = f"{options.tls.certificate}: {error.strerror or error}"
-            yield Problem("tls.certificate", what)
+        yield from certificate.problems(options.tls)
     yield from _hash_problems(options)
 
 

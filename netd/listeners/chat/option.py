@@ -8,6 +8,7 @@ from pydantic import Field
 
 from netd.config.model import Frozen, ListenerOptions
 from netd.config.unit import Duration, Size
+from netd.listeners.certificate import TlsOptions
 
 
 class OperOptions(Frozen):
@@ -30,14 +31,8 @@ class AccountOptions(Frozen):
     """The password, plain or as `netd passwd` hashes it."""
 
 
-class TlsOptions(Frozen):
+class ChatTlsOptions(TlsOptions):
     """`[listeners.NAME.tls]`: TLS 1.2 and 1.3 on some addresses or all."""
-
-    certificate: str
-    """The PEM file of the certificate and those that lead to its root."""
-
-    key: str = ""
-    """The PEM file of its private key; empty if that is in the certificate's file."""
 
     ports: tuple[int, ...] = ()
     """The ports of `address` that speak TLS, as in `[6697]`; none named means every address."""
@@ -85,7 +80,7 @@ class ChatOptions(ListenerOptions):
     password: str = ""
     """The password everybody has to give, plain or hashed; empty for none."""
 
-    tls: TlsOptions | None = None
+    tls: ChatTlsOptions | None = None
     """Serve under TLS; a reload reads the certificate again."""
 
     opers: tuple[OperOptions, ...] = ()

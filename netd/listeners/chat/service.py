@@ -16,9 +16,10 @@ from netd.config.model import ListenerOptions
 from netd.errors import BindError, LocalProtocolError
 from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
+from netd.listeners.certificate import Certificate
 from netd.listeners.chat.client import Client
 from netd.listeners.chat.fanout import Fanout
-from netd.listeners.chat.option import ChatOptions, TlsOptions
+from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.peer import user_of
 from netd.listeners.chat.setting import settings_of
 from netd.listeners.chat.store import Store
@@ -36,7 +37,6 @@ from netd.protocols.room.snapshot import (
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import POLLERS, PollerFullError
-from netd.runtime.tls import open_context
 
 _LINGER_S: Final = 5.0  # for a member that does not read its farewell
 _MIN_SWEEP_S, _MAX_SWEEP_S = 0.05, 1.0
@@ -54,7 +54,7 @@ class ChatService:
         self._admission: Admission | None = None
         self._verifier = Verifier(loop)
         self._fanout = Fanout(loop)
-        self._context: ssl.SSLContext | None = None
+        self._certificate: Certificate | None = None
         self._store: Store | None = None
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
@@ -69,9 +69,9 @@ class ChatService:
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, ChatOptions)
-        context = _open_context(options.tls) if options.tls else None
+        certificate = Certificate(options.tls) if options.tls else None
         self._use_poller(options.poller)
-        self._context = context
+        self._certificate = certificate
         now = time.time()
         if self._room is None:
             self._room = Room(settings_of(options), now, f"{time.time_ns():x}-")
@@ -201,7 +201,7 @@ class ChatService:
     def _context_for(self, address: Address) -> ssl.SSLContext | None:
         tls = self.options.tls
         is_tls = tls is not None and (not tls.ports or address.port in tls.ports)
-        return self._context if is_tls else None
+        return self._certificate.context if self._certificate and is_tls else None
 
     def _use_poller(self, name: str) -> None:
         if self._room is not None and name == self.options.poller:
@@ -238,6 +238,8 @@ class ChatService:
         self._sweeping = self.loop.call_every(period_s, self._sweep)
 
     def _sweep(self) -> None:
+        if self._certificate is not None:
+            self._certificate.refresh()
         for client in list(self._clients.values()):
             self._check(client)
 
@@ -284,13 +286,5 @@ _REFUSALS: Final = {
 
 def _turn_away(sock: socket.socket, why: str) -> None:
     with contextlib.suppress(OSError):
-        sock.setblocking(False)
         sock.send(f"ERROR :Closing link: ({why})\r\n".encode())
     sock.close()
-
-
-def _open_context(tls: TlsOptions) -> ssl.SSLContext:
-    try:
-        return open_context(tls.certificate, tls.key)
-    except OSError as error:
-        raise BindError(f"{tls.certificate}: {error.strerror or error}") from error

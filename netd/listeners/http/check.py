@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
 from netd.errors import Problem
-from netd.listeners.http.certificate import problem_of
+from netd.listeners import certificate
 from netd.listeners.http.options import HttpOptions, RouteOptions
-from netd.listeners.http.transport import open_context
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
@@ -20,10 +19,7 @@ def check(options: ListenerOptions) -> tuple[Problem, ...]:
 
 def _problems(options: HttpOptions) -> Iterator[Problem]:
     if options.tls is not None:
-        try:
-            open_context(options.tls.certificate, options.tls.key)
-        except OSError as error:
-            yield problem_of(options.tls, error)
+        yield from certificate.problems(options.tls)
     for number, route in enumerate(options.routes):
         if route.directory is None:
             continue

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from netd.config.model import Frozen, ListenerOptions, Networks, one_or_many
 from netd.config.unit import Duration, Size
+from netd.listeners.certificate import TlsOptions
 
 _ACTIONS = ("text", "directory", "redirect", "echo", "health")
 _LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
@@ -90,16 +91,6 @@ class RouteOptions(Frozen):
         return self.match == "prefix" or (not self.match and self.directory is not None)
 
 
-class TlsOptions(Frozen):
-    """`[listeners.NAME.tls]`: serve under TLS 1.2 and 1.3."""
-
-    certificate: str
-    """The PEM file of the certificate and those that lead to its root."""
-
-    key: str = ""
-    """The PEM file of its private key; empty if that is in the certificate's file."""
-
-
 class HttpOptions(ListenerOptions):
     """An HTTP/1.1 server: text, files and redirects, by path."""
 
@@ -113,7 +104,7 @@ class HttpOptions(ListenerOptions):
     """What is served where; none named means a page that says netd works."""
 
     tls: TlsOptions | None = None
-    """Serve under TLS; the files are read again when they change."""
+    """Serve under TLS."""
 
     header_timeout: Annotated[Duration, Field(gt=0)] = 10.0
     """How long a client may take to send a request's whole head."""

@@ -10,7 +10,7 @@ from typing import Final
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
-from netd.listeners.http.certificate import Certificate
+from netd.listeners.certificate import Certificate
 from netd.listeners.http.connection import Connection
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.server import Server
@@ -35,7 +35,7 @@ class HttpService:
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
         _raise_descriptor_limit(options.max_connections)
-        self._certificate = Certificate(options.tls) if options.tls else None
+        self._certificate = Certificate(options.tls, ["http/1.1"]) if options.tls else None
         if self._sweep is None:
             self.server = Server(options)
             self._admission = Admission(options)

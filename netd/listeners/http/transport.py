@@ -110,14 +110,5 @@ class Tls:
             self._sock.unwrap()
 
 
-def open_context(certificate: str, key: str) -> ssl.SSLContext:
-    """TLS 1.2 and 1.3 with this certificate chain. Raises OSError, ssl.SSLError among them."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(certificate, key or None)
-    return context
-
-
 def _gone(error: ssl.SSLError) -> OSError:
     return ConnectionResetError(errno.ECONNRESET, str(error))

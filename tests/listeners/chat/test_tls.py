@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import contextlib
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,23 +11,9 @@ from netd.config.address import Address
 from netd.listeners.chat import KIND
 from netd.protocols.link import Failed
 from tests.listeners.chat.test_service import Irc
-from tests.support import PATIENCE_S, WorkerUnderTest
+from tests.support import PATIENCE_S, WorkerUnderTest, make_certificate, wait_until
 
 ADDRESSES = ("tcp://127.0.0.1:0",)
-
-
-def make_certificate(directory: Path, name: str) -> dict[str, str]:
-    certificate, key = directory / "chat.pem", directory / "chat.key"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
-            *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return {"certificate": str(certificate), "key": str(key)}
 
 
 def options(tls: dict[str, str]) -> dict[str, object]:
@@ -42,7 +28,7 @@ def worker(tmp_path: Path) -> Iterator[WorkerUnderTest]:
 
 
 def secure(worker: WorkerUnderTest, directory: Path, name: str) -> Irc:
-    context = ssl.create_default_context(cafile=str(directory / "chat.pem"))
+    context = ssl.create_default_context(cafile=str(directory / f"{name}.pem"))
     return Irc(context.wrap_socket(worker.connect(), server_hostname=name))
 
 
@@ -71,12 +57,27 @@ def test_a_reload_reads_the_certificate_again(worker: WorkerUnderTest, tmp_path:
     after = secure(worker, tmp_path, "two.test").register("after")
     after.send("PRIVMSG before :hello")
     before.expect(":hello")
-    (tmp_path / "chat.pem").write_text("broken")
-    answer = worker.ask_configure(options({"certificate": str(tmp_path / "chat.pem")}))
+    (tmp_path / "broken.pem").write_text("broken")
+    answer = worker.ask_configure(options({"certificate": str(tmp_path / "broken.pem")}))
     assert isinstance(answer, Failed)
     after.sync()
     for each in (before, after):
         each.close()
+
+
+def test_a_renewed_certificate_needs_no_reload(worker: WorkerUnderTest, tmp_path: Path) -> None:
+    make_certificate(tmp_path, "two.test")
+    for part in ("pem", "key"):
+        (tmp_path / f"two.test.{part}").replace(tmp_path / f"one.test.{part}")
+
+    def serves_the_new() -> bool:
+        context = ssl.create_default_context(cafile=str(tmp_path / "one.test.pem"))
+        with contextlib.suppress(ssl.SSLCertVerificationError):
+            context.wrap_socket(worker.connect(), server_hostname="two.test").close()
+            return True
+        return False
+
+    wait_until(serves_the_new, "the new certificate")
 
 
 def test_what_is_no_tls_is_refused(worker: WorkerUnderTest) -> None:
@@ -91,7 +92,7 @@ def test_the_probe_speaks_tls(worker: WorkerUnderTest) -> None:
 
 
 def test_only_some_ports_may_speak_it(worker: WorkerUnderTest, tmp_path: Path) -> None:
-    tls = {"certificate": str(tmp_path / "chat.pem"), "key": str(tmp_path / "chat.key")}
+    tls = {"certificate": str(tmp_path / "one.test.pem"), "key": str(tmp_path / "one.test.key")}
     worker.configure({"server_name": "irc.test", "tls": {**tls, "ports": [6697]}})
     plain = Irc(worker.connect()).register("plain")
     plain.close()

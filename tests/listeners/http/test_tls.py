@@ -5,31 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from netd.listeners.http import KIND
-from tests.support import WorkerUnderTest, read_all, wait_until
+from tests.support import WorkerUnderTest, make_certificate, read_all, wait_until
 
 LOOPBACK = ["tcp://127.0.0.1:0"]
-
-
-def make_certificate(directory: Path, name: str) -> dict[str, str]:
-    """A self-signed certificate for `name`."""
-    key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
-            *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return {"certificate": str(certificate), "key": str(key)}
 
 
 def options(directory: Path, tls: dict[str, str]) -> dict[str, object]:

@@ -1,0 +1,78 @@
+"""A listener's certificate: where it lies, and reading it again when its files change."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Sequence
+
+from netd.config.model import Frozen
+from netd.errors import ConfigError, Problem
+from netd.runtime.tls import open_context
+
+log = logging.getLogger("netd")
+
+
+class TlsOptions(Frozen):
+    """`[listeners.NAME.tls]`: TLS 1.2 and 1.3."""
+
+    certificate: str
+    """The PEM file of the certificate and those that lead to its root; it is read again when it
+    changes."""
+
+    key: str = ""
+    """The PEM file of its private key; empty if that is in the certificate's file."""
+
+
+class Certificate:
+    """The TLS context of new connections; established ones keep the one they began with."""
+
+    def __init__(self, options: TlsOptions, protocols: Sequence[str] = ()) -> None:
+        """Read the files; `protocols` are offered by ALPN (RFC 7301). Raises ConfigError."""
+        self._options = options
+        self._protocols = protocols
+        try:
+            self._read()
+        except OSError as error:
+            raise ConfigError((problem_of(options, error),)) from error
+
+    def refresh(self) -> None:
+        """Read the files again if they have changed; unreadable ones change nothing."""
+        try:
+            if self._look() != self._seen:
+                self._read()
+                log.info("certificate %s read again", self._options.certificate)
+        except OSError as error:
+            log.warning("%s; the certificate before stays", problem_of(self._options, error))
+
+    def _read(self) -> None:
+        self._seen = self._look()
+        options = self._options
+        self.context: ssl.SSLContext = open_context(
+            options.certificate, options.key, self._protocols
+        )
+
+    def _look(self) -> tuple[tuple[int, ...], ...]:
+        paths = filter(None, (self._options.certificate, self._options.key))
+        return tuple(_signature_of(path) for path in paths)
+
+
+def problems(options: TlsOptions) -> tuple[Problem, ...]:
+    """What keeps this machine's files from being used, with keys relative to the listener."""
+    try:
+        open_context(options.certificate, options.key)
+    except OSError as error:
+        return (problem_of(options, error),)
+    return ()
+
+
+def problem_of(options: TlsOptions, error: OSError) -> Problem:
+    """What is wrong with the files, for whoever wrote the configuration."""
+    which = "key" if error.filename and error.filename == options.key else "certificate"
+    return Problem(f"tls.{which}", f"{getattr(options, which)}: {error.strerror or error}")
+
+
+def _signature_of(path: str) -> tuple[int, ...]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
