@@ -24,13 +24,15 @@ class Refusal(enum.Enum):
 class Limits:
     """The limits of one set of options."""
 
-    __slots__ = ("_allow", "_deny", "_max", "max_per_address")
+    __slots__ = ("_allow", "_deny", "_max", "has_networks", "max_per_address")
 
     def __init__(self, options: ListenerOptions) -> None:
         self._max = options.max_connections
         self.max_per_address = options.max_connections_per_address
         self._allow = options.allow
         self._deny = options.deny
+        self.has_networks = bool(self._allow or self._deny)
+        """Whether `permits` looks at an address at all."""
 
     def judge(self, host: str, connections: int, of_host: int) -> Refusal | None:
         """Whether one more may come from `host` beside so many in all and so many of its own."""
@@ -44,7 +46,7 @@ class Limits:
 
     def permits(self, host: str) -> bool:
         """Whether the networks let this address in; IPv4 mapped into IPv6 counts as IPv4."""
-        if not host or not (self._allow or self._deny):
+        if not host or not self.has_networks:
             return True
         address = ip_address(host)
         if isinstance(address, IPv6Address) and address.ipv4_mapped:

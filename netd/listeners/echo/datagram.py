@@ -6,10 +6,11 @@ UDP's source address can be forged, so what could feed a loop or an attack is no
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from netd.config.address import Scheme
@@ -53,9 +54,6 @@ _UNDELIVERED = frozenset(
 )
 
 
-Ancillary = tuple[tuple[int, int, bytes], ...]
-
-
 class DatagramEcho:
     """One datagram socket on the loop; `counts` is what all of a listener's share."""
 
@@ -78,12 +76,12 @@ class DatagramEcho:
             self._is_answerable: Callable[[Any], bool] = self._is_answerable_path
         else:
             self._tag = b""
-            self._is_answerable = self._is_answerable_inet
             self._refused_ports = _LOOP_PORTS | {self._name[1]}
-        self._receive = (
-            self._receive_with_destination
-            if _ask_destination(self._sock)
-            else self._receive_plainly
+            self._is_answerable = (
+                self._is_answerable_inet if limits.has_networks else self._is_answerable_port
+            )
+        self._answer_batch = (
+            self._answer_by_destination if _ask_destination(self._sock) else self._answer_plainly
         )
         loop.watch(self._sock.fileno(), READ, self._on_readable)
 
@@ -94,52 +92,68 @@ class DatagramEcho:
         self._sock.close()
 
     def _on_readable(self, _mask: int) -> None:
-        counts, buffer, receive = self._counts, self._buffer, self._receive
-        with memoryview(buffer) as view:
-            for _ in range(_PER_TURN):
-                try:
-                    size, peer, ancillary = receive(buffer)
-                except BlockingIOError:
-                    return
-                counts["datagrams_in"] += 1
-                counts["bytes_in"] += size
-                if size > MAX_DATAGRAM_BYTES:
-                    counts["datagrams_truncated"] += 1
-                elif not self._is_answerable(peer) or _is_to_many(ancillary):
-                    counts["datagrams_refused"] += 1
-                else:
-                    self._answer(view[:size], peer, ancillary)
+        counts = self._counts
+        received: list[int] = []
+        sent: list[int] = []
+        with memoryview(self._buffer) as view, contextlib.suppress(BlockingIOError):
+            self._answer_batch(view, received, sent)
+        counts["datagrams_in"] += len(received)
+        counts["bytes_in"] += sum(received)
+        counts["datagrams_out"] += len(sent)
+        counts["bytes_out"] += sum(sent)
 
-    def _receive_plainly(self, buffer: bytearray) -> tuple[int, Any, Ancillary]:
-        return *self._sock.recvfrom_into(buffer, 0, socket.MSG_TRUNC), ()
+    def _answer_plainly(self, view: memoryview, received: list[int], sent: list[int]) -> None:
+        receive, send, tag = self._sock.recvfrom_into, self._sock.sendto, self._tag
+        is_answerable = self._is_answerable
+        for _ in range(_PER_TURN):
+            size, peer = receive(view, 0, socket.MSG_TRUNC)
+            received.append(size)
+            if size > MAX_DATAGRAM_BYTES or not is_answerable(peer):
+                self._refuse(size)
+                continue
+            data = view[:size]
+            try:
+                sent.append(send(tag + data if tag else data, peer))
+            except OSError as error:
+                self._on_undelivered(error)
 
-    def _receive_with_destination(self, buffer: bytearray) -> tuple[int, Any, Ancillary]:
-        size, ancillary, _, peer = self._sock.recvmsg_into(
-            [buffer], _PKTINFO_BYTES, socket.MSG_TRUNC
-        )
-        return size, peer, tuple(ancillary)
-
-    def _answer(
-        self, data: memoryview, peer: tuple[str, int] | str | bytes, ancillary: Ancillary
+    def _answer_by_destination(
+        self, view: memoryview, received: list[int], sent: list[int]
     ) -> None:
-        try:
-            if ancillary:  # the same structure makes it leave from where it was sent to
-                sent = self._sock.sendmsg([data], ancillary, 0, peer)
-            else:
-                sent = self._sock.sendto(self._tag + data if self._tag else data, peer)
-        except OSError as error:
-            if error.errno not in _UNDELIVERED:
-                raise
-            self._counts["datagrams_undelivered"] += 1
-        else:
-            self._counts["datagrams_out"] += 1
-            self._counts["bytes_out"] += sent
+        receive, send, is_answerable = (
+            self._sock.recvmsg_into,
+            self._sock.sendmsg,
+            self._is_answerable,
+        )
+        into = [view]
+        for _ in range(_PER_TURN):
+            size, ancillary, _, peer = receive(into, _PKTINFO_BYTES)
+            received.append(size)
+            if not is_answerable(peer) or _is_to_many(ancillary):
+                self._refuse(size)
+                continue
+            try:  # the same structure makes it leave from where it was sent to
+                sent.append(send([view[:size]], ancillary, 0, peer))
+            except OSError as error:
+                self._on_undelivered(error)
+
+    def _refuse(self, size: int) -> None:
+        too_large = size > MAX_DATAGRAM_BYTES
+        self._counts["datagrams_truncated" if too_large else "datagrams_refused"] += 1
+
+    def _on_undelivered(self, error: OSError) -> None:
+        if error.errno not in _UNDELIVERED:
+            raise error
+        self._counts["datagrams_undelivered"] += 1
 
     def _is_answerable_path(self, peer: str | bytes | None) -> bool:
         return bool(peer) and peer != self._name  # who has no name cannot be answered
 
+    def _is_answerable_port(self, peer: tuple[str, int]) -> bool:
+        return peer[1] not in self._refused_ports
+
     def _is_answerable_inet(self, peer: tuple[str, int]) -> bool:
-        return peer[1] not in self._refused_ports and self._limits.permits(peer[0])
+        return self._is_answerable_port(peer) and self._limits.permits(peer[0])
 
 
 def _ask_destination(sock: socket.socket) -> bool:
@@ -154,7 +168,7 @@ def _ask_destination(sock: socket.socket) -> bool:
     return True
 
 
-def _is_to_many(ancillary: Ancillary) -> bool:
+def _is_to_many(ancillary: Iterable[tuple[int, int, bytes]]) -> bool:
     """Whether a datagram was broadcast or multicast, which would multiply a forger's traffic."""
     for level, _, data in ancillary:
         if level == socket.IPPROTO_IP and data[4:8] != data[8:12]:  # ipi_spec_dst, ipi_addr
