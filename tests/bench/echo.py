@@ -78,7 +78,7 @@ def works() -> tuple[Work, ...]:
         Work(
             "UDP ping-pong, 16 sockets",
             "exchanges/s",
-            crowd(ping_datagrams, 16),
+            crowd(ping_datagrams(16), 1),
             _datagram_servers(),
             (Goal(FORK, (THREADING,), 40), Goal(THREAD, (THREADING,), 40)),
         ),
