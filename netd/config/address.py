@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -68,12 +69,13 @@ class Address:
         port = int(match["port"])
         if port > _MAX_PORT:
             raise ValueError(f"port {port} is above {_MAX_PORT}")
-        return cls(scheme, host=match["v6"] or match["host"], port=port)
+        host = _checked_ipv6(match["v6"]) if match["v6"] else match["host"]
+        return cls(scheme, host=host, port=port)
 
     def overlaps(self, other: Address) -> bool:
         """Whether both cannot be listened on at once, a wildcard taking every host."""
         if self.scheme.is_local or other.scheme.is_local:
-            return self == other
+            return self.path == other.path
         if self.scheme is not other.scheme or self.port != other.port or not self.port:
             return False
         return self.host == other.host or _takes(self, other) or _takes(other, self)
@@ -88,6 +90,14 @@ class Address:
 def _takes(wildcard: Address, other: Address) -> bool:
     """`::` takes IPv4 and IPv6, 0.0.0.0 all of IPv4."""
     return wildcard.host == "::" or (wildcard.host == _ANY_IPV4 and ":" not in other.host)
+
+
+def _checked_ipv6(host: str) -> str:
+    """The one way to write it, so that equal addresses are equal text (RFC 5952)."""
+    try:
+        return str(IPv6Address(host))
+    except AddressValueError as error:
+        raise ValueError(f"[{host}] is no IPv6 address: {error}") from error
 
 
 def _checked_path(path: str) -> str:

@@ -32,6 +32,8 @@ def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> No
         ("tcp://::1:80", "needs a host and a port"),
         ("tcp://host:http", "needs a host and a port"),
         ("tcp://host:65536", "port 65536 is above 65535"),
+        ("tcp://[::g]:80", r"\[::g\] is no IPv6 address: "),
+        ("tcp://[1::2::3]:80", r"\[1::2::3\] is no IPv6 address: "),
         ("unix://run/x", "must be absolute"),
         ("unix:///" + "x" * 107, "at most 107 bytes"),
         ("unix:///a\0b", "no NUL"),
@@ -40,6 +42,27 @@ def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> No
 def test_a_wrong_address_is_told_what_is_allowed(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Address.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("tcp://[::]:80", "tcp://[0::0]:80", True),
+        ("tcp://[::]:80", "tcp://127.0.0.1:80", True),
+        ("tcp://[::1]:80", "tcp://[0:0:0:0:0:0:0:1]:80", True),
+        ("tcp://0.0.0.0:80", "tcp://127.0.0.1:80", True),
+        ("tcp://0.0.0.0:80", "tcp://[::1]:80", False),
+        ("tcp://127.0.0.1:80", "tcp://127.0.0.2:80", False),
+        ("tcp://[::]:80", "udp://[::]:80", False),
+        ("tcp://[::]:0", "tcp://[::]:0", False),
+        ("unix:///a", "unix:///a", True),
+        ("unix:///a", "unixgram:///a", True),
+        ("unix:///a", "tcp://[::]:80", False),
+    ],
+)
+def test_a_wildcard_takes_every_host(one: str, other: str, *, overlap: bool) -> None:
+    assert Address.parse(one).overlaps(Address.parse(other)) is overlap
+    assert Address.parse(other).overlaps(Address.parse(one)) is overlap
 
 
 def test_a_field_takes_text_or_an_address_and_gives_text() -> None:
