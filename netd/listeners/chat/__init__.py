@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from netd.config.address import STREAM_SCHEMES, Address, Scheme
-from netd.config.model import ListenerOptions
-from netd.errors import Problem
-from netd.listeners.base import Kind, Service
+from netd.listeners.base import Kind
+from netd.listeners.chat.check import check
 from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.probe import probe
-from netd.runtime.loop import Loop
-
-
-def make_service(loop: Loop) -> Service:
-    """The service of a worker; its code is loaded where it runs."""
-    from netd.listeners.chat.service import ChatService  # noqa: PLC0415 (only a worker needs it)
-
-    return ChatService(loop)
+from netd.listeners.chat.service import ChatService
 
 
 def hint(address: Address) -> str:
@@ -26,18 +18,10 @@ def hint(address: Address) -> str:
     return f"netd-chat --name bob {address}"
 
 
-def check(options: ListenerOptions) -> tuple[Problem, ...]:
-    """What of the options this machine's files, or no reader, can make sense of."""
-    from netd.listeners.chat.check import problems  # noqa: PLC0415 (loads TLS only when asked)
-
-    assert isinstance(options, ChatOptions)
-    return tuple(problems(options))
-
-
 KIND = Kind(
     name="chat",
     options=ChatOptions,
-    service=make_service,
+    service=ChatService,
     probe=probe,
     hint=hint,
     schemes=STREAM_SCHEMES,

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netd.config.model import ListenerOptions
 from netd.errors import LocalProtocolError, Problem
 from netd.listeners import certificate
 from netd.listeners.chat.option import ChatOptions
 from netd.protocols.password import check_hash
 
 
-def problems(options: ChatOptions) -> Iterator[Problem]:
+def check(options: ListenerOptions) -> tuple[Problem, ...]:
     """Every fault, each with its key."""
+    assert isinstance(options, ChatOptions)
+    return tuple(_problems(options))
+
+
+def _problems(options: ChatOptions) -> Iterator[Problem]:
     if options.tls is not None:
         yield from certificate.problems(options.tls)
     yield from _hash_problems(options)
