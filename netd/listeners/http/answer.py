@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,6 +78,20 @@ class Answer:
         for part in self.content:
             if isinstance(part, FilePart) and part.is_last:
                 os.close(part.fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that takes its time: `begin(give)` starts it, `give(answer)` ends it.
+
+    `give` is called once, in a later turn of the loop, never by `begin` itself.
+    """
+
+    begin: Callable[[Callable[[Answer], object]], object]
+
+    def with_fields(self, fields: Fields) -> Later:
+        """The same, its answer with more fields."""
+        return Later(lambda give: self.begin(lambda made: give(made.with_fields(fields))))
 
 
 def error_answer(status: int, *fields: tuple[str, str], close: bool = False) -> Answer:

@@ -12,14 +12,11 @@ import errno
 from enum import Enum
 from typing import Final, Protocol
 
-from netd.errors import RemoteProtocolError
 from netd.listeners.http.answer import Part, Ready
+from netd.listeners.http.exchange import Exchange
 from netd.listeners.http.output import Output, TruncatedError
 from netd.listeners.http.server import Server
 from netd.listeners.http.transport import Transport
-from netd.protocols.http.connection import Connection as Reader
-from netd.protocols.http.connection import Phase
-from netd.protocols.http.event import Data, End, Framing, Request
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
 
@@ -27,7 +24,6 @@ _READ_BYTES: Final = 16384
 _OUTPUT_BYTES: Final = 262144  # pipelined answers gathered before the next request is looked at
 _LINGER_S: Final = 2.0  # how long a peer may take to read an answer it did not wait for
 _FRESH_S: Final = 1.0  # how long a connection that never spoke is waited for at a stop
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _GONE: Final = frozenset(
     {
         *(errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.ENOTCONN),
@@ -43,9 +39,16 @@ class Stage(Enum):
     IDLE = "a request"
     HEAD = "the rest of a head"
     BODY = "the rest of a body"
+    WORKING = "an answer that takes us time"
     SENDING = "the peer to take an answer"
     LINGERING = "the peer to close"
     CLOSED = "nothing"
+
+
+# What is answered where a deadline passes while the peer may still listen.
+_REFUSALS: Final = {Stage.HEAD: 408, Stage.BODY: 408, Stage.WORKING: 503}
+# What each stage watches the socket for; a socket that is watched for nothing tells of its end.
+_MASKS: Final = {Stage.SENDING: WRITE, Stage.WORKING: 0}
 
 
 class Owner(Protocol):
@@ -62,9 +65,8 @@ class Connection:
     """Reads requests and answers them in order."""
 
     __slots__ = (
-        *("_body", "_ends", "_fd", "_head", "_loop", "_output", "_owner", "_reader", "_recv"),
-        *("_request", "_send", "_server", "_stage", "_transport", "_watching", "deadline", "host"),
-        "is_fresh",
+        *("_ends", "_exchange", "_fd", "_loop", "_output", "_owner", "_recv", "_send", "_server"),
+        *("_stage", "_transport", "_watching", "deadline", "host", "is_fresh"),
     )
 
     def __init__(self, owner: Owner, fd: int, transport: Transport, host: str) -> None:
@@ -74,15 +76,12 @@ class Connection:
         self._recv, self._send = transport.recv, transport.send
         self.host = host
         self.is_fresh = True
-        """True until a first request has been answered."""
+        """True until the peer has sent something."""
         self._stage = Stage.IDLE
-        self._reader: Reader | None = None
+        self._exchange: Exchange | None = None
         self._output: Output | None = None
-        self._request: Request | None = None
-        self._head: bytes | None = None
-        self._body: bytearray | None = None
         self._ends = False
-        self._watching = 0
+        self._watching: int | None = None
         self.deadline = self._loop.now + self._server.options.header_timeout
 
     def start(self) -> None:
@@ -97,6 +96,9 @@ class Connection:
         """Take what has come, or send on; the loop's callback."""
         if self._stage is Stage.SENDING:
             self._run()
+            return
+        if self._stage is Stage.WORKING:
+            self.close()  # nothing was asked for, so the peer is gone
             return
         if self._stage is Stage.HANDSHAKE and not self._shake_hands():
             return
@@ -157,9 +159,9 @@ class Connection:
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self._stage in (Stage.HEAD, Stage.BODY):
+        if self._stage in _REFUSALS and self._exchange is not None:
             self._server.timeouts += 1
-            self._refuse(408)
+            self._exchange.refuse(_REFUSALS[self._stage])
             self._run()
         else:
             self._server.timeouts += self._stage in (Stage.SENDING, Stage.HANDSHAKE)
@@ -180,8 +182,11 @@ class Connection:
         if self._stage is Stage.CLOSED:
             return
         self._stage = Stage.CLOSED
-        if self._watching:
+        if self._watching is not None:
             self._loop.forget(self._fd)
+        if self._exchange is not None:
+            self._exchange.abandon()
+            self._exchange = None
         if self._output is not None:
             self._output.close()
         self._transport.close()
@@ -190,9 +195,10 @@ class Connection:
     def _take(self, data: bytes) -> None:
         if self._stage is Stage.LINGERING:
             return
-        if self._reader is None:
-            self._reader = Reader(self._server.limits)
-        self._reader.receive(data)
+        self.is_fresh = False
+        if self._exchange is None:
+            self._exchange = Exchange(self._server, self.host, self._queue, self._on_made)
+        self._exchange.receive(data)
         if self._stage is Stage.IDLE:
             self._stage = Stage.HEAD
             self.deadline = self._loop.now + self._server.options.header_timeout
@@ -201,11 +207,15 @@ class Connection:
         self._run()
 
     def _take_end(self) -> None:
-        if self._stage in (Stage.HEAD, Stage.BODY):
-            self._refuse(400)
+        if self._stage in (Stage.HEAD, Stage.BODY) and self._exchange is not None:
+            self._exchange.refuse(400)
             self._run()
         else:
             self.close()
+
+    def _on_made(self) -> None:
+        if self._stage is Stage.WORKING:
+            self._run()
 
     def _run(self) -> None:
         """Answer and send until there is nothing more to do now."""
@@ -222,75 +232,19 @@ class Connection:
 
     def _answer_some(self) -> bool:
         """Queue answers to what has come; False once all of it is answered."""
-        while not self._ends and not self._is_full():
-            try:
-                if not self._step():
-                    return False
-            except RemoteProtocolError as error:
-                self._refuse(error.status)
-        return True
+        exchange = self._exchange
+        if exchange is None:
+            return False
+        answered, has_more = exchange.answered, True
+        while has_more and not self._is_full():
+            has_more = exchange.step()
+        if exchange.answered != answered and self._stage is not Stage.SENDING:
+            self._stage = Stage.IDLE  # a next request's head and body have deadlines of their own
+        self._ends = exchange.ends
+        return has_more
 
     def _is_full(self) -> bool:
         return self._output is not None and self._output.is_full(_OUTPUT_BYTES)
-
-    def _step(self) -> bool:
-        reader = self._reader
-        if reader is None or reader.is_between_requests:
-            return False
-        head = reader.peek_head()
-        ready = self._server.lookup(head) if head else None
-        if head and ready is not None:
-            reader.drop(len(head))
-            self._queue(ready.wire)
-            self._server.note(self.host, head, ready.wire)
-            self._count_answer(ends=ready.close)
-            return True
-        match reader.next_event():
-            case None:
-                return False
-            case Request() as request:
-                self._begin(request, head)
-            case Data(payload):
-                if self._body is not None:
-                    self._body += payload
-            case End():
-                self._answer(close=False)
-        return True
-
-    def _begin(self, request: Request, head: bytes | None) -> None:
-        self._request, self._head = request, head
-        has_body = request.framing is not Framing.NONE
-        self._body = bytearray() if has_body and self._server.site.wants_body(request) else None
-        if request.expects_continue:
-            if self._body is None:
-                self._answer(close=True)  # the client need not send what nobody will read
-            elif self._reader is not None and not self._reader.unread_bytes:
-                self._queue(_CONTINUE)
-
-    def _answer(self, *, close: bool) -> None:
-        assert self._request is not None
-        body = bytes(self._body or b"")
-        parts, ends = self._server.answer(self._request, self._head, body, close=close)
-        self._body = None
-        self._server.note(self.host, self._head or b"", *parts)
-        for part in parts:
-            self._queue(part)
-        self._count_answer(ends=ends)
-        if not close and self._reader is not None:
-            self._reader.start_next()
-
-    def _count_answer(self, *, ends: bool) -> None:
-        self._server.requests += 1
-        self._ends = ends
-        self.is_fresh = False
-        if self._stage is not Stage.SENDING:
-            self._stage = Stage.IDLE  # a next request's head and body have deadlines of their own
-
-    def _refuse(self, status: int) -> None:
-        refusal = self._server.refuse(status)
-        self._server.note(self.host, b"", refusal)
-        self._queue(refusal)
-        self._ends = True
 
     def _queue(self, part: Part) -> None:
         if self._output is None:
@@ -336,22 +290,23 @@ class Connection:
         self.deadline = min(granted, self._loop.now + allowed_s)
 
     def _settle(self) -> None:
-        """All that came is answered and all that was answered is sent: wait for more."""
-        was_sending = self._stage is Stage.SENDING
-        options = self._server.options
-        if self._reader is None or self._reader.is_between_requests:
-            self._reader = None
-            self._stage = Stage.IDLE
-            self.deadline = self._loop.now + options.keepalive_timeout
-        elif self._reader.phase is Phase.HEAD:
-            if self._stage is not Stage.HEAD:
-                self.deadline = self._loop.now + options.header_timeout
-            self._stage = Stage.HEAD
-        elif self._stage is not Stage.BODY:
-            self._stage = Stage.BODY
-            self.deadline = self._loop.now + options.body_timeout
-        if was_sending:
-            self._watch()
+        """All that can be answered now is, and all that was answered is sent: wait for more."""
+        stage, allowed_s = self._next_stage()
+        if stage is Stage.IDLE or stage is not self._stage:
+            self._stage = stage
+            self.deadline = self._loop.now + allowed_s
+        self._watch()
+
+    def _next_stage(self) -> tuple[Stage, float]:
+        exchange, options = self._exchange, self._server.options
+        if exchange is None or exchange.is_over:
+            self._exchange = None
+            return Stage.IDLE, options.keepalive_timeout
+        if exchange.waits:
+            return Stage.WORKING, options.send_timeout
+        if exchange.is_in_head:
+            return Stage.HEAD, options.header_timeout
+        return Stage.BODY, options.body_timeout
 
     def _finish(self) -> None:
         """End the connection: the last answer is sent.
@@ -359,7 +314,7 @@ class Connection:
         Where the peer may still be sending, closing at once would have the kernel reset the
         connection under the answer: then only our side is ended, and what comes is discarded.
         """
-        is_quiet = self._reader is None or self._reader.is_between_requests
+        is_quiet = self._exchange is None or self._exchange.is_over
         if is_quiet and not self._transport.says_farewell:
             self.close()
             return
@@ -375,11 +330,11 @@ class Connection:
         self.deadline = self._loop.now + _LINGER_S
         self._watch()
 
-    def _watch(self, mask: int = 0) -> None:
-        mask = mask or (WRITE if self._stage is Stage.SENDING else READ)
-        if not self._watching:
+    def _watch(self, mask: int = -1) -> None:
+        mask = _MASKS.get(self._stage, READ) if mask < 0 else mask
+        if self._watching is None:
             self._loop.watch(self._fd, mask, self.on_ready)
-        else:
+        elif mask != self._watching:
             self._loop.change(self._fd, mask)
         self._watching = mask
 

@@ -75,24 +75,16 @@ class Server:
         return ready
 
     def format(
-        self, request: Request | None, answer: Answer, *, close: bool
-    ) -> tuple[bytes, int, tuple[Part, ...]]:
-        """The head, where in it the Date line stands, and the content to send after it."""
-        minor = request.minor if request else 1
-        before, after = head_parts(answer, common=self._common, minor=minor, close=close)
-        content = answer.content
-        if (request and request.method == "HEAD") or not has_content(answer.status):
-            answer.release()
-            content = ()
-        return before + self.date_line + after, len(before), content
-
-    def answer(
-        self, request: Request, head: bytes | None, body: bytes, *, close: bool = False
+        self, request: Request, head: bytes | None, answer: Answer, *, close: bool = False
     ) -> tuple[tuple[Part, ...], bool]:
-        """All that is to be sent for a request, and whether the connection ends with it."""
-        answer = self.site.answer(request, body)
+        """All that is to be sent for a request, and whether the connection ends with it.
+
+        `head` is the request's as it came, under which an answer that holds is kept.
+        """
         close = close or answer.close or self.is_closing or not request.keep_alive
-        wire, date_at, content = self.format(request, answer, close=close)
+        if request.method == "HEAD":
+            answer.release()
+        wire, date_at, content = self._format(answer, request, close=close)
         if any(isinstance(part, FilePart) for part in content):
             return (wire, *content), close
         wire += b"".join(part for part in content if isinstance(part, bytes))
@@ -100,17 +92,25 @@ class Server:
             self.cache.keep(head, Ready(wire, date_at, answer, close=close))
         return (wire,), close
 
+    def refuse(self, status: int) -> bytes:
+        """The whole answer to what is no request; it ends the connection."""
+        self.refusals += 1
+        answer = error_answer(status).with_fields(self.site.fields)
+        wire, _, content = self._format(answer, None, close=True)
+        return wire + b"".join(part for part in content if isinstance(part, bytes))
+
+    def _format(
+        self, answer: Answer, request: Request | None, *, close: bool
+    ) -> tuple[bytes, int, tuple[Part, ...]]:
+        """The head, where in it the Date line stands, and the content to send after it."""
+        minor = request.minor if request else 1
+        before, after = head_parts(answer, common=self._common, minor=minor, close=close)
+        has_none = (request and request.method == "HEAD") or not has_content(answer.status)
+        return before + self.date_line + after, len(before), () if has_none else answer.content
+
     def note(self, host: str, head: bytes, *parts: Part) -> None:
         """Put an answer into the access log, if there is one."""
         if self.access_log is not None and isinstance(parts[0], bytes):
             size = sum(len(part) if isinstance(part, bytes) else part.count for part in parts)
             head_size = parts[0].index(b"\r\n\r\n") + 4
             self.access_log.add(host, head, int(parts[0][9:12]), size - head_size)
-
-    def refuse(self, status: int) -> bytes:
-        """The whole answer to what is no request; it ends the connection."""
-        self.refusals += 1
-        wire, _, content = self.format(
-            None, error_answer(status).with_fields(self.site.fields), close=True
-        )
-        return wire + b"".join(part for part in content if isinstance(part, bytes))

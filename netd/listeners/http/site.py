@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from netd.errors import RemoteProtocolError
-from netd.listeners.http.answer import Answer, Fields, error_answer
+from netd.listeners.http.answer import Answer, Fields, Later, error_answer
 from netd.listeners.http.directory import Directory
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.protocols.http.event import Request
@@ -33,7 +33,7 @@ class Handler(Protocol):
     methods: frozenset[str]
     takes_body: bool
 
-    def answer(self, request: Request, path: str, body: bytes) -> Answer:
+    def answer(self, request: Request, path: str, body: bytes) -> Answer | Later:
         """Answer a request for the decoded `path`."""
 
 
@@ -128,8 +128,8 @@ class Site:
         made = [Route(each, options.headers) for each in routes]
         self._routes = sorted(made, key=lambda route: route.rank, reverse=True)
 
-    def answer(self, request: Request, body: bytes) -> Answer:
-        """Answer a request that is complete."""
+    def answer(self, request: Request, host: str, body: bytes) -> Answer | Later:
+        """Answer a request that is complete; `host` is the peer's address."""
         try:
             path = parse_path(request.path) if request.path != b"*" else "*"
         except RemoteProtocolError as error:
