@@ -10,7 +10,7 @@ import enum
 from collections import Counter
 from ipaddress import IPv6Address, ip_address
 
-from netd.config.model import ListenerOptions, Network
+from netd.config.model import ListenerOptions, Network, Networks
 
 
 class Refusal(enum.Enum):
@@ -21,18 +21,38 @@ class Refusal(enum.Enum):
     ADDRESS_FULL = "refused_address_full"  # its source address has as many as it may
 
 
+class Sources:
+    """Source networks that may, and that may not."""
+
+    __slots__ = ("_allow", "_deny", "is_any")
+
+    def __init__(self, allow: Networks, deny: Networks) -> None:
+        self._allow = allow
+        self._deny = deny
+        self.is_any = not (allow or deny)
+        """Whether no network is named, and so none is looked at."""
+
+    def permits(self, host: str) -> bool:
+        """Whether this address may; IPv4 mapped into IPv6 counts as IPv4, none as in no network."""
+        if not host or self.is_any:
+            return True
+        address = ip_address(host)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        if any(_contains(network, address) for network in self._deny):
+            return False
+        return not self._allow or any(_contains(network, address) for network in self._allow)
+
+
 class Limits:
     """The limits of one set of options."""
 
-    __slots__ = ("_allow", "_deny", "_max", "has_networks", "max_per_address")
+    __slots__ = ("_max", "_sources", "max_per_address")
 
     def __init__(self, options: ListenerOptions) -> None:
         self._max = options.max_connections
         self.max_per_address = options.max_connections_per_address
-        self._allow = options.allow
-        self._deny = options.deny
-        self.has_networks = bool(self._allow or self._deny)
-        """Whether `permits` looks at an address at all."""
+        self._sources = Sources(options.allow, options.deny)
 
     def judge(self, host: str, connections: int, of_host: int) -> Refusal | None:
         """Whether one more may come from `host` beside so many in all and so many of its own."""
@@ -44,16 +64,14 @@ class Limits:
             return Refusal.ADDRESS_FULL
         return None
 
+    @property
+    def has_networks(self) -> bool:
+        """Whether `permits` looks at an address at all."""
+        return not self._sources.is_any
+
     def permits(self, host: str) -> bool:
-        """Whether the networks let this address in; IPv4 mapped into IPv6 counts as IPv4."""
-        if not host or not self.has_networks:
-            return True
-        address = ip_address(host)
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        if any(_contains(network, address) for network in self._deny):
-            return False
-        return not self._allow or any(_contains(network, address) for network in self._allow)
+        """Whether the networks let this address in."""
+        return self._sources.permits(host)
 
 
 class Admission:

@@ -23,7 +23,7 @@ from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.peer import user_of
 from netd.listeners.chat.setting import settings_of
 from netd.listeners.chat.store import Store
-from netd.listeners.chat.verifier import Verifier
+from netd.listeners.verifier import Verifier
 from netd.protocols.lines import Line
 from netd.protocols.room.effect import Broadcast, Close, Effect, Preserve, Record, Send, Verify
 from netd.protocols.room.member import Member, Stage

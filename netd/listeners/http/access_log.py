@@ -12,10 +12,11 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from ipaddress import ip_address
+from http import HTTPStatus
 from typing import Final
 
 from netd.config.model import Networks
+from netd.listeners.http.client import client_of, credentials_of
 from netd.listeners.http.options import HttpOptions
 from netd.protocols.http import grammar
 
@@ -60,7 +61,7 @@ class AccessLog:
         if not notes:
             return
         form = _as_json if self._is_json else _as_combined
-        text = "".join(form(each, client_of(each, self._trusted)) + "\n" for each in notes)
+        text = "".join(form(each, self._trusted) + "\n" for each in notes)
         try:
             self._write(text.encode())
         except OSError as error:
@@ -79,24 +80,6 @@ class AccessLog:
             os.close(fd)
 
 
-def client_of(note: Note, trusted: Networks) -> str:
-    """The client's address: the last one in X-Forwarded-For that no trusted proxy has."""
-    client = note.host or "unix"
-    forwarded = _fields(note.head).get(b"x-forwarded-for", b"").decode("latin-1")
-    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    while hops and _is_trusted(client, trusted):
-        hop = hops.pop()
-        try:
-            client = str(ip_address(hop))
-        except ValueError:
-            break
-    return client
-
-
-def _is_trusted(host: str, trusted: Networks) -> bool:
-    return host != "unix" and any(ip_address(host) in network for network in trusted)
-
-
 def _fields(head: bytes) -> dict[bytes, bytes]:
     found = grammar.FIELDS.findall(head, head.find(b"\r\n") + 2)
     return {name.lower(): value.strip(b" \t") for name, value in found}
@@ -106,20 +89,33 @@ def _escape(data: bytes) -> str:
     return _UNSAFE.sub(lambda match: b"\\x%02x" % match[0][0], data).decode()
 
 
-def _as_combined(note: Note, client: str) -> str:
+def _client(note: Note, fields: dict[bytes, bytes], trusted: Networks) -> str:
+    return client_of(note.host, fields, trusted) or "unix"
+
+
+def _user(note: Note, fields: dict[bytes, bytes]) -> str:
+    """Who the client says it is, where that was not refused."""
+    given = credentials_of(fields)
+    return given[0] if given and note.status != HTTPStatus.UNAUTHORIZED else ""
+
+
+def _as_combined(note: Note, trusted: Networks) -> str:
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(note.at))
     fields = _fields(note.head)
+    client = _client(note, fields, trusted)
+    user = _escape(_user(note, fields).replace(" ", "_").encode()) or "-"
     line = _escape(note.head.partition(b"\r\n")[0]) or "-"
     referer = _escape(fields.get(b"referer", b"-"))
     agent = _escape(fields.get(b"user-agent", b"-"))
-    return f'{client} - - [{when}] "{line}" {note.status} {note.sent} "{referer}" "{agent}"'
+    return f'{client} - {user} [{when}] "{line}" {note.status} {note.sent} "{referer}" "{agent}"'
 
 
-def _as_json(note: Note, client: str) -> str:
+def _as_json(note: Note, trusted: Networks) -> str:
     fields = _fields(note.head)
     told = {
         "time": round(note.at, 3),
-        "client": client,
+        "client": _client(note, fields, trusted),
+        "user": _user(note, fields),
         "request": note.head.partition(b"\r\n")[0].decode("latin-1"),
         "status": note.status,
         "bytes": note.sent,

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from netd.listeners.http.answer import Answer
+from netd.report import format_size
 
 _MAX_ENTRIES: Final = 10000
 _PAGE: Final = """<!doctype html>
@@ -60,7 +61,7 @@ def _row(entry: os.DirEntry[str]) -> str:
         found = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return ""  # removed since it was listed
-    size = "" if slash or entry.is_symlink() else _size(found.st_size)
+    size = "" if slash or entry.is_symlink() else format_size(found.st_size)
     when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(found.st_mtime))
     link = quote(os.fsencode(entry.name)) + slash
     return f'<tr><td><a href="./{link}">{_shown(entry.name + slash)}</a><td>{size}<td>{when}'
@@ -68,11 +69,3 @@ def _row(entry: os.DirEntry[str]) -> str:
 
 def _shown(name: str) -> str:
     return html.escape(os.fsencode(name).decode("utf-8", "replace"))
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:  # noqa: PLR2004 (the units' factor)
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from netd.config.model import Frozen, ListenerOptions, Networks, one_or_many
 from netd.config.unit import Duration, Size
+from netd.errors import LocalProtocolError
 from netd.listeners.certificate import TlsOptions
+from netd.protocols.password import check_hash, is_hashed
 
-_ACTIONS = ("text", "directory", "redirect", "echo", "health")
+_ACTIONS = ("text", "directory", "redirect", "echo", "health", "status", "metrics")
 _LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
 
 
 FieldName = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
 FieldValue = Annotated[str, Field(pattern=_LINE)]
+
+
+UserName = Annotated[str, Field(pattern="^[^:]+$")]
+
+
+def _check_hash(stored: str) -> str:
+    try:
+        check_hash(stored)
+    except LocalProtocolError as error:
+        raise ValueError(str(error)) from error
+    if not is_hashed(stored):
+        raise ValueError("no scrypt hash ($scrypt$ln=...): a password is never stored itself")
+    return stored
+
+
+Hash = Annotated[str, AfterValidator(_check_hash)]
 
 
 class RouteOptions(Frozen):
@@ -44,6 +62,12 @@ class RouteOptions(Frozen):
 
     health: Literal[True] | None = None
     """Answer 200 `ok` while the worker takes new connections."""
+
+    status: Literal[True] | None = None
+    """Show how the daemon's listeners and workers are, on a page that keeps itself up to date."""
+
+    metrics: Literal[True] | None = None
+    """Tell the daemon's figures, all listeners' and workers', in Prometheus' text format."""
 
     content_type: Annotated[str, Field(pattern=_LINE)] = "text/plain; charset=utf-8"
     """What a `text` is."""
@@ -77,6 +101,18 @@ class RouteOptions(Frozen):
 
     headers: dict[FieldName, FieldValue] = Field(default_factory=dict)
     """Fields to add to every answer of this route; an empty value takes away a listener's."""
+
+    allow: Networks = ()
+    """Clients' networks that may use the route; none named means all."""
+
+    deny: Networks = ()
+    """Clients' networks that may not, even where `allow` names them."""
+
+    users: dict[UserName, Hash] = Field(default_factory=dict)
+    """Who may use the route, with their passwords' scrypt hashes; none named means everybody."""
+
+    realm: Annotated[str, Field(pattern=r"^[\x20-\x21\x23-\x5b\x5d-\x7e]*$")] = "netd"
+    """What a browser says the password is for."""
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:

@@ -8,7 +8,7 @@ from netd.listeners.http.access_log import AccessLog
 from netd.listeners.http.answer import Answer, FilePart, Part, Ready, error_answer, head_parts
 from netd.listeners.http.cache import Cache
 from netd.listeners.http.options import HttpOptions
-from netd.listeners.http.site import Site
+from netd.listeners.http.site import Means, Site
 from netd.protocols.http.date import format_date
 from netd.protocols.http.event import Framing, Request
 from netd.protocols.http.head import Limits
@@ -18,7 +18,8 @@ from netd.protocols.http.status import has_content
 class Server:
     """Turns requests into bytes; knows no socket."""
 
-    def __init__(self, options: HttpOptions) -> None:
+    def __init__(self, options: HttpOptions, means: Means) -> None:
+        self._means = means
         self.is_closing = False
         """True once the worker drains: every answer then ends its connection."""
         self.requests = self.ready_hits = self.refusals = self.timeouts = self.truncated = 0
@@ -33,7 +34,7 @@ class Server:
         self.options = options
         self.flush_log()
         self.access_log = AccessLog(options) if options.access_log else None
-        self.site = Site(options)
+        self.site = Site(options, self._means)
         self.limits = Limits(
             request_line=options.max_request_line,
             head=options.max_head,

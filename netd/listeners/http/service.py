@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import resource
 import socket
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
 from netd.listeners.certificate import Certificate
 from netd.listeners.http.connection import Connection
+from netd.listeners.http.daemon_status import DaemonStatus
+from netd.listeners.http.guard import REASONS
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.server import Server
+from netd.listeners.http.site import Means
 from netd.listeners.http.transport import Plain, Tls
+from netd.listeners.verifier import Verifier
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 
@@ -31,13 +35,16 @@ class HttpService:
         self._connections: set[Connection] = set()
         self._is_draining = False
         self._sweep: Timer | None = None
+        self.inquire: Callable[[], None] = lambda: None
+        daemon = DaemonStatus(loop, lambda: self.inquire())  # noqa: PLW0108 (set later)
+        self._means = Means(daemon, Verifier(loop))
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
         _raise_descriptor_limit(options.max_connections)
         self._certificate = Certificate(options.tls, ["http/1.1"]) if options.tls else None
         if self._sweep is None:
-            self.server = Server(options)
+            self.server = Server(options, self._means)
             self._admission = Admission(options)
             self._tick_date()
             self.loop.call_every(_UPKEEP_S, self._keep_up)
@@ -70,12 +77,16 @@ class HttpService:
             "ready_hits": server.ready_hits,
             "ready_turned_away": server.cache.turned_away,
             "refused_requests": server.refusals,
+            **{reason: self._means.tally[reason] for reason in REASONS},
             "timeouts": server.timeouts,
             "truncated": server.truncated,
             "handshake_failures": server.handshake_failures,
             "log_lines_lost": server.access_log.lost if server.access_log else 0,
             "accept_failures": self._acceptor.failures,
         }
+
+    def on_status(self, status: dict[str, Any]) -> None:
+        self._means.daemon.tell(status)
 
     def on_closed(self, connection: Connection) -> None:
         self._connections.discard(connection)

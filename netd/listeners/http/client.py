@@ -1,0 +1,37 @@
+"""Who a request is from: the peer, or whom a trusted proxy says it passes on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from ipaddress import ip_address
+
+from netd.config.model import Networks
+
+
+def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
+    """The client's address: the last one in X-Forwarded-For that no trusted proxy has.
+
+    `host` is the peer's, "" for a peer on a Unix socket, who is believed only where it cannot
+    be anybody else: never.
+    """
+    forwarded = fields.get(b"x-forwarded-for", b"").decode("latin-1")
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    while hops and host and any(ip_address(host) in network for network in trusted):
+        try:
+            host = str(ip_address(hops.pop()))
+        except ValueError:
+            break
+    return host
+
+
+def credentials_of(fields: dict[bytes, bytes]) -> tuple[str, str] | None:
+    """Name and password of basic authentication (RFC 7617), or None."""
+    scheme, _, coded = fields.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        name, separator, password = base64.b64decode(coded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if separator else None
