@@ -29,9 +29,13 @@ class Guest:
     def say(self, *lines: str | bytes) -> list[str]:
         """Send lines; what this guest received since it was last looked at."""
         for line in lines:
-            raw = line.encode() if isinstance(line, str) else line
-            self.hall.carry_out(self.hall.room.receive(self.member, raw, self.hall.now))
+            self.send(line)
         return self.read()
+
+    def send(self, line: str | bytes) -> None:
+        """Send a line."""
+        raw = line.encode() if isinstance(line, str) else line
+        self.hall.carry_out(self.hall.room.receive(self.member, raw, self.hall.now))
 
     def read(self) -> list[str]:
         """What came since last time."""
