@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 from netd.config.load import Kinds
 from netd.config.model import Config, DaemonOptions, needs_new_worker
 from netd.config.unit import write_quantity
+from netd.config.value import describe, tables_in
 
 _WIDTH: Final = 92
 _EXAMPLE_ADDRESS: Final = {"echo": "tcp://127.0.0.1:7007", "chat": "tcp://127.0.0.1:6667"}
@@ -30,6 +31,8 @@ class Key:
     description: str
     needs_new_worker: bool = False
     table: str = ""  # the table or array of tables it belongs to, relative to its model
+    values: str = ""  # what it may be set to, in words
+    is_required: bool = False
 
 
 def keys(model: type[BaseModel], table: str = "") -> Iterator[Key]:
@@ -37,7 +40,9 @@ def keys(model: type[BaseModel], table: str = "") -> Iterator[Key]:
     for name, field in model.model_fields.items():
         inner = _table_inside(field)
         is_late = not table and needs_new_worker(model, name)
-        yield Key(name, _default(field), field.description or "", is_late, table)
+        text = " ".join((field.description or "").split())
+        default, values = _default(field), describe(field)
+        yield Key(name, default, text, is_late, table, values, field.is_required())
         if inner is not None:
             yield from keys(inner, f"{table}.{name}" if table else name)
 
@@ -85,7 +90,7 @@ def _commented(model: type[BaseModel], skip: tuple[str, ...] = ()) -> Iterator[s
             continue
         yield ""
         yield from (f"# {line}" for line in textwrap.wrap(key.description, _WIDTH))
-        yield f"# {key.name} = {key.default}" if key.default else f"# {key.name} ="
+        yield f"# {_line(key)}"
 
 
 def _commented_tables(model: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -102,8 +107,14 @@ def _commented_tables(model: type[BaseModel], prefix: str) -> Iterator[str]:
         for key in tables[table]:
             wrapped = textwrap.wrap(key.description, _WIDTH)
             lines += ["#", *(f"#   # {line}" for line in wrapped)]
-            lines.append(f"#   {key.name} = {key.default}".rstrip())
+            lines.append(f"#   {_line(key)}")
         yield "\n".join(lines)
+
+
+def _line(key: Key) -> str:
+    """The key with its default, and what it may be set to: `workers = 1  # ...`."""
+    values = f"{key.values}; required" if key.is_required else key.values
+    return " ".join(filter(None, (key.name, "=", key.default, f" # {values}")))
 
 
 def _default(field: FieldInfo) -> str:
@@ -146,11 +157,4 @@ def _written(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOML data is
 
 
 def _table_inside(field: FieldInfo) -> type[BaseModel] | None:
-    return next(_models(field.annotation), None)
-
-
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in getattr(annotation, "__args__", ()):
-        yield from _models(argument)
+    return next(tables_in(field.annotation), None)

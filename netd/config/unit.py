@@ -25,19 +25,27 @@ def parse_size(text: str) -> int:
 
 def write_quantity(metadata: Sequence[object], value: float) -> str | float:
     """The value of a field as people write it: its metadata tells a duration or a size."""
-    readers = {each.func for each in metadata if isinstance(each, BeforeValidator)}
-    if _read_duration in readers:
-        return _write(value, _SECONDS)
-    if _read_size in readers:
-        return _write(
-            value, {unit: size for unit, size in _BYTES.items() if "i" in unit or size == 1}
-        )
+    match quantity_name(metadata):
+        case "duration":
+            return _write(value, _SECONDS)
+        case "size":
+            binary = {unit: size for unit, size in _BYTES.items() if "i" in unit or size == 1}
+            return _write(value, binary)
     return value
+
+
+def quantity_name(metadata: Sequence[object]) -> str:
+    """`duration`, `size`, or nothing for a field that holds neither."""
+    readers = {each.func for each in metadata if isinstance(each, BeforeValidator)}
+    names = ((_read_duration, "duration"), (_read_size, "size"))
+    return next((name for reader, name in names if reader in readers), "")
 
 
 def _write(value: float, units: Mapping[str, float]) -> str:
     """In the largest unit that divides it; the smallest where none does."""
     by_size = sorted(units.items(), key=lambda item: -item[1])
+    if not value:
+        return f"0{next(unit for unit, size in by_size if size == 1)}"
     for unit, size in by_size:
         count = value / size
         if count >= 1 and count == int(count):

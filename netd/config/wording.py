@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from netd.config.locator import Path
 from netd.config.model import one_or_many
 from netd.config.unit import write_quantity
+from netd.config.value import tables_in
 
 _SHOWN_CHARACTERS: Final = 60
 _SHORTEST_BEGINNING: Final = 3
@@ -156,7 +157,7 @@ def _holds(table: object, step: str | int) -> bool:
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     for step in path:
         if isinstance(step, str) and step in model.model_fields:
-            model = next(_models_in(model.model_fields[step].annotation), model)
+            model = next(tables_in(model.model_fields[step].annotation), model)
     return model
 
 
@@ -167,13 +168,6 @@ def _field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
         return None
     number, name = names[-1]
     return _model_at(model, path[:number]).model_fields.get(name)
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in getattr(annotation, "__args__", ()):
-        yield from _models_in(argument)
 
 
 def _show(value: object) -> str:
