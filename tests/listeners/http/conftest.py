@@ -1,0 +1,27 @@
+"""A worker for each test, ended with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from netd.listeners.http import KIND
+from tests.listeners.http.http_client import LOOPBACK, Start
+from tests.support import WorkerUnderTest
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a worker with these routes and options."""
+    started: list[WorkerUnderTest] = []
+
+    def launch(*routes: dict[str, Any], addresses: list[str] = LOOPBACK, **options: Any) -> Any:
+        worker = WorkerUnderTest(KIND, {"routes": routes, **options}, addresses)
+        started.append(worker)
+        return worker
+
+    yield launch
+    for worker in started:
+        worker.close()

@@ -1,0 +1,51 @@
+"""A client that reads one answer after another, and what many tests ask."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support import WorkerUnderTest
+
+LOOPBACK = ["tcp://127.0.0.1:0"]
+Start = Callable[..., WorkerUnderTest]
+HELLO = {"path": "/hello", "text": "Hello from Epoll Server"}
+GET_HELLO = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Answer:
+    """One answer, read off a connection by its Content-Length."""
+
+    def __init__(self, sock: socket.socket, *, has_body: bool = True) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = sock.recv(1)
+            assert byte, f"the connection ended in a head: {head!r}"
+            head += byte
+        line, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        self.status = int(line.split(" ")[1])
+        self.fields = dict(each.split(": ", 1) for each in lines)
+        self.body = b""
+        left = int(self.fields.get("Content-Length", 0)) if has_body else 0
+        while left and (chunk := sock.recv(left)):
+            self.body += chunk
+            left -= len(chunk)
+        assert not left, f"{left} bytes short"
+
+
+def ask(worker: WorkerUnderTest, target: str, *lines: str, method: str = "GET") -> Answer:
+    """One request on a connection of its own."""
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", "Host: x", *lines, "", ""])
+    with worker.connect() as sock:
+        sock.sendall(head.encode("latin-1"))
+        return Answer(sock, has_body=method != "HEAD")
+
+
+def write(path: Path, content: str = "content", age_s: float = 60) -> None:
+    """A file that was written some time ago, so that answers made of it may be kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    then = path.stat().st_mtime - age_s
+    os.utime(path, (then, then))

@@ -1,0 +1,150 @@
+"""The status page and the metrics, of a whole daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from netd.listeners.http.metrics import format_metrics
+from netd.listeners.http.status_page import format_page
+from tests.listeners.http.http_client import Start, ask
+from tests.support import PATIENCE_S, Daemon, wait_until
+
+parser = pytest.importorskip("prometheus_client.parser")
+
+CONFIG = """
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+workers = 2
+routes = [{path = "/status", status = true}, {path = "/metrics", metrics = true}]
+[listeners.echo]
+kind = "echo"
+address = "tcp://127.0.0.1:0"
+[listeners.lounge]
+kind = "chat"
+address = "tcp://127.0.0.1:0"
+"""
+HOSTILE = '<i>"\\\n&'
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    started = Daemon(tmp_path_factory.mktemp("daemon"), CONFIG)
+    started.await_ready()
+    yield started
+    started.stop()
+
+
+def fetch(daemon: Daemon, path: str) -> str:
+    with urlopen(f"http://127.0.0.1:{daemon.address('web').port}{path}", None, PATIENCE_S) as got:
+        return str(got.read().decode())
+
+
+def status(name: str = "web") -> dict[str, object]:
+    worker = {"pid": 7, "state": "waiting", "uptime_s": 1.5, "restarts": 3, "last_error": name}
+    listener = {
+        "name": name,
+        "kind": "http",
+        "state": "degraded",
+        "addresses": ["tcp://[::]:80"],
+        "workers": [worker],
+        "counters": {"connections": 2, "requests": 5},
+    }
+    outcome = {"at": 1000.5, "ok": False, "detail": name}
+    return {
+        "version": "1.0",
+        "pid": 1,
+        "uptime_s": 100.25,
+        "state": "degraded",
+        "last_reload": outcome,
+        "listeners": [listener],
+    }
+
+
+def samples(text: str) -> dict[tuple[str, str], float]:
+    """Every sample by its name and listener."""
+    return {
+        (sample.name, sample.labels.get("listener", "")): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+class Cells(HTMLParser):
+    """The texts of the cells that change."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: dict[str, str] = {}
+        self._key = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag != "i", "a name of ours must not be markup"
+        self._key = dict(attrs).get("data-cell") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self._key:
+            self.texts.setdefault(self._key, data.strip())
+
+
+def test_metrics_tell_of_every_listener(daemon: Daemon) -> None:
+    with daemon.connect("echo"), daemon.connect("lounge"):
+        wait_until(
+            lambda: samples(fetch(daemon, "/metrics"))["netd_connections", "echo"] == 1,
+            "the connection to be counted",
+        )
+        told = samples(fetch(daemon, "/metrics"))
+    assert told["netd_up", ""] == 1
+    assert [told["netd_listener_up", each] for each in ("web", "echo", "lounge")] == [1, 1, 1]
+    assert told["netd_workers", "web"] == 2
+    assert told["netd_connections", "echo"] == 1
+    assert told["netd_uptime_seconds", ""] > 0
+
+
+def test_the_status_page_shows_every_listener_and_worker(daemon: Daemon) -> None:
+    page = Cells(fetch(daemon, "/status"))
+    assert page.texts["state"] == "serving"
+    assert page.texts["echo/where"] == str(daemon.address("echo"))
+    for pid in daemon.pids("web"):
+        assert page.texts[f"web/{pid}/state"] == "serving"
+
+
+def test_the_status_is_there_as_json_too(daemon: Daemon) -> None:
+    told = json.loads(fetch(daemon, "/status?json"))
+    assert told.keys() == daemon.status().keys()
+    assert [each["name"] for each in told["listeners"]] == ["web", "echo", "lounge"]
+
+
+def test_metrics_say_what_is_wrong() -> None:
+    told = samples(format_metrics(status()))
+    assert (told["netd_up", ""], told["netd_reload_ok", ""]) == (0, 0)
+    assert told["netd_reload_time_seconds", ""] == 1000.5
+    assert (told["netd_listener_up", "web"], told["netd_worker_restarts", "web"]) == (0, 3)
+    assert (told["netd_connections", "web"], told["netd_requests_total", "web"]) == (2, 5)
+
+
+def test_no_name_breaks_out_of_its_place() -> None:
+    assert samples(format_metrics(status(HOSTILE)))["netd_listener_up", HOSTILE] == 0
+    page = Cells(format_page(status(HOSTILE)))
+    assert page.texts[f"{HOSTILE}/7/error"] == HOSTILE.partition("\n")[0]
+
+
+def test_a_status_that_never_comes_is_not_waited_for_for_ever(start: Start) -> None:
+    worker = start({"path": "/", "status": True}, send_timeout="200ms")
+    assert ask(worker, "/").status == 503
+    assert worker.await_counters(lambda c: c["timeouts"] == 1)["connections"] == 0
+
+
+def test_who_leaves_while_it_waits_is_let_go(start: Start, tmp_path: Path) -> None:
+    worker = start({"path": "/", "status": True}, addresses=[f"unix://{tmp_path}/s"])
+    with worker.connect() as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert worker.await_counters(lambda c: c["bytes_in"] > 0)["connections"] == 1
+    worker.await_counters(lambda c: c["connections"] == 0)
