@@ -66,7 +66,7 @@ class Stage:
             case "~":
                 self._hall.now += float(rest)
             case _:
-                self._guests[first.removesuffix(">")].send(rest)
+                self._guests[first.removesuffix(">")].send(rest.replace("\\x01", "\x01"))
         for name, guest in self._guests.items():
             for each in guest.read():
                 yield f"{name}< {_shortened(each)}"
@@ -81,4 +81,4 @@ class Stage:
 
 
 def _shortened(line: str) -> str:
-    return line.removeprefix(":irc.test ").replace("@192.0.2.1", "@")
+    return line.removeprefix(":irc.test ").replace("@192.0.2.1", "@").replace("\x01", "\\x01")

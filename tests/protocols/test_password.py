@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from netd.errors import LocalProtocolError
+from netd.protocols.password import check_hash, hash_password, is_hashed, matches
+
+SALT = bytes(range(16))
+STORED = hash_password("sesame", SALT)
+
+
+def test_a_hash_says_how_it_was_made_and_nothing_else() -> None:
+    assert STORED.startswith("$scrypt$ln=14,r=8,p=1$AAECAwQFBgcICQoLDA0ODw$")
+    assert "sesame" not in STORED
+    assert is_hashed(STORED)
+    check_hash(STORED)
+
+
+@pytest.mark.parametrize("stored", [STORED, "sesame"])
+def test_only_the_password_matches(stored: str) -> None:
+    assert matches("sesame", stored)
+    assert not matches("Sesame", stored)
+    assert not matches("", stored)
+
+
+def test_a_vector_of_the_standard() -> None:
+    """RFC 7914 section 12, its first 32 bytes."""
+    stored = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI"
+    assert matches("pleaseletmein", stored)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "$scrypt$",
+        "$scrypt$ln=14,r=8,p=1$AAAA",
+        "$scrypt$ln=14,r=8$AAAA$AAAA",
+        "$scrypt$ln=x,r=8,p=1$AAAA$AAAA",
+        "$scrypt$ln=14,r=8,p=1$?$AAAA",
+        "$scrypt$ln=40,r=8,p=1$AAAA$AAAA",
+        "$scrypt$ln=0,r=8,p=1$AAAA$AAAA",
+        "$scrypt$ln=14,r=8,p=99$AAAA$AAAA",
+    ],
+)
+def test_a_hash_nobody_can_check_is_told(stored: str) -> None:
+    with pytest.raises(LocalProtocolError, match="not a scrypt hash"):
+        check_hash(stored)
+    with pytest.raises(LocalProtocolError, match="not a scrypt hash"):
+        matches("sesame", stored)
+
+
+def test_plain_text_needs_no_check() -> None:
+    check_hash("sesame")
+    assert not is_hashed("sesame")
