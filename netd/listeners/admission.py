@@ -36,12 +36,9 @@ class Sources:
         """Whether this address may; IPv4 mapped into IPv6 counts as IPv4, none as in no network."""
         if not host or self.is_any:
             return True
-        address = ip_address(host)
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        if any(_contains(network, address) for network in self._deny):
+        if is_within(host, self._deny):
             return False
-        return not self._allow or any(_contains(network, address) for network in self._allow)
+        return not self._allow or is_within(host, self._allow)
 
 
 class Limits:
@@ -127,6 +124,14 @@ class Admission:
     def _forget_if_none(self, host: str) -> None:
         if not self._of_host[host]:
             del self._of_host[host]
+
+
+def is_within(host: str, networks: Networks) -> bool:
+    """Whether an address is in one of these; IPv4 mapped into IPv6 counts as IPv4."""
+    address = ip_address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(_contains(network, address) for network in networks)
 
 
 def _contains(network: Network, address: object) -> bool:

@@ -7,17 +7,17 @@ import binascii
 from ipaddress import ip_address
 
 from netd.config.model import Networks
+from netd.listeners.admission import is_within
 
 
 def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
     """The client's address: the last one in X-Forwarded-For that no trusted proxy has.
 
-    `host` is the peer's, "" for a peer on a Unix socket, who is believed only where it cannot
-    be anybody else: never.
+    `host` is the peer's, "" for a peer on a Unix socket, who is in no network and so not trusted.
     """
     forwarded = fields.get(b"x-forwarded-for", b"").decode("latin-1")
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    while hops and host and any(ip_address(host) in network for network in trusted):
+    while hops and host and is_within(host, trusted):
         try:
             host = str(ip_address(hops.pop()))
         except ValueError:

@@ -8,47 +8,21 @@ way of a request the table knows is `on_ready` alone: recv, look-up, send.
 
 from __future__ import annotations
 
-import errno
-from enum import Enum
 from typing import Final, Protocol
 
 from netd.listeners.http.answer import Part, Ready
 from netd.listeners.http.exchange import Exchange
 from netd.listeners.http.output import Output, TruncatedError
 from netd.listeners.http.server import Server
-from netd.listeners.http.transport import Transport
+from netd.listeners.http.stage import MASKS, REFUSALS, Stage
+from netd.listeners.http.transport import GONE, Transport
 from netd.runtime.loop import Loop
-from netd.runtime.poller import READ, WRITE
+from netd.runtime.poller import READ
 
 _READ_BYTES: Final = 16384
 _OUTPUT_BYTES: Final = 262144  # pipelined answers gathered before the next request is looked at
 _LINGER_S: Final = 2.0  # how long a peer may take to read an answer it did not wait for
-_FRESH_S: Final = 1.0  # how long a connection that never spoke is waited for at a stop
-_GONE: Final = frozenset(
-    {
-        *(errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.ENOTCONN),
-        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN),
-    }
-)
-
-
-class Stage(Enum):
-    """What a connection waits for, which is what its deadline is about."""
-
-    HANDSHAKE = "the peer's part of the TLS handshake"
-    IDLE = "a request"
-    HEAD = "the rest of a head"
-    BODY = "the rest of a body"
-    WORKING = "an answer that takes us time"
-    SENDING = "the peer to take an answer"
-    LINGERING = "the peer to close"
-    CLOSED = "nothing"
-
-
-# What is answered where a deadline passes while the peer may still listen.
-_REFUSALS: Final = {Stage.HEAD: 408, Stage.BODY: 408, Stage.WORKING: 503}
-# What each stage watches the socket for; a socket that is watched for nothing tells of its end.
-_MASKS: Final = {Stage.SENDING: WRITE, Stage.WORKING: 0}
+FRESH_S: Final = 1.0  # how long a connection that never spoke is waited for at a stop
 
 
 class Owner(Protocol):
@@ -159,9 +133,9 @@ class Connection:
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self._stage in _REFUSALS and self._exchange is not None:
+        if self._stage in REFUSALS and self._exchange is not None:
             self._server.timeouts += 1
-            self._exchange.refuse(_REFUSALS[self._stage])
+            self._exchange.refuse(REFUSALS[self._stage])
             self._run()
         else:
             self._server.timeouts += self._stage in (Stage.SENDING, Stage.HANDSHAKE)
@@ -173,7 +147,7 @@ class Connection:
             self.on_ready(READ)
         if self._stage is Stage.IDLE:
             if self.is_fresh:
-                self.deadline = min(self.deadline, self._loop.now + _FRESH_S)
+                self.deadline = min(self.deadline, self._loop.now + FRESH_S)
             else:
                 self.close()
 
@@ -331,7 +305,7 @@ class Connection:
         self._watch()
 
     def _watch(self, mask: int = -1) -> None:
-        mask = _MASKS.get(self._stage, READ) if mask < 0 else mask
+        mask = MASKS.get(self._stage, READ) if mask < 0 else mask
         if self._watching is None:
             self._loop.watch(self._fd, mask, self.on_ready)
         elif mask != self._watching:
@@ -339,6 +313,6 @@ class Connection:
         self._watching = mask
 
     def _lose(self, error: OSError) -> None:
-        if error.errno not in _GONE:
+        if error.errno not in GONE:
             raise error
         self.close()

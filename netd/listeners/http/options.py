@@ -176,7 +176,10 @@ class HttpOptions(ListenerOptions):
     """How the lines are written."""
 
     forwarded_from: Networks = ()
-    """Proxies whose X-Forwarded-For is believed when the access log names the client."""
+    """Proxies whose X-Forwarded-For is believed: by routes' networks and by the access log."""
+
+    proxy_protocol_from: Networks = ()
+    """Proxies that say who the client is by the PROXY protocol, version 1 or 2, before all else."""
 
     cache_size: Size = 16777216
     """Bytes of ready answers a worker keeps; 0 to keep none."""

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from netd.config.model import ListenerOptions
-from netd.listeners.admission import Admission
+from netd.listeners.admission import Admission, is_within
 from netd.listeners.base import ListeningSocket
 from netd.listeners.certificate import Certificate
-from netd.listeners.http.connection import Connection
+from netd.listeners.http.connection import FRESH_S, Connection
 from netd.listeners.http.daemon_status import DaemonStatus
 from netd.listeners.http.guard import REASONS
+from netd.listeners.http.introduction import Introductions
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.server import Server
 from netd.listeners.http.site import Means
@@ -33,6 +34,7 @@ class HttpService:
         self.loop = loop
         self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
         self._connections: set[Connection] = set()
+        self._introductions = Introductions(loop, self._admit, self._stop_if_done)
         self._is_draining = False
         self._sweep: Timer | None = None
         self.inquire: Callable[[], None] = lambda: None
@@ -42,6 +44,7 @@ class HttpService:
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
         _raise_descriptor_limit(options.max_connections)
+        self._proxies = options.proxy_protocol_from
         self._certificate = Certificate(options.tls, ["http/1.1"]) if options.tls else None
         if self._sweep is None:
             self.server = Server(options, self._means)
@@ -65,6 +68,7 @@ class HttpService:
         if stopping:
             for connection in list(self._connections):
                 connection.wind_up()
+            self._introductions.hurry(FRESH_S)
         self._stop_if_done()
 
     def counters(self) -> dict[str, int]:
@@ -80,6 +84,7 @@ class HttpService:
             **{reason: self._means.tally[reason] for reason in REASONS},
             "timeouts": server.timeouts,
             "truncated": server.truncated,
+            "introduction_failures": self._introductions.failures,
             "handshake_failures": server.handshake_failures,
             "log_lines_lost": server.access_log.lost if server.access_log else 0,
             "accept_failures": self._acceptor.failures,
@@ -94,6 +99,12 @@ class HttpService:
         self._stop_if_done()
 
     def _on_accept(self, sock: socket.socket, host: str, _listening: ListeningSocket) -> None:
+        if self._proxies and host and is_within(host, self._proxies):
+            self._introductions.await_from(sock, host, self.server.options.header_timeout)
+        else:
+            self._admit(sock, host)
+
+    def _admit(self, sock: socket.socket, host: str) -> None:
         if self._admission.admit(host) is not None:
             sock.close()
             return
@@ -112,6 +123,7 @@ class HttpService:
         now = self.loop.now
         for connection in [each for each in self._connections if each.deadline < now]:
             connection.expire()
+        self._introductions.expire(now)
 
     def _keep_up(self) -> None:
         self.server.cache.age()
@@ -125,10 +137,11 @@ class HttpService:
     def _cut(self) -> None:
         for connection in list(self._connections):
             connection.close()
+        self._introductions.close()
         self._stop_if_done()
 
     def _stop_if_done(self) -> None:
-        if self._is_draining and not self._connections:
+        if self._is_draining and not (self._connections or self._introductions):
             self.server.flush_log()
             self.loop.stop()
 

@@ -15,6 +15,14 @@ from typing import Final, Protocol
 
 from netd.runtime.poller import READ, WRITE
 
+GONE: Final = frozenset(
+    {
+        *(errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.ENOTCONN),
+        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN),
+    }
+)
+"""The peer, or the way to it, is no more; nothing that is ours to mend."""
+
 _CHUNK_BYTES: Final = 65536
 
 

@@ -49,3 +49,11 @@ def write(path: Path, content: str = "content", age_s: float = 60) -> None:
     path.write_text(content)
     then = path.stat().st_mtime - age_s
     os.utime(path, (then, then))
+
+
+def is_cut(sock: socket.socket) -> bool:
+    """Whether the connection ends without a word; what was not read makes it a reset."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
