@@ -8,6 +8,7 @@ listener that is not well.
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ from netd.config.model import Config
 from netd.errors import ConfigError, ControlError, NetdError
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import Command
+from netd.protocols.password import hash_password
 from netd.report import format_status
 from netd.runtime.journal import configure_logging
 from netd.runtime.loop import Loop
@@ -71,19 +73,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; manual pages and completions are checked against it."""
+    """The whole command line; the manual page is made of it, the completions are held to it."""
     parser = _Parser(prog="netd", description="Echo, chat and HTTP services as one daemon.")
-    parser.add_argument("--version", action="version", version=f"netd {netd.__version__}")
+    version = f"netd {netd.__version__}"
+    parser.add_argument("--version", action="version", version=version, help="show the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> _Parser:
         command: _Parser = commands.add_parser(name, help=text, description=text)
-        command.add_argument(
-            "--config",
-            metavar="FILE",
-            help="the configuration (default: /etc/netd.toml, else ~/.config/netd/netd.toml)",
-        )
         command.set_defaults(run=run)
+        if run is not _passwd:
+            command.add_argument(
+                "--config",
+                metavar="FILE",
+                help="the configuration (default: /etc/netd.toml, else ~/.config/netd/netd.toml)",
+            )
         return command
 
     add("run", _run, "Serve until told to stop.")
@@ -92,15 +96,18 @@ def build_parser() -> argparse.ArgumentParser:
     status = add("status", _status, "Show listeners and workers; exit 1 if one is degraded.")
     form = status.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, for programs")
-    form.add_argument("--watch", action="store_true", help="show it anew each second")
+    form.add_argument(
+        "--watch", action="store_true", help="show it anew each second, until interrupted"
+    )
     probe = add("probe", _probe, "Speak to each listener as a client; exit 1 if one is sick.")
     probe.add_argument("listener", nargs="?", metavar="LISTENER", help="probe only this one")
     config = add("config", _config, "Print a configuration or its schema.")
     config.add_argument(
         "what",
         choices=("show", "default", "schema"),
-        help="show: the effective one; default: every key, commented; schema: JSON Schema",
+        help="show: what the file comes to; default: every key, explained; schema: JSON Schema",
     )
+    add("passwd", _passwd, "Ask for a password and print its hash, for the configuration.")
     return parser
 
 
@@ -179,6 +186,23 @@ def _config(arguments: argparse.Namespace) -> int:
         case "show":
             print(document.effective_text(_load(find_config(arguments.config))), end="")
     return os.EX_OK
+
+
+def _passwd(_arguments: argparse.Namespace) -> int:
+    password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        print("netd: nothing was typed, or not the same twice", file=sys.stderr)
+        return os.EX_USAGE
+    print(hash_password(password, os.urandom(16)))
+    return os.EX_OK
+
+
+def _ask_password() -> str:
+    try:
+        password = getpass.getpass("Password: ")
+        return password if getpass.getpass("Again: ") == password else ""
+    except EOFError:
+        return ""
 
 
 def _load(path: str) -> Config:

@@ -1,0 +1,50 @@
+"""`netd passwd`: what it prints is what the configuration takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pexpect
+import pytest
+
+from netd.protocols.password import matches
+from tests.support import PATIENCE_S
+
+COMMAND = [sys.executable, "-m", "netd", "passwd"]
+
+
+def piped(text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        COMMAND, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+def test_a_line_from_a_pipe_is_hashed_each_time_with_another_salt() -> None:
+    first, second = piped("open sesame\n"), piped("open sesame")
+    assert first.returncode == second.returncode == 0
+    assert first.stdout != second.stdout
+    for done in (first, second):
+        assert matches("open sesame", done.stdout.rstrip("\n"))
+        assert not matches("open", done.stdout.rstrip("\n"))
+
+
+def test_nothing_is_no_password() -> None:
+    done = piped("\n")
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "nothing was typed" in done.stderr
+
+
+@pytest.mark.parametrize(("again", "status"), [("sesame", 0), ("sesam", 64)])
+def test_at_a_terminal_it_asks_twice_and_shows_nothing(again: str, status: int) -> None:
+    terminal = pexpect.spawn(COMMAND[0], COMMAND[1:], encoding="utf-8", timeout=PATIENCE_S)
+    terminal.expect("Password: ")
+    terminal.sendline("sesame")
+    terminal.expect("Again: ")
+    terminal.sendline(again)
+    rest = terminal.read()
+    terminal.close()
+    assert terminal.exitstatus == status
+    assert "sesam" not in rest
+    if not status:
+        assert matches("sesame", rest.strip())
