@@ -18,7 +18,7 @@ _FORBIDDEN_IN_NICK: Final = set(" ,*?!@#:\0\r\n\x07")
 _TYPE_NAMES: Final = {str: "text", int: "a whole number", bool: "true or false", list: "a list"}
 
 # The keys of chat.toml, which are the options' names as well.
-_KEYS: Final[dict[str, type]] = {
+KEYS: Final[dict[str, type]] = {
     "name": str,
     "address": str,
     "host": str,
@@ -62,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line; manual page and completions are checked against it."""
+    """The command line; the manual page is made of it, the completions are held to it."""
     parser = _Parser(
         prog="netd-chat",
         description="Talk in a chat room: netd's own, or any IRC server's.",
@@ -70,10 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
         "Exit status: 0 delivered, 1 refused by the server, 2 usage, 3 cannot connect.",
     )
     add = parser.add_argument
-    add("address", nargs="?", help="host:port, tcp://host:port or unix:///path")
-    add("--version", action="version", version=f"netd-chat {netd.__version__}")
+    add("address", nargs="?", help="the server: host:port, tcp://host:port or unix:///path")
+    version = f"netd-chat {netd.__version__}"
+    add("--version", action="version", version=version, help="show the version")
     add("--name", metavar="NICK", help="your name in the room (default: your login name)")
-    add("--host", help="the server (default: the local netd)")
+    add("--host", help="the server's name (default: the local netd)")
     add("--port", type=int, help="its port (default: 6667, with --tls 6697)")
     add("--tls", action="store_true", default=None, help="encrypt, and check the certificate")
     add("--ca-file", metavar="FILE", help="trust these certificates instead of the system's")
@@ -108,7 +109,7 @@ def read(argv: list[str], environ: Mapping[str, str], login: str, *, at_terminal
     told = _read_file(path, must_exist=bool(arguments.config))
     if arguments.address or arguments.host:  # where to go is one thing: all from here or all there
         told = {key: value for key, value in told.items() if key not in ("address", "host", "port")}
-    told |= {key: given for key in _KEYS if (given := getattr(arguments, key, None)) is not None}
+    told |= {key: given for key in KEYS if (given := getattr(arguments, key, None)) is not None}
     return Settings(
         identity=_identity(told, login, is_talk=is_talk),
         endpoints=_endpoints(told, environ),
@@ -150,9 +151,9 @@ def _read_file(path: str, *, must_exist: bool) -> dict[str, Any]:
 
 
 def _checked(path: str, key: str, value: object) -> object:
-    wanted = _KEYS.get(key)
+    wanted = KEYS.get(key)
     if wanted is None:
-        raise UsageError(f"{path}: {key}: no such key; there are {', '.join(_KEYS)}")
+        raise UsageError(f"{path}: {key}: no such key; there are {', '.join(KEYS)}")
     if wanted is list and isinstance(value, str):
         value = [value]
     is_right = type(value) is wanted  # not isinstance: true is no whole number

@@ -110,10 +110,11 @@ class DaemonOptions(Frozen):
     """Path of the control socket; empty for /run/netd/control.sock, else under XDG_RUNTIME_DIR."""
 
     control_mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "0600"
-    """Permissions of the control socket, in octal."""
+    """Permissions of the control socket, in octal; taken when the socket is opened."""
 
     control_owner: str = ""
-    """Owner of the control socket, as `user` or `user:group`; empty for whoever runs netd."""
+    """Owner of the control socket, as `user` or `user:group`; empty for whoever runs netd; taken
+    when the socket is opened."""
 
     drain_timeout: Duration = 10.0
     """How long open connections may go on after a stop is asked for."""

@@ -1,0 +1,242 @@
+"""Writes netd's manual pages: prose from the templates here, reference from netd's own code.
+
+    packaging/man/generate.py DIRECTORY
+
+A line of a template that begins with @ is replaced by what netd itself knows of its options,
+commands and keys, so none can be forgotten. The pages are in mdoc(7).
+"""
+# ruff: noqa: INP001 (a script, in no package)
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+
+import netd
+from netd import cli
+from netd.client import setting, typed
+from netd.config.document import Key, keys
+from netd.config.model import DaemonOptions, ListenerOptions
+from netd.listeners.kinds import KINDS
+
+TEMPLATES: Final = Path(__file__).parent
+PARSERS: Final = {"netd": cli.build_parser, "netd-chat": setting.build_parser}
+_WIDTH: Final = 78
+_ABOUT: Final = re.compile(r"^@about (\S+)\n(.*?)^@end\n", re.MULTILINE | re.DOTALL)
+_CODE: Final = re.compile(r"`([^`]+)`")
+_ESCAPES: Final = {"\\": r"\e", "-": r"\-", '"': r"\(dq", "'": r"\(aq", "~": r"\(ti", "^": r"\(ha"}
+
+Option = argparse.Action
+
+
+def main() -> None:
+    """Write every page into the directory named."""
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    for template in sorted(TEMPLATES.glob("*.in")):
+        page = "\n".join(render(template.read_text())) + "\n"
+        (directory / template.stem).write_text(page)
+
+
+def render(template: str) -> Iterator[str]:
+    """The lines of a page."""
+    about = dict(_ABOUT.findall(template))
+    for line in _ABOUT.sub("", template).splitlines():
+        name, _, argument = line.removeprefix("@").partition(" ")
+        if not line.startswith("@"):
+            yield line
+        elif name == "commands":
+            yield from _commands(argument, about)
+        else:
+            yield from _DIRECTIVES[name](argument)
+
+
+# The command line
+
+
+def _synopsis(program: str) -> Iterator[str]:
+    parser = PARSERS[program]()
+    commands = _subcommands(parser)
+    for name, command in commands.items() or {"": parser}.items():
+        yield f".Nm {program}"
+        if name:
+            yield f".Cm {name}"
+        yield from _usage(command)
+
+
+def _commands(program: str, about: dict[str, str]) -> Iterator[str]:
+    parser = PARSERS[program]()
+    shared = {each.dest for each in _shared_options(parser)}
+    for name, command in _subcommands(parser).items():
+        arguments = [
+            each for each in _arguments(command) if each.dest not in shared and not each.choices
+        ]  # what can be chosen from is told in the template
+        yield f".Ss {program} {name}"
+        yield from prose(command.description or "")
+        yield from about.get(name, "").splitlines()
+        if arguments:
+            yield from _list(_options(arguments))
+
+
+def _options(arguments: Iterable[Option]) -> Iterator[str]:
+    for each in _positional_first(arguments):
+        yield f".It {_signature(each)}"
+        yield from prose(_sentence(each.help or ""))
+
+
+def _usage(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Each argument in brackets if it may be left out; those that exclude each other together."""
+    groups = [group._group_actions for group in parser._mutually_exclusive_groups]  # noqa: SLF001 (argparse shows them nowhere else)
+    together = {each.dest: group for group in groups for each in group}
+    for each in reversed(_positional_first(reversed(_arguments(parser)))):
+        if each.dest in ("help", "version"):
+            continue
+        group = together.get(each.dest, [each])
+        if each is group[0]:
+            optional = bool(each.option_strings) or each.nargs == "?"
+            shown = " | ".join(map(_signature, group))
+            yield f".Op {shown}" if optional else f".{shown}"
+
+
+def _signature(option: Option) -> str:
+    names = ", ".join(f"Fl {escape(name.removeprefix('-'))}" for name in option.option_strings)
+    if option.choices and not option.option_strings:
+        return " | ".join(f"Cm {choice}" for choice in option.choices)
+    value = "" if option.nargs == 0 else f"Ar {option.metavar or option.dest.upper()}"
+    return f"{names} {value}".strip().replace(", Fl", " , Fl")
+
+
+def _positional_first(arguments: Iterable[Option]) -> list[Option]:
+    return sorted(arguments, key=lambda each: bool(each.option_strings))
+
+
+def _shared_options(parser: argparse.ArgumentParser) -> list[Option]:
+    """What several commands take, or the only one there is."""
+    commands = list(_subcommands(parser).values())
+    uses = Counter(each.dest for command in commands for each in _arguments(command))
+    own = [each for each in _arguments(parser) if not _is_subcommands(each)]
+    found = {each.dest: each for command in commands for each in _arguments(command)}
+    found = {name: each for name, each in found.items() if uses[name] > 1}
+    return list(({each.dest: each for each in own} | found).values())
+
+
+def _subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return next((dict(a.choices or {}) for a in _arguments(parser) if _is_subcommands(a)), {})
+
+
+def _is_subcommands(option: Option) -> bool:
+    return isinstance(option.choices, dict)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> list[Option]:
+    return parser._actions  # noqa: SLF001 (argparse shows them nowhere else)
+
+
+def _slash_commands() -> Iterator[str]:
+    heads = []
+    for name, command in typed.COMMANDS.items():
+        heads.append(f".It Ic /{name} No {quote(command.usage)}".removesuffix(' No ""'))
+        heads += prose(_sentence(command.help))
+    yield from _list(heads)
+
+
+# The configuration
+
+
+def _keys(name: str) -> Iterator[str]:
+    if name == "netd":
+        yield from _key_list(keys(DaemonOptions))
+    elif name == "common":
+        yield from _key_list(key for key in keys(ListenerOptions))
+    else:
+        yield from _kind(KINDS[name].options)
+
+
+def _kind(options: type[BaseModel]) -> Iterator[str]:
+    """The keys a kind has of its own, or explains in its own way, and the tables inside."""
+    common = {key.name: key for key in keys(ListenerOptions)}
+    own = [key for key in keys(options) if key.name != "kind" and key != common.get(key.name)]
+    arrays = {key.name for key in own if key.values == "list of tables"}
+    tables = dict.fromkeys(key.table for key in own)
+    for table in tables:
+        if table:
+            path = f"[listeners.NAME.{table}]"
+            yield f".Ss {f'[{path}]' if table in arrays else path}\\&"
+        yield from _key_list(key for key in own if key.table == table)
+
+
+def _key_list(entries: Iterable[Key]) -> Iterator[str]:
+    heads = []
+    for key in entries:
+        default = quote(f"= {key.default}") if key.default else ""
+        heads.append(f".It Cm {key.name} No {default}".removesuffix(" No "))
+        heads += prose(" ".join((_sentence(key.description), *_remarks(key))))
+    yield from _list(heads)
+
+
+def _remarks(key: Key) -> Iterator[str]:
+    values = f"{key.values}; required" if key.is_required else key.values
+    yield f"({values[0].upper()}{values[1:]}.)"
+    if key.needs_new_worker:
+        yield "A change needs a new worker."
+
+
+# mdoc
+
+
+def prose(text: str) -> Iterator[str]:
+    """Text in mdoc: a sentence begins a line, and what stands in backquotes is bold."""
+    marked = _CODE.sub(lambda match: f"\\fB{escape(match[1])}\\fP", text.replace("\\", r"\e"))
+    for sentence in re.split(r"(?<=\.) (?=[A-Z(])|(?<=\.\)) ", marked):
+        for line in textwrap.wrap(sentence, _WIDTH, break_on_hyphens=False):
+            yield f"\\&{line}" if line.startswith((".", "'")) else line
+
+
+def escape(text: str) -> str:
+    """Literal text: no character of it means anything to roff, and none is made prettier."""
+    return "".join(_ESCAPES.get(each, each) for each in text)
+
+
+def quote(text: str) -> str:
+    """One argument of a macro."""
+    return f'"{escape(text)}"'
+
+
+def _list(items: Iterable[str]) -> Iterator[str]:
+    yield ".Bl -tag -width Ds"
+    yield from items
+    yield ".El"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _date() -> str:
+    """As SOURCE_DATE_EPOCH has it, so that a build can be repeated."""
+    at = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))
+    return time.strftime(f"%B {at.tm_mday}, %Y", at)
+
+
+_DIRECTIVES: Final[dict[str, Callable[[str], Iterable[str]]]] = {
+    "date": lambda _: [f".Dd {_date()}"],
+    "version": lambda _: [f".Os netd {netd.__version__}"],
+    "synopsis": _synopsis,
+    "options": lambda program: _list(_options(_shared_options(PARSERS[program]()))),
+    "keys": _keys,
+    "slash": lambda _: _slash_commands(),
+}
+
+
+if __name__ == "__main__":
+    main()

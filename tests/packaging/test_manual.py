@@ -1,0 +1,212 @@
+"""The manual pages say all that the code knows, and nothing it does not know."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from netd import cli
+from netd.client import setting, typed
+from netd.config.load import parse_config
+from netd.config.model import DaemonOptions, ListenerOptions
+from netd.errors import ConfigError
+from netd.listeners.kinds import KINDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("netd.8", "netd.toml.5", "netd-chat.1")
+PARSERS = {"netd.8": cli.build_parser(), "netd-chat.1": setting.build_parser()}
+SECTIONS = {"echo": "ECHO LISTENERS", "chat": "CHAT LISTENERS", "http": "HTTP LISTENERS"}
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages, written as a package's build writes them."""
+    directory = tmp_path_factory.mktemp("man") / "pages"
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "SOURCE_DATE_EPOCH": "1000000000"}
+    command = [sys.executable, str(ROOT / "packaging/man/generate.py"), str(directory)]
+    subprocess.run(command, check=True, env=environ, cwd="/")
+    return directory
+
+
+def section(page: str, heading: str) -> str:
+    [found] = re.findall(rf"^\.Sh {heading}\n(.*?)(?=^\.Sh |\Z)", page, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return next((a.choices for a in parser._actions if isinstance(a.choices, dict)), {})
+
+
+def arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    yield from parser._actions
+    for command in subcommands(parser).values():
+        yield from command._actions
+
+
+def option_strings(parser: argparse.ArgumentParser) -> set[str]:
+    return {string for each in arguments(parser) for string in each.option_strings}
+
+
+def documented_keys(text: str) -> dict[str, set[str]]:
+    """Keys by the table inside a listener that they stand in, "" for the listener itself."""
+    keys: dict[str, set[str]] = {"": set()}
+    for part in re.split(r"^\.Ss ", text, flags=re.MULTILINE):
+        inner = re.match(r"\[+listeners\.NAME\.([a-z.]+)\]+", part)
+        found = set(re.findall(r"^\.It Cm (\w+)", part, re.MULTILINE))
+        keys.setdefault(inner[1] if inner else "", set()).update(found)
+    return keys
+
+
+def model_keys(model: type[BaseModel], table: str = "") -> dict[str, set[str]]:
+    keys = {table: set(model.model_fields)}
+    for name, field in model.model_fields.items():
+        for inner in re.findall(r"\w+Options", str(field.annotation)):
+            path = f"{table}.{name}".lstrip(".")
+            keys |= model_keys(getattr(sys.modules[model.__module__], inner), path)
+    return keys
+
+
+def test_the_pages_are_written(pages: Path) -> None:
+    assert sorted(path.name for path in pages.iterdir()) == sorted(PAGES)
+    for name in PAGES:
+        text = (pages / name).read_text()
+        assert text.startswith(".Dd September 9, 2001\n")
+        assert not re.search(r"^@", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_every_option_and_argument_is_explained(pages: Path, name: str) -> None:
+    page = (pages / name).read_text()
+    for each in arguments(PARSERS[name]):
+        for string in each.option_strings:
+            escaped = string[1:].replace("-", r"\-")
+            assert re.search(rf"^\.It .*Fl {re.escape(escaped)}\b", page, re.MULTILINE), string
+        for choice in each.choices or ():
+            heading = rf"\.Ss netd {choice}" if isinstance(each.choices, dict) else ""
+            assert re.search(rf"^({heading or rf'.It Cm {choice}'})$", page, re.MULTILINE), choice
+        if not each.option_strings and not each.choices:
+            assert f".It Ar {(each.metavar or each.dest).upper()}\n" in page  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_no_page_names_an_option_that_is_none(pages: Path, name: str) -> None:
+    page = (pages / name).read_text().replace(r"\-", "-")
+    named = {f"-{each}" for each in re.findall(r"\bFl (-?[\w-]+)", page)}
+    shown = re.findall(rf"{PARSERS[name].prog} (?!LISTENER=)[^|\n]*", page)
+    named |= {option for each in shown for option in re.findall(r"--[\w-]+", each)}
+    assert named
+    assert named <= option_strings(PARSERS[name])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_text_names_a_command_that_is_none(pages: Path, name: str) -> None:
+    page = (pages / name).read_text()
+    named = set(re.findall(r"(?:^|[$`>] |\.Cm |\\fB)netd ([a-z]+)\b(?! [0-9])", page, re.MULTILINE))
+    assert named <= set(subcommands(PARSERS["netd.8"]))
+
+
+def test_every_command_of_a_conversation_is_explained(pages: Path) -> None:
+    page = (pages / "netd-chat.1").read_text()
+    assert set(re.findall(r"^\.It Ic /(\w+)", page, re.MULTILINE)) == set(typed.COMMANDS)
+
+
+def test_the_keys_of_the_daemon_are_all_there(pages: Path) -> None:
+    page = (pages / "netd.toml.5").read_text()
+    daemon = documented_keys(section(page, "THE DAEMON"))
+    assert daemon == {"": set(DaemonOptions.model_fields)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_keys_of_each_kind_are_all_there_and_no_others(pages: Path, kind: str) -> None:
+    page = (pages / "netd.toml.5").read_text()
+    common = documented_keys(section(page, "EVERY LISTENER"))[""]
+    assert common == set(ListenerOptions.model_fields)
+    documented = documented_keys(section(page, SECTIONS[kind]))
+    expected = model_keys(KINDS[kind].options)
+    assert documented.keys() == expected.keys()
+    for table, keys in expected.items():
+        missing = keys - documented[table] - (set() if table else common)
+        assert not missing, (table, missing)
+        assert documented[table] <= keys
+
+
+def test_every_kind_has_a_section(pages: Path) -> None:
+    page = (pages / "netd.toml.5").read_text()
+    headings = set(re.findall(r"^\.Sh (\w+ LISTENERS)", page, re.MULTILINE))
+    assert headings == {SECTIONS[kind] for kind in KINDS}
+
+
+def test_a_key_has_its_default_its_values_and_what_a_change_needs(pages: Path) -> None:
+    echo = section((pages / "netd.toml.5").read_text(), "ECHO LISTENERS")
+    entry = echo[echo.index(".It Cm concurrency") : echo.index(".It Cm tag")]
+    assert entry.startswith('.It Cm concurrency No "= \\(dqfork\\(dq"\n')
+    assert '("fork" or "thread".)\n' in entry
+    assert entry.endswith("A change needs a new worker.\n")
+
+
+def literals(page: str) -> list[str]:
+    found = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page, re.MULTILINE | re.DOTALL)
+    return [re.sub(r"\\\(aq", "'", each) for each in found]
+
+
+def test_the_configurations_shown_are_accepted(pages: Path) -> None:
+    examples = literals((pages / "netd.toml.5").read_text())
+    assert len(examples) > 3
+    for example in examples:
+        assert parse_config(example, "netd.toml", KINDS).listeners
+
+
+def test_the_faults_shown_are_told_so(pages: Path) -> None:
+    [shown] = [each for each in literals((pages / "netd.8").read_text()) if "broken" in each]
+    broken = '[netd]\ndrain_timeout = "10 seconds"\n\n[listeners.web]\nkind = "http"\n'
+    broken += 'address = "tcp://[::]:80"\nworker = 2\n'
+    with pytest.raises(ConfigError) as caught:
+        parse_config(broken, "broken.toml", KINDS)
+    told = " ".join(shown.split("\n", 1)[1].split())
+    assert " ".join(str(caught.value).split()) == told
+
+
+def test_the_settings_shown_are_all_there_are(pages: Path, tmp_path: Path) -> None:
+    [shown] = [each for each in literals((pages / "netd-chat.1").read_text()) if "bell" in each]
+    assert set(tomllib.loads(shown)) == set(setting.KEYS) - {"address"}
+    (tmp_path / ".chat").write_text("secret\n")
+    path = tmp_path / "chat.toml"
+    path.write_text(shown.replace("~/.chat", str(tmp_path / ".chat")))
+    settings = setting.read(["--config", str(path)], {}, "me", at_terminal=True)
+    assert settings.identity.password == "secret"
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.parametrize("name", PAGES)
+def test_mandoc_finds_no_fault(pages: Path, name: str) -> None:
+    lint = ["mandoc", "-T", "lint", "-W", "warning", str(pages / name)]
+    done = subprocess.run(lint, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+@pytest.mark.parametrize("name", PAGES)
+def test_groff_warns_of_nothing(pages: Path, name: str) -> None:
+    command = ["groff", "-mandoc", "-Tutf8", "-Kutf8", "-ww", "-rLL=80n", "-P-c", str(pages / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "SEE ALSO" in re.sub(".\b", "", done.stdout)
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+def test_a_literal_reads_as_it_was_written(pages: Path) -> None:
+    """Hyphens, quotes, tildes and backslashes can be copied from the page into a shell."""
+    render = ["mandoc", "-T", "utf8", "-O", "width=200", str(pages / "netd-chat.1")]
+    text = re.sub(".\b", "", subprocess.run(render, capture_output=True, text=True).stdout)  # noqa: PLW1510 (its output is looked at)
+    assert "netd-chat irc.example.net --tls --name bob --channel '#dev'" in text
+    assert 'ca_file = "~/ca.pem"' in text
