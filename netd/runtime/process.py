@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Collection
@@ -65,11 +66,17 @@ def rename(title: str) -> None:
         comm.write(title)
 
 
+def raise_descriptor_limit() -> None:
+    """Let this process and its children to come have as many descriptors as they may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process:
     """Fork a child that runs `main` and exits with what it returns (None is 0).
 
     The child keeps the standard three descriptors and those in `keep`; all others are closed.
-    Raises OSError (EAGAIN, ENOMEM) when the system has no room for another process.
+    Raises OSError (EAGAIN, ENOMEM, EMFILE) when the system has no room for another process.
     """
     parent = os.getpid()
     sys.stdout.flush()
@@ -81,7 +88,12 @@ def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process
             _be_child(main, parent, keep)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    return Process(pid, os.pidfd_open(pid))
+    try:
+        return Process(pid, os.pidfd_open(pid))
+    except OSError:  # nobody could tell when it ends, so it must not be
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _be_child(main: Callable[[], int | None], parent: int, keep: Collection[int]) -> NoReturn:

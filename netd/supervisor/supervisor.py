@@ -20,6 +20,7 @@ from netd.config.model import Config
 from netd.errors import ControlError, NetdError
 from netd.listeners.base import Kind
 from netd.protocols.control import Command, Reply
+from netd.runtime import process
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
@@ -70,6 +71,7 @@ class Supervisor:
     def run(self) -> None:
         """Start, serve, and return when drained. Raises NetdError if it cannot start."""
         config = self._load()
+        process.raise_descriptor_limit()
         self._control = self._open_control(config)
         self._watch_signals()
         self._loop.call_every(_TICK_S, self._tick)

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import sys
+from pathlib import Path
+
+import pytest
 
 from netd.runtime import process
 
@@ -102,3 +106,16 @@ def test_a_process_can_show_a_title() -> None:
     assert os.read(reader, 100) == b"netd: a-listene\n"
     os.close(reader)
     os.close(writer)
+
+
+def test_a_child_nobody_could_watch_is_not_left_behind() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            process.spawn(signal.pause)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert children.read_text() == before
