@@ -19,12 +19,13 @@ from netd.runtime.poller import READ
 
 _BATCH: Final = 64  # in one turn from one socket, so that open connections have their turns
 _PAUSE_S: Final = 0.1
-_SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-# Troubles of one connection that is gone already, or of its network: accept(2), Error handling.
-_ITS_OWN: Final = frozenset({
+SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of accept(2) that say there is no room for a connection now."""
+ITS_OWN: Final = frozenset({
     errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT,
     errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH,
 })  # fmt: skip
+"""Troubles of one connection that is gone already, or of its network: accept(2), Error handling."""
 
 _log = logging.getLogger("netd")
 
@@ -79,9 +80,9 @@ class Acceptor(Generic[L]):
             self._is_short = False
             return False
         except OSError as error:
-            if error.errno in _ITS_OWN:
+            if error.errno in ITS_OWN:
                 return True
-            if error.errno not in _SHORT:
+            if error.errno not in SHORT:
                 raise
             self._rest(error)
             return False

@@ -17,6 +17,7 @@ COUNTERS: Final = (
     "timed_out",
     "crashed",  # slots that ended otherwise than told
     "failed_starts",  # slots the system had no room for
+    "accept_failures",  # the worker's own, where it accepts to refuse
 )
 _WORD_BYTES = 8
 _WORDS_PER_ROW = 16  # two cache lines, so neighbours do not disturb one another
@@ -44,7 +45,7 @@ class Column(enum.IntEnum):
     DENIED = 5
     ADDRESS_FULL = 6
     RESET = 7
-    STARVED = 8  # accepting failed for want of descriptors or memory
+    ACCEPT_FAILURES = 8  # for want of descriptors or memory
 
 
 class Board:

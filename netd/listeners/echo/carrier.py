@@ -99,7 +99,11 @@ class Thread:
         self._loop = loop
         self._on_end = on_end
         self._wakeup = os.eventfd(0)
-        self._ended = os.eventfd(0)
+        try:
+            self._ended = os.eventfd(0)
+        except OSError:
+            os.close(self._wakeup)
+            raise
         self._ended_well = False
         self._slot = Slot(duty, self._wakeup)
         threading.stack_size(_STACK_BYTES)

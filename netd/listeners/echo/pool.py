@@ -20,6 +20,7 @@ from netd.listeners.echo.board import Board, State
 from netd.listeners.echo.carrier import Carrier, Fork, Thread
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.slot import Duty
+from netd.runtime.acceptor import ITS_OWN, SHORT
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
@@ -205,7 +206,15 @@ class Pool:
                 return
             try:
                 conn, _ = listening.accept()
-            except OSError:
+            except OSError as error:
+                self._on_refusal_failed(error)
                 return
             conn.close()
             self._board.counts["refused_full"] += 1
+
+    def _on_refusal_failed(self, error: OSError) -> None:
+        if error.errno in SHORT:  # the socket stays readable: look again at the next tick
+            self._board.counts["accept_failures"] += 1
+            self._stop_refusing()
+        elif not isinstance(error, BlockingIOError) and error.errno not in ITS_OWN:
+            raise error

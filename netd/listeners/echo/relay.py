@@ -54,51 +54,71 @@ class Copier:
 
 
 class Splicer:
-    """Echoes within the kernel, through a pipe of its own."""
+    """Echoes within the kernel what comes in large pieces, through a pipe of its own.
+
+    Small ones are copied, for that is cheaper than two trips through the pipe; it is opened
+    when first needed.
+    """
 
     def __init__(self, row: memoryview) -> None:
         self._row = row
         self._buffer = bytearray(_SMALL_BYTES)
         self._view = memoryview(self._buffer)
-        self._open()
+        self._pipe: tuple[int, int] | None = None
+        self._can_splice = True
 
     def echo(self, conn: socket.socket) -> None:
         try:
-            self._splice(conn)
-        except OSError as error:
+            self._copy(conn)
+        except OSError:
             self.close()  # something may be left in the pipe
-            self._open()
-            if error.errno not in _SPLICE_REFUSED:
-                raise
-            Copier(self._row).echo(conn)
+            raise
 
     def close(self) -> None:
-        os.close(self._inlet)
-        os.close(self._outlet)
+        if self._pipe is not None:
+            for fd in self._pipe:
+                os.close(fd)
+        self._pipe = None
 
-    def _splice(self, conn: socket.socket) -> None:
-        """Small pieces are copied, for that is cheaper than two trips through the pipe."""
+    def _copy(self, conn: socket.socket) -> None:
         row, buffer, view = self._row, self._buffer, self._view
         receive, send = conn.recv_into, conn.sendall
         while size := receive(buffer):
             row[_IN] += size
             send(view[:size])
             row[_OUT] += size
-            if size == _SMALL_BYTES:
-                self._splice_while_large(conn.fileno())
+            if size == _SMALL_BYTES and self._has_pipe():
+                self._splice_while_large(conn)
 
-    def _splice_while_large(self, fd: int) -> None:
-        row, inlet, outlet, splice = self._row, self._inlet, self._outlet, os.splice
-        size = _SMALL_BYTES
-        while size >= _SMALL_BYTES:
-            size = left = splice(fd, inlet, _PIPE_BYTES)
-            row[_IN] += size
-            while left:
-                moved = splice(outlet, fd, min(left, _PIECE_BYTES))
-                row[_OUT] += moved
-                left -= moved
+    def _splice_while_large(self, conn: socket.socket) -> None:
+        assert self._pipe is not None
+        row, fd, (outlet, inlet) = self._row, conn.fileno(), self._pipe
+        size, left = _SMALL_BYTES, 0
+        try:
+            while size >= _SMALL_BYTES:
+                size = left = os.splice(fd, inlet, _PIPE_BYTES)
+                row[_IN] += size
+                while left:
+                    moved = os.splice(outlet, fd, min(left, _PIECE_BYTES))
+                    row[_OUT] += moved
+                    left -= moved
+        except OSError as error:
+            if error.errno not in _SPLICE_REFUSED:
+                raise
+            self._can_splice = False
+            self._empty(outlet, left, conn)
 
-    def _open(self) -> None:
-        self._outlet, self._inlet = os.pipe()
-        with contextlib.suppress(PermissionError):  # past pipe-user-pages-soft the default does
-            fcntl.fcntl(self._inlet, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    def _empty(self, outlet: int, left: int, conn: socket.socket) -> None:
+        while left:
+            data = os.read(outlet, left)
+            conn.sendall(data)
+            self._row[_OUT] += len(data)
+            left -= len(data)
+
+    def _has_pipe(self) -> bool:
+        if self._pipe is None and self._can_splice:
+            with contextlib.suppress(OSError):  # EMFILE, ENFILE: copy, and try the next time
+                self._pipe = os.pipe()
+                # EPERM past pipe-user-pages-soft, pipe(7): the default size does too.
+                fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        return self._pipe is not None and self._can_splice

@@ -79,7 +79,8 @@ class EchoService:
             "bytes_in": sum(board.column(Column.BYTES_IN)) + counts["bytes_in"],
             "bytes_out": sum(board.column(Column.BYTES_OUT)) + counts["bytes_out"],
             "reset": sum(board.column(Column.RESET)),
-            "starved": sum(board.column(Column.STARVED)),
+            "accept_failures": sum(board.column(Column.ACCEPT_FAILURES))
+            + board.counts["accept_failures"],
         }
 
     def _retire_pool(self, kept: set[int]) -> None:

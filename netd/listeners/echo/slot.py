@@ -21,10 +21,9 @@ from netd.listeners.admission import Limits
 from netd.listeners.echo.board import MAX_SLOTS, Board, Column, State
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.relay import Copier, Relay, Splicer
+from netd.runtime.acceptor import ITS_OWN, SHORT, host_of
 
-_STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_STARVED_PAUSE_S = 0.1
-_ABORTED = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM})  # accept(2): take the next
+_PAUSE_S = 0.1  # between attempts to accept for want of descriptors or memory
 _LOST = frozenset(
     {
         errno.ECONNRESET,
@@ -37,7 +36,6 @@ _LOST = frozenset(
     }
 )
 _HOST, _ACCEPTED, _CUT = int(Column.HOST), int(Column.ACCEPTED), int(Column.CUT)
-_STARVED_COUNT = int(Column.STARVED)
 _log = logging.getLogger("netd")
 
 
@@ -66,7 +64,7 @@ class Slot:
         self._sockets = {sock.fileno(): sock for sock in duty.sockets}
         self._wakeup = wakeup
         self._conn: socket.socket | None = None
-        self._starved = False
+        self._is_short = False
         self._leaving = False
         self._forked = options.concurrency is Concurrency.FORK
         self._last = (
@@ -150,24 +148,23 @@ class Slot:
         except OSError as error:
             self._on_accept_failed(error)
             return
-        self._starved = False
+        self._is_short = False
         with conn:
-            if self._admit(peer):
+            if self._admit(host_of(peer)):
                 self._serve(conn)
 
     def _on_accept_failed(self, error: OSError) -> None:
-        if error.errno in _ABORTED:
+        if error.errno in ITS_OWN:
             return
-        if error.errno not in _STARVED:
+        if error.errno not in SHORT:
             raise error
-        self._row[_STARVED_COUNT] += 1
-        if not self._starved:
-            _log.error("cannot accept: %s", error.strerror)
-        self._starved = True
-        time.sleep(_STARVED_PAUSE_S)
+        self._row[Column.ACCEPT_FAILURES] += 1
+        if not self._is_short:
+            _log.warning("cannot accept: %s; connections wait", error.strerror)
+        self._is_short = True
+        time.sleep(_PAUSE_S)
 
-    def _admit(self, peer: tuple[str, int] | str | bytes) -> bool:
-        host = peer[0] if isinstance(peer, tuple) else ""
+    def _admit(self, host: str) -> bool:
         if not self._limits.permits(host):
             self._row[Column.DENIED] += 1
             return False

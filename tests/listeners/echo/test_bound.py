@@ -1,0 +1,274 @@
+"""What happens at the bounds: of descriptors, of processes, of the pool, of time."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import resource
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from netd.listeners.base import Kind, Service
+from netd.listeners.echo import KIND, pool
+from netd.runtime.loop import Loop
+from tests.conftest import StartDaemon, StartWorker
+from tests.support import WorkerUnderTest, read_all, read_exactly, wait_until
+
+TCP = "tcp://127.0.0.1:0"
+NOBODY = 65534
+
+both = pytest.mark.parametrize("concurrency", ["fork", "thread"])
+
+
+def beginning_with(prepare: Callable[[], object]) -> Kind:
+    """The echo kind, whose worker does something before all else."""
+
+    def service(loop: Loop) -> Service:
+        prepare()
+        return KIND.service(loop)
+
+    return dataclasses.replace(KIND, service=service)
+
+
+def slots(worker: WorkerUnderTest) -> list[int]:
+    """The processes or threads that the worker started."""
+    task = Path(f"/proc/{worker.process.pid}/task")
+    children = (task / str(worker.process.pid) / "children").read_text().split()
+    threads = [int(each.name) for each in task.iterdir()]
+    return [int(pid) for pid in children] + [tid for tid in threads if tid != worker.process.pid]
+
+
+def echoes(client: socket.socket) -> bool:
+    client.sendall(b"?")
+    return read_exactly(client, 1) == b"?"
+
+
+def crashes(worker: WorkerUnderTest) -> int:
+    """How many slots ended otherwise than told, by the end of it all."""
+    worker.drain()
+    assert worker.await_exit().status == 0
+    return worker.counters["crashed"]
+
+
+def limit_descriptors(pids: list[int], most: int) -> None:
+    for pid in pids:
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
+
+
+@both
+def test_without_descriptors_connections_wait(start_worker: StartWorker, concurrency: str) -> None:
+    worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
+    [slot] = slots(worker)
+    starved = [slot if concurrency == "fork" else worker.process.pid]
+    limit_descriptors(starved, 3)
+    with worker.connect() as client:
+        client.sendall(b"?")
+        worker.await_counters(lambda counters: counters["accept_failures"] > 0)
+        before = worker.counters["accept_failures"]
+        worker.await_counters(lambda counters: counters["accept_failures"] > before)
+        assert worker.counters["accept_failures"] - before < 1000, "it does not rest"
+        limit_descriptors(starved, 64)
+        assert read_exactly(client, 1) == b"?"
+    assert crashes(worker) == 0
+
+
+@both
+def test_without_descriptors_a_full_pool_refuses_nobody_but_goes_on(
+    start_worker: StartWorker, concurrency: str
+) -> None:
+    options = {"concurrency": concurrency, "spare": 1, "max_connections": 1}
+    worker = start_worker(KIND, options, [TCP])
+    with worker.connect() as served:
+        assert echoes(served)
+        limit_descriptors([worker.process.pid], 3)
+        with worker.connect() as waiting:
+            worker.await_counters(lambda counters: counters["accept_failures"] > 0)
+            before = worker.counters["accept_failures"]
+            worker.await_counters(lambda counters: counters["accept_failures"] > before)
+            assert worker.counters["accept_failures"] - before < 1000, "it does not rest"
+            assert echoes(served)
+            limit_descriptors([worker.process.pid], 64)
+            assert read_all(waiting) == b""
+
+
+@both
+def test_without_descriptors_large_pieces_are_copied(
+    start_worker: StartWorker, concurrency: str
+) -> None:
+    worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
+    [slot] = slots(worker)
+    with worker.connect() as client:
+        assert echoes(client)
+        limit_descriptors([slot if concurrency == "fork" else worker.process.pid], 3)
+        assert comes_back(client, os.urandom(3_000_000))
+
+
+@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
+@pytest.mark.parametrize("allowed", [0, 1], ids=["into the pipe", "out of the pipe"])
+def test_where_splicing_is_refused_bytes_are_copied(
+    start_worker: StartWorker, refusal: int, allowed: int
+) -> None:
+    def refuse() -> None:
+        real, calls = os.splice, iter(range(allowed))
+
+        def splice(source: int, target: int, count: int) -> int:
+            if next(calls, None) is None:
+                raise OSError(refusal, os.strerror(refusal))
+            return real(source, target, count)
+
+        os.splice = splice  # type: ignore[assignment]  # the system call's own refusal
+
+    worker = start_worker(beginning_with(refuse), {"spare": 1}, [TCP])
+    for _ in range(2):
+        with worker.connect() as client:
+            assert comes_back(client, os.urandom(3_000_000))
+    assert crashes(worker) == 0
+
+
+def comes_back(client: socket.socket, data: bytes) -> bool:
+    """Whether all of it does, sent while it is read back."""
+    sender = threading.Thread(target=client.sendall, args=(data,))
+    sender.start()
+    answer = read_exactly(client, len(data))
+    sender.join()
+    return answer == data
+
+
+def limit_processes_by_signal() -> None:
+    """SIGUSR1 takes from the worker the right to start any process or thread, or gives it back."""
+    if os.getuid() == 0:  # root always may
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+
+    def change(_number: int, _frame: FrameType | None) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0 if soft == hard else hard, hard))
+
+    _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    signal.signal(signal.SIGUSR1, change)
+
+
+def may_start(worker: WorkerUnderTest) -> bool:
+    limits = Path(f"/proc/{worker.process.pid}/limits").read_text()
+    [processes] = [line for line in limits.splitlines() if line.startswith("Max processes")]
+    return processes.split()[2] != "0"
+
+
+@both
+def test_without_processes_connections_wait(start_worker: StartWorker, concurrency: str) -> None:
+    worker = start_worker(
+        beginning_with(limit_processes_by_signal), {"concurrency": concurrency, "spare": 1}, [TCP]
+    )
+    worker.process.kill(signal.SIGUSR1)
+    wait_until(lambda: not may_start(worker), "the limit")
+    with worker.connect() as first, worker.connect() as second:
+        assert echoes(first)
+        second.sendall(b"?")
+        worker.await_counters(lambda counters: counters["failed_starts"] > 0)
+        before = worker.counters["failed_starts"]
+        worker.await_counters(lambda counters: counters["failed_starts"] > before)
+        assert worker.counters["failed_starts"] - before < 100, "it does not rest"
+        assert echoes(first)
+        worker.process.kill(signal.SIGUSR1)
+        assert read_exactly(second, 1) == b"?"
+
+
+def tick_fast() -> None:
+    pool.TICK_S = 0.02  # in the worker's process alone
+
+
+@both
+def test_the_pool_shrinks_when_nobody_needs_it(start_worker: StartWorker, concurrency: str) -> None:
+    worker = start_worker(
+        beginning_with(tick_fast), {"concurrency": concurrency, "spare": 2}, [TCP]
+    )
+    clients = [worker.connect() for _ in range(12)]
+    assert all(echoes(client) for client in clients)
+    assert len(slots(worker)) >= 12
+    for client in clients:
+        client.close()
+    wait_until(lambda: len(slots(worker)) == 2, "the pool to shrink")
+    with worker.connect() as client:
+        assert echoes(client)
+    assert crashes(worker) == 0
+
+
+def test_a_process_ends_after_its_connections(start_worker: StartWorker) -> None:
+    options = {"spare": 1, "connections_per_slot": 2, "tag": True}
+    worker = start_worker(KIND, options, [TCP])
+    served: Counter[bytes] = Counter()
+    for _ in range(6):
+        with worker.connect() as client:
+            client.sendall(b"x")
+            client.shutdown(socket.SHUT_WR)
+            served[read_all(client)] += 1
+    assert max(served.values()) <= 2
+    assert crashes(worker) == 0
+
+
+@both
+def test_a_flood_without_end_is_cut_at_the_deadline(
+    start_worker: StartWorker, concurrency: str
+) -> None:
+    worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
+    with worker.connect() as client:
+        flood = threading.Thread(target=echo_until_cut, args=(client,))
+        flood.start()
+        worker.drain(0.2, stopping=True)
+        assert worker.await_exit().status == 0
+        flood.join()
+    assert worker.counters["bytes_out"] > 0
+
+
+def echo_until_cut(client: socket.socket) -> None:
+    piece = bytes(65536)
+    try:
+        while True:
+            client.sendall(piece)
+            if len(read_exactly(client, len(piece))) < len(piece):
+                return
+    except ConnectionError:
+        return
+
+
+@both
+def test_connections_without_end_are_refused_after_the_deadline(
+    start_worker: StartWorker, concurrency: str
+) -> None:
+    worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
+    stop = threading.Event()
+    crowd = [threading.Thread(target=connect_until, args=(worker, stop)) for _ in range(3)]
+    for each in crowd:
+        each.start()
+    worker.drain(0.2, stopping=True)
+    assert worker.await_exit().status == 0
+    stop.set()
+    for each in crowd:
+        each.join()
+
+
+def connect_until(worker: WorkerUnderTest, stop: threading.Event) -> None:
+    while not stop.is_set():
+        with socket.socket() as client:
+            client.settimeout(0.1)  # ours stays open, so the backlog takes them until it is full
+            client.connect_ex(worker.sockets[0][1].getsockname())
+
+
+def test_the_daemon_may_have_all_the_descriptors_it_is_granted(start_daemon: StartDaemon) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
+    try:
+        daemon = start_daemon('[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n')
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    [worker] = daemon.pids("echo")
+    assert resource.prlimit(worker, resource.RLIMIT_NOFILE) == (hard, hard)
