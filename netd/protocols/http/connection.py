@@ -54,7 +54,7 @@ class Connection:
     @property
     def is_between_requests(self) -> bool:
         """True while nothing of a next request has come."""
-        return self._phase is Phase.HEAD and not self._buffer
+        return self._phase is Phase.HEAD and not (self._buffer or self._line_judged)
 
     @property
     def unread_bytes(self) -> int:
@@ -134,7 +134,8 @@ class Connection:
         if line_end >= 0:
             parse_request_line(bytes(self._buffer[:line_end]), self._limits)
         elif len(self._buffer) > self._limits.request_line:
-            raise RemoteProtocolError("request line too long", 414)
+            has_method = b" " in self._buffer[: self._limits.request_line]
+            raise RemoteProtocolError("request line too long", 414 if has_method else 400)
         if len(self._buffer) > self._limits.head:
             raise RemoteProtocolError(f"head longer than {self._limits.head} bytes", 431)
 

@@ -58,7 +58,8 @@ def parse_head(head: bytes, limits: Limits) -> Request:
 def parse_request_line(line: bytes, limits: Limits) -> tuple[str, bytes, int]:
     """Method, target and minor version; RemoteProtocolError says what is wrong (400, 414, 505)."""
     if len(line) > limits.request_line:
-        raise RemoteProtocolError(f"request line longer than {limits.request_line} bytes", 414)
+        status = 414 if b" " in line[: limits.request_line] else 400  # a method, so far
+        raise RemoteProtocolError(f"request line longer than {limits.request_line} bytes", status)
     match = grammar.REQUEST_LINE.fullmatch(line)
     if match is None:
         raise RemoteProtocolError("malformed request line", 400)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,30 +12,10 @@ from netd.errors import LocalProtocolError, RemoteProtocolError
 from netd.protocols.http.connection import Connection, Phase
 from netd.protocols.http.event import Data, End, Event, Request
 from netd.protocols.http.head import Limits
+from tests.http_cases import PARSED, load
 from tests.support import feed
 
-CASES = Path(__file__).parents[2] / "cases" / "http"
 NEXT = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
-_ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-f]{2})")
-_PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
-
-
-def raw(text: str) -> bytes:
-    """The bytes a case's request is written for."""
-    text = _ESCAPE.sub(lambda m: _PLAIN.get(m[1]) or chr(int(m[1][1:], 16)), text)
-    text = re.sub(r"\{(\d+)\*([^}]*)\}", lambda m: int(m[1]) * m[2], text)
-    return text.encode("latin-1")
-
-
-def load() -> list[tuple[str, bytes, str]]:
-    """Outcome, request and subject of every case."""
-    found = []
-    for path in sorted(CASES.glob("*.txt")):
-        for line in path.read_text(encoding="ascii").splitlines():
-            outcome, rest = line[:3].strip(), line[5:]
-            request, _, subject = rest.rpartition(" -- ")
-            found.append((outcome, raw(request), f"{path.stem}: {subject}"))
-    return found
 
 
 def read(pieces: Sequence[bytes]) -> list[Event | int]:
@@ -63,7 +41,7 @@ def joined(events: list[Event | int]) -> list[object]:
 
 @pytest.mark.parametrize(
     ("outcome", "request_bytes"),
-    [pytest.param(outcome, request, id=subject) for outcome, request, subject in load()],
+    [pytest.param(outcome, request, id=subject) for outcome, request, subject in load(*PARSED)],
 )
 def test_case(outcome: str, request_bytes: bytes) -> None:
     for events in feed(read, request_bytes, NEXT if outcome == "ok" else b""):
