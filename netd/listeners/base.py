@@ -25,6 +25,8 @@ from netd.protocols.link import (
     Inquire,
     Message,
     Ready,
+    Reload,
+    Reloaded,
     Status,
     format_message,
     parse_message,
@@ -84,6 +86,17 @@ class StatusReader(Protocol):
         """What `netd status --json` prints."""
 
 
+@runtime_checkable
+class Reloader(Protocol):
+    """A service whose clients may have the daemon's configuration read again."""
+
+    reload: Callable[[], None]
+    """Asks the supervisor; the worker sets it, and calls `on_reloaded` with each outcome."""
+
+    def on_reloaded(self, detail: str, *, ok: bool) -> None:
+        """What changed, or the errors, one a line."""
+
+
 def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
     """The check of a kind that has nothing to check beyond its model."""
     return ()
@@ -127,6 +140,8 @@ class _Worker:
         self._service = kind.service(loop)
         if isinstance(self._service, StatusReader):
             self._service.inquire = lambda: self._send(Inquire())
+        if isinstance(self._service, Reloader):
+            self._service.reload = lambda: self._send(Reload())
 
     def run(self) -> None:
         SignalWatch(self._loop, {signal.SIGTERM: self._retire})
@@ -164,6 +179,8 @@ class _Worker:
                 self._service.drain(message.within_s, stopping=message.stopping)
             case Status(body) if isinstance(self._service, StatusReader):
                 self._service.on_status(body)
+            case Reloaded(ok, detail) if isinstance(self._service, Reloader):
+                self._service.on_reloaded(detail, ok=ok)
             case _:
                 raise AssertionError(f"not for a worker: {message}")
 

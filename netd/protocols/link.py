@@ -1,7 +1,8 @@
 """What the supervisor and a worker say to each other: one JSON object a line.
 
-Down: Configure, Drain, Status. Up: Ready, Heartbeat, Failed, Inquire. Descriptors travel beside
-the lines; a Configure says how many belong to it and which address each one stands on.
+Down: Configure, Drain, Status, Reloaded. Up: Ready, Heartbeat, Failed, Inquire, Reload.
+Descriptors travel beside the lines; a Configure says how many belong to it and which address
+each one stands on.
 """
 
 from __future__ import annotations
@@ -65,7 +66,20 @@ class Status:
     body: dict[str, Any]
 
 
-Message = Configure | Drain | Ready | Heartbeat | Failed | Inquire | Status
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The worker asks for the configuration to be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The answer to Reload, once for each, in their order."""
+
+    ok: bool
+    detail: str  # what changed, or the errors, one a line
+
+
+Message = Configure | Drain | Ready | Heartbeat | Failed | Inquire | Status | Reload | Reloaded
 _TYPES = {cls.__name__.lower(): cls for cls in get_args(Message)}
 
 

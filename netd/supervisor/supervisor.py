@@ -104,6 +104,14 @@ class Supervisor:
         """A worker shows the daemon's state to its clients."""
         worker.inform(self._status())
 
+    def on_reload_asked(self, worker: Worker) -> None:
+        """A worker's client, who may ask it, wants the file read again."""
+        self._reload(
+            lambda reply: worker.inform_of_reload(
+                ok=not reply.error, detail=reply.error or str(reply.body["detail"])
+            )
+        )
+
     def _watch_signals(self) -> None:
         SignalWatch(
             self._loop,

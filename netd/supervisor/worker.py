@@ -26,6 +26,8 @@ from netd.protocols.link import (
     Heartbeat,
     Inquire,
     Ready,
+    Reload,
+    Reloaded,
     Status,
     format_message,
     parse_message,
@@ -63,6 +65,9 @@ class Watcher(Protocol):
 
     def on_inquiry(self, worker: Worker) -> None:
         """It wants to be told how the whole daemon is."""
+
+    def on_reload_asked(self, worker: Worker) -> None:
+        """It wants the configuration read again, and to be told the outcome."""
 
 
 class Worker:
@@ -126,6 +131,11 @@ class Worker:
         """Tell it how the whole daemon is."""
         if self._channel is not None:
             self._send(format_message(Status(status)))
+
+    def inform_of_reload(self, *, ok: bool, detail: str) -> None:
+        """Tell it what became of the reload it asked for."""
+        if self._channel is not None:
+            self._send(format_message(Reloaded(ok, detail)))
 
     def kill(self) -> None:
         """End the process this instant."""
@@ -222,6 +232,8 @@ class Worker:
                 self._fail(reason)
             case Inquire():
                 self._watcher.on_inquiry(self)
+            case Reload():
+                self._watcher.on_reload_asked(self)
 
     def _fail(self, reason: str) -> None:
         self._asked = False

@@ -11,6 +11,8 @@ from netd.protocols.link import (
     Inquire,
     Message,
     Ready,
+    Reload,
+    Reloaded,
     Status,
     format_message,
     parse_message,
@@ -26,6 +28,8 @@ from netd.protocols.link import (
         Heartbeat({"accepted": 3}),
         Failed("no\nroom"),
         Inquire(),
+        Reload(),
+        Reloaded(ok=False, detail="netd.toml:1: no"),
         Status({"listeners": []}),
     ],
 )

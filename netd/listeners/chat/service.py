@@ -7,8 +7,8 @@ import logging
 import socket
 import ssl
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from netd.config.address import Address
@@ -25,7 +25,16 @@ from netd.listeners.chat.setting import settings_of
 from netd.listeners.chat.store import Store
 from netd.listeners.verifier import Verifier
 from netd.protocols.lines import Line
-from netd.protocols.room.effect import Broadcast, Close, Effect, Preserve, Record, Send, Verify
+from netd.protocols.room.effect import (
+    Broadcast,
+    Close,
+    Effect,
+    Preserve,
+    Record,
+    Rehash,
+    Send,
+    Verify,
+)
 from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.room import Room
 from netd.protocols.room.snapshot import (
@@ -49,6 +58,8 @@ class ChatService:
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         self.options: ChatOptions
+        self.reload: Callable[[], None] = lambda: None
+        self._rehashing: deque[Member] = deque()
         self._room: Room | None = None
         self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
         self._admission: Admission | None = None
@@ -161,14 +172,30 @@ class ChatService:
                 self._verifier.verify(
                     password, stored, lambda right: self._on_verified(member, right=right)
                 )
-            case Record(channel, message):
-                if self._store is not None:
-                    self._store.add_line(channel.folded, format_line(message))
-            case Preserve(channel):
-                if self._store is not None:
-                    self._store.set_state(channel.folded, format_state(channel))
-            case _:
-                _log.info("chat: an operator asked for a rehash")
+            case Record() | Preserve():
+                self._keep(effect)
+            case Rehash(member):
+                _log.info("chat: operator %s asked for a reload", member.oper)
+                self._rehashing.append(member)
+                self.reload()
+
+    def _keep(self, effect: Record | Preserve) -> None:
+        if self._store is None:
+            return
+        if isinstance(effect, Record):
+            self._store.add_line(effect.channel.folded, format_line(effect.message))
+        else:
+            self._store.set_state(effect.channel.folded, format_state(effect.channel))
+
+    def on_reloaded(self, detail: str, *, ok: bool) -> None:
+        """The outcome of the REHASH that was asked first."""
+        member = self._rehashing.popleft()
+        if member in self._clients:
+            outcome = "reloaded" if ok else "reload refused, nothing changed"
+            lines = detail.splitlines() or [""]
+            self.apply(
+                self.room.inform(member, [f"{outcome}: {lines[0]}", *lines[1:]], time.time())
+            )
 
     def _on_verified(self, member: Member, *, right: bool) -> None:
         self.apply(self.room.verified(member, time.time(), right=right))

@@ -50,7 +50,9 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Rehash:
-    """An operator wants files such as the accounts' read again."""
+    """An operator wants the configuration read again, and told what came of it (`Room.inform`)."""
+
+    member: Member
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ since the epoch; what a command does is written in `command/`.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from netd.errors import RemoteProtocolError
 from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
@@ -91,6 +92,13 @@ class Room:
         """A client's connection is gone, or about to be."""
         exchange = Exchange(self, member, now)
         presence.depart(exchange, member, reason)
+        return exchange.effects
+
+    def inform(self, member: Member, lines: Iterable[str], now: float) -> list[Effect]:
+        """Tell a member something of the server's own."""
+        exchange = Exchange(self, member, now)
+        for line in lines:
+            exchange.tell("NOTICE", member.shown_nick, line)
         return exchange.effects
 
     def shut_down(self, reason: str, now: float) -> list[Effect]:

@@ -58,9 +58,9 @@ def wallops(exchange: Exchange, params: Sequence[str]) -> None:
 
 
 def rehash(exchange: Exchange, _params: Sequence[str]) -> None:
-    """Read the files beside the configuration again."""
-    exchange.reply(Numeric.REHASHING, exchange.room.settings.server_name)
-    exchange.effects.append(Rehash())
+    """Read the configuration again; the outcome comes as a notice."""
+    exchange.reply(Numeric.REHASHING, "netd.toml")
+    exchange.effects.append(Rehash(exchange.member))
 
 
 COMMANDS = {
