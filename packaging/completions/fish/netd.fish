@@ -1,0 +1,43 @@
+# Completes netd(8) in fish.
+
+# The listeners a configuration declares; a name has letters, digits, - and _ only.
+function __netd_listeners
+    set -l words (commandline -opc)
+    set -l file (string replace -rf -- '^--config=(.*)' '$1' $words)[-1]
+    if set -l at (contains -i -- --config $words)
+        set file $words[(math $at + 1)]
+    end
+    set file (string replace -r -- '^~/' "$HOME/" "$file")
+    if test -z "$file"
+        set file /etc/netd.toml
+        if not test -e $file
+            set -l base "$XDG_CONFIG_HOME"
+            test -n "$base"; or set base $HOME/.config
+            set file $base/netd/netd.toml
+        end
+    end
+    test -f "$file"; or return
+    sed -n 's/^[[:blank:]]*\[listeners\."\{0,1\}\([A-Za-z0-9_-]*\)"\{0,1\}\].*/\1/p' -- $file 2>/dev/null
+end
+
+set -l commands run check reload status probe config passwd
+set -l first "not __fish_seen_subcommand_from $commands"
+set -l reads_file '__fish_seen_subcommand_from run check reload status probe config'
+
+complete -c netd -f
+complete -c netd -s h -l help -d 'Show help'
+complete -c netd -n $first -l version -d 'Show the version'
+complete -c netd -n $reads_file -l config -rF -d 'The configuration'
+complete -c netd -n $first -a run -d 'Serve until told to stop'
+complete -c netd -n $first -a check -d 'Find every fault of the configuration'
+complete -c netd -n $first -a reload -d 'Apply the changed configuration'
+complete -c netd -n $first -a status -d 'Show listeners and workers'
+complete -c netd -n $first -a probe -d 'Speak to each listener as a client'
+complete -c netd -n $first -a config -d 'Print a configuration or its schema'
+complete -c netd -n $first -a passwd -d 'Print the hash of a password'
+complete -c netd -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON'
+complete -c netd -n '__fish_seen_subcommand_from status' -l watch -d 'Show it each second'
+complete -c netd -n '__fish_seen_subcommand_from probe' -a '(__netd_listeners)' -d Listener
+complete -c netd -n '__fish_seen_subcommand_from config' -a show -d 'What the file comes to'
+complete -c netd -n '__fish_seen_subcommand_from config' -a default -d 'Every key, explained'
+complete -c netd -n '__fish_seen_subcommand_from config' -a schema -d 'JSON Schema'
