@@ -46,6 +46,7 @@ _LISTENER_HEADINGS: Final = (
     "Addresses",
 )
 _WORKER_HEADINGS: Final = ("Worker", "Of", "State", "Uptime", "Restarts", "Last error")
+_NUMBERS: Final = frozenset({"Now", "Total", "Refused", "In", "Out", "Uptime", "Restarts"})
 # What tells best how busy a kind is; the first that a listener counts.
 _ACTIVITIES: Final = {"requests": "requests", "lines": "lines", "accepted": "connections"}
 
@@ -116,13 +117,18 @@ def _main(status: dict[str, Any]) -> Iterator[str]:
 
 
 def _table(label: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
-    heads = "".join(f'<th scope="col">{heading}' for heading in headings)
+    heads = "".join(map(_heading, headings))
     yield f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
     yield f"<table><thead><tr>{heads}</thead><tbody>"
     for row in rows:
         cells = zip(headings, row, strict=True)
         yield "<tr>" + "".join(cell.replace("<td", f'<td data-label="{h}"', 1) for h, cell in cells)
     yield "</tbody></table></div>"
+
+
+def _heading(text: str) -> str:
+    kind = ' class="number"' if text in _NUMBERS else ""
+    return f'<th scope="col"{kind}>{text}'
 
 
 def _listener_row(listener: dict[str, Any]) -> list[str]:
@@ -146,10 +152,11 @@ def _activity(key: str, counters: dict[str, int]) -> str:
     """A line and a figure that the script fills."""
     name = next((each for each in _ACTIVITIES if each in counters), "accepted")
     return (
-        f'<td class="number"><span data-cell="{key}rate" data-total="{counters.get(name, 0)}">'
-        f"</span> {_ACTIVITIES[name]}"
+        '<td><span class="activity">'
         '<svg viewBox="0 0 60 22" preserveAspectRatio="none" aria-hidden="true">'
         f'<polyline data-of="{key}rate"/></svg>'
+        f'<span data-cell="{key}rate" data-total="{counters.get(name, 0)}"></span>'
+        f"{_ACTIVITIES[name]}</span>"
     )
 
 

@@ -1,0 +1,97 @@
+"""A real Chromium without a screen, driven over the WebDriver protocol by chromedriver."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from tests.support import PATIENCE_S
+
+_ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--hide-scrollbars",
+]
+_KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Space": " "}
+
+
+class Browser:
+    """One window."""
+
+    def __init__(self, session: str) -> None:
+        self._session = session
+
+    def visit(self, url: str) -> None:
+        """Go there and wait until it is loaded."""
+        self._post("url", {"url": url})
+
+    def run(self, script: str) -> Any:
+        """What a function's body in JavaScript returns."""
+        return self._post("execute/sync", {"script": script, "args": []})
+
+    def press(self, *names: str) -> None:
+        """Press and release keys."""
+        keys = [_KEYS[name] for name in names]
+        actions = [{"type": each, "value": key} for key in keys for each in ("keyDown", "keyUp")]
+        self._post("actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size."""
+        self._post("window/rect", {"width": width, "height": height})
+
+    def prefer(self, scheme: str) -> None:
+        """Say that the person likes it `light` or `dark`."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
+        self._post("goog/cdp/execute", command)
+
+    def save(self, path: Path) -> None:
+        """Write a picture of what is seen."""
+        with urlopen(f"{self._session}/screenshot", None, PATIENCE_S) as answer:
+            path.write_bytes(base64.b64decode(json.load(answer)["value"]))
+
+    def _post(self, what: str, body: dict[str, Any]) -> Any:
+        return post(f"{self._session}/{what}", body)
+
+
+def post(url: str, body: dict[str, Any]) -> Any:
+    """A command's value."""
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urlopen(request, None, PATIENCE_S) as answer:
+        return json.load(answer)["value"]
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the two programs, and end them."""
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
+        subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True) as driver,
+    ):
+        try:
+            yield from _session(driver, directory)
+        finally:
+            driver.terminate()
+
+
+def _session(driver: subprocess.Popen[str], directory: str) -> Iterator[Browser]:
+    assert driver.stdout is not None
+    found = (re.search(r"successfully on port (\d+)", line) for line in driver.stdout)
+    port = next(match[1] for match in found if match)
+    options = {"args": [*_ARGUMENTS, f"--user-data-dir={directory}"]}
+    capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
+    base = f"http://127.0.0.1:{port}/session"
+    session = f"{base}/{post(base, {'capabilities': capabilities})['sessionId']}"
+    try:
+        yield Browser(session)
+    finally:
+        with urlopen(Request(session, method="DELETE"), None, PATIENCE_S):
+            pass

@@ -1,0 +1,137 @@
+"""The pages as a person has them, in a real Chromium; left out where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.listeners.http.browser import Browser, chromium
+from tests.listeners.http.http_client import write
+from tests.support import Daemon, wait_until
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs Chromium"
+)
+
+CONFIG = """
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+access_log = "{directory}/log"
+routes = [
+  {{path = "/status", status = true}},
+  {{path = "/", directory = "{directory}/www", listing = true}},
+]
+[listeners.echo]
+kind = "echo"
+address = "tcp://127.0.0.1:0"
+"""
+SECONDS, RATE = 300, 16000
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    directory = tmp_path_factory.mktemp("daemon")
+    write(directory / "www" / "docs" / "read me.txt", "read")
+    write(directory / "www" / "player.html", '<audio src="sound.wav" preload="metadata"></audio>')
+    with wave.open(str(directory / "www" / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, RATE, 0, "NONE", ""))
+        sound.writeframes(bytes(2 * RATE * SECONDS))
+    started = Daemon(directory, CONFIG.format(directory=directory))
+    started.await_ready()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def site(daemon: Daemon) -> str:
+    return f"http://127.0.0.1:{daemon.address('web').port}"
+
+
+def text(browser: Browser, cell: str) -> str:
+    return str(browser.run(f"return document.querySelector('[data-cell=\"{cell}\"]').textContent"))
+
+
+def test_the_status_page_keeps_itself_up_to_date(
+    browser: Browser, site: str, daemon: Daemon
+) -> None:
+    browser.visit(f"{site}/status")
+    assert text(browser, "state") == "serving"
+    with daemon.connect("echo"):
+        wait_until(lambda: text(browser, "echo/now") == "1", "the connection to be shown")
+    wait_until(lambda: text(browser, "echo/now") == "0", "its end to be shown")
+    wait_until(lambda: text(browser, "web/rate").endswith("/s"), "a rate")
+    points = "return document.querySelector('polyline').getAttribute('points').split(' ').length"
+    wait_until(lambda: browser.run(points) > 1, "a line")
+    assert browser.run("return document.getElementById('note').textContent") == ""
+
+
+def test_the_status_page_can_be_paused_by_the_keyboard(browser: Browser, site: str) -> None:
+    browser.visit(f"{site}/status")
+    browser.press("Tab", "Enter")
+    pressed = "return document.querySelector('button').getAttribute('aria-pressed')"
+    assert browser.run(pressed) == "true"
+    browser.press("Space")
+    assert browser.run(pressed) == "false"
+    browser.press("Tab")
+    assert browser.run("return document.activeElement.getAttribute('aria-label')") == "Listeners"
+
+
+def test_the_status_page_says_when_it_is_not_up_to_date(
+    browser: Browser, site: str, daemon: Daemon
+) -> None:
+    browser.visit(f"{site}/status")
+    daemon.write(CONFIG.format(directory=daemon.directory).replace("status = true", 'text = ""'))
+    assert not daemon.reload().error
+    note = "return document.getElementById('note').textContent"
+    wait_until(lambda: browser.run(note).startswith("not up to date"), "a note")
+    daemon.write(CONFIG.format(directory=daemon.directory))
+    assert not daemon.reload().error
+    wait_until(lambda: browser.run(note) == "", "the note to go")
+
+
+@pytest.mark.parametrize("page", ["/status", "/"])
+def test_a_page_fits_a_narrow_screen_and_a_dark_one(
+    browser: Browser, site: str, page: str, tmp_path: Path
+) -> None:
+    background = "return getComputedStyle(document.documentElement).colorScheme"
+    for width in (1200, 500):
+        browser.resize(width, 900)
+        for scheme in ("light", "dark"):
+            browser.prefer(scheme)
+            browser.visit(site + page)
+            assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+            assert browser.run(background) in ("light dark", "normal")
+            assert browser.run(f"return matchMedia('(prefers-color-scheme: {scheme})').matches")
+            browser.save(tmp_path / f"{width}-{scheme}.png")
+
+
+def test_a_listing_is_walked_by_the_keyboard(browser: Browser, site: str) -> None:
+    browser.visit(f"{site}/")
+    browser.press("Tab", "Enter")
+    wait_until(lambda: browser.run("return location.pathname") == "/docs/", "the directory")
+    browser.press("Tab", "Tab", "Enter")
+    wait_until(lambda: browser.run("return location.pathname") == "/docs/read%20me.txt", "the file")
+    assert browser.run("return document.body.textContent") == "read"
+
+
+def test_a_player_seeks_by_ranges(browser: Browser, site: str, daemon: Daemon) -> None:
+    browser.visit(f"{site}/player.html")
+    player = "document.querySelector('audio')"
+    wait_until(lambda: browser.run(f"return {player}.duration") == SECONDS, "the duration")
+    browser.run(f"{player}.currentTime = {SECONDS - 2}")
+    wait_until(
+        lambda: browser.run(f"return !{player}.seeking && {player}.readyState >= 2"), "the place"
+    )
+    log = daemon.directory / "log"
+    wait_until(lambda: log.read_text().count('/sound.wav HTTP/1.1" 206') > 1, "a second range")
