@@ -70,8 +70,10 @@ class Answer:
         return sum(len(part) if isinstance(part, bytes) else part.count for part in self.content)
 
     def with_fields(self, fields: Fields) -> Answer:
-        """The same with more fields."""
-        return dataclasses.replace(self, fields=self.fields + fields) if fields else self
+        """The same with more fields, those of names it has already left out."""
+        named = {name for name, _ in self.fields}
+        more = tuple(field for field in fields if field[0] not in named)
+        return dataclasses.replace(self, fields=self.fields + more) if more else self
 
     def release(self) -> None:
         """Close what it holds open; for an answer whose content is not sent."""

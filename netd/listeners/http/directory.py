@@ -13,7 +13,7 @@ from netd.listeners.http.beneath import open_beneath
 from netd.listeners.http.listing import list_directory
 from netd.listeners.http.media import content_type
 from netd.listeners.http.options import RouteOptions
-from netd.listeners.http.representation import send_file
+from netd.listeners.http.representation import cache_control, send_file
 from netd.protocols.http.event import Request
 
 _ABSENT: Final = frozenset(
@@ -96,7 +96,8 @@ class Directory:
                 content = file.read(_MAX_PAGE_BYTES)
         except OSError:
             return answer  # the plain page says as much
-        fields = (("Content-Type", content_type(page)), *answer.fields[1:])
+        rest = (*answer.fields[1:], *cache_control(self._options, page))
+        fields = (("Content-Type", content_type(page)), *rest)
         return Answer(answer.status, fields, (content,))
 
 

@@ -53,7 +53,9 @@ class Redirect:
         self._target = options.redirect
 
     def answer(self, request: Request, path: str, _body: bytes) -> Answer:
-        where = self._target
+        if "{host}" in self._target and not request.host:
+            return error_answer(400)  # HTTP/1.0 need not say whom it asks
+        where = self._target.replace("{host}", request.host)
         if self._options.is_prefix:
             rest = path[len(self._options.path.rstrip("/")) :]
             where = where.rstrip("/") + quote(os.fsencode(rest))

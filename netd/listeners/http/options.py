@@ -55,7 +55,8 @@ class RouteOptions(Frozen):
     """Answer with the files below this directory."""
 
     redirect: Annotated[str, Field(pattern=_LINE)] | None = None
-    """Send the client to this URL; with `match = "prefix"` the rest of the path is added."""
+    """Send the client to this URL, in which `{host}` is the host asked for; with
+    `match = "prefix"` the rest of the path is added: `https://{host}/` leads from http to https."""
 
     echo: Literal["body", "request"] | None = None
     """Answer with the `body` that was sent, or with the `request` as it was understood."""
@@ -98,6 +99,10 @@ class RouteOptions(Frozen):
 
     cache_control: Annotated[str, Field(pattern=_LINE)] = ""
     """The Cache-Control field of every answer of this route, errors too."""
+
+    cache_rules: dict[str, FieldValue] = Field(default_factory=dict)
+    """Cache-Control for some files of a directory, by the first pattern that fits the name, or the
+    path where it has a slash: `{ "*.html" = "no-cache", "/assets/*" = "max-age=31536000" }`."""
 
     headers: dict[FieldName, FieldValue] = Field(default_factory=dict)
     """Fields to add to every answer of this route; an empty value takes away a listener's."""

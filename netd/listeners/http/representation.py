@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 from netd.listeners.http.answer import (
@@ -55,7 +56,7 @@ def send_file(options: RouteOptions, root: str, below: str, fd: int, request: Re
     etag = _etag(file.found, "-gzip" if encodes else "")
     # A time means something from 2 s after the epoch on: images of containers say 0 or 1.
     modified = int(file.found.st_mtime) if file.found.st_mtime >= _MEANINGFUL_S else None
-    fields: Fields = (("ETag", etag),)
+    fields: Fields = (("ETag", etag), *cache_control(options, below))
     if modified is not None:
         fields += (("Last-Modified", format_date(modified)),)
     if file.varies:
@@ -75,6 +76,15 @@ def send_file(options: RouteOptions, root: str, below: str, fd: int, request: Re
     if wanted is not None and range_applies(request.fields, Validators(etag.encode(), modified)):
         return _send_ranges(file, wanted, fields)
     return _send_whole(file, fields)
+
+
+def cache_control(options: RouteOptions, below: str) -> Fields:
+    """The field of the first rule that fits a file, if any does."""
+    for pattern, value in options.cache_rules.items():
+        name = f"/{below}" if "/" in pattern else below.rpartition("/")[2]
+        if fnmatchcase(name, pattern):
+            return (("Cache-Control", value),)
+    return ()
 
 
 def _choose(options: RouteOptions, root: str, below: str, fd: int, request: Request) -> File:

@@ -154,3 +154,33 @@ def test_encoded_neighbours_and_gzip(start: Start, tmp_path: Path) -> None:
     assert gzip.decompress(packed.body) == b"plain " * 100
     assert packed.fields["ETag"] != ask(worker, "/zip/a.txt").fields["ETag"]
     assert ask(worker, "/zip/a.txt", "Accept-Encoding: gzip", "Range: bytes=0-4").body == b"plain"
+
+
+def test_cache_control_by_file(start: Start, tmp_path: Path) -> None:
+    for name in ("index.html", "404.html", "assets/a.js", "other.txt"):
+        write(tmp_path / name)
+    rules = {"*.html": "no-cache", "/assets/*": "max-age=9, immutable"}
+    worker = start(
+        {
+            **{"path": "/", "directory": str(tmp_path), "error_pages": {404: "404.html"}},
+            **{"cache_rules": rules, "cache_control": "max-age=1"},
+        },
+        {
+            "path": "/app",
+            "directory": str(tmp_path),
+            "fallback": "index.html",
+            "cache_rules": rules,
+        },
+    )
+
+    def told(target: str, *lines: str) -> tuple[int, str | None]:
+        answer = ask(worker, target, *lines)
+        return answer.status, answer.fields.get("Cache-Control")
+
+    assert told("/") == (200, "no-cache")
+    assert told("/none") == (404, "no-cache")
+    assert told("/assets/a.js") == (200, "max-age=9, immutable")
+    assert told("/assets/a.js", "If-None-Match: *") == (304, "max-age=9, immutable")
+    assert told("/other.txt") == (200, "max-age=1")
+    assert told("/app/some/view") == (200, "no-cache")
+    assert told("/app/other.txt") == (200, None)

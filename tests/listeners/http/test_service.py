@@ -96,6 +96,15 @@ def test_redirects(start: Start) -> None:
     assert (answer.status, answer.fields["Location"]) == (308, "/t/a%20b?c=d")
 
 
+def test_http_leads_to_https_of_the_same_host(start: Start) -> None:
+    worker = start({"path": "/", "match": "prefix", "redirect": "https://{host}/"})
+    with worker.connect() as sock:
+        sock.sendall(b"GET /a?b HTTP/1.1\r\nHost: Example.org:80\r\n\r\n")
+        assert Answer(sock).fields["Location"] == "https://example.org/a?b"
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert Answer(sock).status == 400
+
+
 def test_routes_are_chosen_by_host_and_longest_path(start: Start) -> None:
     worker = start(
         {"path": "/", "text": "any"},
