@@ -162,8 +162,11 @@ def test_cache_control_by_file(start: Start, tmp_path: Path) -> None:
     rules = {"*.html": "no-cache", "/assets/*": "max-age=9, immutable"}
     worker = start(
         {
-            **{"path": "/", "directory": str(tmp_path), "error_pages": {404: "404.html"}},
-            **{"cache_rules": rules, "cache_control": "max-age=1"},
+            "path": "/",
+            "directory": str(tmp_path),
+            "error_pages": {404: "404.html"},
+            "cache_rules": rules,
+            "cache_control": "max-age=1",
         },
         {
             "path": "/app",
