@@ -1,6 +1,7 @@
 """`python -m tests.bench echo`: measure netd beside its peers and print a Markdown table.
 
-`python -m tests.bench integrity` sends gibibytes through echo and compares checksums instead.
+`integrity` sends gibibytes through echo and compares checksums instead, `memory` tells what an
+idle daemon holds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from tests.bench import echo_integrity
+from tests.bench import echo_integrity, memory
 from tests.bench.harness import measure
 from tests.bench.report import markdown, write
 
@@ -17,7 +18,7 @@ from tests.bench.report import markdown, write
 def main() -> None:
     """Run what is named; figures are written under --output too."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("benchmark", choices=["echo", "chat", "http", "integrity"])
+    parser.add_argument("benchmark", choices=["echo", "chat", "http", "integrity", "memory"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="for each server and round")
     parser.add_argument("--only", default="", help="works whose name contains this")
@@ -26,6 +27,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.benchmark == "integrity":
         prove_integrity(int(arguments.gibibytes * 2**30))
+    elif arguments.benchmark == "memory":
+        print(memory.report())
     else:
         compare(arguments)
 

@@ -10,6 +10,7 @@ from tests.bench.harness import Result, machine
 
 _HEADER = "| {} | median | lowest to highest | x best peer |\n|---|--:|--:|--:|"
 _PNG_INCHES = (10, 2.2)
+_OURS, _PEERS, _LIMITS = "tab:blue", "tab:gray", "lightgray"
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -81,10 +82,21 @@ def _draw(results: Sequence[Result], path: Path) -> bool:
         return False
     width, height = _PNG_INCHES
     figure = Figure(figsize=(width, height * len(results)), layout="constrained")
+    figure.suptitle(machine(), fontsize="small")
     for axes, result in zip(figure.subplots(len(results), squeeze=False), results, strict=True):
         names = list(result.samples)[::-1]
-        bars = axes[0].barh(names, [result.median(name) for name in names])
-        axes[0].bar_label(bars, fmt="{:,.0f}")
+        medians = [result.median(name) for name in names]
+        colours = [_colour(result, name) for name in names]
+        bars = axes[0].barh(names, medians, color=colours)
+        axes[0].bar_label(bars, fmt="{:,.0f}", padding=3)
+        axes[0].margins(x=0.1)
         axes[0].set_title(f"{result.work.name}, {result.work.unit}")
     figure.savefig(path)
     return True
+
+
+def _colour(result: Result, name: str) -> str:
+    if name in {goal.ours for goal in result.work.goals}:
+        return _OURS
+    limits = {server.name for server in result.work.servers if server.is_limit}
+    return _LIMITS if name in limits else _PEERS

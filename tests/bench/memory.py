@@ -1,0 +1,83 @@
+"""Tells what an idle daemon with a listener of each kind holds in memory, process by process.
+
+Shared pages count in part for each process that shares them (proportional set size, proc(5)),
+so the sum is what the daemon takes.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import harness_process
+
+_ECHO = 'kind = "echo"\naddress = ["tcp://127.0.0.1:{port}", "udp://127.0.0.1:{port}"]'
+_OTHERS = """
+[listeners.lounge]
+kind = "chat"
+address = "tcp://127.0.0.1:{lounge}"
+
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:{web}"
+
+[[listeners.web.routes]]
+path = "/hello"
+text = "Hello from Epoll Server"
+"""
+_SETTLE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A process's share, in KiB."""
+
+    name: str
+    proportional: int
+    private: int  # written by this process, so shared with nobody
+
+
+def report() -> str:
+    """A Markdown table."""
+    held = measure()
+    echo = [each for each in held if each.name == "netd: bench"]
+    rows = [f"| {each.name} | {each.proportional:,} | {each.private:,} |" for each in held]
+    return "\n".join(
+        [
+            "| process | PSS, KiB | private, KiB |",
+            "|---|--:|--:|",
+            *rows,
+            f"\nThe echo listener, {len(echo)} processes: {_mebibytes(echo):.1f} MiB.",
+            f"The whole daemon: {_mebibytes(held):.1f} MiB.",
+        ]
+    )
+
+
+def measure() -> list[Memory]:
+    """Bring a daemon up and look at each of its processes."""
+    port, lounge, web = (harness_process.free_port() for _ in range(3))
+    listeners = (_ECHO + _OTHERS).format(port=port, lounge=lounge, web=web)
+    with harness_process.netd(listeners, port) as daemon:
+        time.sleep(_SETTLE_S)
+        return [_look(pid) for pid in _family(daemon)]
+
+
+def _family(daemon: subprocess.Popen[bytes]) -> Iterator[int]:
+    pids = [daemon.pid]
+    for pid in pids:
+        yield pid
+        pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def _look(pid: int) -> Memory:
+    sizes = dict(re.findall(r"(\w+): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text()))
+    name = Path(f"/proc/{pid}/comm").read_text().strip()
+    return Memory(name, int(sizes["Pss"]), int(sizes["Private_Dirty"]))
+
+
+def _mebibytes(held: list[Memory]) -> float:
+    return sum(each.proportional for each in held) / 1024
