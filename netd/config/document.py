@@ -81,6 +81,10 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
         schema["$defs"][kind.options.__name__]["properties"]["kind"] = {"const": name}
         required = schema["$defs"][kind.options.__name__].setdefault("required", [])
         required += [key for key in ("kind",) if key not in required]
+    for definition in schema["$defs"].values():
+        for entry in (definition, *definition.get("properties", {}).values()):
+            if "description" in entry:
+                entry["description"] = " ".join(entry["description"].split())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

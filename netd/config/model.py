@@ -63,7 +63,14 @@ Network = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "format": "ipnetwork"}),
 ]
-Networks = Annotated[tuple[Network, ...], BeforeValidator(one_or_many)]
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(one_or_many, json_schema_input_type=Network | tuple[Network, ...]),
+]
+Addresses = Annotated[
+    tuple[AddressField, ...],
+    BeforeValidator(one_or_many, json_schema_input_type=AddressField | tuple[AddressField, ...]),
+]
 
 
 class ListenerOptions(Frozen):
@@ -76,9 +83,7 @@ class ListenerOptions(Frozen):
     kind: str
     """The service: echo, chat or http."""
 
-    address: Annotated[tuple[AddressField, ...], BeforeValidator(one_or_many)] = Field(
-        min_length=1, max_length=64
-    )
+    address: Addresses = Field(min_length=1, max_length=64)
     """Where to listen: one address or a list of them."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 1

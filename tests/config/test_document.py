@@ -103,6 +103,9 @@ def test_the_schema_tells_the_kinds_apart() -> None:
         if "const" in definition.get("properties", {}).get("kind", {})
     }
     assert kinds == set(KINDS)
+    assert (
+        schema["$defs"]["TlsOptions"]["properties"]["certificate"]["description"].count("\n") == 0
+    )
 
 
 @pytest.mark.parametrize("name", KINDS)

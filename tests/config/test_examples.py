@@ -1,15 +1,47 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from netd.config.document import default_text, json_schema
 from netd.config.load import read_config
 from netd.listeners.kinds import KINDS
 
-ROOT = Path(__file__).parents[2] / "config"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted([*(ROOT / "config").rglob("*.toml"), *(ROOT / "packaging").glob("*.toml")])
+SCHEMA = jsonschema.Draft202012Validator(json_schema(KINDS))
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_a_configuration_without_fault(path: Path) -> None:
     assert read_config(str(path), KINDS).listeners
+    SCHEMA.validate(tomllib.loads(path.read_text()))
+
+
+def test_an_editor_accepts_the_default_text() -> None:
+    SCHEMA.check_schema(SCHEMA.schema)
+    SCHEMA.validate(tomllib.loads(default_text(KINDS)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "worker = 2",
+        'workers = "two"',
+        "workers = 65",
+        'address = "localhost:80"',
+        'kind = "htpp"',
+        'access_log_format = "xml"',
+        "allow = 10",
+        'tls = { certificat = "x" }',
+        "routes = [{ pth = '/' }]",
+    ],
+)
+def test_an_editor_finds_a_fault(line: str) -> None:
+    good = {"kind": "http", "address": "tcp://[::]:80"}
+    SCHEMA.validate({"listeners": {"web": good}})
+    faulty = {"listeners": {"web": {**good, **tomllib.loads(line)}}}
+    assert not SCHEMA.is_valid(faulty)

@@ -36,6 +36,11 @@ def _check_hash(stored: str) -> str:
 Hash = Annotated[str, AfterValidator(_check_hash)]
 
 
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(one_or_many, json_schema_input_type=str | tuple[str, ...])
+]
+
+
 class RouteOptions(Frozen):
     """One `[[listeners.NAME.routes]]`: where it applies, and exactly one thing to do there."""
 
@@ -76,7 +81,7 @@ class RouteOptions(Frozen):
     redirect_status: Literal[301, 302, 303, 307, 308] = 302
     """The status of a `redirect`."""
 
-    index: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ("index.html",)
+    index: Names = ("index.html",)
     """The files that stand for a directory, in the order they are looked for."""
 
     listing: bool = False
