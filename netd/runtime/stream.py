@@ -30,7 +30,6 @@ class Stream:
         "_dirty",
         "_fd",
         "_loop",
-        "_max_unsent_bytes",
         "_on_closed",
         "_on_data",
         "_on_end",
@@ -38,6 +37,7 @@ class Stream:
         "_unsent",
         "bytes_in",
         "bytes_out",
+        "max_unsent_bytes",
         "sock",
         "unsent_bytes",
     )
@@ -58,7 +58,7 @@ class Stream:
         self._fd = sock.fileno()
         self._loop = loop
         self._on_data, self._on_end, self._on_closed = on_data, on_end, on_closed
-        self._max_unsent_bytes = max_unsent_bytes
+        self.max_unsent_bytes = max_unsent_bytes
         self._unsent: list[bytes] = []
         self._reading = True
         self._dirty = False
@@ -131,7 +131,7 @@ class Stream:
             return
         if not self._unsent and self._closing is not None:
             self.close(self._closing)
-        elif self.unsent_bytes > self._max_unsent_bytes:
+        elif self.unsent_bytes > self.max_unsent_bytes:
             self.close("output queue exceeded")
         else:
             self._watch()

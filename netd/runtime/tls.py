@@ -74,6 +74,15 @@ class TlsStream:
         """Bytes sent, TLS's own included."""
         return self.stream.bytes_out
 
+    @property
+    def max_unsent_bytes(self) -> int:
+        """How many bytes may wait to be sent before the connection is cut."""
+        return self.stream.max_unsent_bytes
+
+    @max_unsent_bytes.setter
+    def max_unsent_bytes(self, value: int) -> None:
+        self.stream.max_unsent_bytes = value
+
     def write(self, data: bytes) -> None:
         """Queue bytes for the end of this turn."""
         if not self._is_ready:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
-from netd.errors import LocalProtocolError, Problem
+from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners import certificate
 from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.people import PeopleFile
 from netd.protocols.password import check_hash
 
 
@@ -21,6 +22,17 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
     if options.tls is not None:
         yield from certificate.problems(options.tls)
     yield from _hash_problems(options)
+    for key in ("opers_file", "accounts_file"):
+        yield from _file_problems(key, getattr(options, key))
+
+
+def _file_problems(key: str, path: str) -> Iterator[Problem]:
+    try:
+        PeopleFile(path)
+    except OSError as error:
+        yield Problem(key, f"{path}: {error.strerror}")
+    except ConfigError as error:
+        yield from (Problem(key, str(each)) for each in error.problems)
 
 
 def _hash_problems(options: ChatOptions) -> Iterator[Problem]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from netd.config.model import Frozen, ListenerOptions
+from netd.config.model import Frozen, ListenerOptions, Networks
 from netd.config.unit import Duration, Size
 from netd.listeners.certificate import TlsOptions
 
@@ -86,8 +87,23 @@ class ChatOptions(ListenerOptions):
     opers: tuple[OperOptions, ...] = ()
     """The server's operators."""
 
+    opers_file: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
+    """A file of more operators, a `NAME:HASH` a line; it is read again when it changes."""
+
     accounts: tuple[AccountOptions, ...] = ()
     """The accounts members may log in to."""
+
+    accounts_file: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
+    """A file of more accounts, a `NAME:HASH` a line; it is read again when it changes."""
+
+    connect_burst: Annotated[int, Field(ge=1)] = 30
+    """How many connections may come at once from one address, or from one IPv6 /64."""
+
+    connect_rate: Annotated[float, Field(ge=0)] = 0.5
+    """How many a second may come from it in the long run; 0 for no limit."""
+
+    connect_exempt: Networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
+    """Source networks that may come as often as they like."""
 
     ping_after: Annotated[Duration, Field(gt=0)] = 90.0
     """How long a member may be silent before it is asked whether it is still there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import ssl
@@ -14,13 +13,14 @@ from typing import Final
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
 from netd.errors import BindError, LocalProtocolError
-from netd.listeners.admission import Admission
 from netd.listeners.base import ListeningSocket
 from netd.listeners.certificate import Certificate
 from netd.listeners.chat.client import Client
+from netd.listeners.chat.entrance import Entrance, turn_away
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.peer import user_of
+from netd.listeners.chat.people import People
 from netd.listeners.chat.setting import settings_of
 from netd.listeners.chat.store import Store
 from netd.listeners.verifier import Verifier
@@ -62,7 +62,8 @@ class ChatService:
         self._rehashing: deque[Member] = deque()
         self._room: Room | None = None
         self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
-        self._admission: Admission | None = None
+        self._entrance: Entrance | None = None
+        self._people: People
         self._verifier = Verifier(loop)
         self._fanout = Fanout(loop)
         self._certificate: Certificate | None = None
@@ -81,18 +82,20 @@ class ChatService:
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, ChatOptions)
         certificate = Certificate(options.tls) if options.tls else None
+        people = People(options)
         self._use_poller(options.poller)
-        self._certificate = certificate
-        now = time.time()
-        if self._room is None:
-            self._room = Room(settings_of(options), now, f"{time.time_ns():x}-")
-            self._admission = Admission(options)
+        self._certificate, self._people = certificate, people
+        settings, now = settings_of(options, people), time.time()
+        if self._room is None or self._entrance is None:
+            self._room = Room(settings, now, f"{time.time_ns():x}-")
+            self._entrance = Entrance(options)
         else:
-            self._room.configure(settings_of(options), now)
-        assert self._admission is not None
-        self._admission.reconfigure(options)
+            self._room.configure(settings, now)
+            self._entrance.reconfigure(options)
         self._use_store(options, is_first=not hasattr(self, "options"))
         self.options = options
+        for client in self._clients.values():
+            client.stream.max_unsent_bytes = options.max_send_queue
         self._acceptor.replace(sockets)
         self._schedule_sweeps()
 
@@ -106,10 +109,10 @@ class ChatService:
         self._stop_if_empty()
 
     def counters(self) -> dict[str, int]:
-        assert self._admission is not None
+        assert self._entrance is not None
         streams = [client.stream for client in self._clients.values()]
         return {
-            **self._admission.counters(),
+            **self._entrance.counters(),
             "bytes_in": self._counts["bytes_in"] + sum(each.bytes_in for each in streams),
             "bytes_out": self._counts["bytes_out"] + sum(each.bytes_out for each in streams),
             "history_lost": self._store.lost if self._store else 0,
@@ -154,8 +157,8 @@ class ChatService:
     def on_closed(self, client: Client, why: str) -> None:
         """A client's connection is gone."""
         del self._clients[client.member]
-        assert self._admission is not None
-        self._admission.release(client.host)
+        assert self._entrance is not None
+        self._entrance.release(client.host)
         self._counts["bytes_in"] += client.stream.bytes_in
         self._counts["bytes_out"] += client.stream.bytes_out
         self._counts["send_queue_exceeded"] += client.closing_since is None and why == _SLOW
@@ -209,18 +212,18 @@ class ChatService:
             client.stream.finish(reason)
 
     def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
-        assert self._admission is not None
-        refusal = self._admission.admit(host)
-        if refusal is not None:
-            _turn_away(sock, _REFUSALS.get(refusal.value, "you may not connect"))
+        assert self._entrance is not None
+        refusal = self._entrance.refusal(host, self.loop.now)
+        if refusal:
+            turn_away(sock, refusal)
             return
         try:
             context = self._context_for(listening.address)
             client = Client(self, sock, host, user_of(sock), context)
         except PollerFullError:
-            self._admission.release(host)
+            self._entrance.release(host)
             self._counts["poller_full"] += 1
-            _turn_away(sock, "the server is full")
+            turn_away(sock, "the server is full")
             return
         self._clients[client.member] = client
         self.room.enter(client.member)
@@ -239,12 +242,13 @@ class ChatService:
             raise BindError(f"poller: {error}") from error
 
     def _use_store(self, options: ChatOptions, *, is_first: bool) -> None:
-        if not is_first and options.history_file == self.options.history_file:
+        path = options.history_file if options.channel else ""
+        if self._store is not None and self._store.path == path:
+            self._store.max_lines = options.history_lines
             return
         if self._store is not None:
             self._store.close()
-        has_store = options.history_file and options.channel
-        self._store = Store(options.history_file, options.history_lines) if has_store else None
+        self._store = Store(path, options.history_lines) if path else None
         if self._store is None or not is_first:
             return
         channel = self.room.open_channel(options.channel, time.time())
@@ -267,6 +271,8 @@ class ChatService:
     def _sweep(self) -> None:
         if self._certificate is not None:
             self._certificate.refresh()
+        if self._people.refresh():
+            self.room.configure(settings_of(self.options, self._people), time.time())
         for client in list(self._clients.values()):
             self._check(client)
 
@@ -305,13 +311,3 @@ _COUNTED: Final = (
     "ping_timeout",
     "registration_timeout",
 )
-_REFUSALS: Final = {
-    "refused_full": "the server is full",
-    "refused_address_full": "too many connections from your address",
-}
-
-
-def _turn_away(sock: socket.socket, why: str) -> None:
-    with contextlib.suppress(OSError):
-        sock.send(f"ERROR :Closing link: ({why})\r\n".encode())
-    sock.close()

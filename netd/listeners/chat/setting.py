@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import netd
 from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.people import People
 from netd.protocols.irc import fold
 from netd.protocols.room.setting import Account, Limits, Settings
 
 
-def settings_of(options: ChatOptions) -> Settings:
-    """What the room is told of the options."""
+def settings_of(options: ChatOptions, people: People) -> Settings:
+    """What the room is told of the options and the files they name."""
     return Settings(
         server_name=options.server_name or _host_name(),
         description=options.description,
@@ -23,8 +25,8 @@ def settings_of(options: ChatOptions) -> Settings:
         channel=options.channel,
         topic=options.topic,
         joins_channel=options.join_channel,
-        opers={each.name: each.password for each in options.opers},
-        accounts={fold(each.name): Account(each.name, each.password) for each in options.accounts},
+        opers={**people.opers, **{each.name: each.password for each in options.opers}},
+        accounts={fold(each.name): each for each in _accounts(options, people)},
         sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
         sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
         replay_lines=options.replay_lines,
@@ -36,6 +38,14 @@ def settings_of(options: ChatOptions) -> Settings:
             history_lines=options.history_lines,
         ),
     )
+
+
+def _accounts(options: ChatOptions, people: People) -> Iterator[Account]:
+    """Every account; the configuration's own come last, and so count."""
+    for name, stored in people.accounts.items():
+        yield Account(name, stored)
+    for each in options.accounts:
+        yield Account(each.name, each.password)
 
 
 def _host_name() -> str:

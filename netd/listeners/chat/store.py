@@ -33,8 +33,9 @@ class Store:
     """One database file; `load` before the first write, `close` at the end."""
 
     def __init__(self, path: str, max_lines: int) -> None:
-        self._path = path
-        self._max_lines = max_lines
+        self.path = path
+        self.max_lines = max_lines
+        """How many lines are kept; may be set at any time."""
         self._waiting: queue.Queue[_Write | None] = queue.Queue(_MAX_WAITING)
         self._is_failing = False
         self.lost = 0
@@ -46,13 +47,13 @@ class Store:
         """The channel's state (empty for none) and its last lines, the oldest first."""
         newest = "SELECT body FROM line WHERE channel = ? ORDER BY id DESC LIMIT ?"
         try:
-            with contextlib.closing(_open(self._path)) as database:
+            with contextlib.closing(_open(self.path)) as database:
                 row = database.execute(
                     "SELECT body FROM state WHERE channel = ?", (channel,)
                 ).fetchone()
-                lines = database.execute(newest, (channel, self._max_lines)).fetchall()
+                lines = database.execute(newest, (channel, self.max_lines)).fetchall()
         except sqlite3.Error as error:
-            _log.warning("chat: %s: %s; history starts empty", self._path, error)
+            _log.warning("chat: %s: %s; history starts empty", self.path, error)
             return "", []
         return row[0] if row else "", [line for (line,) in reversed(lines)]
 
@@ -97,15 +98,15 @@ class Store:
 
     def _write(self, writes: list[_Write], *, trim: bool) -> None:
         try:
-            with contextlib.closing(_open(self._path)) as database, database:
+            with contextlib.closing(_open(self.path)) as database, database:
                 for statement, values in writes:
                     database.execute(statement, values)
                 if trim:
-                    database.execute(_TRIM, (self._max_lines,))
+                    database.execute(_TRIM, (self.max_lines,))
         except sqlite3.Error as error:
             self.lost += len(writes)
             if not self._is_failing:
-                _log.warning("chat: %s: %s; history is kept in memory only", self._path, error)
+                _log.warning("chat: %s: %s; history is kept in memory only", self.path, error)
             self._is_failing = True
         else:
             self._is_failing = False

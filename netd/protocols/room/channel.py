@@ -57,6 +57,11 @@ class Channel:
         """Whether those outside are not told of it."""
         return "s" in self.modes
 
+    def keep_lines(self, count: int) -> None:
+        """Remember so many lines from now on."""
+        if self.history.maxlen != count:
+            self.history = deque(self.history, maxlen=count)
+
     def add(self, member: Member, status: str = "") -> None:
         """Let a member in."""
         self.members[member] = status

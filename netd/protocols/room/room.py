@@ -53,6 +53,7 @@ class Room:
         self.settings = settings
         for channel in list(self.channels.values()):
             channel.is_kept = channel.folded == fold(settings.channel)
+            channel.keep_lines(settings.limits.history_lines)
             if not channel.members and not channel.is_kept:
                 del self.channels[channel.folded]
         if settings.channel:

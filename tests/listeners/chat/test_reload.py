@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from netd.listeners.chat.option import ChatOptions
+from netd.protocols.password import hash_password
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc
-from tests.support import Daemon
+from tests.support import Daemon, make_certificate
 
 Connect = Callable[[Daemon], Irc]
 CHAT = """[listeners.lounge]
@@ -62,3 +65,97 @@ def test_an_operator_is_told_why_a_reload_is_refused(
     daemon.write(CHAT)
     root.send("REHASH")
     root.expect("NOTICE ann :reloaded: nothing changed")
+
+
+EDITS = {
+    "address": '["tcp://127.0.0.1:0", "unix://{directory}/lounge.sock"]',
+    "backlog": "64",
+    "socket_mode": '"0600"',
+    "max_connections": "900",
+    "max_connections_per_address": "500",
+    "allow": '["127.0.0.0/8"]',
+    "deny": '["192.0.2.0/24"]',
+    "poller": '"epoll"',
+    "server_name": '"irc.elsewhere"',
+    "network": '"elsewhere"',
+    "description": '"another"',
+    "channel": '"#den"',
+    "topic": '"as edited"',
+    "join_channel": "true",
+    "motd": '"anew"',
+    "admin": '["here", "somebody", "who@irc.test"]',
+    "password": '"sesame"',
+    "tls": '{{ certificate = "{certificate}", key = "{key}", ports = [1] }}',
+    "opers": '[{{ name = "root", password = "toor" }}]',
+    "opers_file": '"{directory}/people"',
+    "accounts": '[{{ name = "anna", password = "sesame" }}]',
+    "accounts_file": '"{directory}/people"',
+    "connect_burst": "5",
+    "connect_rate": "0.0",
+    "connect_exempt": "[]",
+    "ping_after": '"1h"',
+    "ping_timeout": '"1h"',
+    "registration_timeout": '"1h"',
+    "max_send_queue": '"64KiB"',
+    "max_receive_queue": '"32KiB"',
+    "flood_control": "false",
+    "flood_burst": "50",
+    "flood_rate": "500.0",
+    "nick_length": "20",
+    "topic_length": "100",
+    "max_channels": "5",
+    "max_channels_per_member": "5",
+    "history_lines": "20",
+    "history_file": '"{directory}/history.db"',
+    "replay_lines": "5",
+}
+
+
+def test_every_key_can_be_edited_and_nobody_is_disconnected(
+    start_daemon: StartDaemon, connect: Connect, tmp_path: Path
+) -> None:
+    assert {*EDITS, "kind", "workers"} == set(ChatOptions.model_fields)
+    daemon = start_daemon(CHAT + "flood_rate = 1000.0\n")
+    (tmp_path / "people").write_text(f"carol:{hash_password('sesame', bytes(16))}\n")
+    facts = {"directory": str(tmp_path), **make_certificate(tmp_path, "irc.test")}
+    alice, bob = connect(daemon).register("alice").join(), connect(daemon).register("bob").join()
+    pids = daemon.pids("lounge")
+    edited = {"address": '"tcp://127.0.0.1:0"', "server_name": '"irc.test"', "flood_rate": "1000.0"}
+    for key, value in EDITS.items():
+        for told in (value.format(**facts), edited.get(key)):  # there, and back again
+            lines = {**edited, key: told}
+            text = "".join(f"{name} = {each}\n" for name, each in lines.items() if each)
+            daemon.write('[listeners.lounge]\nkind = "chat"\n' + text)
+            assert not daemon.reload().error, key
+            bob.send(f"PRIVMSG alice :after {key}")
+            alice.expect(f":after {key}")
+    assert daemon.pids("lounge") == pids
+    assert not [line for line in bob.sync() if "ERROR" in line or "QUIT" in line]
+
+
+def test_what_a_member_feels_changes_at_once(start_daemon: StartDaemon, connect: Connect) -> None:
+    daemon = start_daemon(CHAT + "flood_control = false\n")
+    ann = connect(daemon).register("ann").join()
+    ann.send(*(f"PRIVMSG #lounge :line {number}" for number in range(30)))
+    ann.sync()
+    limits = 'max_send_queue = "4KiB"\nhistory_lines = 7\nreplay_lines = 50\nnick_length = 9\n'
+    daemon.write(CHAT + "flood_control = false\n" + limits)
+    assert not daemon.reload().error
+    ann.send("NICK ten_letters")
+    ann.expect(" 432 ")
+    carol = connect(daemon).register("carol")
+    carol.send("JOIN #lounge")
+    assert carol.expect("line 2").endswith("line 23")  # the first of the seven that are left
+
+
+def test_a_lower_send_queue_holds_for_who_is_connected(
+    start_daemon: StartDaemon, connect: Connect
+) -> None:
+    daemon = start_daemon(CHAT + 'flood_control = false\nmax_send_queue = "1GiB"\n')
+    connect(daemon).register("deaf").join()
+    ann, bob = connect(daemon).register("ann").join(), connect(daemon).register("bob").join()
+    daemon.write(CHAT + 'flood_control = false\nmax_send_queue = "64KiB"\n')
+    assert not daemon.reload().error
+    while not any(":deaf!" in line and "QUIT" in line for line in ann.sync()):
+        bob.send(*("PRIVMSG #lounge :" + "x" * 400 for _ in range(100)))
+        bob.sync()
