@@ -74,7 +74,12 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line; the manual page is made of it, the completions are held to it."""
-    parser = _Parser(prog="netd", description="Echo, chat and HTTP services as one daemon.")
+    parser = _Parser(
+        prog="netd",
+        description="Echo, chat and HTTP services as one daemon.",
+        epilog="Exit status: 0 well, 1 something is sick, 64 usage, 69 something is not there, "
+        "78 a configuration that cannot be used. The manual: netd(8), netd.toml(5).",
+    )
     version = f"netd {netd.__version__}"
     parser.add_argument("--version", action="version", version=version, help="show the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
