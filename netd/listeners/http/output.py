@@ -10,6 +10,7 @@ from typing import Final
 from netd.listeners.http.answer import FilePart, Part
 from netd.listeners.http.transport import Transport
 
+_GATHERED_BYTES: Final = 65536  # what is larger is sent from where it is, and not copied
 _SENDFILE_BYTES: Final = 1 << 20  # one connection's share of a turn
 
 
@@ -24,7 +25,7 @@ class Output:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._parts: deque[Part] = deque()
+        self._parts: deque[Part | memoryview] = deque()
         self.unsent_bytes = 0
         """What waits in memory; parts of files do not count."""
         self.sent_bytes = 0
@@ -49,9 +50,10 @@ class Output:
         TruncatedError.
         """
         while self._parts:
-            if isinstance(self._parts[0], bytes):
+            part = self._parts[0]
+            if not isinstance(part, FilePart):
                 self._send_bytes()
-            elif not self._send_file(self._parts[0]):
+            elif not self._send_file(part):
                 return
 
     def close(self) -> None:
@@ -62,11 +64,7 @@ class Output:
         self._parts.clear()
 
     def _send_bytes(self) -> None:
-        gathered = []
-        while self._parts and isinstance(part := self._parts[0], bytes):
-            gathered.append(part)
-            self._parts.popleft()
-        data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        data = self._gather()
         try:
             sent = self._transport.send(data, socket.MSG_MORE if self._parts else 0)
         except BlockingIOError:
@@ -75,7 +73,20 @@ class Output:
         self.sent_bytes += sent
         self.unsent_bytes -= sent
         if sent < len(data):
-            self._parts.appendleft(data[sent:])
+            self._parts.appendleft(memoryview(data)[sent:])  # a copy each time adds up
+
+    def _gather(self) -> bytes | memoryview:
+        """The next part, and more with it while that is little to copy."""
+        first = self._parts.popleft()
+        assert not isinstance(first, FilePart)
+        gathered, size = [first], len(first)
+        while self._parts and not isinstance(part := self._parts[0], FilePart):
+            size += len(part)
+            if size > _GATHERED_BYTES:
+                break
+            gathered.append(part)
+            self._parts.popleft()
+        return b"".join(gathered) if len(gathered) > 1 else first
 
     def _send_file(self, part: FilePart) -> bool:
         count = min(part.count, _SENDFILE_BYTES)

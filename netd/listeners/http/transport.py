@@ -35,7 +35,7 @@ class Transport(Protocol):
     def recv(self, max_bytes: int, /) -> bytes:
         """What has come; empty at the peer's end."""
 
-    def send(self, data: bytes, flags: int = 0, /) -> int:
+    def send(self, data: bytes | memoryview, flags: int = 0, /) -> int:
         """Send some of it."""
 
     def send_file(self, fd: int, offset: int, count: int) -> int:
@@ -90,7 +90,7 @@ class Tls:
         except ssl.SSLError as error:
             raise _gone(error) from error
 
-    def send(self, data: bytes, _flags: int = 0, /) -> int:
+    def send(self, data: bytes | memoryview, _flags: int = 0, /) -> int:
         try:
             return self._sock.send(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
