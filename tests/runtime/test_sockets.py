@@ -36,6 +36,16 @@ def test_the_ipv6_wildcard_takes_ipv4_too() -> None:
         assert sockets.bound_name(sock).startswith("tcp://[::]:")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_answers_on_this_machine_are_not_paced(host: str) -> None:
+    [listening] = sockets.open_inet(socket.SOCK_STREAM, host, 0, 1)
+    with listening, socket.create_connection(listening.getsockname()[:2]):
+        accepted, _ = listening.accept()
+        with accepted:
+            algorithm = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+    assert algorithm.rstrip(b"\0") == b"reno"
+
+
 def test_a_taken_port_is_refused_and_nothing_stays_open() -> None:
     [sock] = sockets.open_inet(STREAM, "127.0.0.1", 0, 10)
     before = len(os.listdir("/proc/self/fd"))
