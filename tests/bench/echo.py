@@ -166,6 +166,7 @@ def _textbook(concurrency: str, transport: str) -> Iterator[int]:
 def _trivial(serve: Callable[[socket.socket], object]) -> Iterator[int]:
     """Processes that only accept and serve, with no limits, counts or orders."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")  # unpaced
 
         def main() -> None:
             while True:
