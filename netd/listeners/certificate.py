@@ -28,9 +28,15 @@ class TlsOptions(Frozen):
 class Certificate:
     """The TLS context of new connections; established ones keep the one they began with."""
 
-    def __init__(self, options: TlsOptions, protocols: Sequence[str] = ()) -> None:
-        """Read the files; `protocols` are offered by ALPN (RFC 7301). Raises ConfigError."""
+    def __init__(
+        self, options: TlsOptions, protocols: Sequence[str] = (), client_ca: str = ""
+    ) -> None:
+        """Read the files; `protocols` are offered by ALPN (RFC 7301). Raises ConfigError.
+
+        `client_ca` is the file of the certificates that clients may show, or of their signers.
+        """
         self._options = options
+        self._client_ca = client_ca
         self._protocols = protocols
         try:
             self._read()
@@ -50,11 +56,11 @@ class Certificate:
         self._seen = self._look()
         options = self._options
         self.context: ssl.SSLContext = open_context(
-            options.certificate, options.key, self._protocols
+            options.certificate, options.key, self._protocols, self._client_ca
         )
 
     def _look(self) -> tuple[tuple[int, ...], ...]:
-        paths = filter(None, (self._options.certificate, self._options.key))
+        paths = filter(None, (self._options.certificate, self._options.key, self._client_ca))
         return tuple(_signature_of(path) for path in paths)
 
 

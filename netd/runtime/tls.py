@@ -8,6 +8,7 @@ over waits for it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -19,8 +20,13 @@ from netd.runtime.stream import Stream
 _CHUNK_BYTES: Final = 65536
 
 
-def open_context(certificate: str, key: str, protocols: Sequence[str] = ()) -> ssl.SSLContext:
+def open_context(
+    certificate: str, key: str, protocols: Sequence[str] = (), client_ca: str = ""
+) -> ssl.SSLContext:
     """TLS 1.2 and 1.3 with this certificate chain, the protocols named by ALPN (RFC 7301).
+
+    With `client_ca`, a client may show a certificate, which must be in that file or be signed
+    by one that is.
 
     Raises OSError, ssl.SSLError among them.
     """
@@ -29,6 +35,10 @@ def open_context(certificate: str, key: str, protocols: Sequence[str] = ()) -> s
     if protocols:
         context.set_alpn_protocols(protocols)
     context.load_cert_chain(certificate, key or None)
+    if client_ca:
+        context.load_verify_locations(client_ca)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 
@@ -73,6 +83,11 @@ class TlsStream:
     def bytes_out(self) -> int:
         """Bytes sent, TLS's own included."""
         return self.stream.bytes_out
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate the client has shown, in hexadecimal; empty for none."""
+        shown = self._tls.getpeercert(binary_form=True)
+        return hashlib.sha256(shown).hexdigest() if shown else ""
 
     @property
     def max_unsent_bytes(self) -> int:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from netd.config.model import ListenerOptions
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners import certificate
-from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
 from netd.listeners.chat.people import PeopleFile
 from netd.protocols.password import check_hash
+from netd.runtime.tls import open_context
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
@@ -20,10 +21,21 @@ def check(options: ListenerOptions) -> tuple[Problem, ...]:
 
 def _problems(options: ChatOptions) -> Iterator[Problem]:
     if options.tls is not None:
-        yield from certificate.problems(options.tls)
+        yield from _tls_problems(options.tls)
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
+
+
+def _tls_problems(tls: ChatTlsOptions) -> Iterator[Problem]:
+    found = certificate.problems(tls)
+    yield from found
+    if found or not tls.client_ca:
+        return
+    try:
+        open_context(tls.certificate, tls.key, client_ca=tls.client_ca)
+    except OSError as error:
+        yield Problem("tls.client_ca", f"{tls.client_ca}: {error.strerror or error}")
 
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:

@@ -65,6 +65,7 @@ class Client:
             self.stream.write,
             f"0{shown}" if shown[0] == ":" else shown,
             local_user=local_user,
+            fingerprint=self.stream.fingerprint if isinstance(self.stream, TlsStream) else str,
             is_secure=context is not None,
         )
         self._held: deque[Line] = deque()

@@ -5,11 +5,21 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from netd.config.model import Frozen, ListenerOptions, Networks
+from netd.config.model import Frozen, ListenerOptions, Networks, one_or_many
 from netd.config.unit import Duration, Size
 from netd.listeners.certificate import TlsOptions
+
+
+def _normal_fingerprint(text: str) -> str:
+    """As `openssl x509 -fingerprint -sha256` prints it, or without its colons."""
+    return text.replace(":", "").lower()
+
+
+Fingerprint = Annotated[
+    str, Field(pattern=r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normal_fingerprint)
+]
 
 
 class OperOptions(Frozen):
@@ -28,8 +38,17 @@ class AccountOptions(Frozen):
     name: Annotated[str, Field(pattern=r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
     """The account's name; as a nick it is the account's own."""
 
-    password: str
-    """The password, plain or as `netd passwd` hashes it."""
+    password: str = ""
+    """The password, plain or as `netd passwd` hashes it; empty to log in without one only."""
+
+    fingerprints: Annotated[tuple[Fingerprint, ...], BeforeValidator(one_or_many)] = ()
+    """Its TLS client certificates: their SHA-256 fingerprints, in hexadecimal."""
+
+    local_user: str = ""
+    """The system's user who, on a Unix socket, needs no password for it."""
+
+    host: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9./-]{0,62})?$")] = ""
+    """The host others are shown in place of its address; empty for the address."""
 
 
 class ChatTlsOptions(TlsOptions):
@@ -37,6 +56,10 @@ class ChatTlsOptions(TlsOptions):
 
     ports: tuple[int, ...] = ()
     """The ports of `address` that speak TLS, as in `[6697]`; none named means every address."""
+
+    client_ca: str = ""
+    """The PEM file of the certificates that clients may show, or of their signers; empty to ask
+    for none. Who shows another cannot connect."""
 
     sts_duration: Duration = 0.0
     """How long clients should insist on TLS (strict transport security); 0 to not ask it."""

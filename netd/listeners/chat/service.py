@@ -81,7 +81,8 @@ class ChatService:
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, ChatOptions)
-        certificate = Certificate(options.tls) if options.tls else None
+        tls = options.tls
+        certificate = Certificate(tls, client_ca=tls.client_ca) if tls else None
         people = People(options)
         self._use_poller(options.poller)
         self._certificate, self._people = certificate, people

@@ -45,7 +45,13 @@ def _accounts(options: ChatOptions, people: People) -> Iterator[Account]:
     for name, stored in people.accounts.items():
         yield Account(name, stored)
     for each in options.accounts:
-        yield Account(each.name, each.password)
+        yield Account(
+            each.name,
+            each.password,
+            frozenset(each.fingerprints),
+            each.local_user,
+            each.host,
+        )
 
 
 def _host_name() -> str:

@@ -156,4 +156,6 @@ class Channel:
 def _identifies(mask: str, member: Member) -> bool:
     if mask.startswith(ACCOUNT):
         return bool(member.account) and matches(mask.removeprefix(ACCOUNT), member.account)
-    return matches(mask, member.prefix)
+    return matches(mask, member.prefix) or (
+        member.host != member.address and matches(mask, member.real_prefix)
+    )

@@ -56,10 +56,12 @@ class Member:
 
     __slots__ = (
         "account",
+        "address",
         "away",
         "cap_version",
         "caps",
         "channels",
+        "fingerprint",
         "folded",
         "host",
         "idle_since",
@@ -89,10 +91,12 @@ class Member:
         host: str,
         *,
         local_user: str = "",
+        fingerprint: Callable[[], str] = str,
         is_secure: bool = False,
     ) -> None:
         self.write = write
-        self.host = host
+        self.address = self.host = host  # where it really is, and what is shown of that
+        self.fingerprint = fingerprint  # of its TLS certificate; empty for none
         self.local_user = local_user  # the system's name for the peer, on a Unix socket
         self.is_secure = is_secure
         self.nick = self.user = self.realname = self.folded = ""
@@ -132,6 +136,11 @@ class Member:
         self.nick, self.folded = nick, fold(nick)
         self.user = user or self.user
         self.prefix = f"{self.nick}!{self.user}@{self.host}"
+
+    @property
+    def real_prefix(self) -> str:
+        """The prefix with the address, whatever host is shown."""
+        return f"{self.nick}!{self.user}@{self.address}"
 
     def peers(self) -> dict[Member, None]:
         """Everybody who shares a channel with it, itself left out; an ordered set."""

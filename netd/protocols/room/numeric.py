@@ -83,6 +83,7 @@ class Numeric(enum.Enum):
     REHASHING = "382", "Rehashing"
     WHOISSECURE = "671", "is using a secure connection"
     TIME = "391", ""
+    VISIBLEHOST = "396", "is now your visible host"
     NOSUCHNICK = "401", "No such nick/channel"
     NOSUCHSERVER = "402", "No such server"
     NOSUCHCHANNEL = "403", "No such channel"

@@ -33,7 +33,10 @@ class Account:
     """Somebody who may log in."""
 
     name: str
-    password: str  # plain or hashed
+    password: str = ""  # plain or hashed; empty for none
+    fingerprints: frozenset[str] = frozenset()  # of its TLS certificates: SHA-256, in hexadecimal
+    local_user: str = ""  # the system's user who is this account on a Unix socket
+    host: str = ""  # shown in place of the address once it is logged in; empty for the address
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Irc:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = sock.makefile("rb")
 
     def send(self, *lines: str) -> None:
@@ -119,6 +121,10 @@ def test_a_local_user_is_known_by_name(start: Start, connect: Connect, tmp_path:
     client.send("WHOIS alice")
     assert client.expect(" 311 ").split()[4] == user
     assert client.expect(" 320 ").endswith(f"is verified as local user {user}")
+    client.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL", "AUTHENTICATE +")
+    assert client.expect(" 900 ").endswith(f"logged in as {user}")
+    client.send("WHOIS alice")
+    assert client.expect(" 330 ").split()[4] == user
 
 
 def test_a_reload_changes_settings_and_keeps_everybody(start: Start, connect: Connect) -> None:

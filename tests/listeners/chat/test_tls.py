@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,11 @@ ADDRESSES = ("tcp://127.0.0.1:0",)
 
 
 def options(tls: dict[str, str]) -> dict[str, object]:
-    return {"server_name": "irc.test", "tls": {**tls, "sts_duration": "1d"}}
+    return {
+        "server_name": "irc.test",
+        "flood_control": False,
+        "tls": {**tls, "sts_duration": "1d"},
+    }
 
 
 @pytest.fixture
@@ -109,3 +114,40 @@ def test_the_check_names_what_cannot_be_used(tmp_path: Path) -> None:
     )
     keys = [each.key for each in KIND.check(options_)]
     assert keys == ["tls.certificate", "password"]
+
+
+def test_a_client_certificate_logs_in(tmp_path: Path) -> None:
+    ours, bots = make_certificate(tmp_path, "one.test"), make_certificate(tmp_path, "bot")
+    der = ssl.PEM_cert_to_DER_cert(Path(bots["certificate"]).read_text())
+    accounts = [{"name": "bot", "fingerprints": hashlib.sha256(der).hexdigest().upper()}]
+    tls = {**ours, "client_ca": bots["certificate"]}
+    worker = WorkerUnderTest(
+        KIND, {"server_name": "irc.test", "accounts": accounts, "tls": tls}, ADDRESSES
+    )
+    with contextlib.closing(worker):
+        context = ssl.create_default_context(cafile=ours["certificate"])
+        without = Irc(context.wrap_socket(worker.connect(), server_hostname="one.test"))
+        without.send("CAP LS 302")
+        assert "sasl" not in without.expect("standard-replies")
+        without.close()
+        context.load_cert_chain(bots["certificate"], bots["key"])
+        client = Irc(context.wrap_socket(worker.connect(), server_hostname="one.test"))
+        client.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL", "AUTHENTICATE +")
+        assert client.expect(" 900 ").endswith("logged in as bot")
+        client.close()
+        context.load_cert_chain(ours["certificate"], ours["key"])  # one nobody vouches for
+        stranger = context.wrap_socket(worker.connect(), server_hostname="one.test")
+        with stranger, pytest.raises(ssl.SSLError, match=r"(?i)unknown.ca"):
+            stranger.recv(100)
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_the_check_reads_the_certificates_of_clients(tmp_path: Path, text: str | None) -> None:
+    people = tmp_path / "clients.pem"
+    if text is not None:
+        people.write_text(text)
+    tls = {**make_certificate(tmp_path, "one.test"), "client_ca": str(people)}
+    [problem] = KIND.check(
+        KIND.options.model_validate({"kind": "chat", "address": ADDRESSES, "tls": tls})
+    )
+    assert problem.key == "tls.client_ca"

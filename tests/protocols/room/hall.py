@@ -17,11 +17,13 @@ NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
 class Guest:
     """A member as its client sees the room."""
 
-    def __init__(self, hall: Hall, host: str, local_user: str) -> None:
+    def __init__(self, hall: Hall, host: str, local_user: str, fingerprint: str) -> None:
         self.hall = hall
         self.received = b""
         self.closed = ""
-        self.member = Member(self._write, host, local_user=local_user)
+        self.member = Member(
+            self._write, host, local_user=local_user, fingerprint=lambda: fingerprint
+        )
 
     def _write(self, data: bytes) -> None:
         self.received += data
@@ -57,9 +59,11 @@ class Hall:
         self.room = Room(Settings("irc.test", **settings), NOON, "id")
         self._guests: dict[Member, Guest] = {}
 
-    def connect(self, host: str = "192.0.2.1", local_user: str = "") -> Guest:
+    def connect(
+        self, host: str = "192.0.2.1", local_user: str = "", fingerprint: str = ""
+    ) -> Guest:
         """Somebody who has said nothing yet."""
-        guest = Guest(self, host, local_user)
+        guest = Guest(self, host, local_user, fingerprint)
         self._guests[guest.member] = guest
         self.room.enter(guest.member)
         return guest

@@ -15,14 +15,18 @@ from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.member import Member, Pending, Stage
 from netd.protocols.room.news import tell_peers
 from netd.protocols.room.numeric import Numeric
+from netd.protocols.room.setting import Account
 
 _CHUNK_CHARS = 400
 _MAX_CHARS = 4000
 
 
-def mechanisms(member: Member) -> list[str]:
-    """The SASL mechanisms a member can use: EXTERNAL where the system vouches for it."""
-    return ["PLAIN", "EXTERNAL"] if member.local_user else ["PLAIN"]
+def mechanisms(exchange: Exchange) -> list[str]:
+    """The SASL mechanisms the sender can use: EXTERNAL where the system or TLS vouches for it."""
+    accounts = exchange.room.settings.accounts.values()
+    has_passwords = any(each.password for each in accounts)
+    is_vouched_for = exchange.member.local_user or exchange.member.fingerprint()
+    return ["PLAIN"] * has_passwords + ["EXTERNAL"] * bool(is_vouched_for)
 
 
 def authenticate(exchange: Exchange, params: Sequence[str]) -> None:
@@ -51,7 +55,7 @@ def authenticate(exchange: Exchange, params: Sequence[str]) -> None:
 
 
 def _choose(exchange: Exchange, mechanism: str) -> None:
-    offered = mechanisms(exchange.member)
+    offered = mechanisms(exchange)
     if mechanism not in offered:
         exchange.reply(Numeric.SASLMECHS, ",".join(offered))
         exchange.reply(Numeric.SASLFAIL)
@@ -74,9 +78,33 @@ def _finish(exchange: Exchange) -> None:
         exchange.reply(Numeric.SASLFAIL)
         return
     if mechanism == "EXTERNAL":
-        _log_in(exchange, member.local_user if text in ("", member.local_user) else "")
+        _external(exchange, text)
     else:
         _plain(exchange, text)
+
+
+def _external(exchange: Exchange, wanted: str) -> None:
+    """RFC 4422 appendix A: an authorization identity, or nothing."""
+    own = _own_accounts(exchange)
+    fitting = (each for each in own if not wanted or fold(each.name) == fold(wanted))
+    _log_in(exchange, next(fitting, None))
+
+
+def _own_accounts(exchange: Exchange) -> list[Account]:
+    """The accounts that are the sender's by its certificate or its user on this machine.
+
+    A user of this machine without an account has one of its own name, unless that is taken.
+    """
+    member, accounts = exchange.member, exchange.room.settings.accounts
+    user, fingerprint = member.local_user, member.fingerprint()
+    own = [
+        each
+        for each in accounts.values()
+        if (user and each.local_user == user) or fingerprint in each.fingerprints
+    ]
+    if not own and user and fold(user) not in accounts:
+        own.append(Account(user))
+    return own
 
 
 def _plain(exchange: Exchange, text: str) -> None:
@@ -85,33 +113,56 @@ def _plain(exchange: Exchange, text: str) -> None:
     name, separator, password = rest.partition("\0")
     accounts = exchange.room.settings.accounts
     account = accounts.get(fold(name))
-    if not separator or fold(authorization or name) != fold(name):
+    # Nobody's password is checked as long as somebody's, so that names cannot be told apart.
+    stored = next((each.password for each in accounts.values() if each.password), "")
+    if account is not None:
+        stored = account.password
+    if not separator or not stored or fold(authorization or name) != fold(name):
         exchange.reply(Numeric.SASLFAIL)
         return
-    stored = account.password if account else ""
     exchange.member.pending = Pending(partial(_checked, name), exchange.label)
     exchange.effects.append(Verify(exchange.member, password, stored))
 
 
 def _checked(name: str, exchange: Exchange, right: bool) -> None:  # noqa: FBT001 (Pending calls it)
     account = exchange.room.settings.accounts.get(fold(name))
-    _log_in(exchange, account.name if right and account else "")
+    _log_in(exchange, account if right else None)
 
 
-def _log_in(exchange: Exchange, account: str) -> None:
+def _log_in(exchange: Exchange, account: Account | None) -> None:
     member = exchange.member
-    if not account:
+    if account is None:
         exchange.reply(Numeric.SASLFAIL)
         return
-    changed, member.account = member.account != account, account
-    member.markers = exchange.room.markers.setdefault(fold(account), member.markers)
-    exchange.reply(Numeric.LOGGEDIN, member.prefix, account, f"You are now logged in as {account}")
+    name = account.name
+    changed, member.account = member.account != name, name
+    member.markers = exchange.room.markers.setdefault(fold(name), member.markers)
+    exchange.reply(Numeric.LOGGEDIN, member.prefix, name, f"You are now logged in as {name}")
     exchange.reply(Numeric.SASLSUCCESS)
     if changed and member.stage is Stage.PRESENT:
-        message = exchange.from_member("ACCOUNT", account)
-        tell_peers(exchange, message, Cap.ACCOUNT_NOTIFY)
-        if member.has(Cap.ACCOUNT_NOTIFY):
-            exchange.post(member, message)
+        _announce(exchange, Cap.ACCOUNT_NOTIFY, "ACCOUNT", name)
+    _show_host(exchange, account.host or member.address)
+
+
+def _show_host(exchange: Exchange, host: str) -> None:
+    """Be seen at another host from now on (IRCv3 chghost)."""
+    member = exchange.member
+    if host == member.host:
+        return
+    if member.stage is Stage.PRESENT:
+        _announce(exchange, Cap.CHGHOST, "CHGHOST", member.user, host)
+    member.host = host
+    if member.nick:
+        member.name(member.nick)
+    exchange.reply(Numeric.VISIBLEHOST, host)
+
+
+def _announce(exchange: Exchange, cap: Cap, command: str, *params: str) -> None:
+    """Tell those who see the sender, and itself."""
+    message = exchange.from_member(command, *params)
+    tell_peers(exchange, message, cap)
+    if exchange.member.has(cap):
+        exchange.post(exchange.member, message)
 
 
 COMMANDS = {

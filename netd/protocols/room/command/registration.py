@@ -157,7 +157,7 @@ _CAP_SUBCOMMANDS = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "END": _c
 
 def available(exchange: Exchange) -> list[Cap]:
     """The capabilities these settings give."""
-    has_sasl = exchange.room.settings.accounts or exchange.member.local_user
+    has_sasl = bool(mechanisms(exchange))
     return [each for each in Cap if each is not Cap.SASL or has_sasl]
 
 
@@ -167,7 +167,7 @@ def offered(exchange: Exchange, member: Member) -> list[str]:
     for each in available(exchange):
         name = WIRE_NAMES[each]
         if member.cap_version >= _CAP_302 and each is Cap.SASL:
-            name += f"={','.join(mechanisms(member))}"
+            name += f"={','.join(mechanisms(exchange))}"
         words.append(name)
     return [*words, *_sts(exchange, member)]
 

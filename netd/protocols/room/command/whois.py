@@ -41,7 +41,10 @@ def _describe(exchange: Exchange, member: Member) -> None:
         Numeric.WHOISSERVER, nick, settings.server_name, settings.description or settings.network
     )
     if viewer is member or viewer.oper:
-        exchange.reply(Numeric.WHOISACTUALLY, nick, member.host)
+        exchange.reply(Numeric.WHOISACTUALLY, nick, member.address)
+        if member.fingerprint():
+            text = f"has client certificate fingerprint {member.fingerprint()}"
+            exchange.reply(Numeric.WHOISCERTFP, nick, text)
     for numeric, *params in _facts(member):
         exchange.reply(numeric, nick, *params)
     idle, since = int(exchange.now - member.idle_since), int(member.signed_on)
