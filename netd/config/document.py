@@ -125,7 +125,7 @@ def _default(field: FieldInfo) -> str:
     value = None if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
         return ""
-    return _inline(_written(field, to_jsonable_python(value)))
+    return _inline(_written(field, to_jsonable_python(value, fallback=str)))
 
 
 def _inline(value: object) -> str:
