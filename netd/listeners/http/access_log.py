@@ -11,8 +11,10 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from select import PIPE_BUF
 from typing import Final
 
 from netd.config.model import Networks
@@ -22,6 +24,7 @@ from netd.protocols.http import grammar
 
 STDERR: Final = "-"
 _MAX_NOTES: Final = 1000
+_SHORT: Final = 100
 _UNSAFE: Final = re.compile(rb"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 log = logging.getLogger("netd")
@@ -60,24 +63,47 @@ class AccessLog:
         notes, self._notes = self._notes, []
         if not notes:
             return
-        form = _as_json if self._is_json else _as_combined
-        text = "".join(form(each, self._trusted) + "\n" for each in notes)
+        lines = [self._line(each) for each in notes]
         try:
-            self._write(text.encode())
+            self._write(lines)
         except OSError as error:
             if not self.lost:
                 log.warning("access log %s: %s", self._path, error.strerror)
             self.lost += len(notes)
 
-    def _write(self, data: bytes) -> None:
+    def _line(self, note: Note) -> bytes:
+        """On standard error a line that is too long shows only how its texts begin."""
+        form = _as_json if self._is_json else _as_combined
+        line = form(note, self._trusted, None)
+        if self._path == STDERR and len(line) >= PIPE_BUF:
+            line = form(note, self._trusted, _SHORT)
+        return f"{line}\n".encode()
+
+    def _write(self, lines: Sequence[bytes]) -> None:
         if self._path == STDERR:
-            os.write(2, data)
+            for piece in _pieces(lines):
+                os.write(2, piece)
             return
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            os.write(fd, data)
+            os.write(fd, b"".join(lines))
         finally:
             os.close(fd)
+
+
+def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Whole lines together, no more than a pipe takes at once (pipe(7)).
+
+    So other processes' lines stay apart from ours; and no line is so long that the journal
+    would make two of it, the second of which might begin as a client likes.
+    """
+    piece = b""
+    for line in lines:
+        if len(piece) + len(line) > PIPE_BUF:
+            yield piece
+            piece = b""
+        piece += line
+    yield piece
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:
@@ -99,28 +125,34 @@ def _user(note: Note, fields: dict[bytes, bytes]) -> str:
     return given[0] if given and note.status != HTTPStatus.UNAUTHORIZED else ""
 
 
-def _as_combined(note: Note, trusted: Networks) -> str:
+def _as_combined(note: Note, trusted: Networks, most: int | None) -> str:
+    """The line; `most` is how much of each text of the client's is shown."""
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(note.at))
     fields = _fields(note.head)
     client = _client(note, fields, trusted)
-    user = _escape(_user(note, fields).replace(" ", "_").encode()) or "-"
-    line = _escape(note.head.partition(b"\r\n")[0]) or "-"
-    referer = _escape(fields.get(b"referer", b"-"))
-    agent = _escape(fields.get(b"user-agent", b"-"))
+    user = _escape(_user(note, fields)[:most].replace(" ", "_").encode()) or "-"
+    line = _escape(note.head.partition(b"\r\n")[0][:most]) or "-"
+    referer = _escape(fields.get(b"referer", b"-")[:most])
+    agent = _escape(fields.get(b"user-agent", b"-")[:most])
     return f'{client} - {user} [{when}] "{line}" {note.status} {note.sent} "{referer}" "{agent}"'
 
 
-def _as_json(note: Note, trusted: Networks) -> str:
+def _as_json(note: Note, trusted: Networks, most: int | None) -> str:
+    """The same as JSON, and the host that was asked for."""
     fields = _fields(note.head)
+
+    def text(name: bytes) -> str:
+        return fields.get(name, b"")[:most].decode("latin-1")
+
     told = {
         "time": round(note.at, 3),
         "client": _client(note, fields, trusted),
-        "user": _user(note, fields),
-        "request": note.head.partition(b"\r\n")[0].decode("latin-1"),
+        "user": _user(note, fields)[:most],
+        "request": note.head.partition(b"\r\n")[0][:most].decode("latin-1"),
         "status": note.status,
         "bytes": note.sent,
-        "host": fields.get(b"host", b"").decode("latin-1"),
-        "referer": fields.get(b"referer", b"").decode("latin-1"),
-        "user_agent": fields.get(b"user-agent", b"").decode("latin-1"),
+        "host": text(b"host"),
+        "referer": text(b"referer"),
+        "user_agent": text(b"user-agent"),
     }
     return json.dumps(told)

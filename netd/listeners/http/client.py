@@ -19,7 +19,7 @@ def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     while hops and host and is_within(host, trusted):
         try:
-            host = str(ip_address(hops.pop()))
+            host = str(ip_address(hops.pop().partition("%")[0]))  # a zone may be any text
         except ValueError:
             break
     return host

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.listeners.http.http_client import HELLO, Answer, Start, ask
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
+
+WRITER = """
+from netd.listeners.http.access_log import AccessLog
+from netd.listeners.http.options import HttpOptions
+log = AccessLog(HttpOptions(address=("tcp://127.0.0.1:0",), access_log="-"))
+head = b"GET / HTTP/1.1\\r\\nUser-Agent: " + b"x" * 1500 + b"\\r\\n\\r\\n"
+for _ in range(900):
+    log.add("192.0.2.1", head, 200, 1)
+print(flush=True)
+log.flush()
+"""
 
 
 def test_access_log(start: Start, tmp_path: Path) -> None:
@@ -37,3 +51,22 @@ def test_access_log(start: Start, tmp_path: Path) -> None:
     assert (told["client"], told["request"], told["status"]) == (
         *("127.0.0.1", "GET /hello HTTP/1.1", 200),
     )
+
+
+def test_lines_of_several_processes_on_one_pipe_are_not_mixed() -> None:
+    reader, writer = os.pipe()
+    command = [sys.executable, "-c", WRITER]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writer) for _ in range(3)]
+    os.close(writer)
+    for process in processes:  # all write from now on, more than the pipe holds
+        assert process.stdout
+        process.stdout.readline()
+    with open(reader, "rb") as file:
+        lines = file.read().splitlines()
+    for process in processes:
+        assert process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0
+    assert len(lines) == 2700
+    assert {(line[:14], line[-1501:], len(line)) for line in lines} == {
+        (b"192.0.2.1 - - ", b"x" * 1500 + b'"', len(lines[0]))
+    }
