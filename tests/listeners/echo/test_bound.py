@@ -170,16 +170,39 @@ def test_without_processes_connections_wait(start_worker: StartWorker, concurren
     )
     worker.process.kill(signal.SIGUSR1)
     wait_until(lambda: not may_start(worker), "the limit")
-    with worker.connect() as first, worker.connect() as second:
+    the_second_waits(worker, lambda: worker.process.kill(signal.SIGUSR1))
+
+
+def test_without_descriptors_no_process_starts(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {"spare": 1}, [TCP])
+    limit_descriptors([worker.process.pid], 3)
+    the_second_waits(worker, lambda: limit_descriptors([worker.process.pid], 64))
+
+
+def the_second_waits(worker: WorkerUnderTest, make_room: Callable[[], object]) -> None:
+    """Whom the only slot does not serve is served once there is room for another."""
+    with worker.connect() as first:
         assert echoes(first)
-        second.sendall(b"?")
-        worker.await_counters(lambda counters: counters["failed_starts"] > 0)
-        before = worker.counters["failed_starts"]
-        worker.await_counters(lambda counters: counters["failed_starts"] > before)
-        assert worker.counters["failed_starts"] - before < 100, "it does not rest"
-        assert echoes(first)
-        worker.process.kill(signal.SIGUSR1)
-        assert read_exactly(second, 1) == b"?"
+        with worker.connect() as second:
+            second.sendall(b"?")
+            worker.await_counters(lambda counters: counters["failed_starts"] > 0)
+            before = worker.counters["failed_starts"]
+            worker.await_counters(lambda counters: counters["failed_starts"] > before)
+            assert worker.counters["failed_starts"] - before < 100, "it does not rest"
+            assert echoes(first)
+            make_room()
+            assert read_exactly(second, 1) == b"?"
+
+
+def test_more_killed_processes_than_are_replaced_at_once(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {"spare": 8}, [TCP])
+    killed = slots(worker)
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(set(slots(worker)) - set(killed)) == 8, "others in their place")
+    with worker.connect() as client:
+        assert echoes(client)
+    assert crashes(worker) == 8
 
 
 def tick_fast() -> None:
