@@ -21,6 +21,7 @@ from netd.config.model import Networks
 from netd.listeners.http.client import client_of, credentials_of
 from netd.listeners.http.options import HttpOptions
 from netd.protocols.http import grammar
+from netd.runtime import journal
 
 STDERR: Final = "-"
 _MAX_NOTES: Final = 1000
@@ -80,6 +81,10 @@ class AccessLog:
         return f"{line}\n".encode()
 
     def _write(self, lines: Sequence[bytes]) -> None:
+        if self._path == STDERR and journal.is_native():
+            for line in lines:
+                log.info("%s", line.decode().rstrip("\n"))
+            return
         if self._path == STDERR:
             for piece in _pieces(lines):
                 os.write(2, piece)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,8 +71,8 @@ class Answer:
     def with_fields(self, fields: Fields) -> Answer:
         """The same with more fields, those of names it has already left out."""
         named = {name for name, _ in self.fields}
-        more = tuple(field for field in fields if field[0] not in named)
-        return dataclasses.replace(self, fields=self.fields + more) if more else self
+        more = tuple([field for field in fields if field[0] not in named])
+        return Answer(self.status, self.fields + more, self.content, self.proofs, self.close)
 
     def release(self) -> None:
         """Close what it holds open; for an answer whose content is not sent."""
@@ -130,13 +129,12 @@ def head_parts(answer: Answer, *, common: bytes, minor: int, close: bool) -> tup
 
     `common` are whole lines every answer of the listener has.
     """
-    lines = [common]
-    lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in answer.fields]
+    lines = [f"{name}: {value}\r\n" for name, value in answer.fields]
     if has_content(answer.status):
-        lines.append(b"Content-Length: %d\r\n" % answer.length)
+        lines.append(f"Content-Length: {answer.length}\r\n")
     if close:
-        lines.append(b"Connection: close\r\n")
+        lines.append("Connection: close\r\n")
     elif not minor:
-        lines.append(b"Connection: keep-alive\r\n")
-    lines.append(b"\r\n")
-    return status_line(answer.status), b"".join(lines)
+        lines.append("Connection: keep-alive\r\n")
+    lines.append("\r\n")
+    return status_line(answer.status), common + "".join(lines).encode("latin-1")

@@ -19,6 +19,7 @@ from netd.listeners.http.transport import GONE, Transport
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
+_IDLE: Final = Stage.IDLE  # a member by its class takes ten times as long to look up
 _READ_BYTES: Final = 16384
 _OUTPUT_BYTES: Final = 262144  # pipelined answers gathered before the next request is looked at
 _LINGER_S: Final = 2.0  # how long a peer may take to read an answer it did not wait for
@@ -68,13 +69,7 @@ class Connection:
 
     def on_ready(self, _mask: int) -> None:
         """Take what has come, or send on; the loop's callback."""
-        if self._stage is Stage.SENDING:
-            self._run()
-            return
-        if self._stage is Stage.WORKING:
-            self.close()  # nothing was asked for, so the peer is gone
-            return
-        if self._stage is Stage.HANDSHAKE and not self._shake_hands():
+        if self._stage is not _IDLE and not self._is_readable():
             return
         try:
             data = self._recv(_READ_BYTES)
@@ -85,12 +80,22 @@ class Connection:
             return
         server = self._server
         server.bytes_in += len(data)
-        if self._stage is Stage.IDLE and (ready := server.lookup(data)) is not None:
+        if self._stage is _IDLE and (ready := server.lookup(data)) is not None:
             self._send_ready(ready, data)
         elif data:
             self._take(data)
         else:
             self._take_end()
+
+    def _is_readable(self) -> bool:
+        """Whether something is to be read; else what was waited for is seen to."""
+        if self._stage is Stage.SENDING:
+            self._run()
+            return False
+        if self._stage is Stage.WORKING:
+            self.close()  # nothing was asked for, so the peer is gone
+            return False
+        return self._stage is not Stage.HANDSHAKE or self._shake_hands()
 
     def _shake_hands(self) -> bool:
         """Whether the connection is ready for requests; else what it waits for is watched."""

@@ -191,7 +191,7 @@ class HttpOptions(ListenerOptions):
     proxy_protocol_from: Networks = ()
     """Proxies that say who the client is by the PROXY protocol, version 1 or 2, before all else."""
 
-    cache_size: Size = 16777216
+    cache_size: Size = 20971520
     """Bytes of ready answers a worker keeps; 0 to keep none."""
 
     headers: dict[FieldName, FieldValue] = Field(

@@ -76,6 +76,15 @@ def test_connection_close_is_honoured_from_the_table_too(start: Start) -> None:
             assert b"Connection: close" in read_all(sock)
 
 
+def test_nothing_is_answered_after_connection_close(start: Start) -> None:
+    with start(HELLO).connect() as sock:
+        last = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        sock.sendall(last + GET_HELLO)
+        assert Answer(sock).status == 200
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock) == b""
+
+
 def test_methods(start: Start) -> None:
     worker = start(HELLO)
     refused = ask(worker, "/hello", method="DELETE")
