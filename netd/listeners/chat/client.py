@@ -97,10 +97,13 @@ class Client:
         self.proceed()
 
     def _take(self, lines: Sequence[Line]) -> None:
+        service, held = self._service, self._held
         for line in lines:
-            self._held.append(line)
-            self._held_bytes += _size(line)
-        self.proceed()
+            if held or self.closing_since is not None or not self._may_handle():
+                held.append(line)
+                self._held_bytes += _size(line)
+            else:
+                service.handle(self, line)
         if self._held_bytes > self._service.options.max_receive_queue:
             self._service.dismiss(self, "Excess flood")
 

@@ -25,6 +25,7 @@ from netd.listeners.chat.setting import settings_of
 from netd.listeners.chat.store import Store
 from netd.listeners.verifier import Verifier
 from netd.protocols.lines import Line
+from netd.protocols.room.channel import written
 from netd.protocols.room.effect import (
     Broadcast,
     Close,
@@ -133,9 +134,8 @@ class ChatService:
         for effect in effects:
             if isinstance(effect, Broadcast):
                 self._fanout.add(effect)
-                continue
-            self._fanout.flush()
-            if isinstance(effect, Send):
+            elif isinstance(effect, Send):
+                self._fanout.flush()
                 for member in effect.members:
                     member.write(effect.data)
             else:
@@ -170,6 +170,7 @@ class ChatService:
     def _apply_rare(self, effect: Effect) -> None:
         match effect:
             case Close(member, reason):
+                self._fanout.flush()
                 if member in self._clients:
                     self._finish(self._clients[member], reason)
             case Verify(member, password, stored):
@@ -187,7 +188,7 @@ class ChatService:
         if self._store is None:
             return
         if isinstance(effect, Record):
-            self._store.add_line(effect.channel.folded, format_line(effect.message))
+            self._store.add_line(effect.channel.folded, format_line(written(effect.said)))
         else:
             self._store.set_state(effect.channel.folded, format_state(effect.channel))
 

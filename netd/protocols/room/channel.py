@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from netd.protocols.irc import Message, fold
 from netd.protocols.room.mask import ACCOUNT, MUTE, matches
 from netd.protocols.room.member import Member
+
+if TYPE_CHECKING:
+    from netd.protocols.room.speech import Utterance
 
 PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
 LISTS: Final = "beI"
@@ -48,7 +51,7 @@ class Channel:
         self.modes: dict[str, str] = {"n": "", "t": ""}
         self.lists: dict[str, dict[str, Listed]] = {letter: {} for letter in LISTS}
         self.invited: set[Member] = set()
-        self.history: deque[Message] = deque(maxlen=history_lines)
+        self.history: deque[Message | Utterance] = deque(maxlen=history_lines)
         self.is_kept = False
         self._audience: Audience | None = None
 
@@ -61,6 +64,10 @@ class Channel:
         """Remember so many lines from now on."""
         if self.history.maxlen != count:
             self.history = deque(self.history, maxlen=count)
+
+    def log(self) -> deque[Message]:
+        """What was said, and what happened, the oldest first."""
+        return deque(map(written, self.history))
 
     def add(self, member: Member, status: str = "") -> None:
         """Let a member in."""
@@ -151,6 +158,11 @@ class Channel:
     def with_status(self, letters: str) -> Iterator[Member]:
         """Members that hold one of these status letters."""
         return (each for each, held in self.members.items() if set(held) & set(letters))
+
+
+def written(said: Message | Utterance) -> Message:
+    """The message of an entry of a channel's history."""
+    return said if isinstance(said, Message) else said.message()
 
 
 def _identifies(mask: str, member: Member) -> bool:

@@ -14,9 +14,9 @@ class Envelope:
 
     __slots__ = ("_body", "_by_caps", "_message", "_now")
 
-    def __init__(self, message: Message, now: float) -> None:
+    def __init__(self, message: Message, now: float, body: bytes = b"") -> None:
         self._message = message
-        self._body = format_body(message)
+        self._body = body or format_body(message)
         self._by_caps: dict[int, bytes] = {0: self._body}
         self._now = now
 

@@ -78,7 +78,7 @@ def _log(exchange: Exchange, target: str) -> deque[Message] | None:
     """The log of a target, None for a channel the sender is not in."""
     if target.startswith("#"):
         channel = exchange.member.channels.get(fold(target))
-        return channel.history if channel else None
+        return channel.log() if channel else None
     return _mailbox_logs(exchange).get(fold(target), (target, deque[Message]()))[1]
 
 
@@ -93,7 +93,7 @@ def _targets(exchange: Exchange, params: Sequence[str]) -> None:
     if len(bounds) != 2 or count == _NO_COUNT:  # noqa: PLR2004 (from, to)
         exchange.fail("INVALID_PARAMS", "TARGETS", "Invalid parameters")
         return
-    logs = [(each.name, each.history) for each in exchange.member.channels.values()]
+    logs = [(each.name, each.log()) for each in exchange.member.channels.values()]
     logs += _mailbox_logs(exchange).values()
     times = ((log[-1].tags["time"], name) for name, log in logs if log)
     found = sorted(each for each in times if min(bounds) < each[0] < max(bounds))
@@ -107,7 +107,7 @@ def replay(exchange: Exchange, channel: Channel) -> None:
     member, count = exchange.member, exchange.room.settings.replay_lines
     if not count or member.has(Cap.CHATHISTORY):
         return
-    lines = visible(channel.history, events=False)[-count:]
+    lines = visible(channel.log(), events=False)[-count:]
     if not member.has(Cap.SERVER_TIME):
         lines = [_with_clock(each) for each in lines]
     if lines:
