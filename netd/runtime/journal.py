@@ -39,11 +39,18 @@ def configure_logging(level: int = logging.INFO) -> None:
     log.handlers[:] = [_choose_handler()]
 
 
+def is_native() -> bool:
+    """Whether records go to the journal by its own protocol, each with its listener's name."""
+    return any(isinstance(each, JournalHandler) for each in logging.getLogger("netd").handlers)
+
+
 def name_listener(name: str) -> None:
     """Let every record of this process from now on carry the listener's name."""
     for handler in logging.getLogger("netd").handlers:
         if isinstance(handler, JournalHandler | LineHandler):
             handler.listener = name
+        if isinstance(handler, JournalHandler):
+            handler.renew()
 
 
 class JournalHandler(logging.Handler):
@@ -54,12 +61,18 @@ class JournalHandler(logging.Handler):
     def __init__(self, path: str = JOURNAL_SOCKET) -> None:
         """Connect. OSError where there is no journal."""
         super().__init__()
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            self._sock.connect(path)
-        except OSError:
-            self._sock.close()
-            raise
+        self._path = path
+        self._sock = _connect(path)
+        self._owner = os.getpid()
+
+    def renew(self) -> None:
+        """Connect anew if this is a child: it inherits no descriptor but those it is given.
+
+        The old one's number is by now another's, who must neither get our records nor be closed.
+        """
+        if self._owner != os.getpid():
+            self._sock.detach()
+            self._sock, self._owner = _connect(self._path), os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
         fields = {
@@ -70,13 +83,27 @@ class JournalHandler(logging.Handler):
         }
         datagram = b"".join(_field(name, value) for name, value in fields.items() if value)
         try:
+            self.renew()
             self._sock.send(datagram)
         except OSError:
             self.handleError(record)
 
     def close(self) -> None:
-        self._sock.close()
+        if self._owner == os.getpid():
+            self._sock.close()
+        else:
+            self._sock.detach()
         super().close()
+
+
+def _connect(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class LineHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in typeshed only

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from netd.runtime import journal
+from netd.runtime.process import spawn
 
 
 @pytest.fixture
@@ -64,6 +67,30 @@ def test_the_journal_gets_fields(log: logging.Logger, server: Journal) -> None:
     }
     log.warning("of another", extra={"listener": "echo"})
     assert server.next()["LISTENER"] == "echo"
+
+
+def test_a_child_has_a_connection_of_its_own(log: logging.Logger, server: Journal) -> None:
+    """Those it inherits are closed, and their numbers go to whatever it opens first."""
+    log.handlers[:] = [journal.JournalHandler(server.path)]
+    ours, theirs = socket.socketpair()
+
+    def child() -> None:
+        logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
+        for _ in range(64):
+            os.dup(theirs.fileno())
+        log.warning("of a child")
+
+    process = spawn(child, keep=(theirs.fileno(),))
+    theirs.close()
+    assert server.next()["MESSAGE"] == "of a child"
+    assert ours.recv(1) == b""
+    ours.close()
+    exit_ = process.reap()
+    while exit_ is None:
+        select.select([process.pidfd], [], [], 20)
+        exit_ = process.reap()
+    log.warning("of the parent")
+    assert server.next()["MESSAGE"] == "of the parent"
 
 
 def test_a_value_cannot_forge_a_field(log: logging.Logger, server: Journal) -> None:
