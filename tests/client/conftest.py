@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.tmux import Tmux
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon
 
@@ -62,3 +64,15 @@ def netd_chat(home: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def tmux(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tmux]:
+    """A tmux with nothing in it yet."""
+    del home
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    started = Tmux(tmp_path)
+    yield started
+    started.close()

@@ -48,6 +48,11 @@ class Listener:
         """The next texts said."""
         return [self.await_message("PRIVMSG", source).params[1] for _ in range(count)]
 
+    def names(self) -> set[str]:
+        """Who is in the channel now."""
+        self.send("NAMES", self.channel)
+        return {nick.lstrip("@+") for nick in self.await_message("353").params[-1].split()}
+
     def _next(self) -> Message:
         while not self._messages:
             data = self._sock.recv(65536)

@@ -1,0 +1,57 @@
+"""A tmux of our own, where programs run as a person would run them."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from tests.support import PATIENCE_S, wait_until
+
+IS_MISSING: Final = not (shutil.which("tmux") and shutil.which("irssi"))
+WHY: Final = "tmux or irssi is not installed"
+
+
+class Tmux:
+    """A tmux server of our own, with a window for each program."""
+
+    def __init__(self, directory: Path) -> None:
+        self._base = ["tmux", "-f", "/dev/null", "-S", str(directory / "tmux.sock")]
+        self._tmux("new-session", "-d", "-s", "room", "-x", "80", "-y", "24", "cat")
+
+    def _tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*self._base, *arguments], capture_output=True, check=True, timeout=PATIENCE_S
+        )
+        return done.stdout.decode()
+
+    def start(self, window: str, *command: str) -> None:
+        """Run a command in a window of its own."""
+        self._tmux("new-window", "-n", window, shlex.join(command))
+
+    def keys(self, window: str, text: str) -> None:
+        """Press keys."""
+        self._tmux("send-keys", "-t", f"room:{window}", "-l", text)
+
+    def type(self, window: str, text: str) -> None:
+        """Press keys, then Enter."""
+        self.keys(window, text)
+        self._tmux("send-keys", "-t", f"room:{window}", "Enter")
+
+    def await_text(self, window: str, text: str) -> None:
+        """Wait until a window shows a text, now or further up."""
+        wait_until(lambda: text in self.screen(window), f"{text!r} in {window}'s window")
+
+    def screen(self, window: str) -> str:
+        """What a window shows now and what has scrolled out of it, long lines whole."""
+        return self._tmux("capture-pane", "-p", "-J", "-S", "-5000", "-t", f"room:{window}")
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give every window another size."""
+        self._tmux("resize-window", "-t", "room", "-x", str(columns), "-y", str(lines))
+
+    def close(self) -> None:
+        """End everything."""
+        self._tmux("kill-server")
