@@ -137,7 +137,8 @@ def _check(arguments: argparse.Namespace) -> int:
     problems = {problem.key: problem for problem in (*ports, *check_files(config, KINDS, path))}
     if problems:
         raise ConfigError(tuple(sorted(problems.values(), key=lambda problem: problem.line)))
-    print(f"{path}: {len(config.listeners)} listeners, no fault found")
+    count = len(config.listeners)
+    print(f"{path}: {count} listener{'s' * (count != 1)}, no fault found")
     return os.EX_OK
 
 

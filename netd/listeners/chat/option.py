@@ -171,4 +171,4 @@ class ChatOptions(ListenerOptions):
     """The SQLite file that keeps `channel` (lines, topic, modes) over restarts; empty for none."""
 
     replay_lines: Annotated[int, Field(ge=0, le=1000)] = 10
-    """How many of them a member is shown on joining, if its client cannot ask for them."""
+    """How many kept lines a member is shown on joining, if its client cannot ask for them."""

@@ -180,7 +180,8 @@ class HttpOptions(ListenerOptions):
     """The longest body, in bytes; longer ones are answered 413."""
 
     access_log: str = ""
-    """A file to append a line to for each answer, `-` for standard error; empty for none."""
+    """A file to append a line to for each answer, `-` for standard error or the journal; empty for
+    none."""
 
     access_log_format: Literal["combined", "json"] = "combined"
     """How the lines are written."""
