@@ -5,9 +5,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import BaseModel
 
 from netd.config.document import default_text, json_schema
 from netd.config.load import read_config
+from netd.config.model import DaemonOptions
+from netd.config.value import describe, tables_in
 from netd.listeners.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,27 @@ def test_an_example_is_a_configuration_without_fault(path: Path) -> None:
 def test_an_editor_accepts_the_default_text() -> None:
     SCHEMA.check_schema(SCHEMA.schema)
     SCHEMA.validate(tomllib.loads(default_text(KINDS)))
+
+
+def test_an_editor_lets_a_list_s_only_member_stand_alone() -> None:
+    schema = json_schema(KINDS)["$defs"]
+    models: list[type[BaseModel]] = [*(kind.options for kind in KINDS.values()), DaemonOptions]
+    tables = {each.__name__: each for model in models for each in (model, *inner_tables(model))}
+    lists = [
+        (name, field)
+        for name, model in tables.items()
+        for field, info in model.model_fields.items()
+        if " or list of " in describe(info)
+    ]
+    assert ("HttpOptions", "address") in lists
+    for name, field in lists:
+        one, many = schema[name]["properties"][field]["anyOf"]
+        assert (one["type"], many["type"]) == ("string", "array")
+
+
+def inner_tables(model: type[BaseModel]) -> list[type[BaseModel]]:
+    inner = [t for info in model.model_fields.values() for t in tables_in(info.annotation)]
+    return [*inner, *(table for each in inner for table in inner_tables(each))]
 
 
 @pytest.mark.parametrize(

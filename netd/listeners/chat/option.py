@@ -32,6 +32,12 @@ class OperOptions(Frozen):
     """The password, plain or as `netd passwd` hashes it."""
 
 
+Fingerprints = Annotated[
+    tuple[Fingerprint, ...],
+    BeforeValidator(one_or_many, json_schema_input_type=Fingerprint | tuple[Fingerprint, ...]),
+]
+
+
 class AccountOptions(Frozen):
     """Somebody who may log in with SASL."""
 
@@ -41,7 +47,7 @@ class AccountOptions(Frozen):
     password: str = ""
     """The password, plain or as `netd passwd` hashes it; empty to log in without one only."""
 
-    fingerprints: Annotated[tuple[Fingerprint, ...], BeforeValidator(one_or_many)] = ()
+    fingerprints: Fingerprints = ()
     """Its TLS client certificates: their SHA-256 fingerprints, in hexadecimal."""
 
     local_user: str = ""
