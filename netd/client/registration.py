@@ -1,7 +1,8 @@
 """From a fresh connection to the server's welcome: capabilities, password, a free nick; pure.
 
 CAP negotiation as IRCv3 has it (version 302); a server that knows nothing of it is none the
-worse. A password is offered as PASS, and by SASL PLAIN where the server has accounts.
+worse. A password is offered as PASS, and by SASL PLAIN where the server has accounts; with a
+certificate under TLS, SASL EXTERNAL takes its place.
 """
 
 from __future__ import annotations
@@ -24,10 +25,19 @@ _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"}
 class Registration:
     """One attempt to be let in; `nick` is the one under way, `caps` what was agreed."""
 
-    def __init__(self, name: str, password: str, *, may_rename: bool, again: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        password: str,
+        *,
+        has_certificate: bool = False,
+        may_rename: bool,
+        again: bool = False,
+    ) -> None:
         self.nick = name
         self.caps: set[str] = set()
         self._name, self._password = name, password
+        self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if password else ""
         self._may_rename, self._again = may_rename, again
         self._tries = 1
         self._offered: set[str] = set()
@@ -77,14 +87,16 @@ class Registration:
             case "ACK":
                 self.caps |= names
                 if "sasl" in names:
-                    return [send("AUTHENTICATE", "PLAIN")]
+                    return [send("AUTHENTICATE", self._mechanism)]
         return [send("CAP", "END")]
 
     def _request(self) -> list[Effect]:
-        wanted = self._offered & (WANTED | ({"sasl"} if self._password else set()))
+        wanted = self._offered & (WANTED | ({"sasl"} if self._mechanism else set()))
         return [send("CAP", "REQ", " ".join(sorted(wanted))) if wanted else send("CAP", "END")]
 
     def _authenticate(self, _message: Message) -> list[Effect]:
+        if self._mechanism == "EXTERNAL":
+            return [send("AUTHENTICATE", "+")]
         plain = f"{self._name}\0{self._name}\0{self._password}".encode()
         return [send("AUTHENTICATE", base64.b64encode(plain).decode())]
 

@@ -70,6 +70,7 @@ class Session:
         return Registration(
             state.wanted_nick,
             identity.password,
+            has_certificate=identity.has_certificate,
             may_rename=identity.may_rename,
             again=state.was_registered,
         )

@@ -25,6 +25,7 @@ KEYS: Final[dict[str, type]] = {
     "port": int,
     "tls": bool,
     "ca_file": str,
+    "certificate": str,
     "channel": list,
     "password_file": str,
     "quiet": bool,
@@ -46,6 +47,7 @@ class Settings:
     endpoints: tuple[Endpoint, ...]
     tls: bool = False
     ca_file: str = ""
+    certificate: str = ""
     is_quiet: bool = False
     ignored: tuple[str, ...] = ()
     bell: bool = True
@@ -78,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--port", type=int, help="its port (default: 6667, with --tls 6697)")
     add("--tls", action="store_true", default=None, help="encrypt, and check the certificate")
     add("--ca-file", metavar="FILE", help="trust these certificates instead of the system's")
+    add("--certificate", metavar="FILE", help="log in with this certificate and its key, in PEM")
     add(
         "--channel",
         action="append",
@@ -110,11 +113,14 @@ def read(argv: list[str], environ: Mapping[str, str], login: str, *, at_terminal
     if arguments.address or arguments.host:  # where to go is one thing: all from here or all there
         told = {key: value for key, value in told.items() if key not in ("address", "host", "port")}
     told |= {key: given for key in KEYS if (given := getattr(arguments, key, None)) is not None}
+    if told.get("certificate") and not told.get("tls"):
+        raise UsageError("a certificate is shown under TLS only; add --tls")
     return Settings(
         identity=_identity(told, login, is_talk=is_talk),
         endpoints=_endpoints(told, environ),
         tls=told.get("tls", False),
         ca_file=os.path.expanduser(told.get("ca_file", "")),
+        certificate=os.path.expanduser(told.get("certificate", "")),
         is_quiet=told.get("quiet", False),
         ignored=tuple(told.get("ignore", ())),
         bell=told.get("bell", True),
@@ -176,6 +182,7 @@ def _identity(told: Mapping[str, Any], login: str, *, is_talk: bool) -> Identity
         name=name,
         channels=tuple(each if is_channel(each) else f"#{each}" for each in channels),
         password=_password(told.get("password_file", "")),
+        has_certificate=bool(told.get("certificate")),
         may_rename=is_talk,
         history_lines=told.get("history", 50) if is_talk else 0,
     )

@@ -23,6 +23,7 @@ class Identity:
     name: str
     channels: tuple[str, ...] = ("#lounge",)
     password: str = ""
+    has_certificate: bool = False  # whether to log in with the one that is shown under TLS
     may_rename: bool = True  # whether another nick will do where ours is taken
     history_lines: int = 50
     burst: int = 10

@@ -186,6 +186,12 @@ def _tls_context(settings: Settings) -> ssl.SSLContext | None:
     if not settings.tls:
         return None
     try:
-        return ssl.create_default_context(cafile=settings.ca_file or None)
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"{settings.ca_file}: {error}") from error
+    try:
+        if settings.certificate:
+            context.load_cert_chain(settings.certificate)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"{settings.certificate}: {error}") from error
+    return context

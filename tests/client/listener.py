@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from types import TracebackType
 from typing import Self
 
@@ -16,9 +17,17 @@ from tests.support import connect, read_all
 class Listener:
     """A member of a channel; `await_message` gives what is said there."""
 
-    def __init__(self, address: Address, nick: str = "ear", channel: str = "#lounge") -> None:
+    def __init__(
+        self,
+        address: Address,
+        nick: str = "ear",
+        channel: str = "#lounge",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.nick, self.channel = nick, channel
         self._sock: socket.socket = connect(address)
+        if tls is not None:
+            self._sock = tls.wrap_socket(self._sock, server_hostname="localhost")
         self._framer = LineFramer(16384)
         self._messages: list[Message] = []
         self.send("NICK", nick)

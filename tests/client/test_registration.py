@@ -51,6 +51,14 @@ def test_a_password_goes_as_pass_and_by_sasl() -> None:
     assert lines(feed(bob, ":srv 903 bob :SASL authentication successful")) == ["CAP END"]
 
 
+def test_a_certificate_logs_in_by_sasl() -> None:
+    bob = session(has_certificate=True)
+    bob.connected()
+    assert lines(feed(bob, "CAP * LS :sasl=PLAIN,EXTERNAL")) == ["CAP REQ sasl"]
+    assert lines(feed(bob, "CAP * ACK :sasl")) == ["AUTHENTICATE EXTERNAL"]
+    assert lines(feed(bob, "AUTHENTICATE +")) == ["AUTHENTICATE +"]
+
+
 def test_a_wrong_account_password_is_told_and_the_server_decides() -> None:
     bob = session(password="wrong")
     bob.connected()
