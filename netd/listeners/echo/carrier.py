@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -87,7 +88,8 @@ def _run_forked(slot: Slot) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the group; the worker says when
     signal.signal(signal.SIGUSR2, on_retire)
     signal.signal(signal.SIGALRM, on_cut)
-    slot.run()
+    with slot:
+        slot.run()
 
 
 class Thread:
@@ -98,22 +100,15 @@ class Thread:
         self.index = duty.index
         self._loop = loop
         self._on_end = on_end
-        self._wakeup = os.eventfd(0)
-        try:
-            self._ended = os.eventfd(0)
-        except OSError:
-            os.close(self._wakeup)
-            raise
         self._ended_well = False
-        self._slot = Slot(duty, self._wakeup)
-        threading.stack_size(_STACK_BYTES)
-        self._thread = threading.Thread(target=self._run, name=f"echo-{duty.index}", daemon=True)
+        with contextlib.ExitStack() as opened:
+            self._wakeup = _open_eventfd(opened)
+            self._ended = _open_eventfd(opened)
+            self._slot = Slot(duty, self._wakeup)
+            opened.enter_context(self._slot)
+            self._thread = _start_thread(self._run, f"echo-{duty.index}")
+            self._opened = opened.pop_all()
         loop.watch(self._ended, READ, self._on_exit)
-        try:
-            self._thread.start()
-        except RuntimeError as error:  # what threading makes of EAGAIN
-            self._close()
-            raise OSError(errno.EAGAIN, str(error)) from error
 
     def retire(self) -> None:
         self._slot.leave()
@@ -134,10 +129,22 @@ class Thread:
 
     def _on_exit(self, _mask: int) -> None:
         self._thread.join()
-        self._close()
+        self._loop.forget(self._ended)
+        self._opened.close()
         self._on_end(self, self._ended_well)
 
-    def _close(self) -> None:
-        self._loop.forget(self._ended)
-        os.close(self._ended)
-        os.close(self._wakeup)
+
+def _open_eventfd(opened: contextlib.ExitStack) -> int:
+    fd = os.eventfd(0)
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _start_thread(run: Callable[[], None], name: str) -> threading.Thread:
+    threading.stack_size(_STACK_BYTES)
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # what threading makes of EAGAIN
+        raise OSError(errno.EAGAIN, str(error)) from error
+    return thread

@@ -107,6 +107,7 @@ class Splicer:
                 raise
             self._can_splice = False
             self._empty(outlet, left, conn)
+            self.close()
 
     def _empty(self, outlet: int, left: int, conn: socket.socket) -> None:
         while left:
@@ -121,4 +122,4 @@ class Splicer:
                 self._pipe = os.pipe()
                 # EPERM past pipe-user-pages-soft, pipe(7): the default size does too.
                 fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        return self._pipe is not None and self._can_splice
+        return self._pipe is not None

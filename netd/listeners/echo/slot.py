@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from netd.listeners.admission import Limits
 from netd.listeners.echo.board import MAX_SLOTS, Board, Column, State
@@ -73,13 +74,21 @@ class Slot:
             else -1
         )
 
+    def __enter__(self) -> Self:
+        """Take what serving needs; OSError (EMFILE) where there is no room for it."""
+        self._epoll = select.epoll()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._epoll.close()
+
     def run(self) -> None:
-        """Serve until told to leave, or as many connections as it may."""
+        """Serve until told to leave, or as many connections as it may; to be entered before."""
         relay = self._open_relay()
         self._echo = relay.echo
         states, index, row = self._board.states, self._index, self._row
-        wakeup, sockets = self._wakeup, self._sockets
-        with contextlib.closing(relay), select.epoll() as epoll:
+        wakeup, sockets, epoll = self._wakeup, self._sockets, self._epoll
+        with contextlib.closing(relay):
             epoll.register(wakeup, select.EPOLLIN)
             self._leaving |= bool(epoll.poll(0))  # told before it had a handler to be told by
             for fd in sockets:  # exclusive: one connection wakes one slot

@@ -58,6 +58,11 @@ def crashes(worker: WorkerUnderTest) -> int:
     return worker.counters["crashed"]
 
 
+def failures(worker: WorkerUnderTest, counter: str) -> int:
+    """How often something failed, by the first heartbeat that tells of any."""
+    return worker.await_counters(lambda counters: counters[counter] > 0)[counter]
+
+
 def limit_descriptors(pids: list[int], most: int) -> None:
     for pid in pids:
         _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -66,16 +71,16 @@ def limit_descriptors(pids: list[int], most: int) -> None:
 
 @both
 def test_without_descriptors_connections_wait(start_worker: StartWorker, concurrency: str) -> None:
-    worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
-    [slot] = slots(worker)
-    starved = [slot if concurrency == "fork" else worker.process.pid]
+    options = {"concurrency": concurrency, "spare": 1, "max_connections": 1}
+    worker = start_worker(KIND, options, [TCP])
+    with worker.connect() as client:
+        assert echoes(client)
+    worker.await_counters(lambda counters: counters["accepted"] > counters["connections"])
+    starved = slots(worker) if concurrency == "fork" else [worker.process.pid]
     limit_descriptors(starved, 3)
     with worker.connect() as client:
         client.sendall(b"?")
-        worker.await_counters(lambda counters: counters["accept_failures"] > 0)
-        before = worker.counters["accept_failures"]
-        worker.await_counters(lambda counters: counters["accept_failures"] > before)
-        assert worker.counters["accept_failures"] - before < 1000, "it does not rest"
+        assert 0 < failures(worker, "accept_failures") < 1000, "it does not rest"
         limit_descriptors(starved, 64)
         assert read_exactly(client, 1) == b"?"
     assert crashes(worker) == 0
@@ -91,10 +96,7 @@ def test_without_descriptors_a_full_pool_refuses_nobody_but_goes_on(
         assert echoes(served)
         limit_descriptors([worker.process.pid], 3)
         with worker.connect() as waiting:
-            worker.await_counters(lambda counters: counters["accept_failures"] > 0)
-            before = worker.counters["accept_failures"]
-            worker.await_counters(lambda counters: counters["accept_failures"] > before)
-            assert worker.counters["accept_failures"] - before < 1000, "it does not rest"
+            assert 0 < failures(worker, "accept_failures") < 1000, "it does not rest"
             assert echoes(served)
             limit_descriptors([worker.process.pid], 64)
             assert read_all(waiting) == b""
@@ -179,16 +181,22 @@ def test_without_descriptors_no_process_starts(start_worker: StartWorker) -> Non
     the_second_waits(worker, lambda: limit_descriptors([worker.process.pid], 64))
 
 
+@pytest.mark.parametrize("free", [1, 2, 3])
+def test_without_descriptors_no_thread_starts(start_worker: StartWorker, free: int) -> None:
+    worker = start_worker(KIND, {"concurrency": "thread", "spare": 1}, [TCP])
+    used = {int(name) for name in os.listdir(f"/proc/{worker.process.pid}/fd")}
+    unused = [fd for fd in range(len(used) + free) if fd not in used]
+    limit_descriptors([worker.process.pid], unused[free - 1] + 1)  # the first is for accepting
+    the_second_waits(worker, lambda: limit_descriptors([worker.process.pid], 64))
+
+
 def the_second_waits(worker: WorkerUnderTest, make_room: Callable[[], object]) -> None:
     """Whom the only slot does not serve is served once there is room for another."""
     with worker.connect() as first:
         assert echoes(first)
         with worker.connect() as second:
             second.sendall(b"?")
-            worker.await_counters(lambda counters: counters["failed_starts"] > 0)
-            before = worker.counters["failed_starts"]
-            worker.await_counters(lambda counters: counters["failed_starts"] > before)
-            assert worker.counters["failed_starts"] - before < 100, "it does not rest"
+            assert 0 < failures(worker, "failed_starts") < 100, "it does not rest"
             assert echoes(first)
             make_room()
             assert read_exactly(second, 1) == b"?"
