@@ -1,0 +1,103 @@
+"""Every parser as a function of bytes that ends, and that raises nothing but a refusal."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from netd.errors import LocalProtocolError, RemoteProtocolError
+from netd.protocols.http import grammar
+from netd.protocols.http.condition import Validators, judge, range_applies
+from netd.protocols.http.connection import Connection
+from netd.protocols.http.date import parse_date
+from netd.protocols.http.event import End
+from netd.protocols.http.head import Limits
+from netd.protocols.http.negotiation import choose_coding
+from netd.protocols.http.range import UnsatisfiableError, parse_range
+from netd.protocols.http.target import parse_path
+from netd.protocols.irc import parse
+from netd.protocols.link import parse_message as parse_link_message
+from netd.protocols.password import check_hash
+from netd.protocols.proxy import parse_introduction
+from tests.http_cases import PARSED, load
+
+_VALIDATORS: Final = Validators(b'"a"', 1_000_000_000)
+
+
+def requests(data: bytes) -> None:
+    """HTTP requests, one after another, in pieces whose size the first byte says."""
+    connection = Connection(Limits())
+    size = max(1, data[:1][0] if data else 1)
+    with contextlib.suppress(RemoteProtocolError):
+        for start in range(1, len(data), size):
+            connection.receive(data[start : start + size])
+            while (event := connection.next_event()) is not None:
+                if isinstance(event, End):
+                    connection.start_next()
+
+
+def fields(data: bytes) -> None:
+    """The fields whose values have a grammar of their own."""
+    first, _, second = data.partition(b"\n")
+    named = {b"if-none-match": first, b"if-modified-since": second, b"if-range": first}
+    judge(named, _VALIDATORS, is_read=True)
+    range_applies(named, _VALIDATORS)
+    parse_date(first.decode("latin-1"))
+    assert choose_coding(first, ("br", "gzip")) in ("", "br", "gzip")
+    with contextlib.suppress(UnsatisfiableError):
+        assert all(count > 0 for _, count in parse_range(first, 1000))
+
+
+def path(data: bytes) -> None:
+    """Paths, of which none may lead upwards."""
+    if grammar.ORIGIN_FORM.fullmatch(b"/" + data) is None:
+        return  # refused before
+    with contextlib.suppress(RemoteProtocolError):
+        segments = parse_path((b"/" + data).partition(b"?")[0]).split("/")
+        assert ".." not in segments
+
+
+def introduction(data: bytes) -> None:
+    """The PROXY protocol."""
+    with contextlib.suppress(RemoteProtocolError):
+        parse_introduction(data)
+
+
+def irc(data: bytes) -> None:
+    """A line of IRC."""
+    with contextlib.suppress(RemoteProtocolError):
+        parse(data)
+
+
+def link(data: bytes) -> None:
+    """What a worker tells the supervisor."""
+    with contextlib.suppress(LocalProtocolError):
+        parse_link_message(data)
+
+
+def password(data: bytes) -> None:
+    """A stored hash, which is not computed."""
+    with contextlib.suppress(LocalProtocolError):
+        check_hash("$scrypt$" + data.decode("latin-1"))
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    each.__name__: each for each in (requests, fields, path, introduction, irc, link, password)
+}
+
+# What to begin with, where few arbitrary bytes would come past the first line.
+SEEDS: Final[dict[str, list[bytes]]] = {
+    "requests": [b"\xff" + case for _, case, _ in load(*PARSED)],
+    "fields": [
+        b'W/"a", "b"\nSun, 06 Nov 1994 08:49:37 GMT',
+        *(b"bytes=0-9, -5, 7-\n", b"br;q=0.5, gzip, *;q=0\n"),
+    ],
+    "introduction": [
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12),
+    ],
+    "irc": [b"@a=b;c :nick!user@host PRIVMSG #room,other :a line", b"JOIN #room key"],
+    "path": [b"a/../b%2e/./c//d?e=f"],
+    "password": [b"ln=14,r=8,p=1$c2FsdA$" + b"A" * 43],
+}
