@@ -10,6 +10,7 @@ from typing import Any, Final
 import tomli_w
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
 from netd.config.load import Kinds
@@ -47,6 +48,13 @@ def keys(model: type[BaseModel], table: str = "") -> Iterator[Key]:
             yield from keys(inner, f"{table}.{name}" if table else name)
 
 
+class _Schema(GenerateJsonSchema):
+    """Writes defaults that not every pydantic can, such as networks."""
+
+    def encode_default(self, dft: object) -> object:
+        return to_jsonable_python(dft, fallback=str)
+
+
 def default_text(kinds: Kinds) -> str:
     """A whole commented file: every key with its default and what it does."""
     parts = ["# netd's configuration. Keys that are commented out show their defaults."]
@@ -76,7 +84,7 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
         netd=(DaemonOptions, DaemonOptions()),
         listeners=(dict[str, listeners], ...),
     )
-    schema = whole.model_json_schema()
+    schema = whole.model_json_schema(schema_generator=_Schema)
     for name, kind in kinds.items():
         schema["$defs"][kind.options.__name__]["properties"]["kind"] = {"const": name}
         required = schema["$defs"][kind.options.__name__].setdefault("required", [])
