@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from netd.runtime.loop import Loop
@@ -80,6 +81,24 @@ class Stream:
         if not self._dirty:
             self._dirty = True
             self._loop.defer(self._flush)
+
+    def send(self, data: bytes) -> None:
+        """Write what a turn has gathered: at once where nothing waits, else after what waits.
+
+        Nothing is called back from here, whatever becomes of the connection.
+        """
+        sent = 0
+        if not self._unsent and self._closing is None and self._fd >= 0:
+            try:
+                sent = self.sock.send(data)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._loop.defer(partial(self.close, _reason(error)))
+                return
+            self.bytes_out += sent
+        if sent < len(data):
+            self.write(data[sent:])
 
     def finish(self, why: str) -> None:
         """Close once everything written has been sent."""

@@ -106,6 +106,10 @@ class TlsStream:
         self._tls.write(data)
         self._pass_on()
 
+    def send(self, data: bytes) -> None:
+        """Write what a turn has gathered."""
+        self.write(data)
+
     def finish(self, why: str) -> None:
         """Close once everything written has been sent, after saying so (RFC 8446 6.1)."""
         with contextlib.suppress(ssl.SSLError):  # its own notice is still to come

@@ -52,6 +52,9 @@ class Client:
         loop, options = service.loop, service.options
         self._service = service
         self.host = host
+        if sock.family != socket.AF_UNIX:
+            # A busy room costs a member a packet for each acknowledgement, not for each turn.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, False)
         make = partial(TlsStream, loop, sock, context) if context else partial(Stream, loop, sock)
         self.stream: Stream | TlsStream = make(
             on_data=self._on_data,
@@ -68,6 +71,7 @@ class Client:
             fingerprint=self.stream.fingerprint if isinstance(self.stream, TlsStream) else str,
             is_secure=context is not None,
         )
+        self.member.send = self.stream.send
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False

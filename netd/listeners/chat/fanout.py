@@ -1,13 +1,14 @@
 """Carries what is said in a channel to its members, once a turn.
 
-Lines to one audience are joined before they are handed out, so a member costs one write a
-turn, however many spoke. Order holds: whatever else is to be sent is sent after `flush`.
+Lines to one audience are joined before they are handed out, so a member costs one system call a
+turn, however many spoke. Order holds: whatever else is to be written is written after `flush`.
 """
 
 from __future__ import annotations
 
 from netd.protocols.room.channel import Audience
 from netd.protocols.room.effect import Broadcast
+from netd.protocols.room.member import Member
 from netd.runtime.loop import Loop
 
 
@@ -24,22 +25,32 @@ class Fanout:
         if line.audience is not self._audience:
             self.flush()
             self._audience = line.audience
-            self._loop.defer(self.flush)
+            self._loop.defer(self._send)
         self._lines.append(line)
 
     def flush(self) -> None:
-        """Hand out what was gathered."""
+        """Hand out what was gathered, before something else is written in this turn."""
+        self._hand_out(is_over=False)
+
+    def _send(self) -> None:
+        self._hand_out(is_over=True)
+
+    def _hand_out(self, *, is_over: bool) -> None:
         if self._audience is None:
             return
         audience, lines = self._audience, self._lines
         self._audience, self._lines = None, []
-        skipping = {line.skip for line in lines}
+        speakers = {line.skip for line in lines}
         for tag_caps, members in audience.items():
             forms = [line.envelope.bytes_for(tag_caps) for line in lines]
             whole = b"".join(forms)
             for member in members:
-                if member not in skipping:
-                    member.write(whole)
-                    continue
-                own = zip(lines, forms, strict=True)
-                member.write(b"".join([form for line, form in own if line.skip is not member]))
+                data = whole if member not in speakers else _without(member, lines, forms)
+                if data:
+                    (member.send if is_over else member.write)(data)
+
+
+def _without(member: Member, lines: list[Broadcast], forms: list[bytes]) -> bytes:
+    """What others said."""
+    said = zip(lines, forms, strict=True)
+    return b"".join([form for line, form in said if line.skip is not member])

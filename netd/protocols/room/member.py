@@ -51,7 +51,8 @@ class Pending:
 class Member:
     """A client: who it is, what it can, where it sits.
 
-    `write` is how its bytes leave: the room carries it for the listener and never calls it.
+    `write` is how its bytes leave, `send` how a whole turn's at the turn's end: the room carries
+    them for the listener and never calls them.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Member:
         "prefix",
         "realname",
         "registering",
+        "send",
         "signed_on",
         "stage",
         "tag_caps",
@@ -94,7 +96,7 @@ class Member:
         fingerprint: Callable[[], str] = str,
         is_secure: bool = False,
     ) -> None:
-        self.write = write
+        self.write = self.send = write
         self.address = self.host = host  # where it really is, and what is shown of that
         self.fingerprint = fingerprint  # of its TLS certificate; empty for none
         self.local_user = local_user  # the system's name for the peer, on a Unix socket
