@@ -1,0 +1,147 @@
+"""A Debian of our own with a real systemd in it: made by mmdebstrap, booted by systemd-nspawn.
+
+It has no network but its loopback. What a test needs is put into its root beforehand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from tests.support import wait_until
+
+PROJECT = Path(__file__).parents[2]
+CACHE = PROJECT / ".cache"
+_COMMON = (
+    *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "curl", "netcat-openbsd", "procps"),
+    *("python3", "python3-prompt-toolkit", "python3-sdnotify", "python3-tomli-w"),
+)
+PACKAGES = {"trixie": (*_COMMON, "python3-pydantic"), "bookworm": _COMMON}
+_COMMAND_S = 120.0
+_ASKS_REBOOT = 133  # systemd-nspawn(1): who runs it with --keep-unit starts it again
+
+
+def why_not() -> str:
+    """What this machine lacks for containers; empty if nothing."""
+    if os.geteuid() != 0:
+        return "needs root"
+    missing = [each for each in ("mmdebstrap", "systemd-nspawn") if shutil.which(each) is None]
+    return f"needs {', '.join(missing)}" if missing else ""
+
+
+def base_root(suite: str) -> Path:
+    """A root of that suite with all its packages, made once and kept."""
+    packages = ",".join(PACKAGES[suite])
+    root = CACHE / f"system-{suite}-{hashlib.sha256(packages.encode()).hexdigest()[:8]}"
+    complete = root / ".complete"
+    if not complete.exists():
+        shutil.rmtree(root, ignore_errors=True)
+        CACHE.mkdir(exist_ok=True)
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", suite]
+        subprocess.run([*command, str(root)], check=True)
+        complete.touch()
+    return root
+
+
+class Container:
+    """A copy of a suite's root, booted; commands run in it as root."""
+
+    def __init__(self, suite: str, directory: Path) -> None:
+        self.suite = suite
+        self.root = directory / "root"
+        self._log = (directory / "console").open("wb")
+        subprocess.run(["cp", "-a", str(base_root(suite)), str(self.root)], check=True)
+        self._nspawn = self._boot()
+        self.await_boot()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._nspawn.terminate()  # nspawn powers the container off
+        try:
+            self._nspawn.wait(30)
+        except subprocess.TimeoutExpired:
+            self._nspawn.kill()
+            self._nspawn.wait()
+        self._log.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def await_boot(self) -> None:
+        """Wait until everything that starts at boot has started."""
+        states = ("running", "degraded")
+        wait_until(
+            lambda: self.try_("systemctl is-system-running").stdout.strip() in states, "boot"
+        )
+
+    def reboot(self) -> None:
+        """Restart the container's systemd and wait for it."""
+        self.try_("systemctl reboot")
+        assert self._nspawn.wait(_COMMAND_S) == _ASKS_REBOOT
+        self._nspawn = self._boot()
+        self.await_boot()
+
+    def sh(self, script: str, stdin: str = "") -> str:
+        """What a shell script prints; it must succeed."""
+        done = self.try_(script, stdin)
+        assert done.returncode == 0, f"{script}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def try_(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a shell script, whatever comes of it."""
+        return subprocess.run(
+            ["nsenter", "-t", self._leader() or "0", "-a", "/bin/sh", "-c", script],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_S,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"},
+        )
+
+    def start(self, script: str) -> subprocess.Popen[str]:
+        """Run a shell script beside the test."""
+        return subprocess.Popen(
+            ["nsenter", "-t", self._leader(), "-a", "/bin/sh", "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def write(self, path: str, text: str) -> None:
+        """Put a file into the container."""
+        self.sh(f"mkdir -p $(dirname {path}) && cat > {path}", text)
+
+    def copy_in(self, path: Path) -> str:
+        """Copy a file into /root; where it is there."""
+        shutil.copy(path, self.root / "root" / path.name)
+        return f"/root/{path.name}"
+
+    def property(self, name: str, unit: str = "netd.service") -> str:
+        """What systemd says of a unit."""
+        return self.sh(f"systemctl show --value -p {name} {unit}").strip()
+
+    def _boot(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
+                *("--private-network", f"--machine=netd-{os.getpid()}-{id(self)}"),
+                *("--directory", str(self.root)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def _leader(self) -> str:
+        try:
+            pid = self._nspawn.pid
+            return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+        except (FileNotFoundError, IndexError):
+            assert self._nspawn.poll() is None, "the container is gone"
+            return ""

@@ -1,0 +1,56 @@
+"""What the package puts on a machine, and what it leaves there."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import StartContainer, build, install
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+
+def earlier(package: Path, directory: Path) -> Path:
+    """The same package with a version that is older."""
+    tree = directory / "tree"
+    subprocess.run(["dpkg-deb", "-R", str(package), str(tree)], check=True)
+    control = tree / "DEBIAN" / "control"
+    control.write_text(control.read_text().replace("Version: ", "Version: 0~"))
+    target = directory / "earlier.deb"
+    subprocess.run(["dpkg-deb", "--build", "-Zgzip", str(tree), str(target)], check=True)
+    return target
+
+
+@pytest.mark.parametrize("suite", ["trixie", "bookworm"])
+def test_an_upgrade_keeps_the_edited_file_and_a_purge_leaves_nothing(
+    start_container: StartContainer, tmp_path: Path, suite: str
+) -> None:
+    debian = start_container(suite)
+    before = set(debian.sh("find / -xdev -name '*netd*' -not -path '/proc/*' | sort").split())
+    install(debian, earlier(build(suite), tmp_path))
+    debian.sh("sed -i 's/Hello from Epoll Server/Hello from us/' /etc/netd.toml")
+    debian.sh("systemctl reload netd")
+
+    said = install(debian, build(suite))
+    assert "(0~" in said
+    assert debian.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from us"
+    assert not debian.try_("ls /etc/netd.toml.dpkg-*").stdout
+
+    debian.sh("apt-get remove -y -q netd")
+    assert debian.try_("systemctl is-active netd").stdout.strip() != "active"
+    assert "Hello from us" in debian.sh("cat /etc/netd.toml")
+
+    install(debian, build(suite))
+    assert debian.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from us"
+
+    debian.sh("rm /root/*.deb; apt-get purge -y -q netd; systemctl daemon-reload")
+    after = set(debian.sh("find / -xdev -name '*netd*' -not -path '/proc/*' | sort").split())
+    assert after - before <= {"/var/lib/apt/listchanges.db"}
+
+
+def test_nobody_gets_a_daemon_of_their_own_unasked(start_container: StartContainer) -> None:
+    debian = start_container("trixie")
+    install(debian, build("trixie"))
+    assert debian.sh("find /etc/systemd/user -name 'netd*'") == ""

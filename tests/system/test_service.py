@@ -1,0 +1,159 @@
+"""netd as an administrator of Debian runs it; on each release with its own package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import wait_until
+from tests.system.container import Container
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+CONFIG = "/etc/netd.toml"
+
+
+@pytest.fixture(autouse=True)
+def _as_shipped(installed: Container) -> Iterator[None]:
+    yield
+    installed.sh(
+        f"cp /usr/share/netd-test.toml {CONFIG} 2>/dev/null || true;"
+        "systemctl reset-failed netd; systemctl restart netd"
+    )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _remember(installed: Container) -> None:
+    installed.sh(f"cp {CONFIG} /usr/share/netd-test.toml")
+
+
+def reload(container: Container, edit: str) -> int:
+    """Edit the configuration with sed, then reload; the status of systemctl."""
+    container.sh(f"sed -i '{edit}' {CONFIG}")
+    return container.try_("systemctl reload netd").returncode
+
+
+def test_it_runs_as_its_own_user_and_answers(installed: Container) -> None:
+    assert installed.sh("systemctl is-active netd; systemctl is-enabled netd").split() == [
+        *("active", "enabled"),
+    ]
+    pid = installed.property("MainPID")
+    assert installed.sh(f"ps -o user= -p {pid}").strip() == "netd"
+    assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
+    assert installed.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from Epoll Server"
+    assert "3 listeners, 3 workers" in installed.property("StatusText")
+    probe = installed.sh("netd probe")
+    assert all(name in probe for name in ("echo", "lounge", "web"))
+
+
+def test_it_is_back_after_a_reboot(installed: Container) -> None:
+    installed.reboot()
+    assert installed.sh("systemctl is-active netd").strip() == "active"
+    assert installed.sh("netd status --json | head -c 1") == "{"
+
+
+def test_a_good_reload_is_taken_and_keeps_the_process(installed: Container) -> None:
+    pid = installed.property("MainPID")
+    assert reload(installed, "s/Hello from Epoll Server/Hello again/") == 0
+    assert installed.sh("curl -s http://127.0.0.1:8080/hello") == "Hello again"
+    assert installed.property("MainPID") == pid
+
+
+def test_a_bad_reload_fails_says_where_and_changes_nothing(installed: Container) -> None:
+    assert reload(installed, 's/^concurrency = .*/concurrency = "threads"/') != 0
+    line = installed.sh(f"grep -n concurrency {CONFIG}").partition(":")[0]
+    fault = f"{CONFIG}:{line}: listeners.echo.concurrency"
+    assert fault in installed.sh("journalctl -u netd -o cat --no-pager")
+    assert fault in installed.try_("netd status").stdout
+    assert installed.sh("systemctl is-active netd").strip() == "active"
+    assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
+    check = installed.try_("netd check")
+    assert (check.returncode, fault in check.stderr) == (78, True)
+
+
+def test_low_ports_need_no_root(installed: Container) -> None:
+    edit = 's,"tcp://127.0.0.1:8080","tcp://[::]:80",;s/tcp:..127.0.0.1:7007/tcp:\\/\\/127.0.0.1:7/'
+    assert reload(installed, edit) == 0
+    assert installed.sh("curl -s http://127.0.0.1/hello") == "Hello from Epoll Server"
+    assert installed.sh("echo low | nc -N 127.0.0.1 7") == "low\n"
+
+
+def test_a_killed_worker_is_brought_back_by_netd(installed: Container) -> None:
+    main = installed.property("MainPID")
+
+    def worker() -> object:
+        status = json.loads(installed.try_("netd status --json").stdout)
+        [web] = [each for each in status["listeners"] if each["name"] == "web"]
+        return web["workers"][0]["pid"]
+
+    before = worker()
+    installed.sh(f"kill -9 {before}")
+    wait_until(lambda: worker() not in (before, None), "another worker")
+    assert installed.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from Epoll Server"
+    assert installed.property("MainPID") == main
+
+
+def test_a_killed_daemon_is_brought_back_by_systemd(installed: Container) -> None:
+    main = installed.property("MainPID")
+    installed.sh(f"kill -9 {main}")
+    wait_until(lambda: installed.property("MainPID") not in (main, "0"), "another daemon")
+    wait_until(lambda: installed.property("ActiveState") == "active", "it to be ready")
+    assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
+
+
+def test_a_daemon_that_hangs_is_replaced_by_the_watchdog(installed: Container) -> None:
+    drop_in = "/run/systemd/system/netd.service.d/watchdog.conf"
+    installed.write(drop_in, "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n")
+    installed.sh("systemctl daemon-reload; systemctl restart netd")
+    main = installed.property("MainPID")
+    installed.sh(f"kill -STOP {main}")
+    wait_until(lambda: installed.property("MainPID") not in (main, "0"), "another daemon")
+    wait_until(lambda: installed.property("ActiveState") == "active", "it to be ready")
+    assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
+    installed.sh(f"rm {drop_in}; systemctl daemon-reload")
+
+
+def test_a_file_that_cannot_be_used_stops_the_start_for_good(installed: Container) -> None:
+    installed.sh(f"echo 'nonsense = 1' >> {CONFIG}")
+    assert installed.try_("systemctl restart netd").returncode != 0
+    wait_until(lambda: installed.property("ActiveState") == "failed", "no more attempts")
+    assert installed.property("ExecMainStatus") == "78"
+
+
+def test_the_journal_tells_the_listener(installed: Container) -> None:
+    lines = installed.sh("journalctl -u netd -o json --no-pager LISTENER=web").splitlines()
+    assert lines
+    assert {json.loads(line)["LISTENER"] for line in lines} == {"web"}
+    assert all("PRIORITY" in json.loads(line) for line in lines)
+
+
+def test_two_users_of_the_machine_talk(installed: Container) -> None:
+    for user in ("ann", "bob"):
+        installed.sh(f"id {user} 2>/dev/null || useradd -m {user}")
+    listening = installed.start("timeout 60 runuser -u ann -- netd-chat --name ann --json")
+    assert listening.stdout is not None
+    assert listening.stdin is not None
+    seen: list[str] = []
+    while not any('"entered"' in line for line in seen):
+        seen.append(listening.stdout.readline())
+        assert seen[-1], seen
+    installed.sh("runuser -u bob -- netd-chat --name bob --send 'hello ann'")
+    while "hello ann" not in seen[-1]:
+        seen.append(listening.stdout.readline())
+        assert seen[-1], seen
+    assert json.loads(seen[-1])["sender"] == "bob"
+    listening.stdin.close()
+    listening.wait(30)
+    listening.stdout.close()
+
+
+def test_nothing_is_left_to_rotate(installed: Container) -> None:
+    assert installed.sh("find /var/log -user netd; ls /var/log/netd 2>/dev/null || true") == ""
+
+
+def test_the_manual_is_there(installed: Container) -> None:
+    pages = "/usr/share/man/man8/netd.8.gz /usr/share/man/man5/netd.toml.5.gz"
+    installed.sh(f"ls {pages} /usr/share/man/man1/netd-chat.1.gz")
+    assert "netd" in installed.sh("netd --version")
