@@ -5,7 +5,8 @@ fields of their own (`journalctl -u netd LISTENER=web`). Where only standard err
 journal, each line begins with its priority, `<3>` (sd-daemon(3)). Elsewhere the lines are for
 a person: time, process, level if it matters, message.
 
-Bytes of a client never split or forge a line: control characters are written as escapes.
+Bytes of a client never split or forge a line: control characters are written as escapes, and a
+record's further lines are indented.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class LineHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic i
         self._with_priority = with_priority
 
     def format(self, record: logging.LogRecord) -> str:
-        text = _text(record)
+        text = _text(record).replace("\n", "\n  ")  # a line that begins a record is always ours
         if self._with_priority:
             prefix = f"<{_priority(record)}>"
             return "\n".join(prefix + line for line in text.split("\n"))

@@ -124,7 +124,7 @@ def test_lines_for_the_journal_each_have_a_priority(
 ) -> None:
     log.handlers[:] = [journal.LineHandler(with_priority=True)]
     log.warning("one\ntwo\r\x00")
-    assert capsys.readouterr().err == "<4>one\n<4>two\\x0d\\x00\n"
+    assert capsys.readouterr().err == "<4>one\n<4>  two\\x0d\\x00\n"
 
 
 def test_lines_for_a_person_have_the_time_and_what_matters(
@@ -133,7 +133,8 @@ def test_lines_for_a_person_have_the_time_and_what_matters(
     monkeypatch.setattr("sys.stderr.fileno", lambda: 2, raising=False)
     journal.configure_logging()
     log.info("ready")
-    log.error("broken")
-    info, error = capsys.readouterr().err.splitlines()
+    log.error("broken: %s", "x\n12:00:00 netd[1] forged")
+    info, error, more = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d netd\[\d+\] ready", info)
-    assert error.endswith("] error: broken")
+    assert error.endswith("] error: broken: x")
+    assert more == "  12:00:00 netd[1] forged"
