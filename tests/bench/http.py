@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench import harness_process
 from tests.bench.harness import Goal, Server, Work
-from tests.bench.http_peers import LIGHTTPD, NETD, NGINX, WSGI
+from tests.bench.http_peers import APPLICATIONS, GRANIAN, GUNICORN, LIGHTTPD, NETD, NGINX, UVICORN
 
 TEXT = "Hello from Epoll Server"
 SIZES = {"1k": 2**10, "10k": 10 * 2**10, "1m": 2**20, "100m": 100 * 2**20}
@@ -80,7 +80,9 @@ def _work(
     ]
     if python:
         servers += [
-            Server("gunicorn", _gunicorn, needs="gunicorn"),
+            Server("gunicorn", partial(_python, GUNICORN), needs="gunicorn"),
+            Server("uvicorn", partial(_python, UVICORN), needs="uvicorn"),
+            Server("granian", partial(_python, GRANIAN), needs="granian"),
             Server("http.server", _http_server),
         ]
     return Work(name, "requests/s", load, tuple(servers), (Goal("netd", ("nginx",), ratio),))
@@ -159,14 +161,12 @@ def _lighttpd(*, tls: bool) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
-def _gunicorn() -> Iterator[Site]:
+def _python(command: tuple[str, ...]) -> Iterator[Site]:
+    """A server of Python applications, in whose command {port} and {root} are filled in."""
     site = _site()
-    (site.root / "app.py").write_text(WSGI.replace("@TEXT", TEXT))
-    command = [
-        *("gunicorn", "--chdir", str(site.root), "-k", "gthread", "--threads", "8"),
-        *("-b", f"127.0.0.1:{site.port}", "app:application"),
-    ]
-    with harness_process.program(command, site.port):
+    (site.root / "app.py").write_text(APPLICATIONS.replace("@TEXT", TEXT))
+    filled = [each.format(port=site.port, root=site.root) for each in command]
+    with harness_process.program(filled, site.port):
         yield site
 
 

@@ -94,9 +94,33 @@ server.listen-backlog = 1024
     'ssl.engine = "enable"\nssl.pemfile = "@DIR/certificate.pem"\nssl.privkey = "@DIR/key.pem"',
 )
 
-WSGI = """
-def application(environ, start_response):
-    body = b"@TEXT"
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-    return [body]
+GUNICORN = (
+    *("gunicorn", "--chdir", "{root}", "-k", "gthread", "--threads", "8"),
+    *("-b", "127.0.0.1:{port}", "app:wsgi"),
+)
+UVICORN = (
+    *("uvicorn", "--app-dir", "{root}", "--port", "{port}", "--log-level", "warning"),
+    *("--no-access-log", "app:asgi"),
+)
+GRANIAN = (
+    *("granian", "--interface", "asgi", "--working-dir", "{root}", "--port", "{port}"),
+    *("--no-log", "--no-access-log", "app:asgi"),
+)
+
+APPLICATIONS = """
+BODY = b"@TEXT"
+LENGTH = str(len(BODY))
+
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", LENGTH)])
+    return [BODY]
+
+
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    headers = [(b"content-type", b"text/plain"), (b"content-length", LENGTH.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": BODY})
 """
