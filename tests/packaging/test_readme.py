@@ -1,0 +1,40 @@
+"""What the README shows is what netd takes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from netd import cli
+from netd.client import setting
+from netd.config.load import parse_config
+from netd.listeners.kinds import KINDS
+
+TEXT = (Path(__file__).parents[2] / "README.md").read_text()
+TOML = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_every_configuration_is_accepted() -> None:
+    configurations = [each for each in TOML if "[listeners." in each]
+    assert len(configurations) > 2
+    for each in configurations:
+        assert parse_config(each, "README.md", KINDS).listeners
+
+
+def test_every_setting_of_the_client_is_one() -> None:
+    [settings] = [each for each in TOML if "[listeners." not in each]
+    assert set(tomllib.loads(settings)) <= set(setting.KEYS)
+
+
+def test_every_command_and_option_is_one() -> None:
+    for program, parser in (("netd", cli.build_parser()), ("netd-chat", setting.build_parser())):
+        actions = parser._actions
+        commands = next((each.choices for each in actions if isinstance(each.choices, dict)), {})
+        parsers = [parser, *commands.values()]
+        options = {s for each in parsers for action in each._actions for s in action.option_strings}
+        shown = re.findall(rf"(?:^\$ |`|[|/] |bin/){program} ([^`|\n]*)", TEXT, re.MULTILINE)
+        assert shown
+        assert {option for line in shown for option in re.findall(r"--[a-z-]+", line)} <= options
+        if commands:
+            assert {line.split()[0] for line in shown if line[0].isalpha()} <= set(commands)
