@@ -33,7 +33,6 @@ TEMPLATES: Final = Path(__file__).parent
 PARSERS: Final = {"netd": cli.build_parser, "netd-chat": setting.build_parser}
 _WIDTH: Final = 78
 _ABOUT: Final = re.compile(r"^@about (\S+)\n(.*?)^@end\n", re.MULTILINE | re.DOTALL)
-_CODE: Final = re.compile(r"`([^`]+)`")
 _ESCAPES: Final = {"\\": r"\e", "-": r"\-", '"': r"\(dq", "'": r"\(aq", "~": r"\(ti", "^": r"\(ha"}
 
 Option = argparse.Action
@@ -44,8 +43,8 @@ def main() -> None:
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     for template in sorted(TEMPLATES.glob("*.in")):
-        page = "\n".join(render(template.read_text())) + "\n"
-        (directory / template.stem).write_text(page)
+        page = "\n".join(render(template.read_text(encoding="utf-8"))) + "\n"
+        (directory / template.stem).write_text(page, encoding="utf-8")
 
 
 def render(template: str) -> Iterator[str]:
@@ -89,7 +88,7 @@ def _commands(program: str, about: dict[str, str]) -> Iterator[str]:
 
 
 def _options(arguments: Iterable[Option]) -> Iterator[str]:
-    for each in _positional_first(arguments):
+    for each in sorted(arguments, key=lambda each: bool(each.option_strings)):
         yield f".It {_signature(each)}"
         yield from prose(_sentence(each.help or ""))
 
@@ -98,7 +97,7 @@ def _usage(parser: argparse.ArgumentParser) -> Iterator[str]:
     """Each argument in brackets if it may be left out; those that exclude each other together."""
     groups = [group._group_actions for group in parser._mutually_exclusive_groups]  # noqa: SLF001 (argparse shows them nowhere else)
     together = {each.dest: group for group in groups for each in group}
-    for each in reversed(_positional_first(reversed(_arguments(parser)))):
+    for each in sorted(_arguments(parser), key=lambda each: not each.option_strings):
         if each.dest in ("help", "version"):
             continue
         group = together.get(each.dest, [each])
@@ -114,10 +113,6 @@ def _signature(option: Option) -> str:
         return " | ".join(f"Cm {choice}" for choice in option.choices)
     value = "" if option.nargs == 0 else f"Ar {option.metavar or option.dest.upper()}"
     return f"{names} {value}".strip().replace(", Fl", " , Fl")
-
-
-def _positional_first(arguments: Iterable[Option]) -> list[Option]:
-    return sorted(arguments, key=lambda each: bool(each.option_strings))
 
 
 def _shared_options(parser: argparse.ArgumentParser) -> list[Option]:
@@ -157,7 +152,7 @@ def _keys(name: str) -> Iterator[str]:
     if name == "netd":
         yield from _key_list(keys(DaemonOptions))
     elif name == "common":
-        yield from _key_list(key for key in keys(ListenerOptions))
+        yield from _key_list(keys(ListenerOptions))
     else:
         yield from _kind(KINDS[name].options)
 
@@ -196,10 +191,15 @@ def _remarks(key: Key) -> Iterator[str]:
 
 def prose(text: str) -> Iterator[str]:
     """Text in mdoc: a sentence begins a line, and what stands in backquotes is bold."""
-    marked = _CODE.sub(lambda match: f"\\fB{escape(match[1])}\\fP", text.replace("\\", r"\e"))
+    parts = enumerate(text.split("`"))
+    marked = "".join(f"\\fB{escape(each)}\\fP" if n % 2 else _plain(each) for n, each in parts)
     for sentence in re.split(r"(?<=\.) (?=[A-Z(])|(?<=\.\)) ", marked):
         for line in textwrap.wrap(sentence, _WIDTH, break_on_hyphens=False):
             yield f"\\&{line}" if line.startswith((".", "'")) else line
+
+
+def _plain(text: str) -> str:
+    return text.replace("\\", r"\e")
 
 
 def escape(text: str) -> str:
