@@ -47,13 +47,13 @@ class Room:
         self.most_members = 0
         self._identity = identity
         self._last_id = 0
-        self._speech = Speech(self)
+        self.speech = Speech(self)
         self.configure(settings, now)
 
     def configure(self, settings: Settings, now: float) -> list[Effect]:
         """Take new settings; nobody leaves for it."""
         self.settings = settings
-        self._speech.forget()
+        self.speech.forget()
         for channel in list(self.channels.values()):
             channel.is_kept = channel.folded == fold(settings.channel)
             channel.keep_lines(settings.limits.history_lines)
@@ -73,10 +73,10 @@ class Room:
     def receive(self, member: Member, line: Line, now: float) -> list[Effect]:
         """One line from a member; while `member.pending` is set none may be given."""
         if isinstance(line, bytes):
-            effects = self._speech.hear(member, line, now)
+            effects = self.speech.hear(member, line, now)
             if effects is not None:
                 return effects
-        self._speech.forget()
+        self.speech.forget()
         exchange = Exchange(self, member, now)
         message = self._read(exchange, line)
         if message is not None and member.stage is not Stage.GONE:
@@ -88,7 +88,7 @@ class Room:
 
     def verified(self, member: Member, now: float, *, right: bool) -> list[Effect]:
         """The answer to a Verify."""
-        self._speech.forget()
+        self.speech.forget()
         pending, member.pending = member.pending, None
         if pending is None or member.stage is Stage.GONE:
             return []
@@ -100,7 +100,7 @@ class Room:
 
     def leave(self, member: Member, reason: str, now: float) -> list[Effect]:
         """A client's connection is gone, or about to be."""
-        self._speech.forget()
+        self.speech.forget()
         exchange = Exchange(self, member, now)
         presence.depart(exchange, member, reason)
         return exchange.effects
@@ -114,7 +114,7 @@ class Room:
 
     def shut_down(self, reason: str, now: float) -> list[Effect]:
         """Tell everybody that the server goes, and let them go."""
-        self._speech.forget()
+        self.speech.forget()
         effects: list[Effect] = []
         for member in [*self.members.values(), *self.unregistered]:
             exchange = Exchange(self, member, now)

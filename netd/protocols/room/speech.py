@@ -76,6 +76,11 @@ class Speech:
         self._room = room
         self._voices: dict[tuple[Member, bytes], Voice] = {}
 
+    @property
+    def known(self) -> int:
+        """How many voices are known, at most MAX_VOICES."""
+        return len(self._voices)
+
     def forget(self) -> None:
         """Something else has happened: check everything anew."""
         self._voices.clear()
