@@ -1,7 +1,7 @@
 """What the server's numeric replies mean once we are welcome (RFC 2812 5); pure.
 
-Most are shown in the server's own words. A number of 400 and above is a refusal: of a message
-under way if one fits, else of whatever was asked.
+Most are shown in the server's own words. A number from 400 to 599 is a refusal, as are a few later
+ones: of a message under way if one fits, else of whatever was asked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from netd.client.event import Effect, Refused, Told
 from netd.client.state import State
 from netd.protocols.irc import Message, fold
 
-_FIRST_REFUSAL: Final = 400
+_REFUSALS: Final = frozenset({*range(400, 600), 696, 734, 902, 904, 905, 906, 907})
 _QUIET: Final = frozenset(  # greetings, and ends of lists whose end needs no telling
     {"002", "003", "004", "005", "250", "251", "252", "253", "254", "255", "265", "266"}
     | {"315", "318", "329", "333", "369", "375", "422"}
@@ -30,7 +30,7 @@ def receive(state: State, message: Message) -> list[Effect]:
     handler = _HANDLERS.get(message.command)
     if handler is not None:
         return handler(state, message)
-    if int(message.command) >= _FIRST_REFUSAL:
+    if int(message.command) in _REFUSALS:
         return _refused(state, message)
     return [Told(" ".join(message.params[1:]))]
 
@@ -44,6 +44,8 @@ def _refused(state: State, message: Message) -> list[Effect]:
     refused = Refused(f"{target}: {words}" if target else words, message.command, target)
     if message.command in _JOIN_REFUSALS and target not in state.roster:
         state.wanted.pop(fold(target), None)
+        if fold(state.current) == fold(target):
+            state.current = next((each.name for each in state.roster), state.current)
         return [refused, *state.outbox.drop(target, words)]
     return [refused]
 
@@ -76,6 +78,27 @@ def _away(_state: State, message: Message) -> list[Effect]:
     return [Told(f"{nick} is away: {words}")]
 
 
+def _who_is(_state: State, message: Message) -> list[Effect]:
+    _, nick, user, host, _, name = message.params
+    return [Told(f"{nick} is {user}@{host}: {name}")]
+
+
+def _idle(_state: State, message: Message) -> list[Effect]:
+    nick, seconds = message.params[1], int(message.params[2])
+    hours, minutes = divmod(seconds // 60, 60)
+    return [Told(f"{nick} was last active {hours} h {minutes} min {seconds % 60} s ago")]
+
+
+def _is_in(_state: State, message: Message) -> list[Effect]:
+    _, nick, channels = message.params
+    return [Told(f"{nick} is in {channels.rstrip()}")]
+
+
+def _last_first(_state: State, message: Message) -> list[Effect]:
+    _, nick, what, words = message.params
+    return [Told(f"{nick} {words} {what}")]
+
+
 def _in_words(_state: State, message: Message) -> list[Effect]:
     return [Told(message.params[-1])]
 
@@ -93,7 +116,12 @@ _HANDLERS: Final[dict[str, Callable[[State, Message], list[Effect]]]] = {
     "301": _away,
     "305": _in_words,
     "306": _in_words,
+    "311": _who_is,
+    "317": _idle,
+    "319": _is_in,
+    "330": _last_first,
     "332": _topic,
+    "338": _last_first,
     "353": _names,
     "366": _end_of_names,
     "372": _motd,

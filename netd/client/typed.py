@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from netd.client.event import Effect, Leave, Manner, Refused, Send, Told, send
@@ -90,12 +91,17 @@ def _whois(_state: State, argument: str) -> list[Effect]:
 
 
 def _join(state: State, argument: str) -> list[Effect]:
-    name, *key = argument.split()
-    channel = name if is_channel(name) else f"#{name}"
+    names, *keys = argument.split()
+    channels = [name if is_channel(name) else f"#{name}" for name in names.split(",") if name]
+    pairs = zip_longest(channels, keys[0].split(",")[: len(channels)] if keys else ())
+    return [effect for channel, key in pairs for effect in _enter(state, channel, key)]
+
+
+def _enter(state: State, channel: str, key: str | None) -> list[Effect]:
     state.current = channel
     if channel in state.roster:
         return [Told("you talk here now", channel)]
-    state.wanted[fold(channel)] = (channel, *key[:1])
+    state.wanted[fold(channel)] = (channel, key) if key else (channel,)
     return [send("JOIN", *state.wanted[fold(channel)])]
 
 

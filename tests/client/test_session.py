@@ -201,7 +201,11 @@ def test_being_thrown_out_is_told() -> None:
         (":alice!u@h MODE #lounge +o bob", Told("alice set mode +o bob", "#lounge")),
         (":srv 301 bob alice :asleep", Told("alice is away: asleep")),
         (":srv 306 bob :You are away", Told("You are away")),
-        (":srv 317 bob alice 5 0 :idle", Told("alice 5 0 idle")),
+        (":srv 311 bob alice u h * :Alice", Told("alice is u@h: Alice")),
+        (":srv 317 bob alice 3725 0 :idle", Told("alice was last active 1 h 2 min 5 s ago")),
+        (":srv 319 bob alice :@#a #b ", Told("alice is in @#a #b")),
+        (":srv 330 bob alice anna :is logged in as", Told("alice is logged in as anna")),
+        (":srv 671 bob alice :is secure", Told("alice is secure")),
         (":srv 433 bob al :in use", Refused("al: in use", "433", "al")),
         (":a!u@h INVITE bob #x", Told("a invites you to #x: /join #x")),
         ("WARN * OLD :Update", Told("Update")),
@@ -212,7 +216,21 @@ def test_in_words(line: str, words: Told | Refused) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["JOIN", "PRIVMSG #x", "KICK", "NICK", "BATCH", "TOPIC", "332", "ERROR", "FAIL", "PONG"]
+    "line",
+    [
+        "JOIN",
+        "PRIVMSG #x",
+        "KICK",
+        "NICK",
+        "BATCH",
+        "TOPIC",
+        "311",
+        "317",
+        "332",
+        "ERROR",
+        "FAIL",
+        "PONG",
+    ],
 )
 def test_a_line_too_short_to_mean_anything_is_harmless(line: str) -> None:
     assert [e for e in feed(welcome(), line) if not isinstance(e, Told)] == []

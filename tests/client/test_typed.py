@@ -77,6 +77,20 @@ def test_joining_a_channel_makes_it_the_current_one() -> None:
     assert lines(bob.due(1))[0].startswith("PRIVMSG #lounge")
 
 
+def test_several_channels_are_joined_with_their_keys() -> None:
+    bob = welcome()
+    assert lines(bob.type("/join a,#b,c k1,k2")) == ["JOIN #a k1", "JOIN #b k2", "JOIN #c"]
+    assert bob.state.current == "#c"
+
+
+def test_a_channel_that_refuses_us_does_not_become_the_current_one() -> None:
+    bob = welcome()
+    feed(bob, ":bob!u@h JOIN #lounge")
+    bob.type("/join #secret")
+    feed(bob, ":srv 473 bob #secret :Cannot join channel (+i)")
+    assert bob.state.current == "#lounge"
+
+
 def test_leaving_a_channel_goes_back_to_another() -> None:
     bob = welcome()
     bob.type("/join #dev")
