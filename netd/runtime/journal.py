@@ -21,6 +21,7 @@ from typing import Final
 
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 _IDENTIFIER: Final = "netd"
+_PATIENCE_S: Final = 0.5  # below the least heartbeat_timeout
 _MAX_MESSAGE_BYTES: Final = 48 * 1024  # a datagram must hold it
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PRIORITIES: Final = (  # the highest that fits: syslog(3)
@@ -58,6 +59,8 @@ class JournalHandler(logging.Handler):
     """Writes to the journal by its native protocol, one datagram a record."""
 
     listener = ""
+    lost = 0
+    """Records the journal has not taken since it last took one."""
 
     def __init__(self, path: str = JOURNAL_SOCKET) -> None:
         """Connect. OSError where there is no journal."""
@@ -73,7 +76,7 @@ class JournalHandler(logging.Handler):
         """
         if self._owner != os.getpid():
             self._sock.detach()
-            self._sock, self._owner = _connect(self._path), os.getpid()
+            self._sock, self._owner, self.lost = _connect(self._path), os.getpid(), 0
 
     def emit(self, record: logging.LogRecord) -> None:
         fields = {
@@ -85,9 +88,22 @@ class JournalHandler(logging.Handler):
         datagram = b"".join(_field(name, value) for name, value in fields.items() if value)
         try:
             self.renew()
-            self._sock.send(datagram)
+            self._send(datagram)
         except OSError:
             self.handleError(record)
+
+    def _send(self, datagram: bytes) -> None:
+        """Wait for a slow journal once; while it stands still, lose records rather than clients."""
+        try:
+            self._sock.send(datagram)
+        except (TimeoutError, BlockingIOError):
+            self.lost += 1
+            self._sock.settimeout(0)
+            return
+        if self.lost:
+            lost, self.lost = self.lost, 0
+            self._sock.settimeout(_PATIENCE_S)
+            logging.getLogger("netd").warning("the journal did not take %d records", lost)
 
     def close(self) -> None:
         if self._owner == os.getpid():
@@ -99,6 +115,7 @@ class JournalHandler(logging.Handler):
 
 def _connect(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.settimeout(_PATIENCE_S)
     try:
         sock.connect(path)
     except OSError:

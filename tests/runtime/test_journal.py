@@ -93,6 +93,24 @@ def test_a_child_has_a_connection_of_its_own(log: logging.Logger, server: Journa
     assert server.next()["MESSAGE"] == "of the parent"
 
 
+def test_a_journal_that_stands_still_holds_up_nobody(log: logging.Logger, server: Journal) -> None:
+    handler = journal.JournalHandler(server.path)
+    log.handlers[:] = [handler]
+    sent = 0
+    while not handler.lost:  # until its queue is full
+        log.warning("%d", sent)
+        sent += 1
+    for _ in range(1000):
+        log.warning("lost")
+    assert handler.lost == 1001
+    for number in range(sent - 1):
+        assert server.next()["MESSAGE"] == str(number)
+    log.warning("well again")
+    assert server.next()["MESSAGE"] == "well again"
+    assert server.next()["MESSAGE"] == "the journal did not take 1001 records"
+    assert handler.lost == 0
+
+
 def test_a_value_cannot_forge_a_field(log: logging.Logger, server: Journal) -> None:
     log.handlers[:] = [journal.JournalHandler(server.path)]
     log.error("%s", "x\nPRIORITY=0\nLISTENER=forged")
