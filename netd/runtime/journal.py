@@ -11,6 +11,7 @@ record's further lines are indented.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -52,7 +53,8 @@ def name_listener(name: str) -> None:
         if isinstance(handler, JournalHandler | LineHandler):
             handler.listener = name
         if isinstance(handler, JournalHandler):
-            handler.renew()
+            with contextlib.suppress(OSError):  # each record tries again
+                handler.renew()
 
 
 class JournalHandler(logging.Handler):
