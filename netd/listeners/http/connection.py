@@ -144,6 +144,8 @@ class Connection:
             self._run()
         else:
             self._server.timeouts += self._stage in (Stage.SENDING, Stage.HANDSHAKE)
+            if self._stage is Stage.SENDING:
+                self._transport.abort()
             self.close()
 
     def wind_up(self) -> None:

@@ -29,7 +29,7 @@ def _check_hash(stored: str) -> str:
     except LocalProtocolError as error:
         raise ValueError(str(error)) from error
     if not is_hashed(stored):
-        raise ValueError("no scrypt hash ($scrypt$ln=...): a password is never stored itself")
+        raise ValueError("no scrypt hash; `netd passwd` makes one of a password")
     return stored
 
 

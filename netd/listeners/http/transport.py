@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import ssl
+import struct
 from typing import Final, Protocol
 
 from netd.runtime.poller import READ, WRITE
@@ -23,6 +24,7 @@ GONE: Final = frozenset(
 )
 """The peer, or the way to it, is no more; nothing that is ours to mend."""
 
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7): linger, for no time at all
 _CHUNK_BYTES: Final = 65536
 
 
@@ -50,6 +52,9 @@ class Transport(Protocol):
     def close(self) -> None:
         """Give back the socket."""
 
+    def abort(self) -> None:
+        """Have the kernel forget at the close what the peer has not taken."""
+
 
 class Plain:
     """TCP or Unix, as it is; the hot calls are the socket's own."""
@@ -70,6 +75,9 @@ class Plain:
 
     def end(self) -> None:
         self._sock.shutdown(socket.SHUT_WR)
+
+    def abort(self) -> None:
+        _forget_unsent(self._sock)
 
 
 class Tls:
@@ -116,6 +124,13 @@ class Tls:
     def end(self) -> None:
         with contextlib.suppress(ssl.SSLError):  # our word goes out; theirs is not waited for
             self._sock.unwrap()
+
+    def abort(self) -> None:
+        _forget_unsent(self._sock)
+
+
+def _forget_unsent(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
 
 def _gone(error: ssl.SSLError) -> OSError:

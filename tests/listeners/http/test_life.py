@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import select
+import socket
 from pathlib import Path
 
+import pytest
+
 from netd.listeners.http import KIND
+from netd.protocols.link import Heartbeat
 from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Answer, Start, ask, write
 from tests.support import read_all
 
@@ -25,6 +30,57 @@ def test_who_is_late_is_told_and_closed(start: Start) -> None:
         assert sock.recv(1) == b""
     with worker.connect() as sock:
         assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"GET /hello HTTP/1.1\r\nHost: x\r\nX: ", b"y"),
+        (b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n", b"y"),
+        (b"POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\ny\r\n"),
+    ],
+)
+def test_who_trickles_is_cut_in_the_end(start: Start, head: bytes, drop: bytes) -> None:
+    worker = start(HELLO, header_timeout="300ms", body_timeout="300ms")
+    with worker.connect() as sock:
+        sock.sendall(head)
+        while not select.select([sock], [], [], 0.02)[0]:
+            sock.sendall(drop)
+        assert Answer(sock).status == 408
+    assert worker.await_counters(lambda c: c["timeouts"] == 1)
+
+
+def test_a_reader_that_takes_too_little_is_cut(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(64_000_000))
+    slow = {"send_timeout": "300ms", "min_rate": "1GiB"}
+    worker = start({"path": "/", "directory": str(tmp_path)}, **slow)
+    with worker.connect() as sock:
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not worker.counters.get("timeouts"):
+            sock.recv(200_000)
+            worker.await_message(Heartbeat)  # one a second: what was read is far too little
+
+
+def test_memory_stays_flat(start: Start) -> None:
+    worker = start(HELLO, {"path": "/echo", "echo": "body"}, cache_size=0)
+    mixed = b"".join(
+        b"GET /none/%d HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Length: 5\r\n\r\nhello%s" % (number, GET_HELLO)
+        for number in range(300)
+    )
+
+    def resident_kib() -> int:
+        for _ in range(3):
+            with worker.connect() as sock:
+                sock.sendall(mixed)
+                sock.shutdown(socket.SHUT_WR)
+                assert read_all(sock).count(b"HTTP/1.1 ") == 900
+        pages = int(Path(f"/proc/{worker.process.pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize() // 1024
+
+    resident_kib()
+    first = resident_kib()
+    assert resident_kib() - first < 1024
 
 
 def test_a_reader_that_takes_nothing_is_cut(start: Start, tmp_path: Path) -> None:
