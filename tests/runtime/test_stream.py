@@ -93,12 +93,62 @@ def test_a_reader_that_does_not_read_is_cut_at_the_bound() -> None:
 
 
 def test_a_reset_is_told_once() -> None:
+    loop, _, closed = _reset()
+    loop.turn()
+    assert closed == ["connection reset by peer"]
+    loop.close()
+
+
+def test_what_is_sent_leaves_at_once_and_in_its_order(peer: Peer) -> None:
+    peer.stream.send(b"one ")
+    assert peer.sock.recv(10) == b"one "
+    peer.stream.write(b"two ")
+    peer.stream.send(b"three")
+    peer.loop.turn()
+    assert peer.sock.recv(20) == b"two three"
+    assert (peer.stream.bytes_out, peer.stream.unsent_bytes) == (13, 0)
+    peer.close()
+
+
+def test_what_a_slow_reader_is_sent_waits_for_it(peer: Peer) -> None:
+    data = bytes(range(256)) * 4000
+    peer.stream.send(data[:500_000])
+    peer.stream.send(data[500_000:])
+    got = b""
+    while len(got) < len(data):
+        peer.loop.turn()
+        got += peer.sock.recv(1 << 20)
+    assert got == data
+    peer.close()
+
+
+def test_sending_to_who_does_not_read_is_cut_at_the_bound() -> None:
+    peer = Peer(max_unsent_bytes=1000)
+    peer.stream.send(b"x" * 10_000_000)
+    assert not peer.closed
+    peer.loop.turn()
+    assert peer.closed == ["output queue exceeded"]
+    peer.stream.send(b"x")
+    peer.close()
+
+
+def test_a_reset_found_while_sending_is_told_after_it() -> None:
+    loop, stream, closed = _reset()
+    stream.send(b"x")
+    assert not closed
+    loop.turn()
+    assert closed == ["connection reset by peer"]
+    loop.close()
+
+
+def _reset() -> tuple[Loop, Stream, list[str]]:
+    """A stream whose peer has reset the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
         accepted, _ = server.accept()
     loop = Loop(EpollPoller())
     closed: list[str] = []
-    Stream(
+    stream = Stream(
         loop,
         accepted,
         on_data=lambda _: None,
@@ -108,9 +158,7 @@ def test_a_reset_is_told_once() -> None:
     )
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
-    loop.turn()
-    assert closed == ["connection reset by peer"]
-    loop.close()
+    return loop, stream, closed
 
 
 def test_nothing_is_taken_after_the_close(peer: Peer) -> None:
