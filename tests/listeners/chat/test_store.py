@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,13 @@ from tests.listeners.chat.test_service import Irc
 from tests.support import PATIENCE_S, WorkerUnderTest
 
 Start = Callable[[Path], tuple[WorkerUnderTest, Irc]]
+_LOCK = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -56,12 +65,24 @@ def test_no_trouble_with_the_file_stops_the_chat(
         path.write_bytes(b"something else" * 1000)
     with ExitStack() as stack:
         if trouble == "locked":
-            lock = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
-            lock.execute("BEGIN EXCLUSIVE")
+            stack.enter_context(_locked(path))
         worker, alice = start(path)
         alice.send("PRIVMSG #lounge :said anyway", "PRIVMSG alice :to myself")
         alice.expect("to myself")
         worker.await_counters(lambda seen: seen["history_lost"] > 0)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The file locked by another process: SQLite forbids to carry a database across a fork."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _LOCK, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == b"locked\n"
+        yield
+        process.stdin.close()
 
 
 def test_the_file_is_bounded(tmp_path: Path) -> None:
