@@ -110,6 +110,7 @@ class SocketTable:
     def _overlapping(self, address: Address) -> list[socket.socket]:
         """Ours that stand in a new address's way, such as 127.0.0.1 before a wildcard."""
         ours = [sock for bound in self._bound.values() for sock in bound.sockets]
+        ours += [sock for label, sock in self._passed if label.startswith(STORED)]
         return [each for each in ours if Address.parse(sockets.bound_name(each)).overlaps(address)]
 
     def _adopt(self, name: str, address: Address) -> _Bound | None:
