@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from netd.client.state import State
 from netd.client.typed import COMMANDS
-from netd.protocols.irc import fold
 
 
 class TabCycle:
@@ -34,9 +33,11 @@ def complete(state: State, before_cursor: str) -> tuple[str, list[str]]:
         return word, [f"/{name} " for name in COMMANDS if name.startswith(word[1:].lower())]
     if word.startswith(("#", "&")):
         names = [channel.name for channel in state.roster]
-        return word, [f"{name} " for name in names if fold(name).startswith(fold(word))]
+        return word, [f"{name} " for name in names if state.fold(name).startswith(state.fold(word))]
     ending = " " if head else ": "
-    return word, [nick + ending for nick in _nicks(state) if fold(nick).startswith(fold(word))]
+    return word, [
+        nick + ending for nick in _nicks(state) if state.fold(nick).startswith(state.fold(word))
+    ]
 
 
 def _nicks(state: State) -> list[str]:

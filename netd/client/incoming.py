@@ -19,7 +19,7 @@ from netd.client.event import (
     send,
 )
 from netd.client.state import State, is_channel
-from netd.protocols.irc import Message, fold
+from netd.protocols.irc import Message
 
 MAX_BATCHES: Final = 10
 MAX_BATCH_MESSAGES: Final = 1000
@@ -60,15 +60,15 @@ def _join(state: State, message: Message) -> list[Effect]:
             known.add(nick)
         return [_moved(message, Move.JOINED, channel)]
     state.source = message.source
-    state.wanted.setdefault(fold(channel), (channel,))
+    state.wanted.setdefault(state.fold(channel), (channel,))
     state.roster.enter(channel).add(nick)
     return [Entered(channel), *_ask_history(state, channel, message.tags.get("time", ""))]
 
 
 def _ask_history(state: State, channel: str, now: str) -> list[Effect]:
-    heard_until = state.heard_until.get(fold(channel))
+    heard_until = state.heard_until.get(state.fold(channel))
     if now:
-        state.heard_until.setdefault(fold(channel), now)
+        state.heard_until.setdefault(state.fold(channel), now)
     if "draft/chathistory" not in state.caps or not state.identity.history_lines:
         return []
     since = f"timestamp={heard_until}" if heard_until else "*"
@@ -78,7 +78,7 @@ def _ask_history(state: State, channel: str, now: str) -> list[Effect]:
 def _gone(state: State, nick: str, channel: str) -> None:
     if state.is_me(nick):
         state.roster.leave(channel)
-        if fold(state.current) == fold(channel):
+        if state.fold(state.current) == state.fold(channel):
             state.current = next((each.name for each in state.roster), channel)
     elif (known := state.roster.get(channel)) is not None:
         known.remove(nick)
@@ -95,7 +95,7 @@ def _kick(state: State, message: Message) -> list[Effect]:
     by = " ".join([f"by {_nick(message)}", *(f"({each})" for each in reason)])
     _gone(state, victim, channel)
     if state.is_me(victim):
-        state.wanted.pop(fold(channel), None)
+        state.wanted.pop(state.fold(channel), None)
         why = f"you were thrown out of {channel} {by}"
         return [Refused(why, "KICK", channel), *state.outbox.drop(channel, why)]
     return [Moved(Move.KICKED, victim, channel, by, message.tags.get("time", ""))]
@@ -114,7 +114,7 @@ def _renamed(state: State, message: Message) -> list[Effect]:
     if state.is_me(old):
         state.nick = state.wanted_nick = new
         state.source = state.source.replace(old, new, 1)
-    if fold(state.current) == fold(old):
+    if state.fold(state.current) == state.fold(old):
         state.current = new
     return [_moved(message, Move.RENAMED, detail=new)]
 
@@ -142,7 +142,7 @@ def _invite(state: State, message: Message) -> list[Effect]:
 
 def _said(state: State, message: Message) -> list[Effect]:
     sender, (target, text) = _nick(message), message.params[:2]
-    if fold(sender) in state.ignored or not state.is_new(message.tags.get("msgid", "")):
+    if state.fold(sender) in state.ignored or not state.is_new(message.tags.get("msgid", "")):
         return []
     manner = Manner.NOTICE if message.command == "NOTICE" else Manner.TEXT
     if text.startswith("\x01"):
@@ -156,8 +156,8 @@ def _said(state: State, message: Message) -> list[Effect]:
 
 def _place(state: State, message: Message, said: Said) -> list[Effect]:
     if said.time and is_channel(said.target):
-        heard_until = state.heard_until.get(fold(said.target), "")
-        state.heard_until[fold(said.target)] = max(heard_until, said.time)
+        heard_until = state.heard_until.get(state.fold(said.target), "")
+        state.heard_until[state.fold(said.target)] = max(heard_until, said.time)
     history = state.batches.get(message.tags.get("batch", ""))
     mine = state.is_me(said.sender)
     if history is not None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from netd.client.event import Delivered, Effect, Manner, Undelivered
-from netd.protocols.irc import fold
 
 WINDOW: Final = 5
 MAX_WAITING: Final = 1000
@@ -49,7 +48,8 @@ class Outgoing:
 class Outbox:
     """Takes messages in, gives lines to send, and says what became of each."""
 
-    def __init__(self, burst: int, lines_per_s: float) -> None:
+    def __init__(self, burst: int, lines_per_s: float, fold: Callable[[str], str]) -> None:
+        self._fold = fold
         self._burst, self._lines_per_s = burst, lines_per_s
         self._tokens, self._counted_at = float(burst), 0.0
         self._waiting: deque[Outgoing] = deque()
@@ -98,7 +98,7 @@ class Outbox:
     def on_echo(self, target: str) -> list[Effect]:
         """The server showed us a message of ours."""
         for outgoing in self._sent:
-            if fold(outgoing.target) == fold(target):
+            if self._fold(outgoing.target) == self._fold(target):
                 return self._settle(outgoing)
         return []
 
@@ -113,14 +113,14 @@ class Outbox:
     def on_refusal(self, target: str, why: str) -> list[Effect]:
         """The server would not take the oldest message to `target`; [] if none is under way."""
         for outgoing in self._sent:
-            if fold(outgoing.target) == fold(target):
+            if self._fold(outgoing.target) == self._fold(target):
                 self._sent.remove(outgoing)
                 return [Undelivered(outgoing.target, outgoing.text, why)]
         return []
 
     def drop(self, target: str, why: str) -> list[Effect]:
         """Nothing can be said to `target`: give up what waits for it."""
-        dropped = [each for each in self._waiting if fold(each.target) == fold(target)]
+        dropped = [each for each in self._waiting if self._fold(each.target) == self._fold(target)]
         for each in dropped:
             self._waiting.remove(each)
         return [Undelivered(each.target, each.text, why) for each in dropped]

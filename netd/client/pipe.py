@@ -20,7 +20,6 @@ from netd.client.setting import Settings
 from netd.client.stdin import read_lines
 from netd.client.talk import Talk
 from netd.client.wording import to_json
-from netd.protocols.irc import fold
 
 DELIVERED: Final = 0
 REFUSED: Final = 1
@@ -33,6 +32,7 @@ class Pipe:
         self._settings = settings
         self._session = Session(settings.identity)
         self._talk = Talk(settings, self._session, self._show)
+        self._fold = self._session.state.fold
         self._channel = settings.identity.channels[0]
         self._entered = asyncio.Event()
         self._was_refused = False
@@ -97,7 +97,7 @@ class Pipe:
 
     def _note(self, event: Event) -> None:
         match event:
-            case Entered(channel) if fold(channel) == fold(self._channel):
+            case Entered(channel) if self._fold(channel) == self._fold(self._channel):
                 self._entered.set()
             case Undelivered(_, text, why):
                 self._was_refused = True
@@ -105,7 +105,7 @@ class Pipe:
             case Refused(text, _, target):
                 _complain(text)
                 is_out = self._channel not in self._session.state.roster
-                if is_out and fold(target) == fold(self._channel):
+                if is_out and self._fold(target) == self._fold(self._channel):
                     self._was_refused = True
                     self._talk.leave()
             case Lost(text):

@@ -11,11 +11,11 @@ from typing import Final
 
 from netd.client.event import Effect, Refused, Told
 from netd.client.state import State
-from netd.protocols.irc import Message, fold
+from netd.protocols.irc import Message
 
 _REFUSALS: Final = frozenset({*range(400, 600), 696, 734, 902, 904, 905, 906, 907})
 _QUIET: Final = frozenset(  # greetings, and ends of lists whose end needs no telling
-    {"002", "003", "004", "005", "250", "251", "252", "253", "254", "255", "265", "266"}
+    {"002", "003", "004", "250", "251", "252", "253", "254", "255", "265", "266"}
     | {"315", "318", "329", "333", "369", "375", "422"}
 )
 _JOIN_REFUSALS: Final = frozenset(
@@ -43,8 +43,8 @@ def _refused(state: State, message: Message) -> list[Effect]:
         return undelivered
     refused = Refused(f"{target}: {words}" if target else words, message.command, target)
     if message.command in _JOIN_REFUSALS and target not in state.roster:
-        state.wanted.pop(fold(target), None)
-        if fold(state.current) == fold(target):
+        state.wanted.pop(state.fold(target), None)
+        if state.fold(state.current) == state.fold(target):
             state.current = next((each.name for each in state.roster), state.current)
         return [refused, *state.outbox.drop(target, words)]
     return [refused]
@@ -112,7 +112,13 @@ def _end_of_motd(state: State, _message: Message) -> list[Effect]:
     return []
 
 
+def _isupport(state: State, message: Message) -> list[Effect]:
+    state.learn(message.params[1:-1])
+    return []
+
+
 _HANDLERS: Final[dict[str, Callable[[State, Message], list[Effect]]]] = {
+    "005": _isupport,
     "301": _away,
     "305": _in_words,
     "306": _in_words,

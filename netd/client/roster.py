@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from netd.protocols.irc import fold
+Fold = Callable[[str], str]
 
 
 @dataclass(slots=True)
@@ -13,33 +13,34 @@ class Channel:
     """One channel we are in: its members by folded nick, and the order in which they spoke."""
 
     name: str
+    _fold: Fold
     members: dict[str, str] = field(default_factory=dict)
     _spoken: dict[str, int] = field(default_factory=dict)
     _said: int = 0
 
     def add(self, nick: str) -> None:
         """Somebody is here."""
-        self.members[fold(nick)] = nick
+        self.members[self._fold(nick)] = nick
 
     def remove(self, nick: str) -> bool:
         """Somebody is not; True if they were."""
-        self._spoken.pop(fold(nick), None)
-        return self.members.pop(fold(nick), None) is not None
+        self._spoken.pop(self._fold(nick), None)
+        return self.members.pop(self._fold(nick), None) is not None
 
     def rename(self, old: str, new: str) -> bool:
         """Somebody has another nick, and keeps their place among the speakers; True if here."""
-        spoken = self._spoken.get(fold(old), 0)
+        spoken = self._spoken.get(self._fold(old), 0)
         if not self.remove(old):
             return False
         self.add(new)
-        self._spoken[fold(new)] = spoken
+        self._spoken[self._fold(new)] = spoken
         return True
 
     def spoke(self, nick: str) -> None:
         """Somebody is now the last to have spoken."""
-        if fold(nick) in self.members:
+        if self._fold(nick) in self.members:
             self._said += 1
-            self._spoken[fold(nick)] = self._said
+            self._spoken[self._fold(nick)] = self._said
 
     def by_last_spoken(self) -> list[str]:
         """Everybody here, the last speaker first, the silent by name."""
@@ -50,11 +51,12 @@ class Channel:
 class Roster:
     """The channels we are in, in the order we came."""
 
-    def __init__(self) -> None:
+    def __init__(self, fold: Fold) -> None:
+        self._fold = fold
         self._channels: dict[str, Channel] = {}
 
     def __contains__(self, name: str) -> bool:
-        return fold(name) in self._channels
+        return self._fold(name) in self._channels
 
     def __iter__(self) -> Iterator[Channel]:
         return iter(self._channels.values())
@@ -64,16 +66,16 @@ class Roster:
 
     def get(self, name: str) -> Channel | None:
         """A channel we are in."""
-        return self._channels.get(fold(name))
+        return self._channels.get(self._fold(name))
 
     def enter(self, name: str) -> Channel:
         """We are in a channel; nobody is known in it yet."""
-        self._channels[fold(name)] = channel = Channel(name)
+        self._channels[self._fold(name)] = channel = Channel(name, self._fold)
         return channel
 
     def leave(self, name: str) -> None:
         """We are not."""
-        self._channels.pop(fold(name), None)
+        self._channels.pop(self._fold(name), None)
 
     def clear(self) -> None:
         """We are in none."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from netd.client.casemap import Casemap
 from netd.client.divide import divide, room_bytes
 from netd.client.event import Effect, Manner, Refused, Said, Told
 from netd.client.outbox import MAX_WAITING, Outbox, Outgoing
 from netd.client.roster import Roster
-from netd.protocols.irc import fold
 
 MAX_REMEMBERED_IDS: Final = 1000
 _UNKNOWN_HOST: Final = "u" * 12 + "@" + "h" * 63  # as long as a user and host get
@@ -43,9 +44,10 @@ class State:
     was_registered: bool = False  # on any connection, this one or an earlier
     is_greeted: bool = False  # whether the message of the day was shown once
     is_quiet: bool = False
-    roster: Roster = field(default_factory=Roster)
+    fold: Casemap = field(default_factory=Casemap)
+    roster: Roster = field(init=False)
     wanted: dict[str, tuple[str, ...]] = field(init=False)  # channels to be in, each with its key
-    ignored: set[str] = field(default_factory=set)
+    ignored: dict[str, str] = field(default_factory=dict)  # folded -> as written
     caps: set[str] = field(default_factory=set)
     batches: dict[str, list[Said]] = field(default_factory=dict)  # histories coming in
     heard_until: dict[str, str] = field(default_factory=dict)  # channel -> newest server time
@@ -54,8 +56,9 @@ class State:
 
     def __post_init__(self) -> None:
         self.nick = self.wanted_nick = self.identity.name
-        self.outbox = Outbox(self.identity.burst, self.identity.lines_per_s)
-        self.wanted = {fold(name): (name,) for name in self.identity.channels}
+        self.roster = Roster(self.fold)
+        self.outbox = Outbox(self.identity.burst, self.identity.lines_per_s, self.fold)
+        self.wanted = {self.fold(name): (name,) for name in self.identity.channels}
         self.current = next(iter(self.identity.channels), "")
 
     @property
@@ -63,9 +66,15 @@ class State:
         """Whether the server shows us our own messages."""
         return "echo-message" in self.caps
 
+    def learn(self, tokens: Sequence[str]) -> None:
+        """Compare names as the server does, by the tokens of its RPL_ISUPPORT."""
+        if self.fold.learn(tokens):
+            self.wanted = {self.fold(channel[0]): channel for channel in self.wanted.values()}
+            self.ignored = {self.fold(each): each for each in self.ignored.values()}
+
     def is_me(self, nick: str) -> bool:
         """Whether a nick is ours."""
-        return fold(nick) == fold(self.nick)
+        return self.fold(nick) == self.fold(self.nick)
 
     def mentions_me(self, text: str) -> bool:
         """Whether our nick stands in the text as a word of its own."""

@@ -67,7 +67,8 @@ class Terminal:
         self._settings, self._can_draw = settings, can_draw
         self._session = Session(settings.identity)
         self._session.state.is_quiet = settings.is_quiet
-        self._session.state.ignored.update(settings.ignored)
+        fold = self._session.state.fold
+        self._session.state.ignored.update((fold(nick), nick) for nick in settings.ignored)
         self._wording = Wording(colors=colors)
         self._talk = Talk(settings, self._session, self._show)
         self._surface = self._new_surface()

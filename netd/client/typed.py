@@ -10,7 +10,7 @@ from typing import Final
 from netd.client.event import Effect, Leave, Manner, Refused, Send, Told, send
 from netd.client.state import State, is_channel
 from netd.errors import RemoteProtocolError
-from netd.protocols.irc import fold, parse
+from netd.protocols.irc import parse
 
 Run = Callable[[State, str], list[Effect]]
 
@@ -101,8 +101,8 @@ def _enter(state: State, channel: str, key: str | None) -> list[Effect]:
     state.current = channel
     if channel in state.roster:
         return [Told("you talk here now", channel)]
-    state.wanted[fold(channel)] = (channel, key) if key else (channel,)
-    return [send("JOIN", *state.wanted[fold(channel)])]
+    state.wanted[state.fold(channel)] = (channel, key) if key else (channel,)
+    return [send("JOIN", *state.wanted[state.fold(channel)])]
 
 
 def _part(state: State, argument: str) -> list[Effect]:
@@ -111,7 +111,7 @@ def _part(state: State, argument: str) -> list[Effect]:
     if not is_channel(channel):
         state.current = next((each.name for each in state.roster), "")
         return [Told("you talk here now", state.current)]
-    state.wanted.pop(fold(channel), None)
+    state.wanted.pop(state.fold(channel), None)
     return [send("PART", channel, *([reason] if reason else []))]
 
 
@@ -134,13 +134,13 @@ def _away(_state: State, argument: str) -> list[Effect]:
 
 
 def _ignore(state: State, argument: str) -> list[Effect]:
-    nick = fold(argument)
+    nick = state.fold(argument)
     if not nick:
-        return [Told(f"ignored: {', '.join(sorted(state.ignored)) or 'nobody'}")]
+        return [Told(f"ignored: {', '.join(sorted(state.ignored.values())) or 'nobody'}")]
     if nick in state.ignored:
-        state.ignored.remove(nick)
+        del state.ignored[nick]
         return [Told(f"{argument} is heard again")]
-    state.ignored.add(nick)
+    state.ignored[nick] = argument
     return [Told(f"{argument} is ignored; the same again undoes it")]
 
 

@@ -11,7 +11,7 @@ def always(_target: str) -> bool:
 
 
 def outbox_of(*texts: str, burst: int = 100) -> Outbox:
-    outbox = Outbox(burst, 2.0)
+    outbox = Outbox(burst, 2.0, str.lower)
     for text in texts:
         assert outbox.put(Outgoing("#c", text))
     return outbox

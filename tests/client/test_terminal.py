@@ -237,3 +237,20 @@ def test_nobody_there_is_said_plainly(home: Path) -> None:
     )
     chat.expect(f"nobody listens at {missing}")
     assert await_end(chat) == 3
+
+
+def test_who_is_ignored_from_the_start_is_not_heard(
+    lounge: Daemon, home: Path, start_chat: Start
+) -> None:
+    (home / "netd").mkdir()
+    (home / "netd" / "chat.toml").write_text('ignore = ["Mallory"]\n')
+    with (
+        Listener(lounge.address("lounge"), nick="mallory") as mallory,
+        Listener(lounge.address("lounge")) as ear,
+    ):
+        chat = start_chat()
+        mallory.say("nobody listens")
+        assert ear.hear(1) == ["nobody listens"]
+        ear.say("I do")
+        see(chat, "<ear> I do")
+        assert "nobody listens" not in str(chat.before)

@@ -131,4 +131,4 @@ def test_ignoring() -> None:
     bob = welcome()
     assert bob.type("/ignore") == [Told("ignored: nobody")]
     bob.type("/ignore Mallory")
-    assert bob.type("/ignore") == [Told("ignored: mallory")]
+    assert bob.type("/ignore") == [Told("ignored: Mallory")]
