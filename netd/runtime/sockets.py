@@ -41,7 +41,8 @@ def open_inet(
             if kind is socket.SOCK_STREAM and ip_address(sockaddr[0]).is_loopback:
                 # No network lies between that could be congested; where the system's default
                 # paces what is sent (BBR), large answers would take twice as long.
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+                with contextlib.suppress(OSError):  # a system may allow no other than its own
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
             chosen = port or opened[0].getsockname()[1]
             with _sharing_port([sock, *beside] if beside else []):
                 sock.bind((sockaddr[0], chosen, *sockaddr[2:]))

@@ -22,6 +22,7 @@ import os, sys
 end = sys.argv.index("--")
 for number, fd in enumerate(sys.argv[1:end], 3):
     os.dup2(int(fd), number, inheritable=True)
+    os.close(int(fd))
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[end + 1], sys.argv[end + 1:])
 """
@@ -134,6 +135,21 @@ def test_passed_sockets_are_taken_by_name_and_address(tmp_path: Path) -> None:
             daemon.stop()
 
 
+def test_a_stored_socket_is_not_in_the_way_of_its_port_s_wildcard(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stored:
+        port = stored.getsockname()[1]
+        config = ECHO.replace("127.0.0.1:0", f"[::]:{port}")
+        daemon = start_activated(tmp_path, config, [stored], "stored.echo")
+        try:
+            daemon.await_ready()
+            stored.close()
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
+                client.sendall(b"anywhere")
+                assert read_exactly(client, 8) == b"anywhere"
+        finally:
+            daemon.stop()
+
+
 def test_connections_wait_in_a_passed_socket_while_the_daemon_restarts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as ours:
         port = ours.getsockname()[1]
@@ -153,14 +169,16 @@ def test_connections_wait_in_a_passed_socket_while_the_daemon_restarts(tmp_path:
 class Activated(Daemon):
     """A daemon started as systemd does it: sockets from descriptor 3 on, named."""
 
-    def __init__(self, directory: Path, config: str, passed: list[socket.socket]) -> None:
+    def __init__(
+        self, directory: Path, config: str, passed: list[socket.socket], name: str
+    ) -> None:
         self.passed = passed
+        self.names = ":".join([name, *["stray"] * (len(passed) - 1)])
         super().__init__(directory, config)
 
     def start(self) -> subprocess.Popen[bytes]:
         high = [fcntl.fcntl(sock, fcntl.F_DUPFD, 64) for sock in self.passed]
-        names = ":".join(["echo", *["stray"] * (len(high) - 1)])
-        environ = {**os.environ, "LISTEN_FDS": str(len(high)), "LISTEN_FDNAMES": names}
+        environ = {**os.environ, "LISTEN_FDS": str(len(high)), "LISTEN_FDNAMES": self.names}
         command = [sys.executable, "-m", "netd", "run", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -175,5 +193,7 @@ class Activated(Daemon):
         return self.process
 
 
-def start_activated(directory: Path, config: str, passed: list[socket.socket]) -> Activated:
-    return Activated(directory, config, passed)
+def start_activated(
+    directory: Path, config: str, passed: list[socket.socket], name: str = "echo"
+) -> Activated:
+    return Activated(directory, config, passed, name)
