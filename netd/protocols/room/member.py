@@ -62,6 +62,7 @@ class Member:
         "cap_version",
         "caps",
         "channels",
+        "failed_logins",
         "fingerprint",
         "folded",
         "host",
@@ -115,6 +116,7 @@ class Member:
         self.login = Login()
         self.markers: dict[str, str] = {}  # folded target -> how far it was read
         self.pending: Pending | None = None
+        self.failed_logins = 0
         self.signed_on = self.idle_since = 0.0
 
     @property

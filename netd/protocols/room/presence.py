@@ -49,6 +49,13 @@ def depart(exchange: Exchange, member: Member, reason: str) -> None:
     announce_offline(exchange, member.nick, member.folded)
 
 
+def put_out(exchange: Exchange, reason: str) -> None:
+    """Take the sender out of the room, tell it why, and close its connection."""
+    depart(exchange, exchange.member, reason)
+    exchange.finish()
+    exchange.close(exchange.member, reason)
+
+
 def leave_channel(exchange: Exchange, channel: Channel, member: Member) -> None:
     """Take a member out of a channel, which goes if it was the last."""
     channel.remove(member)

@@ -117,3 +117,25 @@ def test_a_shown_host_is_no_way_around_a_ban() -> None:
     assert ann.codes("JOIN #room") == ["474"]
     op.say("MODE #room -b *!*@192.0.2.1", "MODE #room +b *!*@staff.example")
     assert ann.codes("JOIN #room") == ["474"]
+
+
+@pytest.mark.parametrize("guess", ["OPER root guess", "OPER nobody guess"])
+def test_who_guesses_passwords_is_put_out(guess: str) -> None:
+    hall = Hall(opers={"root": "toor"})
+    bob, eve = hall.join("bob"), hall.join("eve")
+    bob.read()
+    assert eve.codes(*[guess] * 4) == ["464"] * 4
+    wrong, farewell = eve.say(guess)
+    assert " 464 " in wrong
+    assert farewell == "ERROR :Closing link: 192.0.2.1 (Too many failed logins)"
+    assert eve.closed == "Too many failed logins"
+    assert bob.read() == [":eve!~eve@192.0.2.1 QUIT :Too many failed logins"]
+
+
+def test_who_guesses_before_it_is_registered_is_put_out_as_well() -> None:
+    guest = Hall(accounts=ACCOUNTS).connect()
+    guest.say("CAP REQ sasl")
+    for _ in range(5):
+        assert not guest.closed
+        plain(guest, "anna", "guess")
+    assert guest.closed == "Too many failed logins"

@@ -9,7 +9,7 @@ from functools import partial
 
 from netd.protocols.irc import fold
 from netd.protocols.room.capability import Cap
-from netd.protocols.room.command.base import Command, Phase
+from netd.protocols.room.command.base import Command, Phase, refuse_login
 from netd.protocols.room.effect import Verify
 from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.member import Member, Pending, Stage
@@ -118,7 +118,7 @@ def _plain(exchange: Exchange, text: str) -> None:
     if account is not None:
         stored = account.password
     if not separator or not stored or fold(authorization or name) != fold(name):
-        exchange.reply(Numeric.SASLFAIL)
+        refuse_login(exchange, Numeric.SASLFAIL)
         return
     exchange.member.pending = Pending(partial(_checked, name), exchange.label)
     exchange.effects.append(Verify(exchange.member, password, stored))
@@ -132,7 +132,7 @@ def _checked(name: str, exchange: Exchange, right: bool) -> None:  # noqa: FBT00
 def _log_in(exchange: Exchange, account: Account | None) -> None:
     member = exchange.member
     if account is None:
-        exchange.reply(Numeric.SASLFAIL)
+        refuse_login(exchange, Numeric.SASLFAIL)
         return
     name = account.name
     changed, member.account = member.account != name, name

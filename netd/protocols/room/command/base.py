@@ -6,7 +6,9 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from netd.protocols.room import presence
 from netd.protocols.room.exchange import Exchange
+from netd.protocols.room.numeric import Numeric
 
 Handler = Callable[[Exchange, Sequence[str]], None]
 
@@ -28,3 +30,11 @@ class Command:
     params: int = 0
     phase: Phase = Phase.PRESENT
     for_opers: bool = False
+
+
+def refuse_login(exchange: Exchange, numeric: Numeric) -> None:
+    """Answer a wrong name or password; who guesses on is put out."""
+    exchange.reply(numeric)
+    exchange.member.failed_logins += 1
+    if exchange.member.failed_logins >= exchange.room.settings.limits.failed_logins:
+        presence.put_out(exchange, "Too many failed logins")

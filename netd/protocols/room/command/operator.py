@@ -7,7 +7,7 @@ from functools import partial
 
 from netd.protocols.irc import Message
 from netd.protocols.room import presence
-from netd.protocols.room.command.base import Command
+from netd.protocols.room.command.base import Command, refuse_login
 from netd.protocols.room.command.channel import find_present
 from netd.protocols.room.effect import Rehash, Verify
 from netd.protocols.room.exchange import Exchange
@@ -20,7 +20,7 @@ def oper(exchange: Exchange, params: Sequence[str]) -> None:
     name, password = params[:2]
     stored = exchange.room.settings.opers.get(name)
     if stored is None:
-        exchange.reply(Numeric.PASSWDMISMATCH)
+        refuse_login(exchange, Numeric.PASSWDMISMATCH)
         return
     member = exchange.member
     member.pending = Pending(partial(_checked, name), exchange.label)
@@ -30,7 +30,7 @@ def oper(exchange: Exchange, params: Sequence[str]) -> None:
 def _checked(name: str, exchange: Exchange, right: bool) -> None:  # noqa: FBT001 (Pending calls it)
     member = exchange.member
     if not right:
-        exchange.reply(Numeric.PASSWDMISMATCH)
+        refuse_login(exchange, Numeric.PASSWDMISMATCH)
         return
     member.oper = name
     member.modes.add("o")

@@ -250,11 +250,8 @@ def pong(_exchange: Exchange, _params: Sequence[str]) -> None:
 
 def quit_(exchange: Exchange, params: Sequence[str]) -> None:
     """Leave, with a reason."""
-    member = exchange.member
     reason = f"Quit: {params[0]}" if params and params[0] else "Quit"
-    presence.depart(exchange, member, reason)
-    exchange.finish()
-    exchange.close(member, reason)
+    presence.put_out(exchange, reason)
 
 
 COMMANDS = {
