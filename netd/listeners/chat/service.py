@@ -92,7 +92,7 @@ class ChatService:
             self._room = Room(settings, now, f"{time.time_ns():x}-")
             self._entrance = Entrance(options)
         else:
-            self._room.configure(settings, now)
+            self.apply(self._room.configure(settings, now))
             self._entrance.reconfigure(options)
         self._use_store(options, is_first=not hasattr(self, "options"))
         self.options = options
@@ -274,7 +274,8 @@ class ChatService:
         if self._certificate is not None:
             self._certificate.refresh()
         if self._people.refresh():
-            self.room.configure(settings_of(self.options, self._people), time.time())
+            settings = settings_of(self.options, self._people)
+            self.apply(self.room.configure(settings, time.time()))
         for client in list(self._clients.values()):
             self._check(client)
 

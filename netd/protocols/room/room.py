@@ -15,7 +15,7 @@ from netd.protocols.lines import Line, Overlong
 from netd.protocols.room import presence
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Channel, Topic
-from netd.protocols.room.command import COMMANDS
+from netd.protocols.room.command import COMMANDS, registration
 from netd.protocols.room.command.base import Command, Phase
 from netd.protocols.room.effect import Effect
 from netd.protocols.room.exchange import Exchange
@@ -51,9 +51,18 @@ class Room:
         self.configure(settings, now)
 
     def configure(self, settings: Settings, now: float) -> list[Effect]:
-        """Take new settings; nobody leaves for it."""
+        """Take new settings; nobody leaves for it, and who cares is told what is offered now."""
+        everybody = dict.fromkeys([*self.members.values(), *self.unregistered])
+        exchanges = [Exchange(self, each, now) for each in everybody if each.has(Cap.CAP_NOTIFY)]
+        offers = [registration.offered(each, each.member) for each in exchanges]
         self.settings = settings
         self.speech.forget()
+        self._keep_channels(settings, now)
+        for exchange, before in zip(exchanges, offers, strict=True):
+            registration.tell_offers(exchange, before)
+        return [effect for each in exchanges for effect in each.effects]
+
+    def _keep_channels(self, settings: Settings, now: float) -> None:
         for channel in list(self.channels.values()):
             channel.is_kept = channel.folded == fold(settings.channel)
             channel.keep_lines(settings.limits.history_lines)
@@ -64,7 +73,6 @@ class Room:
             channel.is_kept = True
             if settings.topic and channel.topic is None:
                 channel.topic = Topic(settings.topic, settings.server_name, now)
-        return []
 
     def enter(self, member: Member) -> None:
         """A client has connected."""

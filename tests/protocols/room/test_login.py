@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -139,3 +140,24 @@ def test_who_guesses_before_it_is_registered_is_put_out_as_well() -> None:
         assert not guest.closed
         plain(guest, "anna", "guess")
     assert guest.closed == "Too many failed logins"
+
+
+def test_who_asked_is_told_when_logging_in_becomes_possible_or_impossible() -> None:
+    hall = Hall()
+    asking, silent, early = hall.connect(), hall.join("silent"), hall.connect()
+    asking.say("CAP LS 302", "NICK asking", "USER a 0 * :a", "CAP END")
+    early.say("CAP LS 302")
+    without = hall.room.settings
+
+    def reload(accounts: dict[str, Account]) -> list[str]:
+        settings = replace(without, accounts=accounts)
+        hall.carry_out(hall.room.configure(settings, hall.now))
+        return asking.read()
+
+    assert reload(ACCOUNTS) == [":irc.test CAP asking NEW sasl=PLAIN"]
+    assert early.read() == [":irc.test CAP * NEW sasl=PLAIN"]
+    assert reload(ACCOUNTS) == []
+    asking.say("CAP REQ sasl")
+    assert reload({}) == [":irc.test CAP asking DEL sasl"]
+    assert asking.say("CAP LIST") == [":irc.test CAP asking LIST cap-notify"]
+    assert silent.read() == []

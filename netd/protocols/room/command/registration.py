@@ -172,6 +172,21 @@ def offered(exchange: Exchange, member: Member) -> list[str]:
     return [*words, *_sts(exchange, member)]
 
 
+def tell_offers(exchange: Exchange, before: Sequence[str]) -> None:
+    """Tell what is offered no longer, and what anew or otherwise, since it was so (cap-notify)."""
+    member = exchange.member
+    now = offered(exchange, member)
+    left = {word.partition("=")[0] for word in now}
+    gone = [name for word in before if (name := word.partition("=")[0]) not in left]
+    new = [word for word in now if word not in before]
+    if gone:
+        lost = sum(BY_WIRE_NAME[name].value for name in gone if name in BY_WIRE_NAME)
+        member.set_caps(member.caps & ~lost)
+        exchange.tell("CAP", member.shown_nick, "DEL", " ".join(gone))
+    if new:
+        exchange.tell("CAP", member.shown_nick, "NEW", " ".join(new))
+
+
 def _sts(exchange: Exchange, member: Member) -> list[str]:
     """IRCv3 sts: the port to a client in the clear, the duration to one under TLS."""
     settings = exchange.room.settings
