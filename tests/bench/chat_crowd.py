@@ -16,10 +16,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-IN_FLIGHT: Final = 4
 _BUFFER_BYTES: Final = 1 << 18
 _GATHER_S: Final = 0.005
 _AT_ONCE: Final = 1024  # members read before the observer has its turn again
+_JOIN_AT_ONCE: Final = 100
+_QUIET_S: Final = 0.05
 _TEXT: Final = "x" * 40
 _WARMUP: Final = 0.2  # of the time measured
 _SAID: Final = re.compile(rb" PRIVMSG #bench :(\d+) (\S+) [^\n]*\n")
@@ -27,10 +28,12 @@ _SAID: Final = re.compile(rb" PRIVMSG #bench :(\d+) (\S+) [^\n]*\n")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a crowd saw: latencies in milliseconds, sorted."""
+    """What a crowd saw in some seconds, and in all until it was quiet again."""
 
-    deliveries_per_s: float
-    latencies: list[float]
+    deliveries: int
+    seconds: float
+    latencies: list[float]  # in milliseconds, sorted
+    deliveries_in_all: int
 
     def latency(self, share: float) -> float:
         """The latency that this share of messages did not exceed."""
@@ -40,33 +43,34 @@ class Measured:
 class Crowd:
     """Members of one channel; the observer joined when half of the others had."""
 
-    def __init__(self, port: int, members: int, senders: int) -> None:
-        self._socks = [_join(port, index) for index in range(members)]
-        for sock in self._socks:
-            _await_quiet(sock)
-            sock.setblocking(False)
-        self._observer = self._socks[members // 2]
-        self._senders = [each for each in self._socks if each is not self._observer][:senders]
+    def __init__(self, port: int, members: int, senders: int, in_flight: int) -> None:
+        self._in_flight = in_flight
         self._poll = select.epoll()
-        self._readers = {each.fileno(): each.recv_into for each in self._socks}
-        for fd in self._readers.keys() - {self._observer.fileno()}:
-            self._poll.register(fd, select.EPOLLIN)
-        self._observer.settimeout(_GATHER_S)
+        self._socks: list[socket.socket] = []
         self._buffer = bytearray(_BUFFER_BYTES)
-        self._partial = b""
         self._lines = 0
+        for start in range(0, members, _JOIN_AT_ONCE):
+            self._join(port, range(start, min(start + _JOIN_AT_ONCE, members)))
+        self._observer = self._socks[members // 2]
+        self._poll.unregister(self._observer)
+        self._observer.settimeout(_GATHER_S)
+        self._senders = [each for each in self._socks if each is not self._observer][:senders]
+        self._partial = b""
+        self._outstanding = 0
         self._latencies: list[float] = []
 
     def measure(self, seconds: float) -> Measured:
-        """Speak and read for some time."""
+        """Speak and read for some time; everything is over when this returns."""
+        self._lines = 0
         for sender in range(len(self._senders)):
-            self._send(sender, IN_FLIGHT)
+            self._send(sender, self._in_flight)
         self._go_on_until(time.perf_counter() + seconds * _WARMUP)
-        self._lines, self._latencies = 0, []
+        before, self._lines, self._latencies = self._lines, 0, []
         started = time.perf_counter()
         self._go_on_until(started + seconds)
-        took = time.perf_counter() - started
-        return Measured(self._lines / took, sorted(self._latencies))
+        took, lines, latencies = time.perf_counter() - started, self._lines, self._latencies
+        self._grow_quiet()
+        return Measured(lines, took, sorted(latencies), before + self._lines)
 
     def close(self) -> None:
         """Hang up."""
@@ -74,52 +78,73 @@ class Crowd:
         for sock in self._socks:
             sock.close()
 
+    def _join(self, port: int, indexes: range) -> None:
+        new = [_register(port, index) for index in indexes]
+        for sock in new:
+            sock.sendall(b"JOIN #bench\r\nPING joined\r\n")
+        for sock in new:
+            _read_until(sock, b"joined\r\n")
+            sock.setblocking(False)
+            self._poll.register(sock, select.EPOLLIN)
+        self._socks += new
+        self._readers = {each.fileno(): each.recv_into for each in self._socks}
+        while self._gather(_QUIET_S):
+            pass
+
     def _go_on_until(self, deadline: float) -> None:
         gather_at = 0.0
         while (now := time.perf_counter()) < deadline:
             if now >= gather_at:
                 self._gather()
                 gather_at = time.perf_counter() + _GATHER_S
-            try:
-                data = self._observer.recv(_BUFFER_BYTES)
-            except TimeoutError:
-                continue
-            self._observe(data)
+            self._observe()
 
-    def _gather(self) -> None:
+    def _grow_quiet(self) -> None:
+        while self._outstanding:
+            self._observe(is_last=True)
+            self._gather()
+        while self._gather(_QUIET_S):
+            pass
+
+    def _gather(self, patience_s: float = 0) -> int:
+        """Read what members have by now; how many had something."""
         buffer, readers, lines = self._buffer, self._readers, 0
-        for fd, _ in self._poll.poll(0, _AT_ONCE):
+        ready = self._poll.poll(patience_s, _AT_ONCE)
+        for fd, _ in ready:
             size = readers[fd](buffer)
             assert size, "the server closed a connection"
             lines += buffer.count(b"\n", 0, size)
         self._lines += lines
+        return len(ready)
 
-    def _observe(self, data: bytes) -> None:
+    def _observe(self, *, is_last: bool = False) -> None:
+        try:
+            data = self._observer.recv(_BUFFER_BYTES)
+        except TimeoutError:
+            return
         assert data, "the server closed a connection"
         now = time.perf_counter()
         whole, end, self._partial = (self._partial + data).rpartition(b"\n")
         said = _SAID.findall(whole + end)
         self._lines += len(said)
+        self._outstanding -= len(said)
         self._latencies += [(now - float(sent)) * 1000 for _, sent in said]
-        for sender, count in Counter(sender for sender, _ in said).items():
-            self._send(int(sender), count)
+        if not is_last:
+            for sender, count in Counter(sender for sender, _ in said).items():
+                self._send(int(sender), count)
 
     def _send(self, sender: int, count: int) -> None:
         line = f"PRIVMSG #bench :{sender} {time.perf_counter():.7f} {_TEXT}\r\n"
         self._senders[sender].send(line.encode() * count)
+        self._outstanding += count
 
 
-def _join(port: int, index: int) -> socket.socket:
+def _register(port: int, index: int) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.sendall(f"NICK b{index}\r\nUSER b 0 * :b\r\nJOIN #bench\r\n".encode())
-    _read_until(sock, b" 366 ")
+    sock.sendall(f"NICK b{index}\r\nUSER b 0 * :b\r\nPING registered\r\n".encode())
+    _read_until(sock, b"registered\r\n")
     return sock
-
-
-def _await_quiet(sock: socket.socket) -> None:
-    sock.sendall(b"PING quiet\r\n")
-    _read_until(sock, b"quiet\r\n")
 
 
 def _read_until(sock: socket.socket, text: bytes) -> None:

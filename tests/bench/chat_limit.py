@@ -46,10 +46,9 @@ def _answer(sock: socket.socket, data: bytes) -> bytes:
     """What of this the others get."""
     if data.startswith(b"PRIVMSG"):
         return data.replace(b"PRIVMSG", b":a!b@127.0.0.1 PRIVMSG")
-    if b"JOIN" in data:
-        sock.send(b":limit 366 a #bench :End\r\n")
-    elif data.startswith(b"PING"):
-        sock.send(b":limit PONG limit :quiet\r\n")
+    _, ping, rest = data.rpartition(b"PING ")
+    if ping:
+        sock.send(b":limit PONG limit :" + rest)
     return b""
 
 

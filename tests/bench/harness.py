@@ -14,7 +14,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,12 +40,20 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What one load of a server gave, and what else was seen on the way, by name and unit."""
+
+    figure: float
+    also: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What the servers are loaded with."""
 
     name: str
     unit: str
-    load: Callable[[Any, float], float]
+    load: Callable[[Any, float], float | Reading]
     """`load(what serve gave, seconds)` gives the figure reached; the higher the better."""
     servers: tuple[Server, ...]
     goals: tuple[Goal, ...] = ()
@@ -57,10 +65,20 @@ class Result:
 
     work: Work
     samples: dict[str, list[float]] = field(default_factory=dict)
+    also: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """By server and name; each round's, as in `samples`."""
 
     def median(self, name: str) -> float:
         """A server's figure; 0 where it did not take part."""
         return statistics.median(self.samples.get(name) or [0.0])
+
+    def add(self, server: str, reading: float | Reading) -> None:
+        """Take in one round."""
+        if isinstance(reading, Reading):
+            for name, value in reading.also.items():
+                self.also.setdefault(server, {}).setdefault(name, []).append(value)
+            reading = reading.figure
+        self.samples[server].append(reading)
 
     def best(self, names: Sequence[str]) -> str:
         """The one of these with the highest median."""
@@ -86,7 +104,7 @@ def measure(work: Work, rounds: int, seconds: float) -> Result:
         for turn in range(rounds):
             shift = turn % len(targets)
             for name, target in targets[shift:] + targets[:shift]:
-                result.samples[name].append(work.load(target, seconds))
+                result.add(name, work.load(target, seconds))
                 print(f"{work.name}: {name}: {result.samples[name][-1]:,.0f}", file=sys.stderr)
     return result
 

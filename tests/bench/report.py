@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.harness import Result, machine
 
-_HEADER = "| {} | median | lowest to highest | x best peer |\n|---|--:|--:|--:|"
+_HEADER = ("median", "lowest to highest", "x best peer")
 _PNG_INCHES = (10, 2.2)
 _OURS, _PEERS, _LIMITS = "tab:blue", "tab:gray", "lightgray"
 
@@ -33,12 +34,19 @@ def _table(result: Result) -> str:
     ours = {goal.ours for goal in work.goals}
     peers = [name for name in result.samples if name not in ours | limits]
     best = result.median(result.best(peers)) if peers else 0
-    rows = [_HEADER.format(f"{work.name}, {work.unit}")]
+    also = list(dict.fromkeys(name for each in result.also.values() for name in each))
+    columns = (f"{work.name}, {work.unit}", *_HEADER, *also)
+    rows = [_row(columns), "|---" + "|--:" * (len(columns) - 1) + "|"]
     for name, samples in result.samples.items():
         ratio = f"{result.median(name) / best:.2f}" if best and name not in limits else ""
         spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
-        rows.append(f"| {name} | {result.median(name):,.0f} | {spread} | {ratio} |")
+        seen = [f"{statistics.median(result.also[name][each]):.2f}" for each in also]
+        rows.append(_row((name, f"{result.median(name):,.0f}", spread, ratio, *seen)))
     return "\n".join([*rows, *_goals(result)])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _goals(result: Result) -> list[str]:
@@ -60,6 +68,7 @@ def _plain(results: Sequence[Result]) -> dict[str, object]:
                 "name": result.work.name,
                 "unit": result.work.unit,
                 "samples": result.samples,
+                "also": result.also,
                 "goals": [
                     {
                         "ours": goal.ours,
