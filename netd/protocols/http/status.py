@@ -12,6 +12,7 @@ PHRASES: Final[dict[int, str]] = {
     416: "Range Not Satisfiable",
     422: "Unprocessable Content",
 }
+_WITHOUT_CONTENT: Final = frozenset({204, 304})
 
 
 def status_line(status: int) -> bytes:
@@ -21,7 +22,4 @@ def status_line(status: int) -> bytes:
 
 def has_content(status: int) -> bool:
     """Whether an answer of this status carries content (RFC 9112 section 6.3)."""
-    return status >= HTTPStatus.OK and status not in (
-        HTTPStatus.NO_CONTENT,
-        HTTPStatus.NOT_MODIFIED,
-    )
+    return status >= 200 and status not in _WITHOUT_CONTENT  # noqa: PLR2004 (no interim answer)
