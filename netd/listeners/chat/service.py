@@ -12,9 +12,10 @@ from typing import Final
 
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
-from netd.errors import BindError, LocalProtocolError
+from netd.errors import BindError
 from netd.listeners.base import ListeningSocket
 from netd.listeners.certificate import Certificate
+from netd.listeners.chat.archive import Archive
 from netd.listeners.chat.client import Client
 from netd.listeners.chat.entrance import Entrance, turn_away
 from netd.listeners.chat.fanout import Fanout
@@ -22,10 +23,8 @@ from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.peer import user_of
 from netd.listeners.chat.people import People
 from netd.listeners.chat.setting import settings_of
-from netd.listeners.chat.store import Store
 from netd.listeners.verifier import Verifier
 from netd.protocols.lines import Line
-from netd.protocols.room.channel import written
 from netd.protocols.room.effect import (
     Broadcast,
     Close,
@@ -38,12 +37,6 @@ from netd.protocols.room.effect import (
 )
 from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.room import Room
-from netd.protocols.room.snapshot import (
-    format_line,
-    format_state,
-    restore_history,
-    restore_state,
-)
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import POLLERS, PollerFullError
@@ -68,7 +61,7 @@ class ChatService:
         self._verifier = Verifier(loop)
         self._fanout = Fanout(loop)
         self._certificate: Certificate | None = None
-        self._store: Store | None = None
+        self._archive = Archive()
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
         self._sweeping: Timer | None = None
@@ -87,14 +80,15 @@ class ChatService:
         people = People(options)
         self._use_poller(options.poller)
         self._certificate, self._people = certificate, people
+        self._archive.configure(options)
         settings, now = settings_of(options, people), time.time()
         if self._room is None or self._entrance is None:
             self._room = Room(settings, now, f"{time.time_ns():x}-")
             self._entrance = Entrance(options)
+            self._archive.restore(self._room, options)
         else:
             self.apply(self._room.configure(settings, now))
             self._entrance.reconfigure(options)
-        self._use_store(options, is_first=not hasattr(self, "options"))
         self.options = options
         for client in self._clients.values():
             client.stream.max_unsent_bytes = options.max_send_queue
@@ -117,7 +111,7 @@ class ChatService:
             **self._entrance.counters(),
             "bytes_in": self._counts["bytes_in"] + sum(each.bytes_in for each in streams),
             "bytes_out": self._counts["bytes_out"] + sum(each.bytes_out for each in streams),
-            "history_lost": self._store.lost if self._store else 0,
+            "history_lost": self._archive.lost,
             "accept_failures": self._acceptor.failures,
             "members": len(self.room.members),
             "channels": len(self.room.channels),
@@ -178,19 +172,11 @@ class ChatService:
                     password, stored, lambda right: self._on_verified(member, right=right)
                 )
             case Record() | Preserve():
-                self._keep(effect)
+                self._archive.keep(effect)
             case Rehash(member):
                 _log.info("chat: operator %s asked for a reload", member.oper)
                 self._rehashing.append(member)
                 self.reload()
-
-    def _keep(self, effect: Record | Preserve) -> None:
-        if self._store is None:
-            return
-        if isinstance(effect, Record):
-            self._store.add_line(effect.channel.folded, format_line(written(effect.said)))
-        else:
-            self._store.set_state(effect.channel.folded, format_state(effect.channel))
 
     def on_reloaded(self, detail: str, *, ok: bool) -> None:
         """The outcome of the REHASH that was asked first."""
@@ -243,25 +229,6 @@ class ChatService:
         except PollerFullError as error:
             raise BindError(f"poller: {error}") from error
 
-    def _use_store(self, options: ChatOptions, *, is_first: bool) -> None:
-        path = options.history_file if options.channel else ""
-        if self._store is not None and self._store.path == path:
-            self._store.max_lines = options.history_lines
-            return
-        if self._store is not None:
-            self._store.close()
-        self._store = Store(path, options.history_lines) if path else None
-        if self._store is None or not is_first:
-            return
-        channel = self.room.open_channel(options.channel, time.time())
-        state, lines = self._store.load(channel.folded)
-        try:
-            restore_history(channel, lines)
-            if state:
-                restore_state(channel, state)
-        except LocalProtocolError as error:
-            _log.warning("chat: %s: %s", options.history_file, error)
-
     def _schedule_sweeps(self) -> None:
         if self._sweeping is not None:
             self._sweeping.cancel()
@@ -300,8 +267,7 @@ class ChatService:
 
     def _stop_if_empty(self) -> None:
         if not self._clients:
-            if self._store is not None:
-                self._store.close()
+            self._archive.close()
             self.loop.stop()
 
 
