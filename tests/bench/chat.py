@@ -28,6 +28,7 @@ address = "tcp://127.0.0.1:{port}"
 flood_control = false
 max_connections = 20000
 poller = "{poller}"
+ping_after = "1h"
 """
 _NGIRCD = """
 [Global]

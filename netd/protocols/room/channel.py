@@ -108,7 +108,9 @@ class Channel:
 
     def status(self, member: Member, *, every: bool) -> str:
         """The prefix a nick is shown with: the highest, or every one it has."""
-        held = self.members.get(member, "")
+        held = self.members.get(member)
+        if not held:
+            return ""
         return "".join(PREFIXES[letter] for letter in (held if every else held[:1]))
 
     def is_op(self, member: Member) -> bool:

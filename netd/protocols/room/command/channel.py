@@ -100,9 +100,9 @@ def _announce_join(exchange: Exchange, channel: Channel) -> None:
     member = exchange.member
     plain = exchange.from_member("JOIN", channel.name)
     extended = exchange.from_member("JOIN", channel.name, member.account or "*", member.realname)
-    knowing = [each for each in channel.members if each.has(Cap.EXTENDED_JOIN)]
-    exchange.send(knowing, extended)
-    exchange.send([each for each in channel.members if not each.has(Cap.EXTENDED_JOIN)], plain)
+    bit = int(Cap.EXTENDED_JOIN)
+    exchange.send([each for each in channel.members if each.caps & bit], extended)
+    exchange.send([each for each in channel.members if not each.caps & bit], plain)
     if member.away:
         away = exchange.from_member("AWAY", member.away)
         noticing = [each for each in channel.members if each.has(Cap.AWAY_NOTIFY)]
