@@ -187,7 +187,7 @@ class _Worker:
     def _configure(self, message: Configure) -> Ready | Failed:
         descriptors = self._channel.take_descriptors(len(message.sockets))
         sockets = [
-            ListeningSocket(Address.parse(text), socket.socket(fileno=fd))
+            ListeningSocket(Address.parse(text), _adopt(fd))
             for text, fd in zip(message.sockets, descriptors, strict=True)
         ]
         try:
@@ -210,3 +210,9 @@ class _Worker:
         self._loop.change(
             self._channel.fileno(), READ | WRITE if self._channel.has_unsent else READ
         )
+
+
+def _adopt(fd: int) -> socket.socket:
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)  # the descriptor is so already; this object, and its dups, know it now
+    return sock

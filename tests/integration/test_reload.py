@@ -137,6 +137,16 @@ def test_a_moved_listener_keeps_its_members(start_daemon: StartDaemon, tmp_path:
             assert b"hi alice" in read_until(alice, b"PRIVMSG")
 
 
+def test_a_moved_echo_stops_at_once(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ECHO)
+    daemon.write(ECHO.replace("127.0.0.1", "127.0.0.2"))
+    assert daemon.reload().body["detail"] == "reconfigured echo"
+    with daemon.connect("echo") as client:
+        assert echoes(client)
+    assert daemon.stop() == 0
+    assert "SIGKILL" not in daemon.log.read_text()
+
+
 def test_echo_goes_on_when_its_concurrency_changes(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ECHO)
     before = daemon.pids("echo")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import wait_until
 from tests.system.conftest import build, install
 from tests.system.container import PROJECT, Container
 
@@ -159,7 +160,7 @@ def test_a_connection_starts_what_is_not_running(debian: Container) -> None:
     debian.sh(f"systemctl stop netd; systemctl start {units}")
     assert debian.try_("systemctl is-active netd").stdout.strip() == "inactive"
     assert "copyright" in debian.sh("curl -s http://127.0.0.1/")
-    assert debian.sh("systemctl is-active netd").strip() == "active"
+    wait_until(lambda: debian.property("ActiveState") == "active", "it to be ready")
     debian.sh(f"systemctl stop netd {units}")
 
 
