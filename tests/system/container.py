@@ -118,9 +118,9 @@ class Container:
         self.sh(f"mkdir -p $(dirname {path}) && cat > {path}", text)
 
     def copy_in(self, path: Path) -> str:
-        """Copy a file into /root; where it is there."""
-        shutil.copy(path, self.root / "root" / path.name)
-        return f"/root/{path.name}"
+        """Copy a file into /srv; where it is there."""
+        shutil.copy(path, self.root / "srv" / path.name)
+        return f"/srv/{path.name}"
 
     def property(self, name: str, unit: str = "netd.service") -> str:
         """What systemd says of a unit."""

@@ -45,7 +45,7 @@ def test_an_upgrade_keeps_the_edited_file_and_a_purge_leaves_nothing(
     install(debian, build(suite))
     assert debian.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from us"
 
-    debian.sh("rm /root/*.deb; apt-get purge -y -q netd; systemctl daemon-reload")
+    debian.sh("rm /srv/*.deb; apt-get purge -y -q netd; systemctl daemon-reload")
     after = set(debian.sh("find / -xdev -name '*netd*' -not -path '/proc/*' | sort").split())
     assert after - before <= {"/var/lib/apt/listchanges.db"}
 

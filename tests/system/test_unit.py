@@ -174,8 +174,8 @@ def test_a_restart_under_load_refuses_nobody(debian: Container, *, passed: bool)
     debian.write(DROP_IN, "")
     debian.write("/etc/netd.toml", config + text)
     debian.sh("systemctl daemon-reload; systemctl restart netd")
-    debian.write("/root/load.py", LOAD)
-    load = debian.start("timeout 120 python3 /root/load.py")
+    debian.write("/srv/load.py", LOAD)
+    load = debian.start("timeout 120 python3 /srv/load.py")
     assert load.stdout is not None
     assert load.stdout.readline() == "under way\n"
     for _ in range(3):
