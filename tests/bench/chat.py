@@ -19,7 +19,7 @@ from tests.bench.chat_crowd import Crowd
 from tests.bench.harness import Goal, Reading, Server, Work
 
 _SELECT, _EPOLL, _PEER = "netd (select)", "netd (epoll)", "ngircd"
-_GOALS = ((50, 10, 3.0), (200, 10, 2.5), (800, 10, 1.2), (50, 1, 1.0), (800, 1, 1.0))
+_GOALS = ((50, 10, 3.0), (200, 10, 2.5), (800, 10, 1.2))
 _IN_FLIGHT = 4
 _MANY = 10_000
 _LISTENER = """
@@ -159,6 +159,7 @@ def works() -> list[Work]:
     every: dict[str, Up] = {**both, "limit: a trivial server": _limit}
     return [
         *(_work(members, senders, every, goal=ratio) for members, senders, ratio in _GOALS),
+        *(_work(members, 1, both, goal=1.0) for members in (50, 800)),
         *(_work(200, 10, both, in_flight=each, goal=1.0) for each in (1, 16)),
         _work(_MANY, 10, {_EPOLL: partial(_netd, "epoll")}),
     ]

@@ -33,7 +33,7 @@ def _table(result: Result) -> str:
     limits = {server.name for server in work.servers if server.is_limit}
     ours = {goal.ours for goal in work.goals}
     peers = [name for name in result.samples if name not in ours | limits]
-    best = result.median(result.best(peers)) if peers else 0
+    best = result.median(result.best(peers)) if ours and peers else 0
     also = list(dict.fromkeys(name for each in result.also.values() for name in each))
     columns = (f"{work.name}, {work.unit}", *_HEADER, *also)
     rows = [_row(columns), "|---" + "|--:" * (len(columns) - 1) + "|"]
