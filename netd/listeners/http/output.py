@@ -11,7 +11,10 @@ from netd.listeners.http.answer import FilePart, Part
 from netd.listeners.http.transport import Transport
 
 _GATHERED_BYTES: Final = 65536  # what is larger is sent from where it is, and not copied
-_SENDFILE_BYTES: Final = 1 << 20  # one connection's share of a turn
+# One connection's share of a turn, from memory and of a file. To a reader with a tiny window even
+# the kernel takes long to queue much, and a thousand of them would hold up all others.
+_TURN_BYTES: Final = 65536
+_SENDFILE_BYTES: Final = 1 << 20
 
 
 class TruncatedError(Exception):
@@ -44,12 +47,13 @@ class Output:
             self.unsent_bytes += len(part)
 
     def send(self) -> None:
-        """Send all, or what the socket takes, or some share of a large file.
+        """Send all, or what the socket takes, or a turn's share of much.
 
         BlockingIOError where it takes no more now, another OSError where the peer is gone;
         TruncatedError.
         """
-        while self._parts:
+        enough = self.sent_bytes + _TURN_BYTES
+        while self._parts and self.sent_bytes < enough:
             part = self._parts[0]
             if not isinstance(part, FilePart):
                 self._send_bytes()
@@ -66,16 +70,16 @@ class Output:
     def _send_bytes(self) -> None:
         data = self._gather()
         try:
-            sent = self._transport.send(data, socket.MSG_MORE if self._parts else 0)
+            sent = self._transport.send(data[:_TURN_BYTES], socket.MSG_MORE if self._parts else 0)
         except BlockingIOError:
             self._parts.appendleft(data)
             raise
         self.sent_bytes += sent
         self.unsent_bytes -= sent
         if sent < len(data):
-            self._parts.appendleft(memoryview(data)[sent:])  # a copy each time adds up
+            self._parts.appendleft(data[sent:])
 
-    def _gather(self) -> bytes | memoryview:
+    def _gather(self) -> memoryview:
         """The next part, and more with it while that is little to copy."""
         first = self._parts.popleft()
         assert not isinstance(first, FilePart)
@@ -86,7 +90,7 @@ class Output:
                 break
             gathered.append(part)
             self._parts.popleft()
-        return b"".join(gathered) if len(gathered) > 1 else first
+        return memoryview(b"".join(gathered) if len(gathered) > 1 else first)
 
     def _send_file(self, part: FilePart) -> bool:
         count = min(part.count, _SENDFILE_BYTES)
