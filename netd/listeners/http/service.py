@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -23,7 +22,6 @@ from netd.listeners.verifier import Verifier
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 
-_OTHER_DESCRIPTORS: Final = 64
 _UPKEEP_S: Final = 5.0
 
 
@@ -43,7 +41,6 @@ class HttpService:
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
-        _raise_descriptor_limit(options.max_connections)
         self._proxies = options.proxy_protocol_from
         self._certificate = Certificate(options.tls, ["http/1.1"]) if options.tls else None
         if self._sweep is None:
@@ -144,15 +141,6 @@ class HttpService:
         if self._is_draining and not (self._connections or self._introductions):
             self.server.flush_log()
             self.loop.stop()
-
-
-def _raise_descriptor_limit(connections: int) -> None:
-    """Let every connection have its socket and a file, as far as the system allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * connections + _OTHER_DESCRIPTORS
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def _sweep_period_s(options: HttpOptions) -> float:
