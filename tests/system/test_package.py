@@ -13,11 +13,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def earlier(package: Path, directory: Path) -> Path:
-    """The same package with a version that is older."""
+    """The same package with an older version and another /etc/netd.toml."""
     tree = directory / "tree"
     subprocess.run(["dpkg-deb", "-R", str(package), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
     control.write_text(control.read_text().replace("Version: ", "Version: 0~"))
+    with (tree / "etc" / "netd.toml").open("a") as config:
+        config.write("# As it was shipped then.\n")
     target = directory / "earlier.deb"
     subprocess.run(["dpkg-deb", "--build", "-Zgzip", str(tree), str(target)], check=True)
     return target
@@ -36,7 +38,7 @@ def test_an_upgrade_keeps_the_edited_file_and_a_purge_leaves_nothing(
     said = install(debian, build(suite))
     assert "(0~" in said
     assert debian.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from us"
-    assert not debian.try_("ls /etc/netd.toml.dpkg-*").stdout
+    assert debian.sh("ls /etc/netd.toml*").split() == ["/etc/netd.toml", "/etc/netd.toml.dpkg-dist"]
 
     debian.sh("apt-get remove -y -q netd")
     assert debian.try_("systemctl is-active netd").stdout.strip() != "active"
