@@ -122,17 +122,34 @@ def test_a_file_that_cannot_be_used_stops_the_start_for_good(installed: Containe
     assert installed.property("ExecMainStatus") == "78"
 
 
-def test_the_journal_tells_the_listener(installed: Container) -> None:
-    lines = installed.sh("journalctl -u netd -o json --no-pager LISTENER=web").splitlines()
-    assert lines
-    assert {json.loads(line)["LISTENER"] for line in lines} == {"web"}
-    assert all("PRIORITY" in json.loads(line) for line in lines)
+def test_the_journal_tells_the_listener_and_nobody_forges_it(installed: Container) -> None:
+    assert reload(installed, 's/^kind = "http"/&\\naccess_log = "-"/') == 0
+    request = r"GET /\033[2Jevil HTTP/1.1\r\nUser-Agent: a\nLISTENER=evil\r\n\r\n"
+    installed.sh("curl -s -A 'evil one' 'http://127.0.0.1:8080/evil%0aLISTENER=evil'")
+    installed.sh(f"printf '{request}' | nc -N 127.0.0.1 8080")
+    told = "journalctl -q -u netd --no-pager"
+    wait_until(lambda: "evil one" in installed.sh(f"{told} LISTENER=web"), "the access log")
+    records = [
+        json.loads(line) for line in installed.sh(f"{told} -o json LISTENER=web").splitlines()
+    ]
+    assert all("PRIORITY" in each for each in records)
+    assert all(each["MESSAGE"].isprintable() for each in records)
+    assert any("evil HTTP" in each["MESSAGE"] for each in records)
+    assert not installed.sh(f"{told} LISTENER=evil || true")
+
+
+def add_user(container: Container, name: str) -> str:
+    """A user of the machine; their number."""
+    return container.sh(
+        f"id -u {name} 2>/dev/null || {{ useradd -m {name}; id -u {name}; }}"
+    ).strip()
 
 
 def test_two_users_of_the_machine_talk(installed: Container) -> None:
-    for user in ("ann", "bob"):
-        installed.sh(f"id {user} 2>/dev/null || useradd -m {user}")
-    listening = installed.start("timeout 60 runuser -u ann -- netd-chat --name ann --json")
+    add_user(installed, "ann")
+    add_user(installed, "bob")
+    join = "netd-chat --name ann --json unix:///run/netd/lounge.sock"
+    listening = installed.start(f"timeout 60 runuser -u ann -- {join}")
     assert listening.stdout is not None
     assert listening.stdin is not None
     seen: list[str] = []
@@ -149,6 +166,24 @@ def test_two_users_of_the_machine_talk(installed: Container) -> None:
     listening.stdout.close()
 
 
+def test_a_user_runs_a_netd_of_their_own(installed: Container) -> None:
+    number = add_user(installed, "ann")
+    as_ann = f"runuser -u ann -- env HOME=/home/ann XDG_RUNTIME_DIR=/run/user/{number}"
+    installed.sh("loginctl enable-linger ann")
+    manager = f"{as_ann} systemctl --user is-system-running"
+    wait_until(lambda: "running" in installed.try_(manager).stdout, "ann's systemd")
+    config = '[listeners.own]\nkind = "echo"\naddress = "tcp://127.0.0.1:7107"\n'
+    installed.write("/home/ann/.config/netd/netd.toml", config)
+    installed.sh("chown -R ann: /home/ann")
+    installed.sh(f"{as_ann} systemctl --user start netd")
+    assert installed.sh("echo own | nc -N 127.0.0.1 7107") == "own\n"
+    assert "own" in installed.sh(f"{as_ann} netd status --config /home/ann/.config/netd/netd.toml")
+    installed.sh(f"{as_ann} systemctl --user reload netd")
+    installed.sh("echo nonsense = 1 >> /home/ann/.config/netd/netd.toml")
+    assert installed.try_(f"{as_ann} systemctl --user reload netd").returncode != 0
+    installed.sh(f"{as_ann} systemctl --user stop netd; loginctl disable-linger ann")
+
+
 def test_nothing_is_left_to_rotate(installed: Container) -> None:
     assert installed.sh("find /var/log -user netd; ls /var/log/netd 2>/dev/null || true") == ""
 
@@ -157,3 +192,12 @@ def test_the_manual_is_there(installed: Container) -> None:
     pages = "/usr/share/man/man8/netd.8.gz /usr/share/man/man5/netd.toml.5.gz"
     installed.sh(f"ls {pages} /usr/share/man/man1/netd-chat.1.gz")
     assert "netd" in installed.sh("netd --version")
+
+
+def test_the_units_are_well_formed(installed: Container) -> None:
+    for command in (
+        "systemd-analyze verify --man=no netd.service netd.socket",
+        "XDG_RUNTIME_DIR=/run systemd-analyze verify --man=no --user netd.service",
+    ):
+        done = installed.try_(command)
+        assert (done.returncode, done.stderr) == (0, "")

