@@ -5,6 +5,7 @@ It has no network but its loopback. What a test needs is put into its root befor
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -22,6 +23,16 @@ _COMMON = (
 )
 PACKAGES = {"trixie": (*_COMMON, "python3-pydantic"), "bookworm": _COMMON}
 _COMMAND_S = 120.0
+# Where control groups are mounted: cgroup 2 alone, or beside it the one systemd had before.
+_HIERARCHIES = [
+    each
+    for each in map(Path, ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"))
+    if (each / "cgroup.procs").exists()
+]
+_IN_GROUPS = """
+for each in $1; do mkdir -p "$each"; echo $$ >"$each/cgroup.procs"; done
+shift; exec "$@"
+"""
 _ASKS_REBOOT = 133  # systemd-nspawn(1): who runs it with --keep-unit starts it again
 
 
@@ -52,6 +63,7 @@ class Container:
 
     def __init__(self, suite: str, directory: Path) -> None:
         self.suite = suite
+        self._name = f"netd-{os.getpid()}-{id(self)}"
         self.root = directory / "root"
         self._log = (directory / "console").open("wb")
         subprocess.run(["cp", "-a", str(base_root(suite)), str(self.root)], check=True)
@@ -70,6 +82,10 @@ class Container:
             self._nspawn.wait()
         self._log.close()
         shutil.rmtree(self.root, ignore_errors=True)
+        for hierarchy in _HIERARCHIES:
+            for group in os.walk(hierarchy / self._name, topdown=False):
+                with contextlib.suppress(OSError):  # an empty group that stays harms nobody
+                    os.rmdir(group[0])
 
     def await_boot(self) -> None:
         """Wait until everything that starts at boot has started."""
@@ -94,7 +110,7 @@ class Container:
     def try_(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a shell script, whatever comes of it."""
         return subprocess.run(
-            ["nsenter", "-t", self._leader() or "0", "-a", "/bin/sh", "-c", script],
+            self._command(script),
             input=stdin,
             capture_output=True,
             text=True,
@@ -106,7 +122,7 @@ class Container:
     def start(self, script: str) -> subprocess.Popen[str]:
         """Run a shell script beside the test."""
         return subprocess.Popen(
-            ["nsenter", "-t", self._leader(), "-a", "/bin/sh", "-c", script],
+            self._command(script),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -127,16 +143,29 @@ class Container:
         return self.sh(f"systemctl show --value -p {name} {unit}").strip()
 
     def _boot(self) -> subprocess.Popen[bytes]:
+        """Boot in control groups of its own: in shared ones two systemds see each other's."""
         return subprocess.Popen(
             [
+                *self._in_group(),
                 *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
-                *("--private-network", f"--machine=netd-{os.getpid()}-{id(self)}"),
+                *("--private-network", f"--machine={self._name}"),
                 *("--directory", str(self.root)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
         )
+
+    def _command(self, script: str) -> list[str]:
+        """Its systemd refuses to deal with a process that is in none of its groups."""
+        return [
+            *self._in_group("payload/commands"),
+            *("nsenter", "-t", self._leader() or "0", "-a", "/bin/sh", "-c", script),
+        ]
+
+    def _in_group(self, below: str = "") -> list[str]:
+        groups = " ".join(str(each / self._name / below) for each in _HIERARCHIES)
+        return ["sh", "-ec", _IN_GROUPS, "sh", groups]
 
     def _leader(self) -> str:
         try:
