@@ -36,9 +36,9 @@ from netd.supervisor.control import ask
 PATIENCE_S = 20.0
 
 
-def wait_until(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+def wait_until(condition: Callable[[], object], what: str) -> None:
     """Look again and again, a hundred times a second; for what no descriptor tells."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.01)
