@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from netd.config.model import Frozen
 from netd.errors import ConfigError, Problem
+from netd.runtime.file import Signature, signature_of
 from netd.runtime.tls import open_context
 
 log = logging.getLogger("netd")
@@ -59,9 +60,9 @@ class Certificate:
             options.certificate, options.key, self._protocols, self._client_ca
         )
 
-    def _look(self) -> tuple[tuple[int, ...], ...]:
+    def _look(self) -> tuple[Signature, ...]:
         paths = filter(None, (self._options.certificate, self._options.key, self._client_ca))
-        return tuple(_signature_of(path) for path in paths)
+        return tuple(signature_of(os.stat(path)) for path in paths)
 
 
 def problems(options: TlsOptions) -> tuple[Problem, ...]:
@@ -77,8 +78,3 @@ def problem_of(options: TlsOptions, error: OSError) -> Problem:
     """What is wrong with the files, for whoever wrote the configuration."""
     which = "key" if error.filename and error.filename == options.key else "certificate"
     return Problem(f"tls.{which}", f"{getattr(options, which)}: {error.strerror or error}")
-
-
-def _signature_of(path: str) -> tuple[int, ...]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

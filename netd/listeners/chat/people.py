@@ -14,6 +14,7 @@ from typing import Final
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.option import ChatOptions
 from netd.protocols.password import check_hash, is_hashed
+from netd.runtime.file import Signature, signature_of
 
 _MAX_BYTES: Final = 2**20
 _log = logging.getLogger("netd")
@@ -42,12 +43,8 @@ class PeopleFile:
         _log.info("%s read again", self._path)
         return True
 
-    def _look(self) -> tuple[int, ...]:
-        """What tells one state of the file from another."""
-        if not self._path:
-            return ()
-        found = os.stat(self._path)
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    def _look(self) -> Signature | None:
+        return signature_of(os.stat(self._path)) if self._path else None
 
 
 class People:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from netd.protocols.http.status import PHRASES, has_content, status_line
+from netd.runtime.file import Signature, signature_of
 
 Fields = tuple[tuple[str, str], ...]
-Signature = tuple[int, int, int, int, int]
 
 _ERROR_PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -33,11 +33,6 @@ class Proof:
             return signature_of(os.stat(self.path)) == self.signature
         except OSError:
             return self.signature is None
-
-
-def signature_of(found: os.stat_result) -> Signature:
-    """What changes whenever a file is written or replaced."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @dataclass(frozen=True, slots=True)

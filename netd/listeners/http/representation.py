@@ -17,7 +17,6 @@ from netd.listeners.http.answer import (
     Part,
     Proof,
     error_answer,
-    signature_of,
 )
 from netd.listeners.http.beneath import open_beneath
 from netd.listeners.http.media import content_type, is_text
@@ -27,6 +26,7 @@ from netd.protocols.http.date import format_date
 from netd.protocols.http.event import Request
 from netd.protocols.http.negotiation import choose_coding
 from netd.protocols.http.range import UnsatisfiableError, parse_range
+from netd.runtime.file import signature_of
 
 MAX_KEPT_BYTES: Final = 65536
 """Files up to this size are read and may be kept; larger ones go by sendfile."""
