@@ -35,6 +35,7 @@ from netd.runtime.channel import Channel, ChannelClosedError
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE, EpollPoller
 from netd.runtime.signals import SignalWatch
+from netd.runtime.sockets import adopt
 
 HEARTBEAT_PERIOD_S = 1.0
 
@@ -47,10 +48,6 @@ class ListeningSocket:
 
     address: Address
     sock: socket.socket  # non-blocking
-
-    def fileno(self) -> int:
-        """The socket's descriptor."""
-        return self.sock.fileno()
 
 
 class Service(Protocol):
@@ -187,7 +184,7 @@ class _Worker:
     def _configure(self, message: Configure) -> Ready | Failed:
         descriptors = self._channel.take_descriptors(len(message.sockets))
         sockets = [
-            ListeningSocket(Address.parse(text), _adopt(fd))
+            ListeningSocket(Address.parse(text), adopt(fd))
             for text, fd in zip(message.sockets, descriptors, strict=True)
         ]
         try:
@@ -210,9 +207,3 @@ class _Worker:
         self._loop.change(
             self._channel.fileno(), READ | WRITE if self._channel.has_unsent else READ
         )
-
-
-def _adopt(fd: int) -> socket.socket:
-    sock = socket.socket(fileno=fd)
-    sock.setblocking(False)  # the descriptor is so already; this object, and its dups, know it now
-    return sock

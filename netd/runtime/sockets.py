@@ -56,6 +56,18 @@ def open_inet(
     return opened
 
 
+def adopt(fd: int) -> socket.socket:
+    """Take over a descriptor that was handed to us: ours alone, and non-blocking.
+
+    The object must know that it is, whatever the descriptor is already: a dup of it would make
+    both blocking else.
+    """
+    os.set_inheritable(fd, False)
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)
+    return sock
+
+
 def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> socket.socket:
     """Bind a Unix socket whose file has `mode` from its first moment.
 

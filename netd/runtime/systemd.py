@@ -13,6 +13,8 @@ from typing import Final
 
 import sdnotify
 
+from netd.runtime.sockets import adopt
+
 _FIRST_PASSED_FD: Final = 3
 
 
@@ -83,11 +85,4 @@ def take_passed_sockets(environ: MutableMapping[str, str]) -> list[tuple[str, so
     if not count.isdecimal() or pid != str(os.getpid()):
         return []
     named = names.split(":") if names else ["unknown"] * int(count)
-    return [(name, _adopt(_FIRST_PASSED_FD + i)) for i, name in enumerate(named[: int(count)])]
-
-
-def _adopt(fd: int) -> socket.socket:
-    os.set_inheritable(fd, False)
-    sock = socket.socket(fileno=fd)
-    sock.setblocking(False)
-    return sock
+    return [(name, adopt(_FIRST_PASSED_FD + i)) for i, name in enumerate(named[: int(count)])]

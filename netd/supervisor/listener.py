@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from netd.config.model import ListenerOptions
-from netd.lifecycle import State
 from netd.listeners.base import Kind
 from netd.supervisor.worker import Worker, total
 
@@ -49,8 +48,3 @@ class Listener:
     def is_over(self) -> bool:
         """True once no process is left."""
         return not self.workers and not self.draining
-
-    @property
-    def serving_states(self) -> list[State]:
-        """Where each of its workers stands."""
-        return [worker.state for worker in self.workers]
