@@ -220,8 +220,9 @@ class Supervisor:
 
     def _kill_all(self) -> None:
         for worker in tuple(self._fleet.workers):
+            told = (worker.name, worker.pid)
             text = "%s: worker %s did not drain; killing it"
-            _log_of(worker.name).warning(text, worker.name, worker.pid)
+            _log.warning(text, *told, extra={"listener": worker.name})
             worker.kill()
 
     def _leave_if_empty(self) -> None:
@@ -249,8 +250,8 @@ class Supervisor:
         for entry in describe(self._fleet, self._loop.now):
             pids = ", ".join(f"{w['pid']} {w['state']}" for w in entry["workers"])
             counters = ", ".join(f"{value} {name}" for name, value in entry["counters"].items())
-            text = "%s: %s, workers %s; %s"
-            _log_of(entry["name"]).info(text, entry["name"], entry["state"], pids, counters)
+            told = (entry["name"], entry["state"], pids, counters)
+            _log.info("%s: %s, workers %s; %s", *told, extra={"listener": entry["name"]})
 
     def _status_line(self) -> str:
         line = summarize(self._fleet)
@@ -263,8 +264,8 @@ class Supervisor:
             for name in self._fleet.table.bound_names(listener.name, listener.options):
                 hint = listener.kind.hint(Address.parse(name))
                 advice = f"; try: {hint}" if hint else ""
-                text = "%s: %s on %s%s"
-                _log_of(listener.name).info(text, listener.name, listener.kind.name, name, advice)
+                told = (listener.name, listener.kind.name, name, advice)
+                _log.info("%s: %s on %s%s", *told, extra={"listener": listener.name})
 
     # Control
 
@@ -302,8 +303,3 @@ class Supervisor:
         if self._stopping:
             return "stopping"
         return "serving" if self._fleet.is_well else "degraded"
-
-
-def _log_of(listener: str) -> logging.LoggerAdapter[logging.Logger]:
-    """A log whose records tell in the journal which listener they are about."""
-    return logging.LoggerAdapter(_log, {"listener": listener})
