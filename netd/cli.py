@@ -17,11 +17,10 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import netd
-from netd.config import document
 from netd.config.address import Address
 from netd.config.check import check_files, with_lines
 from netd.config.control import control_to_ask, control_to_open
-from netd.config.load import find_config, read_config
+from netd.config.file import find_config
 from netd.config.model import Config
 from netd.errors import ConfigError, ControlError, NetdError
 from netd.listeners.kinds import KINDS
@@ -34,6 +33,7 @@ from netd.runtime.poller import EpollPoller
 from netd.runtime.systemd import take_passed_sockets
 from netd.supervisor.control import ask
 from netd.supervisor.preflight import check_ports
+from netd.supervisor.reader import read_apart
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.supervisor import Supervisor
 
@@ -123,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
         Loop(EpollPoller()),
         KINDS,
         SocketTable(take_passed_sockets(os.environ)),
-        load=lambda: _load(path),
+        load=lambda: read_apart(lambda: _load(path), KINDS),
         control_path=control_to_open,
     )
     supervisor.run()
@@ -132,7 +132,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     path = find_config(arguments.config)
-    config = read_config(path, KINDS)
+    config = _read(path)
     ports = with_lines(check_ports(config, _held_by_daemon(path)), path)
     problems = {problem.key: problem for problem in (*ports, *check_files(config, KINDS, path))}
     if problems:
@@ -184,6 +184,8 @@ def _probe_one(listener: dict[str, Any], address: str) -> bool:
 
 
 def _config(arguments: argparse.Namespace) -> int:
+    from netd.config import document  # noqa: PLC0415 (heavy, and nobody else's)
+
     match arguments.what:
         case "default":
             print(document.default_text(KINDS), end="")
@@ -212,11 +214,17 @@ def _ask_password() -> str:
 
 
 def _load(path: str) -> Config:
-    config = read_config(path, KINDS)
+    config = _read(path)
     problems = check_files(config, KINDS, path)
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def _read(path: str) -> Config:
+    from netd.config.load import read_config  # noqa: PLC0415 (no daemon is to keep what it takes)
+
+    return read_config(path, KINDS)
 
 
 def _control_path(arguments: argparse.Namespace) -> str:

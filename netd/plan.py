@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from netd.config.model import Config, ListenerOptions, needs_new_worker
 
@@ -46,7 +46,8 @@ def diff(running: Config, desired: Config) -> Plan:
 def _is_replaced(old: ListenerOptions, new: ListenerOptions) -> bool:
     if type(old) is not type(new):
         return True
+    names = (field.name for field in fields(new))
     return any(
         needs_new_worker(type(new), field) and getattr(old, field) != getattr(new, field)
-        for field in type(new).model_fields
+        for field in names
     )

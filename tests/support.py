@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from netd.config.address import Address
+from netd.config.plain import to_plain
+from netd.config.schema import read_options
 from netd.errors import ControlError
 from netd.listeners.base import Kind, serve
 from netd.protocols.control import Command, Reply
@@ -97,7 +99,8 @@ class WorkerUnderTest:
         """(Re)configure and give the worker's answer, Ready or Failed."""
         texts = tuple(text for text, _ in self.sockets)
         full = {"kind": self.kind.name, "address": texts, **options}
-        line = format_message(Configure("test", full, texts))
+        options = to_plain(read_options(self.kind.options, full))
+        line = format_message(Configure("test", options, texts))
         self._channel.send(line, [sock.fileno() for _, sock in self.sockets])
         return self.await_message(Ready, Failed)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +79,14 @@ def test_a_module_imports_only_what_its_rank_allows(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in modules() if is_within(m, "netd.protocols")])
 def test_protocols_open_nothing_and_read_no_clock(module: str) -> None:
     assert not {name.split(".")[0] for name in imported(module)} & PURE_FORBIDDEN
+
+
+def test_a_daemon_holds_no_pydantic() -> None:
+    code = "import sys, netd.cli; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "netd.listeners.http.service" in loaded
+    assert not loaded & {"pydantic", "pydantic_core"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from netd.config.model import Change, Config, DaemonOptions, ListenerOptions
+from netd.config.address import Address
+from netd.config.mark import Change
+from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.plan import Plan, diff
 
 
+@dataclass(frozen=True, kw_only=True)
 class Echo(ListenerOptions):
     tag: bool = False
     concurrency: Annotated[str, Change.NEW_WORKER] = "fork"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Chat(ListenerOptions):
     channel: str = "#lounge"
 
@@ -20,11 +25,11 @@ def config(**listeners: ListenerOptions) -> Config:
 
 
 def echo(**options: Any) -> Echo:
-    return Echo(kind="echo", address=("tcp://127.0.0.1:7007",), **options)
+    return Echo(kind="echo", address=(Address.parse("tcp://127.0.0.1:7007"),), **options)
 
 
 def chat() -> Chat:
-    return Chat(kind="chat", address=("tcp://127.0.0.1:7007",))
+    return Chat(kind="chat", address=(Address.parse("tcp://127.0.0.1:7007"),))
 
 
 def test_nothing_changed() -> None:
@@ -41,7 +46,7 @@ def test_a_live_field_reconfigures() -> None:
 
 
 def test_a_new_address_reconfigures() -> None:
-    moved = Echo(kind="echo", address=("tcp://127.0.0.1:7008",))
+    moved = Echo(kind="echo", address=(Address.parse("tcp://127.0.0.1:7008"),))
     assert diff(config(a=echo()), config(a=moved)) == Plan(reconfigured=("a",))
 
 

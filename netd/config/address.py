@@ -9,9 +9,7 @@ import enum
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
-from typing import Annotated, Self
-
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from typing import Self
 
 
 class Scheme(enum.StrEnum):
@@ -108,19 +106,3 @@ def _checked_path(path: str) -> str:
     if "\0" in path or len(path.encode()) > _MAX_SUN_PATH_BYTES:
         raise ValueError(f"a socket's path holds at most {_MAX_SUN_PATH_BYTES} bytes and no NUL")
     return path
-
-
-def _read_address(value: object) -> object:
-    if isinstance(value, str):
-        return Address.parse(value)
-    if isinstance(value, Address):
-        return value
-    raise ValueError(f"{value!r} is no address; write one as in tcp://127.0.0.1:7000")
-
-
-AddressField = Annotated[
-    Address,
-    BeforeValidator(_read_address),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^(tcp|udp|unix|unixgram)://"}),
-]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from netd.config.load import read_text
+from netd.config.file import read_text
 from netd.config.locator import Path, line_of, locate
 from netd.config.model import Config, ListenerOptions
 from netd.errors import ConfigError, Problem

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import Any, Final
 
-from netd.config.load import read_text
+from netd.config.file import read_text
 from netd.config.model import Config
 from netd.errors import ConfigError
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import tomli_w
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
 from netd.config.load import Kinds
-from netd.config.model import Config, DaemonOptions, needs_new_worker
+from netd.config.mark import Change
+from netd.config.model import Config, DaemonOptions
+from netd.config.plain import to_plain
+from netd.config.schema import model_of
 from netd.config.unit import write_quantity
 from netd.config.value import describe, tables_in
 
@@ -36,16 +40,20 @@ class Key:
     is_required: bool = False
 
 
-def keys(model: type[BaseModel], table: str = "") -> Iterator[Key]:
-    """Every key of a model, and of the tables inside it."""
+def keys(options: type) -> Iterator[Key]:
+    """Every key of a table, and of the tables inside it."""
+    return _keys(model_of(options))
+
+
+def _keys(model: type[BaseModel], table: str = "") -> Iterator[Key]:
     for name, field in model.model_fields.items():
         inner = _table_inside(field)
-        is_late = not table and needs_new_worker(model, name)
+        is_late = Change.NEW_WORKER in field.metadata
         text = " ".join((field.description or "").split())
         default, values = _default(field), describe(field)
         yield Key(name, default, text, is_late, table, values, field.is_required())
         if inner is not None:
-            yield from keys(inner, f"{table}.{name}" if table else name)
+            yield from _keys(inner, f"{table}.{name}" if table else name)
 
 
 class _Schema(GenerateJsonSchema):
@@ -76,12 +84,14 @@ def effective_text(config: Config) -> str:
 def json_schema(kinds: Kinds) -> dict[str, Any]:
     """The file's JSON Schema (draft 2020-12), each listener told apart by its kind."""
     listeners: Any = None
-    for kind in kinds.values():
-        listeners = kind.options if listeners is None else listeners | kind.options
+    for model in (model_of(kind.options) for kind in kinds.values()):
+        listeners = model if listeners is None else listeners | model
+    daemon = model_of(DaemonOptions)
     whole = create_model(
         "Configuration",
-        __base__=Config,
-        netd=(DaemonOptions, DaemonOptions()),
+        __config__=ConfigDict(extra="forbid"),
+        __doc__=inspect.getdoc(Config),
+        netd=(daemon, daemon()),
         listeners=(dict[str, listeners], ...),
     )
     schema = whole.model_json_schema(schema_generator=_Schema)
@@ -96,8 +106,8 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _commented(model: type[BaseModel], skip: tuple[str, ...] = ()) -> Iterator[str]:
-    for key in keys(model):
+def _commented(options: type, skip: tuple[str, ...] = ()) -> Iterator[str]:
+    for key in keys(options):
         if key.table or key.name in skip:
             continue
         yield ""
@@ -105,11 +115,11 @@ def _commented(model: type[BaseModel], skip: tuple[str, ...] = ()) -> Iterator[s
         yield f"# {_line(key)}"
 
 
-def _commented_tables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+def _commented_tables(options: type, prefix: str) -> Iterator[str]:
     """Each table inside, indented apart from the keys of the table around it."""
     tables: dict[str, list[Key]] = {}
     arrays = set()
-    for key in keys(model):
+    for key in keys(options):
         tables.setdefault(key.table, []).append(key)
         if key.default.startswith("["):
             arrays.add(f"{key.table}.{key.name}" if key.table else key.name)
@@ -146,15 +156,15 @@ def _inline(value: object) -> str:
     return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
 
 
-def _readable(options: BaseModel) -> dict[str, Any]:
+def _readable(options: object) -> dict[str, Any]:
     """The options as TOML data, with durations and sizes as people write them."""
-    data = options.model_dump(mode="json", exclude_none=True)
-    return _written_table(type(options), data)
+    return _written_table(model_of(type(options)), to_plain(options))
 
 
 def _written_table(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
     fields = model.model_fields
-    return {name: _written(fields[name], value) for name, value in data.items()}
+    present = {name: value for name, value in data.items() if value is not None}
+    return {name: _written(fields[name], value) for name, value in present.items()}
 
 
 def _written(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOML data is any)

@@ -5,22 +5,23 @@ The kinds are handed in: this module knows no listener.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, TypeVar
+from dataclasses import fields
+from typing import Any, Final, Protocol
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from netd.config.address import Address, Scheme
+from netd.config.file import read_text
 from netd.config.locator import Path, line_of, locate
 from netd.config.model import Config, DaemonOptions, ListenerOptions
+from netd.config.schema import Options, model_of, read_options
 from netd.config.wording import explain, suggest
 from netd.errors import ConfigError, Problem
 
-SYSTEM_CONFIG: Final = "/etc/netd.toml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _SYNTAX_ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
 _SYNTAX: Final = {  # what tomllib says, and what it means to who wrote the file
@@ -31,6 +32,7 @@ _SYNTAX: Final = {  # what tomllib says, and what it means to who wrote the file
     "Invalid statement": "expected a line such as key = value or [table]",
     "Cannot overwrite a value": "this key or table has been given before",
 }
+_COMMON: Final = frozenset(field.name for field in fields(ListenerOptions))
 _TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
 
 
@@ -39,7 +41,7 @@ class KindLike(Protocol):
 
     @property
     def options(self) -> type[ListenerOptions]:
-        """The model of its table."""
+        """What its table holds."""
 
     @property
     def schemes(self) -> frozenset[Scheme]:
@@ -51,38 +53,11 @@ class KindLike(Protocol):
 
 
 Kinds = Mapping[str, KindLike]
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def find_config(explicit: str | None) -> str:
-    """The file to read: the one named, else the system's, else the user's own."""
-    if explicit:
-        return explicit
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    candidates = (SYSTEM_CONFIG, os.path.join(home, "netd", "netd.toml"))
-    for path in candidates:
-        if os.path.exists(path):
-            return path
-    advice = f"write one with `netd config default > {candidates[1]}`, or name one with --config"
-    raise ConfigError((Problem("", f"neither {' nor '.join(candidates)} exists; {advice}"),))
 
 
 def read_config(path: str, kinds: Kinds) -> Config:
     """The configuration in a file. Raises ConfigError, also where it cannot be read."""
     return parse_config(read_text(path), path, kinds)
-
-
-def read_text(path: str) -> str:
-    """A configuration file's text. Raises ConfigError."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:  # some editors begin it with a mark
-            return file.read()
-    except OSError as error:
-        why = (error.strerror or "cannot be read").lower()
-        raise ConfigError((Problem("", why, path),)) from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError((Problem("", "is not UTF-8 text", path, line),)) from error
 
 
 def parse_config(text: str, file: str, kinds: Kinds) -> Config:
@@ -106,7 +81,7 @@ class _Reading:
     def config(self) -> Config:
         """Read everything, then raise or return."""
         self._refuse_unknown_tables()
-        daemon = self._model(DaemonOptions, ("netd",), self._document.get("netd", {}))
+        daemon = self._options(DaemonOptions, ("netd",), self._document.get("netd", {}))
         if daemon is not None and daemon.control and not os.path.isabs(daemon.control):
             self._add(("netd", "control"), f"{daemon.control!r} must begin with /")
         listeners = self._listeners()
@@ -115,7 +90,7 @@ class _Reading:
             ordered = sorted(self._problems, key=lambda problem: problem.line)
             raise ConfigError(tuple(dict.fromkeys(ordered)))
         assert daemon is not None
-        return Config.model_construct(netd=daemon, listeners=listeners)
+        return Config(netd=daemon, listeners=listeners)
 
     def _parse(self, text: str) -> dict[str, Any]:
         try:
@@ -164,10 +139,10 @@ class _Reading:
             return None
         kind = self._kind(path, table)
         if kind is None:
-            common = {key: table[key] for key in ListenerOptions.model_fields if key in table}
-            self._model(ListenerOptions, path, {**common, "kind": ""})
+            common = {key: table[key] for key in table if key in _COMMON}
+            self._options(ListenerOptions, path, {**common, "kind": ""})
             return None
-        options = self._model(kind.options, path, table)
+        options = self._options(kind.options, path, table)
         if options is not None:
             self._check_limits(path, options, kind)
         return options
@@ -185,12 +160,11 @@ class _Reading:
             return None
         return self._kinds[kind]
 
-    def _model(self, model: type[Model], path: Path, table: object) -> Model | None:
-        """Strict, as JSON: text is no number and 1 is not true, but a list may be a tuple."""
+    def _options(self, options: type[Options], path: Path, table: object) -> Options | None:
         try:
-            return model.model_validate_json(json.dumps(table, default=str), strict=True)
+            return read_options(options, table)
         except ValidationError as error:
-            for key, message in explain(error, model, table):
+            for key, message in explain(error, model_of(options), table):
                 self._add((*path, *key), message)
             return None
 
@@ -238,6 +212,6 @@ def _no_table(name: str, value: object) -> str:
     """What to write in place of a value that stands where a listener's table should."""
     if isinstance(value, list):
         return f"expected one table; write [listeners.{name}] in single brackets"
-    if name in ListenerOptions.model_fields:
+    if name in _COMMON:
         return "stands in no listener; write its table's name above it, as in [listeners.web]"
     return f"expected a table, as in [listeners.{name}]"

@@ -1,79 +1,29 @@
-"""What a configuration holds: frozen models, unknown keys refused.
+"""What a configuration holds, as plain frozen data.
 
 The kinds' own options derive from ListenerOptions and live beside their code; this module
-knows what every listener has in common and nothing of any kind.
+knows what every listener has in common and nothing of any kind. Whoever has such an object may
+trust it: `schema` proved what was written before it was made.
 """
 
 from __future__ import annotations
 
-import enum
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, get_type_hints
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
-)
+from annotated_types import Ge, Gt, Interval, Len
 
-from netd.config.address import AddressField
+from netd.config.address import Address
+from netd.config.mark import Change, Form, Shape
 from netd.config.unit import Duration
 
-
-class Change(enum.Enum):
-    """What it takes to put a field's new value to work; a field that says nothing is LIVE."""
-
-    LIVE = "the running worker takes it"
-    NEW_WORKER = "a new worker takes over and the old one drains"
+Network = IPv4Network | IPv6Network
+Networks = Annotated[tuple[Network, ...], Shape.ONE_OR_MANY]
+Addresses = Annotated[tuple[Address, ...], Shape.ONE_OR_MANY]
 
 
-class Frozen(BaseModel):
-    """Every model of a configuration: immutable, strict about its keys, defaults checked."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
-
-
-def one_or_many(value: object) -> object:
-    """Let a list's only member stand alone, as in `address = "tcp://[::]:80"`."""
-    if isinstance(value, str | dict):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _read_network(value: object) -> IPv4Network | IPv6Network:
-    if isinstance(value, IPv4Network | IPv6Network):
-        return value
-    try:
-        if isinstance(value, str):
-            return ip_network(value)
-    except ValueError:
-        pass  # told below, as for what is no text
-    raise ValueError(f"{value!r} is no network, such as 10.0.0.0/8 or ::1")
-
-
-Network = Annotated[
-    IPv4Network | IPv6Network,
-    PlainValidator(_read_network),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "format": "ipnetwork"}),
-]
-Networks = Annotated[
-    tuple[Network, ...],
-    BeforeValidator(one_or_many, json_schema_input_type=Network | tuple[Network, ...]),
-]
-Addresses = Annotated[
-    tuple[AddressField, ...],
-    BeforeValidator(one_or_many, json_schema_input_type=AddressField | tuple[AddressField, ...]),
-]
-
-
-class ListenerOptions(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListenerOptions:
     """What every listener has; `kind` and `address` suffice.
 
     Each field's docstring is its documentation: `netd config default`, the manual page and the
@@ -83,22 +33,22 @@ class ListenerOptions(Frozen):
     kind: str
     """The service: echo, chat or http."""
 
-    address: Addresses = Field(min_length=1, max_length=64)
+    address: Annotated[Addresses, Len(1, 64)]
     """Where to listen: one address or a list of them."""
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Interval(ge=1, le=64)] = 1
     """How many worker processes share the listener's sockets."""
 
-    backlog: Annotated[int, Field(ge=1, le=65535)] = 1024
+    backlog: Annotated[int, Interval(ge=1, le=65535)] = 1024
     """How many connections may wait to be accepted."""
 
-    socket_mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "0666"
+    socket_mode: Annotated[str, Form("^0?[0-7]{3}$")] = "0666"
     """Permissions of a Unix socket's file, in octal."""
 
-    max_connections: Annotated[int, Field(ge=1)] = 1000
+    max_connections: Annotated[int, Ge(1)] = 1000
     """How many connections are served at once; one past that is closed and counted."""
 
-    max_connections_per_address: Annotated[int, Field(ge=0)] = 0
+    max_connections_per_address: Annotated[int, Ge(0)] = 0
     """How many of them may come from one source address; 0 for no limit."""
 
     allow: Networks = ()
@@ -108,13 +58,14 @@ class ListenerOptions(Frozen):
     """Source networks that may not connect, even where `allow` names them."""
 
 
-class DaemonOptions(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DaemonOptions:
     """The `[netd]` table: what holds for the daemon as a whole."""
 
     control: str = ""
     """Path of the control socket; empty for /run/netd/control.sock, else under XDG_RUNTIME_DIR."""
 
-    control_mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "0600"
+    control_mode: Annotated[str, Form("^0?[0-7]{3}$")] = "0600"
     """Permissions of the control socket, in octal; taken when the socket is opened."""
 
     control_owner: str = ""
@@ -124,25 +75,22 @@ class DaemonOptions(Frozen):
     drain_timeout: Duration = 10.0
     """How long open connections may go on after a stop is asked for."""
 
-    heartbeat_timeout: Annotated[Duration, Field(ge=1)] = 10.0
+    heartbeat_timeout: Annotated[Duration, Ge(1)] = 10.0
     """How long a worker may be silent before it is killed and replaced."""
 
-    start_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    start_timeout: Annotated[Duration, Gt(0)] = 10.0
     """How long a new worker may take to become ready."""
 
 
-class Config(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
     """One whole configuration: the daemon's options, and each listener's by its name."""
 
     netd: DaemonOptions
     listeners: dict[str, ListenerOptions]
 
 
-def needs_new_worker(options: type[BaseModel], field: str) -> bool:
+def needs_new_worker(options: type[ListenerOptions], field: str) -> bool:
     """Whether a changed `field` of a kind's options needs a new worker to take effect."""
-    return Change.NEW_WORKER in options.model_fields[field].metadata
-
-
-def plain(options: BaseModel) -> dict[str, Any]:
-    """The options as JSON-ready data, which the same model reads back unchanged."""
-    return options.model_dump(mode="json")
+    hint = get_type_hints(options, include_extras=True)[field]
+    return Change.NEW_WORKER in getattr(hint, "__metadata__", ())

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from annotated_types import Ge
+
+from netd.config.mark import Unit
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -25,20 +27,18 @@ def parse_size(text: str) -> int:
 
 def write_quantity(metadata: Sequence[object], value: float) -> str | float:
     """The value of a field as people write it: its metadata tells a duration or a size."""
-    match quantity_name(metadata):
-        case "duration":
+    match unit_of(metadata):
+        case Unit.DURATION:
             return _write(value, _SECONDS)
-        case "size":
+        case Unit.SIZE:
             binary = {unit: size for unit, size in _BYTES.items() if "i" in unit or size == 1}
             return _write(value, binary)
     return value
 
 
-def quantity_name(metadata: Sequence[object]) -> str:
-    """`duration`, `size`, or nothing for a field that holds neither."""
-    readers = {each.func for each in metadata if isinstance(each, BeforeValidator)}
-    names = ((_read_duration, "duration"), (_read_size, "size"))
-    return next((name for reader, name in names if reader in readers), "")
+def unit_of(metadata: Sequence[object]) -> Unit | None:
+    """What a field counts, if people write it with a unit."""
+    return next((each for each in metadata if isinstance(each, Unit)), None)
 
 
 def _write(value: float, units: Mapping[str, float]) -> str:
@@ -62,31 +62,5 @@ def _quantity(text: str, units: Mapping[str, float], bare: str, what: str) -> fl
     return float(match[1]) * units[unit]
 
 
-def _read_duration(value: object) -> object:
-    _refuse_bool(value, "a duration, such as 10s")
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-def _read_size(value: object) -> object:
-    _refuse_bool(value, "a size, such as 64KiB")
-    return parse_size(value) if isinstance(value, str) else value
-
-
-def _refuse_bool(value: object, wanted: str) -> None:
-    if isinstance(value, bool):  # which Python takes for a number
-        raise ValueError(f"expected {wanted}, found {str(value).lower()}")  # noqa: TRY004 (pydantic)
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_read_duration),
-    Field(ge=0, allow_inf_nan=False),
-    WithJsonSchema({"type": ["string", "number"], "description": "10s, 500ms, 2m, or seconds"}),
-]
-
-Size = Annotated[
-    int,
-    BeforeValidator(_read_size),
-    Field(ge=0),
-    WithJsonSchema({"type": ["string", "integer"], "description": "64KiB, 1MB, or bytes"}),
-]
+Duration = Annotated[float, Unit.DURATION, Ge(0)]
+Size = Annotated[int, Unit.SIZE, Ge(0)]

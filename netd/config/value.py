@@ -8,12 +8,13 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from netd.config.address import Address
-from netd.config.model import Network, one_or_many
-from netd.config.unit import quantity_name, write_quantity
+from netd.config.mark import Shape
+from netd.config.model import Network
+from netd.config.unit import unit_of, write_quantity
 
 _WORDS: Final[dict[object, str]] = {
     bool: "true or false",
@@ -21,15 +22,15 @@ _WORDS: Final[dict[object, str]] = {
     float: "number",
     str: "text",
     Address: "address",
-    get_args(Network)[0]: "network",
+    Network: "network",
 }
 
 
 def describe(field: FieldInfo) -> str:
     """The values of a field: their type, and where they end."""
-    words = quantity_name(field.metadata) or _words(field.annotation)
-    readers = (each for each in field.metadata if isinstance(each, BeforeValidator))
-    if any(each.func is one_or_many for each in readers):
+    unit = unit_of(field.metadata)
+    words = unit.value if unit else _words(field.annotation)
+    if Shape.ONE_OR_MANY in field.metadata:
         words = f"{_words(_item(field.annotation))} or {words}"
     return ", ".join(filter(None, (words, _limits(field))))
 

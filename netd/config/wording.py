@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from netd.config.locator import Path
-from netd.config.model import one_or_many
+from netd.config.mark import Shape
 from netd.config.unit import write_quantity
 from netd.config.value import tables_in
 
@@ -92,10 +92,7 @@ def _form(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
 
 
 def _not_a_list(found: object, _: dict[str, Any], field: FieldInfo | None) -> str:
-    readers = (
-        (each for each in field.metadata if isinstance(each, BeforeValidator)) if field else ()
-    )
-    if any(each.func is one_or_many for each in readers):
+    if field and Shape.ONE_OR_MANY in field.metadata:
         return f"expected text in quotes or a list of them, found {_show(found)}"
     if isinstance(found, dict):
         return "expected a list of tables; write its name in double brackets, as in [[NAME]]"

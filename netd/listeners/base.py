@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from netd.config.address import ALL_SCHEMES, Address, Scheme
 from netd.config.model import ListenerOptions
+from netd.config.plain import from_plain
 from netd.errors import NetdError, Problem
 from netd.protocols.link import (
     Configure,
@@ -188,7 +189,7 @@ class _Worker:
             for text, fd in zip(message.sockets, descriptors, strict=True)
         ]
         try:
-            self._service.configure(self._kind.options.model_validate(message.options), sockets)
+            self._service.configure(from_plain(self._kind.options, message.options), sockets)
         except NetdError as error:
             for each in sockets:
                 each.sock.close()

@@ -6,8 +6,8 @@ import logging
 import os
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from netd.config.model import Frozen
 from netd.errors import ConfigError, Problem
 from netd.runtime.file import Signature, signature_of
 from netd.runtime.tls import open_context
@@ -15,7 +15,8 @@ from netd.runtime.tls import open_context
 log = logging.getLogger("netd")
 
 
-class TlsOptions(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TlsOptions:
     """`[listeners.NAME.tls]`: TLS 1.2 and 1.3."""
 
     certificate: str

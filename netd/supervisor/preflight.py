@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from netd.config.address import Address
 from netd.config.model import Config
@@ -19,7 +20,7 @@ def check_ports(config: Config, held: AbstractSet[Address]) -> tuple[Problem, ..
             if address in held:
                 continue
             try:
-                table.open(name, options.model_copy(update={"address": (address,)}))
+                table.open(name, replace(options, address=(address,)))
             except BindError as error:
                 problems.append(Problem(f"listeners.{name}.address.{number}", str(error)))
     table.keep_only({})

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from netd.config.address import Address
-from netd.config.model import ListenerOptions, plain
+from netd.config.model import ListenerOptions
+from netd.config.plain import to_plain
 from netd.errors import LocalProtocolError
 from netd.lifecycle import TRANSITIONS, Event, RestartPolicy, State
 from netd.listeners.base import Kind, serve
@@ -180,7 +181,7 @@ class Worker:
         self._asked = True
         self._send(
             format_message(
-                Configure(self.name, plain(options), tuple(str(addr) for addr, _ in sockets))
+                Configure(self.name, to_plain(options), tuple(str(addr) for addr, _ in sockets))
             ),
             [sock.fileno() for _, sock in sockets],
         )

@@ -20,8 +20,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel
-
 import netd
 from netd import cli
 from netd.client import setting, typed
@@ -157,7 +155,7 @@ def _keys(name: str) -> Iterator[str]:
         yield from _kind(KINDS[name].options)
 
 
-def _kind(options: type[BaseModel]) -> Iterator[str]:
+def _kind(options: type[ListenerOptions]) -> Iterator[str]:
     """The keys a kind has of its own, or explains in its own way, and the tables inside."""
     common = {key.name: key for key in keys(ListenerOptions)}
     own = [key for key in keys(options) if key.name != "kind" and key != common.get(key.name)]

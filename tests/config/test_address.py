@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import TypeAdapter
 
-from netd.config.address import Address, AddressField, Scheme
+from netd.config.address import Address, Scheme
 
 
 @pytest.mark.parametrize(
@@ -63,13 +62,6 @@ def test_a_wrong_address_is_told_what_is_allowed(text: str, why: str) -> None:
 def test_a_wildcard_takes_every_host(one: str, other: str, *, overlap: bool) -> None:
     assert Address.parse(one).overlaps(Address.parse(other)) is overlap
     assert Address.parse(other).overlaps(Address.parse(one)) is overlap
-
-
-def test_a_field_takes_text_or_an_address_and_gives_text() -> None:
-    field = TypeAdapter(AddressField)
-    address = field.validate_python("tcp://[::1]:80")
-    assert field.validate_python(address) == address
-    assert field.dump_python(address) == "tcp://[::1]:80"
 
 
 def test_schemes_know_what_they_are() -> None:

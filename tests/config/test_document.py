@@ -4,11 +4,11 @@ import re
 import tomllib
 
 import pytest
-from pydantic import BaseModel
 
 from netd.config.document import default_text, effective_text, json_schema, keys
 from netd.config.load import parse_config
 from netd.config.model import DaemonOptions, needs_new_worker
+from netd.config.schema import model_of
 from netd.listeners.kinds import KINDS
 
 EVERYTHING = """
@@ -46,8 +46,8 @@ def test_the_default_text_is_a_configuration_with_every_default() -> None:
 
 def test_the_default_text_shows_and_explains_every_key() -> None:
     text = default_text(KINDS)
-    models: list[type[BaseModel]] = [DaemonOptions, *(kind.options for kind in KINDS.values())]
-    for model in models:
+    tables: list[type] = [DaemonOptions, *(kind.options for kind in KINDS.values())]
+    for model in map(model_of, tables):
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name} is not documented"
             assert re.search(rf"^(# )?{name} =", text, re.MULTILINE), name

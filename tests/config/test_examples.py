@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from netd.config.document import default_text, json_schema
 from netd.config.load import read_config
 from netd.config.model import DaemonOptions
+from netd.config.schema import model_of
 from netd.config.value import describe, tables_in
 from netd.listeners.kinds import KINDS
 
@@ -31,7 +32,7 @@ def test_an_editor_accepts_the_default_text() -> None:
 
 def test_an_editor_lets_a_list_s_only_member_stand_alone() -> None:
     schema = json_schema(KINDS)["$defs"]
-    models: list[type[BaseModel]] = [*(kind.options for kind in KINDS.values()), DaemonOptions]
+    models = [model_of(each) for each in (*(k.options for k in KINDS.values()), DaemonOptions)]
     tables = {each.__name__: each for model in models for each in (model, *inner_tables(model))}
     lists = [
         (name, field)

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from netd.config.address import ALL_SCHEMES, Scheme
-from netd.config.load import find_config, parse_config, read_config
+from netd.config.file import find_config
+from netd.config.load import parse_config, read_config
 from netd.config.model import ListenerOptions
 from netd.errors import ConfigError
 from netd.listeners.kinds import KINDS
@@ -280,6 +281,7 @@ def test_the_control_socket_needs_an_absolute_path() -> None:
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
 class PlainOptions(ListenerOptions):
     """A kind's options that narrow nothing."""
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, BeforeValidator, Field
+from annotated_types import Ge, Gt, Interval, Le, MaxLen
 
-from netd.config.address import AddressField
-from netd.config.model import Networks, one_or_many
+from netd.config.model import Addresses, Networks
+from netd.config.schema import model_of
 from netd.config.unit import Duration, Size
 from netd.config.value import describe
 
@@ -17,29 +18,31 @@ class Color(enum.StrEnum):
     BLUE = "blue"
 
 
-class Table(BaseModel):
+@dataclass(frozen=True)
+class Table:
     x: int
 
 
-class Everything(BaseModel):
+@dataclass(frozen=True)
+class Everything:
     whole: int
-    bounded: Annotated[int, Field(ge=1, le=64)]
-    least: Annotated[int, Field(ge=2)]
-    most: Annotated[int, Field(le=9)]
-    natural: Annotated[int, Field(ge=0)]
-    number: Annotated[float, Field(gt=0)]
+    bounded: Annotated[int, Interval(ge=1, le=64)]
+    least: Annotated[int, Ge(2)]
+    most: Annotated[int, Le(9)]
+    natural: Annotated[int, Ge(0)]
+    number: Annotated[float, Gt(0)]
     flag: bool
     text: str
-    short: Annotated[str, Field(max_length=5)]
+    short: Annotated[str, MaxLen(5)]
     duration: Duration
-    patience: Annotated[Duration, Field(ge=90)]
-    size: Annotated[Size, Field(ge=4096)]
+    patience: Annotated[Duration, Ge(90)]
+    size: Annotated[Size, Ge(4096)]
     level: Literal["low", "high", "none"]
     fixed: Literal[True]
     color: Color
-    addresses: Annotated[tuple[AddressField, ...], BeforeValidator(one_or_many)]
+    addresses: Addresses
     networks: Networks
-    few: Annotated[tuple[str, ...], Field(max_length=3)]
+    few: Annotated[tuple[str, ...], MaxLen(3)]
     table: Table | None
     tables: tuple[Table, ...]
     mapping: dict[str, int]
@@ -72,12 +75,13 @@ class Everything(BaseModel):
     ],
 )
 def test_values_in_words(name: str, words: str) -> None:
-    assert describe(Everything.model_fields[name]) == words
+    assert describe(model_of(Everything).model_fields[name]) == words
 
 
 def test_a_type_without_a_name_is_a_fault_of_ours() -> None:
-    class Odd(BaseModel):
+    @dataclass(frozen=True)
+    class Odd:
         x: complex
 
     with pytest.raises(TypeError, match="no name for people"):
-        describe(Odd.model_fields["x"])
+        describe(model_of(Odd).model_fields["x"])

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from netd.config.model import ListenerOptions
+from netd.config.schema import read_options
 from netd.listeners.admission import Admission, Limits, Refusal
 
 
 def options(**fields: Any) -> ListenerOptions:
-    return ListenerOptions(kind="echo", address="tcp://127.0.0.1:0", **fields)
+    return read_options(ListenerOptions, {"kind": "echo", "address": "tcp://127.0.0.1:0", **fields})
 
 
 def test_one_past_the_limit_is_refused_until_one_leaves() -> None:

@@ -33,6 +33,26 @@ def test_a_child_that_raises_ends_with_a_status_of_its_own() -> None:
     assert wait(process.spawn(fail)).status == os.EX_SOFTWARE
 
 
+def test_a_result_comes_from_a_child_of_its_own() -> None:
+    large = process.result_of(lambda: os.getpid().to_bytes(4, "big") * 100_000, 20)
+    assert len(large) == 400_000
+    assert large[:4] != os.getpid().to_bytes(4, "big")
+
+
+def test_a_result_that_does_not_come_is_told() -> None:
+    def fail() -> bytes:
+        raise ValueError("on purpose")
+
+    def sleep() -> bytes:
+        signal.pause()
+        return b""
+
+    with pytest.raises(ChildProcessError, match="exit status 70"):
+        process.result_of(fail, 20)
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
+        process.result_of(sleep, 0.1)
+
+
 def test_a_killed_child_is_told_as_killed() -> None:
     child = process.spawn(signal.pause)
     child.kill(signal.SIGKILL)

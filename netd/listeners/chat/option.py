@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from annotated_types import Ge, Gt, Interval, MaxLen
 
-from netd.config.model import Frozen, ListenerOptions, Networks, one_or_many
+from netd.config.mark import Form, Shape, Via
+from netd.config.model import ListenerOptions, Networks
 from netd.config.unit import Duration, Size
 from netd.listeners.certificate import TlsOptions
 
@@ -17,31 +19,28 @@ def _normal_fingerprint(text: str) -> str:
     return text.replace(":", "").lower()
 
 
-Fingerprint = Annotated[
-    str, Field(pattern=r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normal_fingerprint)
-]
+Fingerprint = Annotated[str, Form(r"^([0-9A-Fa-f]{2}:?){32}$"), Via(_normal_fingerprint)]
 
 
-class OperOptions(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperOptions:
     """Somebody who may OPER."""
 
-    name: Annotated[str, Field(pattern=r"^[^\s:]\S*$")]
+    name: Annotated[str, Form(r"^[^\s:]\S*$")]
     """The name to give with OPER."""
 
     password: str
     """The password, plain or as `netd passwd` hashes it."""
 
 
-Fingerprints = Annotated[
-    tuple[Fingerprint, ...],
-    BeforeValidator(one_or_many, json_schema_input_type=Fingerprint | tuple[Fingerprint, ...]),
-]
+Fingerprints = Annotated[tuple[Fingerprint, ...], Shape.ONE_OR_MANY]
 
 
-class AccountOptions(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountOptions:
     """Somebody who may log in with SASL."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
+    name: Annotated[str, Form(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
     """The account's name; as a nick it is the account's own."""
 
     password: str = ""
@@ -53,10 +52,11 @@ class AccountOptions(Frozen):
     local_user: str = ""
     """The system's user who, on a Unix socket, needs no password for it."""
 
-    host: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9./-]{0,62})?$")] = ""
+    host: Annotated[str, Form(r"^([A-Za-z0-9][A-Za-z0-9./-]{0,62})?$")] = ""
     """The host others are shown in place of its address; empty for the address."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChatTlsOptions(TlsOptions):
     """`[listeners.NAME.tls]`: TLS 1.2 and 1.3 on some addresses or all."""
 
@@ -71,6 +71,7 @@ class ChatTlsOptions(TlsOptions):
     """How long clients should insist on TLS (strict transport security); 0 to not ask it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChatOptions(ListenerOptions):
     """An IRC server of one process: channels, members, operators."""
 
@@ -83,19 +84,19 @@ class ChatOptions(ListenerOptions):
     poller: Literal["select", "poll", "epoll"] = "select"
     """How the kernel is asked which member sent something. `select` holds about 1000 members."""
 
-    server_name: Annotated[str, Field(pattern=r"^([^\s:]\S{0,62})?$")] = ""
+    server_name: Annotated[str, Form(r"^([^\s:]\S{0,62})?$")] = ""
     """The name the server gives itself; empty for the host's."""
 
-    network: Annotated[str, Field(pattern=r"^\S{1,50}$")] = "netd"
+    network: Annotated[str, Form(r"^\S{1,50}$")] = "netd"
     """The name of the network, as clients show it."""
 
-    description: Annotated[str, Field(max_length=100)] = "chat for everybody here"
+    description: Annotated[str, MaxLen(100)] = "chat for everybody here"
     """What the server says it is."""
 
-    channel: Annotated[str, Field(pattern=r"^(#[^\s,:]{1,63})?$")] = "#lounge"
+    channel: Annotated[str, Form(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
     """The channel that is always there; empty for none."""
 
-    topic: Annotated[str, Field(max_length=300)] = ""
+    topic: Annotated[str, MaxLen(300)] = ""
     """The topic that channel starts with."""
 
     join_channel: bool = False
@@ -104,7 +105,7 @@ class ChatOptions(ListenerOptions):
     motd: str = "Welcome. Type /join {channel} to meet the others."
     """The message of the day; lines are kept, `{channel}` is the channel's name; empty for none."""
 
-    admin: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    admin: Annotated[tuple[str, ...], MaxLen(3)] = ()
     """Who looks after the server, in up to three lines: where, who, mail address."""
 
     password: str = ""
@@ -116,65 +117,65 @@ class ChatOptions(ListenerOptions):
     opers: tuple[OperOptions, ...] = ()
     """The server's operators."""
 
-    opers_file: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
+    opers_file: Annotated[str, Form(r"^(/.*)?$")] = ""
     """A file of more operators, a `NAME:HASH` a line; it is read again when it changes."""
 
     accounts: tuple[AccountOptions, ...] = ()
     """The accounts members may log in to."""
 
-    accounts_file: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
+    accounts_file: Annotated[str, Form(r"^(/.*)?$")] = ""
     """A file of more accounts, a `NAME:HASH` a line; it is read again when it changes."""
 
-    connect_burst: Annotated[int, Field(ge=1)] = 30
+    connect_burst: Annotated[int, Ge(1)] = 30
     """How many connections may come at once from one address, or from one IPv6 /64."""
 
-    connect_rate: Annotated[float, Field(ge=0)] = 0.5
+    connect_rate: Annotated[float, Ge(0)] = 0.5
     """How many a second may come from it in the long run; 0 for no limit."""
 
     connect_exempt: Networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
     """Source networks that may come as often as they like."""
 
-    ping_after: Annotated[Duration, Field(gt=0)] = 90.0
+    ping_after: Annotated[Duration, Gt(0)] = 90.0
     """How long a member may be silent before it is asked whether it is still there."""
 
-    ping_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    ping_timeout: Annotated[Duration, Gt(0)] = 60.0
     """How long it may take to answer that."""
 
-    registration_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    registration_timeout: Annotated[Duration, Gt(0)] = 30.0
     """How long a new connection may take to say who it is."""
 
-    max_send_queue: Annotated[Size, Field(ge=4096)] = 1_048_576
+    max_send_queue: Annotated[Size, Ge(4096)] = 1_048_576
     """How many bytes may wait for a member that reads slowly; one with more is dropped."""
 
-    max_receive_queue: Annotated[Size, Field(ge=8192)] = 65_536
+    max_receive_queue: Annotated[Size, Ge(8192)] = 65_536
     """How many bytes a member may send ahead of what flood control lets through."""
 
     flood_control: bool = True
     """Whether members are slowed down to `flood_rate` lines a second."""
 
-    flood_burst: Annotated[int, Field(ge=1)] = 20
+    flood_burst: Annotated[int, Ge(1)] = 20
     """How many lines a member may send at once."""
 
-    flood_rate: Annotated[float, Field(gt=0)] = 4.0
+    flood_rate: Annotated[float, Gt(0)] = 4.0
     """How many lines a second a member may send in the long run."""
 
-    nick_length: Annotated[int, Field(ge=9, le=64)] = 30
+    nick_length: Annotated[int, Interval(ge=9, le=64)] = 30
     """The longest nick."""
 
-    topic_length: Annotated[int, Field(ge=80, le=390)] = 390
+    topic_length: Annotated[int, Interval(ge=80, le=390)] = 390
     """The longest topic."""
 
-    max_channels: Annotated[int, Field(ge=1)] = 10_000
+    max_channels: Annotated[int, Ge(1)] = 10_000
     """How many channels there may be."""
 
-    max_channels_per_member: Annotated[int, Field(ge=1)] = 50
+    max_channels_per_member: Annotated[int, Ge(1)] = 50
     """How many channels one member may be in."""
 
-    history_lines: Annotated[int, Field(ge=0, le=10_000)] = 200
+    history_lines: Annotated[int, Interval(ge=0, le=10_000)] = 200
     """How many lines of each channel are kept for those who come later."""
 
-    history_file: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
+    history_file: Annotated[str, Form(r"^(/.*)?$")] = ""
     """The SQLite file that keeps `channel` (lines, topic, modes) over restarts; empty for none."""
 
-    replay_lines: Annotated[int, Field(ge=0, le=1000)] = 10
+    replay_lines: Annotated[int, Interval(ge=0, le=1000)] = 10
     """How many kept lines a member is shown on joining, if its client cannot ask for them."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from annotated_types import Ge, Interval
 
-from netd.config.model import Change, ListenerOptions
+from netd.config.mark import Change
+from netd.config.model import ListenerOptions
 from netd.config.unit import Duration
 from netd.listeners.echo.board import MAX_SLOTS
 
@@ -19,6 +21,7 @@ class Concurrency(enum.StrEnum):
     THREAD = "thread"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EchoOptions(ListenerOptions):
     """A listener that sends back what it receives (RFC 862).
 
@@ -36,14 +39,14 @@ class EchoOptions(ListenerOptions):
     """Put `<pid>: ` (fork) or `<thread name>: ` (thread) before each piece that is echoed; UDP
     datagrams are never tagged, for an answer must not be larger than what asked for it."""
 
-    max_connections: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 256
+    max_connections: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = 256
     """How many processes or threads there may be, and so how many connections are served at
     once; one past that is closed and counted."""
 
-    spare: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 4
+    spare: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = 4
     """How many idle processes or threads wait for connections to come."""
 
-    connections_per_slot: Annotated[int, Field(ge=0)] = 0
+    connections_per_slot: Annotated[int, Ge(0)] = 0
     """How many connections a process or thread serves before a new one takes its place; 0 for
     no limit."""
 

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Limits
@@ -90,7 +91,7 @@ class EchoService:
         dropped = [sock.dup() for sock in self._pool.sockets if _identity(sock) not in kept]
         self._pool.retire()
         if dropped:
-            self._add_pool(self._options.model_copy(update={"spare": 1}), dropped).drain()
+            self._add_pool(replace(self._options, spare=1), dropped).drain()
 
     def _add_pool(self, options: EchoOptions, sockets: Sequence[socket.socket]) -> Pool:
         pool = Pool(self._loop, self._board, options, sockets, self._on_pool_over)

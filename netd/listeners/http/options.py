@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from annotated_types import Ge, Gt, Interval
 
-from netd.config.model import Frozen, ListenerOptions, Networks, one_or_many
+from netd.config.mark import Form, Shape, Via
+from netd.config.model import ListenerOptions, Networks
 from netd.config.unit import Duration, Size
 from netd.errors import LocalProtocolError
 from netd.listeners.certificate import TlsOptions
@@ -16,11 +18,11 @@ _ACTIONS = ("text", "directory", "redirect", "echo", "health", "status", "metric
 _LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
 
 
-FieldName = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
-FieldValue = Annotated[str, Field(pattern=_LINE)]
+FieldName = Annotated[str, Form(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
+FieldValue = Annotated[str, Form(_LINE)]
 
 
-UserName = Annotated[str, Field(pattern="^[^:]+$")]
+UserName = Annotated[str, Form("^[^:]+$")]
 
 
 def _check_hash(stored: str) -> str:
@@ -33,18 +35,17 @@ def _check_hash(stored: str) -> str:
     return stored
 
 
-Hash = Annotated[str, AfterValidator(_check_hash)]
+Hash = Annotated[str, Via(_check_hash)]
 
 
-Names = Annotated[
-    tuple[str, ...], BeforeValidator(one_or_many, json_schema_input_type=str | tuple[str, ...])
-]
+Names = Annotated[tuple[str, ...], Shape.ONE_OR_MANY]
 
 
-class RouteOptions(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RouteOptions:
     """One `[[listeners.NAME.routes]]`: where it applies, and exactly one thing to do there."""
 
-    path: Annotated[str, Field(pattern="^/[^?#]*$")] = "/"
+    path: Annotated[str, Form("^/[^?#]*$")] = "/"
     """The path the route stands at; the longest path that fits a request wins."""
 
     host: str = ""
@@ -59,7 +60,7 @@ class RouteOptions(Frozen):
     directory: str | None = None
     """Answer with the files below this directory."""
 
-    redirect: Annotated[str, Field(pattern=_LINE)] | None = None
+    redirect: Annotated[str, Form(_LINE)] | None = None
     """Send the client to this URL, in which `{host}` is the host asked for; with
     `match = "prefix"` the rest of the path is added: `https://{host}/` leads from http to https."""
 
@@ -75,7 +76,7 @@ class RouteOptions(Frozen):
     metrics: Literal[True] | None = None
     """Tell the daemon's figures, all listeners' and workers', in Prometheus' text format."""
 
-    content_type: Annotated[str, Field(pattern=_LINE)] = "text/plain; charset=utf-8"
+    content_type: Annotated[str, Form(_LINE)] = "text/plain; charset=utf-8"
     """What a `text` is."""
 
     redirect_status: Literal[301, 302, 303, 307, 308] = 302
@@ -93,7 +94,7 @@ class RouteOptions(Frozen):
     fallback: str = ""
     """The file below the directory to answer with, 200, where there is none (single-page apps)."""
 
-    error_pages: dict[Annotated[int, Field(ge=400, le=599)], str] = Field(default_factory=dict)
+    error_pages: dict[Annotated[int, Interval(ge=400, le=599)], str] = field(default_factory=dict)
     """The files below the directory to answer errors with, by status: `{ 404 = "404.html" }`."""
 
     precompressed: bool = False
@@ -102,14 +103,14 @@ class RouteOptions(Frozen):
     gzip: bool = False
     """Compress small texts; the result is kept with the other ready answers."""
 
-    cache_control: Annotated[str, Field(pattern=_LINE)] = ""
+    cache_control: Annotated[str, Form(_LINE)] = ""
     """The Cache-Control field of every answer of this route, errors too."""
 
-    cache_rules: dict[str, FieldValue] = Field(default_factory=dict)
+    cache_rules: dict[str, FieldValue] = field(default_factory=dict)
     """Cache-Control for some files of a directory, by the first pattern that fits the name, or the
     path where it has a slash: `{ "*.html" = "no-cache", "/assets/*" = "max-age=31536000" }`."""
 
-    headers: dict[FieldName, FieldValue] = Field(default_factory=dict)
+    headers: dict[FieldName, FieldValue] = field(default_factory=dict)
     """Fields to add to every answer of this route; an empty value takes away a listener's."""
 
     allow: Networks = ()
@@ -118,18 +119,17 @@ class RouteOptions(Frozen):
     deny: Networks = ()
     """Clients' networks that may not, even where `allow` names them."""
 
-    users: dict[UserName, Hash] = Field(default_factory=dict)
+    users: dict[UserName, Hash] = field(default_factory=dict)
     """Who may use the route, with their passwords' scrypt hashes; none named means everybody."""
 
-    realm: Annotated[str, Field(pattern=r"^[\x20-\x21\x23-\x5b\x5d-\x7e]*$")] = "netd"
+    realm: Annotated[str, Form(r"^[\x20-\x21\x23-\x5b\x5d-\x7e]*$")] = "netd"
     """What a browser says the password is for."""
 
-    @model_validator(mode="after")
-    def _does_one_thing(self) -> Self:
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the route does one thing."""
         named = [action for action in _ACTIONS if getattr(self, action) is not None]
         if len(named) != 1:
             raise ValueError(f"a route needs exactly one of {', '.join(_ACTIONS)}")
-        return self
 
     @property
     def is_prefix(self) -> bool:
@@ -137,13 +137,14 @@ class RouteOptions(Frozen):
         return self.match == "prefix" or (not self.match and self.directory is not None)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HttpOptions(ListenerOptions):
     """An HTTP/1.1 server: text, files and redirects, by path."""
 
     kind: Literal["http"] = "http"
     """The service: http."""
 
-    max_connections: Annotated[int, Field(ge=1)] = 10000
+    max_connections: Annotated[int, Ge(1)] = 10000
     """How many connections are served at once; one past that is closed and counted."""
 
     routes: tuple[RouteOptions, ...] = ()
@@ -152,28 +153,28 @@ class HttpOptions(ListenerOptions):
     tls: TlsOptions | None = None
     """Serve under TLS."""
 
-    header_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    header_timeout: Annotated[Duration, Gt(0)] = 10.0
     """How long a client may take to send a request's whole head."""
 
-    keepalive_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    keepalive_timeout: Annotated[Duration, Gt(0)] = 60.0
     """How long a connection may be idle between two requests."""
 
-    body_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    body_timeout: Annotated[Duration, Gt(0)] = 10.0
     """How long a body may take on top of the time `min_rate` grants it."""
 
-    send_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    send_timeout: Annotated[Duration, Gt(0)] = 30.0
     """How long an answer may take on top of the time `min_rate` grants it."""
 
-    min_rate: Annotated[Size, Field(gt=0)] = 1024
+    min_rate: Annotated[Size, Gt(0)] = 1024
     """Bytes a second below which a client's sending or reading is too slow to be served."""
 
-    max_request_line: Annotated[Size, Field(ge=64)] = 8192
+    max_request_line: Annotated[Size, Ge(64)] = 8192
     """The longest request line, in bytes; longer ones are answered 414."""
 
-    max_head: Annotated[Size, Field(ge=128)] = 32768
+    max_head: Annotated[Size, Ge(128)] = 32768
     """The longest head, in bytes; longer ones are answered 431."""
 
-    max_fields: Annotated[int, Field(ge=1)] = 100
+    max_fields: Annotated[int, Ge(1)] = 100
     """The most header fields in one request; more are answered 431."""
 
     max_body: Size = 1048576
@@ -195,10 +196,13 @@ class HttpOptions(ListenerOptions):
     cache_size: Size = 20971520
     """Bytes of ready answers a worker keeps; 0 to keep none."""
 
-    headers: dict[FieldName, FieldValue] = Field(
-        default={"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}
+    headers: dict[FieldName, FieldValue] = field(
+        default_factory=lambda: {
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "SAMEORIGIN",
+        }
     )
     """Fields to add to every answer."""
 
-    server: Annotated[str, Field(pattern=_LINE)] = "netd"
+    server: Annotated[str, Form(_LINE)] = "netd"
     """What the Server field says; empty to send none."""

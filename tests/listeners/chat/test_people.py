@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netd.config.schema import read_options
 from netd.listeners.chat import KIND
 from netd.listeners.chat.option import ChatOptions
 from netd.protocols.password import hash_password
@@ -87,8 +88,8 @@ def test_netd_check_finds_what_is_wrong_with_it(tmp_path: Path, text: str | None
     people = tmp_path / "people"
     if text is not None:
         people.write_text(text)
-    options = ChatOptions.model_validate(
-        {"address": "tcp://127.0.0.1:0", "accounts_file": str(people)}
+    options = read_options(
+        ChatOptions, {"kind": "chat", "address": "tcp://127.0.0.1:0", "accounts_file": str(people)}
     )
     [problem] = KIND.check(options)
     assert problem.key == "accounts_file"

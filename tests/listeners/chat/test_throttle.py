@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from netd.config.schema import read_options
 from netd.listeners.chat import KIND
 from netd.listeners.chat.option import ChatOptions
 from netd.listeners.chat.throttle import MAX_SOURCES, Throttle
@@ -9,8 +12,9 @@ from tests.conftest import StartWorker
 from tests.listeners.chat.test_service import Irc
 from tests.support import read_all
 
-OPTIONS = ChatOptions.model_validate(
-    {"address": "tcp://[::]:0", "connect_burst": 2, "connect_rate": 0.5}
+OPTIONS = read_options(
+    ChatOptions,
+    {"kind": "chat", "address": "tcp://[::]:0", "connect_burst": 2, "connect_rate": 0.5},
 )
 
 
@@ -33,7 +37,7 @@ def test_some_come_as_often_as_they_like() -> None:
     throttle = Throttle()
     for host in ("", "127.0.0.1", "::1"):
         assert all(throttle.admits(host, 100, OPTIONS) for _ in range(5))
-    unlimited = OPTIONS.model_copy(update={"connect_rate": 0.0})
+    unlimited = replace(OPTIONS, connect_rate=0.0)
     assert all(throttle.admits("192.0.2.1", 100, unlimited) for _ in range(5))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from netd.config.address import Address
+from netd.config.schema import read_options
 from netd.listeners.chat import KIND
 from netd.protocols.link import Failed
 from tests.listeners.chat.test_service import Irc
@@ -104,13 +105,14 @@ def test_only_some_ports_may_speak_it(worker: WorkerUnderTest, tmp_path: Path) -
 
 
 def test_the_check_names_what_cannot_be_used(tmp_path: Path) -> None:
-    options_ = KIND.options.model_validate(
+    options_ = read_options(
+        KIND.options,
         {
             "kind": "chat",
             "address": [Address.parse(ADDRESSES[0])],
             "password": "$scrypt$nonsense",
             "tls": {"certificate": str(tmp_path / "missing.pem")},
-        }
+        },
     )
     keys = [each.key for each in KIND.check(options_)]
     assert keys == ["tls.certificate", "password"]
@@ -148,6 +150,6 @@ def test_the_check_reads_the_certificates_of_clients(tmp_path: Path, text: str |
         people.write_text(text)
     tls = {**make_certificate(tmp_path, "one.test"), "client_ca": str(people)}
     [problem] = KIND.check(
-        KIND.options.model_validate({"kind": "chat", "address": ADDRESSES, "tls": tls})
+        read_options(KIND.options, {"kind": "chat", "address": ADDRESSES, "tls": tls})
     )
     assert problem.key == "tls.client_ca"

@@ -12,9 +12,10 @@ from tests.listeners.http.http_client import HELLO, Answer, Start, ask
 from tests.support import PATIENCE_S, wait_until
 
 WRITER = """
+from netd.config.address import Address
 from netd.listeners.http.access_log import AccessLog
 from netd.listeners.http.options import HttpOptions
-log = AccessLog(HttpOptions(address=("tcp://127.0.0.1:0",), access_log="-"))
+log = AccessLog(HttpOptions(address=(Address.parse("tcp://127.0.0.1:0"),), access_log="-"))
 head = b"GET / HTTP/1.1\\r\\nUser-Agent: " + b"x" * 1500 + b"\\r\\n\\r\\n"
 for _ in range(900):
     log.add("192.0.2.1", head, 200, 1)

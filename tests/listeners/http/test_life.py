@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from netd.config.schema import read_options
 from netd.listeners.http import KIND
 from netd.protocols.link import Heartbeat
 from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Answer, Start, ask, write
@@ -188,7 +189,7 @@ def test_check_finds_what_is_missing(tmp_path: Path) -> None:
         {"path": "/c", "directory": str(tmp_path / "file")},
         {"path": "/d", "directory": str(tmp_path), "fallback": "app", "error_pages": {404: "x"}},
     ]
-    options = KIND.options.model_validate({"kind": "http", "address": LOOPBACK, "routes": routes})
+    options = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, "routes": routes})
     problems = KIND.check(options)
     assert [each.key for each in problems] == [
         *("routes.1.directory", "routes.2.directory"),

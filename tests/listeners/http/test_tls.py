@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from netd.config.schema import read_options
 from netd.listeners.http import KIND
 from tests.support import WorkerUnderTest, make_certificate, read_all, wait_until
 
@@ -79,7 +80,7 @@ def test_a_bad_certificate_is_found_by_check_and_refused(
     worker: WorkerUnderTest, tmp_path: Path
 ) -> None:
     bad = options(tmp_path, {"certificate": str(tmp_path / "none.pem")})
-    model = KIND.options.model_validate({"kind": "http", "address": LOOPBACK, **bad})
+    model = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, **bad})
     assert [each.key for each in KIND.check(model)] == ["tls.certificate"]
     assert "none.pem" in str(worker.ask_configure(bad))
     with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import pytest
+from annotated_types import Ge
+from pydantic import ValidationError
+
+from netd.config.address import Address
+from netd.config.mark import Form, Shape, Unit, Via
+from netd.config.model import Addresses, Network, Networks
+from netd.config.plain import from_plain, to_plain
+from netd.config.schema import model_of, read_options
+from netd.config.unit import Duration, Size
+
+
+class Color(enum.StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    """A table inside."""
+
+    one: str | None = None
+    """The first."""
+
+    other: Literal[True] | None = None
+    """The second,
+    on two lines."""
+
+    def __post_init__(self) -> None:
+        if (self.one is None) == (self.other is None):
+            raise ValueError("exactly one of one, other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    """A table."""
+
+    address: Addresses
+    color: Color = Color.RED
+    wait: Duration = 1.0
+    most: Annotated[Size, Ge(64)] = 1024
+    names: Annotated[tuple[str, ...], Shape.ONE_OR_MANY] = ()
+    loud: Annotated[str, Form("^[a-z]*$"), Via(str.upper)] = ""
+    networks: Networks = ()
+    pages: dict[int, str] = field(default_factory=dict)
+    inner: Inner | None = None
+    many: tuple[Inner, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived(Outer):
+    """One that adds."""
+
+    count: int = 0
+    """How many."""
+
+
+TABLE: dict[str, Any] = {
+    "address": "tcp://[::1]:80",
+    "color": "blue",
+    "wait": "1500ms",
+    "most": "1KiB",
+    "names": "one",
+    "loud": "abc",
+    "networks": ["10.0.0.0/8", "::1"],
+    "pages": {"404": "x"},
+    "inner": {"one": "a"},
+    "many": [{"other": True}, {"one": "b"}],
+    "count": 3,
+}
+
+
+def faults(**changed: object) -> list[tuple[tuple[int | str, ...], str]]:
+    with pytest.raises(ValidationError) as caught:
+        read_options(Derived, {**TABLE, **changed})
+    return [(each["loc"], each["type"]) for each in caught.value.errors()]
+
+
+def test_a_table_becomes_plain_data() -> None:
+    options = read_options(Derived, TABLE)
+    assert type(options) is Derived
+    assert options.address == (Address.parse("tcp://[::1]:80"),)
+    assert (options.color, options.wait, options.most) == (Color.BLUE, 1.5, 1024)
+    assert (options.names, options.loud, options.pages) == (("one",), "ABC", {404: "x"})
+    assert options.inner == Inner(one="a")
+    assert options.many == (Inner(other=True), Inner(one="b"))
+    assert [str(each) for each in options.networks] == ["10.0.0.0/8", "::1/128"]
+
+
+@pytest.mark.parametrize("table", [TABLE, {"address": ["unix:///x"]}])
+def test_plain_data_travels_and_comes_back_the_same(table: dict[str, Any]) -> None:
+    options = read_options(Derived, table)
+    assert from_plain(Derived, json.loads(json.dumps(to_plain(options)))) == options
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"addres": "x"}, (("addres",), "extra_forbidden")),
+        ({"wait": True}, (("wait",), "value_error")),
+        ({"wait": -1}, (("wait",), "greater_than_equal")),
+        ({"most": 63}, (("most",), "greater_than_equal")),
+        ({"most": "1 parsec"}, (("most",), "value_error")),
+        ({"count": "3"}, (("count",), "int_type")),
+        ({"loud": "ABC"}, (("loud",), "string_pattern_mismatch")),
+        ({"address": 80}, (("address",), "tuple_type")),
+        ({"address": [80]}, (("address", 0), "value_error")),
+        ({"networks": ["10"]}, (("networks", 0), "value_error")),
+        ({"networks": [10]}, (("networks", 0), "value_error")),
+        ({"color": "green"}, (("color",), "enum")),
+        ({"inner": {}}, (("inner",), "value_error")),
+        ({"many": [{"one": "a"}, {}]}, (("many", 1), "value_error")),
+        ({"inner": {"two": 1}}, (("inner", "two"), "extra_forbidden")),
+    ],
+)
+def test_a_fault_is_found_where_it_is(changed: dict[str, Any], fault: object) -> None:
+    [found] = faults(**changed)
+    location = tuple(step for step in found[0] if not str(step).startswith("function-"))
+    assert (location, found[1]) == fault
+
+
+def test_the_model_has_the_docstrings_and_the_marks() -> None:
+    model = model_of(Derived)
+    assert model.__doc__ == "One that adds."
+    assert model is model_of(Derived)
+    assert model.model_fields["count"].description == "How many."
+    assert model.model_fields["color"].description is None
+    assert Unit.DURATION in model.model_fields["wait"].metadata
+    inner = model_of(Inner).model_fields
+    assert inner["one"].description == "The first."
+    assert inner["other"].description == "The second,\non two lines."
+
+
+def test_a_network_is_one_type_everywhere() -> None:
+    @dataclass(frozen=True)
+    class Alone:
+        network: Network
+
+    assert str(read_options(Alone, {"network": "10.0.0.1"}).network) == "10.0.0.1/32"
