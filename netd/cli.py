@@ -8,7 +8,6 @@ listener that is not well.
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
 import sys
@@ -18,7 +17,6 @@ from typing import Any, Final, NoReturn
 
 import netd
 from netd.config.address import Address
-from netd.config.check import check_files, with_lines
 from netd.config.control import control_to_ask, control_to_open
 from netd.config.file import find_config
 from netd.config.model import Config
@@ -131,8 +129,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from netd.config.check import check_files, with_lines  # noqa: PLC0415 (as for _load)
+    from netd.config.load import read_config  # noqa: PLC0415
+
     path = find_config(arguments.config)
-    config = _read(path)
+    config = read_config(path, KINDS)
     ports = with_lines(check_ports(config, _held_by_daemon(path)), path)
     problems = {problem.key: problem for problem in (*ports, *check_files(config, KINDS, path))}
     if problems:
@@ -206,25 +207,24 @@ def _passwd(_arguments: argparse.Namespace) -> int:
 
 
 def _ask_password() -> str:
+    from getpass import getpass  # noqa: PLC0415 (for one command)
+
     try:
-        password = getpass.getpass("Password: ")
-        return password if getpass.getpass("Again: ") == password else ""
+        password = getpass("Password: ")
+        return password if getpass("Again: ") == password else ""
     except EOFError:
         return ""
 
 
 def _load(path: str) -> Config:
-    config = _read(path)
+    from netd.config.check import check_files  # noqa: PLC0415 (no daemon is to keep what it takes)
+    from netd.config.load import read_config  # noqa: PLC0415
+
+    config = read_config(path, KINDS)
     problems = check_files(config, KINDS, path)
     if problems:
         raise ConfigError(problems)
     return config
-
-
-def _read(path: str) -> Config:
-    from netd.config.load import read_config  # noqa: PLC0415 (no daemon is to keep what it takes)
-
-    return read_config(path, KINDS)
 
 
 def _control_path(arguments: argparse.Namespace) -> str:

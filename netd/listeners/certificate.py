@@ -1,30 +1,22 @@
-"""A listener's certificate: where it lies, and reading it again when its files change."""
+"""A listener's certificate: reading it, and reading it again when its files change.
+
+Imported where a listener speaks TLS only: OpenSSL weighs more than a worker.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from netd.errors import ConfigError, Problem
+from netd.listeners.tls_options import TlsOptions
 from netd.runtime.file import Signature, signature_of
-from netd.runtime.tls import open_context
+from netd.runtime.tls import TlsStream, open_context
 
 log = logging.getLogger("netd")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TlsOptions:
-    """`[listeners.NAME.tls]`: TLS 1.2 and 1.3."""
-
-    certificate: str
-    """The PEM file of the certificate and those that lead to its root; it is read again when it
-    changes."""
-
-    key: str = ""
-    """The PEM file of its private key; empty if that is in the certificate's file."""
 
 
 class Certificate:
@@ -44,6 +36,11 @@ class Certificate:
             self._read()
         except OSError as error:
             raise ConfigError((problem_of(options, error),)) from error
+
+    @property
+    def secure(self) -> Callable[..., TlsStream]:
+        """Makes a connected socket a stream, with a Stream's arguments."""
+        return partial(TlsStream, context=self.context)
 
     def refresh(self) -> None:
         """Read the files again if they have changed; unreadable ones change nothing."""

@@ -100,6 +100,10 @@ class Stream:
         if sent < len(data):
             self.write(data[sent:])
 
+    def fingerprint(self) -> str:
+        """What a TlsStream says of its peer's certificate; here there is none."""
+        return ""
+
     def finish(self, why: str) -> None:
         """Close once everything written has been sent."""
         if self._closing is None:

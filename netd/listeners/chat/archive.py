@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.option import ChatOptions
-from netd.listeners.chat.store import Store
 from netd.protocols.room.channel import written
 from netd.protocols.room.effect import Preserve, Record
 from netd.protocols.room.room import Room
@@ -17,6 +17,9 @@ from netd.protocols.room.snapshot import (
     restore_history,
     restore_state,
 )
+
+if TYPE_CHECKING:
+    from netd.listeners.chat.store import Store
 
 _log = logging.getLogger("netd")
 
@@ -39,7 +42,7 @@ class Archive:
             self._store.max_lines = options.history_lines
             return
         self.close()
-        self._store = Store(path, options.history_lines) if path else None
+        self._store = _open_store(path, options.history_lines) if path else None
 
     def restore(self, room: Room, options: ChatOptions) -> None:
         """Give a new room what was kept of its channel."""
@@ -67,3 +70,9 @@ class Archive:
         """Write what still waits."""
         if self._store is not None:
             self._store.close()
+
+
+def _open_store(path: str, max_lines: int) -> Store:
+    from netd.listeners.chat.store import Store  # noqa: PLC0415 (SQLite, for those who use it)
+
+    return Store(path, max_lines)

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
 from netd.errors import ConfigError, LocalProtocolError, Problem
-from netd.listeners import certificate
 from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
 from netd.listeners.chat.people import PeopleFile
 from netd.protocols.password import check_hash
-from netd.runtime.tls import open_context
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
@@ -28,6 +26,9 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
 
 
 def _tls_problems(tls: ChatTlsOptions) -> Iterator[Problem]:
+    from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, for those who use it)
+    from netd.runtime.tls import open_context  # noqa: PLC0415
+
     found = certificate.problems(tls)
     yield from found
     if found or not tls.client_ca:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from netd.listeners.chat.bucket import Bucket
@@ -14,10 +12,11 @@ from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.protocols.room.member import Member
 from netd.runtime.stream import Stream
-from netd.runtime.tls import TlsStream
 
 if TYPE_CHECKING:
+    from netd.listeners.certificate import Certificate
     from netd.listeners.chat.service import ChatService
+    from netd.runtime.tls import TlsStream
 
 
 class Client:
@@ -46,7 +45,7 @@ class Client:
         sock: socket.socket,
         host: str,
         local_user: str,
-        context: ssl.SSLContext | None,
+        certificate: Certificate | None,
     ) -> None:
         """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
         loop, options = service.loop, service.options
@@ -55,8 +54,10 @@ class Client:
         if sock.family != socket.AF_UNIX:
             # A busy room costs a member a packet for each acknowledgement, not for each turn.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, False)
-        make = partial(TlsStream, loop, sock, context) if context else partial(Stream, loop, sock)
+        make = certificate.secure if certificate else Stream
         self.stream: Stream | TlsStream = make(
+            loop,
+            sock,
             on_data=self._on_data,
             on_end=self._on_end,
             on_closed=lambda why: service.on_closed(self, why),
@@ -68,8 +69,8 @@ class Client:
             self.stream.write,
             f"0{shown}" if shown[0] == ":" else shown,
             local_user=local_user,
-            fingerprint=self.stream.fingerprint if isinstance(self.stream, TlsStream) else str,
-            is_secure=context is not None,
+            fingerprint=self.stream.fingerprint,
+            is_secure=certificate is not None,
         )
         self.member.send = self.stream.send
         self._held: deque[Line] = deque()

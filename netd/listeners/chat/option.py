@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Interval, MaxLen
 from netd.config.mark import Form, Shape, Via
 from netd.config.model import ListenerOptions, Networks
 from netd.config.unit import Duration, Size
-from netd.listeners.certificate import TlsOptions
+from netd.listeners.tls_options import TlsOptions
 
 
 def _normal_fingerprint(text: str) -> str:

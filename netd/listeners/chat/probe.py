@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 
 from netd.config.address import Address, Scheme
 from netd.errors import RemoteProtocolError
@@ -24,6 +23,8 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
 
 
 def _under_tls(sock: socket.socket) -> socket.socket:
+    import ssl  # noqa: PLC0415 (for whoever asks, not for the daemon)
+
     context = ssl.create_default_context()
     context.check_hostname = False  # whether it answers is asked, not who it is
     context.verify_mode = ssl.CERT_NONE

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
 from netd.errors import BindError
 from netd.listeners.base import ListeningSocket
-from netd.listeners.certificate import Certificate
 from netd.listeners.chat.archive import Archive
 from netd.listeners.chat.client import Client
 from netd.listeners.chat.entrance import Entrance, turn_away
 from netd.listeners.chat.fanout import Fanout
-from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
 from netd.listeners.chat.peer import user_of
 from netd.listeners.chat.people import People
 from netd.listeners.chat.setting import settings_of
@@ -40,6 +38,9 @@ from netd.protocols.room.room import Room
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import POLLERS, PollerFullError
+
+if TYPE_CHECKING:
+    from netd.listeners.certificate import Certificate
 
 _LINGER_S: Final = 5.0  # for a member that does not read its farewell
 _MIN_SWEEP_S, _MAX_SWEEP_S = 0.05, 1.0
@@ -76,7 +77,7 @@ class ChatService:
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, ChatOptions)
         tls = options.tls
-        certificate = Certificate(tls, client_ca=tls.client_ca) if tls else None
+        certificate = _open_certificate(tls) if tls else None
         people = People(options)
         self._use_poller(options.poller)
         self._certificate, self._people = certificate, people
@@ -206,8 +207,8 @@ class ChatService:
             turn_away(sock, refusal)
             return
         try:
-            context = self._context_for(listening.address)
-            client = Client(self, sock, host, user_of(sock), context)
+            certificate = self._certificate_for(listening.address)
+            client = Client(self, sock, host, user_of(sock), certificate)
         except PollerFullError:
             self._entrance.release(host)
             self._counts["poller_full"] += 1
@@ -216,10 +217,10 @@ class ChatService:
         self._clients[client.member] = client
         self.room.enter(client.member)
 
-    def _context_for(self, address: Address) -> ssl.SSLContext | None:
+    def _certificate_for(self, address: Address) -> Certificate | None:
         tls = self.options.tls
         is_tls = tls is not None and (not tls.ports or address.port in tls.ports)
-        return self._certificate.context if self._certificate and is_tls else None
+        return self._certificate if is_tls else None
 
     def _use_poller(self, name: str) -> None:
         if self._room is not None and name == self.options.poller:
@@ -280,3 +281,9 @@ _COUNTED: Final = (
     "ping_timeout",
     "registration_timeout",
 )
+
+
+def _open_certificate(options: ChatTlsOptions) -> Certificate:
+    from netd.listeners.certificate import Certificate  # noqa: PLC0415 (OpenSSL, where it is used)
+
+    return Certificate(options, client_ca=options.client_ca)

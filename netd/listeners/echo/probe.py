@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import socket
 import tempfile
 import time
@@ -21,7 +20,7 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
 
     Raises RemoteProtocolError or OSError.
     """
-    nonce = secrets.token_bytes(_PROBE_BYTES)
+    nonce = os.urandom(_PROBE_BYTES)
     with contextlib.ExitStack() as stack:
         sock = stack.enter_context(_open(address, timeout_s))
         if address.scheme is Scheme.UNIXGRAM:  # an answer needs a name to go to

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
 from netd.errors import Problem
-from netd.listeners import certificate
 from netd.listeners.http.options import HttpOptions, RouteOptions
 
 
@@ -19,6 +18,8 @@ def check(options: ListenerOptions) -> tuple[Problem, ...]:
 
 def _problems(options: HttpOptions) -> Iterator[Problem]:
     if options.tls is not None:
+        from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, for those who use it)
+
         yield from certificate.problems(options.tls)
     for number, route in enumerate(options.routes):
         if route.directory is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -82,7 +81,9 @@ class Guard:
         self._verifier.verify(password, stored, on_verified)
 
     def _digest(self, name: str, password: str) -> bytes:
-        return hashlib.blake2b(f"{name}:{password}".encode(), key=self._key).digest()
+        from hashlib import blake2b  # noqa: PLC0415 (OpenSSL comes along)
+
+        return blake2b(f"{name}:{password}".encode(), key=self._key).digest()
 
     def _remember(self, digest: bytes) -> None:
         if len(self._known) >= _MAX_KNOWN:

@@ -11,7 +11,6 @@ from netd.listeners.http.daemon_status import DaemonStatus
 from netd.listeners.http.directory import Directory
 from netd.listeners.http.metrics import Metrics
 from netd.listeners.http.options import RouteOptions
-from netd.listeners.http.status_page import StatusPage
 from netd.protocols.http.event import Request
 
 READS: Final = frozenset({"GET", "HEAD"})
@@ -99,4 +98,10 @@ def make_handler(options: RouteOptions, daemon: DaemonStatus) -> Handler:
         return Echo(options.echo)
     if options.health is not None:
         return Text(b"ok\n", "text/plain; charset=utf-8")
-    return StatusPage(daemon) if options.status is not None else Metrics(daemon)
+    return _status_page(daemon) if options.status is not None else Metrics(daemon)
+
+
+def _status_page(daemon: DaemonStatus) -> Handler:
+    from netd.listeners.http.status_page import StatusPage  # noqa: PLC0415 (heavy, seldom used)
+
+    return StatusPage(daemon)

@@ -11,7 +11,7 @@ from netd.config.mark import Form, Shape, Via
 from netd.config.model import ListenerOptions, Networks
 from netd.config.unit import Duration, Size
 from netd.errors import LocalProtocolError
-from netd.listeners.certificate import TlsOptions
+from netd.listeners.tls_options import TlsOptions
 from netd.protocols.password import check_hash, is_hashed
 
 _ACTIONS = ("text", "directory", "redirect", "echo", "health", "status", "metrics")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import ssl
 import time
 from typing import Final
 
@@ -45,12 +44,18 @@ def _ask(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
                 return sock.recv(4096)
             except ConnectionResetError:
                 return b""
-        context = ssl.create_default_context()
-        context.check_hostname = False  # the question is whether it answers, not who it is
-        context.verify_mode = ssl.CERT_NONE
-        with context.wrap_socket(sock) as secured:
+        with _under_tls(sock) as secured:
             secured.sendall(_HEAD)
             return secured.recv(4096)
+
+
+def _under_tls(sock: socket.socket) -> socket.socket:
+    import ssl  # noqa: PLC0415 (for whoever asks, not for the daemon)
+
+    context = ssl.create_default_context()
+    context.check_hostname = False  # the question is whether it answers, not who it is
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock)
 
 
 def _connect(address: Address, timeout_s: float) -> socket.socket:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Admission, is_within
 from netd.listeners.base import ListeningSocket
-from netd.listeners.certificate import Certificate
 from netd.listeners.http.connection import FRESH_S, Connection
 from netd.listeners.http.daemon_status import DaemonStatus
 from netd.listeners.http.guard import REASONS
@@ -17,10 +16,14 @@ from netd.listeners.http.introduction import Introductions
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.server import Server
 from netd.listeners.http.site import Means
-from netd.listeners.http.transport import Plain, Tls
+from netd.listeners.http.transport import Plain
+from netd.listeners.tls_options import TlsOptions
 from netd.listeners.verifier import Verifier
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
+
+if TYPE_CHECKING:
+    from netd.listeners.http.tls import Gate
 
 _UPKEEP_S: Final = 5.0
 
@@ -42,7 +45,7 @@ class HttpService:
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
         self._proxies = options.proxy_protocol_from
-        self._certificate = Certificate(options.tls, ["http/1.1"]) if options.tls else None
+        self._gate = _open_gate(options.tls) if options.tls else None
         if self._sweep is None:
             self.server = Server(options, self._means)
             self._admission = Admission(options)
@@ -107,7 +110,7 @@ class HttpService:
             return
         fd = sock.fileno()
         try:
-            transport = Tls(sock, self._certificate.context) if self._certificate else Plain(sock)
+            transport = self._gate.secure(sock) if self._gate else Plain(sock)
         except OSError:  # wrapping asks who the peer is, and it has gone
             sock.close()
             self._admission.release(host)
@@ -124,8 +127,8 @@ class HttpService:
 
     def _keep_up(self) -> None:
         self.server.cache.age()
-        if self._certificate is not None:
-            self._certificate.refresh()
+        if self._gate is not None:
+            self._gate.refresh()
 
     def _tick_date(self) -> None:
         self.server.flush_log()
@@ -141,6 +144,12 @@ class HttpService:
         if self._is_draining and not (self._connections or self._introductions):
             self.server.flush_log()
             self.loop.stop()
+
+
+def _open_gate(options: TlsOptions) -> Gate:
+    from netd.listeners.http.tls import Gate  # noqa: PLC0415 (OpenSSL, for those who use it)
+
+    return Gate(options)
 
 
 def _sweep_period_s(options: HttpOptions) -> float:
