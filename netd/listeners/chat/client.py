@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from netd.listeners.chat.bucket import Bucket
@@ -51,9 +52,6 @@ class Client:
         loop, options = service.loop, service.options
         self._service = service
         self.host = host
-        if sock.family != socket.AF_UNIX:
-            # A busy room costs a member a packet for each acknowledgement, not for each turn.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, False)
         make = certificate.secure if certificate else Stream
         self.stream: Stream | TlsStream = make(
             loop,
@@ -73,6 +71,9 @@ class Client:
             is_secure=certificate is not None,
         )
         self.member.send = self.stream.send
+        if sock.family != socket.AF_UNIX:
+            self.member.gather = partial(_let_gather, sock)
+            _let_gather(sock, may=False)
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False
@@ -127,6 +128,11 @@ class Client:
     def _after_waiting(self) -> None:
         self._is_waiting = False
         self.proceed()
+
+
+def _let_gather(sock: socket.socket, *, may: bool) -> None:
+    if sock.fileno() >= 0:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not may)
 
 
 def _size(line: Line) -> int:
