@@ -25,6 +25,7 @@ def main() -> None:
         for fd, _ in poll.poll():
             if fd == listening.fileno():
                 sock, _address = listening.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
                 members[sock.fileno()] = sock
                 poll.register(sock, select.EPOLLIN)
             elif data := _receive(members[fd]):
