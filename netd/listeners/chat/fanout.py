@@ -59,17 +59,18 @@ class Fanout:
         self._audience, self._lines, self._looked_at = None, [], 0
         if self._is_large:
             self._crowd.tell(audience)
-        speakers = {line.skip for line in lines}
+        skips = [line.skip for line in lines]
+        speakers = set(skips)
         for tag_caps, members in audience.items():
-            forms = [line.envelope.bytes_for(tag_caps) for line in lines]
+            forms = [line.bytes_for(tag_caps) for line in lines]
             whole = b"".join(forms)
             for member in members:
-                data = whole if member not in speakers else _without(member, lines, forms)
+                data = whole if member not in speakers else _without(member, skips, forms)
                 if data:
                     (member.send if is_over else member.write)(data)
 
 
-def _without(member: Member, lines: list[Broadcast], forms: list[bytes]) -> bytes:
+def _without(member: Member, skips: list[Member | None], forms: list[bytes]) -> bytes:
     """What others said."""
-    said = zip(lines, forms, strict=True)
-    return b"".join([form for line, form in said if line.skip is not member])
+    said = zip(skips, forms, strict=True)
+    return b"".join([form for skip, form in said if skip is not member])

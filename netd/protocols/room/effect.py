@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from netd.protocols.irc import Message
 from netd.protocols.room.channel import Audience, Channel
@@ -23,15 +23,34 @@ class Send:
     data: bytes
 
 
-class Broadcast(NamedTuple):  # the one effect that each line said makes: cheaper to make
+class Broadcast:
     """Give a channel's audience a line, in the form each group of it takes, but not to `skip`.
 
     The audience is the same object as long as it is the same.
     """
 
-    audience: Audience
-    envelope: Envelope | Utterance
-    skip: Member | None
+    __slots__ = ("audience", "skip")  # no dataclass: each line said makes one
+
+    def __init__(self, audience: Audience, skip: Member | None) -> None:
+        self.audience = audience
+        self.skip = skip
+
+    def bytes_for(self, tag_caps: int) -> bytes:
+        """The line as a client with these capabilities is sent it."""
+        raise NotImplementedError
+
+
+class Announcement(Broadcast):
+    """A line in its envelope."""
+
+    __slots__ = ("_envelope",)
+
+    def __init__(self, audience: Audience, skip: Member | None, envelope: Envelope) -> None:
+        super().__init__(audience, skip)
+        self._envelope = envelope
+
+    def bytes_for(self, tag_caps: int) -> bytes:
+        return self._envelope.bytes_for(tag_caps)
 
 
 @dataclass(frozen=True, slots=True)

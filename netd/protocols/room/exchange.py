@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netd.protocols.irc import Message
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Channel
-from netd.protocols.room.effect import Broadcast, Close, Effect, Record, Send
+from netd.protocols.room.effect import Announcement, Close, Effect, Record, Send
 from netd.protocols.room.envelope import Envelope, timestamp
 from netd.protocols.room.member import Member
 from netd.protocols.room.numeric import Numeric
@@ -75,7 +75,7 @@ class Exchange:
         if to_self and self.member in channel.members:
             self.answer(message)
         envelope = Envelope(message, self.now)
-        self.effects.append(Broadcast(channel.audience(), envelope, self.member))
+        self.effects.append(Announcement(channel.audience(), self.member, envelope))
 
     def from_member(self, command: str, *params: str) -> Message:
         """A message whose source is the sender, with the tags that tell about it."""

@@ -46,7 +46,7 @@ class Room:
         self.markers: dict[str, dict[str, str]] = {}  # by folded account
         self.most_members = 0
         self._identity = identity
-        self._last_id = 0
+        self._last_number = 0
         self.speech = Speech(self)
         self.configure(settings, now)
 
@@ -150,8 +150,16 @@ class Room:
 
     def next_id(self) -> str:
         """A message or batch id that was never used before."""
-        self._last_id += 1
-        return f"{self._identity}{self._last_id:x}"
+        return self.id_of(self.next_number())
+
+    def next_number(self) -> int:
+        """What `id_of` makes such an id of."""
+        self._last_number += 1
+        return self._last_number
+
+    def id_of(self, number: int) -> str:
+        """The id that stands for a number."""
+        return f"{self._identity}{number:x}"
 
     def tags_of(self, member: Member) -> dict[str, str]:
         """The tags every message from a member carries."""

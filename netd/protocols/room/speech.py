@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_VOICES: Final = 4096
 _COMMANDS: Final = (b"PRIVMSG", b"NOTICE")
-_CTCP: Final = b"\x01"
+_CTCP: Final = 1  # the byte
 _END: Final = b"\r\n"
 
 
@@ -32,6 +32,7 @@ _END: Final = b"\r\n"
 class Voice:
     """A member that may speak in a channel, and how what it says there goes out."""
 
+    room: Room
     channel: Channel
     audience: Audience
     skip: Member | None
@@ -39,22 +40,24 @@ class Voice:
     source: str
     tags: Mapping[str, str]
     head: bytes  # all of the line that goes out but the text
+    max_text_bytes: int
 
 
-class Utterance:
+class Utterance(Broadcast):
     """One line said; the message it stands for is made when somebody asks."""
 
-    __slots__ = ("_body", "_envelope", "_id", "_now", "_voice")
+    __slots__ = ("_body", "_envelope", "_now", "_number", "_voice")
 
-    def __init__(self, voice: Voice, text: bytes, now: float, msgid: str) -> None:
+    def __init__(self, voice: Voice, text: bytes, now: float) -> None:
+        self.audience = voice.audience
+        self.skip = voice.skip
         self._voice = voice
         self._now = now
-        self._id = msgid
+        self._number = voice.room.next_number()
         self._body = voice.head + text + _END
         self._envelope: Envelope | None = None
 
     def bytes_for(self, tag_caps: int) -> bytes:
-        """The line as a client with these capabilities is sent it."""
         if not tag_caps:
             return self._body
         if self._envelope is None:
@@ -65,7 +68,8 @@ class Utterance:
         """The message, as the long way makes it."""
         voice = self._voice
         text = self._body[len(voice.head) : -len(_END)].decode()
-        tags = {"time": timestamp(self._now), "msgid": self._id, **voice.tags}
+        msgid = voice.room.id_of(self._number)
+        tags = {"time": timestamp(self._now), "msgid": msgid, **voice.tags}
         return Message(voice.command, (voice.channel.name, text), voice.source, tags)
 
 
@@ -89,14 +93,13 @@ class Speech:
         """What follows from a line; None for one that must go the long way."""
         head, _, text = line.partition(b" :")
         voice = self._voices.get((member, head)) or self._learn(member, head)
-        if voice is None or not _is_plain(text, MAX_BODY_BYTES - len(voice.head)):
+        if voice is None or not _is_plain(text, voice.max_text_bytes):
             return None
         member.idle_since = now
         channel = voice.channel
-        said = Utterance(voice, text, now, self._room.next_id())
+        said = Utterance(voice, text, now)
         channel.history.append(said)
-        broadcast = Broadcast(voice.audience, said, voice.skip)
-        return [Record(channel, said), broadcast] if channel.is_kept else [broadcast]
+        return [Record(channel, said), said] if channel.is_kept else [said]
 
     def _learn(self, member: Member, head: bytes) -> Voice | None:
         """The voice of a member whose lines begin like this, if there is one."""
@@ -107,14 +110,17 @@ class Speech:
         if channel is None or not channel.may_speak(member):
             return None
         name = command.decode()
+        spoken = f":{member.prefix} {name} {channel.name} :".encode()
         voice = Voice(
+            self._room,
             channel,
             channel.audience(),
             None if member.has(Cap.ECHO_MESSAGE) else member,
             name,
             member.prefix,
             self._room.tags_of(member),
-            f":{member.prefix} {name} {channel.name} :".encode(),
+            spoken,
+            MAX_BODY_BYTES - len(spoken),
         )
         if len(self._voices) >= MAX_VOICES:
             self.forget()
@@ -124,7 +130,7 @@ class Speech:
 
 def _is_plain(text: bytes, max_bytes: int) -> bool:
     """Whether a text goes out as it came, and to everybody whatever the channel's modes."""
-    if not 0 < len(text) <= max_bytes or text.startswith(_CTCP) or b"\0" in text:
+    if not 0 < len(text) <= max_bytes or text[0] == _CTCP or b"\0" in text:
         return False
     if text.isascii():
         return True

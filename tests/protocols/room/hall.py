@@ -106,4 +106,4 @@ def _broadcast(line: Broadcast) -> None:
     for tag_caps, members in line.audience.items():
         for member in members:
             if member is not line.skip:
-                member.write(line.envelope.bytes_for(tag_caps))
+                member.write(line.bytes_for(tag_caps))
