@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.bench import chat_limit, harness_process
+from tests.bench import harness_process
 from tests.bench.chat_crowd import Crowd
 from tests.bench.harness import Goal, Reading, Server, Work
 
@@ -80,14 +79,6 @@ def _ngircd() -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def _limit() -> Iterator[tuple[int, int]]:
-    port = harness_process.free_port()
-    command = [sys.executable, chat_limit.__file__, str(port)]
-    with harness_process.program(command, port) as process:
-        yield port, process.pid
-
-
-@contextlib.contextmanager
 def _crowded(up: Up, members: int, senders: int, in_flight: int) -> Iterator[Hall]:
     with up() as (port, pid):
         before = _pss_kib(pid)
@@ -141,7 +132,6 @@ def _work(
             name,
             partial(_crowded, up, members, senders, in_flight),
             needs=needs.get(name, ""),
-            is_limit=up is _limit,
         )
         for name, up in ups.items()
     )
@@ -159,9 +149,8 @@ def works() -> list[Work]:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     both: dict[str, Up] = {_SELECT: partial(_netd, "select"), _PEER: _ngircd}
-    every: dict[str, Up] = {**both, "limit: a trivial server": _limit}
     return [
-        *(_work(members, senders, every, goal=ratio) for members, senders, ratio in _GOALS),
+        *(_work(members, senders, both, goal=ratio) for members, senders, ratio in _GOALS),
         *(_work(members, 1, both, goal=1.0) for members in (50, 800)),
         *(_work(200, 10, both, in_flight=each, goal=1.0) for each in (1, 16)),
         _work(_MANY, 10, {_EPOLL: partial(_netd, "epoll")}),
