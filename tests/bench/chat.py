@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import resource
 import tempfile
 import time
@@ -12,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tests.bench import harness_process
 from tests.bench.chat_crowd import Crowd
 from tests.bench.harness import Goal, Reading, Server, Work
+from tests.bench.usage import cpu_s, family, memory_kib
 
 _SELECT, _EPOLL, _PEER = "netd (select)", "netd (epoll)", "ngircd"
 _GOALS = ((50, 10, 3.0), (200, 10, 2.5), (800, 10, 1.2))
@@ -65,7 +63,7 @@ def _netd(poller: str) -> Iterator[tuple[int, int]]:
     listener = _LISTENER.format(port=port, poller=poller)
     with harness_process.netd(listener, port) as process:
         Crowd(port, 1, 0, 0).close()  # so the worker is there
-        yield port, _worker_of(process.pid)
+        yield port, tuple(family(process.pid))[1]
 
 
 @contextlib.contextmanager
@@ -81,37 +79,22 @@ def _ngircd() -> Iterator[tuple[int, int]]:
 @contextlib.contextmanager
 def _crowded(up: Up, members: int, senders: int, in_flight: int) -> Iterator[Hall]:
     with up() as (port, pid):
-        before = _pss_kib(pid)
+        before = memory_kib(pid)["Pss"]
         crowd = Crowd(port, members, senders, in_flight)
         with contextlib.closing(crowd):
-            yield Hall(pid, crowd, (_pss_kib(pid) - before) / members)
-
-
-def _worker_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-
-
-def _pss_kib(pid: int) -> int:
-    found = re.search(r"Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())
-    assert found
-    return int(found[1])
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            yield Hall(pid, crowd, (memory_kib(pid)["Pss"] - before) / members)
 
 
 def _load(hall: Hall, seconds: float) -> Reading:
-    cpu_s, own_s = _cpu_s(hall.pid), time.process_time()
+    served_s, own_s = cpu_s([hall.pid]), time.process_time()
     measured = hall.crowd.measure(seconds)
-    cpu_s, own_s = _cpu_s(hall.pid) - cpu_s, time.process_time() - own_s
+    served_s, own_s = cpu_s([hall.pid]) - served_s, time.process_time() - own_s
     return Reading(
         measured.deliveries / measured.seconds,
         {
             "p50, ms": measured.latency(0.5),
             "p99, ms": measured.latency(0.99),
-            "server's CPU, us each": cpu_s / measured.deliveries_in_all * 1e6,
+            "server's CPU, us each": served_s / measured.deliveries_in_all * 1e6,
             "generator's CPU, us each": own_s / measured.deliveries_in_all * 1e6,
             "memory, KiB a member": hall.kib_a_member,
         },

@@ -14,13 +14,17 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import harness_process
-from tests.bench.harness import Goal, Server, Work
+from tests.bench.harness import Goal, Reading, Server, Work
 from tests.bench.http_peers import APPLICATIONS, GRANIAN, GUNICORN, LIGHTTPD, NETD, NGINX, UVICORN
+from tests.bench.usage import cpu_s, family
 
 TEXT = "Hello from Epoll Server"
 SIZES = {"1k": 2**10, "10k": 10 * 2**10, "1m": 2**20, "100m": 100 * 2**20}
 DISTINCT = 10_000
 _RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
+_TOTAL = re.compile(r"(\d+) requests in ")
+_LATENCY = re.compile(r"(50|99)%\s+([\d.]+)(us|ms|s)\n")
+_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 _FAULT = re.compile(r"(Non-2xx or 3xx responses|Socket errors): .*")
 _PIPELINE = """
 init = function(args)
@@ -40,10 +44,18 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A server that is up: its port, and the files it serves."""
+    """A server that is to be: its port, and the files it serves."""
 
     port: int
     root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that is up."""
+
+    site: Site
+    pid: int
 
 
 def works() -> tuple[Work, ...]:
@@ -67,7 +79,7 @@ def works() -> tuple[Work, ...]:
 
 def _work(
     name: str,
-    load: Callable[[Site, float], float],
+    load: Callable[[Served, float], Reading],
     ratio: float,
     *,
     tls: bool = False,
@@ -90,23 +102,41 @@ def _work(
 
 def _wrk(
     path: str, connections: int, *arguments: str, script: str = "", tls: bool = False
-) -> Callable[[Site, float], float]:
-    def load(site: Site, seconds: float) -> float:
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", *arguments]
-        url = f"http{'s' if tls else ''}://127.0.0.1:{site.port}{path}"
+) -> Callable[[Served, float], Reading]:
+    def load(served: Served, seconds: float) -> Reading:
+        length = f"-d{max(1, round(seconds))}s"
+        command = ["wrk", "--latency", "-t1", f"-c{connections}", length, *arguments]
+        port, pids = served.site.port, tuple(family(served.pid))
+        url = f"http{'s' if tls else ''}://127.0.0.1:{port}{path}"
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
             file.write(script)
             file.flush()
             command += ["-s", file.name] if script else []
+            before_s = cpu_s(pids)
             said = subprocess.run([*command, url], capture_output=True, text=True, check=True)
+            spent_s = cpu_s(pids) - before_s
         fault = _FAULT.search(said.stdout)
         if fault:
-            print(f"port {site.port}: {fault[0]}", file=sys.stderr)
-        match = _RATE.search(said.stdout)
-        assert match is not None, said.stdout
-        return float(match[1])
+            print(f"port {port}: {fault[0]}", file=sys.stderr)
+        return _reading(said.stdout, spent_s)
 
     return load
+
+
+def _reading(said: str, spent_s: float) -> Reading:
+    """What wrk found, and the time of its processors the server spent on it."""
+    rate, total = _RATE.search(said), _TOTAL.search(said)
+    assert rate, said
+    assert total, said
+    latency = {which: float(value) * _MS[unit] for which, value, unit in _LATENCY.findall(said)}
+    return Reading(
+        float(rate[1]),
+        {
+            "p50, ms": latency["50"],
+            "p99, ms": latency["99"],
+            "server's CPU, us each": spent_s / int(total[1]) * 1e6,
+        },
+    )
 
 
 @functools.cache
@@ -138,47 +168,47 @@ def _site() -> Site:
 
 
 @contextlib.contextmanager
-def _netd(*, tls: bool) -> Iterator[Site]:
+def _netd(*, tls: bool) -> Iterator[Served]:
     site = _site()
-    with harness_process.netd(NETD.format(site, TEXT, tls=tls), site.port):
-        yield site
+    with harness_process.netd(NETD.format(site, TEXT, tls=tls), site.port) as process:
+        yield Served(site, process.pid)
 
 
 @contextlib.contextmanager
-def _nginx(*, tls: bool) -> Iterator[Site]:
+def _nginx(*, tls: bool) -> Iterator[Served]:
     site = _site()
     config = _configure(site, NGINX.format(site, TEXT, tls=tls))
-    with harness_process.program(["nginx", "-e", "stderr", "-c", config], site.port):
-        yield site
+    with harness_process.program(["nginx", "-e", "stderr", "-c", config], site.port) as process:
+        yield Served(site, process.pid)
 
 
 @contextlib.contextmanager
-def _lighttpd(*, tls: bool) -> Iterator[Site]:
+def _lighttpd(*, tls: bool) -> Iterator[Served]:
     site = _site()
     config = _configure(site, LIGHTTPD.format(site, TEXT, tls=tls))
-    with harness_process.program(["lighttpd", "-D", "-f", config], site.port):
-        yield site
+    with harness_process.program(["lighttpd", "-D", "-f", config], site.port) as process:
+        yield Served(site, process.pid)
 
 
 @contextlib.contextmanager
-def _python(command: tuple[str, ...]) -> Iterator[Site]:
+def _python(command: tuple[str, ...]) -> Iterator[Served]:
     """A server of Python applications, in whose command {port} and {root} are filled in."""
     site = _site()
     (site.root / "app.py").write_text(APPLICATIONS.replace("@TEXT", TEXT))
     filled = [each.format(port=site.port, root=site.root) for each in command]
-    with harness_process.program(filled, site.port):
-        yield site
+    with harness_process.program(filled, site.port) as process:
+        yield Served(site, process.pid)
 
 
 @contextlib.contextmanager
-def _http_server() -> Iterator[Site]:
+def _http_server() -> Iterator[Served]:
     site = _site()
     command = [
         *(sys.executable, "-m", "http.server", str(site.port), "--bind", "127.0.0.1"),
         *("--directory", str(site.root), "--protocol", "HTTP/1.1"),
     ]
-    with harness_process.program(command, site.port):
-        yield site
+    with harness_process.program(command, site.port) as process:
+        yield Served(site, process.pid)
 
 
 def _configure(site: Site, text: str) -> str:

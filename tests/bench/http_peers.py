@@ -45,6 +45,7 @@ NETD = Template(
 kind = "http"
 address = "tcp://127.0.0.1:@PORT"
 max_connections = 5000
+headers = {}
 routes = [{path = "/hello", text = "@TEXT"}, {path = "/", directory = "@ROOT"}]
 @TLS
 """,

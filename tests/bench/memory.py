@@ -6,14 +6,12 @@ so the sum is what the daemon takes.
 
 from __future__ import annotations
 
-import re
-import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import harness_process
+from tests.bench.usage import family, memory_kib
 
 _ECHO = 'kind = "echo"\naddress = ["tcp://127.0.0.1:{port}", "udp://127.0.0.1:{port}"]'
 _OTHERS = """
@@ -63,20 +61,13 @@ def measure() -> list[Memory]:
     listeners = (_ECHO + _OTHERS).format(port=port, lounge=lounge, web=web)
     with harness_process.netd(listeners, port) as daemon:
         time.sleep(_SETTLE_S)
-        return [_look(pid) for pid in _family(daemon)]
-
-
-def _family(daemon: subprocess.Popen[bytes]) -> Iterator[int]:
-    pids = [daemon.pid]
-    for pid in pids:
-        yield pid
-        pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return [_look(pid) for pid in family(daemon.pid)]
 
 
 def _look(pid: int) -> Memory:
-    sizes = dict(re.findall(r"(\w+): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text()))
+    sizes = memory_kib(pid)
     name = Path(f"/proc/{pid}/comm").read_text().strip()
-    return Memory(name, int(sizes["Pss"]), int(sizes["Private_Dirty"]))
+    return Memory(name, sizes["Pss"], sizes["Private_Dirty"])
 
 
 def _mebibytes(held: list[Memory]) -> float:

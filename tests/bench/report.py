@@ -57,7 +57,8 @@ def _goals(result: Result) -> list[str]:
             verdict = "reached" if ratio >= goal.ratio else "NOT reached"
             peer = result.best(goal.peers)
             lines.append(f"\n{goal.ours}: {ratio:.2f} x {peer}; goal {goal.ratio:g}, {verdict}.")
-            lines += _beside(result, goal.ours, peer)
+            beside = _beside(result, goal.ours, peer)
+            lines += [f"\nBeside {peer}: {'; '.join(beside)}."] if beside else []
     return lines
 
 
@@ -66,10 +67,7 @@ def _beside(result: Result, ours: str, peer: str) -> list[str]:
     own, its = (
         {k: statistics.median(v) for k, v in result.also.get(e, {}).items()} for e in (ours, peer)
     )
-    ratios = [
-        f"{name.partition(',')[0]} {own[name] / its[name]:.2f} x" for name in own if its[name]
-    ]
-    return [f"\nBeside {peer}: {'; '.join(ratios)}."]
+    return [f"{name.partition(',')[0]} {own[name] / its[name]:.2f} x" for name in own if its[name]]
 
 
 def _plain(results: Sequence[Result]) -> dict[str, object]:
