@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.bench import harness_process
 from tests.bench.harness import Goal, Reading, Server, Work
 from tests.bench.http_peers import APPLICATIONS, GRANIAN, GUNICORN, LIGHTTPD, NETD, NGINX, UVICORN
-from tests.bench.usage import cpu_s, family
+from tests.bench.usage import cpu_s, family, memory_kib
 
 TEXT = "Hello from Epoll Server"
 SIZES = {"1k": 2**10, "10k": 10 * 2**10, "1m": 2**20, "100m": 100 * 2**20}
@@ -118,13 +118,13 @@ def _wrk(
         fault = _FAULT.search(said.stdout)
         if fault:
             print(f"port {port}: {fault[0]}", file=sys.stderr)
-        return _reading(said.stdout, spent_s)
+        return _reading(said.stdout, spent_s, max(memory_kib(pid)["Pss"] for pid in pids))
 
     return load
 
 
-def _reading(said: str, spent_s: float) -> Reading:
-    """What wrk found, and the time of its processors the server spent on it."""
+def _reading(said: str, spent_s: float, held_kib: int) -> Reading:
+    """What wrk found; what the server took for it."""
     rate, total = _RATE.search(said), _TOTAL.search(said)
     assert rate, said
     assert total, said
@@ -135,6 +135,7 @@ def _reading(said: str, spent_s: float) -> Reading:
             "p50, ms": latency["50"],
             "p99, ms": latency["99"],
             "server's CPU, us each": spent_s / int(total[1]) * 1e6,
+            "its worker's memory, MiB": held_kib / 1024,
         },
     )
 

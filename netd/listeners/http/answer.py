@@ -1,4 +1,4 @@
-"""An answer before it is bytes, and ready ones that only want today's date."""
+"""An answer before it is bytes, and ready ones that only want today's date or their content."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from netd.protocols.http.status import PHRASES, has_content, status_line
 from netd.runtime.file import Signature, signature_of
 
 Fields = tuple[tuple[str, str], ...]
+
+# O_NONBLOCK: what became a FIFO meanwhile must not hold the worker.
+_READING: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 _ERROR_PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -34,6 +37,21 @@ class Proof:
         except OSError:
             return self.signature is None
 
+    def read(self) -> bytes | None:
+        """All that the file holds; None where the path no longer leads to this very file."""
+        try:
+            fd = os.open(self.path, _READING)
+        except OSError:
+            return None
+        try:
+            found = os.fstat(fd)
+            if signature_of(found) != self.signature:
+                return None
+            content = os.read(fd, found.st_size)
+            return content if len(content) == found.st_size else None
+        finally:
+            os.close(fd)
+
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
@@ -50,13 +68,18 @@ Part = bytes | FilePart
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, fields and content; `proofs` is None where the answer must not be kept."""
+    """A status, fields and content.
+
+    `proofs` is None where the answer must not be kept; `source` is where all its content, and
+    nothing else, can be read again.
+    """
 
     status: int
     fields: Fields = ()
     content: tuple[Part, ...] = ()
     proofs: tuple[Proof, ...] | None = None
     close: bool = False
+    source: Proof | None = None
 
     @property
     def length(self) -> int:
@@ -67,7 +90,9 @@ class Answer:
         """The same with more fields, those of names it has already left out."""
         named = {name for name, _ in self.fields}
         more = tuple([field for field in fields if field[0] not in named])
-        return Answer(self.status, self.fields + more, self.content, self.proofs, self.close)
+        return Answer(
+            *(self.status, self.fields + more, self.content, self.proofs, self.close, self.source)
+        )
 
     def release(self) -> None:
         """Close what it holds open; for an answer whose content is not sent."""
@@ -100,15 +125,26 @@ def error_answer(status: int, *fields: tuple[str, str], close: bool = False) -> 
 
 
 class Ready:
-    """An answer's bytes, kept; they hold the date of `tick`."""
+    """An answer's bytes, kept; they hold the date of `tick`.
 
-    __slots__ = ("_date_at", "close", "proofs", "tick", "wire")
+    One with a `source` is bare: its content is read from there each time.
+    """
 
-    def __init__(self, wire: bytes, date_at: int, answer: Answer, *, close: bool) -> None:
-        assert answer.proofs is not None
+    __slots__ = ("_date_at", "close", "proofs", "source", "tick", "wire")
+
+    def __init__(
+        self,
+        wire: bytes,
+        date_at: int = 0,
+        proofs: tuple[Proof, ...] = (),
+        source: Proof | None = None,
+        *,
+        close: bool,
+    ) -> None:
         self.wire = wire
         self._date_at = date_at
-        self.proofs = answer.proofs
+        self.proofs = proofs
+        self.source = source
         self.close = close
         self.tick = 0.0
 

@@ -13,6 +13,7 @@ from typing import Final
 from netd.listeners.http.answer import Ready
 
 _SHARE: Final = 8  # no entry takes more than an eighth of the table
+_WHOLE_SHARE: Final = 3  # what has a bare form is kept whole in the first third alone
 
 
 class Cache:
@@ -30,10 +31,12 @@ class Cache:
         """Answers not kept for want of room."""
         self._turned_away_before = 0
 
-    def keep(self, head: bytes, ready: Ready) -> None:
-        """Keep an answer if there is room."""
+    def keep(self, head: bytes, ready: Ready, bare: Ready | None = None) -> None:
+        """Keep an answer, or else its bare form, if there is room."""
         self.drop(head)
         size = _size(head, ready)
+        if bare is not None and self._bytes + size > self._max_bytes // _WHOLE_SHARE:
+            ready, size = bare, _size(head, bare)
         if size > self._max_bytes // _SHARE:
             return
         if self._bytes + size > self._max_bytes:

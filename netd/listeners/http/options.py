@@ -193,8 +193,9 @@ class HttpOptions(ListenerOptions):
     proxy_protocol_from: Networks = ()
     """Proxies that say who the client is by the PROXY protocol, version 1 or 2, before all else."""
 
-    cache_size: Size = 20971520
-    """Bytes of ready answers a worker keeps; 0 to keep none."""
+    cache_size: Size = 12582912
+    """Bytes of ready answers a worker keeps; 0 to keep none. Of files, a third is for their
+    contents; where that is full, the answer's head is kept and the content read each time."""
 
     headers: dict[FieldName, FieldValue] = field(
         default_factory=lambda: {

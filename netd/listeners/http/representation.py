@@ -48,6 +48,11 @@ class File:
     proofs: tuple[Proof, ...]
     varies: bool
 
+    @property
+    def itself(self) -> Proof | None:
+        """What leads to the very bytes of `fd`, where no other file had a say in the choice."""
+        return self.proofs[0] if len(self.proofs) == 1 else None
+
 
 def send_file(options: RouteOptions, root: str, below: str, fd: int, request: Request) -> Answer:
     """Answer with an open regular file; takes over the descriptor."""
@@ -154,7 +159,8 @@ def _send_whole(file: File, fields: Fields) -> Answer:
     if size > MAX_KEPT_BYTES:
         return Answer(200, fields, (FilePart(file.fd, 0, size),))
     content = _read(file)
-    return Answer(200, fields, (content,), _kept(file) if len(content) == size else None)
+    kept = _kept(file) if len(content) == size else None
+    return Answer(200, fields, (content,), kept, source=file.itself)
 
 
 def _send_ranges(file: File, wanted: bytes, fields: Fields) -> Answer:

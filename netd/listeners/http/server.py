@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 
 from netd.listeners.http.access_log import AccessLog
-from netd.listeners.http.answer import Answer, FilePart, Part, Ready, error_answer, head_parts
+from netd.listeners.http.answer import (
+    Answer,
+    FilePart,
+    Part,
+    Proof,
+    Ready,
+    error_answer,
+    head_parts,
+)
 from netd.listeners.http.cache import Cache
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.site import Means, Site
@@ -72,8 +80,19 @@ class Server:
                 return None
         if ready.tick != self.tick:
             ready.refresh(self.tick, self.date_line)
+        if ready.source is not None:
+            return self._fill(head, ready, ready.source)
         self.ready_hits += 1
         return ready
+
+    def _fill(self, head: bytes, ready: Ready, source: Proof) -> Ready | None:
+        """A bare answer with its content, if that is still the same."""
+        content = source.read()
+        if content is None:
+            self.cache.drop(head)
+            return None
+        self.ready_hits += 1
+        return Ready(ready.wire + content, close=ready.close)
 
     def format(
         self, request: Request, head: bytes | None, answer: Answer, *, close: bool = False
@@ -88,10 +107,13 @@ class Server:
         wire, date_at, content = self._format(answer, request, close=close)
         if any(isinstance(part, FilePart) for part in content):
             return (wire, *content), close
-        wire += b"".join(part for part in content if isinstance(part, bytes))
+        whole = wire + b"".join(part for part in content if isinstance(part, bytes))
         if head is not None and answer.proofs is not None and request.framing is Framing.NONE:
-            self.cache.keep(head, Ready(wire, date_at, answer, close=close))
-        return (wire,), close
+            forms = [Ready(whole, date_at, answer.proofs, close=close)]
+            if content and answer.source is not None:
+                forms.append(Ready(wire, date_at, source=answer.source, close=close))
+            self.cache.keep(head, *forms)
+        return (whole,), close
 
     def refuse(self, status: int) -> bytes:
         """The whole answer to what is no request; it ends the connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import time
 from pathlib import Path
 
 from tests.listeners.http.http_client import Answer, Start, ask, write
@@ -33,6 +34,27 @@ def test_a_changed_file_is_seen_at_once(start: Start, tmp_path: Path) -> None:
     assert ask(worker, "/page").body == b"two"
     page.unlink()
     assert ask(worker, "/page").status == 404
+
+
+def test_files_beyond_the_tables_share_for_contents_are_read_each_time(
+    start: Start, tmp_path: Path
+) -> None:
+    contents = {f"/{number}": str(number) * 1000 for number in range(10)}
+    for target, content in contents.items():
+        write(tmp_path / target[1:], content)
+    worker = start({"path": "/", "directory": str(tmp_path)}, cache_size=18_000)
+    settled = time.time() + 0.5  # from then on answers may be kept
+    while time.time() < settled:
+        ask(worker, "/none")
+    for _ in range(3):
+        for target, content in contents.items():
+            assert ask(worker, target).body == content.encode()
+    assert ask(worker, "/9", method="HEAD").fields["Content-Length"] == "1000"
+    assert worker.await_counters(lambda c: c["ready_hits"] == 20)
+    write(tmp_path / "9", "changed")
+    (tmp_path / "8").unlink()
+    assert ask(worker, "/9").body == b"changed"
+    assert ask(worker, "/8").status == 404
 
 
 def test_no_path_leaves_the_root(start: Start, tmp_path: Path) -> None:
