@@ -62,7 +62,7 @@ def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
 
 def _serve(kind: Kind, channel: Channel) -> None:
     logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
-    serve(kind, channel)
+    serve(kind, channel, heartbeat_period_s=0.05)
 
 
 class WorkerUnderTest:
@@ -122,8 +122,10 @@ class WorkerUnderTest:
         raise AssertionError(f"no {types} from the worker")
 
     def await_counters(self, condition: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-        """The first heartbeat's counters for which the condition holds."""
+        """The first heartbeat's counters, from now on, for which the condition holds."""
         deadline = time.monotonic() + PATIENCE_S
+        while select.select([self._channel], [], [], 0)[0]:
+            self._channel.receive()
         while time.monotonic() < deadline:
             self.await_message(Heartbeat)
             if condition(self.counters):

@@ -38,8 +38,6 @@ from netd.runtime.poller import READ, WRITE, EpollPoller
 from netd.runtime.signals import SignalWatch
 from netd.runtime.sockets import adopt
 
-HEARTBEAT_PERIOD_S = 1.0
-
 log = logging.getLogger("netd")
 
 
@@ -124,10 +122,12 @@ class Kind:
     each Problem's key is relative to the listener (`routes.0.directory`)."""
 
 
-def serve(kind: Kind, channel: Channel) -> None:
+def serve(kind: Kind, channel: Channel, *, heartbeat_period_s: float = 1.0) -> None:
     """Run a worker of `kind` until it is drained or the supervisor is gone."""
     loop = Loop(EpollPoller())
-    _Worker(kind, channel, loop).run()
+    worker = _Worker(kind, channel, loop)
+    loop.call_every(heartbeat_period_s, worker.beat)
+    worker.run()
 
 
 class _Worker:
@@ -144,9 +144,8 @@ class _Worker:
     def run(self) -> None:
         SignalWatch(self._loop, {signal.SIGTERM: self._retire})
         self._loop.watch(self._channel.fileno(), READ, self._on_channel_ready)
-        self._loop.call_every(HEARTBEAT_PERIOD_S, self._beat)
         self._loop.run()
-        self._beat()
+        self.beat()
 
     def _retire(self) -> None:
         """Finish as on a stop: somebody asked this process alone, or its whole group."""
@@ -172,7 +171,7 @@ class _Worker:
         match message:
             case Configure():
                 self._send(self._configure(message))
-                self._beat()
+                self.beat()
             case Drain():
                 self._service.drain(message.within_s, stopping=message.stopping)
             case Status(body) if isinstance(self._service, StatusReader):
@@ -196,7 +195,8 @@ class _Worker:
             return Failed(str(error))
         return Ready()
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Tell the supervisor that the loop turns, and what it has counted."""
         if not self._channel.has_unsent:
             self._send(Heartbeat(self._service.counters()))
 

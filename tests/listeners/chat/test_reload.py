@@ -122,14 +122,13 @@ def test_every_key_can_be_edited_and_nobody_is_disconnected(
     alice, bob = connect(daemon).register("alice").join(), connect(daemon).register("bob").join()
     pids = daemon.pids("lounge")
     edited = {"address": '"tcp://127.0.0.1:0"', "server_name": '"irc.test"', "flood_rate": "1000.0"}
-    for key, value in EDITS.items():
-        for told in (value.format(**facts), edited.get(key)):  # there, and back again
-            lines = {**edited, key: told}
-            text = "".join(f"{name} = {each}\n" for name, each in lines.items() if each)
-            daemon.write('[listeners.lounge]\nkind = "chat"\n' + text)
-            assert not daemon.reload().error, key
-            bob.send(f"PRIVMSG alice :after {key}")
-            alice.expect(f":after {key}")
+    for key, value in (*EDITS.items(), ("server_name", '"irc.test"')):
+        lines = {**edited, key: value.format(**facts)}  # the edit before is taken back
+        text = "".join(f"{name} = {each}\n" for name, each in lines.items())
+        daemon.write('[listeners.lounge]\nkind = "chat"\n' + text)
+        assert not daemon.reload().error, key
+        bob.send(f"PRIVMSG alice :after {key}")
+        alice.expect(f":after {key}")
     assert daemon.pids("lounge") == pids
     assert not [line for line in bob.sync() if "ERROR" in line or "QUIT" in line]
 

@@ -59,7 +59,7 @@ def test_a_reader_that_takes_too_little_is_cut(start: Start, tmp_path: Path) -> 
         sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         while not worker.counters.get("timeouts"):
             sock.recv(200_000)
-            worker.await_message(Heartbeat)  # one a second: what was read is far too little
+            worker.await_message(Heartbeat)  # what was read until then is far too little
 
 
 def test_memory_stays_flat(start: Start) -> None:
