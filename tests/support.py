@@ -68,7 +68,10 @@ def _serve(kind: Kind, channel: Channel) -> None:
 class WorkerUnderTest:
     """A kind's worker in a process of its own, driven over a real link."""
 
-    def __init__(self, kind: Kind, options: dict[str, Any], addresses: Sequence[str]) -> None:
+    def __init__(
+        self, kind: Kind, options: dict[str, Any] | None, addresses: Sequence[str]
+    ) -> None:
+        """With options of None it is not configured yet."""
         self.kind = kind
         self.sockets = open_sockets(addresses)
         self.counters: dict[str, int] = {}
@@ -76,7 +79,8 @@ class WorkerUnderTest:
         self.process = process.spawn(lambda: _serve(kind, theirs), keep=[theirs.fileno()])
         theirs.close()
         self.exit: process.Exit | None = None
-        self.configure(options)
+        if options is not None:
+            self.configure(options)
 
     def connect(self, index: int = 0) -> socket.socket:
         """A blocking client socket, connected to one of the worker's sockets."""

@@ -50,7 +50,7 @@ class ListeningSocket:
 
 
 class Service(Protocol):
-    """What a worker does; one object for the worker's whole life."""
+    """What a worker does; one object for the worker's whole life, first of all configured."""
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         """Serve so from now on, in place of any options and sockets before.
@@ -136,6 +136,7 @@ class _Worker:
         self._channel = channel
         self._loop = loop
         self._service = kind.service(loop)
+        self._is_configured = False
         if isinstance(self._service, StatusReader):
             self._service.inquire = lambda: self._send(Inquire())
         if isinstance(self._service, Reloader):
@@ -149,7 +150,13 @@ class _Worker:
 
     def _retire(self) -> None:
         """Finish as on a stop: somebody asked this process alone, or its whole group."""
-        self._service.drain(None, stopping=True)
+        self._drain(None, stopping=True)
+
+    def _drain(self, within_s: float | None, *, stopping: bool) -> None:
+        if self._is_configured:
+            self._service.drain(within_s, stopping=stopping)
+        else:
+            self._loop.stop()
 
     def _on_channel_ready(self, mask: int) -> None:
         if mask & WRITE:
@@ -173,7 +180,7 @@ class _Worker:
                 self._send(self._configure(message))
                 self.beat()
             case Drain():
-                self._service.drain(message.within_s, stopping=message.stopping)
+                self._drain(message.within_s, stopping=message.stopping)
             case Status(body) if isinstance(self._service, StatusReader):
                 self._service.on_status(body)
             case Reloaded(ok, detail) if isinstance(self._service, Reloader):
@@ -193,12 +200,13 @@ class _Worker:
             for each in sockets:
                 each.sock.close()
             return Failed(str(error))
+        self._is_configured = True
         return Ready()
 
     def beat(self) -> None:
         """Tell the supervisor that the loop turns, and what it has counted."""
         if not self._channel.has_unsent:
-            self._send(Heartbeat(self._service.counters()))
+            self._send(Heartbeat(self._service.counters() if self._is_configured else {}))
 
     def _send(self, message: Message) -> None:
         self._channel.send(format_message(message))

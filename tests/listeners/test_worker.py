@@ -1,0 +1,33 @@
+"""A worker of any kind before its first configuration, as where the host is slow."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+
+import pytest
+
+from netd.listeners import chat, echo, http
+from netd.listeners.base import Kind
+from netd.protocols.link import Failed, Heartbeat
+from tests.support import WorkerUnderTest
+
+LOOPBACK = ["tcp://127.0.0.1:0"]
+KINDS = (echo.KIND, chat.KIND, http.KIND)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_it_lives_and_ends_when_asked(kind: Kind) -> None:
+    with contextlib.closing(WorkerUnderTest(kind, None, LOOPBACK)) as worker:
+        assert worker.await_message(Heartbeat) == Heartbeat({})
+        worker.process.kill(signal.SIGTERM)
+        assert worker.await_exit().status == 0
+
+
+def test_it_outlives_a_configuration_it_cannot_take() -> None:
+    tls = {"certificate": "/nowhere", "key": "/nowhere"}
+    with contextlib.closing(WorkerUnderTest(http.KIND, None, LOOPBACK)) as worker:
+        assert isinstance(worker.ask_configure({"tls": tls}), Failed)
+        worker.configure({})
+        worker.drain()
+        assert worker.await_exit().status == 0
