@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from netd.config.unit import parse_duration, parse_size
+from netd.config.mark import Unit
+from netd.config.unit import parse_duration, parse_size, write_quantity
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,18 @@ def test_a_wrong_quantity_names_the_units(text: str) -> None:
         parse_duration(text)
     with pytest.raises(ValueError, match="is not a size; write a number and one of B, KiB"):
         parse_size(text + "x")
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "text"),
+    [
+        (Unit.DURATION, 5400, "90m"),
+        (Unit.DURATION, 0, "0s"),
+        (Unit.DURATION, 0.0005, "0.5ms"),
+        (Unit.SIZE, 65536, "64KiB"),
+        (Unit.SIZE, 0, "0B"),
+        (None, 7, 7),
+    ],
+)
+def test_written_as_people_write_it(unit: Unit | None, value: float, text: object) -> None:
+    assert write_quantity([unit], value) == text

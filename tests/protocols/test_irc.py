@@ -28,6 +28,7 @@ from netd.protocols.irc import (
         (b":bob!b@h  PRIVMSG   a  b ", Message("PRIVMSG", ("a", "b"), "bob!b@h")),
         (b"@a=1;+b PING", Message("PING", (), "", {"a": "1", "+b": ""})),
         (b"@c=x\\:\\s\\\\\\r\\n\\q PING", Message("PING", (), "", {"c": "x; \\\r\nq"})),
+        (b"@a=1;;b=2 PING", Message("PING", (), "", {"a": "1", "b": "2"})),
         (b"@a=1;a=2 PING", Message("PING", (), "", {"a": "2"})),
     ],
 )  # fmt: skip

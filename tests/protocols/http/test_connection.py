@@ -115,3 +115,13 @@ def test_anything_at_all_is_read_alike_in_one_piece_and_in_many(data: bytes) -> 
     was_refused = [bool(events) and isinstance(events[-1], int) for events in (whole, bytewise)]
     assert was_refused[0] == was_refused[1]
     assert was_refused[0] or joined(whole) == joined(bytewise)
+
+
+def test_a_head_somebody_knows_the_answer_to_is_dropped_unread() -> None:
+    connection = Connection(Limits())
+    assert connection.is_between_requests
+    connection.receive(NEXT + b"GET")
+    assert connection.peek_head() == NEXT
+    connection.drop(len(NEXT))
+    assert (connection.unread_bytes, connection.is_between_requests) == (3, False)
+    assert connection.peek_head() is None
