@@ -16,6 +16,7 @@ from netd.listeners.echo.slot import Duty, Slot
 from netd.runtime import process
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
+from netd.runtime.processor import share_one
 
 _STACK_BYTES = 2**18
 _log = logging.getLogger("netd")
@@ -121,6 +122,7 @@ class Thread:
         self._slot.abort()
 
     def _run(self) -> None:
+        share_one()
         try:
             self._slot.run()
             self._ended_well = True

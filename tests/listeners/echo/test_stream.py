@@ -196,6 +196,21 @@ def test_no_process_outlives_the_worker(start_worker: StartWorker) -> None:
     wait_until(lambda: not any(is_running(pid) for pid in pids), "the slots to die")
 
 
+def test_threads_share_a_processor_and_leave_the_worker_free(start_worker: StartWorker) -> None:
+    worker = start_worker(KIND, {"concurrency": "thread"}, [TCP])
+    with worker.connect() as client:
+        assert exchange(client, b"hello") == b"hello"
+        pid = worker.process.pid
+
+        def share_one() -> bool:
+            threads = {int(tid) for tid in os.listdir(f"/proc/{pid}/task")} - {pid}
+            usable = {frozenset(os.sched_getaffinity(tid)) for tid in threads}
+            return len(usable) == len(next(iter(usable))) == 1
+
+        wait_until(share_one, "every thread on one processor")
+        assert os.sched_getaffinity(pid) == os.sched_getaffinity(0)
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
