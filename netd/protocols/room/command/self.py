@@ -34,7 +34,8 @@ def setname(exchange: Exchange, params: Sequence[str]) -> None:
     member.realname = params[0]
     message = exchange.from_member("SETNAME", member.realname)
     tell_peers(exchange, message, Cap.SETNAME)
-    exchange.answer(message)
+    if member.has(Cap.SETNAME):
+        exchange.answer(message)
 
 
 def monitor(exchange: Exchange, params: Sequence[str]) -> None:
