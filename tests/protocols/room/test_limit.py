@@ -114,15 +114,6 @@ def test_a_real_name_is_neither_empty_nor_too_long(said: str) -> None:
     assert ann.member.realname == "ann real"
 
 
-def test_a_new_real_name_is_told_to_those_who_understand() -> None:
-    hall = Hall()
-    ann, bob = hall.join("ann"), hall.join("bob", "setname")
-    assert ann.say("SETNAME :Ann of old") == []
-    assert find(bob.read(), "SETNAME").endswith(" SETNAME :Ann of old")
-    assert find(bob.say("SETNAME Bob"), "SETNAME").endswith(" SETNAME Bob")
-    assert ann.read() == []
-
-
 def login_of(hall: Hall) -> Guest:
     guest = hall.connect()
     guest.say("CAP REQ sasl", "AUTHENTICATE PLAIN")
