@@ -42,11 +42,11 @@ class Tls:
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        self.close = self._sock.close
+        self._read, self._write, self.close = self._sock.read, self._sock.write, self._sock.close
 
     def recv(self, max_bytes: int, /) -> bytes:
         try:
-            return self._sock.recv(max_bytes)
+            return self._read(max_bytes)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
         except ssl.SSLError as error:
@@ -54,7 +54,7 @@ class Tls:
 
     def send(self, data: bytes | memoryview, _flags: int = 0, /) -> int:
         try:
-            return self._sock.send(data)
+            return self._write(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
         except ssl.SSLError as error:
