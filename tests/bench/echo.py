@@ -22,10 +22,11 @@ C_PROGRAMS = ("xinetd", "socat")
 FORKING, THREADING = "ForkingMixIn", "ThreadingMixIn"
 PEERS = (*C_PROGRAMS, FORKING, THREADING)
 _PIPE_BYTES = 2**20
+_LOOPBACK, _EVERYWHERE = "127.0.0.1", "0.0.0.0"
 _LIMIT = "limit: a trivial server"
 _LISTENER = """
 kind = "echo"
-address = ["{scheme}://127.0.0.1:{port}"]
+address = ["{scheme}://{host}:{port}"]
 concurrency = "{concurrency}"
 """
 _XINETD = """
@@ -38,7 +39,7 @@ service echo
     port = {port}
     wait = {wait}
     user = root
-    bind = 127.0.0.1
+    bind = {host}
     instances = UNLIMITED
     per_source = UNLIMITED
     cps = 1000000 1
@@ -53,8 +54,8 @@ def works() -> tuple[Work, ...]:
         Work(
             "new connections, 16 clients",
             "connections/s",
-            crowd(connect_anew, 16),
-            _stream_servers(_answer_once),
+            crowd(connect_anew, 16, spread=True),
+            _stream_servers(_answer, _EVERYWHERE),
             (
                 Goal(FORK, C_PROGRAMS, 4),
                 Goal(THREAD, (THREADING,), 8),
@@ -85,15 +86,17 @@ def works() -> tuple[Work, ...]:
     )
 
 
-def _stream_servers(trivial: Callable[[socket.socket], object]) -> tuple[Server, ...]:
+def _stream_servers(
+    trivial: Callable[[socket.socket], object], host: str = _LOOPBACK
+) -> tuple[Server, ...]:
     return (
-        Server(FORK, partial(_netd, "tcp", "fork")),
-        Server(THREAD, partial(_netd, "tcp", "thread")),
-        Server("xinetd", partial(_xinetd, "tcp"), needs="xinetd"),
-        Server("socat", _socat, needs="socat"),
-        Server(FORKING, partial(_textbook, "forking", "tcp")),
-        Server(THREADING, partial(_textbook, "threading", "tcp")),
-        Server(_LIMIT, partial(_trivial, trivial), is_limit=True),
+        Server(FORK, partial(_netd, "tcp", "fork", host)),
+        Server(THREAD, partial(_netd, "tcp", "thread", host)),
+        Server("xinetd", partial(_xinetd, "tcp", host), needs="xinetd"),
+        Server("socat", partial(_socat, host), needs="socat"),
+        Server(FORKING, partial(_textbook, "forking", "tcp", host)),
+        Server(THREADING, partial(_textbook, "threading", "tcp", host)),
+        Server(_LIMIT, partial(_trivial, trivial, host), is_limit=True),
     )
 
 
@@ -112,15 +115,15 @@ _IS_UP = {"tcp": harness_process.accepts, "udp": harness_process.answers}
 
 
 @contextlib.contextmanager
-def _netd(scheme: str, concurrency: str) -> Iterator[int]:
+def _netd(scheme: str, concurrency: str, host: str = _LOOPBACK) -> Iterator[int]:
     port = harness_process.free_port()
-    listener = _LISTENER.format(scheme=scheme, port=port, concurrency=concurrency)
+    listener = _LISTENER.format(scheme=scheme, host=host, port=port, concurrency=concurrency)
     with harness_process.netd(listener, port, _IS_UP[scheme]):
         yield port
 
 
 @contextlib.contextmanager
-def _xinetd(transport: str) -> Iterator[int]:
+def _xinetd(transport: str, host: str = _LOOPBACK) -> Iterator[int]:
     port = harness_process.free_port()
     stream_like = transport == "tcp"
     with tempfile.NamedTemporaryFile("w") as config:
@@ -130,6 +133,7 @@ def _xinetd(transport: str) -> Iterator[int]:
                 socket_type="stream" if stream_like else "dgram",
                 protocol=transport,
                 wait="no" if stream_like else "yes",
+                host=host,
                 port=port,
             )
         )
@@ -140,15 +144,15 @@ def _xinetd(transport: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _socat() -> Iterator[int]:
+def _socat(host: str) -> Iterator[int]:
     port = harness_process.free_port()
-    address = f"TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,backlog=1024,nodelay"
+    address = f"TCP4-LISTEN:{port},bind={host},reuseaddr,fork,backlog=1024,nodelay"
     with harness_process.program(["socat", address, "PIPE"], port):
         yield port
 
 
 @contextlib.contextmanager
-def _textbook(concurrency: str, transport: str) -> Iterator[int]:
+def _textbook(concurrency: str, transport: str, host: str = _LOOPBACK) -> Iterator[int]:
     port = harness_process.free_port()
     command = [
         sys.executable,
@@ -156,6 +160,7 @@ def _textbook(concurrency: str, transport: str) -> Iterator[int]:
         "tests.bench.echo_textbook",
         concurrency,
         transport,
+        host,
         str(port),
     ]
     with harness_process.program(command, port, _IS_UP[transport]):
@@ -163,9 +168,9 @@ def _textbook(concurrency: str, transport: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _trivial(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+def _trivial(serve: Callable[[socket.socket], object], host: str) -> Iterator[int]:
     """Processes that only accept and serve, with no limits, counts or orders."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+    with socket.create_server((host, 0), backlog=1024) as listening:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")  # unpaced
 
         def main() -> None:
@@ -198,10 +203,6 @@ def _end(servers: list[process.Process]) -> None:
         server.kill(signal.SIGKILL)
         os.waitid(os.P_PIDFD, server.pidfd, os.WEXITED | os.WNOWAIT)
         server.reap()
-
-
-def _answer_once(conn: socket.socket) -> None:
-    conn.send(conn.recv(len(PIECE)))
 
 
 def _answer(conn: socket.socket) -> None:

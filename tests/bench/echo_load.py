@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from netd.runtime import process
 
@@ -20,21 +21,27 @@ _STALLED = struct.pack(
     "ll", 2, 0
 )  # struct timeval: then a server is taken for stuck, as socat's can be
 
-Client = Callable[[int, float], float]
-"""Loads a port of 127.0.0.1 until a deadline (time.monotonic); gives how much it did."""
+Address = tuple[str, int]
+Client = Callable[[Address, float], float]
+"""Loads an address until a deadline (time.monotonic); gives how much it did."""
 
 
-def crowd(client: Client, size: int) -> Callable[[int, float], float]:
-    """A Work's load: so many clients at once; what they did together, each second."""
+def crowd(client: Client, size: int, *, spread: bool = False) -> Callable[[int, float], float]:
+    """A Work's load: so many clients at once; what they did together, each second.
+
+    All connect to 127.0.0.1, or, `spread`, each to an address of its own: an address has
+    28,000 ports to connect from, and one that was used rests for a second.
+    """
 
     def load(port: int, seconds: float) -> float:
         started = time.monotonic()
         outlet, inlet = os.pipe()
 
-        def main() -> None:
-            os.write(inlet, struct.pack("d", client(port, started + seconds)))
+        def main(host: str) -> None:
+            os.write(inlet, struct.pack("d", client((host, port), started + seconds)))
 
-        clients = [process.spawn(main, keep=[inlet]) for _ in range(size)]
+        hosts = [f"127.0.0.{number + 1 if spread else 1}" for number in range(size)]
+        clients = [process.spawn(partial(main, host), keep=[inlet]) for host in hosts]
         os.close(inlet)
         with open(outlet, "rb") as reports:
             done: float = sum(value for (value,) in struct.iter_unpack("d", reports.read()))
@@ -47,22 +54,22 @@ def crowd(client: Client, size: int) -> Callable[[int, float], float]:
     return load
 
 
-def connect_anew(port: int, deadline: float) -> float:
+def connect_anew(address: Address, deadline: float) -> float:
     """Connect, send a piece, read it back, close; connections."""
     connections = 0
     while time.monotonic() < deadline:
         with socket.socket() as sock:
-            sock.connect(("127.0.0.1", port))
+            sock.connect(address)
             sock.send(PIECE)
             connections += sock.recv(len(PIECE)) == PIECE
     return connections
 
 
-def ping(port: int, deadline: float) -> float:
+def ping(address: Address, deadline: float) -> float:
     """Send a piece and read it back, on one connection; exchanges."""
     exchanges = 0
     buffer = bytearray(len(PIECE))
-    with socket.create_connection(("127.0.0.1", port)) as sock:
+    with socket.create_connection(address) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         send, receive = sock.send, sock.recv_into
         while time.monotonic() < deadline:
@@ -79,7 +86,7 @@ def ping_datagrams(sockets: int) -> Client:
     spend the machine on switching between them, and hide what the server can do.
     """
 
-    def client(port: int, deadline: float) -> float:
+    def client(address: Address, deadline: float) -> float:
         exchanges = 0
         buffer = bytearray(len(PIECE))
         with contextlib.ExitStack() as stack:
@@ -87,7 +94,7 @@ def ping_datagrams(sockets: int) -> Client:
             exchange = {}
             for _ in range(sockets):
                 sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                sock.connect(("127.0.0.1", port))
+                sock.connect(address)
                 exchange[sock.fileno()] = sock.recv_into, sock.send
                 epoll.register(sock, select.EPOLLIN)
             while time.monotonic() < deadline:
@@ -105,7 +112,7 @@ def ping_datagrams(sockets: int) -> Client:
     return client
 
 
-def stream(port: int, deadline: float) -> float:
+def stream(address: Address, deadline: float) -> float:
     """Send as much as fits while reading it back; megabytes that came back.
 
     What returns is dropped inside the kernel (MSG_TRUNC, tcp(7)): copying it out would cost
@@ -113,7 +120,7 @@ def stream(port: int, deadline: float) -> float:
     """
     received = 0
     chunk = bytearray(_CHUNK_BYTES)
-    with socket.create_connection(("127.0.0.1", port)) as sock:
+    with socket.create_connection(address) as sock:
         for timeout in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             sock.setsockopt(socket.SOL_SOCKET, timeout, _STALLED)
 

@@ -1,4 +1,4 @@
-"""The textbook's echo: socketserver's mix-ins as they come; `forking|threading tcp|udp PORT`."""
+"""The textbook's echo, socketserver's mix-ins: `forking|threading tcp|udp HOST PORT`."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ SERVERS = {
 }
 
 
-def main(concurrency: str, transport: str, port: int) -> None:
+def main(concurrency: str, transport: str, host: str, port: int) -> None:
     """Serve until killed."""
     server, handler = SERVERS[concurrency, transport]
-    with server(("127.0.0.1", port), handler) as service:
+    with server((host, port), handler) as service:
         service.serve_forever()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(*sys.argv[1:4], int(sys.argv[4]))
