@@ -56,13 +56,18 @@ def parse(line: bytes) -> Message | None:
         tag_bytes = line.find(b" ") + 1 or len(line)
     if tag_bytes > MAX_CLIENT_TAG_BYTES or len(line) - tag_bytes > MAX_BODY_BYTES:
         raise LineTooLongError("input line was too long")
-    if b"\0" in line:
-        raise RemoteProtocolError("a line holds no NUL")
+    if not is_clean(line):
+        raise RemoteProtocolError("a line holds no NUL and no carriage return but at its end")
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise NotUtf8Error(_command_of(line[tag_bytes:])) from error
     return _parse_text(text)
+
+
+def is_clean(line: bytes) -> bool:
+    """Whether it holds no NUL, nor a CR, at which many a client would begin a line anew."""
+    return b"\0" not in line and b"\r" not in line
 
 
 def _command_of(body: bytes) -> str:

@@ -48,6 +48,7 @@ def test_lines_that_say_nothing(line: bytes) -> None:
         (b"@" + b"a" * 4095 + b" PING", LineTooLongError),
         (b"PING \xff", NotUtf8Error),
         (b"PING \0", RemoteProtocolError),
+        (b"PING a\rQUIT", RemoteProtocolError),
     ],
 )
 def test_lines_that_break_the_rules(line: bytes, error: type[Exception]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from netd.protocols.irc import MAX_BODY_BYTES, Message, fold
+from netd.protocols.irc import MAX_BODY_BYTES, Message, fold, is_clean
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Audience, Channel
 from netd.protocols.room.effect import Broadcast, Effect, Record
@@ -130,7 +130,7 @@ class Speech:
 
 def _is_plain(text: bytes, max_bytes: int) -> bool:
     """Whether a text goes out as it came, and to everybody whatever the channel's modes."""
-    if not 0 < len(text) <= max_bytes or text[0] == _CTCP or b"\0" in text:
+    if not 0 < len(text) <= max_bytes or text[0] == _CTCP or not is_clean(text):
         return False
     if text.isascii():
         return True

@@ -74,6 +74,13 @@ def test_an_account_without_a_password_takes_none() -> None:
     assert account_of(guest) == ""
 
 
+@pytest.mark.parametrize("said", ["²", "x", "=", "/w=="])  # no ASCII, no base64, no UTF-8
+def test_what_is_no_login_is_refused(said: str) -> None:
+    guest = Hall(accounts=ACCOUNTS).connect()
+    guest.say("CAP REQ sasl", "AUTHENTICATE PLAIN")
+    assert guest.say(f"AUTHENTICATE {said}") == [FAILED]
+
+
 def test_whois_shows_the_certificate_to_its_owner_alone() -> None:
     hall = Hall()
     ann, bob = hall.join("ann", fingerprint=PRINT), hall.join("bob")

@@ -96,10 +96,13 @@ def test_an_overlong_line_is_told() -> None:
     assert alice.read() == [":irc.test 417 alice :Input line was too long"]
 
 
-def test_a_line_with_a_nul_is_an_error() -> None:
-    assert Hall().join("alice").say(b"PRIVMSG #room :a\0b") == [
-        ":irc.test ERROR :a line holds no NUL"
-    ]
+@pytest.mark.parametrize("text", [b"a\0b", b"a\r:irc.test NOTICE bob :forged"])
+def test_a_line_with_a_nul_or_a_bare_cr_reaches_nobody(text: bytes) -> None:
+    hall = Hall()
+    alice, bob = hall.join("alice"), hall.join("bob")
+    refused = ":irc.test ERROR :a line holds no NUL and no carriage return but at its end"
+    assert alice.say(b"PRIVMSG #room :" + text) == [refused]
+    assert bob.read() == []
 
 
 def test_a_local_user_is_known_by_its_name() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from functools import partial
 
@@ -74,7 +73,7 @@ def _finish(exchange: Exchange) -> None:
     _end(member)
     try:
         text = base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, not base64, or not UTF-8
         exchange.reply(Numeric.SASLFAIL)
         return
     if mechanism == "EXTERNAL":

@@ -108,7 +108,7 @@ def cap(exchange: Exchange, params: Sequence[str]) -> None:
 def _cap_ls(exchange: Exchange, params: Sequence[str]) -> None:
     member = exchange.member
     member.registering.is_negotiating = True
-    if params and params[0].isdigit():
+    if params and params[0].isdecimal():
         member.cap_version = max(member.cap_version, int(params[0]))
     if member.cap_version >= _CAP_302:
         member.set_caps(member.caps | Cap.CAP_NOTIFY.value)
