@@ -54,4 +54,5 @@ def main(concurrency: str, transport: str, host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int(sys.argv[4]))
+    _, concurrency, transport, host, port = sys.argv
+    main(concurrency, transport, host, int(port))
