@@ -39,7 +39,7 @@ def parse_request(line: bytes) -> Command:
     """The command asked for; RemoteProtocolError names what is allowed."""
     try:
         return Command(json.loads(line)["command"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         allowed = ", ".join(Command)
         raise RemoteProtocolError(f'expected {{"command": ...}} with one of {allowed}') from error
 

@@ -4,6 +4,7 @@ import pytest
 
 from netd.errors import RemoteProtocolError
 from netd.protocols.control import (
+    MAX_REQUEST_BYTES,
     Command,
     Reply,
     format_reply,
@@ -18,7 +19,10 @@ def test_a_request_comes_back_the_same(command: Command) -> None:
     assert parse_request(format_request(command)) is command
 
 
-@pytest.mark.parametrize("line", [b"", b"status", b"{}", b"[]", b'{"command":"halt"}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"status", b"{}", b"[]", b'{"command":"halt"}', b"\xff\xfe", b"[" * MAX_REQUEST_BYTES],
+)
 def test_a_wrong_request_is_told_what_is_allowed(line: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="status, reload"):
         parse_request(line)
