@@ -33,9 +33,12 @@ class Exit:
     by_signal: bool
 
     def __str__(self) -> str:
-        if self.by_signal:
+        if not self.by_signal:
+            return f"exit status {self.status}"
+        try:
             return f"killed by {signal.Signals(self.status).name}"
-        return f"exit status {self.status}"
+        except ValueError:  # most real-time signals have no name
+            return f"killed by signal {self.status}"
 
 
 @dataclass(frozen=True, slots=True)

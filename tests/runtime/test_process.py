@@ -60,6 +60,12 @@ def test_a_killed_child_is_told_as_killed() -> None:
     assert (str(ended), ended.by_signal) == ("killed by SIGKILL", True)
 
 
+def test_a_child_killed_by_a_signal_without_a_name_is_told_its_number() -> None:
+    child = process.spawn(signal.pause)
+    os.kill(child.pid, signal.SIGRTMIN + 6)
+    assert str(wait(child)) == f"killed by signal {signal.SIGRTMIN + 6}"
+
+
 def test_reap_is_none_while_the_child_lives() -> None:
     child = process.spawn(signal.pause)
     assert child.reap() is None
