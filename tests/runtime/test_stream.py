@@ -161,6 +161,27 @@ def _reset() -> tuple[Loop, Stream, list[str]]:
     return loop, stream, closed
 
 
+def test_a_network_that_gave_up_ends_the_connection_alone() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # is told what ICMP says at once
+        ours.connect(nobody.getsockname())
+    loop = Loop(EpollPoller())
+    closed: list[str] = []
+    stream = Stream(
+        loop,
+        ours,
+        on_data=lambda _: None,
+        on_end=lambda: None,
+        on_closed=closed.append,
+        max_unsent_bytes=1,
+    )
+    stream.send(b"x")
+    loop.turn()
+    assert closed == ["connection refused"]
+    loop.close()
+
+
 def test_nothing_is_taken_after_the_close(peer: Peer) -> None:
     peer.stream.close("enough")
     peer.stream.write(b"x")

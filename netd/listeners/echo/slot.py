@@ -7,7 +7,6 @@ listening sockets, and two eventfds: one that wakes it to leave, one that calls 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import select
@@ -23,19 +22,9 @@ from netd.listeners.echo.board import MAX_SLOTS, Board, Column, State
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.relay import Copier, Relay, Splicer
 from netd.runtime.acceptor import ITS_OWN, SHORT, host_of
+from netd.runtime.stream import GONE
 
 _PAUSE_S = 0.1  # between attempts to accept for want of descriptors or memory
-_LOST = frozenset(
-    {
-        errno.ECONNRESET,
-        errno.EPIPE,
-        errno.ENOTCONN,
-        errno.ETIMEDOUT,
-        errno.EHOSTUNREACH,
-        errno.ENETUNREACH,
-        errno.ENETDOWN,
-    }
-)
 _HOST, _ACCEPTED, _CUT = int(Column.HOST), int(Column.ACCEPTED), int(Column.CUT)
 _log = logging.getLogger("netd")
 
@@ -199,7 +188,7 @@ class Slot:
         try:
             self._echo(conn)
         except OSError as error:
-            if error.errno not in _LOST:
+            if error.errno not in GONE:
                 raise
             row[Column.RESET] += 1
         finally:

@@ -15,9 +15,10 @@ from netd.listeners.http.exchange import Exchange
 from netd.listeners.http.output import Output, TruncatedError
 from netd.listeners.http.server import Server
 from netd.listeners.http.stage import MASKS, REFUSALS, Stage
-from netd.listeners.http.transport import GONE, Transport
+from netd.listeners.http.transport import Transport
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
+from netd.runtime.stream import GONE
 
 _IDLE: Final = Stage.IDLE  # a member by its class takes ten times as long to look up
 _READ_BYTES: Final = 16384

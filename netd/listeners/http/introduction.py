@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.errors import RemoteProtocolError
-from netd.listeners.http.transport import GONE
 from netd.protocols.proxy import parse_introduction
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
+from netd.runtime.stream import GONE
 
 _PEEK_BYTES: Final = 4352  # more than an introduction may take
 _MAX_WAITING: Final = 1024

@@ -6,19 +6,10 @@ gone. Neither knows what is sent.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import struct
 from typing import Final, Protocol
-
-GONE: Final = frozenset(
-    {
-        *(errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.ENOTCONN),
-        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN),
-    }
-)
-"""The peer, or the way to it, is no more; nothing that is ours to mend."""
 
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7): linger, for no time at all
 
