@@ -7,7 +7,6 @@ UDP's source address can be forged, so what could feed a loop or an attack is no
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -28,30 +27,13 @@ COUNTERS: Final = (
     "bytes_out",
     "datagrams_in",
     "datagrams_out",
-    "datagrams_refused",  # no name to answer to, a port that could loop, a denied network
+    "datagrams_refused",  # no absolute name to answer to, a port that could loop, a denied network
     "datagrams_truncated",
     "datagrams_undelivered",
 )
 _IP_PKTINFO: Final = 8  # ip(7); the socket module does not name it
 _IPV6_MULTICAST: Final = 0xFF
 _PKTINFO_BYTES: Final = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger of the two
-_UNDELIVERED = frozenset(
-    {
-        errno.EAGAIN,  # the peer's queue is full
-        errno.ECONNREFUSED,  # it is gone
-        errno.ENOENT,
-        errno.ECONNRESET,
-        errno.EPERM,  # a firewall's or a sandbox's no
-        errno.EACCES,
-        errno.EHOSTUNREACH,
-        errno.ENETUNREACH,
-        errno.ENETDOWN,
-        errno.EMSGSIZE,
-        errno.ENOBUFS,
-        errno.EINVAL,
-        errno.ENOTCONN,
-    }
-)
 
 
 class DatagramEcho:
@@ -114,8 +96,8 @@ class DatagramEcho:
             data = view[:size]
             try:
                 sent.append(send(tag + data if tag else data, peer))
-            except OSError as error:
-                self._on_undelivered(error)
+            except OSError:  # whatever a peer's name or network does costs it its answer alone
+                self._counts["datagrams_undelivered"] += 1
 
     def _answer_by_destination(
         self, view: memoryview, received: list[int], sent: list[int]
@@ -134,20 +116,16 @@ class DatagramEcho:
                 continue
             try:  # the same structure makes it leave from where it was sent to
                 sent.append(send([view[:size]], ancillary, 0, peer))
-            except OSError as error:
-                self._on_undelivered(error)
+            except OSError:
+                self._counts["datagrams_undelivered"] += 1
 
     def _refuse(self, size: int) -> None:
         too_large = size > MAX_DATAGRAM_BYTES
         self._counts["datagrams_truncated" if too_large else "datagrams_refused"] += 1
 
-    def _on_undelivered(self, error: OSError) -> None:
-        if error.errno not in _UNDELIVERED:
-            raise error
-        self._counts["datagrams_undelivered"] += 1
-
-    def _is_answerable_path(self, peer: str | bytes | None) -> bool:
-        return bool(peer) and peer != self._name  # who has no name cannot be answered
+    def _is_answerable_path(self, peer: str | bytes) -> bool:
+        """Not who has no name, nor a relative path: seen from here it is somebody else's."""
+        return bool(peer) and peer[:1] in ("/", b"\0") and peer != self._name
 
     def _is_answerable_port(self, peer: tuple[str, int]) -> bool:
         return peer[1] not in self._refused_ports

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -75,6 +76,39 @@ def test_a_unix_peer_that_is_gone_is_counted(start_worker: StartWorker, tmp_path
         os.unlink(f"{tmp_path}/client")
         client.send(b"bye")
     worker.await_counters(lambda counters: counters["datagrams_undelivered"] == 1)
+
+
+def test_a_unix_peer_s_relative_name_is_not_taken_for_another_s(
+    start_worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as victim, worker.connect() as client:
+        victim.bind(f"{tmp_path}/here/name")
+        monkeypatch.chdir(tmp_path / "there")
+        client.bind("name")
+        client.send(b"not for the victim")
+        worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
+        victim.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            victim.recv(100)
+
+
+def test_a_unix_peer_that_changes_what_its_name_is_ends_nothing(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
+    name = f"{tmp_path}/client"
+    with worker.connect() as client, socket.socket(socket.AF_UNIX) as other:
+        client.bind(name)
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        client.send(b"hello")
+        os.unlink(name)
+        other.bind(name)
+        os.kill(worker.process.pid, signal.SIGCONT)
+        worker.await_counters(lambda counters: counters["datagrams_undelivered"] == 1)
 
 
 def test_a_datagram_too_large_is_not_answered_in_part(
