@@ -51,8 +51,8 @@ class Fleet:
         """Start more workers for a listener. OSError where the system has no room for one."""
         for _ in range(count):
             worker = self._new_worker(listener.name, listener.kind)
-            listener.workers.append(worker)
             worker.start(options, self.table.of(listener.name, options))
+            listener.workers.append(worker)
 
     def let_go(self, listener: Listener, within_s: float | None, *, stopping: bool) -> None:
         """Drain a whole listener that is no longer in force."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -255,6 +256,20 @@ def test_a_taken_port_changes_nothing(start_daemon: StartDaemon) -> None:
         changed = ALL.replace('"one"', '"two"')
         assert_refused(daemon, changed + more, f"{address}: address already in use")
     assert get(daemon) == b"one"
+
+
+def test_workers_there_is_no_room_for_leave_nothing_behind(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ECHO)
+    more = "".join(ECHO.replace("echo]", f"more{number}]") for number in range(4))
+    daemon.write(ECHO + more)
+    pid = daemon.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 9, limits[1]))
+    assert "cannot start a worker" in daemon.reload().error
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    wait_until(lambda: len(daemon.status()["listeners"]) == 1, "the new ones' end")
+    assert daemon.stop() == 0
 
 
 def test_a_worker_that_dies_while_it_is_reconfigured_rolls_the_rest_back(
