@@ -131,15 +131,17 @@ class Supervisor:
 
     def _on_started(self, error: NetdError | None) -> None:
         self._apply = None
-        if error is not None:
+        if error is None:
+            self._fleet.table.forget_unclaimed()
+            self._store_sockets()
+            self._log_addresses()
+            self._notifier.ready(summarize(self._fleet))
+            _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
+        elif not self._stopping:  # else it is no failure: somebody asked for the end
             self._failure = error
             self._stop()
-            return
-        self._fleet.table.forget_unclaimed()
-        self._store_sockets()
-        self._log_addresses()
-        self._notifier.ready(summarize(self._fleet))
-        _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
+        if self._queued:
+            self._begin_reload()
 
     def _reload(self, answer: Answer) -> None:
         self._queued.append(answer)
@@ -180,7 +182,8 @@ class Supervisor:
             self._log_addresses()
         else:
             _log.error("reload refused, nothing changed:\n%s", detail)
-        self._notifier.ready(self._status_line())
+        if not self._stopping:
+            self._notifier.ready(self._status_line())
         reply = Reply({"detail": detail}, detail if error else "")
         answers, self._answers = self._answers, []
         for answer in answers:

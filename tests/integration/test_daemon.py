@@ -284,6 +284,13 @@ def test_the_drain_has_a_deadline(start_daemon: StartDaemon) -> None:
         assert daemon.stop() == 0
 
 
+def test_a_stop_during_the_start_is_no_failure(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE, ready=False)
+    wait_until(lambda: os.path.exists(daemon.control), "the control socket")
+    ask(daemon.control, Command.STATUS, PATIENCE_S)
+    assert daemon.stop() == 0, daemon.log.read_text()
+
+
 def test_usr1_logs_a_report(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     daemon.process.send_signal(signal.SIGUSR1)

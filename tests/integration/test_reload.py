@@ -82,6 +82,12 @@ def test_hup_reloads(start_daemon: StartDaemon) -> None:
     assert get(daemon) == b"two"
 
 
+def test_a_reload_asked_for_during_the_start_is_done_after_it(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL, ready=False)
+    wait_until(lambda: os.path.exists(daemon.control), "the control socket")
+    assert daemon.reload().body["detail"] == "nothing changed"
+
+
 def test_a_live_change_reaches_the_running_worker(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL)
     before = daemon.pids("web")

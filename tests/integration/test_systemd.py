@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -53,6 +54,15 @@ class Manager:
             pass
         return message
 
+    def rest(self) -> str:
+        """Whatever else has come."""
+        self._sock.setblocking(False)
+        text = ""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                text += self._sock.recv(65536).decode()
+        return text
+
     def close(self) -> None:
         self._sock.close()
 
@@ -88,6 +98,18 @@ def test_a_refused_reload_is_ready_again_and_its_status_says_why(
     status = manager.await_key("READY")["STATUS"]
     assert "last reload refused: " in status
     assert "knid" in status
+
+
+def test_who_is_stopping_is_not_ready_any_more(start_daemon: StartDaemon, manager: Manager) -> None:
+    daemon = start_daemon(ECHO, manager.environ())
+    with daemon.connect("echo") as client:
+        client.sendall(b"one")
+        assert read_exactly(client, 3) == b"one"
+        daemon.process.send_signal(signal.SIGTERM)
+        manager.await_key("STOPPING")
+        assert "stopping" in daemon.reload().error
+    assert daemon.process.wait(PATIENCE_S) == 0
+    assert "READY" not in manager.rest()
 
 
 def test_the_status_follows_the_connections(start_daemon: StartDaemon, manager: Manager) -> None:
