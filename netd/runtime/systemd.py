@@ -5,6 +5,7 @@ Outside systemd every call is harmless: there is nobody to tell and nothing to t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -13,6 +14,7 @@ from typing import Final
 
 import sdnotify
 
+from netd.errors import BindError
 from netd.runtime.sockets import adopt
 
 _FIRST_PASSED_FD: Final = 3
@@ -50,7 +52,10 @@ class Notifier:
         path = os.environ.get("NOTIFY_SOCKET", "")
         if not path:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        with (
+            contextlib.suppress(OSError),  # as sdnotify does: a manager that is gone harms nobody
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify,
+        ):
             notify.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
             message = f"FDSTORE=1\nFDNAME={label}\nFDPOLL=0"
             socket.send_fds(notify, [message.encode()], [sock.fileno()])
@@ -79,10 +84,21 @@ def take_passed_sockets(environ: MutableMapping[str, str]) -> list[tuple[str, so
     """The sockets systemd opened for us, each with its FileDescriptorName.
 
     Takes the variables out of the environment: they speak of this process, not of a child.
+    Raises BindError for what is no socket.
     """
     names = environ.pop("LISTEN_FDNAMES", "")
     count, pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")
     if not count.isdecimal() or pid != str(os.getpid()):
         return []
-    named = names.split(":") if names else ["unknown"] * int(count)
-    return [(name, adopt(_FIRST_PASSED_FD + i)) for i, name in enumerate(named[: int(count)])]
+    named = names.split(":") if names else []
+    named += ["unknown"] * (int(count) - len(named))
+    return [(name, _take(_FIRST_PASSED_FD + i, name)) for i, name in enumerate(named[: int(count)])]
+
+
+def _take(fd: int, name: str) -> socket.socket:
+    try:
+        return adopt(fd)
+    except OSError as error:
+        raise BindError(
+            f"passed descriptor {fd} ({name}): {(error.strerror or '').lower()}"
+        ) from error

@@ -10,8 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -28,6 +29,13 @@ os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[end + 1], sys.argv[end + 1:])
 """
 ECHO = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
+
+
+class HasFileno(Protocol):
+    """A socket or a file."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
 
 
 class Manager:
@@ -100,6 +108,11 @@ def test_a_refused_reload_is_ready_again_and_its_status_says_why(
     assert "knid" in status
 
 
+def test_a_manager_that_is_gone_harms_nobody(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    daemon = start_daemon(ECHO, {"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+    assert daemon.reload().body["detail"] == "nothing changed"
+
+
 def test_who_is_stopping_is_not_ready_any_more(start_daemon: StartDaemon, manager: Manager) -> None:
     daemon = start_daemon(ECHO, manager.environ())
     with daemon.connect("echo") as client:
@@ -157,6 +170,28 @@ def test_passed_sockets_are_taken_by_name_and_address(tmp_path: Path) -> None:
             daemon.stop()
 
 
+def test_a_passed_socket_without_a_name_is_not_kept_from_its_clients(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as ours, socket.socket() as stray:
+        stray.bind(("127.0.0.1", 0))
+        stray.listen()
+        address = stray.getsockname()
+        daemon = start_activated(tmp_path, ECHO, [ours, stray], names="echo")
+        stray.close()
+        try:
+            daemon.await_ready()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address, PATIENCE_S)
+        finally:
+            daemon.stop()
+
+
+def test_a_passed_file_is_named(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file:
+        daemon = start_activated(tmp_path, ECHO, [file], names="opened")
+        assert daemon.process.wait(PATIENCE_S) == os.EX_UNAVAILABLE
+    assert "descriptor 3 (opened): socket operation on non-socket" in daemon.log.read_text()
+
+
 def test_a_stored_socket_is_not_in_the_way_of_its_port_s_wildcard(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stored:
         port = stored.getsockname()[1]
@@ -192,14 +227,14 @@ class Activated(Daemon):
     """A daemon started as systemd does it: sockets from descriptor 3 on, named."""
 
     def __init__(
-        self, directory: Path, config: str, passed: list[socket.socket], name: str
+        self, directory: Path, config: str, passed: Sequence[HasFileno], names: str
     ) -> None:
         self.passed = passed
-        self.names = ":".join([name, *["stray"] * (len(passed) - 1)])
+        self.names = names
         super().__init__(directory, config)
 
     def start(self) -> subprocess.Popen[bytes]:
-        high = [fcntl.fcntl(sock, fcntl.F_DUPFD, 64) for sock in self.passed]
+        high = [fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD, 64) for sock in self.passed]
         environ = {**os.environ, "LISTEN_FDS": str(len(high)), "LISTEN_FDNAMES": self.names}
         command = [sys.executable, "-m", "netd", "run", "--config", str(self.config)]
         with self.log.open("ab") as log:
@@ -216,6 +251,6 @@ class Activated(Daemon):
 
 
 def start_activated(
-    directory: Path, config: str, passed: list[socket.socket], name: str = "echo"
+    directory: Path, config: str, passed: Sequence[HasFileno], names: str = "echo:stray"
 ) -> Activated:
-    return Activated(directory, config, passed, name)
+    return Activated(directory, config, passed, names)
