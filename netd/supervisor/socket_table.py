@@ -85,7 +85,7 @@ class SocketTable:
             for sock in bound.sockets:
                 if place.address.scheme.is_stream:
                     sock.listen(options.backlog)
-            if bound.file:
+            if bound.file and bound.file == sockets.identity(place.address.path):
                 os.chmod(place.address.path, int(options.socket_mode, 8))
 
     def keep_only(self, listeners: Mapping[str, ListenerOptions]) -> None:

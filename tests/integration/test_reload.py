@@ -101,6 +101,25 @@ def test_a_live_change_reaches_the_running_worker(start_daemon: StartDaemon) -> 
     assert daemon.pids("web") == before
 
 
+def test_a_socket_s_file_that_is_gone_or_another_s_is_left_alone(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "echo", tmp_path / "other"
+    config = ECHO.replace("tcp://127.0.0.1:0", f"unix://{path}")
+    daemon = start_daemon(config)
+    path.unlink()
+    daemon.write(config + 'socket_mode = "0600"\n')
+    assert daemon.reload().body["detail"] == "reconfigured echo"
+    other.write_text("not ours")
+    other.chmod(0o644)
+    path.symlink_to(other)
+    daemon.write(config + 'socket_mode = "0666"\n')
+    assert daemon.reload().body["detail"] == "reconfigured echo"
+    assert other.stat().st_mode & 0o777 == 0o644
+    assert daemon.stop() == 0
+    assert path.is_symlink()
+
+
 def test_a_listener_is_added_and_removed(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ECHO + CHAT)
     daemon.write(ECHO + WEB)
