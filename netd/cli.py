@@ -28,6 +28,7 @@ from netd.report import format_status
 from netd.runtime.journal import configure_logging
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
+from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
 from netd.supervisor.control import ask
 from netd.supervisor.preflight import check_ports
@@ -115,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    open_standard_descriptors()
     configure_logging()
     path = find_config(arguments.config)
     supervisor = Supervisor(

@@ -70,6 +70,20 @@ def rename(title: str) -> None:
         comm.write(title)
 
 
+def open_standard_descriptors() -> None:
+    """Have those of the standard three that were closed lead nowhere.
+
+    A socket would get the number else, and every child would keep it.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, so this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
 def raise_descriptor_limit() -> None:
     """Let this process and its children to come have as many descriptors as they may."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -291,6 +291,27 @@ def test_a_stop_during_the_start_is_no_failure(start_daemon: StartDaemon) -> Non
     assert daemon.stop() == 0, daemon.log.read_text()
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_it_runs_with_standard_descriptors_closed(tmp_path: Path, closed: str) -> None:
+    control = f"{tmp_path}/control.sock"
+    (tmp_path / "netd.toml").write_text(f'[netd]\ncontrol = "{control}"\n{THREE}')
+    command = f'exec "$0" -m netd run --config {tmp_path}/netd.toml {closed}'
+    with subprocess.Popen(["sh", "-c", command, sys.executable]) as daemon:
+        try:
+            wait_until(lambda: os.path.exists(control) or daemon.poll() is not None, "the socket")
+            ask(control, Command.RELOAD, PATIENCE_S)  # is answered once it has started
+            [echo, *_] = ask(control, Command.STATUS, PATIENCE_S).body["listeners"]
+            [worker] = echo["workers"]
+            for pid in (daemon.pid, worker["pid"]):
+                standard = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
+                assert not [
+                    each for each in standard if each.startswith(("socket:", "anon_inode:"))
+                ]
+        finally:
+            daemon.terminate()
+        assert daemon.wait(PATIENCE_S) == 0
+
+
 def test_usr1_logs_a_report(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     daemon.process.send_signal(signal.SIGUSR1)
