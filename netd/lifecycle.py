@@ -72,10 +72,9 @@ class RestartPolicy:
         self._failures += 1
         return max(self._doubled(chance), self._until_allowed(now))
 
-    @property
-    def is_settled(self) -> bool:
-        """True unless it ended more than once without a stable minute between."""
-        return self._failures <= 1
+    def is_settled(self, now: float) -> bool:
+        """True unless it ended more than once without a stable minute between or since."""
+        return self._failures <= 1 or now - self._starts[-1] >= _MINUTE_S
 
     def _doubled(self, chance: float) -> float:
         if self._failures == 1:

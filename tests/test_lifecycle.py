@@ -53,7 +53,8 @@ def test_a_stable_minute_forgives() -> None:
     for _ in range(5):
         policy.on_start(0.0)
         policy.delay_after_exit(1.0, chance=0.0)
-    assert not policy.is_settled
     policy.on_start(10.0)
+    assert not policy.is_settled(69.0)
+    assert policy.is_settled(70.0)
     assert policy.delay_after_exit(70.0, chance=0.0) == 0.0
-    assert policy.is_settled
+    assert policy.is_settled(71.0)

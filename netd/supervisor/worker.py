@@ -80,6 +80,7 @@ class Worker:
         self.state = State.ENDED
         self.restarts = 0
         self.last_error = ""
+        self._why_killed = ""  # where it is us who ended its process
         self.started_at = self.heard_at = loop.now
         self._loop = loop
         self._watcher = watcher
@@ -101,7 +102,9 @@ class Worker:
     @property
     def is_well(self) -> bool:
         """Serving or draining as it should, and not time after time restarted."""
-        return self.state in (State.SERVING, State.DRAINING) and self._policy.is_settled
+        return self.state in (State.SERVING, State.DRAINING) and self._policy.is_settled(
+            self._loop.now
+        )
 
     @property
     def counters(self) -> Counter[str]:
@@ -147,11 +150,13 @@ class Worker:
         """End a process that has not been heard of for so long; it will be replaced."""
         silence_s = self._loop.now - self.heard_at
         if self._process is not None and silence_s > timeout_s:
-            self.last_error = f"no heartbeat for {silence_s:.0f} s"
-            self._log.error(
-                "%s: worker %d gave %s; killing it", self.name, self.pid, self.last_error
-            )
-            self.kill()
+            why = f"no heartbeat for {silence_s:.0f} s"
+            self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, why)
+            self._put_down(why)
+
+    def _put_down(self, why: str) -> None:
+        self.last_error = self._why_killed = why
+        self.kill()
 
     def _spawn(self) -> None:
         ours, theirs = Channel.pair()
@@ -219,8 +224,7 @@ class Worker:
         try:
             message = parse_message(line)
         except LocalProtocolError as error:
-            self.last_error = str(error)
-            self.kill()
+            self._put_down(str(error))
             return
         match message:
             case Heartbeat(counters):
@@ -242,7 +246,7 @@ class Worker:
         has_nothing_to_serve = self.state is State.STARTING
         self._watcher.on_failed(self, reason)
         if has_nothing_to_serve:
-            self.kill()
+            self._put_down(reason)
 
     def _hang_up(self) -> None:
         if self._channel is not None:
@@ -267,7 +271,7 @@ class Worker:
             self._after_crash(ended.pid, str(exit_))
 
     def _after_crash(self, pid: int, how: str) -> None:
-        self.last_error = self.last_error or how
+        self.last_error, self._why_killed = self._why_killed or how, ""
         delay_s = self._policy.delay_after_exit(self._loop.now, random.random())  # noqa: S311
         self._log.error(
             "%s: worker %d ended (%s); next start in %.1f s", self.name, pid, how, delay_s
@@ -282,6 +286,7 @@ class Worker:
         try:
             self._spawn()
         except OSError as error:
+            self.last_error = f"cannot be started: {error.strerror}"
             self._log.error("%s: cannot start a worker: %s", self.name, error.strerror)
             self._step(Event.EXITED)
             delay_s = self._policy.delay_after_exit(self._loop.now, random.random())  # noqa: S311

@@ -144,6 +144,16 @@ def test_a_killed_worker_comes_back_and_its_socket_keeps_the_queue(
     assert worker["last_error"] == "killed by SIGKILL"
 
 
+def test_the_last_error_is_the_last(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    for restarts, signum in enumerate((signal.SIGKILL, signal.SIGSEGV), 1):
+        [pid] = daemon.pids("lounge")
+        os.kill(pid, signum)
+        wait_until(functools.partial(restarted, daemon, "lounge", restarts), "a restart")
+        [worker] = daemon.listener("lounge")["workers"]
+        assert worker["last_error"] == f"killed by {signum.name}"
+
+
 def test_a_worker_asked_to_end_finishes_first_and_is_replaced(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     [before] = daemon.pids("echo")
