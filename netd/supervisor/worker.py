@@ -118,9 +118,16 @@ class Worker:
         self._spawn()
 
     def configure(self, options: ListenerOptions, sockets: Sockets) -> None:
-        """Serve so from now on; the watcher hears on_ready or on_failed."""
+        """Serve so from now on; the watcher hears on_ready or on_failed.
+
+        One that waits for its next start is started at once: what it ended of may be mended.
+        """
         self._configuration = options, sockets
-        self._ask()
+        if self._restart is not None and self._restart.is_live:
+            self._restart.cancel()
+            self._start_again()
+        else:
+            self._ask()
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         """Finish and go; the watcher hears on_ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -312,6 +313,24 @@ def test_a_worker_that_dies_while_it_is_reconfigured_rolls_the_rest_back(
     os.kill(lounge, signal.SIGKILL)
     wait_until(lambda: get(daemon) == b"one", "the roll-back")
     assert "killed by SIGKILL" in daemon.status()["last_reload"]["detail"]
+
+
+def test_a_worker_that_waits_for_its_next_start_takes_the_new_configuration_at_once(
+    start_daemon: StartDaemon,
+) -> None:
+    patient = '[netd]\nstart_timeout = "500ms"\n' + WEB
+    daemon = start_daemon(patient)
+
+    def has_ended_five_times() -> bool:
+        for pid in filter(None, daemon.pids("web")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return daemon.log.read_text().count("next start in ") >= 5  # the last in 2 s or more
+
+    wait_until(has_ended_five_times, "five ends")
+    daemon.write(patient.replace('"one"', '"two"'))
+    assert daemon.reload().body["detail"] == "reconfigured web"
+    assert get(daemon) == b"two"
 
 
 def test_netd_reload_prints_the_errors_and_exits_with_78(start_daemon: StartDaemon) -> None:
