@@ -48,6 +48,7 @@ class Fork:
         self.index = duty.index
         self._loop = loop
         self._on_end = on_end
+        self._is_killed = False
         self._wakeup = os.eventfd(0)
         slot = Slot(duty, self._wakeup)
         keep = [self._wakeup, duty.bell, *(sock.fileno() for sock in duty.sockets)]
@@ -66,13 +67,14 @@ class Fork:
         self._process.kill(signal.SIGALRM)
 
     def kill(self) -> None:
+        self._is_killed = True
         self._process.kill(signal.SIGKILL)
 
     def _on_exit(self, _mask: int) -> None:
         self._loop.forget(self._process.pidfd)
         exit_ = self._process.reap()
         os.close(self._wakeup)
-        ended_well = exit_ == process.Exit(0, by_signal=False)
+        ended_well = self._is_killed or exit_ == process.Exit(0, by_signal=False)
         if not ended_well:
             _log.error("echo process %d ended: %s", self._process.pid, exit_)
         self._on_end(self, ended_well)
