@@ -82,6 +82,11 @@ class Stream:
         """True until the socket is closed."""
         return self._fd >= 0
 
+    @property
+    def takes_more(self) -> bool:
+        """True until it is told to finish, or is closed."""
+        return self._closing is None and self._fd >= 0
+
     def write(self, data: bytes) -> None:
         """Queue bytes for the end of this turn; a stream that is closing takes no more."""
         if self._closing is not None or self._fd < 0:

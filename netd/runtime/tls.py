@@ -99,12 +99,12 @@ class TlsStream:
         self.stream.max_unsent_bytes = value
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for the end of this turn."""
+        """Queue bytes for the end of this turn; a stream that is closing takes no more."""
         if not self._is_ready:
             self._early.append(data)
-            return
-        self._tls.write(data)
-        self._pass_on()
+        elif self.stream.takes_more:  # OpenSSL refuses what comes after its own last word
+            self._tls.write(data)
+            self._pass_on()
 
     def send(self, data: bytes) -> None:
         """Write what a turn has gathered."""

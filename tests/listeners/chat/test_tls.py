@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,23 @@ def test_what_is_no_tls_is_refused(worker: WorkerUnderTest) -> None:
     with worker.connect() as sock:
         sock.sendall(b"NICK bob\r\nUSER bob 0 * :bob\r\n")
         assert b"001" not in sock.recv(100)
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_who_ends_in_mid_talk_harms_nobody(
+    worker: WorkerUnderTest, tmp_path: Path, *, is_clean: bool
+) -> None:
+    client = secure(worker, tmp_path, "one.test")
+    client.send("CAP REQ echo-message", "CAP END")
+    client.register("alice").join("#own")
+    client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # all of it in one turn
+    client.send("PRIVMSG #own :hello")
+    if not is_clean:
+        socket.socket.sendall(client.sock, b"\x17\x03\x03\x00\x20" + 32 * b"?")  # no record
+    with contextlib.suppress(OSError):
+        client.sock.unwrap()  # type: ignore[attr-defined]  # it is an SSLSocket
+    client.close()
+    secure(worker, tmp_path, "one.test").register("bob").close()
 
 
 def test_the_probe_speaks_tls(worker: WorkerUnderTest) -> None:
