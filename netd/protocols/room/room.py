@@ -66,8 +66,7 @@ class Room:
         for channel in list(self.channels.values()):
             channel.is_kept = channel.folded == fold(settings.channel)
             channel.keep_lines(settings.limits.history_lines)
-            if not channel.members and not channel.is_kept:
-                del self.channels[channel.folded]
+            self.drop_if_empty(channel)
         if settings.channel:
             channel = self.open_channel(settings.channel, now)
             channel.is_kept = True

@@ -51,10 +51,13 @@ def test_the_configured_channel_outlives_its_members() -> None:
     hall = Hall(channel="#lounge")
     alice = hall.join("alice", channel="#lounge")
     assert alice.codes("MODE #lounge +o alice") == ["482"]  # it was there before anybody
-    alice.say("PART #lounge")
+    bob = hall.join("bob", channel="")
+    alice.say("INVITE bob #lounge", "PART #lounge")
     assert "#lounge" in hall.room.channels
+    assert bob.codes("INVITE") == ["INVITE", "336", "337"]
     hall.room.configure(Settings("irc.test", channel="#other"), NOON)
     assert list(hall.room.channels) == ["#other"]
+    assert bob.codes("INVITE") == ["337"]
 
 
 def test_new_settings_put_nobody_out() -> None:
