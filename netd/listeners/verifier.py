@@ -16,13 +16,19 @@ OnVerified = Callable[[bool], object]
 
 
 class Verifier:
-    """One thread, started with the first hash; answers come back on the loop."""
+    """One thread, started with the first hash; answers come back on the loop.
+
+    What wakes the loop is opened before there is anybody whose connection could take the last
+    descriptor.
+    """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._asked: queue.SimpleQueue[tuple[str, str, OnVerified]] = queue.SimpleQueue()
         self._answered: deque[tuple[OnVerified, bool]] = deque()
-        self._wakeup = -1
+        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._is_working = False
+        loop.watch(self._wakeup, READ, self._on_answers)
 
     def verify(self, password: str, stored: str, on_verified: OnVerified) -> None:
         """Call back, later in this turn or in one to come, with whether it is right."""
@@ -30,13 +36,12 @@ class Verifier:
             right = matches(password, stored)
             self._loop.defer(lambda: on_verified(right))
             return
-        if self._wakeup < 0:
+        if not self._is_working:
             self._start()
         self._asked.put((password, stored, on_verified))
 
     def _start(self) -> None:
-        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._loop.watch(self._wakeup, READ, self._on_answers)
+        self._is_working = True
         threading.Thread(target=self._work, name="verifier", daemon=True).start()
 
     def _work(self) -> None:

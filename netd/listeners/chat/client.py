@@ -48,7 +48,7 @@ class Client:
         local_user: str,
         certificate: Certificate | None,
     ) -> None:
-        """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
+        """Take over a connected socket, which the loop's poller must be able to watch."""
         loop, options = service.loop, service.options
         self._service = service
         self.host = host

@@ -37,11 +37,12 @@ from netd.protocols.room.member import Member, Stage
 from netd.protocols.room.room import Room
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
-from netd.runtime.poller import POLLERS, PollerFullError
+from netd.runtime.poller import FD_SETSIZE, POLLERS, PollerFullError
 
 if TYPE_CHECKING:
     from netd.listeners.certificate import Certificate
 
+_SELECT_SPARE: Final = 12  # descriptors that no member takes, so that a reload can listen
 _LINGER_S: Final = 5.0  # for a member that does not read its farewell
 _MIN_SWEEP_S, _MAX_SWEEP_S = 0.05, 1.0
 _log = logging.getLogger("netd")
@@ -79,7 +80,7 @@ class ChatService:
         tls = options.tls
         certificate = _open_certificate(tls) if tls else None
         people = People(options)
-        self._use_poller(options.poller)
+        self._use_poller(options.poller, sockets)
         self._certificate, self._people = certificate, people
         self._archive.configure(options)
         settings, now = settings_of(options, people), time.time()
@@ -206,14 +207,13 @@ class ChatService:
         if refusal:
             turn_away(sock, refusal)
             return
-        try:
-            certificate = self._certificate_for(listening.address)
-            client = Client(self, sock, host, user_of(sock), certificate)
-        except PollerFullError:
+        if self.options.poller == "select" and sock.fileno() >= FD_SETSIZE - _SELECT_SPARE:
             self._entrance.release(host)
             self._counts["poller_full"] += 1
             turn_away(sock, "the server is full")
             return
+        certificate = self._certificate_for(listening.address)
+        client = Client(self, sock, host, user_of(sock), certificate)
         self._clients[client.member] = client
         self.room.enter(client.member)
 
@@ -222,7 +222,10 @@ class ChatService:
         is_tls = tls is not None and (not tls.ports or address.port in tls.ports)
         return self._certificate if is_tls else None
 
-    def _use_poller(self, name: str) -> None:
+    def _use_poller(self, name: str, sockets: Sequence[ListeningSocket]) -> None:
+        highest = max((each.sock.fileno() for each in sockets), default=0)
+        if name == "select" and highest >= FD_SETSIZE:
+            raise BindError(f"poller: select watches descriptors below {FD_SETSIZE}, not {highest}")
         if self._room is not None and name == self.options.poller:
             return
         try:

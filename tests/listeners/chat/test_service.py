@@ -12,6 +12,7 @@ import pytest
 
 from netd.listeners.chat import KIND
 from netd.protocols.link import Failed
+from netd.protocols.password import hash_password
 from tests.support import PATIENCE_S, WorkerUnderTest, read_all
 
 Start = Callable[..., WorkerUnderTest]
@@ -167,11 +168,15 @@ def test_a_full_server_says_so_and_serves_on(start: Start, connect: Connect) -> 
 
 
 def test_select_turns_away_descriptors_it_cannot_watch(start: Start) -> None:
-    worker = start(max_connections=2000)
+    options = {"opers": [{"name": "root", "password": hash_password("secret", bytes(16))}]}
+    worker = start(max_connections=2000, **options)
     socks = [worker.connect() for _ in range(1030)]
     try:
         assert read_all(socks[-1]) == b"ERROR :Closing link: (the server is full)\r\n"
-        Irc(socks[0]).register("first").join()
+        first = Irc(socks[0]).register("first").join()
+        worker.configure({"server_name": "irc.test", "max_connections": 2000, **options})
+        first.send("OPER root secret")
+        first.expect(" 381 ")
         assert worker.await_counters(lambda seen: seen["poller_full"] > 0)
     finally:
         for each in socks:
