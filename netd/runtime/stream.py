@@ -20,11 +20,12 @@ from netd.runtime.poller import READ, WRITE
 _CHUNK_BYTES: Final = 65536
 GONE: Final = ITS_OWN | SHORT | {
     errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ETIMEDOUT, errno.ECONNREFUSED,
-    errno.EACCES,
+    errno.EACCES, errno.EINVAL,
 }  # fmt: skip
 """Errors of recv(2) and send(2) that end one connection and nothing else.
 
-A connection that times out ends with what ICMP said of its peer last, such as EHOSTUNREACH;
+A connection that times out ends with what ICMP said of its peer last, such as EHOSTUNREACH,
+or with what its route has become: prohibited (EACCES), a black hole (EINVAL), none;
 ECONNABORTED is an administrator's doing (`ss --kill`).
 """
 
