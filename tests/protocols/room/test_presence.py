@@ -117,6 +117,21 @@ def test_an_invitation_is_told_to_the_ops_who_asked() -> None:
     assert guest.codes("JOIN #room")[0] == "JOIN"
 
 
+def test_only_an_operators_invitation_lets_past_the_modes() -> None:
+    hall = Hall()
+    op, other = hall.join("op"), hall.join("other")
+    guest = hall.join("guest", channel="")
+    op.say("MODE #room +bk guest!*@* key")
+    other.read()
+    assert other.codes("INVITE guest #room") == ["341"]
+    assert guest.read() == [":other!~other@192.0.2.1 INVITE guest #room"]
+    assert guest.codes("JOIN #room") == ["475"]
+    assert guest.codes("JOIN #room key") == ["474"]
+    assert op.codes("INVITE guest #room") == ["341"]
+    guest.read()
+    assert guest.codes("JOIN #room")[0] == "JOIN"
+
+
 def test_leaving_is_told_once_to_each_who_shared_a_channel() -> None:
     hall = Hall()
     alice = hall.join("alice")

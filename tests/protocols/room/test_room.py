@@ -48,11 +48,11 @@ def test_newcomers_are_put_into_the_channel_where_they_should_be() -> None:
 
 
 def test_the_configured_channel_outlives_its_members() -> None:
-    hall = Hall(channel="#lounge")
+    hall = Hall(channel="#lounge", opers={"root": "toor"})
     alice = hall.join("alice", channel="#lounge")
     assert alice.codes("MODE #lounge +o alice") == ["482"]  # it was there before anybody
     bob = hall.join("bob", channel="")
-    alice.say("INVITE bob #lounge", "PART #lounge")
+    alice.say("OPER root toor", "INVITE bob #lounge", "PART #lounge")
     assert "#lounge" in hall.room.channels
     assert bob.codes("INVITE") == ["INVITE", "336", "337"]
     hall.room.configure(Settings("irc.test", channel="#other"), NOON)

@@ -179,8 +179,9 @@ def invite(exchange: Exchange, params: Sequence[str]) -> None:
 
 
 def _invite(exchange: Exchange, channel: Channel, guest: Member) -> None:
-    channel.invited.add(guest)
-    guest.invites.add(channel.folded)
+    if channel.is_op(exchange.member):  # who does not rule here lets nobody past +b, +k or +l
+        channel.invited.add(guest)
+        guest.invites.add(channel.folded)
     exchange.reply(Numeric.INVITING, guest.nick, channel.name)
     if guest.away:
         exchange.reply(Numeric.AWAY, guest.nick, guest.away)
