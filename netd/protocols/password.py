@@ -49,7 +49,8 @@ def _parse(stored: str) -> tuple[tuple[int, int, int], bytes, bytes]:
         salt_bytes, digest_bytes = _decode(salt), _decode(digest)
     except (ValueError, KeyError) as error:
         raise LocalProtocolError(f"not a scrypt hash: {error}") from error
-    if not (0 < log_n <= _MAX_LOG_N and 0 < r <= _MAX_R and 0 < p <= _MAX_P):
+    is_bounded = 0 < log_n <= _MAX_LOG_N and 0 < r <= _MAX_R and 0 < p <= _MAX_P
+    if not is_bounded or log_n >= 16 * r:  # RFC 7914 6: N is less than 2^(128 * r / 8)
         raise LocalProtocolError("not a scrypt hash: cost out of bounds")
     return (log_n, r, p), salt_bytes, digest_bytes
 

@@ -40,6 +40,7 @@ def test_a_vector_of_the_standard() -> None:
         "$scrypt$ln=40,r=8,p=1$AAAA$AAAA",
         "$scrypt$ln=0,r=8,p=1$AAAA$AAAA",
         "$scrypt$ln=14,r=8,p=99$AAAA$AAAA",
+        "$scrypt$ln=16,r=1,p=1$AAAA$AAAA",
     ],
 )
 def test_a_hash_nobody_can_check_is_told(stored: str) -> None:
