@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 from netd.errors import LocalProtocolError
-from netd.protocols.irc import Message
+from netd.protocols.irc import Message, fold
 from netd.protocols.room.channel import Channel, Listed, Topic
 
 
@@ -32,7 +32,7 @@ def restore_state(channel: Channel, text: str) -> None:
         topic = Topic(*state["topic"]) if state["topic"] else None
         modes = {str(letter): str(value) for letter, value in state["modes"].items()}
         lists = {
-            letter: {mask.lower(): Listed(mask, by, at) for mask, by, at in state["lists"][letter]}
+            letter: {fold(mask): Listed(mask, by, at) for mask, by, at in state["lists"][letter]}
             for letter in channel.lists
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from netd.errors import LocalProtocolError
-from netd.protocols.irc import Message
+from netd.protocols.irc import Message, fold
 from netd.protocols.room.channel import Channel, Listed, Topic
 from netd.protocols.room.snapshot import (
     format_line,
@@ -25,9 +25,10 @@ def test_a_state_comes_back_as_it_was() -> None:
     before.topic = Topic("a topic", "ann", NOON)
     before.modes = {"k": "sesame", "m": ""}
     before.lists["b"]["bob!*@*"] = Listed("Bob!*@*", "ann", NOON)
+    before.lists["b"][fold("*!*@*ÄRGER*")] = Listed("*!*@*ÄRGER*", "ann", NOON)
     restore_state(after, format_state(before))
     assert (after.topic, after.modes) == (before.topic, before.modes)
-    assert [each.mask for each in after.lists["b"].values()] == ["Bob!*@*"]
+    assert [each.mask for each in after.lists["b"].values()] == ["Bob!*@*", "*!*@*ÄRGER*"]
     assert after.lists["b"].keys() == before.lists["b"].keys()
 
 
