@@ -88,6 +88,16 @@ def test_private_words_are_kept_for_accounts_alone() -> None:
     assert [line.split()[-2] for line in found if " TARGETS " in line] == ["bob", "#room"]
 
 
+def test_an_accounts_markers_are_no_other_accounts() -> None:
+    accounts = {each: Account(each, "secret") for each in ("anna", "bert")}
+    guest = Hall(accounts=accounts).join("guest", "sasl", "draft/read-marker")
+    for name in accounts:
+        guest.say("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain(name, 'secret')}")
+        assert guest.member.account == name
+        assert guest.say("MARKREAD #x") == [":irc.test MARKREAD #x *"]
+        guest.say("MARKREAD #x timestamp=2023-11-15T12:00:00.000Z")
+
+
 def test_a_marker_only_moves_on() -> None:
     alice = Hall().join("alice", "draft/read-marker")
     assert alice.say("MARKREAD #room") == [":irc.test MARKREAD #room *"]

@@ -134,8 +134,9 @@ def _log_in(exchange: Exchange, account: Account | None) -> None:
         refuse_login(exchange, Numeric.SASLFAIL)
         return
     name = account.name
-    changed, member.account = member.account != name, name
-    member.markers = exchange.room.markers.setdefault(fold(name), member.markers)
+    before, member.account = member.account, name
+    changed, unclaimed = before != name, {} if before else member.markers
+    member.markers = exchange.room.markers.setdefault(fold(name), unclaimed)
     exchange.reply(Numeric.LOGGEDIN, member.prefix, name, f"You are now logged in as {name}")
     exchange.reply(Numeric.SASLSUCCESS)
     if changed and member.stage is Stage.PRESENT:
