@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.option import ChatOptions
+from netd.protocols.irc import fold
 from netd.protocols.room.channel import written
 from netd.protocols.room.effect import Preserve, Record
 from netd.protocols.room.room import Room
@@ -35,14 +36,18 @@ class Archive:
         """How many writes were dropped."""
         return self._store.lost if self._store else 0
 
-    def configure(self, options: ChatOptions) -> None:
-        """Keep it so from now on."""
+    def configure(self, options: ChatOptions, room: Room | None) -> None:
+        """Keep it so from now on; another file is given the channel's state as it is."""
         path = options.history_file if options.channel else ""
         if self._store is not None and self._store.path == path:
             self._store.max_lines = options.history_lines
             return
-        self.close()
+        if self._store is not None:
+            self._store.close(within_s=0)  # the chat goes on meanwhile
         self._store = _open_store(path, options.history_lines) if path else None
+        channel = room.channels.get(fold(options.channel)) if room else None
+        if channel is not None:
+            self.keep(Preserve(channel))
 
     def restore(self, room: Room, options: ChatOptions) -> None:
         """Give a new room what was kept of its channel."""

@@ -82,7 +82,7 @@ class ChatService:
         people = People(options)
         self._use_poller(options.poller, sockets)
         self._certificate, self._people = certificate, people
-        self._archive.configure(options)
+        self._archive.configure(options, self._room)
         settings, now = settings_of(options, people), time.time()
         if self._room is None or self._entrance is None:
             self._room = Room(settings, now, f"{time.time_ns():x}-")

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from typing import Final
 
-_BUSY_S: Final = 2.0
+BUSY_S: Final = 2.0
 _CLOSE_S: Final = 5.0
 _MAX_WAITING: Final = 10_000
 _TRIM_EVERY: Final = 200
@@ -65,11 +65,11 @@ class Store:
         """Keep a channel's state, in place of any before."""
         self._put((_SET_STATE, (channel, body)))
 
-    def close(self) -> None:
-        """Write what still waits, within five seconds."""
+    def close(self, within_s: float = _CLOSE_S) -> None:
+        """Write what still waits; nobody is held up longer, the thread ends when it is done."""
         with contextlib.suppress(queue.Full):
-            self._waiting.put(None, timeout=_CLOSE_S)
-            self._thread.join(_CLOSE_S)
+            self._waiting.put(None, timeout=within_s)
+            self._thread.join(within_s)
 
     def _put(self, write: _Write) -> None:
         try:
@@ -113,7 +113,7 @@ class Store:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=_BUSY_S)
+    database = sqlite3.connect(path, timeout=BUSY_S)
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")

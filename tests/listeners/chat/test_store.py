@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netd.listeners.chat import KIND
-from netd.listeners.chat.store import Store
+from netd.listeners.chat.store import BUSY_S, Store
 from tests.listeners.chat.test_service import Irc
 from tests.support import PATIENCE_S, WorkerUnderTest
 
@@ -70,6 +71,26 @@ def test_no_trouble_with_the_file_stops_the_chat(
         alice.send("PRIVMSG #lounge :said anyway", "PRIVMSG alice :to myself")
         alice.expect("to myself")
         worker.await_counters(lambda seen: seen["history_lost"] > 0)
+
+
+def test_a_reload_to_another_file_waits_for_none_and_takes_the_state_along(
+    start: Start, tmp_path: Path
+) -> None:
+    worker, alice = start(tmp_path / "one.db")
+    alice.send("OPER root secret", "TOPIC #lounge :kept topic")
+    alice.sync()
+    other = {"server_name": "irc.test", "history_file": str(tmp_path / "other.db")}
+    with _locked(tmp_path / "one.db"):
+        alice.send("PRIVMSG #lounge :said meanwhile")
+        alice.sync()
+        began = time.monotonic()
+        worker.configure(other)
+        assert time.monotonic() - began < BUSY_S
+    worker.drain(PATIENCE_S, stopping=True)
+    worker.await_exit()
+    _, later = start(tmp_path / "other.db")
+    later.send("TOPIC #lounge")
+    later.expect("332 alice #lounge :kept topic")
 
 
 @contextmanager
