@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from netd.protocols.irc import Message
+from netd.protocols.irc import MAX_BODY_BYTES, Message, format_body
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.channel import Channel
 from netd.protocols.room.effect import Announcement, Close, Effect, Record, Send
@@ -40,6 +40,16 @@ class Exchange:
         last = (numeric.text,) if numeric.text else ()
         source = self.room.settings.server_name
         self.answer(Message(numeric.code, (self.member.shown_nick, *params, *last), source))
+
+    def reply_words(
+        self, numeric: Numeric, params: Sequence[str], words: Iterable[str], between: str = " "
+    ) -> None:
+        """Answer with a numeric that ends in words, as often as it takes to say them all."""
+        head = (self.member.shown_nick, *params, "")
+        source = self.room.settings.server_name
+        free = MAX_BODY_BYTES + 2 - len(format_body(Message(numeric.code, head, source)))
+        for line in pack(words, between, free):
+            self.reply(numeric, *params, line)
 
     def tell(self, command: str, *params: str) -> None:
         """Answer the sender with a command from the server."""
@@ -137,6 +147,21 @@ class Exchange:
         """Send a message to one member, no part of any answer."""
         data = Envelope(message, self.now).bytes_for(member.tag_caps)
         self.effects.append(Send((member,), data))
+
+
+def pack(words: Iterable[str], between: str, max_bytes: int) -> Iterator[str]:
+    """Join words into lines of at most so many bytes, a word at least in each."""
+    line: list[str] = []
+    used = 0
+    for word in words:
+        size = len(word.encode()) + len(between)
+        if line and used + size > max_bytes + len(between):
+            yield between.join(line)
+            line, used = [], 0
+        line.append(word)
+        used += size
+    if line:
+        yield between.join(line)
 
 
 def _tagged(message: Message, tag: str, value: str) -> Message:

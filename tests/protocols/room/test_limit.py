@@ -91,6 +91,27 @@ def test_many_names_fill_many_lines() -> None:
     assert {nick for line in lines for nick in line.rpartition(":")[2].split()} >= nicks
 
 
+def test_long_names_are_cut_out_of_no_list() -> None:
+    hall = Hall(limits=Limits(nick_chars=64))
+    rooms = [f"#{each}{'ä' * 60}" for each in range(8)]
+    ann = hall.join(f"ann{'n' * 61}", channel="")
+    ann.say(*(f"JOIN {each}" for each in rooms))
+    nicks = [ann.member.nick, *(f"{'n' * 60}{number}" for number in range(10, 22))]
+    for nick in nicks[1:]:
+        hall.join(nick, channel=rooms[0])
+    for nick in nicks:
+        ann.say(f"MONITOR + {nick}")
+    for question, code, between, answer in (
+        (f"NAMES {rooms[0]}", " 353 ", " ", ["@" + nicks[0], *nicks[1:]]),
+        (f"WHOIS {nicks[0]}", " 319 ", " ", ["@" + each for each in rooms]),
+        (f"ISON {' '.join(nicks[:7])}", " 303 ", " ", nicks[:7]),
+        ("MONITOR L", " 732 ", ",", nicks),
+    ):
+        lines = [line for line in ann.say(question) if code in line]
+        last = [line.rpartition(" :" if " :" in line else " ")[2] for line in lines]
+        assert [word for words in last for word in words.split(between)] == answer
+
+
 def test_a_markers_oldest_makes_room() -> None:
     hall = Hall()
     ann = hall.join("ann", "draft/read-marker")

@@ -17,7 +17,6 @@ from netd.protocols.room.member import Member
 from netd.protocols.room.numeric import Numeric
 
 _MAX_TARGETS = 20
-_NAMES_BYTES = 400
 
 
 def targets(param: str) -> list[str]:
@@ -258,8 +257,8 @@ def names(exchange: Exchange, params: Sequence[str]) -> None:
 
 def _show_names(exchange: Exchange, channel: Channel) -> None:
     symbol = "@" if channel.is_secret else "="
-    for line in pack(_shown_names(exchange, channel)):
-        exchange.reply(Numeric.NAMREPLY, symbol, channel.name, line)
+    words = _shown_names(exchange, channel)
+    exchange.reply_words(Numeric.NAMREPLY, (symbol, channel.name), words)
 
 
 def _shown_names(exchange: Exchange, channel: Channel) -> Iterator[str]:
@@ -270,20 +269,6 @@ def _shown_names(exchange: Exchange, channel: Channel) -> Iterator[str]:
         if sees_all or "i" not in member.modes:
             shown = member.prefix if full else member.nick
             yield channel.status(member, every=every) + shown
-
-
-def pack(words: Iterator[str]) -> Iterator[str]:
-    """Join words into lines that leave room for a reply's head."""
-    line: list[str] = []
-    used = 0
-    for word in words:
-        if used + len(word) >= _NAMES_BYTES:
-            yield " ".join(line)
-            line, used = [], 0
-        line.append(word)
-        used += len(word) + 1
-    if line:
-        yield " ".join(line)
 
 
 COMMANDS = {

@@ -8,7 +8,6 @@ from netd.protocols.irc import fold, is_nick
 from netd.protocols.room import presence
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.command.base import Command
-from netd.protocols.room.command.channel import pack
 from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.news import tell_peers
 from netd.protocols.room.numeric import Numeric
@@ -94,8 +93,7 @@ def _show(exchange: Exchange, nicks: Iterable[str]) -> None:
 
 
 def _reply(exchange: Exchange, numeric: Numeric, words: Iterable[str]) -> None:
-    for line in pack(iter(words)):
-        exchange.reply(numeric, line.replace(" ", ","))
+    exchange.reply_words(numeric, (), words, ",")
 
 
 _MONITOR_ACTIONS = {

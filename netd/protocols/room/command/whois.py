@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from netd.protocols.irc import fold
 from netd.protocols.room.capability import Cap
 from netd.protocols.room.command.base import Command
-from netd.protocols.room.command.channel import pack
 from netd.protocols.room.command.server import date, is_other
 from netd.protocols.room.exchange import Exchange
 from netd.protocols.room.member import Member
@@ -35,8 +34,7 @@ def whois(exchange: Exchange, params: Sequence[str]) -> None:
 def _describe(exchange: Exchange, member: Member) -> None:
     settings, nick, viewer = exchange.room.settings, member.nick, exchange.member
     exchange.reply(Numeric.WHOISUSER, nick, member.user, member.host, "*", member.realname)
-    for line in pack(_seats(exchange, member)):
-        exchange.reply(Numeric.WHOISCHANNELS, nick, line)
+    exchange.reply_words(Numeric.WHOISCHANNELS, (nick,), _seats(exchange, member))
     exchange.reply(
         Numeric.WHOISSERVER, nick, settings.server_name, settings.description or settings.network
     )
@@ -107,7 +105,8 @@ def ison(exchange: Exchange, params: Sequence[str]) -> None:
     """Which of these nicks are here."""
     asked = [nick for param in params for nick in param.split()]
     found = [_present(exchange, each) for each in asked]
-    exchange.reply(Numeric.ISON, " ".join(each.nick for each in found if each))
+    present = [each.nick for each in found if each]
+    exchange.reply_words(Numeric.ISON, (), present or [""])
 
 
 def _present(exchange: Exchange, nick: str) -> Member | None:
