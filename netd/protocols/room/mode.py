@@ -66,6 +66,21 @@ def parse_changes(params: Sequence[str]) -> list[Change]:
     return changes
 
 
+def divide(changes: Sequence[Change], max_bytes: int) -> list[list[Change]]:
+    """The changes in as many lines as they need, each of at most so many bytes of parameters."""
+    lines: list[list[Change]] = []
+    used = max_bytes
+    for each in changes:
+        size = len(f"+{each.letter}".encode())
+        size += 0 if each.argument is None else 1 + len(each.argument.encode())
+        if used + size > max_bytes:
+            lines.append([])
+            used = 0
+        lines[-1].append(each)
+        used += size
+    return lines
+
+
 def format_changes(changes: Sequence[Change]) -> tuple[str, ...]:
     """The parameters of a MODE line that says these changes."""
     text, last = "", None

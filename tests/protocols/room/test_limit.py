@@ -112,6 +112,18 @@ def test_long_names_are_cut_out_of_no_list() -> None:
         assert [word for words in last for word in words.split(between)] == answer
 
 
+def test_modes_are_told_whole() -> None:
+    ann = Hall().join("ann", host="a.host." * 9)
+    masks = [each * 150 + "!*@*" for each in "xyz"]
+    lines = ann.say(f"MODE #room +bbb {' '.join(masks)}")
+    assert [line.split(" MODE #room ")[1] for line in lines] == [
+        f"+bb {masks[0]} {masks[1]}",
+        f"+b {masks[2]}",
+    ]
+    assert ann.codes(f"MODE #room +b {'w' * 200}") == ["696"]
+    assert ann.codes("MODE #room +b :two words") == ["696"]
+
+
 def test_a_markers_oldest_makes_room() -> None:
     hall = Hall()
     ann = hall.join("ann", "draft/read-marker")

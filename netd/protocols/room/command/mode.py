@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from netd.protocols.irc import fold
+from netd.protocols.irc import MAX_BODY_BYTES, fold, format_body
 from netd.protocols.room.channel import Channel, Listed
 from netd.protocols.room.command.base import Command
 from netd.protocols.room.command.channel import find, find_present
@@ -17,6 +17,7 @@ from netd.protocols.room.mode import (
     USER_MODES,
     Change,
     ModeKind,
+    divide,
     format_changes,
     parse_changes,
 )
@@ -100,10 +101,17 @@ def change_modes(exchange: Exchange, channel: Channel, changes: Sequence[Change]
     if refused:
         exchange.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
     if done:
-        message = exchange.from_member("MODE", channel.name, *format_changes(done))
-        exchange.broadcast(channel, message, to_self=True)
+        _announce(exchange, channel, done)
         if channel.is_kept:
             exchange.effects.append(Preserve(channel))
+
+
+def _announce(exchange: Exchange, channel: Channel, done: Sequence[Change]) -> None:
+    """Tell the channel, in lines that nothing is cut off from."""
+    head = format_body(exchange.from_member("MODE", channel.name, ""))
+    for line in divide(done, MAX_BODY_BYTES - len(head)):
+        message = exchange.from_member("MODE", channel.name, *format_changes(line))
+        exchange.broadcast(channel, message, to_self=True)
 
 
 def _show_list(exchange: Exchange, channel: Channel, letter: str) -> None:
@@ -120,6 +128,9 @@ def _change_list(exchange: Exchange, channel: Channel, change: Change) -> Change
     entries = channel.lists[change.letter]
     mask = entry(change.argument or "")
     folded = fold(mask)
+    if " " in mask or len(mask.encode()) > exchange.room.settings.limits.mask_bytes:
+        _refuse(exchange, channel, change.letter, "*", "A mask is one word, and not that long")
+        return None
     if not change.setting:
         removed = entries.pop(folded, None)
         return Change(change.letter, False, removed.mask) if removed else None
