@@ -32,6 +32,7 @@ class Certificate:
         self._options = options
         self._client_ca = client_ca
         self._protocols = protocols
+        self._trouble = ""
         try:
             self._read()
         except OSError as error:
@@ -43,13 +44,19 @@ class Certificate:
         return partial(TlsStream, context=self.context)
 
     def refresh(self) -> None:
-        """Read the files again if they have changed; unreadable ones change nothing."""
+        """Read the files again if they have changed; unreadable ones change nothing.
+
+        What is wrong with them is told once, not at every look.
+        """
+        trouble, self._trouble = self._trouble, ""
         try:
             if self._look() != self._seen:
                 self._read()
                 log.info("certificate %s read again", self._options.certificate)
         except OSError as error:
-            log.warning("%s; the certificate before stays", problem_of(self._options, error))
+            self._trouble = str(problem_of(self._options, error))
+            if self._trouble != trouble:
+                log.warning("%s; the certificate before stays", self._trouble)
 
     def _read(self) -> None:
         self._seen = self._look()

@@ -26,11 +26,16 @@ class PeopleFile:
     def __init__(self, path: str) -> None:
         """Read it. Raises OSError, or ConfigError with every fault and its line."""
         self._path = path
+        self._trouble = ""
         self._seen = self._look()
         self.hashes: Mapping[str, str] = read(path) if path else {}
 
     def refresh(self) -> bool:
-        """Read it again if it has changed, and say whether that worked; if not, nothing changes."""
+        """Read it again if it has changed, and say whether that worked; if not, nothing changes.
+
+        What is wrong with it is told once, not at every look.
+        """
+        trouble, self._trouble = self._trouble, ""
         try:
             now = self._look()
             if now == self._seen:
@@ -38,7 +43,9 @@ class PeopleFile:
             self._seen = now
             self.hashes = read(self._path)
         except (OSError, ConfigError) as error:
-            _log.warning("%s: %s; who was known before stays", self._path, error)
+            self._trouble = str(error)
+            if self._trouble != trouble:
+                _log.warning("%s: %s; who was known before stays", self._path, error)
             return False
         _log.info("%s read again", self._path)
         return True

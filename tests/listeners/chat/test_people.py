@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from netd.config.schema import read_options
+from netd.listeners.certificate import Certificate
 from netd.listeners.chat import KIND
 from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.people import PeopleFile
+from netd.listeners.tls_options import TlsOptions
 from netd.protocols.password import hash_password
 from tests.conftest import StartWorker
 from tests.listeners.chat.test_service import Irc
-from tests.support import WorkerUnderTest, wait_until
+from tests.support import WorkerUnderTest, make_certificate, wait_until
 
 
 def entry(name: str, password: str) -> str:
@@ -56,6 +59,25 @@ def test_a_file_is_read_again_when_it_changes(start_worker: StartWorker, tmp_pat
     wait_until(lambda: logs_in(worker, "bert", "open"), "the new file")
     assert not logs_in(worker, "anna", "sesame")
     assert not becomes_oper(worker, "anna", "sesame")
+
+
+def test_a_file_that_is_gone_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    people = tmp_path / "people"
+    people.write_text(entry("anna", "sesame"))
+    file = PeopleFile(str(people))
+    certificate = Certificate(TlsOptions(**make_certificate(tmp_path, "one.test")))
+    for path, refresh in ((people, file.refresh), (tmp_path / "one.test.pem", certificate.refresh)):
+        for _ in range(2):
+            path.rename(tmp_path / "elsewhere")
+            refresh()
+            refresh()
+            (tmp_path / "elsewhere").rename(path)
+            refresh()
+    warnings = [each for each in caplog.messages if "No such file" in each]
+    assert len(warnings) == 4
+    assert list(file.hashes) == ["anna"]
 
 
 def test_what_the_configuration_itself_says_counts(
