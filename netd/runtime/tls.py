@@ -8,10 +8,12 @@ over waits for it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from netd.runtime.loop import Loop
@@ -34,12 +36,17 @@ def open_context(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if protocols:
         context.set_alpn_protocols(protocols)
-    context.load_cert_chain(certificate, key or None)
+    context.load_cert_chain(certificate, key or None, partial(_refuse, key or certificate))
     if client_ca:
         context.load_verify_locations(client_ca)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def _refuse(path: str) -> str:
+    """In place of OpenSSL's own way, which waits for somebody at the terminal."""
+    raise OSError(errno.EINVAL, "the key is encrypted; netd asks nobody for its password", path)
 
 
 class TlsStream:

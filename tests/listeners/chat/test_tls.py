@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,21 @@ def test_the_check_names_what_cannot_be_used(tmp_path: Path) -> None:
     )
     keys = [each.key for each in KIND.check(options_)]
     assert keys == ["tls.certificate", "password"]
+
+
+def test_nobody_is_asked_for_the_password_of_a_key(tmp_path: Path) -> None:
+    tls = make_certificate(tmp_path, "one.test")
+    key, locked = tls["key"], str(tmp_path / "locked.key")
+    hide = ("openssl", "pkey", "-aes256", "-passout", "pass:sesame", "-in", key, "-out", locked)
+    subprocess.run(hide, check=True)
+    [problem] = KIND.check(
+        read_options(
+            KIND.options,
+            {"kind": "chat", "address": ADDRESSES, "tls": {**tls, "key": locked}},
+        )
+    )
+    assert problem.key == "tls.key"
+    assert "is encrypted" in problem.message
 
 
 def test_a_client_certificate_logs_in(tmp_path: Path) -> None:
