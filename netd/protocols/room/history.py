@@ -91,6 +91,15 @@ class Mailbox:
         self._lines = lines
         self.logs: dict[str, tuple[str, deque[Message]]] = {}
 
+    def keep_lines(self, count: int) -> None:
+        """Remember so many lines of each conversation from now on."""
+        if count != self._lines:
+            self._lines = count
+            self.logs = {
+                folded: (nick, deque(log, maxlen=count))
+                for folded, (nick, log) in self.logs.items()
+            }
+
     def keep(self, folded: str, nick: str, message: Message) -> None:
         """Add to a conversation; the one that is silent longest makes room for a new one."""
         _, log = self.logs.pop(folded, (nick, deque[Message](maxlen=self._lines)))

@@ -58,6 +58,8 @@ class Room:
         self.settings = settings
         self.speech.forget()
         self._keep_channels(settings, now)
+        for mailbox in self.mailboxes.values():
+            mailbox.keep_lines(settings.limits.history_lines)
         for exchange, before in zip(exchanges, offers, strict=True):
             registration.tell_offers(exchange, before)
         return [effect for each in exchanges for effect in each.effects]

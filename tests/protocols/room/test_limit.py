@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netd.protocols.irc import Message
@@ -261,6 +263,19 @@ def test_a_conversation_that_is_silent_longest_makes_room() -> None:
 def test_a_message_id_that_is_forgotten_stands_after_all() -> None:
     log = [Message("PRIVMSG", ("#room", "hi"), tags={"msgid": "1", "time": ""})]
     assert [Reference("msgid", each).before(log) for each in ("1", "2")] == [0, 1]
+
+
+def test_a_shorter_history_goes_for_private_words_as_well() -> None:
+    hall = Hall(accounts={"ann": Account("ann", local_user="ann")})
+    ann, bob = hall.join("ann", "sasl", channel="", local_user="ann"), hall.join("bob")
+    ann.say("AUTHENTICATE EXTERNAL", "AUTHENTICATE +")
+    bob.say(*(f"PRIVMSG ann :{number}" for number in range(5)))
+    ann.read()
+    for lines, kept in ((2, ["3", "4"]), (0, []), (10, [])):
+        limits = replace(hall.room.settings.limits, history_lines=lines)
+        hall.room.configure(replace(hall.room.settings, limits=limits), hall.now)
+        found = ann.say("CHATHISTORY LATEST bob * 100")
+        assert [line.rpartition(":")[2] for line in found] == kept
 
 
 def test_a_shorter_history_keeps_the_last_lines() -> None:
