@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from netd.listeners.certificate import Certificate
@@ -42,7 +43,8 @@ class Tls:
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        self._read, self._write, self.close = self._sock.read, self._sock.write, self._sock.close
+        self._read: Callable[[int], bytes] = self._sock.read
+        self._write, self.close = self._sock.write, self._sock.close
 
     def recv(self, max_bytes: int, /) -> bytes:
         try:
@@ -78,6 +80,7 @@ class Tls:
     def end(self) -> None:
         with contextlib.suppress(ssl.SSLError):  # our word goes out; theirs is not waited for
             self._sock.unwrap()
+            self._read = self._sock.recv  # theirs had come; what follows it is no TLS
 
     def abort(self) -> None:
         forget_unsent(self._sock)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,32 @@ def test_requests_are_answered(worker: WorkerUnderTest, tmp_path: Path) -> None:
             assert sock.recv(65536).endswith(b"hi")
         sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert read_all(sock).endswith(content)  # an end without close_notify would raise
+
+
+def test_who_ends_tls_in_the_middle_of_a_request_ends_nothing_else(worker: WorkerUnderTest) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secured = context.wrap_bio(incoming, outgoing)
+
+    def advance(step: Callable[[], object]) -> None:
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                step()
+                break
+            sock.sendall(outgoing.read())
+            incoming.write(sock.recv(65536))
+        sock.sendall(outgoing.read())
+
+    with worker.connect() as sock:
+        advance(secured.do_handshake)
+        secured.write(b"GET /hel")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            secured.unwrap()
+        sock.sendall(outgoing.read())  # both at once
+        worker.await_counters(lambda c: c["refused_requests"] == 1)
+        sock.sendall(b"more")
+    assert worker.await_counters(lambda c: c["connections"] == 0)
 
 
 def test_a_changed_certificate_is_read_again(worker: WorkerUnderTest, tmp_path: Path) -> None:
