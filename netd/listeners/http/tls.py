@@ -56,7 +56,8 @@ class Tls:
 
     def send(self, data: bytes | memoryview, _flags: int = 0, /) -> int:
         try:
-            return self._write(data)
+            # No more than will be given again: OpenSSL remembers how much of it has gone already.
+            return self._write(data[:_CHUNK_BYTES])
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
         except ssl.SSLError as error:

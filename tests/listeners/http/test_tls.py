@@ -13,6 +13,8 @@ import pytest
 
 from netd.config.schema import read_options
 from netd.listeners.http import KIND
+from tests.conftest import StartDaemon
+from tests.listeners.http.http_client import Answer
 from tests.support import WorkerUnderTest, make_certificate, read_all, wait_until
 
 LOOPBACK = ["tcp://127.0.0.1:0"]
@@ -47,6 +49,21 @@ def test_requests_are_answered(worker: WorkerUnderTest, tmp_path: Path) -> None:
             assert sock.recv(65536).endswith(b"hi")
         sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert read_all(sock).endswith(content)  # an end without close_notify would raise
+
+
+def test_large_ready_answers_are_sent_whole(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    tls, text = make_certificate(tmp_path, "one.test"), "0123456789" * 50_000
+    daemon = start_daemon(f"""
+[listeners.web]
+kind = "http"
+address = "unix://{tmp_path}/http.sock"
+tls = {{certificate = "{tls["certificate"]}", key = "{tls["key"]}"}}
+routes = [{{path = "/", text = "{text}"}}]
+""")
+    with secure(daemon.connect("web"), tmp_path / "one.test.pem", "one.test") as sock:
+        for _ in range(3):  # each more than the socket takes at once
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert Answer(sock).body == text.encode()
 
 
 def test_who_ends_tls_in_the_middle_of_a_request_ends_nothing_else(worker: WorkerUnderTest) -> None:
