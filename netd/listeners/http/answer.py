@@ -49,6 +49,8 @@ class Proof:
                 return None
             content = os.read(fd, found.st_size)
             return content if len(content) == found.st_size else None
+        except OSError:
+            return None
         finally:
             os.close(fd)
 

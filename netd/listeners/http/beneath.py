@@ -20,6 +20,9 @@ _DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: a FIFO without a writer must not hold the worker.
 _FILE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
+# A step up through a symbolic link is not sure of its root while anything is renamed: EAGAIN.
+_TRIES: Final = 20
+
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -49,13 +52,17 @@ def open_beneath(root: str, path: str) -> int:
 
 
 def _openat2(directory: int, path: str) -> int:
-    fd = _libc.syscall(
-        _SYS_OPENAT2, directory, os.fsencode(path), ctypes.byref(_HOW), ctypes.sizeof(_HOW)
-    )
-    if fd < 0:
+    number = errno.EAGAIN
+    for _ in range(_TRIES):
+        fd = _libc.syscall(
+            _SYS_OPENAT2, directory, os.fsencode(path), ctypes.byref(_HOW), ctypes.sizeof(_HOW)
+        )
+        if fd >= 0:
+            return int(fd)
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path)
-    return int(fd)
+        if number != errno.EAGAIN:
+            break
+    raise OSError(number, os.strerror(number), path)
 
 
 def _walk(directory: int, path: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 from typing import Final
@@ -22,8 +23,11 @@ _ABSENT: Final = frozenset(
         *(errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO),
     }
 )
-_SHORT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+# EAGAIN: leased to somebody who writes it, or renames without end beside it.
+_FOR_NOW: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 _MAX_PAGE_BYTES: Final = 1048576  # of a page for an error
+
+log = logging.getLogger("netd")
 
 
 class Directory:
@@ -56,7 +60,7 @@ class Directory:
         try:
             return self._open(request, path, below)
         except OSError as error:
-            return _refuse(error)
+            return _refuse(error, f"{self._root}/{below}")
 
     def _open(self, request: Request, path: str, below: str) -> Answer:
         fd = open_beneath(self._root, below)
@@ -106,11 +110,12 @@ def _redirect_into(path: str, query: bytes) -> Answer:
     return error_answer(301, ("Location", where))
 
 
-def _refuse(error: OSError) -> Answer:
+def _refuse(error: OSError, path: str) -> Answer:
     if error.errno in _ABSENT:
         return error_answer(404)
     if error.errno in (errno.EACCES, errno.EPERM):
         return error_answer(403)
-    if error.errno in _SHORT_OF:
+    if error.errno in _FOR_NOW:
         return error_answer(503, ("Retry-After", "1"))
-    raise error
+    log.error("%r: %s", path, error.strerror)
+    return error_answer(500)

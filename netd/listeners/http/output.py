@@ -8,7 +8,7 @@ from collections import deque
 from typing import Final
 
 from netd.listeners.http.answer import FilePart, Part
-from netd.listeners.http.transport import Transport
+from netd.listeners.http.transport import GONE, Transport
 
 _GATHERED_BYTES: Final = 65536  # what is larger is sent from where it is, and not copied
 # One connection's share of a turn, from memory and of a file. To a reader with a tiny window even
@@ -18,7 +18,7 @@ _SENDFILE_BYTES: Final = 1 << 20
 
 
 class TruncatedError(Exception):
-    """A file ended before the bytes that were promised of it."""
+    """A file ended, or could not be read, before the bytes that were promised of it."""
 
 
 class Output:
@@ -94,7 +94,14 @@ class Output:
 
     def _send_file(self, part: FilePart) -> bool:
         count = min(part.count, _SENDFILE_BYTES)
-        sent = self._transport.send_file(part.fd, part.offset, count)
+        try:
+            sent = self._transport.send_file(part.fd, part.offset, count)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            if error.errno in GONE:
+                raise
+            raise TruncatedError from error  # its file cannot be read
         if not sent:
             raise TruncatedError
         self.sent_bytes += sent

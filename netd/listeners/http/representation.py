@@ -144,21 +144,23 @@ def _kept(file: File) -> tuple[Proof, ...] | None:
     return None if time.time_ns() - changed_ns < _SETTLED_NS else file.proofs
 
 
-def _read(file: File) -> bytes:
-    content = os.pread(file.fd, file.found.st_size, 0)
-    os.close(file.fd)
-    return content
+def _read(file: File, offset: int, count: int) -> bytes:
+    try:
+        return os.pread(file.fd, count, offset)
+    finally:
+        os.close(file.fd)
 
 
 def _send_compressed(file: File, fields: Fields) -> Answer:
-    return Answer(200, fields, (gzip.compress(_read(file), 6, mtime=0),), _kept(file))
+    content = gzip.compress(_read(file, 0, file.found.st_size), 6, mtime=0)
+    return Answer(200, fields, (content,), _kept(file))
 
 
 def _send_whole(file: File, fields: Fields) -> Answer:
     size = file.found.st_size
     if size > MAX_KEPT_BYTES:
         return Answer(200, fields, (FilePart(file.fd, 0, size),))
-    content = _read(file)
+    content = _read(file, 0, size)
     kept = _kept(file) if len(content) == size else None
     return Answer(200, fields, (content,), kept, source=file.itself)
 
@@ -177,8 +179,7 @@ def _send_ranges(file: File, wanted: bytes, fields: Fields) -> Answer:
         fields += (("Content-Range", f"bytes {offset}-{offset + count - 1}/{size}"),)
         if count > MAX_KEPT_BYTES:
             return Answer(206, fields, (FilePart(file.fd, offset, count),))
-        content = os.pread(file.fd, count, offset)
-        os.close(file.fd)
+        content = _read(file, offset, count)
         return Answer(206, fields, (content,), _kept(file) if len(content) == count else None)
     return _send_multipart(file.fd, size, ranges, fields)
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import gzip
 import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from netd.listeners.http.answer import FilePart
+from netd.listeners.http.output import Output, TruncatedError
+from netd.listeners.http.transport import Plain
 from tests.listeners.http.http_client import Answer, Start, ask, write
 from tests.support import read_all
 
@@ -114,6 +125,63 @@ def test_a_file_cut_short_while_sent_ends_the_connection(start: Start, tmp_path:
         os.truncate(big, 100)
         assert len(read_all(sock)) < 64_000_000
     assert worker.await_counters(lambda c: c["truncated"] == 1)
+
+
+def test_a_file_that_is_leased_is_there_later(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "leased")
+    worker = start({"path": "/", "directory": str(tmp_path)})
+    heeded = signal.signal(signal.SIGIO, signal.SIG_IGN)  # the lease's holder is told
+    with (tmp_path / "leased").open("r+") as held:
+        fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        assert ask(worker, "/leased").status == 503
+    signal.signal(signal.SIGIO, heeded)
+    assert ask(worker, "/leased").status == 200
+
+
+def test_a_file_that_cannot_be_read_is_our_fault(start: Start) -> None:
+    broken = next(filter(_fails, Path("/sys/devices").rglob("autosuspend_delay_ms")), None)
+    if broken is None:
+        pytest.skip("this machine has no file that cannot be read")
+    worker = start({"path": "/", "directory": str(broken.parent)})
+
+    def descriptors() -> int:
+        worker.await_counters(lambda c: c["connections"] == 0)
+        return len(os.listdir(f"/proc/{worker.process.pid}/fd"))
+
+    before = descriptors()
+    assert ask(worker, f"/{broken.name}").status == 500
+    assert descriptors() == before
+
+
+def _fails(path: Path) -> bool:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
+
+
+def test_links_upwards_hold_while_files_are_renamed(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "file")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to("../file")
+    worker = start({"path": "/", "directory": str(tmp_path)}, cache_size=0)
+    renaming = "import os\nwhile 1: os.rename('a', 'b'); os.rename('b', 'a')"
+    (tmp_path / "a").touch()
+    with subprocess.Popen([sys.executable, "-c", renaming], cwd=tmp_path) as renamer:
+        statuses = {ask(worker, "/in/link").status for _ in range(500)}
+        renamer.kill()
+    assert statuses == {200}
+
+
+def test_a_file_that_cannot_be_read_is_told_from_a_lost_peer(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        output = Output(Plain(ours))
+        output.append(FilePart(os.open(tmp_path, os.O_RDONLY), 0, 100_000))
+        with pytest.raises(TruncatedError):
+            output.send()
+        output.close()
 
 
 def test_what_stands_in_for_a_missing_file(start: Start, tmp_path: Path) -> None:
