@@ -87,12 +87,16 @@ class Connection:
     def drop(self, count: int) -> None:
         """Forget the head that `peek_head` gave: somebody has answered it."""
         del self._buffer[:count]
+        self._start_head()
 
     def start_next(self) -> None:
         """Go on to the next request; LocalProtocolError while one is being read."""
         if self._phase is not Phase.DONE:
             raise LocalProtocolError(f"start_next in {self._phase}")
         self._phase = Phase.HEAD
+        self._start_head()
+
+    def _start_head(self) -> None:
         self._scanned = 0
         self._line_judged = False
 

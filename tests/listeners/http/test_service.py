@@ -47,6 +47,24 @@ def test_a_request_may_come_byte_by_byte(start: Start) -> None:
             assert Answer(sock).status == 200
 
 
+@pytest.mark.parametrize(
+    ("split", "count", "sent"),
+    [(2, 1, b"\r\n" + GET_HELLO), (30, 2, GET_HELLO + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
+)
+def test_a_ready_answer_to_what_came_in_pieces_leaves_nothing_behind(
+    start: Start, split: int, count: int, sent: bytes
+) -> None:
+    worker = start(HELLO, header_timeout="500ms", keepalive_timeout="500ms")
+    assert ask(worker, "/hello").status == 200
+    before = worker.await_counters(lambda c: c["connections"] == 0)["bytes_in"]
+    with worker.connect() as sock:
+        sock.sendall(sent[:split])
+        worker.await_counters(lambda c: c["bytes_in"] == before + split)
+        sock.sendall(sent[split:])
+        assert [Answer(sock).status for _ in range(count)] == [200, 404][:count]
+        assert sock.recv(1) == b""  # idle, so it ends without a word
+
+
 def test_head_tells_the_length_and_sends_nothing(start: Start) -> None:
     worker = start(HELLO)
     with worker.connect() as sock:
