@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from netd.protocols.http.status import PHRASES, has_content, status_line
@@ -95,6 +95,13 @@ class Answer:
         return Answer(
             *(self.status, self.fields + more, self.content, self.proofs, self.close, self.source)
         )
+
+    def while_missing(self, paths: Sequence[str]) -> Answer:
+        """The same, to be kept only as long as nothing is at any of these paths."""
+        if self.proofs is None or not paths:
+            return self
+        proofs = (*self.proofs, *(Proof(path, None) for path in paths))
+        return replace(self, proofs=proofs, source=None)
 
     def release(self) -> None:
         """Close what it holds open; for an answer whose content is not sent."""

@@ -45,9 +45,11 @@ class Directory:
     def answer(self, request: Request, path: str, _body: bytes) -> Answer:
         """The file that `path` names below the root, or what stands in for it."""
         below = path[len(self._prefix) :].strip("/")
-        answer = error_answer(404) if self._hides(below) else self._find(request, path, below)
+        hides = self._hides(below)
+        answer = error_answer(404) if hides else self._find(request, path, below)
         if answer.status == 404 and self._options.fallback:  # noqa: PLR2004 (not found)
-            answer = self._find(request, "", self._options.fallback)
+            missing = () if hides else (f"{self._root}/{below}",)
+            answer = self._find(request, "", self._options.fallback).while_missing(missing)
         page = self._options.error_pages.get(answer.status)
         return self._with_page(answer, page) if page else answer
 
@@ -80,6 +82,7 @@ class Directory:
             os.close(fd)
 
     def _open_index(self, request: Request, below: str) -> Answer | None:
+        missing = []
         for name in self._options.index:
             inside = f"{below}/{name}" if below else name
             try:
@@ -87,10 +90,12 @@ class Directory:
             except OSError as error:
                 if error.errno not in _ABSENT:
                     raise
-                continue
-            if stat.S_ISREG(os.fstat(fd).st_mode):
-                return send_file(self._options, self._root, inside, fd, request)
-            os.close(fd)
+            else:
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    answer = send_file(self._options, self._root, inside, fd, request)
+                    return answer.while_missing(missing)
+                os.close(fd)
+            missing.append(f"{self._root}/{inside}")
         return None
 
     def _with_page(self, answer: Answer, page: str) -> Answer:

@@ -202,6 +202,23 @@ def test_what_stands_in_for_a_missing_file(start: Start, tmp_path: Path) -> None
     assert ask(worker, "/dots/.secret").body == b"no"
 
 
+def test_who_stands_in_makes_room_for_what_comes(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "app.html", "app")
+    write(tmp_path / "a" / "index.htm", "old")
+    settled = time.time() + 0.5  # from then on answers may be kept
+    files = {"directory": str(tmp_path), "index": ["index.html", "index.htm"]}
+    worker = start({"path": "/", **files, "fallback": "app.html"})
+    while time.time() < settled:
+        ask(worker, "/none")
+    for target, body in (("/new", b"app"), ("/a/", b"old"), ("/.new", b"app")):
+        for _ in range(2):
+            assert ask(worker, target).body == body
+    assert worker.await_counters(lambda c: c["ready_hits"] >= 3)
+    for name in ("new", "a/index.html", ".new"):
+        write(tmp_path / name, "new")
+    assert [ask(worker, each).body for each in ("/new", "/a/", "/.new")] == [b"new", b"new", b"app"]
+
+
 def test_listing(start: Start, tmp_path: Path) -> None:
     write(tmp_path / "b.txt", "x" * 2000)
     write(tmp_path / "<a>&.txt")
