@@ -62,9 +62,16 @@ def _row(entry: os.DirEntry[str]) -> str:
     except FileNotFoundError:
         return ""  # removed since it was listed
     size = "" if slash or entry.is_symlink() else format_size(found.st_size)
-    when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(found.st_mtime))
+    when = _date(found.st_mtime)
     link = quote(os.fsencode(entry.name)) + slash
     return f'<tr><td><a href="./{link}">{_shown(entry.name + slash)}</a><td>{size}<td>{when}'
+
+
+def _date(modified: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(modified))
+    except (OSError, OverflowError, ValueError):
+        return ""  # a file system may keep times that no calendar has
 
 
 def _shown(name: str) -> str:

@@ -34,7 +34,7 @@ MAX_KEPT_BYTES: Final = 65536
 _MIN_GZIP_BYTES: Final = 256
 _SUFFIXES: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 _SETTLED_NS: Final = 100_000_000  # a file written later than this ago may be written again unseen
-_MEANINGFUL_S: Final = 2  # images of containers date their files 0 or 1
+_MEANINGFUL_S: Final = 2  # since the epoch; images of containers date their files 0 or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ def send_file(options: RouteOptions, root: str, below: str, fd: int, request: Re
     file = _choose(options, root, below, fd, request)
     encodes = file.coding == "gzip" and not options.precompressed
     etag = _etag(file.found, "-gzip" if encodes else "")
-    # A time means something from 2 s after the epoch on: images of containers say 0 or 1.
-    modified = int(file.found.st_mtime) if file.found.st_mtime >= _MEANINGFUL_S else None
+    modified = _modified(file.found)
     fields: Fields = (("ETag", etag), *cache_control(options, below))
     if modified is not None:
         fields += (("Last-Modified", format_date(modified)),)
@@ -133,6 +132,11 @@ def _open_neighbour(root: str, below: str) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+def _modified(found: os.stat_result) -> int | None:
+    """The time to tell, where it means something: no later than now (RFC 9110 section 8.8.2.1)."""
+    return int(found.st_mtime) if _MEANINGFUL_S <= found.st_mtime <= time.time() else None
 
 
 def _etag(found: os.stat_result, mark: str) -> str:

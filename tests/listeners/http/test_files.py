@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -217,6 +218,18 @@ def test_who_stands_in_makes_room_for_what_comes(start: Start, tmp_path: Path) -
     for name in ("new", "a/index.html", ".new"):
         write(tmp_path / name, "new")
     assert [ask(worker, each).body for each in ("/new", "/a/", "/.new")] == [b"new", b"new", b"app"]
+
+
+@pytest.mark.parametrize("seconds", [0, 2**33, 2**40, 2**59])
+def test_times_that_mean_nothing_are_not_told(start: Start, seconds: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:  # noqa: S108 (keeps them all)
+        path = Path(directory, "file")
+        path.write_text("content")
+        os.utime(path, (seconds, seconds))
+        worker = start({"path": "/", "directory": directory, "listing": True})
+        answer = ask(worker, "/file")
+        assert (answer.body, "Last-Modified" in answer.fields) == (b"content", False)
+        assert b"./file" in ask(worker, "/").body
 
 
 def test_listing(start: Start, tmp_path: Path) -> None:
