@@ -47,7 +47,7 @@ def list_directory(fd: int, path: str, *, dotfiles: bool) -> Answer:
         seen = (each for each in entries if dotfiles or not each.name.startswith("."))
         taken = list(itertools.islice(seen, _MAX_ENTRIES + 1))
     more = f"<p>Only {_MAX_ENTRIES} are shown.</p>\n" if len(taken) > _MAX_ENTRIES else ""
-    shown = sorted(taken[:_MAX_ENTRIES], key=lambda each: (not each.is_dir(), each.name.lower()))
+    shown = sorted(taken[:_MAX_ENTRIES], key=_place)
     rows = [_row(each) for each in shown]
     if path != "/":
         rows.insert(0, '<tr><td><a href="../">../</a><td><td>')
@@ -55,16 +55,27 @@ def list_directory(fd: int, path: str, *, dotfiles: bool) -> Answer:
     return Answer(200, (("Content-Type", "text/html; charset=utf-8"),), (page.encode(),))
 
 
+def _place(entry: os.DirEntry[str]) -> tuple[bool, str]:
+    return not _is_directory(entry), entry.name.lower()
+
+
 def _row(entry: os.DirEntry[str]) -> str:
-    slash = "/" if entry.is_dir() else ""
+    slash = "/" if _is_directory(entry) else ""
     try:
         found = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
+    except OSError:
         return ""  # removed since it was listed
     size = "" if slash or entry.is_symlink() else format_size(found.st_size)
     when = _date(found.st_mtime)
     link = quote(os.fsencode(entry.name)) + slash
     return f'<tr><td><a href="./{link}">{_shown(entry.name + slash)}</a><td>{size}<td>{when}'
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a symbolic link that leads to itself, or where we may not look
 
 
 def _date(modified: float) -> str:
