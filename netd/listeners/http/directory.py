@@ -100,14 +100,25 @@ class Directory:
 
     def _with_page(self, answer: Answer, page: str) -> Answer:
         """The same error with the page of the site's own, if that can be read."""
-        try:
-            with open(open_beneath(self._root, page), "rb") as file:
-                content = file.read(_MAX_PAGE_BYTES)
-        except OSError:
+        content = self._read_page(page)
+        if content is None:
             return answer  # the plain page says as much
         rest = (*answer.fields[1:], *cache_control(self._options, page))
         fields = (("Content-Type", content_type(page)), *rest)
         return Answer(answer.status, fields, (content,))
+
+    def _read_page(self, page: str) -> bytes | None:
+        try:
+            fd = open_beneath(self._root, page)
+        except OSError:
+            return None
+        try:
+            is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
+            return os.read(fd, _MAX_PAGE_BYTES) if is_regular else None
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
 
 
 def _redirect_into(path: str, query: bytes) -> Answer:

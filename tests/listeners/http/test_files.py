@@ -203,6 +203,26 @@ def test_what_stands_in_for_a_missing_file(start: Start, tmp_path: Path) -> None
     assert ask(worker, "/dots/.secret").body == b"no"
 
 
+def test_an_error_page_that_is_no_file_any_more_costs_nothing(start: Start, tmp_path: Path) -> None:
+    worker = start({"path": "/", "directory": str(tmp_path), "error_pages": {404: "404.html"}})
+    descriptors = f"/proc/{worker.process.pid}/fd"
+    page = tmp_path / "404.html"
+    with worker.connect() as sock:
+
+        def asked() -> int:
+            sock.sendall(b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"Not Found" in Answer(sock).body
+            return len(os.listdir(descriptors))
+
+        before = asked()
+        page.mkdir()
+        assert asked() == before
+        page.rmdir()
+        os.mkfifo(page)
+        with page.open("r+b", buffering=0):
+            assert asked() == before
+
+
 def test_who_stands_in_makes_room_for_what_comes(start: Start, tmp_path: Path) -> None:
     write(tmp_path / "app.html", "app")
     write(tmp_path / "a" / "index.htm", "old")
@@ -222,7 +242,7 @@ def test_who_stands_in_makes_room_for_what_comes(start: Start, tmp_path: Path) -
 
 @pytest.mark.parametrize("seconds", [0, 2**33, 2**40, 2**59])
 def test_times_that_mean_nothing_are_not_told(start: Start, seconds: int) -> None:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:  # noqa: S108 (keeps them all)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:  # it keeps them all
         path = Path(directory, "file")
         path.write_text("content")
         os.utime(path, (seconds, seconds))
@@ -238,11 +258,13 @@ def test_listing(start: Start, tmp_path: Path) -> None:
     write(tmp_path / ".hidden")
     write(tmp_path / "z" / "inner")
     (tmp_path / os.fsdecode(b"bad\xff")).touch()
+    (tmp_path / "loop").symlink_to("loop")
     worker = start({"path": "/", "directory": str(tmp_path), "listing": True})
     page = ask(worker, "/").body.decode()
     assert page.index(">z/<") < page.index("&lt;a&gt;&amp;.txt") < page.index("b.txt")
     assert 'href="./%3Ca%3E%26.txt"' in page
     assert "2.0 KiB" in page
+    assert ">loop<" in page
     assert ".hidden" not in page
     assert "../" not in page
     assert 'href="../"' in ask(worker, "/z/").body.decode()
