@@ -30,6 +30,11 @@ class Verifier:
         self._is_working = False
         loop.watch(self._wakeup, READ, self._on_answers)
 
+    def prepare(self) -> None:
+        """Load what hashing takes now: later there may be no descriptor left to read it by."""
+        import hashlib  # noqa: F401, PLC0415 (OpenSSL, for those who use it)
+        import hmac  # noqa: F401, PLC0415 (as above)
+
     def verify(self, password: str, stored: str, on_verified: OnVerified) -> None:
         """Call back, later in this turn or in one to come, with whether it is right."""
         if not is_hashed(stored):

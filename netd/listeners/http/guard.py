@@ -39,6 +39,8 @@ class Guard:
         self._challenge = ("WWW-Authenticate", f'Basic realm="{options.realm}", charset="UTF-8"')
         self._trusted = trusted
         self._verifier = verifier
+        if options.users:
+            verifier.prepare()
         self._tally = tally
         self._key = os.urandom(16)
         self._known: dict[bytes, None] = {}

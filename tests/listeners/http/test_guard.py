@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import resource
 from typing import Any
 
 import pytest
@@ -53,6 +55,22 @@ def test_checking_a_password_holds_up_nobody(start: Start) -> None:
         with sock:
             assert [Answer(sock).status, Answer(sock).status] == [401, 200]
     assert worker.await_counters(lambda c: c["wrong_credentials"] == 8)
+
+
+def test_passwords_are_checked_without_a_descriptor_left(start: Start) -> None:
+    worker = start(PRIVATE)
+    pid = worker.process.pid
+    with worker.connect() as sock:
+        worker.await_counters(lambda c: c["connections"] == 1)
+        highest = max(map(int, os.listdir(f"/proc/{pid}/fd")))
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+        waiting = [worker.connect() for _ in range(highest + 1)]  # numbers below may be free
+        worker.await_counters(lambda c: c["accept_failures"] > 0)
+        sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{basic('bob:s:ß')}\r\n\r\n".encode())
+        assert Answer(sock).body == b"private"
+        for each in waiting:
+            each.close()
 
 
 def test_only_so_many_passwords_are_checked_at_once(start: Start) -> None:
