@@ -107,6 +107,7 @@ class HttpService:
     def _admit(self, sock: socket.socket, host: str) -> None:
         if self._admission.admit(host) is not None:
             sock.close()
+            self._stop_if_done()
             return
         fd = sock.fileno()
         try:
@@ -114,6 +115,7 @@ class HttpService:
         except OSError:  # wrapping asks who the peer is, and it has gone
             sock.close()
             self._admission.release(host)
+            self._stop_if_done()
             return
         connection = Connection(self, fd, transport, host)
         self._connections.add(connection)

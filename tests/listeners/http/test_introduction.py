@@ -76,6 +76,21 @@ def test_it_comes_before_tls(start: Start, tmp_path: Path) -> None:
             assert Answer(secure).status == 200
 
 
+def test_a_drained_worker_ends_when_the_last_it_waited_for_is_denied(start: Start) -> None:
+    worker = start(HELLO, **FROM_LOOPBACK, header_timeout="60s", deny="192.0.2.1")
+    with worker.connect() as sock, worker.connect() as other:
+        other.sendall(INTRODUCTION.replace(b"2.1 ", b"2.7 ", 1) + GET_HELLO)
+        assert "Connection" not in Answer(other).fields  # so both are accepted
+        worker.drain()
+        told = None
+        while told != "close":  # the drain may reach the worker after a request
+            other.sendall(GET_HELLO)
+            told = Answer(other).fields.get("Connection")
+        sock.sendall(INTRODUCTION)
+        assert is_cut(sock)
+    assert worker.await_exit().status == 0
+
+
 def test_a_stop_does_not_wait_long_for_it(start: Start) -> None:
     worker = start(HELLO, **FROM_LOOPBACK, header_timeout="60s")
     with worker.connect() as sock, worker.connect() as silent:
