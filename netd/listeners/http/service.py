@@ -44,8 +44,8 @@ class HttpService:
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
-        self._proxies = options.proxy_protocol_from
         self._gate = _open_gate(options.tls) if options.tls else None
+        self._proxies = options.proxy_protocol_from
         if self._sweep is None:
             self.server = Server(options, self._means)
             self._admission = Admission(options)

@@ -126,7 +126,7 @@ def test_a_bad_certificate_is_found_by_check_and_refused(
     bad = options(tmp_path, {"certificate": str(tmp_path / "none.pem")})
     model = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, **bad})
     assert [each.key for each in KIND.check(model)] == ["tls.certificate"]
-    assert "none.pem" in str(worker.ask_configure(bad))
+    assert "none.pem" in str(worker.ask_configure({**bad, "proxy_protocol_from": "127.0.0.1"}))
     with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:
         sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
         assert sock.recv(65536).endswith(b"hi")
