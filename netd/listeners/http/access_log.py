@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from netd.protocols.http import grammar
 from netd.runtime import journal
 
 STDERR: Final = "-"
+# O_NONBLOCK: a FIFO that nobody reads must not hold the worker.
+_APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _MAX_NOTES: Final = 1000
 _SHORT: Final = 100
 _UNSAFE: Final = re.compile(rb"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
@@ -89,9 +92,11 @@ class AccessLog:
             for piece in _pieces(lines):
                 os.write(2, piece)
             return
-        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fd = os.open(self._path, _APPENDING, 0o640)
         try:
-            os.write(fd, b"".join(lines))
+            is_fifo = stat.S_ISFIFO(os.fstat(fd).st_mode)
+            for piece in _pieces(lines) if is_fifo else [b"".join(lines)]:
+                os.write(fd, piece)
         finally:
             os.close(fd)
 

@@ -71,3 +71,14 @@ def test_lines_of_several_processes_on_one_pipe_are_not_mixed() -> None:
     assert {(line[:14], line[-1501:], len(line)) for line in lines} == {
         (b"192.0.2.1 - - ", b"x" * 1500 + b'"', len(lines[0]))
     }
+
+
+def test_a_fifo_that_nobody_reads_holds_up_nothing(start: Start, tmp_path: Path) -> None:
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    worker = start(HELLO, access_log=str(fifo))
+    assert ask(worker, "/hello").status == 200
+    worker.await_counters(lambda c: c["log_lines_lost"] == 1)
+    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
+        assert ask(worker, "/hello").status == 200
+        wait_until(lambda: b'"GET /hello HTTP/1.1" 200 23' in (reader.read(4096) or b""), "a line")
