@@ -68,6 +68,7 @@ class Address:
         if port > _MAX_PORT:
             raise ValueError(f"port {port} is above {_MAX_PORT}")
         host = _checked_ipv6(match["v6"]) if match["v6"] else match["host"]
+        _check_name(host)
         return cls(scheme, host=host, port=port)
 
     def overlaps(self, other: Address) -> bool:
@@ -96,6 +97,14 @@ def _checked_ipv6(host: str) -> str:
         return str(IPv6Address(host))
     except AddressValueError as error:
         raise ValueError(f"[{host}] is no IPv6 address: {error}") from error
+
+
+def _check_name(host: str) -> None:
+    """Refuse what getaddrinfo(3) could not even be asked for."""
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{host!r} is no host; between dots it has 1 to 63 characters") from error
 
 
 def _checked_path(path: str) -> str:

@@ -266,6 +266,7 @@ def assert_refused(daemon: Daemon, config: str, why: str) -> None:
             ALL + ECHO.replace("listeners.echo", "listeners.b").replace("127.0.0.1:0", "[::]:1x"),
             "1x",
         ),
+        (ALL + ECHO.replace("listeners.echo", "listeners.b").replace("127.0.0.1", "a..b"), "a..b"),
     ],
 )
 def test_a_bad_file_changes_nothing(start_daemon: StartDaemon, config: str, why: str) -> None:
