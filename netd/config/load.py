@@ -33,6 +33,8 @@ _SYNTAX: Final = {  # what tomllib says, and what it means to who wrote the file
     "Cannot overwrite a value": "this key or table has been given before",
 }
 _COMMON: Final = frozenset(field.name for field in fields(ListenerOptions))
+_MAX_DEPTH: Final = 16  # twice what any key needs; JSON readers end somewhere beyond
+_INTEGERS: Final = range(-(2**63), 2**63)
 _TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
 
 
@@ -80,17 +82,22 @@ class _Reading:
 
     def config(self) -> Config:
         """Read everything, then raise or return."""
+        self._refuse_impossible_values((), self._document)
+        self._raise_if_faulty()
         self._refuse_unknown_tables()
         daemon = self._options(DaemonOptions, ("netd",), self._document.get("netd", {}))
         if daemon is not None and daemon.control and not os.path.isabs(daemon.control):
             self._add(("netd", "control"), f"{daemon.control!r} must begin with /")
         listeners = self._listeners()
         self._compare_addresses(listeners)
+        self._raise_if_faulty()
+        assert daemon is not None
+        return Config(netd=daemon, listeners=listeners)
+
+    def _raise_if_faulty(self) -> None:
         if self._problems:
             ordered = sorted(self._problems, key=lambda problem: problem.line)
             raise ConfigError(tuple(dict.fromkeys(ordered)))
-        assert daemon is not None
-        return Config(netd=daemon, listeners=listeners)
 
     def _parse(self, text: str) -> dict[str, Any]:
         try:
@@ -107,6 +114,22 @@ class _Reading:
         except ValueError as error:  # int() takes no number of thousands of digits
             raise ConfigError((Problem("", "a number is too long", self._file),)) from error
         return document
+
+    def _refuse_impossible_values(self, path: Path, value: object) -> None:
+        """Whatever their key: paths and IRC know no NUL, and whoever reads them has bounds."""
+        match value:
+            case dict() | list() if len(path) > _MAX_DEPTH:
+                self._add(path[:3], "lists or tables are nested too deeply")
+            case dict():
+                for key, inner in value.items():
+                    self._refuse_impossible_values((*path, key), inner)
+            case list():
+                for number, inner in enumerate(value):
+                    self._refuse_impossible_values((*path, number), inner)
+            case str() if "\0" in value:
+                self._add(path, "holds a NUL character, which no text may")
+            case int() if value not in _INTEGERS:
+                self._add(path, "the number is too large")
 
     def _refuse_unknown_tables(self) -> None:
         allowed = ("netd", "listeners")

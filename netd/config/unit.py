@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -59,7 +60,10 @@ def _quantity(text: str, units: Mapping[str, float], bare: str, what: str) -> fl
     unit = (match[2] or bare) if match else ""
     if match is None or unit not in units:
         raise ValueError(f"{text!r} is not {what}; write a number and one of {', '.join(units)}")
-    return float(match[1]) * units[unit]
+    number = float(match[1]) * units[unit]
+    if math.isinf(number):
+        raise ValueError(f"{text[:9]}... is too large for {what}")
+    return number
 
 
 Duration = Annotated[float, Unit.DURATION, Ge(0)]

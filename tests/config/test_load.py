@@ -178,6 +178,21 @@ def test_a_syntax_error_is_told_in_plain_words(line: str, told: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('access_log = "/var/log/\\u0000"', "access_log: holds a NUL character, which no text may"),
+        ('headers = { X = "\\u0000" }', "headers.X: holds a NUL character, which no text may"),
+        (f"max_fields = 0x{'f' * 5000}", "max_fields: the number is too large"),
+        (f'max_body = "{"9" * 400}GiB"', "max_body: 999999999... is too large for a size"),
+        (f"routes = {'[' * 200}{']' * 200}", "routes: lists or tables are nested too deeply"),
+        (f"headers{'.x' * 5000} = 1", "headers: lists or tables are nested too deeply"),
+    ],
+)
+def test_what_no_key_can_mean_is_told_with_its_line(line: str, told: str) -> None:
+    assert problems(f"{WEB}{line}\n") == [f"netd.toml:4: listeners.web.{told}"]
+
+
+@pytest.mark.parametrize(
     ("value", "told"),
     [
         ("[" * 3000, "lists or tables are nested too deeply"),
