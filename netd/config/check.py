@@ -32,9 +32,18 @@ def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
     lines = _lines(file)
 
     def line(key: str) -> int:
-        return line_of(lines, [int(step) if step.isdecimal() else step for step in key.split(".")])
+        return line_of(lines, _path(lines, key))
 
     return tuple(replace(each, file=file, line=line(each.key)) for each in problems)
+
+
+def _path(lines: Mapping[Path, int], key: str) -> Path:
+    """Where a dotted key leads: digits are a list's index, or a name such as `404`."""
+    path: Path = ()
+    for step in key.split("."):
+        item = (*path, int(step)) if step.isdecimal() else ()
+        path = item if item in lines else (*path, step)
+    return path
 
 
 def _lines(file: str) -> dict[Path, int]:

@@ -33,6 +33,21 @@ def test_missing_directories_are_found(tmp_path: Path) -> None:
     assert f"there is no directory {tmp_path}/no" in "".join(map(str, found))
 
 
+def test_a_name_of_digits_has_its_line(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        f'[listeners.7]\nkind = "http"\naddress = ["tcp://127.0.0.1:0",\n"unix://{tmp_path}/no/s"]\n'
+        f'[[listeners.7.routes]]\ndirectory = "{tmp_path}"\n'
+        '[listeners.7.routes.error_pages]\n400 = "none"\n404 = "none"\n',
+    )
+    found = check_files(read_config(path, KINDS), KINDS, path)
+    assert sorted((problem.key, problem.line) for problem in found) == [
+        ("listeners.7.address.1", 4),
+        ("listeners.7.routes.0.error_pages.400", 8),
+        ("listeners.7.routes.0.error_pages.404", 9),
+    ]
+
+
 def test_taken_ports_are_found_and_those_of_the_daemon_are_not(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
