@@ -79,11 +79,14 @@ def _bound(how: str, name: str) -> Render:
 
 
 def _not_allowed(found: object, ctx: dict[str, Any], _: FieldInfo | None) -> str:
-    return f"{_show(found)} is not allowed; write {ctx['expected']}"
+    allowed = ctx["expected"].replace("True", "true")  # as TOML writes it
+    return f"{_show(found)} is not allowed; write {allowed}"
 
 
 def _form(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
     """What is wrong with a text, by an example rather than a pattern where there is one."""
+    if {"\r", "\n"} & set(str(found)):
+        return f"{_show(found)} must be one line"
     if ctx["pattern"].startswith(("^/", "^(/")) and not str(found).startswith("/"):
         return f"{_show(found)} must begin with /"
     if field and isinstance(field.default, str) and field.default:

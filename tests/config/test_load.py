@@ -106,6 +106,22 @@ def test_one_address_or_many() -> None:
             "netd.toml:4: listeners.web.workers: 2 is not allowed; write 1",
         ),
         (
+            WEB.replace('"http"', '"chat"') + 'topic = """Tea\n"""\n',
+            "netd.toml:4: listeners.web.topic: 'Tea\\n' must be one line",
+        ),
+        (
+            WEB.replace('"http"', '"chat"') + 'description = "Tea\\rand"\n',
+            "netd.toml:4: listeners.web.description: 'Tea\\rand' must be one line",
+        ),
+        (
+            WEB.replace('"http"', '"chat"') + 'admin = ["Ann",\n"a\\nb"]\n',
+            "netd.toml:5: listeners.web.admin.1: 'a\\nb' must be one line",
+        ),
+        (
+            WEB + "routes = [{ health = false }]\n",
+            "netd.toml:4: listeners.web.routes.0.health: false is not allowed; write true",
+        ),
+        (
             '[netd]\ndrain_timeout = "10 parsecs"\n' + WEB,
             (
                 "netd.toml:2: netd.drain_timeout: '10 parsecs' is not a duration; "

@@ -19,6 +19,7 @@ def _normal_fingerprint(text: str) -> str:
     return text.replace(":", "").lower()
 
 
+Line = Annotated[str, Form(r"^[^\r\n]*$")]  # it is sent as the end of one
 Fingerprint = Annotated[str, Form(r"^([0-9A-Fa-f]{2}:?){32}$"), Via(_normal_fingerprint)]
 
 
@@ -90,13 +91,13 @@ class ChatOptions(ListenerOptions):
     network: Annotated[str, Form(r"^\S{1,50}$")] = "netd"
     """The name of the network, as clients show it."""
 
-    description: Annotated[str, MaxLen(100)] = "chat for everybody here"
+    description: Annotated[Line, MaxLen(100)] = "chat for everybody here"
     """What the server says it is."""
 
     channel: Annotated[str, Form(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
     """The channel that is always there; empty for none."""
 
-    topic: Annotated[str, MaxLen(300)] = ""
+    topic: Annotated[Line, MaxLen(300)] = ""
     """The topic that channel starts with."""
 
     join_channel: bool = False
@@ -105,7 +106,7 @@ class ChatOptions(ListenerOptions):
     motd: str = "Welcome. Type /join {channel} to meet the others."
     """The message of the day; lines are kept, `{channel}` is the channel's name; empty for none."""
 
-    admin: Annotated[tuple[str, ...], MaxLen(3)] = ()
+    admin: Annotated[tuple[Line, ...], MaxLen(3)] = ()
     """Who looks after the server, in up to three lines: where, who, mail address."""
 
     password: str = ""
