@@ -57,6 +57,9 @@ def _lines(file: str) -> dict[Path, int]:
 
 
 def _problems(config: Config, kinds: Mapping[str, CheckedKind]) -> Iterator[Problem]:
+    directory = os.path.dirname(config.netd.control)
+    if directory and not os.path.isdir(directory):
+        yield Problem("netd.control", f"there is no directory {directory}")
     for name, options in config.listeners.items():
         for problem in (*kinds[options.kind].check(options), *_missing_directories(options)):
             yield replace(problem, key=f"listeners.{name}.{problem.key}")

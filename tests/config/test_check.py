@@ -33,6 +33,28 @@ def test_missing_directories_are_found(tmp_path: Path) -> None:
     assert f"there is no directory {tmp_path}/no" in "".join(map(str, found))
 
 
+def test_files_to_be_written_need_a_place(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        f'[netd]\ncontrol = "{tmp_path}/no/control"\n'
+        '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:0"\n'
+        f'access_log = "{tmp_path}"\n'
+        '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n'
+        f'history_file = "{tmp_path}/no/history"\n',
+    )
+    assert list(map(str, check_files(read_config(path, KINDS), KINDS, path))) == [
+        f"{path}:2: netd.control: there is no directory {tmp_path}/no",
+        f"{path}:6: listeners.web.access_log: {tmp_path} is a directory",
+        f"{path}:10: listeners.lounge.history_file: there is no directory {tmp_path}/no",
+    ]
+
+
+@pytest.mark.parametrize("log", ["", "-", "/dev/null", "{}/new", "{}/netd.toml"])
+def test_files_that_can_be_written_are_no_fault(tmp_path: Path, log: str) -> None:
+    path = write(tmp_path, f'{WEB}access_log = "{log.format(tmp_path)}"\n')
+    assert check_files(read_config(path, KINDS), KINDS, path) == ()
+
+
 def test_a_name_of_digits_has_its_line(tmp_path: Path) -> None:
     path = write(
         tmp_path,

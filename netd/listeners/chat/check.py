@@ -9,6 +9,7 @@ from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
 from netd.listeners.chat.people import PeopleFile
 from netd.protocols.password import check_hash
+from netd.runtime.file import obstacle
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
@@ -23,6 +24,9 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
+    why = obstacle(options.history_file) if options.history_file else ""
+    if why:
+        yield Problem("history_file", why)
 
 
 def _tls_problems(tls: ChatTlsOptions) -> Iterator[Problem]:

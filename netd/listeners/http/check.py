@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
 from netd.errors import Problem
+from netd.listeners.http.access_log import STDERR
 from netd.listeners.http.options import HttpOptions, RouteOptions
+from netd.runtime.file import obstacle
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
-    """Directories that are missing, no directory, or not to be read."""
+    """Directories that are missing, no directory, or not to be read; a log that has no place."""
     assert isinstance(options, HttpOptions)
     return tuple(_problems(options))
 
@@ -21,6 +23,9 @@ def _problems(options: HttpOptions) -> Iterator[Problem]:
         from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, for those who use it)
 
         yield from certificate.problems(options.tls)
+    why = obstacle(options.access_log) if options.access_log not in ("", STDERR) else ""
+    if why:
+        yield Problem("access_log", why)
     for number, route in enumerate(options.routes):
         if route.directory is None:
             continue
