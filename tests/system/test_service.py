@@ -185,7 +185,15 @@ def test_a_user_runs_a_netd_of_their_own(installed: Container) -> None:
 
 
 def test_nothing_is_left_to_rotate(installed: Container) -> None:
-    assert installed.sh("find /var/log -user netd; ls /var/log/netd 2>/dev/null || true") == ""
+    assert installed.sh("find /var/log -user netd") == "/var/log/netd\n"
+
+
+def test_an_access_log_has_a_place(installed: Container) -> None:
+    log = "/var/log/netd/web.log"
+    assert reload(installed, f's|^kind = "http"|&\\naccess_log = "{log}"|') == 0
+    installed.sh("curl -s http://127.0.0.1:8080/hello")
+    wait_until(lambda: "GET /hello" in installed.sh(f"cat {log} || true"), "the access log")
+    installed.sh(f"rm {log}")
 
 
 def test_the_manual_is_there(installed: Container) -> None:
