@@ -27,6 +27,13 @@ def test_every_setting_of_the_client_is_one() -> None:
     assert set(tomllib.loads(settings)) <= set(setting.KEYS)
 
 
+def test_every_nc_ends_with_its_input() -> None:
+    """Without -N Debian's waits until the server has had enough of it."""
+    shown = re.findall(r"\| nc (.*)", TEXT)
+    assert shown
+    assert all(line.startswith("-N ") for line in shown)
+
+
 def test_every_command_and_option_is_one() -> None:
     for program, parser in (("netd", cli.build_parser()), ("netd-chat", setting.build_parser())):
         actions = parser._actions
