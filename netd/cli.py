@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 import netd
@@ -20,7 +20,7 @@ from netd.config.address import Address
 from netd.config.control import control_to_ask, control_to_open
 from netd.config.file import find_config
 from netd.config.model import Config
-from netd.errors import ConfigError, ControlError, NetdError
+from netd.errors import ConfigError, ControlError, NetdError, Problem
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import Command
 from netd.protocols.password import hash_password
@@ -135,12 +135,13 @@ def _check(arguments: argparse.Namespace) -> int:
     from netd.config.load import read_config  # noqa: PLC0415
 
     path = find_config(arguments.config)
-    config = read_config(path, KINDS)
-    ports = with_lines(check_ports(config, _held_by_daemon(path)), path)
-    problems = {problem.key: problem for problem in (*ports, *check_files(config, KINDS, path))}
-    if problems:
-        raise ConfigError(tuple(sorted(problems.values(), key=lambda problem: problem.line)))
-    count = len(config.listeners)
+
+    def check(config: Config) -> Iterable[Problem]:
+        ports = with_lines(check_ports(config, _held_by_daemon(path)), path)
+        found = (*ports, *check_files(config, KINDS, path))
+        return {problem.key: problem for problem in found}.values()
+
+    count = len(read_config(path, KINDS, check).listeners)
     print(f"{path}: {count} listener{'s' * (count != 1)}, no fault found")
     return os.EX_OK
 
@@ -222,11 +223,7 @@ def _load(path: str) -> Config:
     from netd.config.check import check_files  # noqa: PLC0415 (no daemon is to keep what it takes)
     from netd.config.load import read_config  # noqa: PLC0415
 
-    config = read_config(path, KINDS)
-    problems = check_files(config, KINDS, path)
-    if problems:
-        raise ConfigError(problems)
-    return config
+    return read_config(path, KINDS, lambda config: check_files(config, KINDS, path))
 
 
 def _control_path(arguments: argparse.Namespace) -> str:

@@ -5,10 +5,11 @@ The kinds are handed in: this module knows no listener.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final, Protocol
 
@@ -55,11 +56,15 @@ class KindLike(Protocol):
 
 
 Kinds = Mapping[str, KindLike]
+Check = Callable[[Config], Iterable[Problem]]
 
 
-def read_config(path: str, kinds: Kinds) -> Config:
-    """The configuration in a file. Raises ConfigError, also where it cannot be read."""
-    return parse_config(read_text(path), path, kinds)
+def read_config(path: str, kinds: Kinds, check: Check = lambda _: ()) -> Config:
+    """The configuration in a file. Raises ConfigError, also where it cannot be read.
+
+    What `check` finds in it, or in as much of it as can be read, is told with the rest.
+    """
+    return _Reading(read_text(path), path, kinds).config(check)
 
 
 def parse_config(text: str, file: str, kinds: Kinds) -> Config:
@@ -67,7 +72,7 @@ def parse_config(text: str, file: str, kinds: Kinds) -> Config:
 
     Raises ConfigError with every problem found.
     """
-    return _Reading(text, file, kinds).config()
+    return _Reading(text, file, kinds).config(lambda _: ())
 
 
 class _Reading:
@@ -80,7 +85,7 @@ class _Reading:
         self._lines: dict[Path, int] = {}
         self._document = self._parse(text)
 
-    def config(self) -> Config:
+    def config(self, check: Check) -> Config:
         """Read everything, then raise or return."""
         self._refuse_impossible_values((), self._document)
         self._raise_if_faulty()
@@ -90,9 +95,11 @@ class _Reading:
             self._add(("netd", "control"), f"{daemon.control!r} must begin with /")
         listeners = self._listeners()
         self._compare_addresses(listeners)
+        config = Config(netd=daemon or DaemonOptions(), listeners=listeners)
+        told = {problem.key for problem in self._problems}
+        self._problems += [each for each in check(config) if each.key not in told]
         self._raise_if_faulty()
-        assert daemon is not None
-        return Config(netd=daemon, listeners=listeners)
+        return config
 
     def _raise_if_faulty(self) -> None:
         if self._problems:
@@ -184,12 +191,19 @@ class _Reading:
         return self._kinds[kind]
 
     def _options(self, options: type[Options], path: Path, table: object) -> Options | None:
+        """The options, or what they would be without the keys that have a fault."""
         try:
             return read_options(options, table)
         except ValidationError as error:
-            for key, message in explain(error, model_of(options), table):
-                self._add((*path, *key), message)
+            faults = list(explain(error, model_of(options), table))
+        for key, message in faults:
+            self._add((*path, *key), message)
+        if not isinstance(table, dict):
             return None
+        faulty = {key[0] for key, _ in faults if key}
+        with contextlib.suppress(ValidationError):
+            return read_options(options, {key: table[key] for key in table.keys() - faulty})
+        return None
 
     def _check_limits(self, path: Path, options: ListenerOptions, kind: KindLike) -> None:
         if options.workers > kind.max_workers:

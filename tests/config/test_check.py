@@ -8,7 +8,7 @@ import pytest
 from netd.config.check import check_files, with_lines
 from netd.config.control import control_to_ask, control_to_open
 from netd.config.load import read_config
-from netd.errors import Problem
+from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
 from netd.supervisor.preflight import check_ports
 
@@ -53,6 +53,25 @@ def test_files_to_be_written_need_a_place(tmp_path: Path) -> None:
 def test_files_that_can_be_written_are_no_fault(tmp_path: Path, log: str) -> None:
     path = write(tmp_path, f'{WEB}access_log = "{log.format(tmp_path)}"\n')
     assert check_files(read_config(path, KINDS), KINDS, path) == ()
+
+
+def test_what_the_machine_lacks_is_told_with_what_the_file_gets_wrong(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '[netd]\ndrain_timeout = "soon"\n'
+        '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:0"\nworker = 2\n'
+        f'[[listeners.web.routes]]\ndirectory = "{tmp_path}/none"\n'
+        f'[listeners.lounge]\nkind = "chat"\naddress = "unix://{tmp_path}/no/s"\nworkers = 2\n',
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_config(path, KINDS, lambda config: check_files(config, KINDS, path))
+    assert [(each.line, each.key) for each in caught.value.problems] == [
+        (2, "netd.drain_timeout"),
+        (6, "listeners.web.worker"),
+        (8, "listeners.web.routes.0.directory"),
+        (11, "listeners.lounge.address.0"),
+        (12, "listeners.lounge.workers"),
+    ]
 
 
 def test_a_name_of_digits_has_its_line(tmp_path: Path) -> None:
