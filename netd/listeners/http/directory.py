@@ -82,7 +82,7 @@ class Directory:
             os.close(fd)
 
     def _open_index(self, request: Request, below: str) -> Answer | None:
-        missing = []
+        missing: list[str] = []
         for name in self._options.index:
             inside = f"{below}/{name}" if below else name
             try:

@@ -8,7 +8,8 @@ from collections import deque
 from typing import Final
 
 from netd.listeners.http.answer import FilePart, Part
-from netd.listeners.http.transport import GONE, Transport
+from netd.listeners.http.transport import Transport
+from netd.runtime.stream import GONE
 
 _GATHERED_BYTES: Final = 65536  # what is larger is sent from where it is, and not copied
 # One connection's share of a turn, from memory and of a file. To a reader with a tiny window even
