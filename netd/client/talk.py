@@ -22,6 +22,7 @@ from netd.protocols.irc import Message
 
 _FIRST_DELAY_S: Final = 1.0
 _LONGEST_DELAY_S: Final = 60.0
+_MAX_DOUBLINGS: Final = 6  # the longest is reached; a night of attempts is no exponent
 _SILENCE_S: Final = 60.0  # after this we ask whether the server is there; after twice, it is not
 _FAREWELL_S: Final = 2.0  # how long each step of leaving may take
 
@@ -98,7 +99,7 @@ class Talk:
                 attempt += 1
 
     async def _pause(self, why: str, attempt: int) -> None:
-        delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempt) * random.uniform(0.75, 1)  # noqa: S311 (spreads clients, hides nothing)
+        delay_s = backoff_s(attempt) * random.uniform(0.75, 1)  # noqa: S311 (spreads clients, hides nothing)
         self._show([Lost(f"{why}; trying again in {delay_s:.0f} s")])
         await asyncio.sleep(delay_s)
 
@@ -180,6 +181,11 @@ class Talk:
             self._connection.send([quitting.message])
             self._has_quit = True
             await asyncio.wait({talking}, timeout=_FAREWELL_S)
+
+
+def backoff_s(attempt: int) -> float:
+    """How long to wait after so many attempts in vain."""
+    return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, _MAX_DOUBLINGS))
 
 
 def _tls_context(settings: Settings) -> ssl.SSLContext | None:
