@@ -87,7 +87,9 @@ def _gone(state: State, nick: str, channel: str) -> None:
 def _part(state: State, message: Message) -> list[Effect]:
     channel, reason = message.params[0], message.params[1:]
     _gone(state, _nick(message), channel)
-    return [_moved(message, Move.LEFT, channel, reason[0] if reason else "")]
+    left = _moved(message, Move.LEFT, channel, reason[0] if reason else "")
+    dropped = state.outbox.drop(channel, f"you left {channel}") if state.is_me(left.nick) else []
+    return [left, *dropped]
 
 
 def _kick(state: State, message: Message) -> list[Effect]:

@@ -75,9 +75,13 @@ class Outbox:
         """The messages to send at this moment; `is_open` says which targets can be spoken to."""
         earned = (now - self._counted_at) * self._lines_per_s
         self._tokens, self._counted_at = min(float(self._burst), self._tokens + earned), now
-        released = []
-        while self._may_send() and is_open(self._waiting[0].target):
-            outgoing = self._waiting.popleft()
+        released: list[Outgoing] = []
+        for outgoing in list(self._waiting):
+            if not self._may_send():
+                break
+            if not is_open(outgoing.target):
+                continue  # it keeps no message to another target waiting
+            self._waiting.remove(outgoing)
             self._tokens -= 1
             self._numbers += 1
             outgoing.number = self._numbers
@@ -93,7 +97,7 @@ class Outbox:
         return (1 - self._tokens) / self._lines_per_s
 
     def _may_send(self) -> bool:
-        return bool(self._waiting) and self._tokens >= 1 and len(self._sent) < WINDOW
+        return self._tokens >= 1 and len(self._sent) < WINDOW
 
     def on_echo(self, target: str) -> list[Effect]:
         """The server showed us a message of ours."""

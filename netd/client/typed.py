@@ -54,9 +54,13 @@ def _run(state: State, name: str, argument: str) -> list[Effect]:
 def _say(state: State, text: str, manner: Manner = Manner.TEXT) -> list[Effect]:
     if not state.current:
         return [Refused("you are in no channel; /join one, or /msg somebody")]
-    if state.is_registered and not state.is_open(state.current):
-        return [Refused(f"you are not in {state.current}; /join {state.current}")]
-    return state.say(state.current, text, manner)
+    return _say_to(state, state.current, text, manner)
+
+
+def _say_to(state: State, target: str, text: str, manner: Manner = Manner.TEXT) -> list[Effect]:
+    if state.is_registered and not state.is_open(target):
+        return [Refused(f"you are not in {target}; /join {target}")]
+    return state.say(target, text, manner)
 
 
 def _help(_state: State, argument: str) -> list[Effect]:
@@ -118,7 +122,7 @@ def _part(state: State, argument: str) -> list[Effect]:
 def _msg(state: State, argument: str) -> list[Effect]:
     target, _, text = argument.partition(" ")
     if text.strip():
-        return state.say(target, text)
+        return _say_to(state, target, text)
     state.current = target
     return [Told(f"you talk with {target} now; /join takes you back to a channel")]
 

@@ -45,6 +45,13 @@ def test_nothing_goes_where_nobody_can_be_spoken_to() -> None:
     assert texts(outbox.due(0, always)) == ["a"]
 
 
+def test_what_cannot_go_yet_holds_up_nothing_else() -> None:
+    outbox = outbox_of("a", "b")
+    outbox.put(Outgoing("alice", "c"))
+    assert texts(outbox.due(0, lambda target: target == "alice")) == ["c"]
+    assert texts(outbox.due(0, always)) == ["a", "b"]
+
+
 def test_an_echo_confirms_the_oldest_of_its_target() -> None:
     outbox = outbox_of("a", "b")
     outbox.due(0, always)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from netd.client.event import Leave, Refused, Told
+from netd.client.event import Leave, Refused, Told, Undelivered
 from netd.client.typed import COMMANDS
 from tests.client.feeding import feed, lines, welcome
 
@@ -106,6 +106,22 @@ def test_a_talk_with_one_person() -> None:
     feed(bob, ":alice!u@h NICK al")
     assert bob.state.current == "al"
     assert bob.type("/part") == [Told("you talk here now", "#lounge")]
+
+
+def test_nothing_is_said_in_a_channel_one_is_not_in() -> None:
+    bob = welcome()
+    assert bob.type("/msg #dev hi") == [Refused("you are not in #dev; /join #dev")]
+    bob.type("hello")
+    assert lines(bob.due(0))[0] == "PRIVMSG #lounge :hello"
+
+
+def test_what_waits_for_a_channel_ends_when_one_leaves_it() -> None:
+    bob = welcome(burst=1)
+    bob.type("one")
+    bob.type("two")
+    bob.due(0)
+    _, dropped = feed(bob, ":bob!u@h PART #lounge")
+    assert dropped == Undelivered("#lounge", "two", "you left #lounge")
 
 
 def test_a_long_text_becomes_several_messages_that_fit() -> None:
