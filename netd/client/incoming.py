@@ -144,13 +144,15 @@ def _invite(state: State, message: Message) -> list[Effect]:
 
 def _said(state: State, message: Message) -> list[Effect]:
     sender, (target, text) = _nick(message), message.params[:2]
-    if state.fold(sender) in state.ignored or not state.is_new(message.tags.get("msgid", "")):
+    is_ignored = state.fold(sender) in state.ignored and not state.is_me(sender)
+    if is_ignored or not state.is_new(message.tags.get("msgid", "")):
         return []
     manner = Manner.NOTICE if message.command == "NOTICE" else Manner.TEXT
     if text.startswith("\x01"):
         verb, _, text = text.strip("\x01").partition(" ")
-        if verb != "ACTION":
-            return []  # CTCP: questions to the program, which it keeps to itself
+        if verb != "ACTION":  # CTCP: questions to the program, which it keeps to itself
+            is_old = message.tags.get("batch", "") in state.batches
+            return [] if is_old else _confirmed(state, sender, target)
         manner = Manner.ACTION
     said = Said(sender, target, text, manner, time=message.tags.get("time", ""))
     return _place(state, message, said)
@@ -168,10 +170,14 @@ def _place(state: State, message: Message, said: Said) -> list[Effect]:
         return []
     if (channel := state.roster.get(said.target)) is not None:
         channel.spoke(said.sender)
-    confirmed = state.outbox.on_echo(said.target) if mine and state.echoes else []
     is_chat = not mine and said.manner is not Manner.NOTICE
     to_me = state.is_me(said.target) or state.mentions_me(said.text)
-    return [replace(said, mine=mine, mention=is_chat and to_me), *confirmed]
+    shown = replace(said, mine=mine, mention=is_chat and to_me)
+    return [shown, *_confirmed(state, said.sender, said.target)]
+
+
+def _confirmed(state: State, sender: str, target: str) -> list[Effect]:
+    return state.outbox.on_echo(target) if state.is_me(sender) and state.echoes else []
 
 
 def _batch(state: State, message: Message) -> list[Effect]:

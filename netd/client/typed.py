@@ -57,10 +57,14 @@ def _say(state: State, text: str, manner: Manner = Manner.TEXT) -> list[Effect]:
     return _say_to(state, state.current, text, manner)
 
 
-def _say_to(state: State, target: str, text: str, manner: Manner = Manner.TEXT) -> list[Effect]:
-    if state.is_registered and not state.is_open(target):
-        return [Refused(f"you are not in {target}; /join {target}")]
-    return state.say(target, text, manner)
+def _say_to(state: State, targets: str, text: str, manner: Manner = Manner.TEXT) -> list[Effect]:
+    effects: list[Effect] = []
+    for target in filter(None, targets.split(",")):  # one message each: each is confirmed
+        if state.is_registered and not state.is_open(target):
+            effects.append(Refused(f"you are not in {target}; /join {target}"))
+        else:
+            effects += state.say(target, text, manner)
+    return effects
 
 
 def _help(_state: State, argument: str) -> list[Effect]:

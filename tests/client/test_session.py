@@ -93,6 +93,16 @@ def test_with_echo_the_echo_shows_and_confirms() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["hello", "\x01VERSION\x01"])
+def test_an_echo_confirms_whatever_is_not_shown(text: str) -> None:
+    bob = welcome("echo-message")
+    bob.type("/ignore bob")
+    bob.type(text)
+    bob.due(0)
+    echoed = feed(bob, f":bob!u@h PRIVMSG #lounge :{text}")
+    assert echoed[-1] == Delivered("#lounge", text)
+
+
 def test_a_refused_message_is_told_with_the_reason() -> None:
     bob = welcome()
     bob.type("/msg ghost boo")

@@ -115,6 +115,14 @@ def test_nothing_is_said_in_a_channel_one_is_not_in() -> None:
     assert lines(bob.due(0))[0] == "PRIVMSG #lounge :hello"
 
 
+def test_each_of_several_is_told_by_a_message_that_is_confirmed() -> None:
+    bob = welcome("echo-message")
+    bob.type("/msg alice,#lounge hi")
+    assert lines(bob.due(0)) == ["PRIVMSG alice :hi", "PRIVMSG #lounge :hi"]
+    feed(bob, ":bob!u@h PRIVMSG alice :hi", ":bob!u@h PRIVMSG #lounge :hi")
+    assert len(bob.state.outbox) == 0
+
+
 def test_what_waits_for_a_channel_ends_when_one_leaves_it() -> None:
     bob = welcome(burst=1)
     bob.type("one")
