@@ -14,7 +14,7 @@ from typing import Final
 
 from netd.client.clean import clean
 from netd.client.connection import LostError
-from netd.client.event import Entered, Event, Lost, Refused, Undelivered
+from netd.client.event import Entered, Event, Lost, Refused, Registered, Undelivered
 from netd.client.session import Session
 from netd.client.setting import Settings
 from netd.client.stdin import read_lines
@@ -34,7 +34,7 @@ class Pipe:
         self._talk = Talk(settings, self._session, self._show)
         self._fold = self._session.state.fold
         self._channel = settings.identity.channels[0]
-        self._entered = asyncio.Event()
+        self._admitted, self._entered = asyncio.Event(), asyncio.Event()
         self._was_refused = False
 
     async def run(self) -> int:
@@ -54,19 +54,30 @@ class Pipe:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
         undelivered = len(self._session.state.outbox)
+        if not self._entered.is_set() and not self._was_refused:
+            raise LostError(f"ended before {self._channel} was entered")
         if undelivered:
             _complain(f"{undelivered} messages are not confirmed")
         return REFUSED if self._was_refused or undelivered else DELIVERED
 
     async def _feed(self) -> None:
         try:
-            await self._entered.wait()
+            await self._enter()
             async for line in self._lines():
                 await self._talk.has_room.wait()
                 self._talk.say(line)
             await self._settle()
         finally:
             self._talk.leave()
+
+    async def _enter(self) -> None:
+        await self._admitted.wait()  # for as long as Talk allows
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                await self._entered.wait()
+        except TimeoutError as error:
+            why = f"not in {self._channel} after {self._settings.timeout_s:g} s"
+            raise LostError(why) from error
 
     async def _lines(self) -> AsyncIterator[str]:
         if self._settings.text is not None:
@@ -97,6 +108,8 @@ class Pipe:
 
     def _note(self, event: Event) -> None:
         match event:
+            case Registered():
+                self._admitted.set()
             case Entered(channel) if self._fold(channel) == self._fold(self._channel):
                 self._entered.set()
             case Undelivered(_, text, why):

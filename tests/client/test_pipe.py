@@ -134,6 +134,30 @@ def test_a_silent_server_is_no_connection(netd_chat: Run) -> None:
     assert (done.returncode, done.stderr) == (3, "netd-chat: no welcome in 0.2 s\n")
 
 
+def test_a_channel_that_never_opens_is_no_connection(home: Path) -> None:
+    del home
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        command = [*COMMAND, "--port", port, "--send", "hi", "--timeout", "0.2"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as bot:
+            accepted = server.accept()[0]
+            with accepted:
+                accepted.sendall(b":srv 001 bot :Welcome\r\n")
+                _, told = bot.communicate(timeout=PATIENCE_S)
+    assert (bot.returncode, told) == (3, "netd-chat: not in #lounge after 0.2 s\n")
+
+
+def test_who_is_stopped_before_saying_anything_has_not_delivered(home: Path) -> None:
+    del home
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = str(mute.getsockname()[1])
+        command = [*COMMAND, "--port", port, "--send", "hi"]
+        with subprocess.Popen(command) as bot, mute.accept()[0] as accepted:
+            assert accepted.recv(1)  # it has connected, and so listens to signals
+            bot.send_signal(signal.SIGTERM)
+            assert bot.wait(PATIENCE_S) == 3
+
+
 def test_a_senseless_command_line(netd_chat: Run) -> None:
     done = netd_chat("--port", "no")
     assert done.returncode == 2
