@@ -11,7 +11,7 @@ PORT: Final = 6667
 TLS_PORT: Final = 6697
 _MAX_PORT: Final = 65535
 _HOST_PORT: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\[\]:/\s]+))(?::(?P<port>\d{1,5}))?"
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\[\]:/\s\0]+))(?::(?P<port>\d{1,5}))?"
 )
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -50,7 +50,12 @@ def parse(text: str, *, tls: bool = False) -> Endpoint:
     port = int(match["port"] or (TLS_PORT if tls else PORT))
     if not 0 < port <= _MAX_PORT:
         raise ValueError(f"{text!r}: a port is between 1 and {_MAX_PORT}")
-    return Endpoint(match["v6"] or match["host"], port)
+    host = match["v6"] or match["host"]
+    try:
+        host.encode("idna")  # as it is looked up
+    except UnicodeError as error:
+        raise ValueError(f"{text!r} is no address; {host!r} cannot be a host's name") from error
+    return Endpoint(host, port)
 
 
 def local_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:

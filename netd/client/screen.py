@@ -81,7 +81,8 @@ class Screen:
 
     def _enter(self, event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        line = buffer.text
+        # Bytes that are no UTF-8 come as surrogates, which cannot be sent (PEP 383).
+        line = buffer.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         buffer.append_to_history()
         buffer.reset()
         for each in line.splitlines():

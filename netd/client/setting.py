@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from netd.client.endpoint import Endpoint, local_endpoints, parse
 from netd.client.state import Identity, is_channel
 from netd.errors import NetdError
 
-_FORBIDDEN_IN_NICK: Final = set(" ,*?!@#:\0\r\n\x07")
+# With the surrogates, in which an argument's bytes stand that are no UTF-8 (PEP 383).
+_FORBIDDEN_IN_NICK: Final = re.compile("[ ,*?!@#:\0\r\n\x07\ud800-\udfff]")
+_FORBIDDEN_IN_CHANNEL: Final = re.compile("[ ,\0\r\n\x07\ud800-\udfff]")
 _TYPE_NAMES: Final = {str: "text", int: "a whole number", bool: "true or false", list: "a list"}
 
 # The keys of chat.toml, which are the options' names as well.
@@ -106,7 +109,7 @@ def read(argv: list[str], environ: Mapping[str, str], login: str, *, at_terminal
     """Settle everything; UsageError says what is wrong."""
     arguments = build_parser().parse_args(argv)
     is_talk = at_terminal and arguments.send is None and not arguments.json
-    if arguments.timeout <= 0:
+    if not arguments.timeout > 0:  # nor is it "nan"
         raise UsageError("--timeout must be above 0")
     path = arguments.config or _default_path(environ)
     told = _read_file(path, must_exist=bool(arguments.config))
@@ -172,11 +175,11 @@ def _identity(told: Mapping[str, Any], login: str, *, is_talk: bool) -> Identity
     name = told.get("name") or "".join(
         each if each.isalnum() or each in "_-" else "_" for each in login
     )
-    if set(name) & _FORBIDDEN_IN_NICK or name[:1].isdecimal() or name[:1] in "-$":
+    if _FORBIDDEN_IN_NICK.search(name) or name[:1].isdecimal() or name[:1] in "-$":
         raise UsageError(f"{name!r} cannot be a name in a room; choose one with --name")
     channels = tuple(told.get("channel") or ("#lounge",))
     for channel in channels:
-        if set(channel) & set(" ,\x07\r\n\0"):
+        if _FORBIDDEN_IN_CHANNEL.search(channel):
             raise UsageError(f"{channel!r} cannot be a channel")
     return Identity(
         name=name,

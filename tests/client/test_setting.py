@@ -35,7 +35,11 @@ def test_addresses_as_people_write_them(text: str, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "udp://a:1", "a:b", "a:0", "a:70000", "a b", "unix://x", "::1"]
+    "text",
+    [
+        *("", "udp://a:1", "a:b", "a:0", "a:70000", "a b", "unix://x", "::1"),
+        *("a..b", ".a", "a" * 64, "\udcff", "a\0b"),
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match=r"address|port"):
@@ -116,6 +120,10 @@ def test_a_fault_in_the_file_names_file_and_key(tmp_path: Path, text: str, words
         (["--port", "0"], "between 1 and 65535"),
         (["a:1", "--host", "b"], "not both"),
         (["--timeout", "0"], "--timeout"),
+        (["--timeout", "nan"], "--timeout"),
+        (["--name", "b\udcff"], "cannot be a name"),
+        (["--channel", "#\udcff"], "cannot be a channel"),
+        (["--host", "a..b"], "'a..b' cannot be a host's name"),
         (["--nonsense"], "--help"),
     ],
 )

@@ -254,3 +254,9 @@ def test_who_is_ignored_from_the_start_is_not_heard(
         ear.say("I do")
         see(chat, "<ear> I do")
         assert "nobody listens" not in str(chat.before)
+
+
+def test_typed_bytes_that_are_no_utf8_break_nothing(start_chat: Start) -> None:
+    chat = start_chat("--channel", "#bytes")
+    os.write(chat.child_fd, b"/topic caf\xe9\r")
+    see(chat, "bob set the topic: caf\ufffd")
