@@ -7,7 +7,6 @@ as older networks still send it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from netd.protocols.lines import LineFramer, Overlong
 _CHUNK_BYTES: Final = 65536
 _MAX_LINE_BYTES: Final = 16384  # message-tags: 8191 of tags and 512; others are more generous
 _MAX_UNSENT_BYTES: Final = 2**20
+_CLOSE_S: Final = 1.0
 _NOBODY: Final = "nobody listens"
 
 
@@ -66,8 +66,11 @@ class Connection:
     async def close(self) -> None:
         """Close; what the other end makes of it no longer matters."""
         self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._writer.wait_closed()
+        except OSError:  # TimeoutError is one: it reads nothing, nor does it end its TLS
+            self._writer.transport.abort()
 
 
 def _read(line: bytes) -> irc.Message | None:

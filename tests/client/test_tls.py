@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
+import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.client.conftest import LOUNGE, Run
+from tests.client.conftest import COMMAND, LOUNGE, Run
 from tests.client.listener import Listener
 from tests.conftest import StartDaemon
-from tests.support import Daemon, make_certificate
+from tests.support import PATIENCE_S, Daemon, make_certificate
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates")
 
@@ -78,3 +81,20 @@ def test_a_server_without_tls_is_no_connection(lounge: Daemon, netd_chat: Run) -
     done = netd_chat(str(lounge.address("lounge")), "--tls", "--send", "hi", "--timeout", "5")
     assert done.returncode == 3
     assert "TLS" in done.stderr or "closed" in done.stderr or "no answer" in done.stderr
+
+
+def test_a_server_that_hangs_keeps_nobody_from_leaving(tmp_path: Path, home: Path) -> None:
+    del home
+    ours = make_certificate(tmp_path, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ours["certificate"], ours["key"])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = ["--host", "localhost", "--port", str(server.getsockname()[1]), "--tls"]
+        command = [*COMMAND, *target, "--ca-file", ours["certificate"], "--send", "hi"]
+        with (
+            subprocess.Popen(command) as bot,
+            context.wrap_socket(server.accept()[0], server_side=True) as hung,
+        ):
+            assert hung.recv(1)
+            bot.send_signal(signal.SIGTERM)
+            assert bot.wait(PATIENCE_S) == 3
