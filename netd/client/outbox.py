@@ -64,11 +64,11 @@ class Outbox:
         """True while it takes nothing more."""
         return len(self._waiting) >= MAX_WAITING
 
-    def put(self, outgoing: Outgoing) -> bool:
-        """Queue a message; False where there is no room for it."""
+    def put(self, *parts: Outgoing) -> bool:
+        """Queue a text, whole; False where there is no room for it."""
         if self.is_full:
             return False
-        self._waiting.append(outgoing)
+        self._waiting.extend(parts)
         return True
 
     def due(self, now: float, is_open: Callable[[str], bool]) -> list[Outgoing]:

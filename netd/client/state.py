@@ -101,14 +101,13 @@ class State:
         source = self.source or f"{self.nick}!{_UNKNOWN_HOST}"
         room = room_bytes(source, "PRIVMSG", target, manner)
         parts = [
-            part
+            Outgoing(target, part, manner)
             for line in text.replace("\0", "").splitlines()
             if line.strip()
             for part in divide(line, room)
         ]
-        for part in parts:
-            if not self.outbox.put(Outgoing(target, part, manner)):
-                return [Refused(f"{MAX_WAITING} messages wait already; the rest was dropped")]
+        if not self.outbox.put(*parts):
+            return [Refused(f"{MAX_WAITING} messages wait already; this was dropped")]
         if parts and not self.is_registered:
             return [Told("not connected; kept until the connection is back")]
         return []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 from collections.abc import AsyncIterator
 from typing import Final
 
-from netd.protocols.lines import Line, LineFramer, Overlong
-
-MAX_LINE_BYTES: Final = 65536  # of which a message holds some 400: longer ones are cut here
+MAX_LINE_CHARS: Final = 65536  # of which a message holds some 400: longer ones come in pieces
 _CHUNK_BYTES: Final = 65536
 
 
@@ -19,12 +18,18 @@ async def read_lines(fd: int) -> AsyncIterator[str]:
     The descriptor stays in blocking mode, which it may share with other processes, and is
     read only when something is there.
     """
-    framer = LineFramer(MAX_LINE_BYTES)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
     while data := await _read(fd):
-        for line in framer.receive(data):
-            yield _text(line)
-    for line in framer.end():
-        yield _text(line)
+        *ended, rest = (rest + decoder.decode(data)).split("\n")
+        for line in ended:
+            yield line.removesuffix("\r")
+        if len(rest) > MAX_LINE_CHARS:
+            yield rest
+            rest = ""
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
 
 
 async def _read(fd: int) -> bytes:
@@ -36,8 +41,3 @@ async def _read(fd: int) -> bytes:
     finally:
         loop.remove_reader(fd)
     return os.read(fd, _CHUNK_BYTES)
-
-
-def _text(line: Line) -> str:
-    raw = line.start if isinstance(line, Overlong) else line
-    return raw.decode("utf-8", "replace")

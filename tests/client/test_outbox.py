@@ -96,3 +96,9 @@ def test_it_holds_no_more_than_its_bound() -> None:
     assert outbox.is_full
     assert not outbox.put(Outgoing("#c", "one more"))
     assert len(outbox) == MAX_WAITING
+
+
+def test_a_text_for_which_there_is_room_is_taken_whole() -> None:
+    outbox = outbox_of(*map(str, range(MAX_WAITING - 1)))
+    assert outbox.put(Outgoing("#c", "one "), Outgoing("#c", "more"))
+    assert len(outbox) == MAX_WAITING + 1
