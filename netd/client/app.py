@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    _replace_closed()
     try:
         status = _run(sys.argv[1:], os.environ)
     except UsageError as error:
@@ -43,8 +44,11 @@ def main() -> NoReturn:
     except (CannotConnectError, LostError) as error:
         status = _complain(error, EX_NO_CONNECTION)
     except BrokenPipeError:  # the reader of our output has gone, as in `netd-chat --json | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         status = EX_PIPE
+    except OSError as error:  # of our own input or output: a full disk, say
+        _say_no_more()
+        status = _complain(error, EX_REFUSED)
     except KeyboardInterrupt:
         status = EX_DELIVERED
     sys.exit(status)
@@ -86,6 +90,18 @@ def _login() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without a name, as in some containers
         return f"user{os.getuid()}"
+
+
+def _replace_closed() -> None:
+    """Where standard output or error is closed, as by `>&-`, what is said goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (to the end)
+
+
+def _say_no_more() -> None:
+    """Throw away what was printed and could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(error: Exception, status: int) -> int:

@@ -158,6 +158,21 @@ def test_who_is_stopped_before_saying_anything_has_not_delivered(home: Path) -> 
             assert bot.wait(PATIENCE_S) == 3
 
 
+def test_output_that_goes_nowhere_or_nowhere_any_more(lounge: Daemon, home: Path) -> None:
+    del home
+    script = f'"$@" {lounge.address("lounge")} --name bot --json --send hi'
+    shell = ["sh", "-c", f"{script} >&-; echo $?; {script} >/dev/full; echo $?", "sh", *COMMAND]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.stdout.split() == ["0", "1"]
+    assert done.stderr == "netd-chat: [Errno 28] No space left on device\n"
+
+
+def test_a_failure_has_its_status_with_standard_error_closed(home: Path) -> None:
+    del home
+    shell = ["sh", "-c", '"$@" unix:///nowhere --send hi 2>&-', "sh", *COMMAND]
+    assert subprocess.run(shell, timeout=PATIENCE_S, check=False).returncode == 3
+
+
 def test_a_senseless_command_line(netd_chat: Run) -> None:
     done = netd_chat("--port", "no")
     assert done.returncode == 2
