@@ -18,6 +18,7 @@ WANTED: Final = frozenset(
     {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
 )
 MAX_NICK_TRIES: Final = 9
+_SASL_PIECE_BYTES: Final = 400
 _SASL_OVER: Final = frozenset({"900", "903", "904", "905", "906", "907"})
 _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"})
 
@@ -98,7 +99,12 @@ class Registration:
         if self._mechanism == "EXTERNAL":
             return [send("AUTHENTICATE", "+")]
         plain = f"{self._name}\0{self._name}\0{self._password}".encode()
-        return [send("AUTHENTICATE", base64.b64encode(plain).decode())]
+        encoded = base64.b64encode(plain).decode()
+        starts = range(0, len(encoded) + 1, _SASL_PIECE_BYTES)  # a full last piece has a + after it
+        return [
+            send("AUTHENTICATE", encoded[start : start + _SASL_PIECE_BYTES] or "+")
+            for start in starts
+        ]
 
     def _sasl_over(self, message: Message) -> list[Effect]:
         told: list[Effect] = [] if message.command == "903" else [Told(_words(message))]

@@ -28,8 +28,12 @@ def test_a_servers_password(start_daemon: StartDaemon, secret: Path, netd_chat: 
     assert "assword" in refused.stderr
 
 
-def test_an_accounts_password(start_daemon: StartDaemon, secret: Path, netd_chat: Run) -> None:
-    account = '[[listeners.lounge.accounts]]\nname = "bot"\npassword = "open sesame"\n'
+@pytest.mark.parametrize("words", ["open sesame", "o" * 292, "o" * 302])  # 292: a full piece
+def test_an_accounts_password(
+    start_daemon: StartDaemon, secret: Path, netd_chat: Run, words: str
+) -> None:
+    secret.write_text(words)
+    account = f'[[listeners.lounge.accounts]]\nname = "bot"\npassword = "{words}"\n'
     daemon = start_daemon(f"{LOUNGE}{account}")
     given = ["--name", "bot", "--password-file", str(secret), "--json", "--send", "hi"]
     done = netd_chat(str(daemon.address("lounge")), *given)
