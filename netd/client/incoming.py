@@ -193,6 +193,16 @@ def _batch(state: State, message: Message) -> list[Effect]:
     return [Told(count, history[0].target), *history]
 
 
+def _cap(state: State, message: Message) -> list[Effect]:
+    _, verb, *_, listed = message.params
+    if verb != "DEL":
+        return []
+    echoed = state.echoes
+    state.caps -= set(listed.split())
+    unconfirmed = state.outbox.last_ping if echoed and not state.echoes else ""
+    return [send("PING", unconfirmed)] if unconfirmed else []
+
+
 def _error(_state: State, message: Message) -> list[Effect]:
     return [Refused(message.params[0], "ERROR")]
 
@@ -234,7 +244,7 @@ _HANDLERS: Final[dict[str, Handler]] = {
     "NOTE": _noted,
     "WALLOPS": _noted,
     "TAGMSG": _nothing,
-    "CAP": _nothing,
+    "CAP": _cap,
     "AWAY": _nothing,
     "ACCOUNT": _nothing,
 }

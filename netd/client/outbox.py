@@ -99,6 +99,11 @@ class Outbox:
     def _may_send(self) -> bool:
         return self._tokens >= 1 and len(self._sent) < WINDOW
 
+    @property
+    def last_ping(self) -> str:
+        """The token of the PING that would confirm all that is under way; empty if nothing is."""
+        return self._sent[-1].ping if self._sent else ""
+
     def on_echo(self, target: str) -> list[Effect]:
         """The server showed us a message of ours."""
         for outgoing in self._sent:

@@ -103,6 +103,16 @@ def test_an_echo_confirms_whatever_is_not_shown(text: str) -> None:
     assert echoed[-1] == Delivered("#lounge", text)
 
 
+def test_a_server_that_no_longer_echoes_is_asked() -> None:
+    bob = welcome("echo-message")
+    bob.type("first")
+    bob.due(0)
+    assert lines(feed(bob, ":srv CAP bob DEL :echo-message")) == ["PING netd-chat-1"]
+    assert feed(bob, ":srv PONG srv netd-chat-1") == [Delivered("#lounge", "first")]
+    bob.type("second")
+    assert lines(bob.due(1)) == ["PRIVMSG #lounge :second", "PING netd-chat-2"]
+
+
 def test_a_refused_message_is_told_with_the_reason() -> None:
     bob = welcome()
     bob.type("/msg ghost boo")
