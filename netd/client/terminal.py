@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from netd.client.clean import clean
 from netd.client.event import Event, Moved, Said
 from netd.client.session import Session
 from netd.client.setting import Settings
@@ -107,7 +108,7 @@ class Terminal:
         is_plain = len(state.roster) <= 1 and state.current in state.roster
         where = "" if is_plain or not state.is_registered else f" {state.current}"
         offline = "" if state.is_registered else " (offline)"
-        return f"[{state.nick}@{host}{where}{offline}]> "
+        return clean(f"[{state.nick}@{host}{where}{offline}]> ")
 
     def _show(self, events: Sequence[Event]) -> None:
         now = dt.datetime.now().astimezone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -149,6 +150,24 @@ def test_escape_sequences_of_others_are_harmless(lounge: Daemon, start_chat: Sta
         chat = start_chat()
         ear.say("\x1b]0;owned\x07\x1b[2Jend")
         chat.expect("␛]0;owned␇␛\\[2Jend")
+
+
+def test_a_name_from_the_server_is_harmless_in_the_prompt(home: Path) -> None:
+    del home
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        chat = pexpect.spawn(
+            sys.executable,
+            [*COMMAND[1:], "--port", port, "--name", "bob"],
+            env={**os.environ, "TERM": "xterm-256color"},
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+        )
+        with server.accept()[0] as accepted:
+            accepted.sendall(":srv 001 bob :Hi\r\n:bob NICK b\u202eob\r\n".encode())
+            see(chat, "[b\ufffdob@")
+            assert "\u202e" not in str(chat.before)
+        chat.close(force=True)
 
 
 def test_a_mention_rings(lounge: Daemon, start_chat: Start) -> None:
