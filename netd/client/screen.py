@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import has_focus
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output, create_output
@@ -48,6 +51,7 @@ class Screen:
             erase_when_done=True,
             output=_output(),
         )
+        self._prompt.default_buffer.accept_handler = self._accept
         self._prompt.default_buffer.on_text_changed += self._on_typed
 
     async def run(self) -> None:
@@ -72,21 +76,19 @@ class Screen:
 
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
-        bindings.add("enter")(self._enter)
-        bindings.add("c-c")(self._interrupt)
-        bindings.add("c-d")(self._end)
-        bindings.add("tab")(self._tab)
-        bindings.add("s-tab")(self._back_tab)
+        is_typing = has_focus(DEFAULT_BUFFER)  # and not searching what was typed before
+        bindings.add("c-c", filter=is_typing)(self._interrupt)
+        bindings.add("c-d", filter=is_typing)(self._end)
+        bindings.add("tab", filter=is_typing)(self._tab)
+        bindings.add("s-tab", filter=is_typing)(self._back_tab)
         return bindings
 
-    def _enter(self, event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
+    def _accept(self, buffer: Buffer) -> bool:
         # Bytes that are no UTF-8 come as surrogates, which cannot be sent (PEP 383).
         line = buffer.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        buffer.append_to_history()
-        buffer.reset()
         for each in line.splitlines():
             self._on_line(each)
+        return False  # the text does not stay
 
     def _interrupt(self, event: KeyPressEvent) -> None:
         if self._is_interrupted:

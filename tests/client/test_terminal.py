@@ -17,7 +17,7 @@ from tests.client.conftest import COMMAND
 from tests.client.listener import Listener
 from tests.support import PATIENCE_S, Daemon
 
-CTRL_C, CTRL_D, TAB, ENTER = "\x03", "\x04", "\t", "\r"
+CTRL_C, CTRL_D, CTRL_R, TAB, ENTER = "\x03", "\x04", "\x12", "\t", "\r"
 Start = Callable[..., "pexpect.spawn[str]"]
 
 
@@ -128,6 +128,22 @@ def test_ctrl_c_clears_the_line_and_a_second_leaves(lounge: Daemon, start_chat: 
         chat.expect("Ctrl-C again leaves")
         chat.send(CTRL_C)
         assert await_end(chat) == 0
+
+
+def test_a_search_in_what_was_typed_says_nothing(lounge: Daemon, start_chat: Start) -> None:
+    with Listener(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.send(f"hello world{ENTER}")
+        assert ear.hear(1) == ["hello world"]
+        chat.send(f"{CTRL_R}hel{ENTER}{ENTER}")
+        assert ear.hear(1) == ["hello world"], "what was found, not what was sought"
+
+
+def test_alt_enter_is_enter(lounge: Daemon, start_chat: Start) -> None:
+    with Listener(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.send("one\x1b\rtwo\r")
+        assert ear.hear(2) == ["one", "two"]
 
 
 def test_ctrl_d_leaves(start_chat: Start) -> None:
