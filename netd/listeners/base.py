@@ -98,7 +98,7 @@ def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
     return ()
 
 
-def no_hint(_address: Address) -> str:
+def no_hint(_address: Address, _options: ListenerOptions) -> str:
     """The hint of a kind that has none."""
     return ""
 
@@ -113,7 +113,7 @@ class Kind:
     probe: Callable[[str, Address, float], str]
     """Speak the protocol to (listener, bound address) within so many seconds; returns what came
     back, for a person to read. Raises NetdError or OSError if the listener is sick."""
-    hint: Callable[[Address], str] = no_hint
+    hint: Callable[[Address, ListenerOptions], str] = no_hint
     """A command that tries the listener at a bound address: `curl http://127.0.0.1:8080/`."""
     schemes: frozenset[Scheme] = ALL_SCHEMES
     max_workers: int = 64

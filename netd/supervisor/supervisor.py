@@ -265,7 +265,7 @@ class Supervisor:
     def _log_addresses(self) -> None:
         for listener in self._fleet.listeners.values():
             for name in self._fleet.table.bound_names(listener.name, listener.options):
-                hint = listener.kind.hint(Address.parse(name))
+                hint = listener.kind.hint(Address.parse(name), listener.options)
                 advice = f"; try: {hint}" if hint else ""
                 told = (listener.name, listener.kind.name, name, advice)
                 _log.info("%s: %s on %s%s", *told, extra={"listener": listener.name})

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval, MaxLen
 
+from netd.config.address import Address
 from netd.config.mark import Form, Shape, Via
 from netd.config.model import ListenerOptions, Networks
 from netd.config.unit import Duration, Size
@@ -180,3 +181,7 @@ class ChatOptions(ListenerOptions):
 
     replay_lines: Annotated[int, Interval(ge=0, le=1000)] = 10
     """How many kept lines a member is shown on joining, if its client cannot ask for them."""
+
+    def is_tls(self, address: Address) -> bool:
+        """Whether TLS is spoken there."""
+        return self.tls is not None and (not self.tls.ports or address.port in self.tls.ports)

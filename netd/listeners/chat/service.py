@@ -218,9 +218,7 @@ class ChatService:
         self.room.enter(client.member)
 
     def _certificate_for(self, address: Address) -> Certificate | None:
-        tls = self.options.tls
-        is_tls = tls is not None and (not tls.ports or address.port in tls.ports)
-        return self._certificate if is_tls else None
+        return self._certificate if self.options.is_tls(address) else None
 
     def _use_poller(self, name: str, sockets: Sequence[ListeningSocket]) -> None:
         highest = max((each.sock.fileno() for each in sockets), default=0)

@@ -9,6 +9,7 @@ import tempfile
 import time
 
 from netd.config.address import Address, Scheme
+from netd.config.model import ListenerOptions
 from netd.errors import RemoteProtocolError
 
 _PROBE_BYTES = 64
@@ -36,7 +37,7 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
     return f"{len(answer)} bytes back in {elapsed_ms:.2f} ms"
 
 
-def hint(address: Address) -> str:
+def hint(address: Address, _options: ListenerOptions) -> str:
     """A command that tries the listener."""
     if address.scheme is Scheme.UNIX:
         return f"echo hello | nc -N -U {address.path}"

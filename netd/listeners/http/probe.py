@@ -8,7 +8,9 @@ import time
 from typing import Final
 
 from netd.config.address import Address, Scheme
+from netd.config.model import ListenerOptions
 from netd.errors import NetdError
+from netd.listeners.http.options import HttpOptions
 
 _HEAD: Final = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: netd-probe\r\nConnection: close\r\n\r\n"
@@ -68,10 +70,12 @@ def _connect(address: Address, timeout_s: float) -> socket.socket:
     return socket.create_connection((host, address.port), timeout_s)
 
 
-def hint(address: Address) -> str:
-    """The curl command that asks the same."""
+def hint(address: Address, options: ListenerOptions) -> str:
+    """The curl command that asks the same, and not who the server is either."""
+    assert isinstance(options, HttpOptions)
+    command, scheme = ("curl", "http") if options.tls is None else ("curl -k", "https")
     if address.scheme is Scheme.UNIX:
-        return f"curl --unix-socket {address.path} http://localhost/"
+        return f"{command} --unix-socket {address.path} {scheme}://localhost/"
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address.host, address.host)  # noqa: S104 (as above)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"curl http://{host}:{address.port}/"
+    return f"{command} {scheme}://{host}:{address.port}/"

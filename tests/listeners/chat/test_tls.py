@@ -13,6 +13,7 @@ import pytest
 from netd.config.address import Address
 from netd.config.schema import read_options
 from netd.listeners.chat import KIND
+from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
 from netd.protocols.link import Failed
 from tests.listeners.chat.test_service import Irc
 from tests.support import PATIENCE_S, WorkerUnderTest, make_certificate, wait_until
@@ -109,6 +110,15 @@ def test_who_ends_in_mid_talk_harms_nobody(
         client.sock.unwrap()  # type: ignore[attr-defined]  # it is an SSLSocket
     client.close()
     secure(worker, tmp_path, "one.test").register("bob").close()
+
+
+def test_the_hint_speaks_tls_where_the_listener_does() -> None:
+    addresses = tuple(map(Address.parse, ("tcp://[::]:6667", "tcp://[::]:6697", "unix:///s")))
+    tls = ChatTlsOptions(certificate="x", ports=(6697,))
+    some = ChatOptions(address=addresses, tls=tls)
+    assert [KIND.hint(each, some).endswith(" --tls") for each in addresses] == [False, True, False]
+    every = ChatOptions(address=addresses, tls=ChatTlsOptions(certificate="x"))
+    assert all(KIND.hint(each, every).endswith(" --tls") for each in addresses)
 
 
 def test_the_probe_speaks_tls(worker: WorkerUnderTest) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from netd.config.address import Address
 from netd.config.schema import read_options
 from netd.listeners.http import KIND
+from netd.listeners.http.options import HttpOptions
+from netd.listeners.tls_options import TlsOptions
 from netd.protocols.link import Heartbeat
 from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Answer, Start, ask, write
 from tests.support import read_all
@@ -178,7 +181,14 @@ def test_the_deadline_cuts(start: Start) -> None:
 def test_probe_and_hint(start: Start) -> None:
     worker = start({"path": "/", "text": "x"})
     assert KIND.probe("web", worker.address(), 5).startswith("200 OK in ")
-    assert KIND.hint(worker.address()) == f"curl http://127.0.0.1:{worker.address().port}/"
+    plain = HttpOptions(address=(worker.address(),))
+    assert KIND.hint(worker.address(), plain) == f"curl http://127.0.0.1:{worker.address().port}/"
+    secure = HttpOptions(address=(worker.address(),), tls=TlsOptions(certificate="x"))
+    assert (
+        KIND.hint(worker.address(), secure) == f"curl -k https://127.0.0.1:{worker.address().port}/"
+    )
+    unix = Address.parse("unix:///s")
+    assert KIND.hint(unix, secure) == "curl -k --unix-socket /s https://localhost/"
 
 
 def test_check_finds_what_is_missing(tmp_path: Path) -> None:
