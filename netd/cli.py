@@ -201,11 +201,16 @@ def _config(arguments: argparse.Namespace) -> int:
 
 
 def _passwd(_arguments: argparse.Namespace) -> int:
-    password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-    if not password:
+    try:
+        password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+        hashed = hash_password(password, os.urandom(16)) if password else ""
+    except UnicodeError:  # met on reading or on hashing, by the locale
+        print("netd: a password is UTF-8 text", file=sys.stderr)
+        return os.EX_USAGE
+    if not hashed:
         print("netd: nothing was typed, or not the same twice", file=sys.stderr)
         return os.EX_USAGE
-    print(hash_password(password, os.urandom(16)))
+    print(hashed)
     return os.EX_OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -33,6 +34,16 @@ def test_nothing_is_no_password() -> None:
     done = piped("\n")
     assert (done.returncode, done.stdout) == (64, "")
     assert "nothing was typed" in done.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_what_is_no_text_is_no_password(locale: str) -> None:
+    environ = {**os.environ, "LC_ALL": locale}
+    done = subprocess.run(
+        COMMAND, input=b"p\xffw", capture_output=True, timeout=PATIENCE_S, env=environ, check=False
+    )
+    assert (done.returncode, done.stdout) == (64, b"")
+    assert done.stderr == b"netd: a password is UTF-8 text\n"
 
 
 @pytest.mark.parametrize(("again", "status"), [("sesame", 0), ("sesam", 64)])
