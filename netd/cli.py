@@ -232,7 +232,11 @@ def _load(path: str) -> Config:
 
 
 def _control_path(arguments: argparse.Namespace) -> str:
-    return control_to_ask(find_config(arguments.config))
+    try:
+        path = find_config(arguments.config)
+    except ConfigError:  # a daemon may run a file from anywhere, as `netd run --config` does
+        path = ""
+    return control_to_ask(path)
 
 
 def _held_by_daemon(path: str) -> frozenset[Address]:

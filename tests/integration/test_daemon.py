@@ -368,6 +368,27 @@ def test_status_without_a_daemon_says_so(start_daemon: StartDaemon) -> None:
     assert f"no netd answers at {daemon.control}" in status.stderr
 
 
+@pytest.mark.skipif(os.path.exists("/etc/netd.toml"), reason="this machine has its own netd")
+def test_a_daemon_in_its_usual_place_is_asked_without_any_file(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    daemon = start_daemon(THREE)
+    (tmp_path / "run/netd").mkdir(parents=True)
+    (tmp_path / "run/netd/control.sock").symlink_to(daemon.control)
+    places = {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "XDG_CONFIG_HOME": str(tmp_path / "none")}
+    for command, told in (("status", "serving"), ("probe", " ok "), ("reload", "nothing changed")):
+        done = subprocess.run(
+            [sys.executable, "-m", "netd", command],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            env={**os.environ, **places},
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert told in done.stdout
+
+
 def test_a_client_that_sends_nonsense_on_the_control_socket_gets_an_error(
     start_daemon: StartDaemon,
 ) -> None:
