@@ -45,7 +45,7 @@ from pydantic import (
 from netd.config.address import Address
 from netd.config.mark import Form, Shape, Unit, Via
 from netd.config.model import Network
-from netd.config.unit import parse_duration, parse_size
+from netd.config.unit import parse_duration, parse_size, pattern_of
 
 Options = TypeVar("Options")
 _MODELS: Final[dict[type, type[BaseModel]]] = {}
@@ -198,10 +198,14 @@ _UNITS: Final[dict[Unit, tuple[object, ...]]] = {
     Unit.DURATION: (
         _quantity(parse_duration, "a duration, such as 10s"),
         Field(allow_inf_nan=False),
-        WithJsonSchema({"type": ["string", "number"], "description": "10s, 500ms, 2m, or seconds"}),
+        WithJsonSchema(
+            {"type": ["string", "number"], "minimum": 0, "pattern": pattern_of(Unit.DURATION)}
+        ),
     ),
     Unit.SIZE: (
         _quantity(parse_size, "a size, such as 64KiB"),
-        WithJsonSchema({"type": ["string", "integer"], "description": "64KiB, 1MB, or bytes"}),
+        WithJsonSchema(
+            {"type": ["string", "integer"], "minimum": 0, "pattern": pattern_of(Unit.SIZE)}
+        ),
     ),
 }

@@ -13,7 +13,7 @@ from netd.config.mark import Unit
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 
 
 def parse_duration(text: str) -> float:
@@ -24,6 +24,12 @@ def parse_duration(text: str) -> float:
 def parse_size(text: str) -> int:
     """Bytes of `"64KiB"`, `"1MB"`, `"512B"`; ValueError names the units allowed."""
     return round(_quantity(text, _BYTES, "B", "a size"))
+
+
+def pattern_of(unit: Unit) -> str:
+    """The regular expression that its texts fit, as an editor's JSON Schema needs it."""
+    units = _SECONDS if unit is Unit.DURATION else _BYTES
+    return rf"^\s*[0-9]+(\.[0-9]+)?\s*({'|'.join(units)})?\s*$"
 
 
 def write_quantity(metadata: Sequence[object], value: float) -> str | float:

@@ -61,6 +61,9 @@ def inner_tables(model: type[BaseModel]) -> list[type[BaseModel]]:
         'kind = "htpp"',
         'access_log_format = "xml"',
         "allow = 10",
+        'keepalive_timeout = "10 seconds"',
+        "keepalive_timeout = -1",
+        'max_body = "64 kb"',
         'tls = { certificat = "x" }',
         "routes = [{ pth = '/' }]",
     ],
@@ -68,5 +71,6 @@ def inner_tables(model: type[BaseModel]) -> list[type[BaseModel]]:
 def test_an_editor_finds_a_fault(line: str) -> None:
     good = {"kind": "http", "address": "tcp://[::]:80"}
     SCHEMA.validate({"listeners": {"web": good}})
+    SCHEMA.validate({"listeners": {"web": {**good, "send_timeout": "1.5 m", "max_body": "64KiB"}}})
     faulty = {"listeners": {"web": {**good, **tomllib.loads(line)}}}
     assert not SCHEMA.is_valid(faulty)

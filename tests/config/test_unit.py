@@ -22,7 +22,7 @@ def test_size(text: str, count: int) -> None:
     assert parse_size(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "10S"])
+@pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "10S", "٣s"])
 def test_a_wrong_quantity_names_the_units(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration; write a number and one of ms, s"):
         parse_duration(text)
