@@ -75,31 +75,35 @@ def _ask_history(state: State, channel: str, now: str) -> list[Effect]:
     return [send("CHATHISTORY", "LATEST", channel, since, str(state.identity.history_lines))]
 
 
-def _gone(state: State, nick: str, channel: str) -> None:
-    if state.is_me(nick):
-        state.roster.leave(channel)
-        if state.fold(state.current) == state.fold(channel):
-            state.current = next((each.name for each in state.roster), channel)
-    elif (known := state.roster.get(channel)) is not None:
-        known.remove(nick)
+def _gone(state: State, nick: str, channel: str) -> list[Effect]:
+    if not state.is_me(nick):
+        if (known := state.roster.get(channel)) is not None:
+            known.remove(nick)
+        return []
+    state.roster.leave(channel)
+    if state.fold(state.current) != state.fold(channel) or not len(state.roster):
+        return []
+    state.current = next(each.name for each in state.roster)
+    return [Told("you talk here now", state.current)]
 
 
 def _part(state: State, message: Message) -> list[Effect]:
     channel, reason = message.params[0], message.params[1:]
-    _gone(state, _nick(message), channel)
+    elsewhere = _gone(state, _nick(message), channel)
     left = _moved(message, Move.LEFT, channel, reason[0] if reason else "")
     dropped = state.outbox.drop(channel, f"you left {channel}") if state.is_me(left.nick) else []
-    return [left, *dropped]
+    return [left, *dropped, *elsewhere]
 
 
 def _kick(state: State, message: Message) -> list[Effect]:
     channel, victim, *reason = message.params
     by = " ".join([f"by {_nick(message)}", *(f"({each})" for each in reason)])
-    _gone(state, victim, channel)
+    elsewhere = _gone(state, victim, channel)
     if state.is_me(victim):
         state.wanted.pop(state.fold(channel), None)
         why = f"you were thrown out of {channel} {by}"
-        return [Refused(why, "KICK", channel), *state.outbox.drop(channel, why)]
+        dropped = state.outbox.drop(channel, why)
+        return [Refused(why, "KICK", channel), *dropped, *elsewhere]
     return [Moved(Move.KICKED, victim, channel, by, message.tags.get("time", ""))]
 
 

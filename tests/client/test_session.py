@@ -212,6 +212,14 @@ def test_being_thrown_out_is_told() -> None:
     assert told == Moved(Move.KICKED, "carol", "#lounge", "by alice")
 
 
+@pytest.mark.parametrize("line", [":alice!u@h KICK #lounge bob", ":bob!u@h PART #lounge"])
+def test_who_talks_elsewhere_after_leaving_a_channel_is_told(line: str) -> None:
+    bob = welcome()
+    feed(bob, ":bob!u@h JOIN #dev")
+    assert feed(bob, line)[-1] == Told("you talk here now", "#dev")
+    assert bob.state.current == "#dev"
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
