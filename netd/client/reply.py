@@ -21,6 +21,9 @@ _QUIET: Final = frozenset(  # greetings, and ends of lists whose end needs no te
 _JOIN_REFUSALS: Final = frozenset(
     {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
 )
+_CHANNEL_REFUSALS: Final = frozenset(  # of a topic, mode, invitation, kick: never of a message
+    {"467", "472", "478", "482"}
+)
 
 
 def receive(state: State, message: Message) -> list[Effect]:
@@ -38,9 +41,10 @@ def receive(state: State, message: Message) -> list[Effect]:
 def _refused(state: State, message: Message) -> list[Effect]:
     _, *context, words = ("", *message.params) if len(message.params) < 2 else message.params  # noqa: PLR2004 (our nick and the words)
     target = context[0] if context else ""
-    undelivered = state.outbox.on_refusal(target, words)
-    if undelivered:
-        return undelivered
+    if message.command not in _CHANNEL_REFUSALS:
+        undelivered = state.outbox.on_refusal(target, words)
+        if undelivered:
+            return undelivered
     refused = Refused(f"{target}: {words}" if target else words, message.command, target)
     if message.command in _JOIN_REFUSALS and target not in state.roster:
         state.wanted.pop(state.fold(target), None)

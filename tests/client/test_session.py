@@ -122,6 +122,16 @@ def test_a_refused_message_is_told_with_the_reason() -> None:
     assert feed(bob, ":srv PONG srv netd-chat-1") == []
 
 
+def test_a_refused_topic_is_no_refused_message() -> None:
+    bob = welcome("echo-message")
+    bob.type("/topic x")
+    bob.type("hello")
+    bob.due(0)
+    (refused,) = feed(bob, ":srv 482 bob #lounge :You're not channel operator")
+    assert refused == Refused("#lounge: You're not channel operator", "482", "#lounge")
+    assert Delivered("#lounge", "hello") in feed(bob, ":bob!u@h PRIVMSG #lounge :hello")
+
+
 def test_a_standard_reply_refuses_too() -> None:
     bob = welcome("echo-message")
     bob.type("secret")
