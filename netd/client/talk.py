@@ -49,6 +49,7 @@ class Talk:
         self._was_admitted = self._has_quit = False
         self._leaving = asyncio.Event()
         self._reason = ""
+        self._is_due = asyncio.Event()
         self._pump_timer: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
 
@@ -59,16 +60,18 @@ class Talk:
         """
         talking = asyncio.create_task(self._keep_talking())
         leaving = asyncio.create_task(self._leaving.wait())
+        pumping = asyncio.create_task(self._pump())
+        tasks = (talking, leaving, pumping)
         try:
-            await asyncio.wait({talking, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if talking.done():
-                talking.result()
-            else:
-                await self._farewell(talking)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in (talking, pumping):
+                if task.done():
+                    return task.result()
+            await self._farewell(talking)
         finally:
-            leaving.cancel()
-            talking.cancel()
-            await asyncio.gather(talking, leaving, return_exceptions=True)
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def leave(self, reason: str = "") -> None:
         """Say goodbye, and let `run` return."""
@@ -134,6 +137,13 @@ class Talk:
             effects += made
         self._carry_out(effects)
 
+    async def _pump(self) -> None:
+        """Send what had to wait its turn; a task, so that whatever fails ends the talk."""
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            self._carry_out(())
+
     async def _watch(self, connection: Connection) -> None:
         await asyncio.sleep(self._settings.timeout_s)
         if not self._session.state.is_registered:
@@ -168,7 +178,7 @@ class Talk:
         delay_s = outbox.delay_s() if self._session.state.is_registered else None
         if delay_s is not None:
             loop = asyncio.get_running_loop()
-            self._pump_timer = loop.call_later(delay_s, self._carry_out, ())
+            self._pump_timer = loop.call_later(delay_s, self._is_due.set)
 
     async def _farewell(self, talking: asyncio.Task[None]) -> None:
         if self._connection is None:

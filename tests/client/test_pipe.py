@@ -7,6 +7,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+from netd.client.state import Identity
 from tests.client.conftest import COMMAND, Run
 from tests.client.listener import Listener
 from tests.support import PATIENCE_S, Daemon
@@ -165,6 +166,33 @@ def test_output_that_goes_nowhere_or_nowhere_any_more(lounge: Daemon, home: Path
     done = subprocess.run(shell, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.stdout.split() == ["0", "1"]
     assert done.stderr == "netd-chat: [Errno 28] No space left on device\n"
+
+
+def test_who_stops_listening_ends_it_while_a_line_waits_its_turn(home: Path) -> None:
+    del home
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = [*COMMAND, "--port", str(server.getsockname()[1]), "--name", "bot", "--json"]
+        pipe = subprocess.PIPE
+        with (
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as bot,
+            server.accept()[0] as accepted,
+        ):
+            assert bot.stdin is not None
+            assert bot.stdout is not None
+            assert bot.stderr is not None
+            accepted.sendall(b":srv 001 bot :Hi\r\n:bot!u@h JOIN #lounge\r\n")
+            bot.stdin.write("line\n" * 20)
+            bot.stdin.flush()
+            received = accepted.makefile("rb")
+            for number in range(1, Identity("bot").burst + 1):
+                while received.readline() != b"PING netd-chat-%d\r\n" % number:
+                    pass
+                accepted.sendall(b":srv PONG srv netd-chat-%d\r\n" % number)
+                while '"delivered"' not in bot.stdout.readline():
+                    pass
+            bot.stdout.close()
+            assert bot.wait(PATIENCE_S) == 128 + signal.SIGPIPE
+            assert bot.stderr.read() == ""
 
 
 def test_a_failure_has_its_status_with_standard_error_closed(home: Path) -> None:
