@@ -19,7 +19,7 @@ WANTED: Final = frozenset(
 )
 MAX_NICK_TRIES: Final = 9
 _SASL_PIECE_BYTES: Final = 400
-_SASL_OVER: Final = frozenset({"900", "903", "904", "905", "906", "907"})
+SASL_FAILURES: Final = frozenset({"902", "904", "905", "906", "907"})
 _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"})
 
 
@@ -49,7 +49,7 @@ class Registration:
             "433": self._nick_in_use,
             "436": self._nick_in_use,
             "437": self._nick_in_use,
-            **dict.fromkeys(_SASL_OVER, self._sasl_over),
+            **dict.fromkeys({"900", "903", *SASL_FAILURES}, self._sasl_over),
         }
 
     def greet(self) -> list[Effect]:
@@ -107,8 +107,11 @@ class Registration:
         ]
 
     def _sasl_over(self, message: Message) -> list[Effect]:
-        told: list[Effect] = [] if message.command == "903" else [Told(_words(message))]
-        return told if message.command == "900" else [*told, send("CAP", "END")]
+        if message.command == "900":
+            return [Told(_words(message))]
+        is_in = message.command == "903"
+        refused = [] if is_in else [Refused(_words(message), message.command)]
+        return [*refused, send("CAP", "END")]
 
     def _nick_in_use(self, message: Message) -> list[Effect]:
         taken = self.nick

@@ -15,6 +15,7 @@ from typing import Final
 from netd.client.connection import CannotConnectError, Connection, LostError, connect
 from netd.client.endpoint import Endpoint
 from netd.client.event import Effect, Event, Leave, Lost, Refused, Registered, Send, send
+from netd.client.registration import SASL_FAILURES
 from netd.client.session import Session
 from netd.client.setting import Settings, UsageError
 from netd.errors import NetdError
@@ -130,9 +131,10 @@ class Talk:
         for message in messages:
             was_registered = self._session.state.is_registered
             made = self._session.receive(message)
-            refused = next((each for each in made if isinstance(each, Refused)), None)
-            if refused is not None and not was_registered:
-                raise NotAdmittedError(refused.text)
+            refusals = [each for each in made if isinstance(each, Refused)]
+            final = [each for each in refusals if each.code not in SASL_FAILURES]
+            if final and not was_registered:
+                raise NotAdmittedError(final[0].text)
             self._was_admitted |= any(isinstance(each, Registered) for each in made)
             effects += made
         self._carry_out(effects)

@@ -40,3 +40,13 @@ def test_an_accounts_password(
     assert done.returncode == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert any("logged in" in each.get("text", "") for each in told)
+
+
+def test_a_wrong_account_password_is_told(
+    start_daemon: StartDaemon, secret: Path, netd_chat: Run
+) -> None:
+    account = '[[listeners.lounge.accounts]]\nname = "bot"\npassword = "another"\n'
+    daemon = start_daemon(f"{LOUNGE}{account}")
+    given = ["--name", "bot", "--password-file", str(secret), "--send", "hi"]
+    done = netd_chat(str(daemon.address("lounge")), *given)
+    assert (done.returncode, done.stderr) == (0, "netd-chat: SASL authentication failed\n")

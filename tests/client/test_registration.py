@@ -63,7 +63,7 @@ def test_a_wrong_account_password_is_told_and_the_server_decides() -> None:
     bob = session(password="wrong")
     bob.connected()
     effects = feed(bob, "CAP * ACK :sasl", ":srv 904 bob :SASL authentication failed")
-    assert events(effects) == [Told("SASL authentication failed")]
+    assert events(effects) == [Refused("SASL authentication failed", "904")]
     assert lines(effects)[-1] == "CAP END"
 
 
