@@ -85,6 +85,12 @@ class State:
         """Whether something can be said to a target now."""
         return self.is_registered and (not is_channel(target) or target in self.roster)
 
+    def will_open(self, target: str) -> bool:
+        """Whether something can be said to a target now, or once the connection is back."""
+        if self.is_registered:
+            return self.is_open(target)
+        return not is_channel(target) or self.fold(target) in self.wanted
+
     def is_new(self, message_id: str) -> bool:
         """Whether a message's id was never seen; a message without one is always new."""
         if not message_id:

@@ -60,7 +60,7 @@ def _say(state: State, text: str, manner: Manner = Manner.TEXT) -> list[Effect]:
 def _say_to(state: State, targets: str, text: str, manner: Manner = Manner.TEXT) -> list[Effect]:
     effects: list[Effect] = []
     for target in filter(None, targets.split(",")):  # one message each: each is confirmed
-        if state.is_registered and not state.is_open(target):
+        if not state.will_open(target):
             effects.append(Refused(f"you are not in {target}; /join {target}"))
         else:
             effects += state.say(target, text, manner)

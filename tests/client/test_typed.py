@@ -115,6 +115,14 @@ def test_nothing_is_said_in_a_channel_one_is_not_in() -> None:
     assert lines(bob.due(0))[0] == "PRIVMSG #lounge :hello"
 
 
+def test_nothing_is_kept_for_a_channel_one_will_not_be_in() -> None:
+    bob = welcome()
+    feed(bob, ":alice!u@h KICK #lounge bob")
+    bob.disconnected()
+    assert bob.type("hello") == [Refused("you are not in #lounge; /join #lounge")]
+    assert len(bob.state.outbox) == 0
+
+
 def test_each_of_several_is_told_by_a_message_that_is_confirmed() -> None:
     bob = welcome("echo-message")
     bob.type("/msg alice,#lounge hi")
