@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -24,6 +25,8 @@ from netd.protocols.irc import Message
 MAX_BATCHES: Final = 10
 MAX_BATCH_MESSAGES: Final = 1000
 _HISTORY_BATCHES: Final = frozenset({"chathistory", "draft/chathistory", "znc.in/playback"})
+# server-time: ISO 8601, to the millisecond, UTC
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z")
 
 Handler = Callable[[State, Message], list[Effect]]
 
@@ -37,12 +40,18 @@ def receive(state: State, message: Message) -> list[Effect]:
         return []
 
 
+def _time(message: Message) -> str:
+    """When the server says it was; empty for what is no time, which must not be asked after."""
+    time = message.tags.get("time", "")
+    return time if _TIME.fullmatch(time) else ""
+
+
 def _nick(message: Message) -> str:
     return message.source.partition("!")[0]
 
 
 def _moved(message: Message, move: Move, channel: str = "", detail: str = "") -> Moved:
-    return Moved(move, _nick(message), channel, detail, message.tags.get("time", ""))
+    return Moved(move, _nick(message), channel, detail, _time(message))
 
 
 def _ping(_state: State, message: Message) -> list[Effect]:
@@ -62,7 +71,7 @@ def _join(state: State, message: Message) -> list[Effect]:
     state.source = message.source
     state.wanted.setdefault(state.fold(channel), (channel,))
     state.roster.enter(channel).add(nick)
-    return [Entered(channel), *_ask_history(state, channel, message.tags.get("time", ""))]
+    return [Entered(channel), *_ask_history(state, channel, _time(message))]
 
 
 def _ask_history(state: State, channel: str, now: str) -> list[Effect]:
@@ -104,7 +113,7 @@ def _kick(state: State, message: Message) -> list[Effect]:
         why = f"you were thrown out of {channel} {by}"
         dropped = state.outbox.drop(channel, why)
         return [Refused(why, "KICK", channel), *dropped, *elsewhere]
-    return [Moved(Move.KICKED, victim, channel, by, message.tags.get("time", ""))]
+    return [Moved(Move.KICKED, victim, channel, by, _time(message))]
 
 
 def _quit(state: State, message: Message) -> list[Effect]:
@@ -158,7 +167,7 @@ def _said(state: State, message: Message) -> list[Effect]:
             is_old = message.tags.get("batch", "") in state.batches
             return [] if is_old else _confirmed(state, sender, target)
         manner = Manner.ACTION
-    said = Said(sender, target, text, manner, time=message.tags.get("time", ""))
+    said = Said(sender, target, text, manner, time=_time(message))
     return _place(state, message, said)
 
 

@@ -201,6 +201,14 @@ def test_after_a_break_only_what_was_missed_is_asked_for_and_shown_once() -> Non
     assert feed(bob, "BATCH +1 chathistory #lounge", again, "BATCH -1") == []
 
 
+def test_what_is_no_time_is_not_asked_after() -> None:
+    bob = welcome("batch draft/chathistory message-tags server-time")
+    (said,) = feed(bob, "@time=z\\r\\nQUIT :alice!u@h PRIVMSG #lounge :hi")
+    assert said == Said("alice", "#lounge", "hi")
+    asked = lines(feed(bob, "@time=soon :bob!u@h JOIN #lounge"))
+    assert asked == ["CHATHISTORY LATEST #lounge * 50"]
+
+
 def test_a_channel_that_refuses_us_is_not_asked_again() -> None:
     bob = welcome()
     bob.type("/join #vip")
