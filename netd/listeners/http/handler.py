@@ -57,7 +57,7 @@ class Redirect:
         where = self._target.replace("{host}", request.host)
         if self._options.is_prefix:
             rest = path[len(self._options.path.rstrip("/")) :]
-            where = where.rstrip("/") + quote(os.fsencode(rest))
+            where = where.rstrip("/") + quote(os.fsencode(rest)) or "/"
             where += f"?{request.query.decode()}" if request.query else ""
         return error_answer(self._options.redirect_status, ("Location", where))
 

@@ -116,11 +116,13 @@ def test_redirects(start: Start) -> None:
     worker = start(
         {"path": "/old", "redirect": "https://example.org/new"},
         {"path": "/tree", "redirect": "/t/", "match": "prefix", "redirect_status": 308},
+        {"path": "/up", "redirect": "/", "match": "prefix"},
     )
     answer = ask(worker, "/old")
     assert (answer.status, answer.fields["Location"]) == (302, "https://example.org/new")
     answer = ask(worker, "/tree/a%20b?c=d")
     assert (answer.status, answer.fields["Location"]) == (308, "/t/a%20b?c=d")
+    assert ask(worker, "/up?c=d").fields["Location"] == "/?c=d"
 
 
 def test_http_leads_to_https_of_the_same_host(start: Start) -> None:
