@@ -76,7 +76,7 @@ def send_file(options: RouteOptions, root: str, below: str, fd: int, request: Re
     if encodes:
         return _send_compressed(file, fields)
     fields += (("Accept-Ranges", "bytes"),)
-    wanted = request.fields.get(b"range")
+    wanted = _range_of(request)
     if wanted is not None and range_applies(request.fields, Validators(etag.encode(), modified)):
         return _send_ranges(file, wanted, fields)
     return _send_whole(file, fields)
@@ -100,7 +100,7 @@ def _choose(options: RouteOptions, root: str, below: str, fd: int, request: Requ
         return _choose_neighbour(root, below, fd, accepted, proof)
     fit = _MIN_GZIP_BYTES <= found.st_size <= MAX_KEPT_BYTES and is_text(content_type(below))
     varies = options.gzip and fit
-    wants = varies and b"range" not in request.fields
+    wants = varies and _range_of(request) is None
     coding = choose_coding(accepted, ("gzip",)) if wants else ""
     return File(fd, found, below, coding, (proof,), varies)
 
@@ -132,6 +132,10 @@ def _open_neighbour(root: str, below: str) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+def _range_of(request: Request) -> bytes | None:
+    return request.fields.get(b"range") if request.method == "GET" else None  # RFC 9110 14.2
 
 
 def _modified(found: os.stat_result) -> int | None:
