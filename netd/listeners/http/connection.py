@@ -143,6 +143,8 @@ class Connection:
             self._server.timeouts += 1
             self._exchange.refuse(REFUSALS[self._stage])
             self._run()
+        elif self._stage is Stage.IDLE:
+            self._finish()
         else:
             self._server.timeouts += self._stage in (Stage.SENDING, Stage.HANDSHAKE)
             if self._stage is Stage.SENDING:
@@ -157,7 +159,7 @@ class Connection:
             if self.is_fresh:
                 self.deadline = min(self.deadline, self._loop.now + FRESH_S)
             else:
-                self.close()
+                self._finish()
 
     def close(self) -> None:
         """Close now; what was not sent is lost."""
@@ -291,7 +293,7 @@ class Connection:
         return Stage.BODY, options.body_timeout
 
     def _finish(self) -> None:
-        """End the connection: the last answer is sent.
+        """End the connection: the last answer is sent, or none is due.
 
         Where the peer may still be sending, closing at once would have the kernel reset the
         connection under the answer: then only our side is ended, and what comes is discarded.

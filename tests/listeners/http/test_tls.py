@@ -116,6 +116,23 @@ def test_who_does_not_shake_hands_is_cut(worker: WorkerUnderTest) -> None:
         assert worker.await_counters(lambda c: c["connections"] == 0)["timeouts"] == 1
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_who_is_idle_is_told_of_the_end(
+    worker: WorkerUnderTest, tmp_path: Path, *, is_stopped: bool
+) -> None:
+    tls = {"certificate": f"{tmp_path}/one.test.pem", "key": f"{tmp_path}/one.test.key"}
+    worker.configure({**options(tmp_path, tls), "keepalive_timeout": "60s" if is_stopped else "1s"})
+    context = ssl.create_default_context(cafile=tls["certificate"])
+    with context.wrap_socket(
+        worker.connect(), server_hostname="one.test", suppress_ragged_eofs=False
+    ) as sock:
+        sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(65536).endswith(b"hi")
+        if is_stopped:
+            worker.drain(10, stopping=True)
+        assert sock.recv(1) == b""  # an end without close_notify would raise
+
+
 def test_probe_finds_out_that_it_is_tls(worker: WorkerUnderTest) -> None:
     assert KIND.probe("web", worker.address(), 5).startswith("404 Not Found in ")
 
