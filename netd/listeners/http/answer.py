@@ -90,8 +90,8 @@ class Answer:
 
     def with_fields(self, fields: Fields) -> Answer:
         """The same with more fields, those of names it has already left out."""
-        named = {name for name, _ in self.fields}
-        more = tuple([field for field in fields if field[0] not in named])
+        named = {name.lower() for name, _ in self.fields}
+        more = tuple([field for field in fields if field[0].lower() not in named])
         return Answer(
             *(self.status, self.fields + more, self.content, self.proofs, self.close, self.source)
         )

@@ -216,5 +216,12 @@ def test_fields_are_added_by_rule(start: Start) -> None:
     assert ask(worker, "/none").fields["X-Frame-Options"] == "SAMEORIGIN"
 
 
+def test_a_field_is_sent_once_however_it_is_written(start: Start) -> None:
+    worker = start({**HELLO, "headers": {"content-type": "text/html", "cache-control": "no-store"}})
+    fields = ask(worker, "/hello").fields
+    assert [name for name in fields if name.lower() == "content-type"] == ["Content-Type"]
+    assert fields["cache-control"] == "no-store"
+
+
 def test_health(start: Start) -> None:
     assert ask(start({"path": "/healthz", "health": True}), "/healthz").body == b"ok\n"
