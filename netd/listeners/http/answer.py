@@ -34,7 +34,7 @@ class Proof:
         """Look again. A path that leads to the same file may be taken without another opening."""
         try:
             return signature_of(os.stat(self.path)) == self.signature
-        except OSError:
+        except (OSError, UnicodeEncodeError):
             return self.signature is None
 
     def read(self) -> bytes | None:

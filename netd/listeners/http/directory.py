@@ -7,7 +7,6 @@ import logging
 import os
 import stat
 from typing import Final
-from urllib.parse import quote
 
 from netd.listeners.http.answer import Answer, error_answer
 from netd.listeners.http.beneath import open_beneath
@@ -16,6 +15,7 @@ from netd.listeners.http.media import content_type
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.representation import cache_control, send_file
 from netd.protocols.http.event import Request
+from netd.protocols.http.target import format_path
 
 _ABSENT: Final = frozenset(
     {
@@ -63,6 +63,8 @@ class Directory:
             return self._open(request, path, below)
         except OSError as error:
             return _refuse(error, f"{self._root}/{below}")
+        except UnicodeEncodeError:
+            return error_answer(404)  # no name can be that in this locale
 
     def _open(self, request: Request, path: str, below: str) -> Answer:
         fd = open_beneath(self._root, below)
@@ -122,7 +124,7 @@ class Directory:
 
 
 def _redirect_into(path: str, query: bytes) -> Answer:
-    where = quote(os.fsencode(path)) + "/" + (f"?{query.decode()}" if query else "")
+    where = format_path(path) + "/" + (f"?{query.decode()}" if query else "")
     return error_answer(301, ("Location", where))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final, Protocol
-from urllib.parse import quote
 
 from netd.listeners.http.answer import Answer, Later, error_answer
 from netd.listeners.http.daemon_status import DaemonStatus
@@ -12,6 +10,7 @@ from netd.listeners.http.directory import Directory
 from netd.listeners.http.metrics import Metrics
 from netd.listeners.http.options import RouteOptions
 from netd.protocols.http.event import Request
+from netd.protocols.http.target import format_path
 
 READS: Final = frozenset({"GET", "HEAD"})
 
@@ -57,7 +56,7 @@ class Redirect:
         where = self._target.replace("{host}", request.host)
         if self._options.is_prefix:
             rest = path[len(self._options.path.rstrip("/")) :]
-            where = where.rstrip("/") + quote(os.fsencode(rest)) or "/"
+            where = where.rstrip("/") + format_path(rest) or "/"
             where += f"?{request.query.decode()}" if request.query else ""
         return error_answer(self._options.redirect_status, ("Location", where))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from netd.errors import RemoteProtocolError
 
@@ -34,3 +34,8 @@ def parse_path(raw: bytes) -> str:
     ends_open = unquote_to_bytes(parts[-1]) in (b"", b".", b"..")
     path = b"/" + b"/".join(segments) + (b"/" if ends_open and segments else b"")
     return path.decode("utf-8", "surrogateescape")
+
+
+def format_path(path: str) -> str:
+    """A path that `parse_path` gave, as a URL has it."""
+    return quote(path.encode("utf-8", "surrogateescape"))

@@ -18,6 +18,7 @@ import pytest
 from netd.listeners.http.answer import FilePart
 from netd.listeners.http.output import Output, TruncatedError
 from netd.listeners.http.transport import Plain
+from tests.conftest import StartDaemon
 from tests.listeners.http.http_client import Answer, Start, ask, write
 
 
@@ -53,6 +54,35 @@ def _fails(path: Path) -> bool:
     except OSError as error:
         return error.errno == errno.EIO
     return False
+
+
+def test_a_locale_without_a_names_letters_has_no_such_file(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    write(tmp_path / "app.html", "app")
+    daemon = start_daemon(
+        f"""
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+[[listeners.web.routes]]
+path = "/"
+directory = "{tmp_path}"
+[[listeners.web.routes]]
+path = "/app"
+directory = "{tmp_path}"
+fallback = "app.html"
+[[listeners.web.routes]]
+path = "/old"
+match = "prefix"
+redirect = "/new"
+""",
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )
+    for target, expected in (("/", 404), ("/app/", 200), ("/app/", 200), ("/old/", 302)):
+        with daemon.connect("web") as sock:
+            sock.sendall(f"GET {target}%c3%bc HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert Answer(sock).status == expected
 
 
 def test_links_upwards_hold_while_files_are_renamed(start: Start, tmp_path: Path) -> None:
