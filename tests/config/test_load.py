@@ -228,6 +228,7 @@ def test_a_monstrous_value_is_refused(value: str, told: str) -> None:
         ("x = 1", "x: unknown key"),
         ("allow = true", "allow: expected text in quotes or a list of them, found true"),
         ("headers = { a = 5 }", "headers.a: expected text in quotes, found 5"),
+        ('headers = { date = "a" }', "headers.date: netd itself sends this field"),
         ("allow = 10", "allow: expected text in quotes or a list of them, found 10"),
         ("routes = 5", "routes: expected a list, found 5"),
         (

@@ -18,7 +18,17 @@ _ACTIONS = ("text", "directory", "redirect", "echo", "health", "status", "metric
 _LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
 
 
-FieldName = Annotated[str, Form(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
+# What each answer says of itself, once.
+_OURS = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
+
+
+def _check_name(name: str) -> str:
+    if name.lower() in _OURS:
+        raise ValueError("netd itself sends this field")
+    return name
+
+
+FieldName = Annotated[str, Form(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$"), Via(_check_name)]
 FieldValue = Annotated[str, Form(_LINE)]
 
 
