@@ -10,6 +10,7 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from netd.config.address import Scheme
@@ -37,14 +38,19 @@ _PKTINFO_BYTES: Final = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger 
 
 
 class DatagramEcho:
-    """One datagram socket on the loop; `counts` is what all of a listener's share."""
+    """One datagram socket on the loop; `counts` is what all of a listener's share.
 
-    def __init__(
+    `own_ports` are the UDP ports of them all: two of them would answer each other for ever.
+    """
+
+    def __init__(  # noqa: PLR0913 (what it serves, and how)
         self,
         loop: Loop,
         listening: ListeningSocket,
         limits: Limits,
+        *,
         tag: bytes,
+        own_ports: AbstractSet[int],
         counts: Counter[str],
     ) -> None:
         self._loop = loop
@@ -58,7 +64,7 @@ class DatagramEcho:
             self._is_answerable: Callable[[Any], bool] = self._is_answerable_path
         else:
             self._tag = b""
-            self._refused_ports = _LOOP_PORTS | {self._name[1]}
+            self._refused_ports = _LOOP_PORTS | own_ports
             self._is_answerable = (
                 self._is_answerable_inet if limits.has_networks else self._is_answerable_port
             )

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from netd.config.address import Scheme
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Limits
 from netd.listeners.base import ListeningSocket
@@ -117,8 +118,11 @@ class EchoService:
             each.close()
         assert self._options is not None
         limits, tag = Limits(self._options), self._datagram_tag(self._options)
+        udp = [each.sock for each in sockets if each.address.scheme is Scheme.UDP]
+        ports = {sock.getsockname()[1] for sock in udp}
         self._datagrams = [
-            DatagramEcho(self._loop, each, limits, tag, self._counts) for each in sockets
+            DatagramEcho(self._loop, each, limits, tag=tag, own_ports=ports, counts=self._counts)
+            for each in sockets
         ]
 
     def _datagram_tag(self, options: EchoOptions) -> bytes:

@@ -124,15 +124,18 @@ def test_a_datagram_too_large_is_not_answered_in_part(
     worker.await_counters(lambda counters: counters["datagrams_truncated"] == 1)
 
 
-def test_a_source_port_that_could_loop_is_not_answered(start_worker: StartWorker) -> None:
-    worker = start_worker(KIND, {}, [UDP])
-    own_port = worker.address().port
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_source_port_that_could_loop_is_not_answered(
+    start_worker: StartWorker, index: int
+) -> None:
+    worker = start_worker(KIND, {}, [UDP, UDP])
+    port, own_port = worker.address().port, worker.address(index).port
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as same_port,
         worker.connect() as client,
     ):
         same_port.bind(("127.0.0.2", own_port))
-        same_port.sendto(b"loop", ("127.0.0.1", own_port))
+        same_port.sendto(b"loop", ("127.0.0.1", port))
         client.send(b"fine")
         assert client.recv(100) == b"fine"
         same_port.setblocking(False)
