@@ -37,7 +37,9 @@ ALL_SCHEMES = frozenset(Scheme)
 _ANY_IPV4 = "0.0.0.0"  # noqa: S104 (compared with, never bound)
 _MAX_PORT = 65535
 _MAX_SUN_PATH_BYTES = 107  # unix(7): sun_path holds 108 with its NUL
-_HOST_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\[\]:/]+)):(?P<port>\d{1,5})")
+_HOST_PORT = re.compile(
+    r"(?:\[(?P<v6>[\w:.]+(%[^\[\]/]+)?)\]|(?P<host>[^\[\]:/]+)):(?P<port>\d{1,5})"
+)
 
 
 @dataclass(frozen=True, slots=True)

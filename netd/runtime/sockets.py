@@ -125,7 +125,9 @@ def bound_name(sock: socket.socket) -> str:
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"{'unix' if stream else 'unixgram'}://{name}"
-    host = f"[{name[0]}]" if sock.family == socket.AF_INET6 else name[0]
+    host = name[0]
+    if sock.family == socket.AF_INET6:  # link-local ones are nothing without their interface
+        host = f"[{host}%{socket.if_indextoname(name[3])}]" if name[3] else f"[{host}]"
     return f"{'tcp' if stream else 'udp'}://{host}:{name[1]}"
 
 

@@ -11,6 +11,7 @@ from netd.config.address import Address, Scheme
         ("tcp://127.0.0.1:7", Address(Scheme.TCP, "127.0.0.1", 7)),
         ("tcp://[::]:80", Address(Scheme.TCP, "::", 80)),
         ("udp://[fe80::1%eth0]:9", Address(Scheme.UDP, "fe80::1%eth0", 9)),
+        ("tcp://[fe80::1%br-lan.7]:9", Address(Scheme.TCP, "fe80::1%br-lan.7", 9)),
         ("udp://localhost:0", Address(Scheme.UDP, "localhost", 0)),
         ("unix:///run/netd/echo.sock", Address(Scheme.UNIX, path="/run/netd/echo.sock")),
         ("unixgram:///run/d", Address(Scheme.UNIXGRAM, path="/run/d")),

@@ -20,6 +20,12 @@ def test_the_system_chooses_a_port_and_its_name_tells_it() -> None:
         assert not sock.getblocking()
 
 
+def test_a_link_local_address_is_named_with_its_interface() -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.bind(("ff02::1", 0, 0, socket.if_nametoindex("lo")))
+        assert sockets.bound_name(sock) == f"udp://[ff02::1%lo]:{sock.getsockname()[1]}"
+
+
 def test_a_name_with_two_addresses_gives_two_sockets_on_one_port() -> None:
     opened = sockets.open_inet(DATAGRAM, "localhost", 0, 10)
     assert len({sock.getsockname()[1] for sock in opened}) == 1

@@ -7,6 +7,7 @@ import os
 import socket
 import tempfile
 import time
+from typing import Any
 
 from netd.config.address import Address, Scheme
 from netd.config.model import ListenerOptions
@@ -28,7 +29,7 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="netd-probe-"))
             sock.bind(os.path.join(directory, "socket"))
         start = time.perf_counter()
-        sock.connect(address.path if address.scheme.is_local else (address.host, address.port))
+        sock.connect(_where(address))
         sock.sendall(nonce)
         answer = _receive(sock, nonce)
         elapsed_ms = (time.perf_counter() - start) * 1000
@@ -55,6 +56,12 @@ def _open(address: Address, timeout_s: float) -> socket.socket:
     )
     sock.settimeout(timeout_s)
     return sock
+
+
+def _where(address: Address) -> Any:  # noqa: ANN401 (as socket.connect takes it)
+    if address.scheme.is_local:
+        return address.path
+    return socket.getaddrinfo(address.host, address.port)[0][4]  # with its interface, if any
 
 
 def _receive(sock: socket.socket, nonce: bytes) -> bytes:
