@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from netd.listeners.echo import KIND
 from netd.listeners.echo.datagram import MAX_DATAGRAM_BYTES
 from tests.conftest import StartWorker
+from tests.support import PATIENCE_S
 
 UDP = "udp://127.0.0.1:0"
 
@@ -41,6 +43,14 @@ def test_unix_datagrams_come_back_tagged(
         client.bind(f"{tmp_path}/client")
         client.send(b"hello")
         assert client.recv(100) == tag.encode() + b"hello"
+
+
+def test_a_probe_needs_no_file_of_its_own(
+    start_worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "seen by nobody else"))
+    assert KIND.probe("echo", worker.address(), PATIENCE_S).startswith("64 bytes back")
 
 
 def test_udp_is_never_answered_with_more_than_came(start_worker: StartWorker) -> None:
