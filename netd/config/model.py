@@ -46,10 +46,10 @@ class ListenerOptions:
     """Permissions of a Unix socket's file, in octal."""
 
     max_connections: Annotated[int, Ge(1)] = 1000
-    """How many connections are served at once; one past that is closed and counted."""
+    """How many connections each worker serves at once; one past that is closed and counted."""
 
     max_connections_per_address: Annotated[int, Ge(0)] = 0
-    """How many of them may come from one source address; 0 for no limit."""
+    """How many of a worker's may come from one source address; 0 for no limit."""
 
     allow: Networks = ()
     """Source networks that may connect; none named means all."""

@@ -40,8 +40,8 @@ class EchoOptions(ListenerOptions):
     datagrams are never tagged, for an answer must not be larger than what asked for it."""
 
     max_connections: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = 256
-    """How many processes or threads there may be, and so how many connections are served at
-    once; one past that is closed and counted."""
+    """How many processes or threads each worker may have, and so how many connections it serves
+    at once; one past that is closed and counted."""
 
     spare: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = 4
     """How many idle processes or threads wait for connections to come."""

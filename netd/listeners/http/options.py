@@ -155,7 +155,7 @@ class HttpOptions(ListenerOptions):
     """The service: http."""
 
     max_connections: Annotated[int, Ge(1)] = 10000
-    """How many connections are served at once; one past that is closed and counted."""
+    """How many connections each worker serves at once; one past that is closed and counted."""
 
     routes: tuple[RouteOptions, ...] = ()
     """What is served where; none named means a page that says netd works."""
