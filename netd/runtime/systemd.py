@@ -18,6 +18,8 @@ from netd.errors import BindError
 from netd.runtime.sockets import adopt
 
 _FIRST_PASSED_FD: Final = 3
+_MAX_MESSAGE_BYTES: Final = 4096  # PIPE_BUF, past which systemd ignores a message whole
+_PATIENCE_S: Final = 0.2  # with a manager that does not read
 
 
 class Notifier:
@@ -26,6 +28,8 @@ class Notifier:
     def __init__(self) -> None:
         self._watchdog_usec = _watchdog_usec()
         self._notifier = sdnotify.SystemdNotifier()
+        if self._notifier.socket is not None:
+            self._notifier.socket.settimeout(_PATIENCE_S)
 
     def ready(self, status: str) -> None:
         """The configuration is in force, first or anew."""
@@ -56,6 +60,7 @@ class Notifier:
             contextlib.suppress(OSError),  # as sdnotify does: a manager that is gone harms nobody
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify,
         ):
+            notify.settimeout(_PATIENCE_S)
             notify.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
             message = f"FDSTORE=1\nFDNAME={label}\nFDPOLL=0"
             socket.send_fds(notify, [message.encode()], [sock.fileno()])
@@ -70,7 +75,9 @@ class Notifier:
         return self._watchdog_usec / 2e6 if self._watchdog_usec else None
 
     def _tell(self, *assignments: str) -> None:
-        self._notifier.notify("\n".join(each.replace("\n", " | ") for each in assignments))
+        text = "\n".join(each.replace("\n", " | ") for each in assignments)
+        whole = text.encode(errors="replace")[:_MAX_MESSAGE_BYTES].decode(errors="ignore")
+        self._notifier.notify(whole.encode().decode("latin-1"))  # which sdnotify makes bytes of
 
 
 def _watchdog_usec() -> int:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -106,6 +107,28 @@ def test_a_refused_reload_is_ready_again_and_its_status_says_why(
     status = manager.await_key("READY")["STATUS"]
     assert "last reload refused: " in status
     assert "knid" in status
+
+
+def test_a_refusal_in_any_script_and_of_any_length_is_told(
+    start_daemon: StartDaemon, manager: Manager
+) -> None:
+    daemon = start_daemon(ECHO, manager.environ())
+    manager.await_key("READY")
+    daemon.write(ECHO + "".join(f'"日本{number}" = 1\n' for number in range(200)))
+    assert "日本199" in daemon.reload().error
+    message = manager.await_key("READY")
+    assert "日本0" in message["STATUS"]
+    assert len("\n".join(map("=".join, message.items())).encode()) <= select.PIPE_BUF
+
+
+def test_a_manager_that_does_not_read_holds_nobody_up(
+    start_daemon: StartDaemon, manager: Manager
+) -> None:
+    daemon = start_daemon(ECHO, manager.environ(WATCHDOG_USEC="100000"))
+    with pytest.raises(subprocess.TimeoutExpired):  # meanwhile the manager's queue fills
+        daemon.process.wait(2)
+    assert daemon.reload().error == ""
+    assert daemon.stop() == 0
 
 
 def test_a_manager_that_is_gone_harms_nobody(start_daemon: StartDaemon, tmp_path: Path) -> None:
