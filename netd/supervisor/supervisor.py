@@ -140,15 +140,15 @@ class Supervisor:
         elif not self._stopping:  # else it is no failure: somebody asked for the end
             self._failure = error
             self._stop()
-        if self._queued:
-            self._begin_reload()
+        self._begin_reload()
 
     def _reload(self, answer: Answer) -> None:
         self._queued.append(answer)
-        if self._apply is None:
-            self._begin_reload()
+        self._loop.defer(self._begin_reload)  # one for all that is asked for in a turn
 
     def _begin_reload(self) -> None:
+        if self._apply is not None or not self._queued:
+            return
         self._answers, self._queued = self._queued, []
         if self._stopping:
             self._finish_reload(ControlError("netd is stopping"), "")
@@ -188,8 +188,7 @@ class Supervisor:
         answers, self._answers = self._answers, []
         for answer in answers:
             answer(reply)
-        if self._queued:
-            self._begin_reload()
+        self._begin_reload()
 
     def _store_sockets(self) -> None:
         """Let systemd hold what a restart would otherwise close under waiting clients."""

@@ -89,6 +89,17 @@ def test_a_reload_asked_for_during_the_start_is_done_after_it(start_daemon: Star
     assert daemon.reload().body["detail"] == "nothing changed"
 
 
+def test_reloads_asked_for_all_at_once_are_few(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ALL)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(PATIENCE_S)
+        client.connect(daemon.control)
+        client.sendall(b'{"command": "reload"}\n' * 1000)
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client).count(b"nothing changed") == 1000
+    assert daemon.log.read_text().count("reloaded: ") < 10
+
+
 def test_a_live_change_reaches_the_running_worker(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL)
     before = daemon.pids("web")
