@@ -33,7 +33,7 @@ class LineTooLongError(RemoteProtocolError):
 
 
 class NotUtf8Error(RemoteProtocolError):
-    """A line that is not UTF-8; its text names the command where one can be told."""
+    """A line that is not UTF-8; its text names the command, "*" if none can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,9 @@ def is_clean(line: bytes) -> bool:
 
 def _command_of(body: bytes) -> str:
     words = body.split()
-    return words[0].decode("ascii", "replace").upper() if words else ""
+    if words and words[0].startswith(b":"):
+        words = words[1:]  # its source
+    return words[0].decode("ascii", "replace").upper() if words else "*"
 
 
 def _parse_text(text: str) -> Message | None:

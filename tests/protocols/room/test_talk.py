@@ -64,6 +64,8 @@ def test_a_line_that_is_not_utf8_is_refused_by_a_standard_reply() -> None:
     alice = Hall().join("alice")
     (line,) = alice.say(b"PRIVMSG #room :\xff\xfe")
     assert line == ":irc.test FAIL PRIVMSG INVALID_UTF8 :Your message is not UTF-8"
+    assert alice.say(b":alice PRIVMSG #room :\xff") == [line]
+    assert alice.say(b"@+typing=\xff") == [line.replace("PRIVMSG", "*")]
 
 
 def test_a_line_too_long_is_told_and_the_next_one_works() -> None:
