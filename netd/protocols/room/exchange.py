@@ -38,8 +38,7 @@ class Exchange:
     def reply(self, numeric: Numeric, *params: str) -> None:
         """Answer the sender with a numeric."""
         last = (numeric.text,) if numeric.text else ()
-        source = self.room.settings.server_name
-        self.answer(Message(numeric.code, (self.member.shown_nick, *params, *last), source))
+        self.tell(numeric.code, self.member.shown_nick, *params, *last)
 
     def reply_words(
         self, numeric: Numeric, params: Sequence[str], words: Iterable[str], between: str = " "
@@ -53,7 +52,8 @@ class Exchange:
 
     def tell(self, command: str, *params: str) -> None:
         """Answer the sender with a command from the server."""
-        self.answer(Message(command, params, self.room.settings.server_name))
+        shown = (*map(_shown, params[:-1]), *params[-1:])
+        self.answer(Message(command, shown, self.room.settings.server_name))
 
     def fail(self, code: str, *context_and_text: str) -> None:
         """Answer with a standard reply: FAIL, the command, a code, context, a sentence."""
@@ -147,6 +147,11 @@ class Exchange:
         """Send a message to one member, no part of any answer."""
         data = Envelope(message, self.now).bytes_for(member.tag_caps)
         self.effects.append(Send((member,), data))
+
+
+def _shown(param: str) -> str:
+    """A parameter as it can stand before others: what a client sent as its last may not."""
+    return param if param and " " not in param and param[0] != ":" else "*"
 
 
 def pack(words: Iterable[str], between: str, max_bytes: int) -> Iterator[str]:

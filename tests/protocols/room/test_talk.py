@@ -60,6 +60,20 @@ def test_status_messages_reach_only_that_status() -> None:
     assert plain.read() == []
 
 
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("WHOIS :two words", "401 alice * :No such nick/channel"),
+        ("JOIN ::colon", "403 alice * :No such channel"),
+        ("KICK #room :", "401 alice * :No such nick/channel"),
+        ("WHO :two words", "315 alice * :End of WHO list"),
+        ("CHATHISTORY :two words", "FAIL CHATHISTORY INVALID_PARAMS * :Unknown command"),
+    ],
+)
+def test_what_cannot_stand_within_an_answer_is_a_star(said: str, answer: str) -> None:
+    assert Hall().join("alice").say(said)[0] == f":irc.test {answer}"
+
+
 def test_a_line_that_is_not_utf8_is_refused_by_a_standard_reply() -> None:
     alice = Hall().join("alice")
     (line,) = alice.say(b"PRIVMSG #room :\xff\xfe")
