@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 from netd.config.address import ALL_SCHEMES, Address, Scheme
 from netd.config.model import ListenerOptions
 from netd.config.plain import from_plain
-from netd.errors import NetdError, Problem
+from netd.errors import BindError, NetdError, Problem
 from netd.protocols.link import (
     Configure,
     Drain,
@@ -192,9 +192,11 @@ class _Worker:
         descriptors = self._channel.take_descriptors(len(message.sockets))
         sockets = [
             ListeningSocket(Address.parse(text), adopt(fd))
-            for text, fd in zip(message.sockets, descriptors, strict=True)
+            for text, fd in zip(message.sockets, descriptors, strict=False)
         ]
         try:
+            if len(sockets) < len(message.sockets):
+                raise BindError("no descriptor is left to listen with")
             self._service.configure(from_plain(self._kind.options, message.options), sockets)
         except NetdError as error:
             for each in sockets:

@@ -82,8 +82,11 @@ class Channel:
         return [bytes(line) for line in lines]
 
     def take_descriptors(self, count: int) -> list[int]:
-        """The next `count` descriptors, which now belong to the caller."""
-        return [self._descriptors.popleft() for _ in range(count)]
+        """The next `count` descriptors, which now belong to the caller.
+
+        Fewer where this process has no room for more: the kernel drops the rest, recvmsg(2).
+        """
+        return [self._descriptors.popleft() for _ in range(min(count, len(self._descriptors)))]
 
     def close(self) -> None:
         """Close this end and every descriptor nobody took."""

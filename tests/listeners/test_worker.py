@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import signal
 
 import pytest
@@ -31,3 +33,17 @@ def test_it_outlives_a_configuration_it_cannot_take() -> None:
         worker.configure({})
         worker.drain()
         assert worker.await_exit().status == 0
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_out_of_descriptors_it_stays_as_it_is(kind: Kind) -> None:
+    with contextlib.closing(WorkerUnderTest(kind, {}, LOOPBACK)) as worker:
+        pid = worker.process.pid
+        taken = {int(each) for each in os.listdir(f"/proc/{pid}/fd")}
+        free = next(number for number in range(len(taken) + 1) if number not in taken)
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))
+        answer = worker.ask_configure({})
+        assert answer == Failed("no descriptor is left to listen with")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        worker.configure({})
