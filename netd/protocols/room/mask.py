@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from netd.protocols.irc import fold
@@ -11,25 +12,39 @@ ACCOUNT: Final = "a:"  # fits an account, whatever its nick
 
 
 def matches(mask: str, text: str) -> bool:
-    """Whether a mask fits, whatever the case; takes time proportional to both lengths."""
+    """Whether a mask fits, whatever the case; no mask can make it take long."""
     return _glob(fold(mask), fold(text))
 
 
 def _glob(mask: str, text: str) -> bool:
-    m = t = 0
-    star, resume = -1, 0  # the last star, and where in the text to try again after it
-    while t < len(text):
-        if m < len(mask) and mask[m] == "*":
-            star, resume = m, t
-            m += 1
-        elif m < len(mask) and mask[m] in ("?", text[t]):
-            m, t = m + 1, t + 1
-        elif star >= 0:
-            resume += 1
-            m, t = star + 1, resume
+    """Follows all ways through a text at once, for anybody may send a mask that has many.
+
+    Bit i of `ways` says whether what was read of the mask fits the first i characters.
+    """
+    if mask[:1] not in ("*", "?") and mask[:1] != text[:1]:
+        return False  # as most do
+    places = _places(text)
+    end = 1 << len(text)
+    ways = 1
+    for each in mask:
+        if each == "*":
+            ways = 2 * end - (ways & -ways)  # from the first of them on
+        elif each == "?":
+            ways = ways << 1 & 2 * end - 1
         else:
+            ways = (ways & places.get(each, 0)) << 1
+        if not ways:
             return False
-    return not mask[m:].strip("*")
+    return bool(ways & end)
+
+
+@lru_cache(maxsize=64)
+def _places(text: str) -> dict[str, int]:
+    """Where each character stands in a text, as bits; one member meets many a mask."""
+    places: dict[str, int] = {}
+    for index, each in enumerate(text):
+        places[each] = places.get(each, 0) | 1 << index
+    return places
 
 
 def complete(mask: str) -> str:
