@@ -125,7 +125,7 @@ class Room:
         """Tell everybody that the server goes, and let them go."""
         self.speech.forget()
         effects: list[Effect] = []
-        for member in [*self.members.values(), *self.unregistered]:
+        for member in dict.fromkeys([*self.members.values(), *self.unregistered]):
             exchange = Exchange(self, member, now)
             exchange.close(member, reason)
             member.stage = Stage.GONE

@@ -207,8 +207,10 @@ def test_help(said: str, code: str) -> None:
 def test_the_room_shuts_down_for_everybody() -> None:
     hall = Hall()
     ann, newcomer = hall.join("ann"), hall.connect()
+    newcomer.say("NICK newcomer")
     hall.carry_out(hall.room.shut_down("bye", hall.now))
     assert (ann.closed, newcomer.closed) == ("bye", "bye")
+    assert newcomer.read() == ["ERROR :Closing link: 192.0.2.1 (bye)"]
     assert not hall.room.members
     assert not hall.room.unregistered
     hall.leave(ann, "bye")  # its connection ends after that
