@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from netd.protocols.room.effect import Verify
 from netd.protocols.room.setting import Account
 from tests.protocols.room.hall import Guest, Hall
 
@@ -127,7 +128,7 @@ def test_a_shown_host_is_no_way_around_a_ban() -> None:
     assert ann.codes("JOIN #room") == ["474"]
 
 
-@pytest.mark.parametrize("guess", ["OPER root guess", "OPER nobody guess"])
+@pytest.mark.parametrize("guess", ["OPER root guess", "OPER nobody guess", "OPER nobody toor"])
 def test_who_guesses_passwords_is_put_out(guess: str) -> None:
     hall = Hall(opers={"root": "toor"})
     bob, eve = hall.join("bob"), hall.join("eve")
@@ -138,6 +139,19 @@ def test_who_guesses_passwords_is_put_out(guess: str) -> None:
     assert farewell == "ERROR :Closing link: 192.0.2.1 (Too many failed logins)"
     assert eve.closed == "Too many failed logins"
     assert bob.read() == [":eve!~eve@192.0.2.1 QUIT :Too many failed logins"]
+
+
+def test_operators_names_cannot_be_told_by_how_long_an_answer_takes() -> None:
+    hall = Hall(opers={"root": "toor"})
+    eve = hall.join("eve")
+    for name in ("root", "nobody"):
+        effects = hall.room.receive(eve.member, f"OPER {name} guess".encode(), hall.now)
+        assert [type(each) for each in effects] == [Verify]
+        hall.carry_out(effects)
+
+
+def test_an_operator_without_a_password_is_none() -> None:
+    assert Hall(opers={"root": ""}).join("eve").codes("OPER root :") == ["464"]
 
 
 def test_who_guesses_before_it_is_registered_is_put_out_as_well() -> None:
