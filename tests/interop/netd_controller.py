@@ -9,8 +9,7 @@ import json
 import os
 import shlex
 import shutil
-import signal
-import time
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,6 @@ _CHAT = {
     "flood_control": False,
     "nick_length": 32,
 }
-_RELOAD_WAIT_S = 0.3
 
 
 def render(settings: dict[str, Any], accounts: list[tuple[str, str]]) -> str:
@@ -136,8 +134,8 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         self.wait_for_port()
         self._accounts.append((username, password))
         self._write()
-        self.proc.send_signal(signal.SIGHUP)
-        time.sleep(_RELOAD_WAIT_S)
+        command = [*shlex.split(os.environ["NETD_BIN"]), "reload", "--config", str(self._config)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def get_irctest_controller_class() -> type[NetdController]:
