@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections import deque
@@ -11,6 +12,7 @@ from netd.listeners.http.answer import FilePart, Part
 from netd.listeners.http.transport import Transport
 from netd.runtime.stream import GONE
 
+_LOST_PEER: Final = GONE - {errno.EINVAL}  # by which sendfile(2) speaks of the file
 _GATHERED_BYTES: Final = 65536  # what is larger is sent from where it is, and not copied
 # One connection's share of a turn, from memory and of a file. To a reader with a tiny window even
 # the kernel takes long to queue much, and a thousand of them would hold up all others.
@@ -100,7 +102,7 @@ class Output:
         except BlockingIOError:
             raise
         except OSError as error:
-            if error.errno in GONE:
+            if error.errno in _LOST_PEER:
                 raise
             raise TruncatedError from error  # its file cannot be read
         if not sent:
