@@ -12,6 +12,7 @@ from netd.listeners.chat.bucket import Bucket
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.protocols.room.member import Member
+from netd.runtime.loop import Timer
 from netd.runtime.stream import Stream
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Client:
         "_has_ended",
         "_held",
         "_held_bytes",
-        "_is_waiting",
         "_service",
+        "_waiting",
         "closing_since",
         "connected_at",
         "heard_at",
@@ -77,11 +78,18 @@ class Client:
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False
-        self._is_waiting = False
+        self._waiting: Timer | None = None
         self._bucket = Bucket(loop.now, options.flood_burst)
         self.connected_at = self.heard_at = loop.now
         self.pinged_at: float | None = None
         self.closing_since: float | None = None
+
+    def reconfigure(self) -> None:
+        """Take the service's options as they are now."""
+        self.stream.max_unsent_bytes = self._service.options.max_send_queue
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._after_waiting()
 
     def proceed(self) -> None:
         """Handle the lines that waited, as far as they may be handled now."""
@@ -114,19 +122,19 @@ class Client:
             self._service.dismiss(self, "Excess flood")
 
     def _may_handle(self) -> bool:
-        if self.member.pending is not None or self._is_waiting:
+        if self.member.pending is not None or self._waiting is not None:
             return False
         options, loop = self._service.options, self._service.loop
         if not options.flood_control:
             return True
         if self._bucket.take(loop.now, options.flood_rate, options.flood_burst):
             return True
-        self._is_waiting = True
-        loop.call_later(self._bucket.wait_s(options.flood_rate), self._after_waiting)
+        wait_s = self._bucket.wait_s(options.flood_rate)
+        self._waiting = loop.call_later(wait_s, self._after_waiting)
         return False
 
     def _after_waiting(self) -> None:
-        self._is_waiting = False
+        self._waiting = None
         self.proceed()
 
 

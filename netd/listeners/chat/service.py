@@ -92,8 +92,8 @@ class ChatService:
             self.apply(self._room.configure(settings, now))
             self._entrance.reconfigure(options)
         self.options = options
-        for client in self._clients.values():
-            client.stream.max_unsent_bytes = options.max_send_queue
+        for client in list(self._clients.values()):
+            client.reconfigure()
         self._acceptor.replace(sockets)
         self._schedule_sweeps()
 

@@ -197,6 +197,15 @@ def test_those_who_never_register_are_closed(start: Start, connect: Connect) -> 
     connect(worker).expect("ERROR :Closing link: (Registration timeout)")
 
 
+def test_who_was_slowed_down_goes_by_the_new_rate(start: Start, connect: Connect) -> None:
+    worker = start(flood_burst=5, flood_rate=0.01)
+    alice = connect(worker).register("alice")
+    alice.send(*(f"PING {number}" for number in range(10)))
+    alice.expect("PONG irc.test 2")  # the next may come after a hundred seconds
+    worker.configure({"server_name": "irc.test", "flood_control": False})
+    alice.expect("PONG irc.test 9")
+
+
 def test_a_flood_is_slowed_down(start: Start, connect: Connect) -> None:
     worker = start(flood_burst=10, flood_rate=50)
     alice, bob = connect(worker).register("alice").join(), connect(worker).register("bob").join()
