@@ -52,8 +52,8 @@ def _refuse(path: str) -> str:
 class TlsStream:
     """The server's side of a TLS connection; its callbacks are a Stream's."""
 
-    __slots__ = ("_early", "_incoming", "_is_ready", "_on_data", "_on_end", "_outgoing", "_tls",
-                 "stream")  # fmt: skip
+    __slots__ = ("_early", "_fingerprint", "_incoming", "_is_ready", "_on_data", "_on_end",
+                 "_outgoing", "_tls", "stream")  # fmt: skip
 
     def __init__(  # noqa: PLR0913 (a Stream's arguments and the context)
         self,
@@ -70,6 +70,7 @@ class TlsStream:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._is_ready = False
+        self._fingerprint = ""
         self._early: list[bytes] = []
         self._on_data, self._on_end = on_data, on_end
         self.stream = Stream(
@@ -93,8 +94,7 @@ class TlsStream:
 
     def fingerprint(self) -> str:
         """SHA-256 of the certificate the client has shown, in hexadecimal; empty for none."""
-        shown = self._tls.getpeercert(binary_form=True)
-        return hashlib.sha256(shown).hexdigest() if shown else ""
+        return self._fingerprint
 
     @property
     def max_unsent_bytes(self) -> int:
@@ -146,6 +146,8 @@ class TlsStream:
     def _shake_hands(self) -> None:
         self._tls.do_handshake()
         self._is_ready = True
+        shown = self._tls.getpeercert(binary_form=True)  # not to be asked after an error
+        self._fingerprint = hashlib.sha256(shown).hexdigest() if shown else ""
         early, self._early = self._early, []
         for data in early:
             self.write(data)
