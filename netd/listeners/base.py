@@ -28,6 +28,7 @@ from netd.protocols.link import (
     Ready,
     Reload,
     Reloaded,
+    Retiring,
     Status,
     format_message,
     parse_message,
@@ -150,6 +151,7 @@ class _Worker:
 
     def _retire(self) -> None:
         """Finish as on a stop: somebody asked this process alone, or its whole group."""
+        self._send(Retiring())
         self._drain(None, stopping=True)
 
     def _drain(self, within_s: float | None, *, stopping: bool) -> None:

@@ -1,6 +1,7 @@
 """What the supervisor and a worker say to each other: one JSON object a line.
 
-Down: Configure, Drain, Status, Reloaded. Up: Ready, Heartbeat, Failed, Inquire, Reload.
+Down: Configure, Drain, Status, Reloaded. Up: Ready, Heartbeat, Failed, Retiring, Inquire,
+Reload.
 Descriptors travel beside the lines; a Configure says how many belong to it and which address
 each one stands on.
 """
@@ -55,6 +56,11 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Retiring:
+    """Somebody asked the worker itself to finish: it takes nothing new, so another has to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inquire:
     """The worker asks how the whole daemon is."""
 
@@ -79,7 +85,9 @@ class Reloaded:
     detail: str  # what changed, or the errors, one a line
 
 
-Message = Configure | Drain | Ready | Heartbeat | Failed | Inquire | Status | Reload | Reloaded
+Message = (
+    Configure | Drain | Status | Reloaded | Ready | Heartbeat | Failed | Retiring | Inquire | Reload
+)
 _TYPES = {cls.__name__.lower(): cls for cls in get_args(Message)}
 
 

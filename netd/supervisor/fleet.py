@@ -54,6 +54,13 @@ class Fleet:
             worker.start(options, self.table.of(listener.name, options))
             listener.workers.append(worker)
 
+    def replace(self, worker: Worker) -> None:
+        """Start another in the place of one that finishes. OSError where there is no room."""
+        for listener in self.listeners.values():
+            if worker in listener.workers:
+                self.start_workers(listener, listener.options, 1)
+                listener.let_finish(worker)
+
     def let_go(self, listener: Listener, within_s: float | None, *, stopping: bool) -> None:
         """Drain a whole listener that is no longer in force."""
         if listener not in self.leaving:

@@ -38,6 +38,12 @@ class Listener:
         for worker in workers:
             worker.drain(within_s, stopping=stopping)
 
+    def let_finish(self, worker: Worker) -> None:
+        """A worker goes by itself."""
+        self.workers.remove(worker)
+        self.draining.append(worker)
+        worker.let_finish()
+
     def forget(self, worker: Worker) -> None:
         """A worker is gone; what it did still counts."""
         if worker in self.draining:

@@ -100,6 +100,17 @@ class Supervisor:
         self._fleet.forget(worker)
         self._leave_if_empty()
 
+    def on_retiring(self, worker: Worker) -> None:
+        """A worker was told by somebody else to finish; during a change it is replaced later."""
+        if self._stopping or self._apply is not None:
+            return
+        try:
+            self._fleet.replace(worker)
+        except OSError as error:  # then as soon as it has ended
+            told = (worker.name, error.strerror)
+            text = "%s: no other worker can be started yet: %s"
+            _log.warning(text, *told, extra={"listener": worker.name})
+
     def on_inquiry(self, worker: Worker) -> None:
         """A worker shows the daemon's state to its clients."""
         worker.inform(self._status())

@@ -29,6 +29,7 @@ from netd.protocols.link import (
     Ready,
     Reload,
     Reloaded,
+    Retiring,
     Status,
     format_message,
     parse_message,
@@ -63,6 +64,9 @@ class Watcher(Protocol):
 
     def on_ended(self, worker: Worker) -> None:
         """It was drained and is gone."""
+
+    def on_retiring(self, worker: Worker) -> None:
+        """It was asked by somebody else to finish, and takes nothing new."""
 
     def on_inquiry(self, worker: Worker) -> None:
         """It wants to be told how the whole daemon is."""
@@ -137,6 +141,10 @@ class Worker:
         elif self._restart is not None:
             self._restart.cancel()
             self._watcher.on_ended(self)
+
+    def let_finish(self) -> None:
+        """It goes by itself, and is not to be started again; the watcher hears on_ended."""
+        self._step(Event.DRAIN)
 
     def inform(self, status: dict[str, Any]) -> None:
         """Tell it how the whole daemon is."""
@@ -242,6 +250,8 @@ class Worker:
                 self._watcher.on_ready(self)
             case Failed(reason):
                 self._fail(reason)
+            case Retiring():
+                self._watcher.on_retiring(self)
             case Inquire():
                 self._watcher.on_inquiry(self)
             case Reload():

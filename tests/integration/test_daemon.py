@@ -163,10 +163,14 @@ def test_a_worker_asked_to_end_finishes_first_and_is_replaced(start_daemon: Star
         os.kill(before, signal.SIGTERM)
         client.sendall(b"two")
         assert read_exactly(client, 3) == b"two"
-    wait_until(lambda: daemon.pids("echo") not in ([before], [None]), "the next worker")
-    with daemon.connect("echo") as client:
-        client.sendall(b"three")
-        assert read_exactly(client, 5) == b"three"
+        with daemon.connect("echo") as newcomer:  # is not kept waiting until the others are gone
+            newcomer.sendall(b"three")
+            assert read_exactly(newcomer, 5) == b"three"
+        wait_until(lambda: daemon.status()["state"] == "serving", "all to be well")
+        assert before in daemon.pids("echo")
+    wait_until(lambda: before not in daemon.pids("echo"), "the end of the worker before")
+    [worker] = daemon.listener("echo")["workers"]
+    assert worker["state"] == "serving"
 
 
 def test_a_signal_to_the_whole_group_stops_as_gently(start_daemon: StartDaemon) -> None:

@@ -43,7 +43,8 @@ class AccountOptions:
     """Somebody who may log in with SASL."""
 
     name: Annotated[str, Form(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
-    """The account's name; as a nick it is the account's own."""
+    """The account's name; nobody else can change to it as a nick, though one may arrive under it,
+    for a client may log in only afterwards."""
 
     password: str = ""
     """The password, plain or as `netd passwd` hashes it; empty to log in without one only."""
