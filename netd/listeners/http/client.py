@@ -19,10 +19,17 @@ def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     while hops and host and is_within(host, trusted):
         try:
-            host = str(ip_address(hops.pop().partition("%")[0]))  # a zone may be any text
+            host = str(ip_address(_without_port(hops.pop()).partition("%")[0]))  # a zone: any text
         except ValueError:
             break
     return host
+
+
+def _without_port(hop: str) -> str:
+    """The address alone of `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]` or one as it is."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def credentials_of(fields: dict[bytes, bytes]) -> tuple[str, str] | None:

@@ -111,11 +111,14 @@ def test_networks_choose_who_may_use_a_route(start: Start) -> None:
 
 
 def test_behind_a_trusted_proxy_the_client_counts(start: Start) -> None:
-    route = {"path": "/", "text": "x", "allow": "192.0.2.0/24"}
+    route = {"path": "/", "text": "x", "allow": ["192.0.2.0/24", "2001:db8::/32"]}
     behind = start(route, forwarded_from=["127.0.0.1", "10.0.0.0/8"])
     bare = start(route)
     for forwarded, status in (
         ("192.0.2.9", 200),
+        ("192.0.2.9:4711, 10.1.1.1:80", 200),
+        ("[2001:db8::9]:4711, 10.1.1.1", 200),
+        ("192.0.2.9, [2001:db9::9]", 403),
         ("6.6.6.6, 192.0.2.9, 10.1.1.1", 200),
         ("192.0.2.9, 6.6.6.6", 403),
         ("192.0.2.9, garbage", 403),
