@@ -48,7 +48,7 @@ class ControlServer:
         self._loop = loop
         self._path = path
         self._on_command = on_command
-        self._clients: set[_Client] = set()
+        self._clients: dict[_Client, None] = {}  # the one that came first is first
         mode = int(options.control_mode, 8)
         try:
             self.sock = sockets.open_unix(socket.SOCK_STREAM, path, mode, _BACKLOG)
@@ -70,9 +70,18 @@ class ControlServer:
 
     def _on_accept(self, sock: socket.socket, _host: str, _listening: ControlServer) -> None:
         if len(self._clients) >= _MAX_CLIENTS:
+            self._make_room()
+        if len(self._clients) >= _MAX_CLIENTS:
             sock.close()
         else:
-            self._clients.add(_Client(self._loop, sock, self._on_command, self._clients.discard))
+            self._clients[_Client(self._loop, sock, self._on_command, self._clients.pop)] = None
+
+    def _make_room(self) -> None:
+        """Put out the first to have come of those that wait for nothing, if there is one."""
+        for client in self._clients:
+            if client.is_idle:
+                client.stream.close("another came")
+                return
 
 
 class _Client:
@@ -83,7 +92,7 @@ class _Client:
         loop: Loop,
         sock: socket.socket,
         on_command: OnCommand,
-        on_gone: Callable[[_Client], None],
+        on_gone: Callable[[_Client], object],
     ) -> None:
         self._on_command = on_command
         self._on_gone = on_gone
@@ -98,6 +107,11 @@ class _Client:
             on_closed=lambda _why: self._on_gone(self),
             max_unsent_bytes=_MAX_ANSWER_BYTES,
         )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for no answer, nor is one on its way to it."""
+        return not (self._unanswered or self.stream.unsent_bytes)
 
     def _on_data(self, data: bytes) -> None:
         self._take(self._framer.receive(data))

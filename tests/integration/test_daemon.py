@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -406,6 +407,15 @@ def test_a_client_that_sends_nonsense_on_the_control_socket_gets_an_error(
     assert b"status, reload" in replies[0]
     assert b"at most" in replies[1]
     assert ask(daemon.control, Command.STATUS, PATIENCE_S).error == ""
+
+
+def test_who_holds_the_control_socket_idle_makes_room(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(THREE)
+    with contextlib.ExitStack() as opened:
+        for _ in range(40):
+            client = opened.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(daemon.control)
+        daemon.await_ready()  # an answer, once the backlog is worked off
 
 
 def test_the_control_socket_is_private(start_daemon: StartDaemon) -> None:
