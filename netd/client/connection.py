@@ -80,9 +80,15 @@ def _read(line: bytes) -> irc.Message | None:
         try:
             return irc.parse(line)
         except irc.NotUtf8Error:
-            return irc.parse(irc.cut(line.decode("latin-1").encode(), irc.MAX_BODY_BYTES))
+            return irc.parse(_from_latin1(line))
     except RemoteProtocolError:
         return None  # no IRC: as if it had not been said
+
+
+def _from_latin1(line: bytes) -> bytes:
+    """The line in UTF-8, in which it may be longer: cut where it ends, its tags kept."""
+    tags, space, body = line.partition(b" ") if line.startswith(b"@") else (b"", b"", line)
+    return tags + space + irc.cut(body.decode("latin-1").encode(), irc.MAX_BODY_BYTES)
 
 
 async def connect(
