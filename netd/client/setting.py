@@ -168,6 +168,8 @@ def _checked(path: str, key: str, value: object) -> object:
     is_right = type(value) is wanted  # not isinstance: true is no whole number
     if not is_right or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
         raise UsageError(f"{path}: {key}: must be {_TYPE_NAMES[wanted]}, not {value!r}")
+    if "\0" in "".join(value if isinstance(value, list) else [str(value)]):
+        raise UsageError(f"{path}: {key}: {value!r} holds a NUL")
     return value
 
 

@@ -97,6 +97,7 @@ def test_the_file_is_found_by_itself(tmp_path: Path) -> None:
         ("port = '7'", "port: must be a whole number, not '7'"),
         ("port = true", "port: must be a whole number, not True"),
         ("channel = [1]", "channel: must be a list"),
+        ('password_file = "a\\u0000b"', "password_file: 'a\\x00b' holds a NUL"),
         ("name = ", "Invalid value"),
     ],
 )
