@@ -138,7 +138,7 @@ class Worker:
         self._step(Event.DRAIN)
         if self._channel is not None:
             self._send(format_message(Drain(within_s, stopping)))
-        elif self._restart is not None:
+        elif self._process is None and self._restart is not None:  # else its end is near
             self._restart.cancel()
             self._watcher.on_ended(self)
 
