@@ -17,22 +17,22 @@ from typing import Any, Final, NoReturn
 
 import netd
 from netd.config.address import Address
-from netd.config.control import control_to_ask, control_to_open
-from netd.config.file import find_config
+from netd.config.config_file import find_config
+from netd.config.control_path import control_to_ask, control_to_open
 from netd.config.model import Config
 from netd.errors import ConfigError, ControlError, NetdError, Problem
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import Command
 from netd.protocols.password import hash_password
-from netd.report import format_status
 from netd.runtime.journal import configure_logging
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
+from netd.status_text import format_status
+from netd.supervisor.config_reader import read_apart
 from netd.supervisor.control import ask
 from netd.supervisor.preflight import check_ports
-from netd.supervisor.reader import read_apart
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.supervisor import Supervisor
 

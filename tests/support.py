@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from netd.config.address import Address
-from netd.config.plain import to_plain
 from netd.config.schema import read_options
+from netd.config.serialize import to_plain
 from netd.errors import ControlError
 from netd.listeners.base import Kind, serve
 from netd.protocols.control import Command, Reply
@@ -32,7 +32,7 @@ from netd.protocols.link import (
     parse_message,
 )
 from netd.runtime import process, sockets
-from netd.runtime.channel import Channel, ChannelClosedError
+from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.supervisor.control import ask
 
 PATIENCE_S = 20.0
@@ -60,7 +60,7 @@ def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
     return opened
 
 
-def _serve(kind: Kind, channel: Channel) -> None:
+def _serve(kind: Kind, channel: FdChannel) -> None:
     logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
     serve(kind, channel, heartbeat_period_s=0.05)
 
@@ -75,7 +75,7 @@ class WorkerUnderTest:
         self.kind = kind
         self.sockets = open_sockets(addresses)
         self.counters: dict[str, int] = {}
-        self._channel, theirs = Channel.pair()
+        self._channel, theirs = FdChannel.pair()
         self.process = process.spawn(lambda: _serve(kind, theirs), keep=[theirs.fileno()])
         theirs.close()
         self.exit: process.Exit | None = None

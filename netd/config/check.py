@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from netd.config.file import read_text
-from netd.config.locator import Path, line_of, locate
+from netd.config.config_file import read_text
 from netd.config.model import Config, ListenerOptions
+from netd.config.toml_lines import Path, line_of, locate
 from netd.errors import ConfigError, Problem
 
 

@@ -14,13 +14,13 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
+from netd.config.annotations import Change
 from netd.config.load import Kinds
-from netd.config.mark import Change
 from netd.config.model import Config, DaemonOptions
-from netd.config.plain import to_plain
 from netd.config.schema import model_of
-from netd.config.unit import write_quantity
-from netd.config.value import describe, tables_in
+from netd.config.serialize import to_plain
+from netd.config.units import write_quantity
+from netd.config.values import describe, tables_in
 
 _WIDTH: Final = 92
 _EXAMPLE_ADDRESS: Final = {"echo": "tcp://127.0.0.1:7007", "chat": "tcp://127.0.0.1:6667"}

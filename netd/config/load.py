@@ -16,11 +16,11 @@ from typing import Any, Final, Protocol
 from pydantic import ValidationError
 
 from netd.config.address import Address, Scheme
-from netd.config.file import read_text
-from netd.config.locator import Path, line_of, locate
+from netd.config.config_file import read_text
+from netd.config.messages import explain, suggest
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.schema import Options, model_of, read_options
-from netd.config.wording import explain, suggest
+from netd.config.toml_lines import Path, line_of, locate
 from netd.errors import ConfigError, Problem
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")

@@ -14,8 +14,8 @@ from typing import Annotated, get_type_hints
 from annotated_types import Ge, Gt, Interval, Len
 
 from netd.config.address import Address
-from netd.config.mark import Change, Form, Shape
-from netd.config.unit import Duration
+from netd.config.annotations import Change, Form, Shape
+from netd.config.units import Duration
 
 Network = IPv4Network | IPv6Network
 Networks = Annotated[tuple[Network, ...], Shape.ONE_OR_MANY]

@@ -43,9 +43,9 @@ from pydantic import (
 )
 
 from netd.config.address import Address
-from netd.config.mark import Form, Shape, Unit, Via
+from netd.config.annotations import Form, Shape, Unit, Via
 from netd.config.model import Network
-from netd.config.unit import parse_duration, parse_size, pattern_of
+from netd.config.units import parse_duration, parse_size, pattern_of
 
 Options = TypeVar("Options")
 _MODELS: Final[dict[type, type[BaseModel]]] = {}

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from netd.config.address import ALL_SCHEMES, Address, Scheme
 from netd.config.model import ListenerOptions
-from netd.config.plain import from_plain
+from netd.config.serialize import from_plain
 from netd.errors import BindError, NetdError, Problem
 from netd.protocols.link import (
     Configure,
@@ -33,7 +33,7 @@ from netd.protocols.link import (
     format_message,
     parse_message,
 )
-from netd.runtime.channel import Channel, ChannelClosedError
+from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE, EpollPoller
 from netd.runtime.signals import SignalWatch
@@ -123,7 +123,7 @@ class Kind:
     each Problem's key is relative to the listener (`routes.0.directory`)."""
 
 
-def serve(kind: Kind, channel: Channel, *, heartbeat_period_s: float = 1.0) -> None:
+def serve(kind: Kind, channel: FdChannel, *, heartbeat_period_s: float = 1.0) -> None:
     """Run a worker of `kind` until it is drained or the supervisor is gone."""
     loop = Loop(EpollPoller())
     worker = _Worker(kind, channel, loop)
@@ -132,7 +132,7 @@ def serve(kind: Kind, channel: Channel, *, heartbeat_period_s: float = 1.0) -> N
 
 
 class _Worker:
-    def __init__(self, kind: Kind, channel: Channel, loop: Loop) -> None:
+    def __init__(self, kind: Kind, channel: FdChannel, loop: Loop) -> None:
         self._kind = kind
         self._channel = channel
         self._loop = loop

@@ -8,7 +8,7 @@ from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.listeners.base import Kind
 from netd.supervisor.listener import Listener
 from netd.supervisor.socket_table import SocketTable
-from netd.supervisor.worker import Worker
+from netd.supervisor.worker_handle import WorkerHandle
 
 
 class Fleet:
@@ -18,7 +18,7 @@ class Fleet:
         self,
         kinds: Mapping[str, Kind],
         table: SocketTable,
-        new_worker: Callable[[str, Kind], Worker],
+        new_worker: Callable[[str, Kind], WorkerHandle],
     ) -> None:
         self.config = Config(netd=DaemonOptions(), listeners={})
         self.table = table
@@ -28,13 +28,13 @@ class Fleet:
         self._new_worker = new_worker
 
     @property
-    def workers(self) -> Iterator[Worker]:
+    def workers(self) -> Iterator[WorkerHandle]:
         """Every worker there is, also those that drain."""
         for listener in (*self.listeners.values(), *self.leaving):
             yield from (*listener.workers, *listener.draining)
 
     @property
-    def processes(self) -> Iterator[Worker]:
+    def processes(self) -> Iterator[WorkerHandle]:
         """Every worker whose process lives."""
         return (worker for worker in self.workers if worker.pid is not None)
 
@@ -54,7 +54,7 @@ class Fleet:
             worker.start(options, self.table.of(listener.name, options))
             listener.workers.append(worker)
 
-    def replace(self, worker: Worker) -> None:
+    def replace(self, worker: WorkerHandle) -> None:
         """Start another in the place of one that finishes. OSError where there is no room."""
         for listener in self.listeners.values():
             if worker in listener.workers:
@@ -68,7 +68,7 @@ class Fleet:
         listener.retire([*listener.workers, *listener.draining], within_s, stopping=stopping)
         self.sweep()
 
-    def forget(self, worker: Worker) -> None:
+    def forget(self, worker: WorkerHandle) -> None:
         """A drained worker is gone."""
         for listener in (*self.listeners.values(), *self.leaving):
             listener.forget(worker)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netd.config.model import ListenerOptions
 from netd.listeners.base import Kind
-from netd.supervisor.worker import Worker, total
+from netd.supervisor.worker_handle import WorkerHandle, total
 
 
 @dataclass(slots=True)
@@ -17,8 +17,8 @@ class Listener:
     name: str
     kind: Kind
     options: ListenerOptions
-    workers: list[Worker] = field(default_factory=list)
-    draining: list[Worker] = field(default_factory=list)
+    workers: list[WorkerHandle] = field(default_factory=list)
+    draining: list[WorkerHandle] = field(default_factory=list)
     past: Counter[str] = field(default_factory=Counter)  # of workers that are gone
 
     @property
@@ -31,20 +31,22 @@ class Listener:
         """Totals of every worker it ever had; connections are those of now."""
         return total(self.past, *(w.counters for w in (*self.workers, *self.draining)))
 
-    def retire(self, workers: list[Worker], within_s: float | None, *, stopping: bool) -> None:
+    def retire(
+        self, workers: list[WorkerHandle], within_s: float | None, *, stopping: bool
+    ) -> None:
         """Let workers finish and go."""
         self.workers = [worker for worker in self.workers if worker not in workers]
         self.draining += [worker for worker in workers if worker not in self.draining]
         for worker in workers:
             worker.drain(within_s, stopping=stopping)
 
-    def let_finish(self, worker: Worker) -> None:
+    def let_finish(self, worker: WorkerHandle) -> None:
         """A worker goes by itself."""
         self.workers.remove(worker)
         self.draining.append(worker)
         worker.let_finish()
 
-    def forget(self, worker: Worker) -> None:
+    def forget(self, worker: WorkerHandle) -> None:
         """A worker is gone; what it did still counts."""
         if worker in self.draining:
             self.draining.remove(worker)

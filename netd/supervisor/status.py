@@ -7,7 +7,7 @@ from typing import Any
 
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.listener import Listener
-from netd.supervisor.worker import Worker
+from netd.supervisor.worker_handle import WorkerHandle
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
     }
 
 
-def _worker(worker: Worker, now: float) -> dict[str, Any]:
+def _worker(worker: WorkerHandle, now: float) -> dict[str, Any]:
     return {
         "pid": worker.pid,
         "state": str(worker.state),

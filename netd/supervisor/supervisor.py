@@ -24,12 +24,12 @@ from netd.runtime import process
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
-from netd.supervisor.apply import Apply
 from netd.supervisor.control import Answer, ControlServer, make_directory
 from netd.supervisor.fleet import Fleet
+from netd.supervisor.reload import Reload
 from netd.supervisor.socket_table import STORED, SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, outcome_as_data, summarize
-from netd.supervisor.worker import Worker
+from netd.supervisor.worker_handle import WorkerHandle
 
 _TICK_S: Final = 1.0
 _PAUSE_S: Final = 3.0  # a tick this late means that we ourselves were stopped
@@ -57,10 +57,10 @@ class Supervisor:
         self._loop = loop
         self._load = load
         self._control_path = control_path
-        self._fleet = Fleet(kinds, table, lambda name, kind: Worker(loop, self, name, kind))
+        self._fleet = Fleet(kinds, table, lambda name, kind: WorkerHandle(loop, self, name, kind))
         self._notifier = Notifier()
         self._control: ControlServer | None = None
-        self._apply: Apply | None = None
+        self._apply: Reload | None = None
         self._queued: list[Answer] = []
         self._answers: list[Answer] = []
         self._last_reload: ReloadOutcome | None = None
@@ -85,22 +85,22 @@ class Supervisor:
         if self._failure is not None:
             raise self._failure
 
-    def on_ready(self, worker: Worker) -> None:
+    def on_ready(self, worker: WorkerHandle) -> None:
         """A worker took its configuration."""
         if self._apply is not None:
             self._apply.on_ready(worker)
 
-    def on_failed(self, worker: Worker, reason: str) -> None:
+    def on_failed(self, worker: WorkerHandle, reason: str) -> None:
         """A worker could not take it."""
         if self._apply is not None:
             self._apply.on_failed(worker, reason)
 
-    def on_ended(self, worker: Worker) -> None:
+    def on_ended(self, worker: WorkerHandle) -> None:
         """A worker drained and is gone."""
         self._fleet.forget(worker)
         self._leave_if_empty()
 
-    def on_retiring(self, worker: Worker) -> None:
+    def on_retiring(self, worker: WorkerHandle) -> None:
         """A worker was told by somebody else to finish; during a change it is replaced later."""
         if self._stopping or self._apply is not None:
             return
@@ -111,11 +111,11 @@ class Supervisor:
             text = "%s: no other worker can be started yet: %s"
             _log.warning(text, *told, extra={"listener": worker.name})
 
-    def on_inquiry(self, worker: Worker) -> None:
+    def on_inquiry(self, worker: WorkerHandle) -> None:
         """A worker shows the daemon's state to its clients."""
         worker.inform(self._status())
 
-    def on_reload_asked(self, worker: Worker) -> None:
+    def on_reload_asked(self, worker: WorkerHandle) -> None:
         """A worker's client, who may ask it, wants the file read again."""
         self._reload(
             lambda reply: worker.inform_of_reload(
@@ -137,7 +137,7 @@ class Supervisor:
     # Starting and reloading
 
     def _change(self, config: Config, on_done: Callable[[NetdError | None], None]) -> None:
-        self._apply = Apply(self._loop, self._fleet, config, on_done)
+        self._apply = Reload(self._loop, self._fleet, config, on_done)
         self._apply.begin()
 
     def _on_started(self, error: NetdError | None) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.errors import LocalProtocolError, RemoteProtocolError
-from netd.protocols.http import grammar
-from netd.protocols.http.condition import Validators, judge, range_applies
-from netd.protocols.http.connection import Connection
-from netd.protocols.http.date import parse_date
-from netd.protocols.http.event import End
-from netd.protocols.http.head import Limits
-from netd.protocols.http.negotiation import choose_coding
-from netd.protocols.http.range import UnsatisfiableError, parse_range
-from netd.protocols.http.target import parse_path
+from netd.listeners.http.protocol import grammar
+from netd.listeners.http.protocol.condition import Validators, judge, range_applies
+from netd.listeners.http.protocol.date import parse_date
+from netd.listeners.http.protocol.event import End
+from netd.listeners.http.protocol.head import Limits
+from netd.listeners.http.protocol.negotiation import choose_coding
+from netd.listeners.http.protocol.range import UnsatisfiableError, parse_range
+from netd.listeners.http.protocol.request_reader import RequestReader
+from netd.listeners.http.protocol.target import parse_path
 from netd.protocols.irc import parse
 from netd.protocols.link import parse_message as parse_link_message
 from netd.protocols.password import check_hash
@@ -27,7 +27,7 @@ _VALIDATORS: Final = Validators(b'"a"', 1_000_000_000)
 
 def requests(data: bytes) -> None:
     """HTTP requests, one after another, in pieces whose size the first byte says."""
-    connection = Connection(Limits())
+    connection = RequestReader(Limits())
     size = max(1, data[:1][0] if data else 1)
     with contextlib.suppress(RemoteProtocolError):
         for start in range(1, len(data), size):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from netd.config.check import check_files, with_lines
-from netd.config.control import control_to_ask, control_to_open
+from netd.config.control_path import control_to_ask, control_to_open
 from netd.config.load import read_config
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS

@@ -11,7 +11,7 @@ from netd.config.document import default_text, json_schema
 from netd.config.load import read_config
 from netd.config.model import DaemonOptions
 from netd.config.schema import model_of
-from netd.config.value import describe, tables_in
+from netd.config.values import describe, tables_in
 from netd.listeners.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]

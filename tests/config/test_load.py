@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from netd.config.address import ALL_SCHEMES, Scheme
-from netd.config.file import find_config
+from netd.config.config_file import find_config
 from netd.config.load import parse_config, read_config
 from netd.config.model import ListenerOptions
 from netd.errors import ConfigError

@@ -10,11 +10,11 @@ from annotated_types import Ge
 from pydantic import ValidationError
 
 from netd.config.address import Address
-from netd.config.mark import Form, Shape, Unit, Via
+from netd.config.annotations import Form, Shape, Unit, Via
 from netd.config.model import Addresses, Network, Networks
-from netd.config.plain import from_plain, to_plain
 from netd.config.schema import model_of, read_options
-from netd.config.unit import Duration, Size
+from netd.config.serialize import from_plain, to_plain
+from netd.config.units import Duration, Size
 
 
 class Color(enum.StrEnum):

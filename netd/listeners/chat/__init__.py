@@ -6,7 +6,7 @@ from netd.config.address import STREAM_SCHEMES, Address, Scheme
 from netd.config.model import ListenerOptions
 from netd.listeners.base import Kind
 from netd.listeners.chat.check import check
-from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.probe import probe
 from netd.listeners.chat.service import ChatService
 

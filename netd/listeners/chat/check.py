@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
 from netd.errors import ConfigError, LocalProtocolError, Problem
-from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
-from netd.listeners.chat.people import PeopleFile
+from netd.listeners.chat.credentials_file import CredentialsFile
+from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
 from netd.protocols.password import check_hash
 from netd.runtime.file import obstacle
 
@@ -45,7 +45,7 @@ def _tls_problems(tls: ChatTlsOptions) -> Iterator[Problem]:
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:
     try:
-        PeopleFile(path)
+        CredentialsFile(path)
     except OSError as error:
         yield Problem(key, f"{path}: {error.strerror}")
     except ConfigError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from netd.protocols.room.channel import Audience
+from netd.listeners.chat.room.channel import Audience
 from netd.runtime.loop import Loop
 
 _QUIET_S: Final = 0.002  # far less than the 40 ms that an acknowledgement is put off

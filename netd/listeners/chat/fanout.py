@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 from netd.listeners.chat.crowd import Crowd
-from netd.protocols.room.channel import Audience
-from netd.protocols.room.effect import Broadcast
-from netd.protocols.room.member import Member
+from netd.listeners.chat.room.channel import Audience
+from netd.listeners.chat.room.effect import Broadcast
+from netd.listeners.chat.room.member import Member
 from netd.runtime.loop import Loop
 
 _MANY: Final = 16  # members; with fewer, a look costs more than it saves

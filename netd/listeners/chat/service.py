@@ -13,28 +13,28 @@ from netd.config.address import Address
 from netd.config.model import ListenerOptions
 from netd.errors import BindError
 from netd.listeners.base import ListeningSocket
-from netd.listeners.chat.archive import Archive
-from netd.listeners.chat.client import Client
-from netd.listeners.chat.entrance import Entrance, turn_away
+from netd.listeners.chat.channel_state import Archive
+from netd.listeners.chat.credentials_file import People
 from netd.listeners.chat.fanout import Fanout
-from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
-from netd.listeners.chat.peer import user_of
-from netd.listeners.chat.people import People
-from netd.listeners.chat.setting import settings_of
-from netd.listeners.verifier import Verifier
-from netd.protocols.lines import Line
-from netd.protocols.room.effect import (
+from netd.listeners.chat.gatekeeper import Gatekeeper, turn_away
+from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
+from netd.listeners.chat.peer_credentials import user_of
+from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
     Effect,
-    Preserve,
     Record,
     Rehash,
+    SaveChannel,
     Send,
     Verify,
 )
-from netd.protocols.room.member import Member, Stage
-from netd.protocols.room.room import Room
+from netd.listeners.chat.room.member import Member, Stage
+from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room_settings import settings_of
+from netd.listeners.chat.session import Client
+from netd.listeners.password_verifier import PasswordVerifier
+from netd.protocols.lines import Line
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import FD_SETSIZE, POLLERS, PollerFullError
@@ -58,9 +58,9 @@ class ChatService:
         self._rehashing: deque[Member] = deque()
         self._room: Room | None = None
         self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
-        self._entrance: Entrance | None = None
+        self._entrance: Gatekeeper | None = None
         self._people: People
-        self._verifier = Verifier(loop)
+        self._verifier = PasswordVerifier(loop)
         self._fanout = Fanout(loop)
         self._certificate: Certificate | None = None
         self._archive = Archive()
@@ -86,7 +86,7 @@ class ChatService:
         settings, now = settings_of(options, people), time.time()
         if self._room is None or self._entrance is None:
             self._room = Room(settings, now, f"{time.time_ns():x}-")
-            self._entrance = Entrance(options)
+            self._entrance = Gatekeeper(options)
             self._archive.restore(self._room, options)
         else:
             self.apply(self._room.configure(settings, now))
@@ -173,7 +173,7 @@ class ChatService:
                 self._verifier.verify(
                     password, stored, lambda right: self._on_verified(member, right=right)
                 )
-            case Record() | Preserve():
+            case Record() | SaveChannel():
                 self._archive.keep(effect)
             case Rehash(member):
                 _log.info("chat: operator %s asked for a reload", member.oper)

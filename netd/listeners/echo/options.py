@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval
 
-from netd.config.mark import Change
+from netd.config.annotations import Change
 from netd.config.model import ListenerOptions
-from netd.config.unit import Duration
-from netd.listeners.echo.board import MAX_SLOTS
+from netd.config.units import Duration
+from netd.listeners.echo.scoreboard import MAX_SLOTS
 
 
 class Concurrency(enum.StrEnum):

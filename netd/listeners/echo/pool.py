@@ -16,10 +16,10 @@ import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from netd.listeners.echo.board import Board, State
-from netd.listeners.echo.carrier import Carrier, Fork, Thread
 from netd.listeners.echo.options import Concurrency, EchoOptions
-from netd.listeners.echo.slot import Duty
+from netd.listeners.echo.runner import ForkRunner, SlotRunner, ThreadRunner
+from netd.listeners.echo.scoreboard import Scoreboard, State
+from netd.listeners.echo.slot import SlotConfig
 from netd.runtime.acceptor import ITS_OWN, SHORT
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -30,9 +30,9 @@ _IDLE_TICKS = 10  # a slot nobody needed for so long is surplus
 _CRASHES_PER_TICK = 4  # replaced at once; past that the next tick does
 _REFUSED_PER_TURN = 64
 _NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-_CARRIERS: dict[Concurrency, type[Fork | Thread]] = {
-    Concurrency.FORK: Fork,
-    Concurrency.THREAD: Thread,
+_CARRIERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
+    Concurrency.FORK: ForkRunner,
+    Concurrency.THREAD: ThreadRunner,
 }
 _log = logging.getLogger("netd")
 
@@ -43,7 +43,7 @@ class Pool:
     def __init__(
         self,
         loop: Loop,
-        board: Board,
+        board: Scoreboard,
         options: EchoOptions,
         sockets: Sequence[socket.socket],
         on_over: Callable[[Pool], object],
@@ -53,7 +53,7 @@ class Pool:
         self._options = options
         self.sockets = list(sockets)
         self._on_over = on_over
-        self._carriers: dict[int, Carrier] = {}
+        self._carriers: dict[int, SlotRunner] = {}
         self._bell = os.eventfd(0, os.EFD_NONBLOCK)
         self._queue = select.poll()
         for sock in sockets:
@@ -128,7 +128,7 @@ class Pool:
         self._board.states[index] = State.STARTING
         start = _CARRIERS[self._options.concurrency]
         try:
-            duty = Duty(self._board, index, self._options, self.sockets, self._bell)
+            duty = SlotConfig(self._board, index, self._options, self.sockets, self._bell)
             self._carriers[index] = start(self._loop, duty, self._on_end)
         except OSError as error:
             self._board.states[index] = State.VACANT
@@ -145,7 +145,7 @@ class Pool:
             _log.error("no room for another echo %s: %s", self._options.concurrency, error.strerror)
         self._is_starved = True
 
-    def _on_end(self, carrier: Carrier, ended_well: bool) -> None:  # noqa: FBT001 (a callback's second argument)
+    def _on_end(self, carrier: SlotRunner, ended_well: bool) -> None:  # noqa: FBT001 (a callback's second argument)
         del self._carriers[carrier.index]
         self._board.vacate(carrier.index)
         if not ended_well:

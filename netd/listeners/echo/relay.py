@@ -14,7 +14,7 @@ import os
 import socket
 from typing import Final, Protocol
 
-from netd.listeners.echo.board import Column
+from netd.listeners.echo.scoreboard import Column
 
 _PIPE_BYTES: Final = 2**20  # pipe-max-size, pipe(7)
 _COPY_BYTES: Final = 65536

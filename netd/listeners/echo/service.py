@@ -18,11 +18,11 @@ from netd.config.address import Scheme
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Limits
 from netd.listeners.base import ListeningSocket
-from netd.listeners.echo.board import Board, Column, State
 from netd.listeners.echo.datagram import COUNTERS, DatagramEcho
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.pool import Pool
-from netd.listeners.echo.timekeeper import Sight, Timekeeper
+from netd.listeners.echo.scoreboard import Column, Scoreboard, State
+from netd.listeners.echo.timeouts import Sample, Timeouts
 from netd.runtime.loop import Loop
 
 _TIMEKEEPING_PERIOD_S = 0.5
@@ -34,13 +34,13 @@ class EchoService:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._board = Board()
+        self._board = Scoreboard()
         self._options: EchoOptions | None = None
         self._pool: Pool | None = None  # the one that serves by the present options
         self._pools: list[Pool] = []  # and those whose connections go on
         self._datagrams: list[DatagramEcho] = []
         self._counts = Counter(dict.fromkeys(COUNTERS, 0))
-        self._timekeeper = Timekeeper()
+        self._timekeeper = Timeouts()
         self._is_draining = False
         # Ignored until a forked slot sets its handlers, so that none comes too early for it.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
@@ -147,10 +147,10 @@ class EchoService:
                 pool.cut(each.index)
 
 
-def _sights(board: Board) -> list[Sight]:
+def _sights(board: Scoreboard) -> list[Sample]:
     numbers = board.column(Column.ACCEPTED)
     received, sent = board.column(Column.BYTES_IN), board.column(Column.BYTES_OUT)
-    return [Sight(i, numbers[i], received[i] + sent[i]) for i in board.busy()]
+    return [Sample(i, numbers[i], received[i] + sent[i]) for i in board.busy()]
 
 
 def _identity(sock: socket.socket) -> int:

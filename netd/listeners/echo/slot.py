@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from netd.listeners.admission import Limits
-from netd.listeners.echo.board import MAX_SLOTS, Board, Column, State
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.relay import Copier, Relay, Splicer
+from netd.listeners.echo.scoreboard import MAX_SLOTS, Column, Scoreboard, State
 from netd.runtime.acceptor import ITS_OWN, SHORT, host_of
 from netd.runtime.stream import GONE
 
@@ -30,10 +30,10 @@ _log = logging.getLogger("netd")
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class SlotConfig:
     """What a slot serves, and its place in the pool."""
 
-    board: Board
+    board: Scoreboard
     index: int  # its row of the board
     options: EchoOptions
     sockets: Sequence[socket.socket]
@@ -43,7 +43,7 @@ class Duty:
 class Slot:
     """Serves one connection at a time, in the process or thread that calls `run`."""
 
-    def __init__(self, duty: Duty, wakeup: int) -> None:
+    def __init__(self, duty: SlotConfig, wakeup: int) -> None:
         """Take up a duty; `wakeup` is an eventfd, written to once `leave` was called."""
         options = duty.options
         self._board, self._index, self._bell = duty.board, duty.index, duty.bell

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from netd.config.model import ListenerOptions
 from netd.errors import Problem
-from netd.listeners.http.access_log import STDERR
 from netd.listeners.http.options import HttpOptions, RouteOptions
+from netd.listeners.http.response.access_log import STDERR
 from netd.runtime.file import obstacle
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from netd.config.mark import Form, Shape, Via
+from netd.config.annotations import Form, Shape, Via
 from netd.config.model import ListenerOptions, Networks
-from netd.config.unit import Duration, Size
+from netd.config.units import Duration, Size
 from netd.errors import LocalProtocolError
 from netd.listeners.tls_options import TlsOptions
 from netd.protocols.password import check_hash, is_hashed

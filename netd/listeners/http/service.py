@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Admission, is_within
 from netd.listeners.base import ListeningSocket
-from netd.listeners.http.connection import FRESH_S, Connection
-from netd.listeners.http.daemon_status import DaemonStatus
-from netd.listeners.http.guard import REASONS
-from netd.listeners.http.introduction import Introductions
+from netd.listeners.http.connection.connection import FRESH_S, Connection
+from netd.listeners.http.connection.proxy_protocol import Introductions
+from netd.listeners.http.connection.transport import PlainTransport
 from netd.listeners.http.options import HttpOptions
-from netd.listeners.http.server import Server
-from netd.listeners.http.site import Means
-from netd.listeners.http.transport import Plain
+from netd.listeners.http.response.responder import Responder
+from netd.listeners.http.routes.daemon_status import DaemonStatus
+from netd.listeners.http.routes.route_auth import REASONS
+from netd.listeners.http.routes.router import WorkerContext
+from netd.listeners.password_verifier import PasswordVerifier
 from netd.listeners.tls_options import TlsOptions
-from netd.listeners.verifier import Verifier
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 
 if TYPE_CHECKING:
-    from netd.listeners.http.tls import Gate
+    from netd.listeners.http.connection.tls_transport import TlsContext
 
 _UPKEEP_S: Final = 5.0
 
@@ -40,14 +40,14 @@ class HttpService:
         self._sweep: Timer | None = None
         self.inquire: Callable[[], None] = lambda: None
         daemon = DaemonStatus(loop, lambda: self.inquire())  # noqa: PLW0108 (set later)
-        self._means = Means(daemon, Verifier(loop))
+        self._means = WorkerContext(daemon, PasswordVerifier(loop))
 
     def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         assert isinstance(options, HttpOptions)
         self._gate = _open_gate(options.tls) if options.tls else None
         self._proxies = options.proxy_protocol_from
         if self._sweep is None:
-            self.server = Server(options, self._means)
+            self.server = Responder(options, self._means)
             self._admission = Admission(options)
             self._tick_date()
             self.loop.call_every(_UPKEEP_S, self._keep_up)
@@ -111,7 +111,7 @@ class HttpService:
             return
         fd = sock.fileno()
         try:
-            transport = self._gate.secure(sock) if self._gate else Plain(sock)
+            transport = self._gate.secure(sock) if self._gate else PlainTransport(sock)
         except OSError:  # wrapping asks who the peer is, and it has gone
             sock.close()
             self._admission.release(host)
@@ -148,10 +148,10 @@ class HttpService:
             self.loop.stop()
 
 
-def _open_gate(options: TlsOptions) -> Gate:
-    from netd.listeners.http.tls import Gate  # noqa: PLC0415 (OpenSSL, for those who use it)
+def _open_gate(options: TlsOptions) -> TlsContext:
+    from netd.listeners.http.connection.tls_transport import TlsContext  # noqa: PLC0415 (OpenSSL, for those who use it)
 
-    return Gate(options)
+    return TlsContext(options)
 
 
 def _sweep_period_s(options: HttpOptions) -> float:

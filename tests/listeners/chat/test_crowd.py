@@ -12,8 +12,8 @@ import pytest
 
 from netd.listeners.chat import KIND
 from netd.listeners.chat.crowd import Crowd
-from netd.protocols.room.channel import Audience
-from netd.protocols.room.member import Member
+from netd.listeners.chat.room.channel import Audience
+from netd.listeners.chat.room.member import Member
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from tests.conftest import StartWorker

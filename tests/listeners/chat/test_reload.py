@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netd.listeners.chat.option import ChatOptions
+from netd.listeners.chat.options import ChatOptions
 from netd.protocols.password import hash_password
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc

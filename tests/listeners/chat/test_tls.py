@@ -13,7 +13,7 @@ import pytest
 from netd.config.address import Address
 from netd.config.schema import read_options
 from netd.listeners.chat import KIND
-from netd.listeners.chat.option import ChatOptions, ChatTlsOptions
+from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
 from netd.protocols.link import Failed
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller

@@ -15,7 +15,7 @@ HELLO = {"path": "/hello", "text": "Hello from Epoll Server"}
 GET_HELLO = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Answer:
+class Response:
     """One answer, read off a connection by its Content-Length."""
 
     def __init__(self, sock: socket.socket, *, has_body: bool = True) -> None:
@@ -35,12 +35,12 @@ class Answer:
         assert not left, f"{left} bytes short"
 
 
-def ask(worker: WorkerUnderTest, target: str, *lines: str, method: str = "GET") -> Answer:
+def ask(worker: WorkerUnderTest, target: str, *lines: str, method: str = "GET") -> Response:
     """One request on a connection of its own."""
     head = "\r\n".join([f"{method} {target} HTTP/1.1", "Host: x", *lines, "", ""])
     with worker.connect() as sock:
         sock.sendall(head.encode("latin-1"))
-        return Answer(sock, has_body=method != "HEAD")
+        return Response(sock, has_body=method != "HEAD")
 
 
 def write(path: Path, content: str = "content", age_s: float = 60) -> None:

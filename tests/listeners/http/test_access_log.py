@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.listeners.http.http_client import HELLO, Answer, Start, ask
+from tests.listeners.http.http_client import HELLO, Response, Start, ask
 from tests.support import PATIENCE_S, wait_until
 
 WRITER = """
 from netd.config.address import Address
-from netd.listeners.http.access_log import AccessLog
+from netd.listeners.http.response.access_log import AccessLog
 from netd.listeners.http.options import HttpOptions
 log = AccessLog(HttpOptions(address=(Address.parse("tcp://127.0.0.1:0"),), access_log="-"))
 head = b"GET / HTTP/1.1\\r\\nUser-Agent: " + b"x" * 1500 + b"\\r\\n\\r\\n"
@@ -37,7 +37,7 @@ def test_access_log(start: Start, tmp_path: Path) -> None:
         )
     with worker.connect() as sock:
         sock.sendall(b"\x1b[31m\r\n\r\n")
-        assert Answer(sock).status == 400
+        assert Response(sock).status == 400
     wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 3, "three lines")
     first, second, refused = log.read_text().splitlines()
     assert first.startswith("192.0.2.1 - - [")

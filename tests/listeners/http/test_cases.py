@@ -9,7 +9,7 @@ import pytest
 
 from netd.listeners.http import KIND
 from tests.http_cases import PARSED, load
-from tests.listeners.http.http_client import LOOPBACK, Answer
+from tests.listeners.http.http_client import LOOPBACK, Response
 from tests.support import WorkerUnderTest, read_all
 
 NEXT = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -41,7 +41,7 @@ def say(sock: socket.socket, pieces: list[bytes]) -> None:
 
 
 def status(sock: socket.socket, *, has_body: bool = True) -> int:
-    return Answer(sock, has_body=has_body).status
+    return Response(sock, has_body=has_body).status
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from netd.listeners.http.answer import FilePart
-from netd.listeners.http.output import Output, TruncatedError
-from netd.listeners.http.transport import Plain
+from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
+from netd.listeners.http.connection.transport import PlainTransport
+from netd.listeners.http.response.response import FilePart
 from tests.conftest import StartDaemon
-from tests.listeners.http.http_client import Answer, Start, ask, write
+from tests.listeners.http.http_client import Response, Start, ask, write
 
 
 def test_a_file_that_is_leased_is_there_later(start: Start, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ redirect = "/new"
     for target, expected in (("/", 404), ("/app/", 200), ("/app/", 200), ("/old/", 302)):
         with daemon.connect("web") as sock:
             sock.sendall(f"GET {target}%c3%bc HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            assert Answer(sock).status == expected
+            assert Response(sock).status == expected
 
 
 def test_links_upwards_hold_while_files_are_renamed(start: Start, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_links_upwards_hold_while_files_are_renamed(start: Start, tmp_path: Path
 def test_a_file_that_cannot_be_read_is_told_from_a_lost_peer(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        output = Output(Plain(ours))
+        output = SendQueue(PlainTransport(ours))
         output.append(FilePart(os.open(tmp_path, os.O_RDONLY), 0, 100_000))
         with pytest.raises(TruncatedError):
             output.send()
@@ -116,7 +116,7 @@ def test_an_error_page_that_is_no_file_any_more_costs_nothing(start: Start, tmp_
 
         def asked() -> int:
             sock.sendall(b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b"Not Found" in Answer(sock).body
+            assert b"Not Found" in Response(sock).body
             return len(os.listdir(descriptors))
 
         before = asked()

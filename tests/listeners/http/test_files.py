@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from tests.listeners.http.http_client import Answer, Start, ask, write
+from tests.listeners.http.http_client import Response, Start, ask, write
 from tests.support import read_all
 
 
@@ -101,8 +101,8 @@ def test_large_files_are_sent_whole(start: Start, tmp_path: Path) -> None:
     worker = start({"path": "/", "directory": str(tmp_path)})
     with worker.connect() as sock:
         sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
-        assert Answer(sock).body == content
-        assert Answer(sock).body == content
+        assert Response(sock).body == content
+        assert Response(sock).body == content
 
 
 def test_a_file_cut_short_while_sent_ends_the_connection(start: Start, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from netd.listeners.http import KIND
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.tls_options import TlsOptions
 from netd.protocols.link import Heartbeat
-from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Answer, Start, ask, write
+from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Response, Start, ask, write
 from tests.support import read_all
 
 
@@ -24,13 +24,13 @@ def test_who_is_late_is_told_and_closed(start: Start) -> None:
     worker = start(HELLO, header_timeout="200ms", keepalive_timeout="200ms", body_timeout="200ms")
     with worker.connect() as sock:
         sock.sendall(b"GET / HT")
-        assert Answer(sock).status == 408
+        assert Response(sock).status == 408
     with worker.connect() as sock:
         sock.sendall(b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-        assert Answer(sock).status == 408
+        assert Response(sock).status == 408
     with worker.connect() as sock:
         sock.sendall(GET_HELLO)
-        assert Answer(sock).status == 200
+        assert Response(sock).status == 200
         assert sock.recv(1) == b""
     with worker.connect() as sock:
         assert sock.recv(1) == b""
@@ -50,7 +50,7 @@ def test_who_trickles_is_cut_in_the_end(start: Start, head: bytes, drop: bytes) 
         sock.sendall(head)
         while not select.select([sock], [], [], 0.02)[0]:
             sock.sendall(drop)
-        assert Answer(sock).status == 408
+        assert Response(sock).status == 408
     assert worker.await_counters(lambda c: c["timeouts"] == 1)
 
 
@@ -100,7 +100,7 @@ def test_limits_refuse_and_count(start: Start) -> None:
     with worker.connect() as first, worker.connect() as second:
         assert second.recv(1) == b""
         first.sendall(GET_HELLO)
-        assert Answer(first).status == 200
+        assert Response(first).status == 200
         assert worker.await_counters(lambda c: c["refused"] == 1)["connections"] == 1
 
 
@@ -111,7 +111,7 @@ def test_kept_connections_go_on_under_new_routes(start: Start) -> None:
             worker.configure({"routes": [{**HELLO, "text": text}]})
             for _ in range(2):
                 sock.sendall(GET_HELLO)
-                assert Answer(sock).body == text.encode()
+                assert Response(sock).body == text.encode()
 
 
 def test_the_table_is_bounded(start: Start) -> None:
@@ -130,12 +130,12 @@ def test_drain_without_stop_tells_kept_connections_to_close(start: Start) -> Non
     worker = start(HELLO)
     with worker.connect() as sock:
         sock.sendall(GET_HELLO)
-        assert "Connection" not in Answer(sock).fields
+        assert "Connection" not in Response(sock).fields
         worker.drain()
         last = None
         while last != "close":  # the drain may reach the worker after a request
             sock.sendall(GET_HELLO)
-            answer = Answer(sock)
+            answer = Response(sock)
             assert answer.status == 200
             last = answer.fields.get("Connection")
         assert sock.recv(1) == b""
@@ -146,13 +146,13 @@ def test_stop_closes_the_idle_and_finishes_the_rest(start: Start) -> None:
     worker = start(HELLO)
     with worker.connect() as idle, worker.connect() as busy:
         idle.sendall(GET_HELLO)
-        Answer(idle)
+        Response(idle)
         busy.sendall(b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
         worker.await_counters(lambda c: c["bytes_in"] > len(GET_HELLO))
         worker.drain(10, stopping=True)
         assert idle.recv(1) == b""
         busy.sendall(b"x")
-        assert Answer(busy).fields["Connection"] == "close"
+        assert Response(busy).fields["Connection"] == "close"
     assert worker.await_exit().status == 0
 
 
@@ -164,7 +164,7 @@ def test_what_waits_to_be_accepted_is_served_before_the_end(start: Start) -> Non
     worker.drain(10, stopping=True)
     for sock in waiting:
         with sock:
-            assert Answer(sock).status == 200
+            assert Response(sock).status == 200
     assert worker.await_exit().status == 0
 
 
@@ -221,4 +221,4 @@ def test_out_of_descriptors_connections_wait_and_are_served_later(start: Start) 
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     for sock in waiting:
         with sock:
-            assert Answer(sock).status == 200
+            assert Response(sock).status == 200

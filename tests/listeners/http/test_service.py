@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.listeners.http.http_client import GET_HELLO, HELLO, Answer, Start, ask
+from tests.listeners.http.http_client import GET_HELLO, HELLO, Response, Start, ask
 from tests.support import read_all
 
 
@@ -15,7 +15,7 @@ def test_text_is_answered_again_and_again_on_one_connection(start: Start) -> Non
     with worker.connect() as sock:
         for _ in range(3):
             sock.sendall(GET_HELLO)
-            answer = Answer(sock)
+            answer = Response(sock)
             assert (answer.status, answer.body) == (200, b"Hello from Epoll Server")
             assert answer.fields["Content-Type"] == "text/plain; charset=utf-8"
             assert "Connection" not in answer.fields
@@ -34,8 +34,8 @@ def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
         other = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
         sock.sendall((GET_HELLO + other) * 50)
         for _ in range(50):
-            assert Answer(sock).body == b"Hello from Epoll Server"
-            assert Answer(sock).body == b"root"
+            assert Response(sock).body == b"Hello from Epoll Server"
+            assert Response(sock).body == b"root"
 
 
 def test_a_request_may_come_byte_by_byte(start: Start) -> None:
@@ -44,7 +44,7 @@ def test_a_request_may_come_byte_by_byte(start: Start) -> None:
         for _ in range(2):
             for byte in GET_HELLO:
                 sock.send(bytes([byte]))
-            assert Answer(sock).status == 200
+            assert Response(sock).status == 200
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_ready_answer_to_what_came_in_pieces_leaves_nothing_behind(
         sock.sendall(sent[:split])
         worker.await_counters(lambda c: c["bytes_in"] == before + split)
         sock.sendall(sent[split:])
-        assert [Answer(sock).status for _ in range(count)] == [200, 404][:count]
+        assert [Response(sock).status for _ in range(count)] == [200, 404][:count]
         assert sock.recv(1) == b""  # idle, so it ends without a word
 
 
@@ -70,9 +70,9 @@ def test_head_tells_the_length_and_sends_nothing(start: Start) -> None:
     with worker.connect() as sock:
         for _ in range(2):
             sock.sendall(GET_HELLO.replace(b"GET", b"HEAD"))
-            assert Answer(sock, has_body=False).fields["Content-Length"] == "23"
+            assert Response(sock, has_body=False).fields["Content-Length"] == "23"
         sock.sendall(GET_HELLO)
-        assert Answer(sock).status == 200
+        assert Response(sock).status == 200
 
 
 def test_http_1_0_is_closed_unless_it_asks_otherwise(start: Start) -> None:
@@ -83,7 +83,7 @@ def test_http_1_0_is_closed_unless_it_asks_otherwise(start: Start) -> None:
     with worker.connect() as sock:
         for _ in range(2):
             sock.sendall(b"GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-            assert Answer(sock).fields["Connection"] == "keep-alive"
+            assert Response(sock).fields["Connection"] == "keep-alive"
 
 
 def test_connection_close_is_honoured_from_the_table_too(start: Start) -> None:
@@ -98,7 +98,7 @@ def test_nothing_is_answered_after_connection_close(start: Start) -> None:
     with start(HELLO).connect() as sock:
         last = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         sock.sendall(last + GET_HELLO)
-        assert Answer(sock).status == 200
+        assert Response(sock).status == 200
         sock.shutdown(socket.SHUT_WR)
         assert read_all(sock) == b""
 
@@ -129,9 +129,9 @@ def test_http_leads_to_https_of_the_same_host(start: Start) -> None:
     worker = start({"path": "/", "match": "prefix", "redirect": "https://{host}/"})
     with worker.connect() as sock:
         sock.sendall(b"GET /a?b HTTP/1.1\r\nHost: Example.org:80\r\n\r\n")
-        assert Answer(sock).fields["Location"] == "https://example.org/a?b"
+        assert Response(sock).fields["Location"] == "https://example.org/a?b"
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert Answer(sock).status == 400
+        assert Response(sock).status == 400
 
 
 def test_routes_are_chosen_by_host_and_longest_path(start: Start) -> None:
@@ -145,7 +145,7 @@ def test_routes_are_chosen_by_host_and_longest_path(start: Start) -> None:
     def body(host: str, path: str = "/") -> bytes:
         with worker.connect() as sock:
             sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            return Answer(sock).body
+            return Response(sock).body
 
     assert [body("A.example:80"), body("b.example"), body("b.test")] == [b"a", b"wild", b"any"]
     assert [body("b.test", "/sub"), body("b.test", "/sub/x")] == [b"sub", b"sub"]
@@ -156,20 +156,20 @@ def test_echo_gives_back_what_was_sent(start: Start) -> None:
     worker = start({"path": "/", "echo": "body"}, {"path": "/as", "echo": "request"})
     with worker.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
-        assert Answer(sock).body == b"hello"
+        assert Response(sock).body == b"hello"
         chunks = b"3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: x\r\n\r\n"
         sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
-        assert Answer(sock).body == b"abcde"
+        assert Response(sock).body == b"abcde"
         sock.sendall(b"GET /as?q HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n")
-        assert Answer(sock).body == b"GET /as?q HTTP/1.1\nHost: x\nA: b\n\n"
+        assert Response(sock).body == b"GET /as?q HTTP/1.1\nHost: x\nA: b\n\n"
 
 
 def test_a_body_nobody_wants_is_read_and_forgotten(start: Start) -> None:
     with start(HELLO).connect() as sock:
         sock.sendall(b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
         sock.sendall(bytes(100000) + GET_HELLO)
-        assert Answer(sock).status == 405
-        assert Answer(sock).status == 200
+        assert Response(sock).status == 405
+        assert Response(sock).status == 200
 
 
 def test_continue_is_sent_only_where_the_body_is_wanted(start: Start) -> None:
@@ -177,12 +177,12 @@ def test_continue_is_sent_only_where_the_body_is_wanted(start: Start) -> None:
     expecting = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     with worker.connect() as sock:
         sock.sendall(expecting % b"/echo")
-        assert Answer(sock).status == 100
+        assert Response(sock).status == 100
         sock.sendall(b"ok")
-        assert Answer(sock).body == b"ok"
+        assert Response(sock).body == b"ok"
     with worker.connect() as sock:
         sock.sendall(expecting % b"/hello")
-        refused = Answer(sock)
+        refused = Response(sock)
         assert (refused.status, refused.fields["Connection"]) == (405, "close")
 
 
@@ -202,7 +202,7 @@ def test_continue_is_sent_only_where_the_body_is_wanted(start: Start) -> None:
 def test_refusals_are_answered_then_closed(start: Start, request_bytes: bytes, status: int) -> None:
     with start(HELLO).connect() as sock:
         sock.sendall(request_bytes)
-        answer = Answer(sock)
+        answer = Response(sock)
         assert (answer.status, answer.fields["Connection"]) == (status, "close")
         sock.shutdown(socket.SHUT_WR)
         assert sock.recv(1) == b""

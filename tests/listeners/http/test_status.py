@@ -10,8 +10,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from netd.listeners.http.metrics import format_metrics
-from netd.listeners.http.status_page import format_page
+from netd.listeners.http.routes.metrics import format_metrics
+from netd.listeners.http.routes.status_page import format_page
 from tests.listeners.http.http_client import Start, ask
 from tests.support import PATIENCE_S, Daemon, wait_until
 

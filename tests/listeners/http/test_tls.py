@@ -14,7 +14,7 @@ import pytest
 from netd.config.schema import read_options
 from netd.listeners.http import KIND
 from tests.conftest import StartDaemon
-from tests.listeners.http.http_client import Answer
+from tests.listeners.http.http_client import Response
 from tests.support import WorkerUnderTest, make_certificate, read_all, wait_until
 
 LOOPBACK = ["tcp://127.0.0.1:0"]
@@ -63,7 +63,7 @@ routes = [{{path = "/", text = "{text}"}}]
     with secure(daemon.connect("web"), tmp_path / "one.test.pem", "one.test") as sock:
         for _ in range(3):  # each more than the socket takes at once
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert Answer(sock).body == text.encode()
+            assert Response(sock).body == text.encode()
 
 
 def test_who_ends_tls_in_the_middle_of_a_request_ends_nothing_else(worker: WorkerUnderTest) -> None:

@@ -1,0 +1,178 @@
+"""A configuration's faults in plain words: what was found and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from netd.config.annotations import Shape
+from netd.config.toml_lines import Path
+from netd.config.units import write_quantity
+from netd.config.values import tables_in
+
+_SHOWN_CHARACTERS: Final = 60
+_SHORTEST_BEGINNING: Final = 3
+_NEEDS: Final = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number, or a duration such as 10s",
+    "finite": "a finite number",
+    "string": "text in quotes",
+    "dict": "a table",
+    "model": "a table",
+}
+Render = Callable[[object, dict[str, Any], FieldInfo | None], str]
+
+
+def suggest(found: str, allowed: Sequence[str]) -> str:
+    """`; did you mean 'workers'?`, or nothing where no name is close."""
+    close = difflib.get_close_matches(found.lower(), allowed, n=1, cutoff=0.7)
+    if len(found) >= _SHORTEST_BEGINNING:
+        close += [name for name in allowed if name.startswith(found)]
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], table: object
+) -> Iterator[tuple[Path, str]]:
+    """Each fault once, with its path inside the table."""
+    seen = set()
+    for detail in error.errors(include_url=False):
+        path = _path_in(table, detail)
+        if path not in seen and not _counts_refused_items(detail):
+            # a value that may be of two types fails once for each
+            seen.add(path)
+            yield path, _message(detail, model, path)
+
+
+def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
+    kind, found, bounds = detail["type"], detail["input"], detail.get("ctx", {})
+    field = _field_at(model, path)
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        keys = tuple(_model_at(model, path[:-1]).model_fields)
+        return f"unknown key{suggest(str(path[-1]), keys)}"
+    for key, render in _RENDER.items():
+        if kind.startswith(key):
+            return render(found, bounds, field)
+    need = _NEEDS.get(kind.split("_")[0])
+    if need is None:
+        return f"{_show(found)}: {detail['msg']}"
+    return f"expected {need}{_example(field, kind)}, found {_show(found)}"
+
+
+def _bound(how: str, name: str) -> Render:
+    """Render a number past a limit, the limit told in the field's own unit."""
+
+    def render(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
+        limit = ctx[name]
+        shown = write_quantity(field.metadata, limit) if field and limit else limit
+        return f"{_show(found)} is {how} {shown}"
+
+    return render
+
+
+def _not_allowed(found: object, ctx: dict[str, Any], _: FieldInfo | None) -> str:
+    allowed = ctx["expected"].replace("True", "true")  # as TOML writes it
+    return f"{_show(found)} is not allowed; write {allowed}"
+
+
+def _form(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
+    """What is wrong with a text, by an example rather than a pattern where there is one."""
+    if {"\r", "\n"} & set(str(found)):
+        return f"{_show(found)} must be one line"
+    if ctx["pattern"].startswith(("^/", "^(/")) and not str(found).startswith("/"):
+        return f"{_show(found)} must begin with /"
+    if field and isinstance(field.default, str) and field.default:
+        return f"{_show(found)} is not allowed; write it as in {_show(field.default)}"
+    return f"{_show(found)} does not fit {ctx['pattern']}"
+
+
+def _not_a_list(found: object, _: dict[str, Any], field: FieldInfo | None) -> str:
+    if field and Shape.ONE_OR_MANY in field.metadata:
+        return f"expected text in quotes or a list of them, found {_show(found)}"
+    if isinstance(found, dict):
+        return "expected a list of tables; write its name in double brackets, as in [[NAME]]"
+    return f"expected a list, found {_show(found)}"
+
+
+_RENDER: Final[dict[str, Render]] = {
+    "value_error": lambda _, ctx, __: str(ctx["error"]),
+    "assertion_error": lambda _, ctx, __: str(ctx["error"]),
+    "literal_error": _not_allowed,
+    "enum": _not_allowed,
+    "greater_than_equal": _bound("below", "ge"),
+    "greater_than": _bound("not above", "gt"),
+    "less_than_equal": _bound("above", "le"),
+    "less_than": _bound("not below", "lt"),
+    "string_pattern_mismatch": _form,
+    "tuple_type": _not_a_list,
+    "list_type": _not_a_list,
+    "too_short": lambda _, ctx, __: f"needs at least {ctx['min_length']}",
+    "too_long": lambda _, ctx, __: f"takes at most {ctx['max_length']}",
+}
+
+
+def _example(field: FieldInfo | None, kind: str) -> str:
+    """` such as "0666"`, where a text is wanted and the field's default is one."""
+    if kind == "string_type" and field and isinstance(field.default, str) and field.default:
+        return f" such as {_show(field.default)}"
+    return ""
+
+
+def _counts_refused_items(detail: ErrorDetails) -> bool:
+    """Whether a list is called too short only because its items have faults, told already."""
+    found = detail["input"]
+    return (
+        detail["type"] == "too_short"
+        and isinstance(found, list | tuple)
+        and len(found) >= detail["ctx"]["min_length"]
+    )
+
+
+def _path_in(table: object, detail: ErrorDetails) -> Path:
+    """The error's location without the steps that only the models know."""
+    path: list[str | int] = []
+    for step in detail["loc"]:
+        if _holds(table, step):
+            table = table[step]  # type: ignore[index]  # _holds has looked
+        elif step != detail["loc"][-1] or not isinstance(table, dict):
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _holds(table: object, step: str | int) -> bool:
+    if isinstance(table, list):
+        return isinstance(step, int) and step < len(table)
+    return isinstance(table, dict) and step in table
+
+
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
+    for step in path:
+        if isinstance(step, str) and step in model.model_fields:
+            model = next(tables_in(model.model_fields[step].annotation), model)
+    return model
+
+
+def _field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
+    """The field that a path leads to, or that holds the item it leads to."""
+    names = [(number, step) for number, step in enumerate(path) if isinstance(step, str)]
+    if not names:  # the table itself
+        return None
+    number, name = names[-1]
+    return _model_at(model, path[:number]).model_fields.get(name)
+
+
+def _show(value: object) -> str:
+    """The value as TOML writes it, cut short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if isinstance(value, str | list | dict) else str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."

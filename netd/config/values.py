@@ -1,0 +1,108 @@
+"""What a key may be set to, in words: `whole number, 1 to 64`."""
+
+from __future__ import annotations
+
+import enum
+import json
+import types
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from netd.config.address import Address
+from netd.config.annotations import Shape
+from netd.config.model import Network
+from netd.config.units import unit_of, write_quantity
+
+_WORDS: Final[dict[object, str]] = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Address: "address",
+    Network: "network",
+}
+
+
+def describe(field: FieldInfo) -> str:
+    """The values of a field: their type, and where they end."""
+    unit = unit_of(field.metadata)
+    words = unit.value if unit else _words(field.annotation)
+    if Shape.ONE_OR_MANY in field.metadata:
+        words = f"{_words(_item(field.annotation))} or {words}"
+    return ", ".join(filter(None, (words, _limits(field))))
+
+
+def tables_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of."""
+    if _is_model(annotation):
+        yield annotation  # type: ignore[misc]  # _is_model has looked
+    for argument in get_args(annotation):
+        yield from tables_in(argument)
+
+
+def _words(annotation: Any) -> str:  # noqa: ANN401 (a type of any form)
+    if annotation in _WORDS:
+        return _WORDS[annotation]
+    if _is_model(annotation):
+        return "table"
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return _choice([each.value for each in annotation])
+    return _compound(annotation)
+
+
+def _compound(annotation: object) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return _choice(arguments)
+    if origin is Annotated:
+        return _words(arguments[0])
+    if origin is tuple:
+        return f"list of {_several(_words(arguments[0]))}"
+    if origin is dict:
+        return "table"
+    if origin in (Union, types.UnionType) and type(None) in arguments:
+        return _words(next(each for each in arguments if each is not type(None)))
+    raise TypeError(f"{annotation} has no name for people yet")
+
+
+def _item(annotation: object) -> object:
+    return get_args(annotation)[0]
+
+
+def _several(word: str) -> str:
+    return f"{word}es" if word.endswith("s") else f"{word}s"
+
+
+def _choice(values: Sequence[object]) -> str:
+    *others, last = (json.dumps(value) for value in values)
+    return f"{', '.join(others)} or {last}" if others else f"only {last}"
+
+
+def _limits(field: FieldInfo) -> str:
+    """`1 to 64`, `at least 1`, `above 0`, `at most 100 characters`; nothing for at least 0."""
+    bounds: dict[str, Any] = {}
+    for each in field.metadata:
+        for name in ("ge", "gt", "le", "max_length"):
+            if (value := getattr(each, name, None)) is not None:
+                bounds[name] = max(value, bounds.get(name, value))
+    low, high = bounds.get("ge"), bounds.get("le")
+    if "max_length" in bounds:
+        unit = " characters" if field.annotation is str else ""
+        return f"at most {bounds['max_length']}{unit}"
+    if high is not None:
+        first = "at most" if low is None else f"{_number(field, low)} to"
+        return f"{first} {_number(field, high)}"
+    if "gt" in bounds:
+        return f"above {_number(field, bounds['gt'])}"
+    return f"at least {_number(field, low)}" if low else ""
+
+
+def _number(field: FieldInfo, value: float) -> str | float:
+    return write_quantity(field.metadata, value) if value else value
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,0 +1,154 @@
+"""What carries a slot: a forked process or a thread, to the pool one and the same."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Protocol
+
+from netd.listeners.echo.slot import Slot, SlotConfig
+from netd.runtime import process
+from netd.runtime.cpu_affinity import share_one
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ
+
+_STACK_BYTES = 2**18
+_log = logging.getLogger("netd")
+
+OnEnd = Callable[["SlotRunner", bool], None]
+"""Called on the loop with the carrier and whether it ended as it should."""
+
+
+class SlotRunner(Protocol):
+    """One slot at work; `index` is its row of the board."""
+
+    index: int
+
+    def retire(self) -> None:
+        """Let it leave after its present connection."""
+
+    def cut(self) -> None:
+        """Let it look at the board, whether its present connection has had its time."""
+
+    def kill(self) -> None:
+        """End its connection and itself now."""
+
+
+class ForkRunner:
+    """A slot in a process of its own."""
+
+    def __init__(self, loop: Loop, duty: SlotConfig, on_end: OnEnd) -> None:
+        """Start it; OSError (EAGAIN, ENOMEM, EMFILE) where the system has no room for it."""
+        self.index = duty.index
+        self._loop = loop
+        self._on_end = on_end
+        self._is_killed = False
+        self._wakeup = os.eventfd(0)
+        slot = Slot(duty, self._wakeup)
+        keep = [self._wakeup, duty.bell, *(sock.fileno() for sock in duty.sockets)]
+        try:
+            self._process = process.spawn(lambda: _run_forked(slot), keep)
+        except OSError:
+            os.close(self._wakeup)
+            raise
+        loop.watch(self._process.pidfd, READ, self._on_exit)
+
+    def retire(self) -> None:
+        os.eventfd_write(self._wakeup, 1)  # first, for one that has no handler yet
+        self._process.kill(signal.SIGUSR2)
+
+    def cut(self) -> None:
+        self._process.kill(signal.SIGALRM)
+
+    def kill(self) -> None:
+        self._is_killed = True
+        self._process.kill(signal.SIGKILL)
+
+    def _on_exit(self, _mask: int) -> None:
+        self._loop.forget(self._process.pidfd)
+        exit_ = self._process.reap()
+        os.close(self._wakeup)
+        ended_well = self._is_killed or exit_ == process.Exit(0, by_signal=False)
+        if not ended_well:
+            _log.error("echo process %d ended: %s", self._process.pid, exit_)
+        self._on_end(self, ended_well)
+
+
+def _run_forked(slot: Slot) -> None:
+    def on_retire(_number: int, _frame: FrameType | None) -> None:
+        slot.leave()
+        slot.abandon_sockets()
+
+    def on_cut(_number: int, _frame: FrameType | None) -> None:
+        slot.cut()
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the group; the worker says when
+    signal.signal(signal.SIGUSR2, on_retire)
+    signal.signal(signal.SIGALRM, on_cut)
+    with slot:
+        slot.run()
+
+
+class ThreadRunner:
+    """A slot in a thread of the worker."""
+
+    def __init__(self, loop: Loop, duty: SlotConfig, on_end: OnEnd) -> None:
+        """Start it; OSError where the system has no room for it."""
+        self.index = duty.index
+        self._loop = loop
+        self._on_end = on_end
+        self._ended_well = False
+        with contextlib.ExitStack() as opened:
+            self._wakeup = _open_eventfd(opened)
+            self._ended = _open_eventfd(opened)
+            self._slot = Slot(duty, self._wakeup)
+            opened.enter_context(self._slot)
+            self._thread = _start_thread(self._run, f"echo-{duty.index}")
+            self._opened = opened.pop_all()
+        loop.watch(self._ended, READ, self._on_exit)
+
+    def retire(self) -> None:
+        self._slot.leave()
+        os.eventfd_write(self._wakeup, 1)
+
+    def cut(self) -> None:
+        self._slot.cut()
+
+    def kill(self) -> None:
+        self._slot.abort()
+
+    def _run(self) -> None:
+        share_one()
+        try:
+            self._slot.run()
+            self._ended_well = True
+        finally:
+            os.eventfd_write(self._ended, 1)
+
+    def _on_exit(self, _mask: int) -> None:
+        self._thread.join()
+        self._loop.forget(self._ended)
+        self._opened.close()
+        self._on_end(self, self._ended_well)
+
+
+def _open_eventfd(opened: contextlib.ExitStack) -> int:
+    fd = os.eventfd(0)
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _start_thread(run: Callable[[], None], name: str) -> threading.Thread:
+    threading.stack_size(_STACK_BYTES)
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # what threading makes of EAGAIN
+        raise OSError(errno.EAGAIN, str(error)) from error
+    return thread

@@ -1,0 +1,1 @@
+"""Which route answers a request, who may ask, and what each kind of route answers."""

@@ -1,0 +1,195 @@
+"""A page of how the daemon is: its listeners, their workers, what each has done.
+
+The server makes the page; its script takes it anew each second and reckons the rates. Without
+the script it is taken anew by the browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any, Final
+
+from netd.listeners.http.protocol.event import Request
+from netd.listeners.http.response.response import DeferredResponse, Response
+from netd.listeners.http.routes.daemon_status import DaemonStatus
+from netd.status_text import format_size, format_uptime
+
+_STYLE: Final = files(__package__).joinpath("status.css").read_text(encoding="utf-8")
+_SCRIPT: Final = files(__package__).joinpath("status.js").read_text(encoding="utf-8")
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>netd status</title>
+<noscript><meta http-equiv="refresh" content="5"></noscript>
+<style>{style}</style>
+<header>
+<h1>netd {version}</h1>
+<p data-cell="state" data-state="{state}">{state}</p>
+<p>up <span data-cell="uptime">{uptime}</span></p>
+<p>pid <span data-cell="pid">{pid}</span></p>
+<p id="note" role="status"></p>
+<button type="button" aria-pressed="false" hidden>Pause</button>
+</header>
+<main data-uptime="{uptime_s}">
+{main}
+</main>
+<script>{script}</script>
+"""
+_LISTENER_HEADINGS: Final = (
+    *("Listener", "Kind", "State", "Activity", "Now", "Total", "Refused", "In", "Out"),
+    "Addresses",
+)
+_WORKER_HEADINGS: Final = ("Worker", "Of", "State", "Uptime", "Restarts", "Last error")
+_NUMBERS: Final = frozenset({"Now", "Total", "Refused", "In", "Out", "Uptime", "Restarts"})
+# What tells best how busy a kind is; the first that a listener counts.
+_ACTIVITIES: Final = {"requests": "requests", "lines": "lines", "accepted": "connections"}
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_hash(_STYLE)}'; "
+    f"script-src 'sha256-{_hash(_SCRIPT)}'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
+)
+_FIELDS: Final = (("Cache-Control", "no-store"), ("Content-Security-Policy", _POLICY))
+
+
+class StatusPage:
+    """The route; `?json` gives what `netd status --json` prints."""
+
+    methods = frozenset({"GET", "HEAD"})
+    takes_body = False
+
+    def __init__(self, daemon: DaemonStatus) -> None:
+        self._daemon = daemon
+
+    def answer(self, request: Request, _path: str, _body: bytes) -> Response | DeferredResponse:
+        return self._daemon.answer(_as_json if request.query == b"json" else _as_page)
+
+
+def _as_json(status: dict[str, Any]) -> Response:
+    fields = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+    return Response(200, fields, (json.dumps(status, indent=2).encode() + b"\n",))
+
+
+def _as_page(status: dict[str, Any]) -> Response:
+    fields = (("Content-Type", "text/html; charset=utf-8"), *_FIELDS)
+    return Response(200, fields, (format_page(status).encode(),))
+
+
+def format_page(status: dict[str, Any]) -> str:
+    """The whole page for what `netd status --json` shows."""
+    return _PAGE.format(
+        style=_STYLE,
+        script=_SCRIPT,
+        version=html.escape(status["version"]),
+        state=html.escape(status["state"]),
+        uptime=format_uptime(status["uptime_s"]),
+        uptime_s=status["uptime_s"],
+        pid=status["pid"],
+        main="\n".join(_main(status)),
+    )
+
+
+def _main(status: dict[str, Any]) -> Iterator[str]:
+    listeners = status["listeners"]
+    outcome = status["last_reload"]
+    if outcome is not None:
+        said = "taken" if outcome["ok"] else "refused"
+        yield f"<p>Last reload {said}: {html.escape(outcome['detail'])}</p>"
+    yield "<h2>Listeners</h2>"
+    yield from _table("Listeners", _LISTENER_HEADINGS, [_listener_row(each) for each in listeners])
+    yield "<h2>Workers</h2>"
+    rows = [_worker_row(each["name"], worker) for each in listeners for worker in each["workers"]]
+    yield from _table("Workers", _WORKER_HEADINGS, rows)
+    yield "<h2>Counters</h2>"
+    for each in listeners:
+        yield _counters(each)
+
+
+def _table(label: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
+    heads = "".join(map(_heading, headings))
+    yield f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
+    yield f"<table><thead><tr>{heads}</thead><tbody>"
+    for row in rows:
+        cells = zip(headings, row, strict=True)
+        yield "<tr>" + "".join(cell.replace("<td", f'<td data-label="{h}"', 1) for h, cell in cells)
+    yield "</tbody></table></div>"
+
+
+def _heading(text: str) -> str:
+    kind = ' class="number"' if text in _NUMBERS else ""
+    return f'<th scope="col"{kind}>{text}'
+
+
+def _listener_row(listener: dict[str, Any]) -> list[str]:
+    name, counters = listener["name"], listener["counters"]
+    key = html.escape(f"{name}/")
+    return [
+        f'<th scope="row">{html.escape(name)}',
+        f"<td>{html.escape(listener['kind'])}",
+        _state(key, listener["state"]),
+        _activity(key, counters),
+        _number(key + "now", counters.get("connections", 0)),
+        _number(key + "total", counters.get("accepted", 0)),
+        _number(key + "refused", counters.get("refused", 0)),
+        _cell(key + "in", format_size(counters.get("bytes_in", 0)), "number"),
+        _cell(key + "out", format_size(counters.get("bytes_out", 0)), "number"),
+        _cell(key + "where", " ".join(listener["addresses"]), "where"),
+    ]
+
+
+def _activity(key: str, counters: dict[str, int]) -> str:
+    """A line and a figure that the script fills."""
+    name = next((each for each in _ACTIVITIES if each in counters), "accepted")
+    return (
+        '<td><span class="activity">'
+        '<svg viewBox="0 0 60 22" preserveAspectRatio="none" aria-hidden="true">'
+        f'<polyline data-of="{key}rate"/></svg>'
+        f'<span data-cell="{key}rate" data-total="{counters.get(name, 0)}"></span>'
+        f"{_ACTIVITIES[name]}</span>"
+    )
+
+
+def _worker_row(name: str, worker: dict[str, Any]) -> list[str]:
+    key = html.escape(f"{name}/{worker['pid']}/")
+    return [
+        f'<th scope="row">{worker["pid"] or "-"}',
+        f"<td>{html.escape(name)}",
+        _state(key, worker["state"]),
+        _cell(key + "uptime", format_uptime(worker["uptime_s"]), "number"),
+        _number(key + "restarts", worker["restarts"]),
+        _cell(key + "error", worker["last_error"].partition("\n")[0], "where"),
+    ]
+
+
+def _state(key: str, state: str) -> str:
+    state = html.escape(state)
+    return f'<td><span data-cell="{key}state" data-state="{state}">{state}</span>'
+
+
+def _number(key: str, count: int) -> str:
+    return _cell(key, f"{count:,}", "number")
+
+
+def _cell(key: str, text: str, kind: str) -> str:
+    return f'<td class="{kind}" data-cell="{key}">{html.escape(text)}'
+
+
+def _counters(listener: dict[str, Any]) -> str:
+    name = html.escape(listener["name"])
+    counted = "".join(
+        f"<div><dt>{counter.replace('_', ' ')}</dt>"
+        f'<dd data-cell="{name}/{counter}">{count:,}</dd></div>'
+        for counter, count in listener["counters"].items()
+    )
+    return f"<details><summary>{name}</summary><dl>{counted}</dl></details>"

@@ -1,0 +1,72 @@
+"""Whatever is said, in whatever order, the room answers lines and never breaks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netd.listeners.chat.room.commands import COMMANDS
+from netd.listeners.chat.room.settings import Account
+from tests.listeners.chat.room.hall import Guest, Hall
+
+WORDS = [
+    "#room", "#other", "a", "b", "A", "*", "+", "-", "0", "+b", "-b", "+k", "key", "+l", "-l", "5",
+    "+o", "-o", "+imnst", "a!*@*", "m:a", "a:x", "LS", "REQ", "END", "302", "batch", "PLAIN", "",
+    "LATEST", "BETWEEN", "TARGETS", "msgid=id1", "timestamp=2023-11-15T12:00:00.000Z", ">0", "C<1",
+    "%tcuihsnfdlaor,1", "irc.test", "a,b,#room", "é", "$*", "@#room", "x" * 300, "labeled-response",
+    "²", ">²", "a\rb",
+]  # fmt: skip
+SAID = st.builds(
+    lambda tags, command, words, last: " ".join([*tags, command, *words, *last]),
+    st.sampled_from([[], ["@label=x"], ["@+typing=active;label=y"]]),
+    st.sampled_from(sorted(COMMANDS)),
+    st.lists(st.sampled_from([each for each in WORDS if each]), max_size=4),
+    st.sampled_from([[], [":"], [":some text"], [":-x"]]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), SAID), max_size=25))
+def test_any_commands(lines: list[tuple[bool, str]]) -> None:
+    hall = Hall(opers={"a": "b"}, accounts={"a": Account("a", "b")}, replay_lines=3)
+    guests = [
+        hall.join("a", "labeled-response", "batch", "message-tags", "sasl", "echo-message"),
+        hall.join("b"),
+    ]
+    for first, line in lines:
+        for answer in guests[0 if first else 1].say(line):
+            assert not {"\n", "\r"} & set(answer)
+    for guest in guests:
+        hall.leave(guest, "gone")
+    assert not hall.room.members
+    assert not hall.room.watchers
+    assert all(not each.members for each in hall.room.channels.values())
+    assert not hall.room.channels
+
+
+@pytest.mark.parametrize("stage", ["nobody", "member", "operator"])
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_with_every_two_words(command: str, stage: str) -> None:
+    for first in WORDS:
+        guest = _a_guest(stage)
+        guest.say(command, f"{command} :{first}")
+        for second in WORDS:
+            guest = _a_guest(stage) if guest.closed else guest
+            guest.say(f"{command} {first or '*'} :{second}")
+
+
+def _a_guest(stage: str) -> Guest:
+    hall = Hall(opers={"a": "b"}, accounts={"a": Account("a", "b")})
+    if stage == "nobody":
+        return hall.connect()
+    guest = hall.join("a", "sasl", "message-tags")
+    if stage == "operator":
+        guest.say("OPER a b")
+    return guest
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes(line: bytes) -> None:
+    hall = Hall()
+    hall.join("a").say(line.replace(b"\n", b""))

@@ -1,0 +1,89 @@
+"""The short way of what is said: the same bytes as the long way, and nothing taken for granted."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netd.listeners.chat.room.fast_path import MAX_VOICES, Utterance
+from netd.listeners.chat.room.settings import Account
+from tests.listeners.chat.room.hall import Guest, Hall
+
+CAPS = {
+    "ann": ("message-tags", "server-time", "echo-message", "draft/chathistory", "batch", "sasl"),
+    "bob": (),
+    "cyd": ("server-time", "labeled-response", "account-tag"),
+}
+HEADS = ["PRIVMSG #room", "NOTICE #room", "PRIVMSG #ROOM", "PRIVMSG #other", "PRIVMSG  #room",
+         "PRIVMSG @#room", "PRIVMSG #room,#other", "PRIVMSG bob", "PRIVMSG", "PRIVMSG #room x",
+         "PRIVMSG #gone", "PRIVMSG #r\xe9"]  # fmt: skip
+TEXTS = st.one_of(
+    st.sampled_from([b"", b"hi", b" :hi", b"\x01ACTION waves\x01", b"\x01VERSION\x01", b"\0"]),
+    st.sampled_from([b"x" * 440, b"x" * 460, b"x" * 480, b"x" * 510, b"\xff", b"a\rb"]),
+    st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=20).map(
+        str.encode
+    ),
+)
+SAID = st.builds(lambda head, text: head.encode() + b" :" + text, st.sampled_from(HEADS), TEXTS)
+OTHERS = st.sampled_from([
+    "MODE #room +m", "MODE #room -m", "MODE #room +C", "MODE #room -n", "MODE #room +b bob!*@*",
+    "MODE #room +b m:cyd!*@*", "MODE #room -b bob!*@*", "MODE #room +v bob", "MODE #room -v bob",
+    "NICK robert", "NICK bob", "PART #room", "JOIN #room", "JOIN #other", "KICK #room cyd",
+    "MODE bob +B", "AWAY :out", "CAP REQ :echo-message", "CAP REQ :-echo-message", "PING x",
+    "CHATHISTORY LATEST #room * 50", "CAP REQ :server-time",
+    "CHATHISTORY TARGETS timestamp=2020-01-01T00:00:00.000Z timestamp=2030-01-01T00:00:00.000Z 9",
+    "QUIT :bye",
+]).map(str.encode)  # fmt: skip
+LINES = st.lists(st.tuples(st.sampled_from(sorted(CAPS)), SAID | SAID | SAID | OTHERS), max_size=40)
+
+
+def _hall() -> tuple[Hall, dict[str, Guest]]:
+    hall = Hall(channel="#other", accounts={"ann": Account("ann", "secret")}, replay_lines=3)
+    guests = {nick: hall.join(nick, *caps) for nick, caps in CAPS.items()}
+    guests["ann"].say("AUTHENTICATE PLAIN", "AUTHENTICATE AGFubgBzZWNyZXQ=")
+    return hall, guests
+
+
+def _long(line: bytes) -> bytes:
+    """The same line as the short way never takes it."""
+    return line.replace(b"PRIVMSG", b"privmsg", 1).replace(b"NOTICE", b"notice", 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES)
+def test_both_ways_give_the_same_bytes(lines: list[tuple[str, bytes]]) -> None:
+    (short, shorts), (long, longs) = _hall(), _hall()
+    for who, line in lines:
+        short.now = long.now = short.now + 0.25
+        shorts[who].send(line)
+        longs[who].send(_long(line))
+        for nick, guest in shorts.items():
+            assert guest.received == longs[nick].received
+            assert guest.member.idle_since == longs[nick].member.idle_since
+            guest.received = longs[nick].received = b""
+    for name, channel in short.room.channels.items():
+        assert channel.log() == long.room.channels[name].log()
+
+
+def _is_short(guest: Guest, line: str) -> bool:
+    effects = guest.hall.room.receive(guest.member, line.encode(), guest.hall.now)
+    return any(isinstance(e, Utterance) for e in effects)
+
+
+def test_what_is_said_in_a_channel_goes_the_short_way() -> None:
+    _, guests = _hall()
+    assert all(_is_short(each, "PRIVMSG #room :hi é") for each in guests.values())
+    assert not _is_short(guests["bob"], "privmsg #room :hi")
+    assert not _is_short(guests["bob"], "PRIVMSG #other :from outside")
+
+
+def test_the_voices_known_are_bounded() -> None:
+    hall = Hall()
+    speaker = hall.join("ann", channel="#abcdefghijklm")
+    for number in range(MAX_VOICES + 10):
+        name = "".join(
+            letter.upper() if number >> place & 1 else letter
+            for place, letter in enumerate("abcdefghijklm")
+        )
+        assert _is_short(speaker, f"PRIVMSG #{name} :hi")
+    assert hall.room.speech.known <= MAX_VOICES

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.listeners.chat.room.scene import Scene, play, scenes
+
+
+@pytest.mark.parametrize("scene", list(scenes()), ids=lambda scene: scene.title)
+def test_it_goes_as_written(scene: Scene) -> None:
+    assert play(scene) == list(scene.lines)

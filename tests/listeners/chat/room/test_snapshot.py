@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from netd.errors import LocalProtocolError
+from netd.listeners.chat.room.channel import Channel, ListEntry, Topic
+from netd.listeners.chat.room.snapshot import (
+    format_line,
+    format_state,
+    restore_history,
+    restore_state,
+)
+from netd.protocols.irc import Message, fold
+
+NOON = 1_700_049_600.0
+SAID = Message("PRIVMSG", ("#room", "grüß dich"), "ann!ann@host", {"time": "now", "msgid": "1"})
+
+
+def channel() -> Channel:
+    return Channel("#room", NOON, 10)
+
+
+def test_a_state_comes_back_as_it_was() -> None:
+    before, after = channel(), channel()
+    before.topic = Topic("a topic", "ann", NOON)
+    before.modes = {"k": "sesame", "m": ""}
+    before.lists["b"]["bob!*@*"] = ListEntry("Bob!*@*", "ann", NOON)
+    before.lists["b"][fold("*!*@*ÄRGER*")] = ListEntry("*!*@*ÄRGER*", "ann", NOON)
+    restore_state(after, format_state(before))
+    assert (after.topic, after.modes) == (before.topic, before.modes)
+    assert [each.mask for each in after.lists["b"].values()] == ["Bob!*@*", "*!*@*ÄRGER*"]
+    assert after.lists["b"].keys() == before.lists["b"].keys()
+
+
+def test_no_topic_is_no_topic() -> None:
+    after = channel()
+    restore_state(after, format_state(channel()))
+    assert after.topic is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "null", "[]", "{}"),
+        '{"topic": [1], "modes": {}, "lists": {}}',
+        '{"topic": null, "modes": [], "lists": {}}',
+        '{"topic": null, "modes": {}, "lists": {}}',
+    ],
+)
+def test_a_spoilt_state_changes_nothing(text: str) -> None:
+    after = channel()
+    with pytest.raises(LocalProtocolError, match="not a channel's state"):
+        restore_state(after, text)
+    assert after.modes == channel().modes
+
+
+def test_a_line_comes_back_as_it_was() -> None:
+    after = channel()
+    restore_history(after, [format_line(SAID)])
+    assert list(after.history) == [SAID]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "null", "[]", '["PRIVMSG", [], "", {}]', '["PRIVMSG", [], "", []]']
+)
+def test_a_spoilt_line_is_no_history(line: str) -> None:
+    with pytest.raises(LocalProtocolError, match="not a channel's history"):
+        restore_history(channel(), [line])

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from netd.listeners.chat import KIND
+from netd.listeners.chat.sqlite_store import BUSY_S, Store
+from tests.listeners.chat.test_service import Irc
+from tests.support import PATIENCE_S, WorkerUnderTest
+
+Start = Callable[[Path], tuple[WorkerUnderTest, Irc]]
+_LOCK = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def make(path: Path) -> tuple[WorkerUnderTest, Irc]:
+            opers = [{"name": "root", "password": "secret"}]
+            options = {"server_name": "irc.test", "history_file": str(path), "opers": opers}
+            worker = WorkerUnderTest(KIND, options, ("tcp://127.0.0.1:0",))
+            stack.callback(worker.close)
+            client = Irc(worker.connect()).register("alice").join()
+            stack.callback(client.close)
+            return worker, client
+
+        yield make
+
+
+def test_lines_topic_and_modes_outlast_the_worker(start: Start, tmp_path: Path) -> None:
+    worker, alice = start(tmp_path / "chat.db")
+    alice.send("OPER root secret", "TOPIC #lounge :kept topic", "MODE #lounge +b-t bad!*@*")
+    alice.send("PRIVMSG #lounge :kept line")
+    alice.sync()
+    worker.drain(PATIENCE_S, stopping=True)
+    worker.await_exit()
+    _, later = start(tmp_path / "chat.db")
+    later.send("PART #lounge", "JOIN #lounge")
+    later.expect("332 alice #lounge :kept topic")
+    later.expect("] kept line")
+    later.send("MODE #lounge", "MODE #lounge b")
+    assert later.expect(" 324 ").endswith("+n")
+    later.expect("bad!*@*")
+
+
+@pytest.mark.parametrize("trouble", ["locked", "no database", "no directory"])
+def test_no_trouble_with_the_file_stops_the_chat(
+    start: Start, tmp_path: Path, trouble: str
+) -> None:
+    path = tmp_path / ("missing/chat.db" if trouble == "no directory" else "chat.db")
+    if trouble == "no database":
+        path.write_bytes(b"something else" * 1000)
+    with ExitStack() as stack:
+        if trouble == "locked":
+            stack.enter_context(_locked(path))
+        worker, alice = start(path)
+        alice.send("PRIVMSG #lounge :said anyway", "PRIVMSG alice :to myself")
+        alice.expect("to myself")
+        worker.await_counters(lambda seen: seen["history_lost"] > 0)
+
+
+def test_a_reload_to_another_file_waits_for_none_and_takes_the_state_along(
+    start: Start, tmp_path: Path
+) -> None:
+    worker, alice = start(tmp_path / "one.db")
+    alice.send("OPER root secret", "TOPIC #lounge :kept topic")
+    alice.sync()
+    other = {"server_name": "irc.test", "history_file": str(tmp_path / "other.db")}
+    with _locked(tmp_path / "one.db"):
+        alice.send("PRIVMSG #lounge :said meanwhile")
+        alice.sync()
+        began = time.monotonic()
+        worker.configure(other)
+        assert time.monotonic() - began < BUSY_S
+    worker.drain(PATIENCE_S, stopping=True)
+    worker.await_exit()
+    _, later = start(tmp_path / "other.db")
+    later.send("TOPIC #lounge")
+    later.expect("332 alice #lounge :kept topic")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The file locked by another process: SQLite forbids to carry a database across a fork."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _LOCK, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == b"locked\n"
+        yield
+        process.stdin.close()
+
+
+def test_the_file_is_bounded(tmp_path: Path) -> None:
+    path = str(tmp_path / "chat.db")
+    store = Store(path, 10)
+    for number in range(1000):
+        store.add_line("#a", str(number))
+    store.close()
+    with closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute("SELECT count(*) FROM line").fetchone()
+    assert count <= 10 + 200
+    again = Store(path, 10)
+    assert again.load("#a") == ("", [str(number) for number in range(990, 1000)])
+    again.close()

@@ -1,0 +1,127 @@
+"""Who may use a route: networks, passwords, and the address behind a proxy."""
+
+from __future__ import annotations
+
+import base64
+import os
+import resource
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from netd.config.schema import read_options
+from netd.listeners.http import KIND
+from netd.protocols.password import hash_password
+from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Response, Start, ask
+
+HASH = hash_password("s:ß", b"salt" * 4)
+PRIVATE: dict[str, Any] = {"path": "/p", "text": "private", "users": {"bob": HASH}, "realm": "r"}
+
+
+def basic(credentials: str) -> str:
+    return f"Authorization: Basic {base64.b64encode(credentials.encode()).decode()}"
+
+
+def test_a_password_opens_the_route(start: Start) -> None:
+    worker = start(PRIVATE)
+    for _ in range(3):  # checked, then known, then from the table of ready answers
+        assert ask(worker, "/p", basic("bob:s:ß")).body == b"private"
+    assert worker.await_counters(lambda c: c["requests"] == 3)["wrong_credentials"] == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(basic("bob:wrong"), basic("eve:s:ß"), basic("bob"), basic(":"), "Authorization: Basic %"),
+        *("Authorization: Bearer x", "Authorization:", "X: y", "Authorization: Basic /w=="),
+    ],
+)
+def test_nothing_else_does(start: Start, line: str) -> None:
+    answer = ask(start(PRIVATE), "/p", line)
+    assert (answer.status, b"private" in answer.body) == (401, False)
+    assert answer.fields["WWW-Authenticate"] == 'Basic realm="r", charset="UTF-8"'
+
+
+def test_checking_a_password_holds_up_nobody(start: Start) -> None:
+    worker = start(PRIVATE, HELLO)
+    checked = [worker.connect() for _ in range(8)]
+    for number, sock in enumerate(checked):
+        line = basic(f"bob:{number}")
+        sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode() + GET_HELLO)
+    assert ask(worker, "/hello").status == 200
+    assert worker.counters.get("wrong_credentials", 0) < 8
+    for sock in checked:
+        with sock:
+            assert [Response(sock).status, Response(sock).status] == [401, 200]
+    assert worker.await_counters(lambda c: c["wrong_credentials"] == 8)
+
+
+def test_passwords_are_checked_without_a_descriptor_left(start: Start) -> None:
+    worker = start(PRIVATE)
+    pid = worker.process.pid
+    with worker.connect() as sock:
+        worker.await_counters(lambda c: c["connections"] == 1)
+        highest = max(map(int, os.listdir(f"/proc/{pid}/fd")))
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+        waiting = [worker.connect() for _ in range(highest + 1)]  # numbers below may be free
+        worker.await_counters(lambda c: c["accept_failures"] > 0)
+        sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{basic('bob:s:ß')}\r\n\r\n".encode())
+        assert Response(sock).body == b"private"
+        for each in waiting:
+            each.close()
+
+
+def test_only_so_many_passwords_are_checked_at_once(start: Start) -> None:
+    worker = start(PRIVATE)
+    with worker.connect() as sock:
+        socks = [worker.connect() for _ in range(80)]
+        for number, each in enumerate(socks):
+            each.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{basic(f'b:{number}')}\r\n\r\n".encode())
+        worker.await_counters(lambda c: c["unchecked_credentials"] > 0)
+        sock.sendall(b"GET /p HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert Response(sock).status == 401
+        for each in socks:
+            each.close()
+
+
+def test_a_password_is_never_stored_itself() -> None:
+    for stored in ("secret", "$scrypt$nonsense"):
+        with pytest.raises(ValidationError, match="scrypt hash"):
+            read_options(
+                KIND.options,
+                {
+                    "kind": "http",
+                    "address": LOOPBACK,
+                    "routes": [{**PRIVATE, "users": {"b": stored}}],
+                },
+            )
+
+
+def test_networks_choose_who_may_use_a_route(start: Start) -> None:
+    worker = start(
+        {"path": "/in", "text": "x", "allow": "127.0.0.0/8"},
+        {"path": "/out", "text": "x", "allow": "10.0.0.0/8"},
+        {"path": "/not", "text": "x", "deny": "127.0.0.1"},
+    )
+    for _ in range(2):
+        assert [ask(worker, each).status for each in ("/in", "/out", "/not")] == [200, 403, 403]
+    assert worker.await_counters(lambda c: c["denied_clients"] == 4)["ready_hits"] == 0
+
+
+def test_behind_a_trusted_proxy_the_client_counts(start: Start) -> None:
+    route = {"path": "/", "text": "x", "allow": ["192.0.2.0/24", "2001:db8::/32"]}
+    behind = start(route, forwarded_from=["127.0.0.1", "10.0.0.0/8"])
+    bare = start(route)
+    for forwarded, status in (
+        ("192.0.2.9", 200),
+        ("192.0.2.9:4711, 10.1.1.1:80", 200),
+        ("[2001:db8::9]:4711, 10.1.1.1", 200),
+        ("192.0.2.9, [2001:db9::9]", 403),
+        ("6.6.6.6, 192.0.2.9, 10.1.1.1", 200),
+        ("192.0.2.9, 6.6.6.6", 403),
+        ("192.0.2.9, garbage", 403),
+    ):
+        assert ask(behind, "/", f"X-Forwarded-For: {forwarded}").status == status, forwarded
+        assert ask(bare, "/", f"X-Forwarded-For: {forwarded}").status == 403, forwarded

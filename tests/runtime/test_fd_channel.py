@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import select
+import socket
+
+import pytest
+
+from netd.runtime.fd_channel import MAX_DESCRIPTORS, ChannelClosedError, FdChannel
+
+
+def test_lines_arrive_whole_and_in_order() -> None:
+    ours, theirs = FdChannel.pair()
+    ours.send(b"one\n")
+    ours.send(b"two\n")
+    assert theirs.receive() == [b"one", b"two"]
+    assert theirs.receive() == []
+    ours.close()
+    theirs.close()
+
+
+def test_a_line_larger_than_the_socket_buffer_arrives_with_its_descriptor() -> None:
+    ours, theirs = FdChannel.pair()
+    line = b"x" * 2_000_000 + b"\n"
+    left, right = socket.socketpair()
+    ours.send(line, [left.fileno()])
+    left.close()
+    got: list[bytes] = []
+    while not got:
+        got = theirs.receive()
+        ours.flush()
+    assert got == [line[:-1]]
+    assert not ours.has_unsent
+    [passed] = theirs.take_descriptors(1)
+    os.write(passed, b"still open")
+    assert right.recv(100) == b"still open"
+    os.close(passed)
+    right.close()
+    ours.close()
+    theirs.close()
+
+
+def test_descriptors_keep_step_with_their_lines() -> None:
+    ours, theirs = FdChannel.pair()
+    pipes = [os.pipe() for _ in range(3)]
+    ours.send(b"first\n", [pipes[0][1]])
+    ours.send(b"second\n", [pipes[1][1], pipes[2][1]])
+    assert theirs.receive() == [b"first", b"second"]
+    for (reader, writer), passed in zip(pipes, theirs.take_descriptors(3), strict=True):
+        os.write(passed, b"!")
+        assert os.read(reader, 1) == b"!"
+        for fd in (reader, writer, passed):
+            os.close(fd)
+    ours.close()
+    theirs.close()
+
+
+def test_the_other_end_closed_is_told_after_its_last_line() -> None:
+    ours, theirs = FdChannel.pair()
+    ours.send(b"last words\n")
+    ours.close()
+    assert theirs.receive() == [b"last words"]
+    with pytest.raises(ChannelClosedError):
+        theirs.receive()
+    theirs.send(b"nobody hears this\n")
+    theirs.close()
+
+
+def test_descriptors_nobody_took_are_closed() -> None:
+    ours, theirs = FdChannel.pair()
+    reader, writer = os.pipe()
+    ours.send(b"take it\n", [writer])
+    os.close(writer)
+    theirs.receive()
+    theirs.close()
+    assert select.select([reader], [], [], 10)[0], "the pipe's last writer is gone"
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    ours.close()
+
+
+def test_too_many_descriptors_are_refused() -> None:
+    ours, theirs = FdChannel.pair()
+    with pytest.raises(ValueError, match="at most 253"):
+        ours.send(b"x\n", range(MAX_DESCRIPTORS + 1))
+    ours.close()
+    theirs.close()
