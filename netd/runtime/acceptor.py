@@ -7,25 +7,18 @@ moment; who waits goes on waiting in the backlog.
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
+from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
 _BATCH: Final = 64  # in one turn from one socket, so that open connections have their turns
 _PAUSE_S: Final = 0.1
-SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of accept(2) that say there is no room for a connection now."""
-ITS_OWN: Final = frozenset({
-    errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT,
-    errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH,
-})  # fmt: skip
-"""Troubles of one connection that is gone already, or of its network: accept(2), Error handling."""
 
 _log = logging.getLogger("netd")
 
@@ -80,9 +73,9 @@ class Acceptor(Generic[L]):
             self._is_short = False
             return False
         except OSError as error:
-            if error.errno in ITS_OWN:
+            if error.errno in CONNECTION_ABORTED:
                 return True
-            if error.errno not in SHORT:
+            if error.errno not in OUT_OF_RESOURCES:
                 raise
             self._rest(error)
             return False

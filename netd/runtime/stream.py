@@ -7,27 +7,16 @@ told by `unsent_bytes` and decides for itself; past `max_unsent_bytes` the strea
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from netd.runtime.acceptor import ITS_OWN, SHORT
+from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
 
 _CHUNK_BYTES: Final = 65536
-GONE: Final = ITS_OWN | SHORT | {
-    errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ETIMEDOUT, errno.ECONNREFUSED,
-    errno.EACCES, errno.EINVAL,
-}  # fmt: skip
-"""Errors of recv(2) and send(2) that end one connection and nothing else.
-
-A connection that times out ends with what ICMP said of its peer last, such as EHOSTUNREACH,
-or with what its route has become: prohibited (EACCES), a black hole (EINVAL), none;
-ECONNABORTED is an administrator's doing (`ss --kill`).
-"""
 
 
 class Stream:
@@ -195,6 +184,6 @@ class Stream:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno in GONE:
+    if error.errno in CONNECTION_LOST:
         return (error.strerror or "connection lost").lower()
     raise error

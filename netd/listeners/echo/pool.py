@@ -7,7 +7,6 @@ there may be is busy. A pool never changes its options or sockets: another takes
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import os
@@ -20,7 +19,7 @@ from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.runner import ForkRunner, SlotRunner, ThreadRunner
 from netd.listeners.echo.scoreboard import Scoreboard, State
 from netd.listeners.echo.slot import SlotConfig
-from netd.runtime.acceptor import ITS_OWN, SHORT
+from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES, TEMPORARY
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
@@ -29,7 +28,6 @@ _DRAIN_TICK_S = 0.02
 _IDLE_TICKS = 10  # a slot nobody needed for so long is surplus
 _CRASHES_PER_TICK = 4  # replaced at once; past that the next tick does
 _REFUSED_PER_TURN = 64
-_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 _CARRIERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
     Concurrency.FORK: ForkRunner,
     Concurrency.THREAD: ThreadRunner,
@@ -138,7 +136,7 @@ class Pool:
         return True
 
     def _on_start_failed(self, error: OSError) -> None:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in TEMPORARY:
             raise error
         self._board.counts["failed_starts"] += 1
         if not self._is_starved:
@@ -213,8 +211,8 @@ class Pool:
             self._board.counts["refused_full"] += 1
 
     def _on_refusal_failed(self, error: OSError) -> None:
-        if error.errno in SHORT:  # the socket stays readable: look again at the next tick
+        if error.errno in OUT_OF_RESOURCES:  # still readable: retry at the next tick
             self._board.counts["accept_failures"] += 1
             self._stop_refusing()
-        elif not isinstance(error, BlockingIOError) and error.errno not in ITS_OWN:
+        elif not isinstance(error, BlockingIOError) and error.errno not in CONNECTION_ABORTED:
             raise error

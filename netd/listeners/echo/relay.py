@@ -15,12 +15,13 @@ import socket
 from typing import Final, Protocol
 
 from netd.listeners.echo.scoreboard import Column
+from netd.runtime.errnos import UNSUPPORTED
 
 _PIPE_BYTES: Final = 2**20  # pipe-max-size, pipe(7)
 _COPY_BYTES: Final = 65536
 _SMALL_BYTES: Final = 16384
 _PIECE_BYTES: Final = 2**17  # a slow reader is seen to move at least so often
-_SPLICE_REFUSED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
+_SPLICE_REFUSED = UNSUPPORTED | {errno.EINVAL}
 _IN, _OUT = int(Column.BYTES_IN), int(Column.BYTES_OUT)
 
 

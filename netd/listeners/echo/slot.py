@@ -21,8 +21,8 @@ from netd.listeners.admission import Limits
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.relay import Copier, Relay, Splicer
 from netd.listeners.echo.scoreboard import MAX_SLOTS, Column, Scoreboard, State
-from netd.runtime.acceptor import ITS_OWN, SHORT, host_of
-from netd.runtime.stream import GONE
+from netd.runtime.acceptor import host_of
+from netd.runtime.errnos import CONNECTION_ABORTED, CONNECTION_LOST, OUT_OF_RESOURCES
 
 _PAUSE_S = 0.1  # between attempts to accept for want of descriptors or memory
 _HOST, _ACCEPTED, _CUT = int(Column.HOST), int(Column.ACCEPTED), int(Column.CUT)
@@ -152,9 +152,9 @@ class Slot:
                 self._serve(conn)
 
     def _on_accept_failed(self, error: OSError) -> None:
-        if error.errno in ITS_OWN:
+        if error.errno in CONNECTION_ABORTED:
             return
-        if error.errno not in SHORT:
+        if error.errno not in OUT_OF_RESOURCES:
             raise error
         self._row[Column.ACCEPT_FAILURES] += 1
         if not self._is_short:
@@ -188,7 +188,7 @@ class Slot:
         try:
             self._echo(conn)
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in CONNECTION_LOST:
                 raise
             row[Column.RESET] += 1
         finally:

@@ -16,9 +16,9 @@ from netd.listeners.http.connection.state import MASKS, REFUSALS, ConnectionStat
 from netd.listeners.http.connection.transport import Transport
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response import CachedResponse, Part
+from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
-from netd.runtime.stream import GONE
 
 _IDLE: Final = ConnectionState.IDLE  # a member by its class takes ten times as long to look up
 _READ_BYTES: Final = 16384
@@ -331,6 +331,6 @@ class Connection:
         self._watching = mask
 
     def _lose(self, error: OSError) -> None:
-        if error.errno not in GONE:
+        if error.errno not in CONNECTION_LOST:
             raise error
         self.close()

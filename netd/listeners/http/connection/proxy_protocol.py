@@ -8,9 +8,9 @@ from typing import Final
 
 from netd.errors import RemoteProtocolError
 from netd.protocols.proxy import parse_introduction
+from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
-from netd.runtime.stream import GONE
 
 _PEEK_BYTES: Final = 4352  # more than an introduction may take
 _MAX_WAITING: Final = 1024
@@ -74,7 +74,7 @@ class Introductions:
         except RemoteProtocolError:
             found = None
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in CONNECTION_LOST:
                 raise
             found = None
         if found is None:

@@ -10,9 +10,9 @@ from typing import Final
 
 from netd.listeners.http.connection.transport import Transport
 from netd.listeners.http.response.response import FilePart, Part
-from netd.runtime.stream import GONE
+from netd.runtime.errnos import CONNECTION_LOST
 
-_LOST_PEER: Final = GONE - {errno.EINVAL}  # by which sendfile(2) speaks of the file
+_SENDFILE_LOST: Final = CONNECTION_LOST - {errno.EINVAL}  # sendfile(2): about the file
 _GATHERED_BYTES: Final = 65536  # what is larger is sent from where it is, and not copied
 # One connection's share of a turn, from memory and of a file. To a reader with a tiny window even
 # the kernel takes long to queue much, and a thousand of them would hold up all others.
@@ -102,7 +102,7 @@ class SendQueue:
         except BlockingIOError:
             raise
         except OSError as error:
-            if error.errno in _LOST_PEER:
+            if error.errno in _SENDFILE_LOST:
                 raise
             raise TruncatedError from error  # its file cannot be read
         if not sent:

@@ -16,6 +16,7 @@ from netd.listeners.http.response.response import Response, error_answer
 from netd.listeners.http.routes.directory_listing import list_directory
 from netd.listeners.http.routes.mime import content_type
 from netd.listeners.http.routes.openat import open_beneath
+from netd.runtime.errnos import TEMPORARY
 
 _ABSENT: Final = frozenset(
     {
@@ -23,8 +24,6 @@ _ABSENT: Final = frozenset(
         *(errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO),
     }
 )
-# EAGAIN: leased to somebody who writes it, or renames without end beside it.
-_FOR_NOW: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 _MAX_PAGE_BYTES: Final = 1048576  # of a page for an error
 
 log = logging.getLogger("netd")
@@ -133,7 +132,7 @@ def _refuse(error: OSError, path: str) -> Response:
         return error_answer(404)
     if error.errno in (errno.EACCES, errno.EPERM):
         return error_answer(403)
-    if error.errno in _FOR_NOW:
+    if error.errno in TEMPORARY:  # EAGAIN: a writer holds a lease, or renames go on beside it
         return error_answer(503, ("Retry-After", "1"))
     log.error("%r: %s", path, error.strerror)
     return error_answer(500)

@@ -14,6 +14,8 @@ import functools
 import os
 from typing import Final
 
+from netd.runtime.errnos import UNSUPPORTED
+
 _SYS_OPENAT2: Final = 437  # the same on every architecture
 _RESOLVE: Final = 0x08 | 0x02  # RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, linux/openat2.h
 _DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -84,7 +86,7 @@ def _has_openat2() -> bool:
     try:
         os.close(_openat2(directory, "."))
     except OSError as error:
-        if error.errno in (errno.ENOSYS, errno.EPERM):
+        if error.errno in UNSUPPORTED:
             return False
         raise
     finally:

@@ -1,0 +1,31 @@
+"""Error numbers of system calls, in groups by what the caller has to do."""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""The process or the system has no descriptor, buffer or memory left: pause, then try again."""
+
+TEMPORARY: Final = OUT_OF_RESOURCES | {errno.EAGAIN}
+"""As above, for calls that do not wait for a descriptor: fork(2), open(2), openat2(2)."""
+
+UNSUPPORTED: Final = frozenset({errno.ENOSYS, errno.EPERM})
+"""The kernel does not have the system call, or a sandbox (seccomp(2)) forbids it."""
+
+CONNECTION_ABORTED: Final = frozenset({
+    errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT,
+    errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH,
+})  # fmt: skip
+"""accept(2), section "Error handling": the next connection in the queue has failed already."""
+
+CONNECTION_LOST: Final = CONNECTION_ABORTED | OUT_OF_RESOURCES | {
+    errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ETIMEDOUT, errno.ECONNREFUSED,
+    errno.EACCES, errno.EINVAL,
+}  # fmt: skip
+"""recv(2) and send(2): the connection has ended; all others go on.
+
+A connection that times out reports the last ICMP error, such as EHOSTUNREACH, or the state of
+its route: prohibited (EACCES) or a black hole (EINVAL). ECONNABORTED comes from `ss --kill`.
+"""
