@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -56,8 +56,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
-        keys = tuple(_model_at(model, path[:-1]).model_fields)
-        return f"unknown key{suggest(str(path[-1]), keys)}"
+        return _unknown_key(_model_at(model, path[:-1]), str(path[-1]))
     for key, render in _RENDER.items():
         if kind.startswith(key):
             return render(found, bounds, field)
@@ -65,6 +64,13 @@ def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     if need is None:
         return f"{_show(found)}: {detail['msg']}"
     return f"expected {need}{_example(field, kind)}, found {_show(found)}"
+
+
+def _unknown_key(model: type[BaseModel], key: str) -> str:
+    removed: Mapping[str, str] = getattr(model.options, "removed_keys", {})  # type: ignore[attr-defined]
+    if key in removed:
+        return f"was removed; {removed[key]}"
+    return f"unknown key{suggest(key, tuple(model.model_fields))}"
 
 
 def _bound(how: str, name: str) -> Render:

@@ -7,9 +7,10 @@ trust it: `schema` proved what was written before it was made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, get_type_hints
+from typing import Annotated, ClassVar, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Len
 
@@ -29,6 +30,9 @@ class ListenerOptions:
     Each field's docstring is its documentation: `netd config default`, the manual page and the
     JSON Schema are made from it.
     """
+
+    removed_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, each with the advice that an error gives in its place."""
 
     kind: str
     """The service: echo, chat or http."""

@@ -110,8 +110,8 @@ def test_one_address_or_many() -> None:
             "netd.toml:4: listeners.web.topic: 'Tea\\n' must be one line",
         ),
         (
-            WEB.replace('"http"', '"chat"') + 'description = "Tea\\rand"\n',
-            "netd.toml:4: listeners.web.description: 'Tea\\rand' must be one line",
+            WEB.replace('"http"', '"chat"') + 'topic = "Tea\\rand"\n',
+            "netd.toml:4: listeners.web.topic: 'Tea\\rand' must be one line",
         ),
         (
             WEB.replace('"http"', '"chat"') + 'admin = ["Ann",\n"a\\nb"]\n',
@@ -288,6 +288,24 @@ def test_a_faulty_item_is_one_fault(addresses: str) -> None:
 )
 def test_what_stands_in_the_wrong_place_is_told_where_to_stand(text: str, told: str) -> None:
     assert problems(text) == [f"netd.toml:1: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "flood_control = false",
+            "flood_control: was removed; write flood_rate = 0 to turn flood control off",
+        ),
+        (
+            'description = "chat"',
+            "description: was removed; clients are shown `network` instead",
+        ),
+    ],
+)
+def test_a_removed_key_is_refused_with_advice(line: str, message: str) -> None:
+    chat = WEB.replace('"http"', '"chat"')
+    assert problems(f"{chat}{line}\n") == [f"netd.toml:4: listeners.web.{message}"]
 
 
 def test_a_listener_without_a_kind_is_still_judged_by_what_all_have() -> None:

@@ -24,7 +24,7 @@ tag = true
 [listeners.lounge]
 kind = "chat"
 address = "tcp://127.0.0.1:0"
-flood_control = false
+flood_rate = 0
 opers = [{ name = "root", password = "x" }]
 [listeners.web]
 kind = "http"

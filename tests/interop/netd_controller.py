@@ -45,10 +45,9 @@ ISUPPORT = {
 _CHAT = {
     "kind": "chat",
     "server_name": "My.Little.Server",  # irctest expects this name
-    "description": "test server",
     "channel": "",  # tests count channels
     "replay_lines": 0,  # and lines
-    "flood_control": False,
+    "flood_rate": 0,
     "nick_length": 32,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, MaxLen
 
@@ -78,6 +78,11 @@ class ChatTlsOptions(TlsOptions):
 class ChatOptions(ListenerOptions):
     """An IRC server of one process: channels, members, operators."""
 
+    removed_keys: ClassVar = {
+        "flood_control": "write flood_rate = 0 to turn flood control off",
+        "description": "clients are shown `network` instead",
+    }
+
     kind: Literal["chat"] = "chat"
     """The service: chat."""
 
@@ -92,9 +97,6 @@ class ChatOptions(ListenerOptions):
 
     network: Annotated[str, Form(r"^\S{1,50}$")] = "netd"
     """The name of the network, as clients show it."""
-
-    description: Annotated[Line, MaxLen(100)] = "chat for everybody here"
-    """What the server says it is."""
 
     channel: Annotated[str, Form(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
     """The channel that is always there; empty for none."""
@@ -153,14 +155,11 @@ class ChatOptions(ListenerOptions):
     max_receive_queue: Annotated[Size, Ge(8192)] = 65_536
     """How many bytes a member may send ahead of what flood control lets through."""
 
-    flood_control: bool = True
-    """Whether members are slowed down to `flood_rate` lines a second."""
-
     flood_burst: Annotated[int, Ge(1)] = 20
     """How many lines a member may send at once."""
 
-    flood_rate: Annotated[float, Gt(0)] = 4.0
-    """How many lines a second a member may send in the long run."""
+    flood_rate: Annotated[float, Ge(0)] = 4.0
+    """How many lines a second a member may send in the long run; 0 turns flood control off."""
 
     nick_length: Annotated[int, Interval(ge=9, le=64)] = 30
     """The longest nick."""

@@ -16,7 +16,6 @@ def settings_of(options: ChatOptions, people: People) -> Settings:
     """What the room is told of the options and the files they name."""
     return Settings(
         server_name=options.server_name or _host_name(),
-        description=options.description,
         network=options.network,
         version=f"netd-{netd.__version__}",
         motd=tuple(options.motd.replace("{channel}", options.channel).splitlines()),

@@ -125,7 +125,7 @@ class Client:
         if self.member.pending is not None or self._waiting is not None:
             return False
         options, loop = self._service.options, self._service.loop
-        if not options.flood_control:
+        if not options.flood_rate:
             return True
         if self._bucket.take(loop.now, options.flood_rate, options.flood_burst):
             return True

@@ -81,7 +81,7 @@ def test_another_audience_ends_the_gathering_of_the_one_before(loop: Loop) -> No
 
 
 def test_everybody_gets_every_line_of_a_flood_in_order(start_worker: StartWorker) -> None:
-    options = {"server_name": "irc.test", "flood_control": False}
+    options = {"server_name": "irc.test", "flood_rate": 0}
     worker = start_worker(KIND, options, ["tcp://127.0.0.1:0"])
     with ExitStack() as stack:
         members = [Irc(worker.connect()) for _ in range(MEMBERS)]

@@ -79,7 +79,6 @@ EDITS = {
     "poller": '"epoll"',
     "server_name": '"irc.elsewhere"',
     "network": '"elsewhere"',
-    "description": '"another"',
     "channel": '"#den"',
     "topic": '"as edited"',
     "join_channel": "true",
@@ -99,7 +98,6 @@ EDITS = {
     "registration_timeout": '"1h"',
     "max_send_queue": '"64KiB"',
     "max_receive_queue": '"32KiB"',
-    "flood_control": "false",
     "flood_burst": "50",
     "flood_rate": "500.0",
     "nick_length": "20",
@@ -134,12 +132,12 @@ def test_every_key_can_be_edited_and_nobody_is_disconnected(
 
 
 def test_what_a_member_feels_changes_at_once(start_daemon: StartDaemon, connect: Connect) -> None:
-    daemon = start_daemon(CHAT + "flood_control = false\n")
+    daemon = start_daemon(CHAT + "flood_rate = 0\n")
     ann = connect(daemon).register("ann").join()
     ann.send(*(f"PRIVMSG #lounge :line {number}" for number in range(30)))
     ann.sync()
     limits = 'max_send_queue = "4KiB"\nhistory_lines = 7\nreplay_lines = 50\nnick_length = 9\n'
-    daemon.write(CHAT + "flood_control = false\n" + limits)
+    daemon.write(CHAT + "flood_rate = 0\n" + limits)
     assert not daemon.reload().error
     ann.send("NICK ten_letters")
     ann.expect(" 432 ")
@@ -151,10 +149,10 @@ def test_what_a_member_feels_changes_at_once(start_daemon: StartDaemon, connect:
 def test_a_lower_send_queue_holds_for_who_is_connected(
     start_daemon: StartDaemon, connect: Connect
 ) -> None:
-    daemon = start_daemon(CHAT + 'flood_control = false\nmax_send_queue = "1GiB"\n')
+    daemon = start_daemon(CHAT + 'flood_rate = 0\nmax_send_queue = "1GiB"\n')
     connect(daemon).register("deaf").join()
     ann, bob = connect(daemon).register("ann").join(), connect(daemon).register("bob").join()
-    daemon.write(CHAT + 'flood_control = false\nmax_send_queue = "64KiB"\n')
+    daemon.write(CHAT + 'flood_rate = 0\nmax_send_queue = "64KiB"\n')
     assert not daemon.reload().error
     while not any(":deaf!" in line and "QUIT" in line for line in ann.sync()):
         bob.send(*("PRIVMSG #lounge :" + "x" * 400 for _ in range(100)))

@@ -202,7 +202,7 @@ def test_who_was_slowed_down_goes_by_the_new_rate(start: Start, connect: Connect
     alice = connect(worker).register("alice")
     alice.send(*(f"PING {number}" for number in range(10)))
     alice.expect("PONG irc.test 2")  # the next may come after a hundred seconds
-    worker.configure({"server_name": "irc.test", "flood_control": False})
+    worker.configure({"server_name": "irc.test", "flood_rate": 0})
     alice.expect("PONG irc.test 9")
 
 
@@ -224,7 +224,7 @@ def test_too_much_of_a_flood_is_ended(start: Start, connect: Connect) -> None:
 
 
 def test_who_does_not_read_is_dropped_and_costs_nobody(start: Start, connect: Connect) -> None:
-    worker = start(flood_control=False, max_send_queue="64KiB")
+    worker = start(flood_rate=0, max_send_queue="64KiB")
     deaf = worker.connect()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     Irc(deaf).register("deaf").join()

@@ -27,7 +27,7 @@ ADDRESSES = ("tcp://127.0.0.1:0",)
 def options(tls: dict[str, str]) -> dict[str, object]:
     return {
         "server_name": "irc.test",
-        "flood_control": False,
+        "flood_rate": 0,
         "tls": {**tls, "sts_duration": "1d"},
     }
 

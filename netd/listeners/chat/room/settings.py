@@ -46,7 +46,6 @@ class Settings:
     """Everything a room is told from outside."""
 
     server_name: str
-    description: str = ""
     network: str = "netd"
     version: str = "netd"
     motd: tuple[str, ...] = ()

@@ -11,7 +11,6 @@ from tests.listeners.chat.room.hall import Guest, Hall
 
 CASES = Path(__file__).parents[3] / "cases" / "chat"
 _SETTINGS = {
-    "description": "A room to test in",
     "motd": ("Welcome.", "Be kind."),
     "admin": ("Ann", "Example Org", "ann@example.org"),
     "opers": {"root": "toor"},

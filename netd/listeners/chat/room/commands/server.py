@@ -107,7 +107,7 @@ def links(context: CommandContext, _params: Sequence[str]) -> None:
     """The servers of the network: this one."""
     settings = context.room.settings
     name = settings.server_name
-    context.reply(Numeric.LINKS, name, name, f"0 {settings.description or settings.network}")
+    context.reply(Numeric.LINKS, name, name, f"0 {settings.network}")
     context.reply(Numeric.ENDOFLINKS, "*")
 
 

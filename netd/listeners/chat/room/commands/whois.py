@@ -35,9 +35,7 @@ def _describe(context: CommandContext, member: Member) -> None:
     settings, nick, viewer = context.room.settings, member.nick, context.member
     context.reply(Numeric.WHOISUSER, nick, member.user, member.host, "*", member.realname)
     context.reply_words(Numeric.WHOISCHANNELS, (nick,), _seats(context, member))
-    context.reply(
-        Numeric.WHOISSERVER, nick, settings.server_name, settings.description or settings.network
-    )
+    context.reply(Numeric.WHOISSERVER, nick, settings.server_name, settings.network)
     if viewer is member or viewer.oper:
         context.reply(Numeric.WHOISACTUALLY, nick, member.address)
         if member.fingerprint():
