@@ -12,7 +12,7 @@ from typing import Final
 
 from netd.listeners.admission import is_within
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.token_bucket import TokenBucket
+from netd.protocols.token_bucket import TokenBucket
 
 MAX_SOURCES: Final = 10_000
 _SITE_BITS: Final = 64  # of an IPv6 address: a site may give itself any of the rest

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from netd.listeners.chat.room.member import Member
-from netd.listeners.chat.token_bucket import TokenBucket
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
+from netd.protocols.token_bucket import TokenBucket
 from netd.runtime.loop import Timer
 from netd.runtime.stream import Stream
 
