@@ -37,6 +37,17 @@ def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
     return tuple(replace(each, file=file, line=line(each.key)) for each in problems)
 
 
+def why_not_writable(path: str) -> str:
+    """Return why a file cannot be created or written to; empty if it can."""
+    directory = os.path.dirname(path) or os.curdir
+    if not os.path.isdir(directory):
+        return f"there is no directory {directory}"
+    if os.path.isdir(path):
+        return f"{path} is a directory"
+    is_writable = os.access(path if os.path.exists(path) else directory, os.W_OK)
+    return "" if is_writable else f"{path} cannot be written"
+
+
 def _path(lines: Mapping[Path, int], key: str) -> Path:
     """Where a dotted key leads: digits are a list's index, or a name such as `404`."""
     path: Path = ()

@@ -1,77 +1,55 @@
-"""A listener's certificate: reading it, and reading it again when its files change.
+"""A listener's certificate, read again when its files change.
 
-Imported where a listener speaks TLS only: OpenSSL weighs more than a worker.
+Only listeners that speak TLS import this module: OpenSSL takes more memory than a worker.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from netd.errors import ConfigError, Problem
 from netd.listeners.tls_options import TlsOptions
-from netd.runtime.file import Signature, signature_of
 from netd.runtime.tls import TlsStream, open_context
-
-log = logging.getLogger("netd")
+from netd.runtime.watched_files import WatchedFiles
 
 
 class Certificate:
-    """The TLS context of new connections; established ones keep the one they began with."""
+    """The TLS context of new connections; established connections keep theirs."""
 
     def __init__(
         self, options: TlsOptions, protocols: Sequence[str] = (), client_ca: str = ""
     ) -> None:
-        """Read the files; `protocols` are offered by ALPN (RFC 7301). Raises ConfigError.
+        """Read the files. Raises ConfigError.
 
-        `client_ca` is the file of the certificates that clients may show, or of their signers.
+        `protocols` are offered by ALPN (RFC 7301). `client_ca` is a file of the certificates
+        that clients may present, or of their issuers.
         """
-        self._options = options
-        self._client_ca = client_ca
-        self._protocols = protocols
-        self._trouble = ""
+        paths = [path for path in (options.certificate, options.key, client_ca) if path]
         try:
-            self._read()
+            self._files = WatchedFiles(
+                f"certificate {options.certificate}",
+                paths,
+                lambda: open_context(options.certificate, options.key, protocols, client_ca),
+            )
         except OSError as error:
             raise ConfigError((problem_of(options, error),)) from error
+        self.refresh = self._files.refresh
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context made from the files as they were last read."""
+        return self._files.value
 
     @property
     def secure(self) -> Callable[..., TlsStream]:
-        """Makes a connected socket a stream, with a Stream's arguments."""
+        """Makes a TlsStream of a connected socket; takes the arguments of Stream."""
         return partial(TlsStream, context=self.context)
-
-    def refresh(self) -> None:
-        """Read the files again if they have changed; unreadable ones change nothing.
-
-        What is wrong with them is told once, not at every look.
-        """
-        trouble, self._trouble = self._trouble, ""
-        try:
-            if self._look() != self._seen:
-                self._read()
-                log.info("certificate %s read again", self._options.certificate)
-        except OSError as error:
-            self._trouble = str(problem_of(self._options, error))
-            if self._trouble != trouble:
-                log.warning("%s; the certificate before stays", self._trouble)
-
-    def _read(self) -> None:
-        self._seen = self._look()
-        options = self._options
-        self.context: ssl.SSLContext = open_context(
-            options.certificate, options.key, self._protocols, self._client_ca
-        )
-
-    def _look(self) -> tuple[Signature, ...]:
-        paths = filter(None, (self._options.certificate, self._options.key, self._client_ca))
-        return tuple(signature_of(os.stat(path)) for path in paths)
 
 
 def problems(options: TlsOptions) -> tuple[Problem, ...]:
-    """What keeps this machine's files from being used, with keys relative to the listener."""
+    """Check the files on this machine; the keys of the problems are relative to the listener."""
     try:
         open_context(options.certificate, options.key)
     except OSError as error:
@@ -80,6 +58,6 @@ def problems(options: TlsOptions) -> tuple[Problem, ...]:
 
 
 def problem_of(options: TlsOptions, error: OSError) -> Problem:
-    """What is wrong with the files, for whoever wrote the configuration."""
-    which = "key" if error.filename and error.filename == options.key else "certificate"
-    return Problem(f"tls.{which}", f"{getattr(options, which)}: {error.strerror or error}")
+    """The problem that an error of `open_context` or stat(2) stands for."""
+    key = "key" if error.filename and error.filename == options.key else "certificate"
+    return Problem(f"tls.{key}", f"{getattr(options, key)}: {error.strerror or error}")

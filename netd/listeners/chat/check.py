@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netd.config.check import why_not_writable
 from netd.config.model import ListenerOptions
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.credentials_file import CredentialsFile
 from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
 from netd.protocols.password import check_hash
-from netd.runtime.file import obstacle
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
@@ -24,7 +24,7 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
-    why = obstacle(options.history_file) if options.history_file else ""
+    why = why_not_writable(options.history_file) if options.history_file else ""
     if why:
         yield Problem("history_file", why)
 

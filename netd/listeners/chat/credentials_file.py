@@ -6,52 +6,23 @@ A line is `NAME:HASH`, the hash as `netd passwd` prints it; empty lines and thos
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Mapping
 from typing import Final
 
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.options import ChatOptions
 from netd.protocols.password import check_hash, is_hashed
-from netd.runtime.file import Signature, signature_of
+from netd.runtime.watched_files import WatchedFiles
 
 _MAX_BYTES: Final = 2**20
-_log = logging.getLogger("netd")
 
 
-class CredentialsFile:
-    """One such file; `hashes` is by name, and empty where no file is named."""
+class CredentialsFile(WatchedFiles[Mapping[str, str]]):
+    """One such file; `value` holds the hashes by name, and is empty if `path` is."""
 
     def __init__(self, path: str) -> None:
         """Read it. Raises OSError, or ConfigError with every fault and its line."""
-        self._path = path
-        self._trouble = ""
-        self._seen = self._look()
-        self.hashes: Mapping[str, str] = read(path) if path else {}
-
-    def refresh(self) -> bool:
-        """Read it again if it has changed, and say whether that worked; if not, nothing changes.
-
-        What is wrong with it is told once, not at every look.
-        """
-        trouble, self._trouble = self._trouble, ""
-        try:
-            now = self._look()
-            if now == self._seen:
-                return False
-            self._seen = now
-            self.hashes = read(self._path)
-        except (OSError, ConfigError) as error:
-            self._trouble = str(error)
-            if self._trouble != trouble:
-                _log.warning("%s: %s; who was known before stays", self._path, error)
-            return False
-        _log.info("%s read again", self._path)
-        return True
-
-    def _look(self) -> Signature | None:
-        return signature_of(os.stat(self._path)) if self._path else None
+        super().__init__(path, [path] if path else [], lambda: read(path) if path else {})
 
 
 class People:
@@ -69,12 +40,12 @@ class People:
     @property
     def opers(self) -> Mapping[str, str]:
         """Each operator's hash, by name."""
-        return self._opers.hashes
+        return self._opers.value
 
     @property
     def accounts(self) -> Mapping[str, str]:
         """Each account's hash, by name."""
-        return self._accounts.hashes
+        return self._accounts.value
 
     def refresh(self) -> bool:
         """Read again what has changed, and say whether anything has."""

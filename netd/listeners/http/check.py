@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from netd.config.check import why_not_writable
 from netd.config.model import ListenerOptions
 from netd.errors import Problem
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.response.access_log import STDERR
-from netd.runtime.file import obstacle
 
 
 def check(options: ListenerOptions) -> tuple[Problem, ...]:
@@ -23,7 +23,7 @@ def _problems(options: HttpOptions) -> Iterator[Problem]:
         from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, for those who use it)
 
         yield from certificate.problems(options.tls)
-    why = obstacle(options.access_log) if options.access_log not in ("", STDERR) else ""
+    why = why_not_writable(options.access_log) if options.access_log not in ("", STDERR) else ""
     if why:
         yield Problem("access_log", why)
     for number, route in enumerate(options.routes):

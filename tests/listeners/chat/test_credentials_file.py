@@ -77,7 +77,7 @@ def test_a_file_that_is_gone_is_told_of_once(
             refresh()
     warnings = [each for each in caplog.messages if "No such file" in each]
     assert len(warnings) == 4
-    assert list(file.hashes) == ["anna"]
+    assert list(file.value) == ["anna"]
 
 
 def test_what_the_configuration_itself_says_counts(

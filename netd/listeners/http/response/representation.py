@@ -26,7 +26,7 @@ from netd.listeners.http.response.response import (
 )
 from netd.listeners.http.routes.mime import content_type, is_text
 from netd.listeners.http.routes.openat import open_beneath
-from netd.runtime.file import signature_of
+from netd.runtime.watched_files import signature_of
 
 MAX_KEPT_BYTES: Final = 65536
 """Files up to this size are read and may be kept; larger ones go by sendfile."""

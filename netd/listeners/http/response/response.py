@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from netd.listeners.http.protocol.status import PHRASES, has_content, status_line
-from netd.runtime.file import Signature, signature_of
+from netd.runtime.watched_files import FileSignature, signature_of
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -28,7 +28,7 @@ class FileStamp:
     """What a kept answer rests on: this path leads to this very file, or to none."""
 
     path: str
-    signature: Signature | None
+    signature: FileSignature | None
 
     def holds(self) -> bool:
         """Look again. A path that leads to the same file may be taken without another opening."""
