@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from netd.listeners.base import Kind
+from netd.listeners.kind import AnyKind
 from tests.support import Daemon, WorkerUnderTest
 
 settings.register_profile("netd", deadline=None)  # a busy machine is no fault
@@ -24,7 +24,7 @@ def start_worker() -> Iterator[StartWorker]:
     """Start workers of a kind: `start_worker(KIND, {"tag": True}, ["tcp://127.0.0.1:0"])`."""
     started: list[WorkerUnderTest] = []
 
-    def start(kind: Kind, options: dict[str, Any], addresses: list[str]) -> WorkerUnderTest:
+    def start(kind: AnyKind, options: dict[str, Any], addresses: list[str]) -> WorkerUnderTest:
         worker = WorkerUnderTest(kind, options, addresses)
         started.append(worker)
         return worker

@@ -19,7 +19,8 @@ from netd.config.address import Address
 from netd.config.schema import read_options
 from netd.config.serialize import to_plain
 from netd.errors import ControlError
-from netd.listeners.base import Kind, serve
+from netd.listeners.kind import AnyKind
+from netd.listeners.worker import run_worker
 from netd.protocols.control import Command, Reply
 from netd.protocols.link import (
     Configure,
@@ -60,16 +61,16 @@ def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
     return opened
 
 
-def _serve(kind: Kind, channel: FdChannel) -> None:
+def _serve(kind: AnyKind, channel: FdChannel) -> None:
     logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
-    serve(kind, channel, heartbeat_period_s=0.05)
+    run_worker(kind, channel, heartbeat_period_s=0.05)
 
 
 class WorkerUnderTest:
     """A kind's worker in a process of its own, driven over a real link."""
 
     def __init__(
-        self, kind: Kind, options: dict[str, Any] | None, addresses: Sequence[str]
+        self, kind: AnyKind, options: dict[str, Any] | None, addresses: Sequence[str]
     ) -> None:
         """With options of None it is not configured yet."""
         self.kind = kind
@@ -120,7 +121,7 @@ class WorkerUnderTest:
             for line in self._channel.receive():
                 message = parse_message(line)
                 if isinstance(message, Heartbeat):
-                    self.counters = message.counters
+                    self.counters = {**message.gauges, **message.totals}
                 if isinstance(message, types):
                     return message
         raise AssertionError(f"no {types} from the worker")
@@ -143,7 +144,7 @@ class WorkerUnderTest:
             for line in self._channel.receive():
                 message = parse_message(line)
                 if isinstance(message, Heartbeat):
-                    self.counters = message.counters
+                    self.counters = {**message.gauges, **message.totals}
         self.exit = self.process.reap()
         assert self.exit is not None, "the worker did not end"
         return self.exit

@@ -11,6 +11,7 @@ from collections import Counter
 from ipaddress import IPv6Address, ip_address
 
 from netd.config.model import ListenerOptions, Network, Networks
+from netd.listeners.counters import Counters
 
 
 class Refusal(enum.Enum):
@@ -112,14 +113,14 @@ class Admission:
         self._of_host[host] -= 1
         self._forget_if_none(host)
 
-    def counters(self) -> dict[str, int]:
-        """connections, accepted, refused in all, and refused by each reason."""
-        return {
-            "connections": self.connections,
+    def counters(self) -> Counters:
+        """The gauge connections; the totals accepted, refused, and refused for each reason."""
+        totals = {
             "accepted": self.accepted,
             "refused": self.refused.total(),
-            **{each.value: self.refused[each] for each in Refusal},
+            **{reason.value: self.refused[reason] for reason in Refusal},
         }
+        return Counters(totals, {"connections": self.connections})
 
     def _forget_if_none(self, host: str) -> None:
         if not self._of_host[host]:

@@ -1,9 +1,8 @@
-"""What the supervisor and a worker say to each other: one JSON object a line.
+"""The messages between the supervisor and a worker: one JSON object on each line.
 
-Down: Configure, Drain, Status, Reloaded. Up: Ready, Heartbeat, Failed, Retiring, Inquire,
-Reload.
-Descriptors travel beside the lines; a Configure says how many belong to it and which address
-each one stands on.
+To the worker: Configure, Drain, Status, Reloaded. To the supervisor: Ready, Failed, Heartbeat,
+Retiring, RequestStatus, RequestReload. Descriptors travel beside the lines; a Configure states how
+many belong to it, and the address of each one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from netd.errors import LocalProtocolError
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Serve with these options on these sockets, in place of any before."""
+    """Use these options and these sockets, in place of the previous ones."""
 
     listener: str
     options: dict[str, Any]
@@ -26,10 +25,11 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Accept what already waits, take nothing new, finish what is open, then exit.
+    """Accept the connections that wait, accept no more, finish the open ones, then exit.
 
-    `within_s` is the deadline after which open connections are closed; None for no deadline.
-    `stopping` is true when the whole daemon goes, so that idle connections need not be kept.
+    `within_s` is the deadline in seconds after which open connections are closed; None for no
+    deadline. `stopping` is true if the whole daemon stops, so that idle connections need not be
+    kept.
     """
 
     within_s: float | None = None
@@ -43,62 +43,75 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Still turning; `counters` are totals since the worker's start, or present numbers."""
+    """The worker's loop turns.
 
-    counters: dict[str, int] = field(default_factory=dict)
+    `totals` count since the worker's start, `gauges` are values of the moment.
+    """
+
+    totals: dict[str, int] = field(default_factory=dict)
+    gauges: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The last Configure could not be put in force; what was before goes on."""
+    """The last Configure could not be put in force; the previous one stays."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Retiring:
-    """Somebody asked the worker itself to finish: it takes nothing new, so another has to."""
+    """The worker received SIGTERM and accepts no more connections: it needs a successor."""
 
 
 @dataclass(frozen=True, slots=True)
-class Inquire:
-    """The worker asks how the whole daemon is."""
+class RequestStatus:
+    """The worker asks for the daemon's status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The answer to Inquire: what `netd status --json` prints."""
+    """The reply to RequestStatus: the status as `netd status --json` prints it."""
 
     body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Reload:
+class RequestReload:
     """The worker asks for the configuration to be read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The answer to Reload, once for each, in their order."""
+    """The reply to RequestReload; replies come in the order of the requests."""
 
     ok: bool
-    detail: str  # what changed, or the errors, one a line
+    detail: str  # what changed, or the errors, one on each line
 
 
 Message = (
-    Configure | Drain | Status | Reloaded | Ready | Heartbeat | Failed | Retiring | Inquire | Reload
+    Configure
+    | Drain
+    | Status
+    | Reloaded
+    | Ready
+    | Heartbeat
+    | Failed
+    | Retiring
+    | RequestStatus
+    | RequestReload
 )
 _TYPES = {cls.__name__.lower(): cls for cls in get_args(Message)}
 
 
 def format_message(message: Message) -> bytes:
-    """One line, newline included."""
+    """The message as one line, newline included."""
     body = {"type": type(message).__name__.lower(), **asdict(message)}
     return json.dumps(body, separators=(",", ":")).encode() + b"\n"
 
 
 def parse_message(line: bytes) -> Message:
-    """The message a line stands for; LocalProtocolError if it stands for none."""
+    """The message that a line holds. Raises LocalProtocolError if it holds none."""
     try:
         body = json.loads(line)
         message: Message = _TYPES[body.pop("type")](**body)

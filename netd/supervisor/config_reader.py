@@ -14,13 +14,13 @@ from typing import Any, Final
 from netd.config.model import Config, DaemonOptions
 from netd.config.serialize import from_plain, to_plain
 from netd.errors import ApplyError, ConfigError, Problem
-from netd.listeners.base import Kind
+from netd.listeners.kind import AnyKind
 from netd.runtime import process
 
 _PATIENCE_S: Final = 30.0
 
 
-def read_apart(read: Callable[[], Config], kinds: Mapping[str, Kind]) -> Config:
+def read_apart(read: Callable[[], Config], kinds: Mapping[str, AnyKind]) -> Config:
     """What `read` returns. Raises the ConfigError it raises, ApplyError if it cannot be run."""
     try:
         answer: dict[str, Any] = json.loads(process.result_of(lambda: _answer(read), _PATIENCE_S))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from netd.config.model import Config, DaemonOptions, ListenerOptions
-from netd.listeners.base import Kind
+from netd.listeners.kind import AnyKind
 from netd.supervisor.listener import Listener
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.worker_handle import WorkerHandle
@@ -16,9 +16,9 @@ class Fleet:
 
     def __init__(
         self,
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, AnyKind],
         table: SocketTable,
-        new_worker: Callable[[str, Kind], WorkerHandle],
+        new_worker: Callable[[str, AnyKind], WorkerHandle],
     ) -> None:
         self.config = Config(netd=DaemonOptions(), listeners={})
         self.table = table

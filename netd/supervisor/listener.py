@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from netd.config.model import ListenerOptions
-from netd.listeners.base import Kind
-from netd.supervisor.worker_handle import WorkerHandle, total
+from netd.listeners.counters import Counters
+from netd.listeners.kind import AnyKind
+from netd.supervisor.worker_handle import WorkerHandle
 
 
 @dataclass(slots=True)
@@ -15,11 +15,11 @@ class Listener:
     """One `[listeners.NAME]` table, put to work."""
 
     name: str
-    kind: Kind
+    kind: AnyKind
     options: ListenerOptions
     workers: list[WorkerHandle] = field(default_factory=list)
     draining: list[WorkerHandle] = field(default_factory=list)
-    past: Counter[str] = field(default_factory=Counter)  # of workers that are gone
+    past: Counters = field(default_factory=Counters)  # of workers that have ended
 
     @property
     def is_well(self) -> bool:
@@ -27,9 +27,9 @@ class Listener:
         return all(worker.is_well for worker in self.workers)
 
     @property
-    def counters(self) -> Counter[str]:
-        """Totals of every worker it ever had; connections are those of now."""
-        return total(self.past, *(w.counters for w in (*self.workers, *self.draining)))
+    def counters(self) -> Counters:
+        """The totals of all workers it ever had, and the gauges of the present ones."""
+        return sum((w.counters for w in (*self.workers, *self.draining)), self.past)
 
     def retire(
         self, workers: list[WorkerHandle], within_s: float | None, *, stopping: bool
@@ -50,7 +50,7 @@ class Listener:
         """A worker is gone; what it did still counts."""
         if worker in self.draining:
             self.draining.remove(worker)
-            self.past = total(self.past, worker.counters)
+            self.past += worker.counters.after_exit()
 
     @property
     def is_over(self) -> bool:

@@ -28,7 +28,8 @@ def describe(fleet: Fleet, now: float) -> list[dict[str, Any]]:
 def summarize(fleet: Fleet) -> str:
     """One line for `systemctl status`."""
     sick = [name for name, listener in fleet.listeners.items() if not listener.is_well]
-    connections = sum(each.counters["connections"] for each in fleet.listeners.values())
+    counters = [listener.counters for listener in fleet.listeners.values()]
+    connections = sum(each.gauges.get("connections", 0) for each in counters)
     numbers = (
         (len(fleet.listeners), "listener"),
         (sum(1 for _ in fleet.workers), "worker"),
@@ -45,7 +46,7 @@ def outcome_as_data(outcome: ReloadOutcome | None) -> dict[str, Any] | None:
 
 def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[str, Any]:
     is_running = fleet.listeners.get(listener.name) is listener
-    options = listener.options
+    options, counters = listener.options, listener.counters
     return {
         "name": listener.name,
         "kind": listener.kind.name,
@@ -53,7 +54,8 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
         "configured": [str(address) for address in options.address],
         "addresses": fleet.table.bound_names(listener.name, options) if is_running else [],
         "workers": [_worker(w, now) for w in (*listener.workers, *listener.draining)],
-        "counters": dict(listener.counters),
+        "counters": counters.as_dict(),
+        "gauges": list(counters.gauges),
     }
 
 

@@ -18,7 +18,7 @@ import netd
 from netd.config.address import Address
 from netd.config.model import Config
 from netd.errors import ControlError, NetdError
-from netd.listeners.base import Kind
+from netd.listeners.kind import AnyKind
 from netd.protocols.control import Command, Reply
 from netd.runtime import process
 from netd.runtime.loop import Loop
@@ -49,7 +49,7 @@ class Supervisor:
     def __init__(
         self,
         loop: Loop,
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, AnyKind],
         table: SocketTable,
         load: Callable[[], Config],
         control_path: Callable[[Config], str],
@@ -111,14 +111,14 @@ class Supervisor:
             text = "%s: no other worker can be started yet: %s"
             _log.warning(text, *told, extra={"listener": worker.name})
 
-    def on_inquiry(self, worker: WorkerHandle) -> None:
-        """A worker shows the daemon's state to its clients."""
-        worker.inform(self._status())
+    def on_status_requested(self, worker: WorkerHandle) -> None:
+        """A worker shows the daemon's status to its clients."""
+        worker.send_status(self._status())
 
-    def on_reload_asked(self, worker: WorkerHandle) -> None:
-        """A worker's client, who may ask it, wants the file read again."""
+    def on_reload_requested(self, worker: WorkerHandle) -> None:
+        """A worker's client, such as an IRC operator, requests a reload."""
         self._reload(
-            lambda reply: worker.inform_of_reload(
+            lambda reply: worker.send_reload_result(
                 ok=not reply.error, detail=reply.error or str(reply.body["detail"])
             )
         )

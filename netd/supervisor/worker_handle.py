@@ -1,7 +1,7 @@
-"""One worker of a listener: its process, the link to it, and what it last said.
+"""The supervisor's handle of one worker: its process, the link to it, and its last report.
 
-A worker outlives its processes: when one ends unasked, the next is started in its place. It
-decides nothing about the daemon; it tells its watcher what happened.
+A handle outlives its processes: when one ends unexpectedly, the next one is started in its place.
+It decides nothing about the daemon; it reports events to its observer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 import random
 import signal
 import socket
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -18,284 +17,256 @@ from netd.config.address import Address
 from netd.config.model import ListenerOptions
 from netd.config.serialize import to_plain
 from netd.errors import LocalProtocolError
-from netd.listeners.base import Kind, serve
+from netd.listeners.counters import Counters
+from netd.listeners.kind import AnyKind
+from netd.listeners.link import Link
+from netd.listeners.worker import run_worker
 from netd.protocols.link import (
     Configure,
     Drain,
     Failed,
     Heartbeat,
-    Inquire,
+    Message,
     Ready,
-    Reload,
     Reloaded,
+    RequestReload,
+    RequestStatus,
     Retiring,
     Status,
-    format_message,
-    parse_message,
 )
 from netd.runtime import process
-from netd.runtime.fd_channel import ChannelClosedError, FdChannel
+from netd.runtime.fd_channel import FdChannel
 from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop, Timer
-from netd.runtime.poller import READ, WRITE
+from netd.runtime.poller import READ
 from netd.supervisor.lifecycle import TRANSITIONS, Event, RestartPolicy, State
 
-_PRESENT_NUMBERS = frozenset({"connections"})  # counters that are not totals
+_RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 
 Sockets = Sequence[tuple[Address, socket.socket]]
 
 
-def total(*counters: Counter[str]) -> Counter[str]:
-    """The sum, in which zeros stay."""
-    whole: Counter[str] = Counter()
-    for each in counters:
-        whole.update(each)
-    return whole
-
-
 class WorkerObserver(Protocol):
-    """Who is told what becomes of a worker."""
+    """Receives the events of a worker."""
 
     def on_ready(self, worker: WorkerHandle) -> None:
-        """Its last configuration is in force."""
+        """The worker's last configuration is in force."""
 
     def on_failed(self, worker: WorkerHandle, reason: str) -> None:
-        """It refused its last configuration, or its process ended before it answered."""
+        """The worker refused its last configuration, or its process ended before it replied."""
 
     def on_ended(self, worker: WorkerHandle) -> None:
-        """It was drained and is gone."""
+        """The worker has drained, and its process has ended."""
 
     def on_retiring(self, worker: WorkerHandle) -> None:
-        """It was asked by somebody else to finish, and takes nothing new."""
+        """The worker received SIGTERM itself, and accepts no more connections."""
 
-    def on_inquiry(self, worker: WorkerHandle) -> None:
-        """It wants to be told how the whole daemon is."""
+    def on_status_requested(self, worker: WorkerHandle) -> None:
+        """The worker asks for the daemon's status."""
 
-    def on_reload_asked(self, worker: WorkerHandle) -> None:
-        """It wants the configuration read again, and to be told the outcome."""
+    def on_reload_requested(self, worker: WorkerHandle) -> None:
+        """The worker asks for a reload and its outcome."""
 
 
 class WorkerHandle:
     """A place for one process that serves a listener."""
 
-    def __init__(self, loop: Loop, watcher: WorkerObserver, name: str, kind: Kind) -> None:
+    def __init__(self, loop: Loop, observer: WorkerObserver, name: str, kind: AnyKind) -> None:
         self.name = name
         self.kind = kind
         self.state = State.ENDED
         self.restarts = 0
         self.last_error = ""
-        self._why_killed = ""  # where it is us who ended its process
         self.started_at = self.heard_at = loop.now
+        self._kill_reason = ""  # set if the supervisor itself ended the process
         self._loop = loop
-        self._watcher = watcher
+        self._observer = observer
         self._log = logging.LoggerAdapter(logging.getLogger("netd"), {"listener": name})
         self._policy = RestartPolicy()
         self._process: process.Process | None = None
-        self._channel: FdChannel | None = None
+        self._link: Link | None = None
         self._configuration: tuple[ListenerOptions, Sockets] | None = None
-        self._asked = False  # a Configure waits for its answer
+        self._awaits_reply = False  # to a Configure
         self._restart: Timer | None = None
-        self._past: Counter[str] = Counter()
-        self._present: Counter[str] = Counter()
+        self._past = Counters()  # of the processes that have ended
+        self._present = Counters()
 
     @property
     def pid(self) -> int | None:
-        """The process that serves now."""
+        """The present process, if there is one."""
         return self._process.pid if self._process else None
 
     @property
     def is_well(self) -> bool:
-        """Serving or draining as it should, and not time after time restarted."""
+        """True if it serves or drains, and was not restarted repeatedly."""
         return self.state in (State.SERVING, State.DRAINING) and self._policy.is_settled(
             self._loop.now
         )
 
     @property
-    def counters(self) -> Counter[str]:
-        """What this worker's processes did in all; connections are those of now."""
-        return total(self._past, self._present)
+    def counters(self) -> Counters:
+        """The totals of all its processes, and the gauges of the present one."""
+        return self._past + self._present
 
     def start(self, options: ListenerOptions, sockets: Sockets) -> None:
-        """Fork the first process. OSError where the system has no room for it."""
+        """Fork the first process. Raises OSError if the system has no room for it."""
         self._configuration = options, sockets
         self.state = State.STARTING
         self._spawn()
 
     def configure(self, options: ListenerOptions, sockets: Sockets) -> None:
-        """Serve so from now on; the watcher hears on_ready or on_failed.
+        """Have the worker take these; the observer's on_ready or on_failed follows.
 
-        One that waits for its next start is started at once: what it ended of may be mended.
+        A worker that waits for its next start is started at once: the new options may have
+        removed the cause of its end.
         """
         self._configuration = options, sockets
         if self._restart is not None and self._restart.is_live:
             self._restart.cancel()
             self._start_again()
         else:
-            self._ask()
+            self._send_configuration()
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
-        """Finish and go; the watcher hears on_ended."""
+        """Have the worker finish; the observer's on_ended follows."""
         self._step(Event.DRAIN)
-        if self._channel is not None:
-            self._send(format_message(Drain(within_s, stopping)))
-        elif self._process is None and self._restart is not None:  # else its end is near
+        if self._link is not None:
+            self._link.send(Drain(within_s, stopping))
+        elif self._process is None and self._restart is not None:  # else its exit is pending
             self._restart.cancel()
-            self._watcher.on_ended(self)
+            self._observer.on_ended(self)
 
     def let_finish(self) -> None:
-        """It goes by itself, and is not to be started again; the watcher hears on_ended."""
+        """Start no successor here: the worker drains by itself; on_ended follows."""
         self._step(Event.DRAIN)
 
-    def inform(self, status: dict[str, Any]) -> None:
-        """Tell it how the whole daemon is."""
-        if self._channel is not None:
-            self._send(format_message(Status(status)))
+    def send_status(self, status: dict[str, Any]) -> None:
+        """Reply to a request for the status."""
+        if self._link is not None:
+            self._link.send(Status(status))
 
-    def inform_of_reload(self, *, ok: bool, detail: str) -> None:
-        """Tell it what became of the reload it asked for."""
-        if self._channel is not None:
-            self._send(format_message(Reloaded(ok, detail)))
+    def send_reload_result(self, *, ok: bool, detail: str) -> None:
+        """Reply to a request for a reload."""
+        if self._link is not None:
+            self._link.send(Reloaded(ok, detail))
 
     def kill(self) -> None:
-        """End the process this instant."""
+        """End the process now."""
         if self._process is not None:
             self._process.kill(signal.SIGKILL)
 
     def kill_if_silent(self, timeout_s: float) -> None:
-        """End a process that has not been heard of for so long; it will be replaced."""
+        """Kill a process that has sent nothing for `timeout_s` seconds; a successor is started."""
         silence_s = self._loop.now - self.heard_at
         if self._process is not None and silence_s > timeout_s:
-            why = f"no heartbeat for {silence_s:.0f} s"
-            self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, why)
-            self._put_down(why)
+            reason = f"no heartbeat for {silence_s:.0f} s"
+            self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, reason)
+            self._kill_because(reason)
 
-    def _put_down(self, why: str) -> None:
-        self.last_error = self._why_killed = why
+    def _kill_because(self, reason: str) -> None:
+        self.last_error = self._kill_reason = reason
         self.kill()
 
     def _spawn(self) -> None:
         ours, theirs = FdChannel.pair()
         try:
-            child = process.spawn(lambda: self._serve(theirs), keep=(theirs.fileno(),))
+            child = process.spawn(lambda: self._run_child(theirs), keep=(theirs.fileno(),))
         except OSError:
             ours.close()
             raise
         finally:
             theirs.close()
-        self._process, self._channel = child, ours
         self.started_at = self.heard_at = self._loop.now
         self._policy.on_start(self._loop.now)
+        self._process = child
         self._loop.watch(child.pidfd, READ, self._on_exit)
-        self._loop.watch(ours.fileno(), READ, self._on_channel_ready)
-        self._ask()
+        self._link = Link(
+            self._loop,
+            ours,
+            on_message=self._on_message,
+            on_closed=self._close_link,
+            on_invalid=self._on_invalid,
+        )
+        self._send_configuration()
 
-    def _serve(self, channel: FdChannel) -> None:
+    def _run_child(self, channel: FdChannel) -> None:
         process.rename(f"netd: {self.name}")
         name_listener(self.name)
-        serve(self.kind, channel)
+        run_worker(self.kind, channel)
 
-    def _ask(self) -> None:
-        if self._channel is None or self._configuration is None:
-            return  # between two processes: the next one is asked when it starts
+    def _send_configuration(self) -> None:
+        if self._link is None or self._configuration is None:
+            return  # between two processes: the next one is configured when it starts
         options, sockets = self._configuration
-        self._asked = True
-        self._send(
-            format_message(
-                Configure(self.name, to_plain(options), tuple(str(addr) for addr, _ in sockets))
-            ),
-            [sock.fileno() for _, sock in sockets],
-        )
+        self._awaits_reply = True
+        addresses = tuple(str(address) for address, _ in sockets)
+        message = Configure(self.name, to_plain(options), addresses)
+        self._link.send(message, [sock.fileno() for _, sock in sockets])
 
-    def _send(self, line: bytes, descriptors: Sequence[int] = ()) -> None:
-        assert self._channel is not None
-        self._channel.send(line, descriptors)
-        self._watch_channel()
-
-    def _watch_channel(self) -> None:
-        if self._channel is not None:
-            mask = READ | WRITE if self._channel.has_unsent else READ
-            self._loop.change(self._channel.fileno(), mask)
-
-    def _on_channel_ready(self, mask: int) -> None:
-        assert self._channel is not None
-        if mask & WRITE:
-            self._channel.flush()
-        if mask & ~WRITE:
-            self._listen()
-        self._watch_channel()
-
-    def _listen(self) -> None:
-        assert self._channel is not None
-        try:
-            lines = self._channel.receive()
-        except ChannelClosedError:
-            self._hang_up()
-            return
+    def _on_message(self, message: Message) -> None:
         self.heard_at = self._loop.now
-        for line in lines:
-            self._hear(line)
-
-    def _hear(self, line: bytes) -> None:
-        try:
-            message = parse_message(line)
-        except LocalProtocolError as error:
-            self._put_down(str(error))
-            return
         match message:
-            case Heartbeat(counters):
-                self._present = Counter(counters)
+            case Heartbeat(totals, gauges):
+                self._present = Counters(totals, gauges)
             case Ready():
-                self._asked = False
+                self._awaits_reply = False
                 self._step(Event.READY)
-                self._watcher.on_ready(self)
+                self._observer.on_ready(self)
             case Failed(reason):
-                self._fail(reason)
+                self._on_failed(reason)
             case Retiring():
-                self._watcher.on_retiring(self)
-            case Inquire():
-                self._watcher.on_inquiry(self)
-            case Reload():
-                self._watcher.on_reload_asked(self)
+                self._observer.on_retiring(self)
+            case RequestStatus():
+                self._observer.on_status_requested(self)
+            case RequestReload():
+                self._observer.on_reload_requested(self)
 
-    def _fail(self, reason: str) -> None:
-        self._asked = False
+    def _on_invalid(self, error: LocalProtocolError) -> None:
+        self._kill_because(str(error))
+
+    def _on_failed(self, reason: str) -> None:
+        self._awaits_reply = False
         self.last_error = reason
-        has_nothing_to_serve = self.state is State.STARTING
-        self._watcher.on_failed(self, reason)
-        if has_nothing_to_serve:
-            self._put_down(reason)
+        has_no_configuration = self.state is State.STARTING
+        self._observer.on_failed(self, reason)
+        if has_no_configuration:
+            self._kill_because(reason)
 
-    def _hang_up(self) -> None:
-        if self._channel is not None:
-            self._loop.forget(self._channel.fileno())
-            self._channel.close()
-            self._channel = None
+    def _close_link(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
     def _on_exit(self, _mask: int) -> None:
         assert self._process is not None
-        if self._channel is not None:
-            self._listen()  # what it said last
-        self._hang_up()
-        ended, pidfd = self._process, self._process.pidfd
-        self._loop.forget(pidfd)
-        exit_ = ended.reap()
+        if self._link is not None:
+            self._link.receive()  # the messages sent before it ended
+        self._close_link()
+        self._loop.forget(self._process.pidfd)
+        pid, status = self._process.pid, str(self._process.reap())
         self._process = None
-        self._retire_counters()
+        self._past, self._present = self.counters.after_exit(), Counters()
         self._step(Event.EXITED)
         if self.state is State.ENDED:
-            self._watcher.on_ended(self)
+            self._observer.on_ended(self)
         else:
-            self._after_crash(ended.pid, str(exit_))
+            self._after_crash(pid, status)
 
-    def _after_crash(self, pid: int, how: str) -> None:
-        self.last_error, self._why_killed = self._why_killed or how, ""
-        delay_s = self._policy.delay_after_exit(self._loop.now, random.random())  # noqa: S311
+    def _after_crash(self, pid: int, status: str) -> None:
+        self.last_error, self._kill_reason = self._kill_reason or status, ""
+        delay_s = self._restart_later()
         self._log.error(
-            "%s: worker %d ended (%s); next start in %.1f s", self.name, pid, how, delay_s
+            "%s: worker %d ended (%s); next start in %.1f s", self.name, pid, status, delay_s
         )
+        if self._awaits_reply:
+            self._on_failed(f"worker {pid} ended: {status}")
+
+    def _restart_later(self, at_least_s: float = 0.0) -> float:
+        """Schedule the next start; returns the delay in seconds."""
+        chance = random.random()  # noqa: S311 (jitter, no secret)
+        delay_s = max(at_least_s, self._policy.delay_after_exit(self._loop.now, chance))
         self._restart = self._loop.call_later(delay_s, self._start_again)
-        if self._asked:
-            self._fail(f"worker {pid} ended: {how}")
+        return delay_s
 
     def _start_again(self) -> None:
         self._step(Event.DUE)
@@ -306,14 +277,7 @@ class WorkerHandle:
             self.last_error = f"cannot be started: {error.strerror}"
             self._log.error("%s: cannot start a worker: %s", self.name, error.strerror)
             self._step(Event.EXITED)
-            delay_s = self._policy.delay_after_exit(self._loop.now, random.random())  # noqa: S311
-            self._restart = self._loop.call_later(max(delay_s, 1.0), self._start_again)
-
-    def _retire_counters(self) -> None:
-        for name, value in self._present.items():
-            if name not in _PRESENT_NUMBERS:
-                self._past[name] += value
-        self._present = Counter()
+            self._restart_later(_RETRY_S)
 
     def _step(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state, event]

@@ -24,7 +24,7 @@ def test_one_past_the_limit_is_refused_until_one_leaves() -> None:
     ]
     admission.release("1.1.1.1")
     assert admission.admit("3.3.3.3") is None
-    assert admission.counters() == {
+    assert admission.counters().as_dict() == {
         "connections": 2,
         "accepted": 3,
         "refused": 1,

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from netd.listeners import chat, echo, http
-from netd.listeners.base import Kind
+from netd.listeners.kind import AnyKind
 from netd.protocols.link import Failed, Heartbeat
 from tests.support import WorkerUnderTest
 
@@ -19,7 +19,7 @@ KINDS = (echo.KIND, chat.KIND, http.KIND)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_it_lives_and_ends_when_asked(kind: Kind) -> None:
+def test_it_lives_and_ends_when_asked(kind: AnyKind) -> None:
     with contextlib.closing(WorkerUnderTest(kind, None, LOOPBACK)) as worker:
         assert worker.await_message(Heartbeat) == Heartbeat({})
         worker.process.kill(signal.SIGTERM)
@@ -36,7 +36,7 @@ def test_it_outlives_a_configuration_it_cannot_take() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_out_of_descriptors_it_stays_as_it_is(kind: Kind) -> None:
+def test_out_of_descriptors_it_stays_as_it_is(kind: AnyKind) -> None:
     with contextlib.closing(WorkerUnderTest(kind, {}, LOOPBACK)) as worker:
         pid = worker.process.pid
         taken = {int(each) for each in os.listdir(f"/proc/{pid}/fd")}

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netd.config.check import why_not_writable
-from netd.config.model import ListenerOptions
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.credentials_file import CredentialsFile
 from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
 from netd.protocols.password import check_hash
 
 
-def check(options: ListenerOptions) -> tuple[Problem, ...]:
+def check(options: ChatOptions) -> tuple[Problem, ...]:
     """Every fault, each with its key."""
-    assert isinstance(options, ChatOptions)
     return tuple(_problems(options))
 
 

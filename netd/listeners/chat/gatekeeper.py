@@ -9,6 +9,7 @@ from typing import Final
 from netd.listeners.admission import Admission, Refusal
 from netd.listeners.chat.connect_throttle import ConnectThrottle
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.counters import Counters
 
 _REASONS: Final = {
     Refusal.FULL: "the server is full",
@@ -43,14 +44,10 @@ class Gatekeeper:
         """Count one out that was let in."""
         self._admission.release(host)
 
-    def counters(self) -> dict[str, int]:
-        """Admission's own, and how many came too often."""
-        counters = self._admission.counters()
-        return {
-            **counters,
-            "refused": counters["refused"] + self._throttled,
-            "refused_too_often": self._throttled,
-        }
+    def counters(self) -> Counters:
+        """Those of Admission, and the connections refused because they came too often."""
+        throttled = {"refused": self._throttled, "refused_too_often": self._throttled}
+        return self._admission.counters() + Counters(throttled)
 
 
 def turn_away(sock: socket.socket, why: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from netd.config.address import Address
-from netd.config.model import ListenerOptions
 from netd.errors import BindError
-from netd.listeners.base import ListeningSocket
 from netd.listeners.chat.channel_state import Archive
 from netd.listeners.chat.credentials_file import People
 from netd.listeners.chat.fanout import Fanout
@@ -33,6 +32,8 @@ from netd.listeners.chat.room.member import Member, Stage
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.session import Client
+from netd.listeners.counters import Counters
+from netd.listeners.kind import Daemon, ListeningSocket, ReloadResult
 from netd.listeners.password_verifier import PasswordVerifier
 from netd.protocols.lines import Line
 from netd.runtime.acceptor import Acceptor
@@ -51,51 +52,54 @@ _log = logging.getLogger("netd")
 class ChatService:
     """One room and everybody connected to it."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        options: ChatOptions,
+        sockets: Sequence[ListeningSocket],
+        daemon: Daemon,
+    ) -> None:
+        """Start serving.
+
+        Raises ConfigError if a file cannot be used, BindError if the poller cannot watch `sockets`.
+        """
+        self._certificate = _open_certificate(options.tls) if options.tls else None
+        self._people = People(options)
         self.loop = loop
-        self.options: ChatOptions
-        self.reload: Callable[[], None] = lambda: None
-        self._rehashing: deque[Member] = deque()
-        self._room: Room | None = None
-        self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
-        self._entrance: Gatekeeper | None = None
-        self._people: People
+        _check_watchable(options.poller, sockets)
+        self._use_poller(options.poller)
+        self.options = options
+        self._daemon = daemon
+        self.room = Room(settings_of(options, self._people), time.time(), f"{time.time_ns():x}-")
+        self._archive = Archive()
+        self._archive.configure(options, None)
+        self._archive.restore(self.room, options)
+        self._entrance = Gatekeeper(options)
         self._verifier = PasswordVerifier(loop)
         self._fanout = Fanout(loop)
-        self._certificate: Certificate | None = None
-        self._archive = Archive()
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
-        self._sweeping: Timer | None = None
         self._is_draining = False
+        self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
+        self._acceptor.replace(sockets)
+        self._sweeping = self._schedule_sweeps()
 
-    @property
-    def room(self) -> Room:
-        """The room, once configured."""
-        assert self._room is not None
-        return self._room
-
-    def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
-        assert isinstance(options, ChatOptions)
-        tls = options.tls
-        certificate = _open_certificate(tls) if tls else None
+    def reconfigure(self, options: ChatOptions, sockets: Sequence[ListeningSocket]) -> None:
+        certificate = _open_certificate(options.tls) if options.tls else None
         people = People(options)
-        self._use_poller(options.poller, sockets)
+        _check_watchable(options.poller, sockets)
+        if options.poller != self.options.poller:
+            self._use_poller(options.poller)
         self._certificate, self._people = certificate, people
-        self._archive.configure(options, self._room)
-        settings, now = settings_of(options, people), time.time()
-        if self._room is None or self._entrance is None:
-            self._room = Room(settings, now, f"{time.time_ns():x}-")
-            self._entrance = Gatekeeper(options)
-            self._archive.restore(self._room, options)
-        else:
-            self.apply(self._room.configure(settings, now))
-            self._entrance.reconfigure(options)
+        self._archive.configure(options, self.room)
+        self.apply(self.room.configure(settings_of(options, people), time.time()))
+        self._entrance.reconfigure(options)
         self.options = options
         for client in list(self._clients.values()):
             client.reconfigure()
         self._acceptor.replace(sockets)
-        self._schedule_sweeps()
+        self._sweeping.cancel()
+        self._sweeping = self._schedule_sweeps()
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self._is_draining = True
@@ -106,19 +110,17 @@ class ChatService:
             self.loop.call_later(within_s, self._close_all)
         self._stop_if_empty()
 
-    def counters(self) -> dict[str, int]:
-        assert self._entrance is not None
+    def counters(self) -> Counters:
         streams = [client.stream for client in self._clients.values()]
-        return {
-            **self._entrance.counters(),
+        totals = {
             "bytes_in": self._counts["bytes_in"] + sum(each.bytes_in for each in streams),
             "bytes_out": self._counts["bytes_out"] + sum(each.bytes_out for each in streams),
             "history_lost": self._archive.lost,
             "accept_failures": self._acceptor.failures,
-            "members": len(self.room.members),
-            "channels": len(self.room.channels),
             **{name: self._counts[name] for name in _COUNTED},
         }
+        gauges = {"members": len(self.room.members), "channels": len(self.room.channels)}
+        return self._entrance.counters() + Counters(totals, gauges)
 
     def handle(self, client: Client, line: Line) -> None:
         """Give the room a member's line and carry out what follows."""
@@ -154,7 +156,6 @@ class ChatService:
     def on_closed(self, client: Client, why: str) -> None:
         """A client's connection is gone."""
         del self._clients[client.member]
-        assert self._entrance is not None
         self._entrance.release(client.host)
         self._counts["bytes_in"] += client.stream.bytes_in
         self._counts["bytes_out"] += client.stream.bytes_out
@@ -177,15 +178,13 @@ class ChatService:
                 self._archive.keep(effect)
             case Rehash(member):
                 _log.info("chat: operator %s asked for a reload", member.oper)
-                self._rehashing.append(member)
-                self.reload()
+                self._daemon.request_reload(partial(self._on_reloaded, member))
 
-    def on_reloaded(self, detail: str, *, ok: bool) -> None:
-        """The outcome of the REHASH that was asked first."""
-        member = self._rehashing.popleft()
+    def _on_reloaded(self, member: Member, result: ReloadResult) -> None:
+        """Send an operator the outcome of the REHASH."""
         if member in self._clients:
-            outcome = "reloaded" if ok else "reload refused, nothing changed"
-            lines = detail.splitlines() or [""]
+            outcome = "reloaded" if result.ok else "reload refused, nothing changed"
+            lines = result.detail.splitlines() or [""]
             self.apply(
                 self.room.inform(member, [f"{outcome}: {lines[0]}", *lines[1:]], time.time())
             )
@@ -202,7 +201,6 @@ class ChatService:
             client.stream.finish(reason)
 
     def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
-        assert self._entrance is not None
         refusal = self._entrance.refusal(host, self.loop.now)
         if refusal:
             turn_away(sock, refusal)
@@ -220,24 +218,17 @@ class ChatService:
     def _certificate_for(self, address: Address) -> Certificate | None:
         return self._certificate if self.options.is_tls(address) else None
 
-    def _use_poller(self, name: str, sockets: Sequence[ListeningSocket]) -> None:
-        highest = max((each.sock.fileno() for each in sockets), default=0)
-        if name == "select" and highest >= FD_SETSIZE:
-            raise BindError(f"poller: select watches descriptors below {FD_SETSIZE}, not {highest}")
-        if self._room is not None and name == self.options.poller:
-            return
+    def _use_poller(self, name: str) -> None:
         try:
             self.loop.use(POLLERS[name]())
         except PollerFullError as error:
             raise BindError(f"poller: {error}") from error
 
-    def _schedule_sweeps(self) -> None:
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+    def _schedule_sweeps(self) -> Timer:
         options = self.options
         shortest = min(options.ping_after, options.ping_timeout, options.registration_timeout)
         period_s = max(_MIN_SWEEP_S, min(_MAX_SWEEP_S, shortest / 4))
-        self._sweeping = self.loop.call_every(period_s, self._sweep)
+        return self.loop.call_every(period_s, self._sweep)
 
     def _sweep(self) -> None:
         if self._certificate is not None:
@@ -282,6 +273,12 @@ _COUNTED: Final = (
     "ping_timeout",
     "registration_timeout",
 )
+
+
+def _check_watchable(poller: str, sockets: Sequence[ListeningSocket]) -> None:
+    highest = max((listening.sock.fileno() for listening in sockets), default=0)
+    if poller == "select" and highest >= FD_SETSIZE:
+        raise BindError(f"poller: select watches descriptors below {FD_SETSIZE}, not {highest}")
 
 
 def _open_certificate(options: ChatTlsOptions) -> Certificate:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from netd.config.address import Scheme
 from netd.listeners.admission import Limits
-from netd.listeners.base import ListeningSocket
+from netd.listeners.kind import ListeningSocket
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 

@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netd.config.address import Scheme
-from netd.config.model import ListenerOptions
 from netd.listeners.admission import Limits
-from netd.listeners.base import ListeningSocket
+from netd.listeners.counters import Counters
 from netd.listeners.echo.datagram import COUNTERS, DatagramEcho
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.pool import Pool
 from netd.listeners.echo.scoreboard import Column, Scoreboard, State
 from netd.listeners.echo.timeouts import Sample, Timeouts
+from netd.listeners.kind import Daemon, ListeningSocket
 from netd.runtime.loop import Loop
 
 _TIMEKEEPING_PERIOD_S = 0.5
@@ -32,12 +32,17 @@ _KILLED_WITHIN_S = 1.0
 class EchoService:
     """What an echo worker does."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        options: EchoOptions,
+        sockets: Sequence[ListeningSocket],
+        _daemon: Daemon,
+    ) -> None:
         self._loop = loop
+        self._options = options
         self._board = Scoreboard()
-        self._options: EchoOptions | None = None
-        self._pool: Pool | None = None  # the one that serves by the present options
-        self._pools: list[Pool] = []  # and those whose connections go on
+        self._pools: list[Pool] = []  # the present one, and those whose connections go on
         self._datagrams: list[DatagramEcho] = []
         self._counts = Counter(dict.fromkeys(COUNTERS, 0))
         self._timekeeper = Timeouts()
@@ -48,14 +53,15 @@ class EchoService:
         gc.collect()
         gc.freeze()  # forked slots share these pages for as long as nobody writes to them
         loop.call_every(_TIMEKEEPING_PERIOD_S, self._keep_time)
+        self._pool = self._add_pool(_streams(sockets))  # serves by the present options
+        self._replace_datagrams(sockets)
 
-    def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
-        assert isinstance(options, EchoOptions)
-        streams = [each.sock for each in sockets if each.address.scheme.is_stream]
+    def reconfigure(self, options: EchoOptions, sockets: Sequence[ListeningSocket]) -> None:
+        streams = _streams(sockets)
         self._options = options
         self._retire_pool(kept={_identity(sock) for sock in streams})
-        self._pool = self._add_pool(options, streams)
-        self._replace_datagrams([each for each in sockets if not each.address.scheme.is_stream])
+        self._pool = self._add_pool(streams)
+        self._replace_datagrams(sockets)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:  # noqa: ARG002 (every connection is open work here)
         self._is_draining = True
@@ -66,14 +72,13 @@ class EchoService:
             self._loop.call_later(within_s, self._kill)
         self._stop_if_over()
 
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> Counters:
         board, counts = self._board, self._counts
         denied = sum(board.column(Column.DENIED))
         address_full = sum(board.column(Column.ADDRESS_FULL))
-        return {
+        totals = {
             **counts,
             **board.counts,
-            "connections": board.count(State.BUSY),
             "accepted": sum(board.column(Column.ACCEPTED)),
             "refused": denied + address_full + board.counts["refused_full"],
             "refused_denied": denied,
@@ -84,17 +89,17 @@ class EchoService:
             "accept_failures": sum(board.column(Column.ACCEPT_FAILURES))
             + board.counts["accept_failures"],
         }
+        return Counters(totals, {"connections": board.count(State.BUSY)})
 
     def _retire_pool(self, kept: set[int]) -> None:
         """Let the present pool go; others serve what waits on its sockets that are not kept."""
-        if self._pool is None or self._options is None:
-            return
         dropped = [sock.dup() for sock in self._pool.sockets if _identity(sock) not in kept]
         self._pool.retire()
         if dropped:
-            self._add_pool(replace(self._options, spare=1), dropped).drain()
+            self._add_pool(dropped, spare=1).drain()
 
-    def _add_pool(self, options: EchoOptions, sockets: Sequence[socket.socket]) -> Pool:
+    def _add_pool(self, sockets: Sequence[socket.socket], spare: int = 0) -> Pool:
+        options = replace(self._options, spare=spare) if spare else self._options
         pool = Pool(self._loop, self._board, options, sockets, self._on_pool_over)
         self._pools.append(pool)
         return pool
@@ -116,13 +121,13 @@ class EchoService:
     def _replace_datagrams(self, sockets: Sequence[ListeningSocket]) -> None:
         for each in self._datagrams:
             each.close()
-        assert self._options is not None
         limits, tag = Limits(self._options), self._datagram_tag(self._options)
         udp = [each.sock for each in sockets if each.address.scheme is Scheme.UDP]
         ports = {sock.getsockname()[1] for sock in udp}
         self._datagrams = [
             DatagramEcho(self._loop, each, limits, tag=tag, own_ports=ports, counts=self._counts)
             for each in sockets
+            if not each.address.scheme.is_stream
         ]
 
     def _datagram_tag(self, options: EchoOptions) -> bytes:
@@ -133,7 +138,7 @@ class EchoService:
 
     def _keep_time(self) -> None:
         options, board = self._options, self._board
-        if options is None or not (options.idle_timeout or options.connection_timeout):
+        if not (options.idle_timeout or options.connection_timeout):
             return
         late = self._timekeeper.judge(
             _sights(board), self._loop.now, options.idle_timeout, options.connection_timeout
@@ -145,6 +150,10 @@ class EchoService:
             row[Column.CUT] = each.number
             for pool in self._pools:
                 pool.cut(each.index)
+
+
+def _streams(sockets: Sequence[ListeningSocket]) -> list[socket.socket]:
+    return [each.sock for each in sockets if each.address.scheme.is_stream]
 
 
 def _sights(board: Scoreboard) -> list[Sample]:

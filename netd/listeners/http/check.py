@@ -6,15 +6,13 @@ import os
 from collections.abc import Iterator
 
 from netd.config.check import why_not_writable
-from netd.config.model import ListenerOptions
 from netd.errors import Problem
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.response.access_log import STDERR
 
 
-def check(options: ListenerOptions) -> tuple[Problem, ...]:
+def check(options: HttpOptions) -> tuple[Problem, ...]:
     """Directories that are missing, no directory, or not to be read; a log that has no place."""
-    assert isinstance(options, HttpOptions)
     return tuple(_problems(options))
 
 

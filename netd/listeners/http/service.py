@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-from netd.config.model import ListenerOptions
 from netd.listeners.admission import Admission, is_within
-from netd.listeners.base import ListeningSocket
+from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import FRESH_S, Connection
 from netd.listeners.http.connection.proxy_protocol import Introductions
 from netd.listeners.http.connection.transport import PlainTransport
@@ -17,6 +16,7 @@ from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.route_auth import REASONS
 from netd.listeners.http.routes.router import WorkerContext
+from netd.listeners.kind import Daemon, ListeningSocket
 from netd.listeners.password_verifier import PasswordVerifier
 from netd.listeners.tls_options import TlsOptions
 from netd.runtime.acceptor import Acceptor
@@ -31,31 +31,36 @@ _UPKEEP_S: Final = 5.0
 class HttpService:
     """The service of one worker, for the worker's whole life."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        options: HttpOptions,
+        sockets: Sequence[ListeningSocket],
+        daemon: Daemon,
+    ) -> None:
+        """Start serving. Raises ConfigError if the certificate cannot be used."""
+        self._gate = _open_gate(options.tls) if options.tls else None
         self.loop = loop
         self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
         self._connections: set[Connection] = set()
         self._introductions = Introductions(loop, self._admit, self._stop_if_done)
         self._is_draining = False
-        self._sweep: Timer | None = None
-        self.inquire: Callable[[], None] = lambda: None
-        daemon = DaemonStatus(loop, lambda: self.inquire())  # noqa: PLW0108 (set later)
-        self._means = WorkerContext(daemon, PasswordVerifier(loop))
+        self._proxies = options.proxy_protocol_from
+        self._means = WorkerContext(DaemonStatus(loop, daemon), PasswordVerifier(loop))
+        self.server = Responder(options, self._means)
+        self._admission = Admission(options)
+        self._tick_date()
+        loop.call_every(_UPKEEP_S, self._keep_up)
+        self._sweep = self._start_sweep(options)
+        self._acceptor.replace(sockets)
 
-    def configure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
-        assert isinstance(options, HttpOptions)
+    def reconfigure(self, options: HttpOptions, sockets: Sequence[ListeningSocket]) -> None:
         self._gate = _open_gate(options.tls) if options.tls else None
         self._proxies = options.proxy_protocol_from
-        if self._sweep is None:
-            self.server = Responder(options, self._means)
-            self._admission = Admission(options)
-            self._tick_date()
-            self.loop.call_every(_UPKEEP_S, self._keep_up)
-        else:
-            self.server.configure(options)
-            self._admission.reconfigure(options)
-            self._sweep.cancel()
-        self._sweep = self.loop.call_every(_sweep_period_s(options), self._sweep_late)
+        self.server.configure(options)
+        self._admission.reconfigure(options)
+        self._sweep.cancel()
+        self._sweep = self._start_sweep(options)
         self._acceptor.replace(sockets)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
@@ -71,10 +76,9 @@ class HttpService:
             self._introductions.hurry(FRESH_S)
         self._stop_if_done()
 
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> Counters:
         server = self.server
-        return {
-            **self._admission.counters(),
+        totals = {
             "bytes_in": server.bytes_in,
             "bytes_out": server.bytes_out,
             "requests": server.requests,
@@ -89,9 +93,7 @@ class HttpService:
             "log_lines_lost": server.access_log.lost if server.access_log else 0,
             "accept_failures": self._acceptor.failures,
         }
-
-    def on_status(self, status: dict[str, Any]) -> None:
-        self._means.daemon.tell(status)
+        return self._admission.counters() + Counters(totals)
 
     def on_closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -120,6 +122,9 @@ class HttpService:
         connection = Connection(self, fd, transport, host)
         self._connections.add(connection)
         connection.start()
+
+    def _start_sweep(self, options: HttpOptions) -> Timer:
+        return self.loop.call_every(_sweep_period_s(options), self._sweep_late)
 
     def _sweep_late(self) -> None:
         now = self.loop.now

@@ -10,14 +10,15 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
 import pytest
 
-from netd.listeners.base import Kind, Service
 from netd.listeners.echo import KIND, pool
+from netd.listeners.echo.options import EchoOptions
+from netd.listeners.kind import Daemon, Kind, ListeningSocket, Service
 from netd.runtime.loop import Loop
 from tests.conftest import StartDaemon, StartWorker
 from tests.support import WorkerUnderTest, read_all, read_exactly, wait_until
@@ -28,14 +29,16 @@ NOBODY = 65534
 both = pytest.mark.parametrize("concurrency", ["fork", "thread"])
 
 
-def beginning_with(prepare: Callable[[], object]) -> Kind:
-    """The echo kind, whose worker does something before all else."""
+def beginning_with(prepare: Callable[[], object]) -> Kind[EchoOptions]:
+    """The echo kind, whose worker calls `prepare` before it starts the service."""
 
-    def service(loop: Loop) -> Service:
+    def start(
+        loop: Loop, options: EchoOptions, sockets: Sequence[ListeningSocket], daemon: Daemon
+    ) -> Service[EchoOptions]:
         prepare()
-        return KIND.service(loop)
+        return KIND.start(loop, options, sockets, daemon)
 
-    return dataclasses.replace(KIND, service=service)
+    return dataclasses.replace(KIND, start=start)
 
 
 def slots(worker: WorkerUnderTest) -> list[int]:

@@ -55,6 +55,7 @@ def status(name: str = "web") -> dict[str, object]:
         "addresses": ["tcp://[::]:80"],
         "workers": [worker],
         "counters": {"connections": 2, "requests": 5},
+        "gauges": ["connections"],
     }
     outcome = {"at": 1000.5, "ok": False, "detail": name}
     return {

@@ -14,7 +14,6 @@ from netd.listeners.http.response.response import DeferredResponse, Response
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 
 _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-_PRESENT: Final = frozenset({"connections", "members", "channels"})  # the others only ever grow
 
 Labels = dict[str, str]
 Sample = tuple[Labels, float]
@@ -68,10 +67,11 @@ def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
     yield _family("netd_workers", "gauge", "Worker processes by state.", workers)
     restarts = [(mark, sum(w["restarts"] for w in each["workers"])) for mark, each in labelled]
     yield _family("netd_worker_restarts", "gauge", "Restarts of the present workers.", restarts)
+    gauges = {name for listener in listeners for name in listener["gauges"]}
     for name in sorted({name for each in listeners for name in each["counters"]}):
         samples = [(m, each["counters"][name]) for m, each in labelled if name in each["counters"]]
         what = name.replace("_", " ")
-        if name in _PRESENT:
+        if name in gauges:
             yield _family(f"netd_{name}", "gauge", f"{what.capitalize()} at present.", samples)
         else:
             yield _family(f"netd_{name}_total", "counter", f"{what.capitalize()} so far.", samples)

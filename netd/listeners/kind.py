@@ -1,0 +1,112 @@
+"""The contract between a kind of listener, its worker process and the supervisor.
+
+A kind is one `Kind` value: its name, its options, the function that starts its service, and the
+functions that the command line calls (probe, hint, check). `worker` runs a service in a process.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from netd.config.address import ALL_SCHEMES, Address, Scheme
+from netd.config.model import ListenerOptions
+from netd.errors import Problem
+from netd.listeners.counters import Counters
+from netd.runtime.loop import Loop
+
+Options = TypeVar("Options", bound=ListenerOptions)
+Options_contra = TypeVar("Options_contra", bound=ListenerOptions, contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningSocket:
+    """An open, non-blocking socket and the configured address that it was opened for.
+
+    One address may have several sockets, since a host name can resolve to several addresses.
+    """
+
+    address: Address
+    sock: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """The outcome of a reload that a worker requested."""
+
+    ok: bool
+    detail: str
+    """What changed, or the errors, one on each line."""
+
+
+class Daemon(Protocol):
+    """The rest of the daemon, as a service sees it. Both calls return at once."""
+
+    def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
+        """Call `on_status` with the daemon's status, as `netd status --json` prints it."""
+
+    def request_reload(self, on_result: Callable[[ReloadResult], object]) -> None:
+        """Have the configuration file read again, and call `on_result` with the outcome."""
+
+
+class Service(Protocol[Options_contra]):
+    """A running listener in its worker process."""
+
+    def reconfigure(self, options: Options_contra, sockets: Sequence[ListeningSocket]) -> None:
+        """Replace the options and the listening sockets; established connections go on.
+
+        A socket that is not in `sockets` any more is accepted from until its queue is empty, and
+        closed. Raises NetdError if the new options cannot be used; the previous options and
+        sockets then stay in force, and the supervisor rolls the reload back.
+        """
+
+    def drain(self, within_s: float | None, *, stopping: bool) -> None:
+        """Accept the connections that wait, close the listening sockets, and finish.
+
+        Open connections are closed after `within_s` seconds (None: no deadline). `stopping` is
+        true if the whole daemon stops, so that idle connections need not be kept. The service
+        calls `Loop.stop` when its last connection has ended.
+        """
+
+    def counters(self) -> Counters:
+        """The service's figures: at least those of `Admission`, `bytes_in` and `bytes_out`."""
+
+
+def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
+    """The check of a kind whose options need no check beyond their types."""
+    return ()
+
+
+def no_hint(_address: Address, _options: ListenerOptions) -> str:
+    """The hint of a kind that has none."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Options]):
+    """A kind of listener, such as echo: all that the rest of netd knows of it."""
+
+    name: str
+    options: type[Options]
+    start: Callable[[Loop, Options, Sequence[ListeningSocket], Daemon], Service[Options]]
+    """Start the service on a worker's loop. Raises NetdError if it cannot start; the loop is then
+    left as it was."""
+    probe: Callable[[str, Address, float], str]
+    """Speak the protocol as a client: (listener's name, address, timeout in seconds). Returns a
+    sentence about the reply. Raises NetdError or OSError if the listener does not work."""
+    hint: Callable[[Address, Options], str] = no_hint
+    """A shell command that tries the listener at an address: `curl http://127.0.0.1:8080/`."""
+    check: Callable[[Options], tuple[Problem, ...]] = no_problems
+    """Faults that only this machine shows, such as a missing directory; the key of a Problem is
+    relative to the listener (`routes.0.directory`)."""
+    schemes: frozenset[Scheme] = ALL_SCHEMES
+    """The address schemes that the kind can listen on."""
+    max_workers: int = 64
+    example_address: str = "tcp://127.0.0.1:8080"
+    """The address in the examples of the documentation."""
+
+
+AnyKind = Kind[Any]
+"""A kind where its options' type does not matter."""

@@ -1,0 +1,90 @@
+"""One end of the link between the supervisor and a worker, on a loop.
+
+The supervisor and the worker both use this class. Each message is one line of JSON
+(netd.protocols.link); descriptors travel beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from netd.errors import LocalProtocolError
+from netd.protocols.link import Message, format_message, parse_message
+from netd.runtime.fd_channel import ChannelClosedError, FdChannel
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ, WRITE
+
+
+class Link:
+    """Sends and receives messages without blocking."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        channel: FdChannel,
+        *,
+        on_message: Callable[[Message], object],
+        on_closed: Callable[[], object],
+        on_invalid: Callable[[LocalProtocolError], object],
+    ) -> None:
+        """Take over a channel.
+
+        `on_closed` is called once the other end is closed and all its messages were given;
+        `on_invalid` for a line that is no message.
+        """
+        self._loop = loop
+        self._channel = channel
+        self._on_message, self._on_closed, self._on_invalid = on_message, on_closed, on_invalid
+        self._is_open = True
+        loop.watch(channel.fileno(), READ, self._on_ready)
+
+    @property
+    def has_unsent(self) -> bool:
+        """True while a message waits for the socket to become writable."""
+        return self._channel.has_unsent
+
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Send a message with its descriptors, now or when the socket becomes writable."""
+        self._channel.send(format_message(message), descriptors)
+        self._watch()
+
+    def take_descriptors(self, count: int) -> list[int]:
+        """The descriptors that came with a message; fewer if this process had no room for them."""
+        return self._channel.take_descriptors(count)
+
+    def receive(self) -> None:
+        """Handle the messages that have arrived."""
+        try:
+            lines = self._channel.receive()
+        except ChannelClosedError:
+            self._on_closed()
+            return
+        for line in lines:
+            self._handle(line)
+
+    def close(self) -> None:
+        """Close this end, and the descriptors that were not taken."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.forget(self._channel.fileno())
+            self._channel.close()
+
+    def _handle(self, line: bytes) -> None:
+        try:
+            message = parse_message(line)
+        except LocalProtocolError as error:
+            self._on_invalid(error)
+        else:
+            self._on_message(message)
+
+    def _on_ready(self, mask: int) -> None:
+        if mask & WRITE:
+            self._channel.flush()
+        if mask & ~WRITE:
+            self.receive()
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._is_open:
+            mask = READ | WRITE if self._channel.has_unsent else READ
+            self._loop.change(self._channel.fileno(), mask)

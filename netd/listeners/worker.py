@@ -1,0 +1,145 @@
+"""The worker process's side: turns the link's messages into calls on its service.
+
+A worker process runs one service on one loop. It sends a heartbeat with the service's counters,
+and exits when its service has drained or the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from netd.config.address import Address
+from netd.config.serialize import from_plain
+from netd.errors import BindError, LocalProtocolError, NetdError
+from netd.listeners.kind import AnyKind, ListeningSocket, ReloadResult, Service
+from netd.listeners.link import Link
+from netd.protocols.link import (
+    Configure,
+    Drain,
+    Failed,
+    Heartbeat,
+    Message,
+    Ready,
+    Reloaded,
+    RequestReload,
+    RequestStatus,
+    Retiring,
+    Status,
+)
+from netd.runtime.fd_channel import FdChannel
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from netd.runtime.signals import SignalWatch
+from netd.runtime.sockets import adopt
+
+_log = logging.getLogger("netd")
+
+
+def run_worker(kind: AnyKind, channel: FdChannel, *, heartbeat_period_s: float = 1.0) -> None:
+    """Run a worker of `kind` until it has drained; SystemExit if the supervisor is gone."""
+    Worker(kind, channel, heartbeat_period_s).run()
+
+
+class Worker:
+    """A worker process: one loop, one link, and one service once it is configured."""
+
+    def __init__(self, kind: AnyKind, channel: FdChannel, heartbeat_period_s: float) -> None:
+        self._kind = kind
+        self._loop = Loop(EpollPoller())
+        self._loop.call_every(heartbeat_period_s, self._send_heartbeat)
+        self._link = Link(
+            self._loop,
+            channel,
+            on_message=self._on_message,
+            on_closed=_exit_orphaned,
+            on_invalid=_raise,
+        )
+        self._service: Service[Any] | None = None
+        self._status_requests: deque[Callable[[dict[str, Any]], object]] = deque()
+        self._reload_requests: deque[Callable[[ReloadResult], object]] = deque()
+
+    def run(self) -> None:
+        """Turn the loop until the service has drained."""
+        SignalWatch(self._loop, {signal.SIGTERM: self._retire})
+        self._loop.run()
+        self._send_heartbeat()
+
+    def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
+        """See `Daemon`."""
+        self._status_requests.append(on_status)
+        self._link.send(RequestStatus())
+
+    def request_reload(self, on_result: Callable[[ReloadResult], object]) -> None:
+        """See `Daemon`."""
+        self._reload_requests.append(on_result)
+        self._link.send(RequestReload())
+
+    def _retire(self) -> None:
+        """Finish as on a stop: SIGTERM was sent to this process, or to its process group."""
+        self._link.send(Retiring())
+        self._drain(None, stopping=True)
+
+    def _on_message(self, message: Message) -> None:
+        match message:
+            case Configure():
+                self._link.send(self._configure(message))
+                self._send_heartbeat()
+            case Drain(within_s, stopping):
+                self._drain(within_s, stopping=stopping)
+            case Status(body):
+                self._status_requests.popleft()(body)
+            case Reloaded(ok, detail):
+                self._reload_requests.popleft()(ReloadResult(ok, detail))
+            case _:
+                raise AssertionError(f"not for a worker: {message}")
+
+    def _configure(self, message: Configure) -> Ready | Failed:
+        sockets = self._take_sockets(message.sockets)
+        try:
+            if len(sockets) < len(message.sockets):
+                raise BindError("no descriptor is left to listen with")
+            options = from_plain(self._kind.options, message.options)
+            if self._service is None:
+                self._service = self._kind.start(self._loop, options, sockets, self)
+            else:
+                self._service.reconfigure(options, sockets)
+        except NetdError as error:
+            for listening in sockets:
+                listening.sock.close()
+            return Failed(str(error))
+        return Ready()
+
+    def _take_sockets(self, addresses: tuple[str, ...]) -> list[ListeningSocket]:
+        descriptors = self._link.take_descriptors(len(addresses))
+        return [
+            ListeningSocket(Address.parse(text), adopt(fd))
+            for text, fd in zip(addresses, descriptors, strict=False)
+        ]
+
+    def _drain(self, within_s: float | None, *, stopping: bool) -> None:
+        if self._service is None:
+            self._loop.stop()
+        else:
+            self._service.drain(within_s, stopping=stopping)
+
+    def _send_heartbeat(self) -> None:
+        if self._link.has_unsent:
+            return  # the supervisor does not read at present
+        if self._service is None:
+            self._link.send(Heartbeat())
+        else:
+            counters = self._service.counters()
+            self._link.send(Heartbeat(dict(counters.totals), dict(counters.gauges)))
+
+
+def _exit_orphaned() -> NoReturn:
+    _log.error("the supervisor is gone")
+    raise SystemExit(1)
+
+
+def _raise(error: LocalProtocolError) -> NoReturn:
+    raise error
