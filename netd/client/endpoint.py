@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from netd.protocols.host_port import MAX_PORT, format_host_port, is_resolvable, parse_host_port
+
 PORT: Final = 6667
 TLS_PORT: Final = 6697
-_MAX_PORT: Final = 65535
-_HOST_PORT: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\[\]:/\s\0]+))(?::(?P<port>\d{1,5}))?"
-)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -32,7 +29,7 @@ class Endpoint:
     def __str__(self) -> str:
         if self.path:
             return self.path
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return format_host_port(self.host, self.port)
 
 
 def parse(text: str, *, tls: bool = False) -> Endpoint:
@@ -42,19 +39,18 @@ def parse(text: str, *, tls: bool = False) -> Endpoint:
         scheme, rest = ("unix" if text.startswith("/") else "tcp"), text
     if scheme == "unix" and rest.startswith("/"):
         return Endpoint(path=rest)
-    match = _HOST_PORT.fullmatch(rest)
-    if scheme != "tcp" or match is None:
+    parsed = parse_host_port(rest)
+    if scheme != "tcp" or parsed is None:
         raise ValueError(
             f"{text!r} is no address; write host:port, tcp://host:port or unix:///path"
         )
-    port = int(match["port"] or (TLS_PORT if tls else PORT))
-    if not 0 < port <= _MAX_PORT:
-        raise ValueError(f"{text!r}: a port is between 1 and {_MAX_PORT}")
-    host = match["v6"] or match["host"]
-    try:
-        host.encode("idna")  # as it is looked up
-    except UnicodeError as error:
-        raise ValueError(f"{text!r} is no address; {host!r} cannot be a host's name") from error
+    host, port = parsed
+    if port is None:
+        port = TLS_PORT if tls else PORT
+    if not 0 < port <= MAX_PORT:
+        raise ValueError(f"{text!r}: a port is between 1 and {MAX_PORT}")
+    if not is_resolvable(host):
+        raise ValueError(f"{text!r} is no address; {host!r} cannot be a host's name")
     return Endpoint(host, port)
 
 

@@ -6,10 +6,11 @@ Pure text: nothing here resolves a name or opens a socket.
 from __future__ import annotations
 
 import enum
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv6Address
 from typing import Self
+
+from netd.protocols.host_port import MAX_PORT, format_host_port, is_resolvable, parse_host_port
 
 
 class Scheme(enum.StrEnum):
@@ -35,11 +36,8 @@ STREAM_SCHEMES = frozenset({Scheme.TCP, Scheme.UNIX})
 ALL_SCHEMES = frozenset(Scheme)
 
 _ANY_IPV4 = "0.0.0.0"  # noqa: S104 (compared with, never bound)
-_MAX_PORT = 65535
+_LOOPBACK = {_ANY_IPV4: "127.0.0.1", "::": "::1"}
 _MAX_SUN_PATH_BYTES = 107  # unix(7): sun_path holds 108 with its NUL
-_HOST_PORT = re.compile(
-    r"(?:\[(?P<v6>[\w:.]+(%[^\[\]/]+)?)\]|(?P<host>[^\[\]:/]+)):(?P<port>\d{1,5})"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +61,21 @@ class Address:
         scheme = Scheme(name)
         if scheme.is_local:
             return cls(scheme, path=_checked_path(rest))
-        match = _HOST_PORT.fullmatch(rest)
-        if match is None:
+        host, port = parse_host_port(rest) or ("", None)
+        if port is None:
             raise ValueError(f"{text!r} needs a host and a port, as in {name}://127.0.0.1:7000")
-        port = int(match["port"])
-        if port > _MAX_PORT:
-            raise ValueError(f"port {port} is above {_MAX_PORT}")
-        host = _checked_ipv6(match["v6"]) if match["v6"] else match["host"]
-        _check_name(host)
-        return cls(scheme, host=host, port=port)
+        if port > MAX_PORT:
+            raise ValueError(f"port {port} is above {MAX_PORT}")
+        return cls(scheme, host=_checked_host(host, is_ipv6=rest.startswith("[")), port=port)
+
+    @property
+    def authority(self) -> str:
+        """`host:port`, as in a URL."""
+        return format_host_port(self.host, self.port)
+
+    def to_loopback(self) -> Address:
+        """Return where a client on this machine connects: on loopback if the host is a wildcard."""
+        return replace(self, host=_LOOPBACK.get(self.host, self.host))
 
     def overlaps(self, other: Address) -> bool:
         """Whether both cannot be listened on at once, a wildcard taking every host."""
@@ -84,8 +88,7 @@ class Address:
     def __str__(self) -> str:
         if self.scheme.is_local:
             return f"{self.scheme}://{self.path}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self.authority}"
 
 
 def _takes(wildcard: Address, other: Address) -> bool:
@@ -93,20 +96,16 @@ def _takes(wildcard: Address, other: Address) -> bool:
     return wildcard.host == "::" or (wildcard.host == _ANY_IPV4 and ":" not in other.host)
 
 
-def _checked_ipv6(host: str) -> str:
-    """The one way to write it, so that equal addresses are equal text (RFC 5952)."""
-    try:
-        return str(IPv6Address(host))
-    except AddressValueError as error:
-        raise ValueError(f"[{host}] is no IPv6 address: {error}") from error
-
-
-def _check_name(host: str) -> None:
-    """Refuse what getaddrinfo(3) could not even be asked for."""
-    try:
-        host.encode("idna")
-    except UnicodeError as error:
-        raise ValueError(f"{host!r} is no host; between dots it has 1 to 63 characters") from error
+def _checked_host(host: str, *, is_ipv6: bool) -> str:
+    """Return an IPv6 address in the one form that makes equal addresses equal text (RFC 5952)."""
+    if is_ipv6:
+        try:
+            host = str(IPv6Address(host))
+        except AddressValueError as error:
+            raise ValueError(f"[{host}] is no IPv6 address: {error}") from error
+    if not is_resolvable(host):
+        raise ValueError(f"{host!r} is no host; between dots it has 1 to 63 characters")
+    return host
 
 
 def _checked_path(path: str) -> str:

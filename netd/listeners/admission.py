@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 
-from netd.config.model import ListenerOptions, Network, Networks
+from netd.config.model import ListenerOptions, Networks
 from netd.listeners.counters import Counters
+from netd.protocols.host_port import unmap_ipv4
 
 
 class Refusal(enum.Enum):
@@ -129,11 +130,5 @@ class Admission:
 
 def is_within(host: str, networks: Networks) -> bool:
     """Whether an address is in one of these; IPv4 mapped into IPv6 counts as IPv4."""
-    address = ip_address(host)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(_contains(network, address) for network in networks)
-
-
-def _contains(network: Network, address: object) -> bool:
-    return address in network  # an address of the other family is in no network
+    address = unmap_ipv4(ip_address(host))
+    return any(address in network for network in networks)  # never in one of the other family

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from netd.errors import RemoteProtocolError
+from netd.protocols.host_port import unmap_ipv4
 
 _MAX_LINE_BYTES: Final = 107  # of version 1, its CRLF included
 _LINE: Final = re.compile(
@@ -62,7 +63,7 @@ def _parse_line(data: bytes) -> Introduction | None:
         client, _ = family(match[2].decode()), family(match[3].decode())
     except ValueError as error:
         raise _refusal() from error
-    return Introduction(end + 2, _text(client))
+    return Introduction(end + 2, str(unmap_ipv4(client)))
 
 
 def _parse_binary(data: bytes) -> Introduction | None:
@@ -86,12 +87,7 @@ def _client(transport: int, rest: bytes) -> str:
     family, width = _FAMILIES[transport]
     if len(rest) < 2 * width + 4:
         raise _refusal()
-    return _text(family(rest[:width]))
-
-
-def _text(address: IPv4Address | IPv6Address) -> str:
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+    return str(unmap_ipv4(family(rest[:width])))
 
 
 def _refusal() -> RemoteProtocolError:

@@ -71,3 +71,15 @@ def test_a_wildcard_takes_every_host(one: str, other: str, *, overlap: bool) -> 
 def test_schemes_know_what_they_are() -> None:
     assert [s for s in Scheme if s.is_stream] == [Scheme.TCP, Scheme.UNIX]
     assert [s for s in Scheme if s.is_local] == [Scheme.UNIX, Scheme.UNIXGRAM]
+
+
+@pytest.mark.parametrize(
+    ("text", "loopback"),
+    [
+        ("tcp://0.0.0.0:80", "127.0.0.1:80"),
+        ("udp://[::]:7", "[::1]:7"),
+        ("tcp://192.0.2.1:80", "192.0.2.1:80"),
+    ],
+)
+def test_a_wildcard_is_reached_on_loopback(text: str, loopback: str) -> None:
+    assert Address.parse(text).to_loopback().authority == loopback

@@ -14,7 +14,7 @@ def hint(address: Address, options: ChatOptions) -> str:
     """How to try the listener by hand."""
     tls = " --tls" if options.is_tls(address) else ""
     if address.scheme is Scheme.TCP:
-        host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host  # noqa: S104
+        host = address.to_loopback().host
         return f"netd-chat --name bob --host {host} --port {address.port}{tls}"
     return f"netd-chat --name bob {address}{tls}"
 

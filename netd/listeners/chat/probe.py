@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 
-from netd.config.address import Address, Scheme
+from netd.config.address import Address
 from netd.errors import RemoteProtocolError
+from netd.listeners.probe_connection import connect, start_tls
 from netd.protocols.irc import Message, parse
 from netd.protocols.lines import LineFramer
 
@@ -17,18 +18,9 @@ _WELCOME, _PASSWORD_WRONG = "001", "464"
 def probe(_listener: str, address: Address, timeout_s: float) -> str:
     """Register, PING, QUIT; where a password is asked for, that answer will do."""
     try:
-        return _speak(_connect(address, timeout_s))
+        return _speak(connect(address, timeout_s))
     except (RemoteProtocolError, ConnectionResetError):
-        return f"{_speak(_under_tls(_connect(address, timeout_s)))}, under TLS"
-
-
-def _under_tls(sock: socket.socket) -> socket.socket:
-    import ssl  # noqa: PLC0415 (for whoever asks, not for the daemon)
-
-    context = ssl.create_default_context()
-    context.check_hostname = False  # whether it answers is asked, not who it is
-    context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock)
+        return f"{_speak(start_tls(connect(address, timeout_s)))}, under TLS"
 
 
 def _speak(connected: socket.socket) -> str:
@@ -64,16 +56,3 @@ class _Replies:
             for line in self._framer.receive(data):
                 parsed = parse(line) if isinstance(line, bytes) else None
                 self._waiting += [parsed] if parsed else []
-
-
-def _connect(address: Address, timeout_s: float) -> socket.socket:
-    if address.scheme is Scheme.TCP:
-        return socket.create_connection((address.host, address.port), timeout_s)
-    sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(timeout_s)
-    try:
-        sock.connect(address.path)
-    except OSError:
-        sock.close()
-        raise
-    return sock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 from typing import Final
 
@@ -11,6 +10,7 @@ from netd.config.address import Address, Scheme
 from netd.config.model import ListenerOptions
 from netd.errors import NetdError
 from netd.listeners.http.options import HttpOptions
+from netd.listeners.probe_connection import connect, start_tls
 
 _HEAD: Final = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: netd-probe\r\nConnection: close\r\n\r\n"
@@ -39,35 +39,16 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
 
 def _ask(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
     """The beginning of an answer; nothing where the listener speaks only the other way."""
-    with _connect(address, timeout_s) as sock:
+    with connect(address, timeout_s) as sock:
         if not is_tls:
             sock.sendall(_HEAD)
             try:
                 return sock.recv(4096)
             except ConnectionResetError:
                 return b""
-        with _under_tls(sock) as secured:
+        with start_tls(sock) as secured:
             secured.sendall(_HEAD)
             return secured.recv(4096)
-
-
-def _under_tls(sock: socket.socket) -> socket.socket:
-    import ssl  # noqa: PLC0415 (for whoever asks, not for the daemon)
-
-    context = ssl.create_default_context()
-    context.check_hostname = False  # the question is whether it answers, not who it is
-    context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock)
-
-
-def _connect(address: Address, timeout_s: float) -> socket.socket:
-    if address.scheme is Scheme.UNIX:
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(timeout_s)
-        sock.connect(address.path)
-        return sock
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 (any address is asked on loopback)
-    return socket.create_connection((host, address.port), timeout_s)
 
 
 def hint(address: Address, options: ListenerOptions) -> str:
@@ -76,6 +57,4 @@ def hint(address: Address, options: ListenerOptions) -> str:
     command, scheme = ("curl", "http") if options.tls is None else ("curl -k", "https")
     if address.scheme is Scheme.UNIX:
         return f"{command} --unix-socket {address.path} {scheme}://localhost/"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address.host, address.host)  # noqa: S104 (as above)
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"{command} {scheme}://{host}:{address.port}/"
+    return f"{command} {scheme}://{address.to_loopback().authority}/"

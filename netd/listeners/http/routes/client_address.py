@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from netd.config.model import Networks
 from netd.listeners.admission import is_within
+from netd.protocols.host_port import parse_host_port
 
 
 def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
@@ -26,10 +27,9 @@ def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
 
 
 def _without_port(hop: str) -> str:
-    """The address alone of `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]` or one as it is."""
-    if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+    """Return the host of `192.0.2.1:80`, `[2001:db8::1]:80` or `[2001:db8::1]`; else `hop`."""
+    parsed = parse_host_port(hop)
+    return parsed[0] if parsed else hop
 
 
 def credentials_of(fields: dict[bytes, bytes]) -> tuple[str, str] | None:
