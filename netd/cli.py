@@ -188,13 +188,13 @@ def _probe_one(listener: dict[str, Any], address: str) -> bool:
 
 
 def _config(arguments: argparse.Namespace) -> int:
-    from netd.config import document  # noqa: PLC0415 (heavy, and nobody else's)
+    from netd.config import document, json_schema  # noqa: PLC0415 (heavy, and of no use elsewhere)
 
     match arguments.what:
         case "default":
             print(document.default_text(KINDS), end="")
         case "schema":
-            print(json.dumps(document.json_schema(KINDS), indent=2))
+            print(json.dumps(json_schema.json_schema(KINDS), indent=2))
         case "show":
             print(document.effective_text(_load(find_config(arguments.config))), end="")
     return os.EX_OK

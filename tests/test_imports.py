@@ -39,7 +39,7 @@ ALLOWED = {
     "netd.listeners.admission": (*CORE, "netd.runtime", "netd.listeners.counters"),
     "netd.listeners.probe_connection": (*CORE,),
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
-    "netd.listeners.tls_options": (),
+    "netd.listeners.tls_options": CORE,
     "netd.listeners.password_verifier": (*CORE, "netd.runtime"),
     "netd.listeners.echo": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.chat": (*CORE, "netd.runtime", "netd.listeners"),

@@ -1,45 +1,107 @@
-"""What an option's annotation says beyond its type; read by `schema`, and by nothing that serves.
+"""Marks in the annotations of options: what a value has to be beyond its type.
 
-Bounds are annotated-types' own marks: `Annotated[int, Interval(ge=1, le=64)]`.
+Bounds are annotated-types' own marks: `Annotated[int, Interval(ge=1, le=64)]`. The marks here
+answer pydantic's `__get_pydantic_core_schema__` and `__get_pydantic_json_schema__`. A daemon reads
+only the types of its options, so pydantic is imported when a schema is built, and not before.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import Annotated, Any, ClassVar, TypeVar
+
+Item = TypeVar("Item")
 
 
-class Change(enum.Enum):
-    """What it takes to put a field's new value to work; a field that says nothing is LIVE."""
+class Table:
+    """Base of every dataclass that a table of the configuration is read into."""
 
-    LIVE = "the running worker takes it"
-    NEW_WORKER = "a new worker takes over and the old one drains"
+    __slots__ = ()
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "strict": True}
 
-class Unit(enum.Enum):
-    """What a number counts, where people write it with a unit."""
-
-    DURATION = "duration"
-    SIZE = "size"
-
-
-class Shape(enum.Enum):
-    """How a list may be written."""
-
-    ONE_OR_MANY = "its only member may stand alone"
+    removed_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, each with the advice that an error about it gives."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """The pattern a text has to fit."""
-
-    pattern: str
+class NeedsNewWorker:
+    """A new value takes effect in a new worker; without this mark the running worker takes it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Via:
-    """A function that a value of the right type passes through; ValueError if it may not."""
+class Pattern:
+    """A regular expression that a text has to match."""
+
+    regex: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
+        return {**handler(source), "pattern": self.regex}
+
+
+@dataclass(frozen=True, slots=True)
+class AfterValidator:
+    """Calls a function with a value of the right type; the option's value is what it returns.
+
+    The function raises ValueError for a value that is not allowed.
+    """
 
     function: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
+        return core_schema().no_info_after_validator_function(self.function, handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class SingleItem:
+    """Lets a list's only item be written without brackets."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
+        return core_schema().no_info_before_validator_function(_as_tuple, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:  # noqa: ANN401 (pydantic's)
+        array = handler(schema["schema"])
+        return {"anyOf": [array["items"], array]}
+
+
+OneOrMany = Annotated[tuple[Item, ...], SingleItem()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FromText:
+    """Reads a value that the configuration holds as text."""
+
+    parse: Callable[[str], Any]
+    """Raises ValueError."""
+
+    hint: str
+    """The error for a value that is not text: `is no network, such as ::1`."""
+
+    json_schema: Mapping[str, str]
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
+        return core_schema().no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, _schema: object, _handler: object) -> dict[str, Any]:
+        return {"type": "string", **self.json_schema}
+
+    def _read(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.parse(value)
+        raise ValueError(f"{value!r} {self.hint}")
+
+
+def core_schema() -> ModuleType:
+    """Return pydantic's functions that build schemas."""
+    from pydantic_core import core_schema  # noqa: PLC0415 (a daemon builds no schema)
+
+    return core_schema
+
+
+def _as_tuple(value: object) -> object:
+    """A text or table that stands alone as the only item of a tuple."""
+    if isinstance(value, str | dict):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
-from netd.config.annotations import Change
+from netd.config.annotations import NeedsNewWorker, Table
 from netd.config.load import Kinds
 from netd.config.model import Config, DaemonOptions
-from netd.config.schema import model_of
+from netd.config.schema import fields_of
 from netd.config.serialize import to_plain
-from netd.config.units import write_quantity
+from netd.config.units import format_number
 from netd.config.values import describe, tables_in
 
 _WIDTH: Final = 92
@@ -40,27 +37,16 @@ class Key:
     is_required: bool = False
 
 
-def keys(options: type) -> Iterator[Key]:
+def keys(options: type[Table], table: str = "") -> Iterator[Key]:
     """Every key of a table, and of the tables inside it."""
-    return _keys(model_of(options))
-
-
-def _keys(model: type[BaseModel], table: str = "") -> Iterator[Key]:
-    for name, field in model.model_fields.items():
+    for name, field in fields_of(options).items():
         inner = _table_inside(field)
-        is_late = Change.NEW_WORKER in field.metadata
+        is_late = NeedsNewWorker() in field.metadata
         text = " ".join((field.description or "").split())
         default, values = _default(field), describe(field)
         yield Key(name, default, text, is_late, table, values, field.is_required())
         if inner is not None:
-            yield from _keys(inner, f"{table}.{name}" if table else name)
-
-
-class _Schema(GenerateJsonSchema):
-    """Writes defaults that not every pydantic can, such as networks."""
-
-    def encode_default(self, dft: object) -> object:
-        return to_jsonable_python(dft, fallback=str)
+            yield from keys(inner, f"{table}.{name}" if table else name)
 
 
 def default_text(kinds: Kinds) -> str:
@@ -81,32 +67,7 @@ def effective_text(config: Config) -> str:
     return tomli_w.dumps({"netd": _readable(config.netd), "listeners": listeners})
 
 
-def json_schema(kinds: Kinds) -> dict[str, Any]:
-    """The file's JSON Schema (draft 2020-12), each listener told apart by its kind."""
-    listeners: Any = None
-    for model in (model_of(kind.options) for kind in kinds.values()):
-        listeners = model if listeners is None else listeners | model
-    daemon = model_of(DaemonOptions)
-    whole = create_model(
-        "Configuration",
-        __config__=ConfigDict(extra="forbid"),
-        __doc__=inspect.getdoc(Config),
-        netd=(daemon, daemon()),
-        listeners=(dict[str, listeners], ...),
-    )
-    schema = whole.model_json_schema(schema_generator=_Schema)
-    for name, kind in kinds.items():
-        schema["$defs"][kind.options.__name__]["properties"]["kind"] = {"const": name}
-        required = schema["$defs"][kind.options.__name__].setdefault("required", [])
-        required += [key for key in ("kind",) if key not in required]
-    for definition in schema["$defs"].values():
-        for entry in (definition, *definition.get("properties", {}).values()):
-            if "description" in entry:
-                entry["description"] = " ".join(entry["description"].split())
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _commented(options: type, skip: tuple[str, ...] = ()) -> Iterator[str]:
+def _commented(options: type[Table], skip: tuple[str, ...] = ()) -> Iterator[str]:
     for key in keys(options):
         if key.table or key.name in skip:
             continue
@@ -115,7 +76,7 @@ def _commented(options: type, skip: tuple[str, ...] = ()) -> Iterator[str]:
         yield f"# {_line(key)}"
 
 
-def _commented_tables(options: type, prefix: str) -> Iterator[str]:
+def _commented_tables(options: type[Table], prefix: str) -> Iterator[str]:
     """Each table inside, indented apart from the keys of the table around it."""
     tables: dict[str, list[Key]] = {}
     arrays = set()
@@ -156,27 +117,27 @@ def _inline(value: object) -> str:
     return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
 
 
-def _readable(options: object) -> dict[str, Any]:
+def _readable(options: Table) -> dict[str, Any]:
     """The options as TOML data, with durations and sizes as people write them."""
-    return _written_table(model_of(type(options)), to_plain(options))
+    return _written_table(type(options), to_plain(options))
 
 
-def _written_table(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
-    fields = model.model_fields
+def _written_table(options: type[Table], data: dict[str, Any]) -> dict[str, Any]:
+    fields = fields_of(options)
     present = {name: value for name, value in data.items() if value is not None}
     return {name: _written(fields[name], value) for name, value in present.items()}
 
 
 def _written(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOML data is any)
     inner = _table_inside(field)
-    if inner is not None and isinstance(value, dict) and set(value) <= set(inner.model_fields):
+    if inner is not None and isinstance(value, dict) and set(value) <= set(fields_of(inner)):
         return _written_table(inner, value)
     if isinstance(value, list):
         return [_written(field, each) for each in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return write_quantity(field.metadata, value)
+        return format_number(field.metadata, value)
     return value
 
 
-def _table_inside(field: FieldInfo) -> type[BaseModel] | None:
+def _table_inside(field: FieldInfo) -> type[Table] | None:
     return next(tables_in(field.annotation), None)

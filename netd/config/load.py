@@ -19,7 +19,7 @@ from netd.config.address import Address, Scheme
 from netd.config.config_file import read_text
 from netd.config.messages import explain, suggest
 from netd.config.model import Config, DaemonOptions, ListenerOptions
-from netd.config.schema import Options, model_of, read_options
+from netd.config.schema import Options, read_options
 from netd.config.toml_lines import Path, line_of, locate
 from netd.errors import ConfigError, Problem
 
@@ -195,7 +195,7 @@ class _Reading:
         try:
             return read_options(options, table)
         except ValidationError as error:
-            faults = list(explain(error, model_of(options), table))
+            faults = list(explain(error, options, table))
         for key, message in faults:
             self._add((*path, *key), message)
         if not isinstance(table, dict):

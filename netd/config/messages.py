@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from netd.config.annotations import Shape
+from netd.config.annotations import SingleItem, Table
+from netd.config.schema import fields_of
 from netd.config.toml_lines import Path
-from netd.config.units import write_quantity
+from netd.config.units import format_number
 from netd.config.values import tables_in
 
 _SHOWN_CHARACTERS: Final = 60
@@ -24,7 +25,7 @@ _NEEDS: Final = {
     "finite": "a finite number",
     "string": "text in quotes",
     "dict": "a table",
-    "model": "a table",
+    "dataclass": "a table",
 }
 Render = Callable[[object, dict[str, Any], FieldInfo | None], str]
 
@@ -38,7 +39,7 @@ def suggest(found: str, allowed: Sequence[str]) -> str:
 
 
 def explain(
-    error: ValidationError, model: type[BaseModel], table: object
+    error: ValidationError, options: type[Table], table: object
 ) -> Iterator[tuple[Path, str]]:
     """Each fault once, with its path inside the table."""
     seen = set()
@@ -47,16 +48,16 @@ def explain(
         if path not in seen and not _counts_refused_items(detail):
             # a value that may be of two types fails once for each
             seen.add(path)
-            yield path, _message(detail, model, path)
+            yield path, _message(detail, options, path)
 
 
-def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
+def _message(detail: ErrorDetails, options: type[Table], path: Path) -> str:
     kind, found, bounds = detail["type"], detail["input"], detail.get("ctx", {})
-    field = _field_at(model, path)
+    field = _field_at(options, path)
     if kind == "missing":
         return "is missing"
-    if kind == "extra_forbidden":
-        return _unknown_key(_model_at(model, path[:-1]), str(path[-1]))
+    if kind == "unexpected_keyword_argument":
+        return _unknown_key(_table_at(options, path[:-1]), str(path[-1]))
     for key, render in _RENDER.items():
         if kind.startswith(key):
             return render(found, bounds, field)
@@ -66,11 +67,10 @@ def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     return f"expected {need}{_example(field, kind)}, found {_show(found)}"
 
 
-def _unknown_key(model: type[BaseModel], key: str) -> str:
-    removed: Mapping[str, str] = getattr(model.options, "removed_keys", {})  # type: ignore[attr-defined]
-    if key in removed:
-        return f"was removed; {removed[key]}"
-    return f"unknown key{suggest(key, tuple(model.model_fields))}"
+def _unknown_key(options: type[Table], key: str) -> str:
+    if key in options.removed_keys:
+        return f"was removed; {options.removed_keys[key]}"
+    return f"unknown key{suggest(key, tuple(fields_of(options)))}"
 
 
 def _bound(how: str, name: str) -> Render:
@@ -78,7 +78,7 @@ def _bound(how: str, name: str) -> Render:
 
     def render(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
         limit = ctx[name]
-        shown = write_quantity(field.metadata, limit) if field and limit else limit
+        shown = format_number(field.metadata, limit) if field and limit else limit
         return f"{_show(found)} is {how} {shown}"
 
     return render
@@ -101,7 +101,7 @@ def _form(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
 
 
 def _not_a_list(found: object, _: dict[str, Any], field: FieldInfo | None) -> str:
-    if field and Shape.ONE_OR_MANY in field.metadata:
+    if field and SingleItem() in field.metadata:
         return f"expected text in quotes or a list of them, found {_show(found)}"
     if isinstance(found, dict):
         return "expected a list of tables; write its name in double brackets, as in [[NAME]]"
@@ -160,20 +160,20 @@ def _holds(table: object, step: str | int) -> bool:
     return isinstance(table, dict) and step in table
 
 
-def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
+def _table_at(options: type[Table], path: Path) -> type[Table]:
     for step in path:
-        if isinstance(step, str) and step in model.model_fields:
-            model = next(tables_in(model.model_fields[step].annotation), model)
-    return model
+        field = fields_of(options).get(str(step))
+        options = next(tables_in(field.annotation), options) if field else options
+    return options
 
 
-def _field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
+def _field_at(options: type[Table], path: Path) -> FieldInfo | None:
     """The field that a path leads to, or that holds the item it leads to."""
     names = [(number, step) for number, step in enumerate(path) if isinstance(step, str)]
     if not names:  # the table itself
         return None
     number, name = names[-1]
-    return _model_at(model, path[:number]).model_fields.get(name)
+    return fields_of(_table_at(options, path[:number])).get(name)
 
 
 def _show(value: object) -> str:

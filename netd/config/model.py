@@ -7,32 +7,49 @@ trust it: `schema` proved what was written before it was made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, ClassVar, get_type_hints
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Len
 
 from netd.config.address import Address
-from netd.config.annotations import Change, Form, Shape
+from netd.config.annotations import FromText, NeedsNewWorker, OneOrMany, Pattern, Table
 from netd.config.units import Duration
 
-Network = IPv4Network | IPv6Network
-Networks = Annotated[tuple[Network, ...], Shape.ONE_OR_MANY]
-Addresses = Annotated[tuple[Address, ...], Shape.ONE_OR_MANY]
+_NOT_A_NETWORK = "is no network, such as 10.0.0.0/8 or ::1"
+
+
+def _parse_network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {_NOT_A_NETWORK}") from error
+
+
+Network = Annotated[
+    IPv4Network | IPv6Network, FromText(_parse_network, _NOT_A_NETWORK, {"format": "ipnetwork"})
+]
+Networks = OneOrMany[Network]
+Addresses = OneOrMany[
+    Annotated[
+        Address,
+        FromText(
+            Address.parse,
+            "is no address; write one as in tcp://127.0.0.1:7000",
+            {"pattern": "^(tcp|udp|unix|unixgram)://"},
+        ),
+    ]
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ListenerOptions:
+class ListenerOptions(Table):
     """What every listener has; `kind` and `address` suffice.
 
     Each field's docstring is its documentation: `netd config default`, the manual page and the
     JSON Schema are made from it.
     """
-
-    removed_keys: ClassVar[Mapping[str, str]] = {}
-    """Keys of earlier versions, each with the advice that an error gives in its place."""
 
     kind: str
     """The service: echo, chat or http."""
@@ -46,7 +63,7 @@ class ListenerOptions:
     backlog: Annotated[int, Interval(ge=1, le=65535)] = 1024
     """How many connections may wait to be accepted."""
 
-    socket_mode: Annotated[str, Form("^0?[0-7]{3}$")] = "0666"
+    socket_mode: Annotated[str, Pattern("^0?[0-7]{3}$")] = "0666"
     """Permissions of a Unix socket's file, in octal."""
 
     max_connections: Annotated[int, Ge(1)] = 1000
@@ -63,13 +80,13 @@ class ListenerOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DaemonOptions:
+class DaemonOptions(Table):
     """The `[netd]` table: what holds for the daemon as a whole."""
 
     control: str = ""
     """Path of the control socket; empty for /run/netd/control.sock, else under XDG_RUNTIME_DIR."""
 
-    control_mode: Annotated[str, Form("^0?[0-7]{3}$")] = "0600"
+    control_mode: Annotated[str, Pattern("^0?[0-7]{3}$")] = "0600"
     """Permissions of the control socket, in octal; taken when the socket is opened."""
 
     control_owner: str = ""
@@ -97,4 +114,4 @@ class Config:
 def needs_new_worker(options: type[ListenerOptions], field: str) -> bool:
     """Whether a changed `field` of a kind's options needs a new worker to take effect."""
     hint = get_type_hints(options, include_extras=True)[field]
-    return Change.NEW_WORKER in getattr(hint, "__metadata__", ())
+    return NeedsNewWorker() in getattr(hint, "__metadata__", ())

@@ -12,7 +12,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from netd.config.address import Address
-from netd.config.model import Network
 
 Options = TypeVar("Options")
 
@@ -40,7 +39,7 @@ def from_plain(options: type[Options], data: dict[str, Any]) -> Options:
 
 
 def _read(hint: Any, data: Any) -> Any:  # noqa: ANN401 (a type and a value of any form)
-    if hint == Network:
+    if hint == IPv4Network | IPv6Network:
         return ip_network(data)
     if isinstance(hint, type) and is_dataclass(hint):
         return Address.parse(data) if hint is Address else from_plain(hint, data)

@@ -5,72 +5,107 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
 
 from annotated_types import Ge
 
-from netd.config.annotations import Unit
+from netd.config.annotations import core_schema
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_NUMBER_AND_UNIT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of `"10s"`, `"500ms"`, `"1.5m"`; ValueError names the units allowed."""
-    return _quantity(text, _SECONDS, "s", "a duration")
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """What a number measures, and the units it is written with; a mark of an option's type."""
+
+    name: str
+    number: type[float]
+    example: str
+    units: Mapping[str, float]
+    """The units that netd writes, with how much each of them is of the unit that counts 1."""
+
+    other_units: Mapping[str, float] = field(default_factory=dict)
+    """Units that are read, too."""
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression that a text of this quantity matches, for JSON Schema."""
+        units = "|".join({**self.units, **self.other_units})
+        return rf"^\s*[0-9]+(\.[0-9]+)?\s*({units})?\s*$"
+
+    def parse(self, text: str) -> float:
+        """The number that a text such as `"10s"` stands for. Raises ValueError."""
+        units = {**self.units, **self.other_units}
+        match = _NUMBER_AND_UNIT.fullmatch(text.strip())
+        unit = (match[2] or self._base_unit) if match else ""
+        if match is None or unit not in units:
+            allowed = ", ".join(units)
+            raise ValueError(f"{text!r} is not a {self.name}; write a number and one of {allowed}")
+        value = float(match[1]) * units[unit]
+        if math.isinf(value):
+            raise ValueError(f"{text[:9]}... is too large for a {self.name}")
+        return round(value) if self.number is int else value
+
+    def format(self, value: float) -> str:
+        """The value in the largest unit that divides it, or in the smallest unit if none does."""
+        if not value:
+            return f"0{self._base_unit}"
+        largest_first = sorted(self.units.items(), key=lambda item: -item[1])
+        for unit, size in largest_first:
+            count = value / size
+            if count >= 1 and count == int(count):
+                return f"{int(count)}{unit}"
+        unit, size = largest_first[-1]
+        return f"{value / size:.15g}{unit}"
+
+    @property
+    def _base_unit(self) -> str:
+        """The unit of a number that is written without one."""
+        return next(unit for unit, size in self.units.items() if size == 1)
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> Any:  # noqa: ANN401 (pydantic's)
+        schema = core_schema()
+        finite = schema.float_schema(allow_inf_nan=False)
+        number = schema.int_schema() if self.number is int else finite
+        return schema.no_info_before_validator_function(self._read, number)
+
+    def __get_pydantic_json_schema__(self, _schema: object, _handler: object) -> dict[str, Any]:
+        number = "integer" if self.number is int else "number"
+        return {"type": ["string", number], "minimum": 0, "pattern": self.pattern}
+
+    def _read(self, value: object) -> object:
+        """The number of a text with a unit; a bare number as it is."""
+        if isinstance(value, bool):  # which Python takes for a number
+            found = str(value).lower()
+            raise ValueError(f"expected a {self.name}, such as {self.example}, found {found}")  # noqa: TRY004 (pydantic reports ValueError)
+        return self.parse(value) if isinstance(value, str) else value
 
 
-def parse_size(text: str) -> int:
-    """Bytes of `"64KiB"`, `"1MB"`, `"512B"`; ValueError names the units allowed."""
-    return round(_quantity(text, _BYTES, "B", "a size"))
+DURATION: Final = Quantity(
+    name="duration",
+    number=float,
+    example="10s",
+    units={"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0},
+)
+SIZE: Final = Quantity(
+    name="size",
+    number=int,
+    example="64KiB",
+    units={"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
+    other_units={"kB": 10**3, "MB": 10**6, "GB": 10**9},
+)
+
+Duration = Annotated[float, DURATION, Ge(0)]
+Size = Annotated[int, SIZE, Ge(0)]
 
 
-def pattern_of(unit: Unit) -> str:
-    """The regular expression that its texts fit, as an editor's JSON Schema needs it."""
-    units = _SECONDS if unit is Unit.DURATION else _BYTES
-    return rf"^\s*[0-9]+(\.[0-9]+)?\s*({'|'.join(units)})?\s*$"
+def quantity_of(metadata: Sequence[object]) -> Quantity | None:
+    """What an option measures, by its annotation's metadata; None for a plain number."""
+    return next((mark for mark in metadata if isinstance(mark, Quantity)), None)
 
 
-def write_quantity(metadata: Sequence[object], value: float) -> str | float:
-    """The value of a field as people write it: its metadata tells a duration or a size."""
-    match unit_of(metadata):
-        case Unit.DURATION:
-            return _write(value, _SECONDS)
-        case Unit.SIZE:
-            binary = {unit: size for unit, size in _BYTES.items() if "i" in unit or size == 1}
-            return _write(value, binary)
-    return value
-
-
-def unit_of(metadata: Sequence[object]) -> Unit | None:
-    """What a field counts, if people write it with a unit."""
-    return next((each for each in metadata if isinstance(each, Unit)), None)
-
-
-def _write(value: float, units: Mapping[str, float]) -> str:
-    """In the largest unit that divides it; the smallest where none does."""
-    by_size = sorted(units.items(), key=lambda item: -item[1])
-    if not value:
-        return f"0{next(unit for unit, size in by_size if size == 1)}"
-    for unit, size in by_size:
-        count = value / size
-        if count >= 1 and count == int(count):
-            return f"{int(count)}{unit}"
-    unit, size = by_size[-1]
-    return f"{value / size:.15g}{unit}"
-
-
-def _quantity(text: str, units: Mapping[str, float], bare: str, what: str) -> float:
-    match = _QUANTITY.fullmatch(text.strip())
-    unit = (match[2] or bare) if match else ""
-    if match is None or unit not in units:
-        raise ValueError(f"{text!r} is not {what}; write a number and one of {', '.join(units)}")
-    number = float(match[1]) * units[unit]
-    if math.isinf(number):
-        raise ValueError(f"{text[:9]}... is too large for {what}")
-    return number
-
-
-Duration = Annotated[float, Unit.DURATION, Ge(0)]
-Size = Annotated[int, Unit.SIZE, Ge(0)]
+def format_number(metadata: Sequence[object], value: float) -> str | float:
+    """A number as the configuration writes it: with its unit, if it has one."""
+    quantity = quantity_of(metadata)
+    return quantity.format(value) if quantity else value

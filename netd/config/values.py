@@ -6,15 +6,14 @@ import enum
 import json
 import types
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from netd.config.address import Address
-from netd.config.annotations import Shape
-from netd.config.model import Network
-from netd.config.units import unit_of, write_quantity
+from netd.config.annotations import SingleItem, Table
+from netd.config.units import format_number, quantity_of
 
 _WORDS: Final[dict[object, str]] = {
     bool: "true or false",
@@ -22,23 +21,23 @@ _WORDS: Final[dict[object, str]] = {
     float: "number",
     str: "text",
     Address: "address",
-    Network: "network",
+    IPv4Network | IPv6Network: "network",
 }
 
 
 def describe(field: FieldInfo) -> str:
     """The values of a field: their type, and where they end."""
-    unit = unit_of(field.metadata)
-    words = unit.value if unit else _words(field.annotation)
-    if Shape.ONE_OR_MANY in field.metadata:
+    quantity = quantity_of(field.metadata)
+    words = quantity.name if quantity else _words(field.annotation)
+    if SingleItem() in field.metadata:
         words = f"{_words(_item(field.annotation))} or {words}"
     return ", ".join(filter(None, (words, _limits(field))))
 
 
-def tables_in(annotation: object) -> Iterator[type[BaseModel]]:
+def tables_in(annotation: object) -> Iterator[type[Table]]:
     """The models that a type is made of."""
-    if _is_model(annotation):
-        yield annotation  # type: ignore[misc]  # _is_model has looked
+    if _is_table(annotation):
+        yield annotation  # type: ignore[misc]  # _is_table has looked
     for argument in get_args(annotation):
         yield from tables_in(argument)
 
@@ -46,7 +45,7 @@ def tables_in(annotation: object) -> Iterator[type[BaseModel]]:
 def _words(annotation: Any) -> str:  # noqa: ANN401 (a type of any form)
     if annotation in _WORDS:
         return _WORDS[annotation]
-    if _is_model(annotation):
+    if _is_table(annotation):
         return "table"
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return _choice([each.value for each in annotation])
@@ -101,8 +100,8 @@ def _limits(field: FieldInfo) -> str:
 
 
 def _number(field: FieldInfo, value: float) -> str | float:
-    return write_quantity(field.metadata, value) if value else value
+    return format_number(field.metadata, value) if value else value
 
 
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _is_table(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Table)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netd.config.annotations import Table
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TlsOptions:
+class TlsOptions(Table):
     """`[listeners.NAME.tls]`: TLS 1.2 and 1.3."""
 
     certificate: str

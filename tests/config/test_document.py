@@ -5,10 +5,12 @@ import tomllib
 
 import pytest
 
-from netd.config.document import default_text, effective_text, json_schema, keys
+from netd.config.annotations import Table
+from netd.config.document import default_text, effective_text, keys
+from netd.config.json_schema import json_schema
 from netd.config.load import parse_config
 from netd.config.model import DaemonOptions, needs_new_worker
-from netd.config.schema import model_of
+from netd.config.schema import fields_of
 from netd.listeners.kinds import KINDS
 
 EVERYTHING = """
@@ -46,10 +48,10 @@ def test_the_default_text_is_a_configuration_with_every_default() -> None:
 
 def test_the_default_text_shows_and_explains_every_key() -> None:
     text = default_text(KINDS)
-    tables: list[type] = [DaemonOptions, *(kind.options for kind in KINDS.values())]
-    for model in map(model_of, tables):
-        for name, field in model.model_fields.items():
-            assert field.description, f"{model.__name__}.{name} is not documented"
+    tables: list[type[Table]] = [DaemonOptions, *(kind.options for kind in KINDS.values())]
+    for options in tables:
+        for name, field in fields_of(options).items():
+            assert field.description, f"{options.__name__}.{name} is not documented"
             assert re.search(rf"^(# )?{name} =", text, re.MULTILINE), name
 
 

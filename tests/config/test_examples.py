@@ -5,12 +5,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from pydantic import BaseModel
 
-from netd.config.document import default_text, json_schema
+from netd.config.annotations import Table
+from netd.config.document import default_text
+from netd.config.json_schema import json_schema
 from netd.config.load import read_config
 from netd.config.model import DaemonOptions
-from netd.config.schema import model_of
+from netd.config.schema import fields_of
 from netd.config.values import describe, tables_in
 from netd.listeners.kinds import KINDS
 
@@ -32,12 +33,12 @@ def test_an_editor_accepts_the_default_text() -> None:
 
 def test_an_editor_lets_a_list_s_only_member_stand_alone() -> None:
     schema = json_schema(KINDS)["$defs"]
-    models = [model_of(each) for each in (*(k.options for k in KINDS.values()), DaemonOptions)]
-    tables = {each.__name__: each for model in models for each in (model, *inner_tables(model))}
+    outer: list[type[Table]] = [DaemonOptions, *(kind.options for kind in KINDS.values())]
+    tables = [table for options in outer for table in (options, *inner_tables(options))]
     lists = [
-        (name, field)
-        for name, model in tables.items()
-        for field, info in model.model_fields.items()
+        (table.__name__, field)
+        for table in tables
+        for field, info in fields_of(table).items()
         if " or list of " in describe(info)
     ]
     assert ("HttpOptions", "address") in lists
@@ -46,9 +47,12 @@ def test_an_editor_lets_a_list_s_only_member_stand_alone() -> None:
         assert (one["type"], many["type"]) == ("string", "array")
 
 
-def inner_tables(model: type[BaseModel]) -> list[type[BaseModel]]:
-    inner = [t for info in model.model_fields.values() for t in tables_in(info.annotation)]
-    return [*inner, *(table for each in inner for table in inner_tables(each))]
+def inner_tables(options: type[Table]) -> list[type[Table]]:
+    found = []
+    for info in fields_of(options).values():
+        for table in tables_in(info.annotation):
+            found += [table, *inner_tables(table)]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from annotated_types import Ge
 from pydantic import ValidationError
 
 from netd.config.address import Address
-from netd.config.annotations import Form, Shape, Unit, Via
+from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Table
 from netd.config.model import Addresses, Network, Networks
-from netd.config.schema import model_of, read_options
+from netd.config.schema import fields_of, read_options
 from netd.config.serialize import from_plain, to_plain
-from netd.config.units import Duration, Size
+from netd.config.units import DURATION, Duration, Size
 
 
 class Color(enum.StrEnum):
@@ -23,7 +23,7 @@ class Color(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inner:
+class Inner(Table):
     """A table inside."""
 
     one: str | None = None
@@ -39,15 +39,17 @@ class Inner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outer:
+class Outer(Table):
     """A table."""
 
     address: Addresses
+    """Inherited."""
+
     color: Color = Color.RED
     wait: Duration = 1.0
     most: Annotated[Size, Ge(64)] = 1024
-    names: Annotated[tuple[str, ...], Shape.ONE_OR_MANY] = ()
-    loud: Annotated[str, Form("^[a-z]*$"), Via(str.upper)] = ""
+    names: OneOrMany[str] = ()
+    loud: Annotated[str, Pattern("^[a-z]*$"), AfterValidator(str.upper)] = ""
     networks: Networks = ()
     pages: dict[int, str] = field(default_factory=dict)
     inner: Inner | None = None
@@ -103,7 +105,7 @@ def test_plain_data_travels_and_comes_back_the_same(table: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"addres": "x"}, (("addres",), "extra_forbidden")),
+        ({"addres": "x"}, (("addres",), "unexpected_keyword_argument")),
         ({"wait": True}, (("wait",), "value_error")),
         ({"wait": -1}, (("wait",), "greater_than_equal")),
         ({"most": 63}, (("most",), "greater_than_equal")),
@@ -117,7 +119,7 @@ def test_plain_data_travels_and_comes_back_the_same(table: dict[str, Any]) -> No
         ({"color": "green"}, (("color",), "enum")),
         ({"inner": {}}, (("inner",), "value_error")),
         ({"many": [{"one": "a"}, {}]}, (("many", 1), "value_error")),
-        ({"inner": {"two": 1}}, (("inner", "two"), "extra_forbidden")),
+        ({"inner": {"two": 1}}, (("inner", "two"), "unexpected_keyword_argument")),
     ],
 )
 def test_a_fault_is_found_where_it_is(changed: dict[str, Any], fault: object) -> None:
@@ -126,21 +128,21 @@ def test_a_fault_is_found_where_it_is(changed: dict[str, Any], fault: object) ->
     assert (location, found[1]) == fault
 
 
-def test_the_model_has_the_docstrings_and_the_marks() -> None:
-    model = model_of(Derived)
-    assert model.__doc__ == "One that adds."
-    assert model is model_of(Derived)
-    assert model.model_fields["count"].description == "How many."
-    assert model.model_fields["color"].description is None
-    assert Unit.DURATION in model.model_fields["wait"].metadata
-    inner = model_of(Inner).model_fields
+def test_the_fields_have_their_docstrings_and_marks() -> None:
+    fields = fields_of(Derived)
+    assert fields is fields_of(Derived)
+    assert fields["count"].description == "How many."
+    assert fields["color"].description is None
+    assert fields["address"].description == "Inherited."
+    assert DURATION in fields["wait"].metadata
+    inner = fields_of(Inner)
     assert inner["one"].description == "The first."
     assert inner["other"].description == "The second,\non two lines."
 
 
 def test_a_network_is_one_type_everywhere() -> None:
     @dataclass(frozen=True)
-    class Alone:
+    class Alone(Table):
         network: Network
 
     assert str(read_options(Alone, {"network": "10.0.0.1"}).network) == "10.0.0.1/32"

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from netd.config.annotations import Unit
-from netd.config.units import parse_duration, parse_size, write_quantity
+from netd.config.units import DURATION, SIZE, Quantity, format_number
 
 
 @pytest.mark.parametrize(
@@ -11,7 +10,7 @@ from netd.config.units import parse_duration, parse_size, write_quantity
     [("10s", 10), ("500ms", 0.5), ("2m", 120), ("1.5h", 5400), ("1d", 86400), ("3", 3), ("4 s", 4)],
 )
 def test_duration(text: str, seconds: float) -> None:
-    assert parse_duration(text) == pytest.approx(seconds)
+    assert DURATION.parse(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -19,27 +18,27 @@ def test_duration(text: str, seconds: float) -> None:
     [("64KiB", 65536), ("1MB", 10**6), ("512", 512), ("1.5GiB", 3 * 2**29), ("7B", 7)],
 )
 def test_size(text: str, count: int) -> None:
-    assert parse_size(text) == count
+    assert SIZE.parse(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "10 parsecs", "1e3s", "10S", "٣s"])
 def test_a_wrong_quantity_names_the_units(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration; write a number and one of ms, s"):
-        parse_duration(text)
+        DURATION.parse(text)
     with pytest.raises(ValueError, match="is not a size; write a number and one of B, KiB"):
-        parse_size(text + "x")
+        SIZE.parse(text + "x")
 
 
 @pytest.mark.parametrize(
-    ("unit", "value", "text"),
+    ("quantity", "value", "text"),
     [
-        (Unit.DURATION, 5400, "90m"),
-        (Unit.DURATION, 0, "0s"),
-        (Unit.DURATION, 0.0005, "0.5ms"),
-        (Unit.SIZE, 65536, "64KiB"),
-        (Unit.SIZE, 0, "0B"),
+        (DURATION, 5400, "90m"),
+        (DURATION, 0, "0s"),
+        (DURATION, 0.0005, "0.5ms"),
+        (SIZE, 65536, "64KiB"),
+        (SIZE, 0, "0B"),
         (None, 7, 7),
     ],
 )
-def test_written_as_people_write_it(unit: Unit | None, value: float, text: object) -> None:
-    assert write_quantity([unit], value) == text
+def test_written_as_people_write_it(quantity: Quantity | None, value: float, text: object) -> None:
+    assert format_number([quantity], value) == text

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, MaxLen
 
+from netd.config.annotations import Table
 from netd.config.model import Addresses, Networks
-from netd.config.schema import model_of
+from netd.config.schema import fields_of
 from netd.config.units import Duration, Size
 from netd.config.values import describe
 
@@ -19,12 +20,12 @@ class Color(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Table:
+class Inner(Table):
     x: int
 
 
 @dataclass(frozen=True)
-class Everything:
+class Everything(Table):
     whole: int
     bounded: Annotated[int, Interval(ge=1, le=64)]
     least: Annotated[int, Ge(2)]
@@ -43,8 +44,8 @@ class Everything:
     addresses: Addresses
     networks: Networks
     few: Annotated[tuple[str, ...], MaxLen(3)]
-    table: Table | None
-    tables: tuple[Table, ...]
+    table: Inner | None
+    tables: tuple[Inner, ...]
     mapping: dict[str, int]
 
 
@@ -75,13 +76,13 @@ class Everything:
     ],
 )
 def test_values_in_words(name: str, words: str) -> None:
-    assert describe(model_of(Everything).model_fields[name]) == words
+    assert describe(fields_of(Everything)[name]) == words
 
 
 def test_a_type_without_a_name_is_a_fault_of_ours() -> None:
     @dataclass(frozen=True)
-    class Odd:
+    class Odd(Table):
         x: complex
 
     with pytest.raises(TypeError, match="no name for people"):
-        describe(model_of(Odd).model_fields["x"])
+        describe(fields_of(Odd)["x"])

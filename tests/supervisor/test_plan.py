@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from netd.config.address import Address
-from netd.config.annotations import Change
+from netd.config.annotations import NeedsNewWorker
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.supervisor.plan import Plan, diff
 
@@ -12,7 +12,7 @@ from netd.supervisor.plan import Plan, diff
 @dataclass(frozen=True, kw_only=True)
 class Echo(ListenerOptions):
     tag: bool = False
-    concurrency: Annotated[str, Change.NEW_WORKER] = "fork"
+    concurrency: Annotated[str, NeedsNewWorker()] = "fork"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, MaxLen
 
 from netd.config.address import Address
-from netd.config.annotations import Form, Shape, Via
+from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Table
 from netd.config.model import ListenerOptions, Networks
 from netd.config.units import Duration, Size
 from netd.listeners.tls_options import TlsOptions
@@ -20,29 +20,31 @@ def _normal_fingerprint(text: str) -> str:
     return text.replace(":", "").lower()
 
 
-Line = Annotated[str, Form(r"^[^\r\n]*$")]  # it is sent as the end of one
-Fingerprint = Annotated[str, Form(r"^([0-9A-Fa-f]{2}:?){32}$"), Via(_normal_fingerprint)]
+Line = Annotated[str, Pattern(r"^[^\r\n]*$")]  # it is sent as the end of one
+Fingerprint = Annotated[
+    str, Pattern(r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normal_fingerprint)
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OperOptions:
+class OperOptions(Table):
     """Somebody who may OPER."""
 
-    name: Annotated[str, Form(r"^[^\s:]\S*$")]
+    name: Annotated[str, Pattern(r"^[^\s:]\S*$")]
     """The name to give with OPER."""
 
     password: str
     """The password, plain or as `netd passwd` hashes it."""
 
 
-Fingerprints = Annotated[tuple[Fingerprint, ...], Shape.ONE_OR_MANY]
+Fingerprints = OneOrMany[Fingerprint]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccountOptions:
+class AccountOptions(Table):
     """Somebody who may log in with SASL."""
 
-    name: Annotated[str, Form(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
+    name: Annotated[str, Pattern(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
     """The account's name; nobody else can change to it as a nick, though one may arrive under it,
     for a client may log in only afterwards."""
 
@@ -55,7 +57,7 @@ class AccountOptions:
     local_user: str = ""
     """The system's user who, on a Unix socket, needs no password for it."""
 
-    host: Annotated[str, Form(r"^([A-Za-z0-9][A-Za-z0-9./-]{0,62})?$")] = ""
+    host: Annotated[str, Pattern(r"^([A-Za-z0-9][A-Za-z0-9./-]{0,62})?$")] = ""
     """The host others are shown in place of its address; empty for the address."""
 
 
@@ -92,13 +94,13 @@ class ChatOptions(ListenerOptions):
     poller: Literal["select", "poll", "epoll"] = "select"
     """How the kernel is asked which member sent something. `select` holds about 1000 members."""
 
-    server_name: Annotated[str, Form(r"^([^\s:]\S{0,62})?$")] = ""
+    server_name: Annotated[str, Pattern(r"^([^\s:]\S{0,62})?$")] = ""
     """The name the server gives itself; empty for the host's."""
 
-    network: Annotated[str, Form(r"^\S{1,50}$")] = "netd"
+    network: Annotated[str, Pattern(r"^\S{1,50}$")] = "netd"
     """The name of the network, as clients show it."""
 
-    channel: Annotated[str, Form(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
+    channel: Annotated[str, Pattern(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
     """The channel that is always there; empty for none."""
 
     topic: Annotated[Line, MaxLen(300)] = ""
@@ -122,13 +124,13 @@ class ChatOptions(ListenerOptions):
     opers: tuple[OperOptions, ...] = ()
     """The server's operators."""
 
-    opers_file: Annotated[str, Form(r"^(/.*)?$")] = ""
+    opers_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
     """A file of more operators, a `NAME:HASH` a line; it is read again when it changes."""
 
     accounts: tuple[AccountOptions, ...] = ()
     """The accounts members may log in to."""
 
-    accounts_file: Annotated[str, Form(r"^(/.*)?$")] = ""
+    accounts_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
     """A file of more accounts, a `NAME:HASH` a line; it is read again when it changes."""
 
     connect_burst: Annotated[int, Ge(1)] = 30
@@ -176,7 +178,7 @@ class ChatOptions(ListenerOptions):
     history_lines: Annotated[int, Interval(ge=0, le=10_000)] = 200
     """How many lines of each channel are kept for those who come later."""
 
-    history_file: Annotated[str, Form(r"^(/.*)?$")] = ""
+    history_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
     """The SQLite file that keeps `channel` (lines, topic, modes) over restarts; empty for none."""
 
     replay_lines: Annotated[int, Interval(ge=0, le=1000)] = 10

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval
 
-from netd.config.annotations import Change
+from netd.config.annotations import NeedsNewWorker
 from netd.config.model import ListenerOptions
 from netd.config.units import Duration
 from netd.listeners.echo.scoreboard import MAX_SLOTS
@@ -32,7 +32,7 @@ class EchoOptions(ListenerOptions):
     kind: Literal["echo"] = "echo"
     """The service: echo."""
 
-    concurrency: Annotated[Concurrency, Change.NEW_WORKER] = Concurrency.FORK
+    concurrency: Annotated[Concurrency, NeedsNewWorker()] = Concurrency.FORK
     """What serves each connection: a process of its own (fork) or a thread of its own (thread)."""
 
     tag: bool = False

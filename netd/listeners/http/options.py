@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from netd.config.annotations import Form, Shape, Via
+from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Table
 from netd.config.model import ListenerOptions, Networks
 from netd.config.units import Duration, Size
 from netd.errors import LocalProtocolError
@@ -28,11 +28,11 @@ def _check_name(name: str) -> str:
     return name
 
 
-FieldName = Annotated[str, Form(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$"), Via(_check_name)]
-FieldValue = Annotated[str, Form(_LINE)]
+FieldName = Annotated[str, Pattern(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$"), AfterValidator(_check_name)]
+FieldValue = Annotated[str, Pattern(_LINE)]
 
 
-UserName = Annotated[str, Form("^[^:]+$")]
+UserName = Annotated[str, Pattern("^[^:]+$")]
 
 
 def _check_hash(stored: str) -> str:
@@ -45,17 +45,17 @@ def _check_hash(stored: str) -> str:
     return stored
 
 
-Hash = Annotated[str, Via(_check_hash)]
+Hash = Annotated[str, AfterValidator(_check_hash)]
 
 
-Names = Annotated[tuple[str, ...], Shape.ONE_OR_MANY]
+Names = OneOrMany[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RouteOptions:
+class RouteOptions(Table):
     """One `[[listeners.NAME.routes]]`: where it applies, and exactly one thing to do there."""
 
-    path: Annotated[str, Form("^/[^?#]*$")] = "/"
+    path: Annotated[str, Pattern("^/[^?#]*$")] = "/"
     """The path the route stands at; the longest path that fits a request wins."""
 
     host: str = ""
@@ -70,7 +70,7 @@ class RouteOptions:
     directory: str | None = None
     """Answer with the files below this directory."""
 
-    redirect: Annotated[str, Form(_LINE)] | None = None
+    redirect: Annotated[str, Pattern(_LINE)] | None = None
     """Send the client to this URL, in which `{host}` is the host asked for; with
     `match = "prefix"` the rest of the path is added: `https://{host}/` leads from http to https."""
 
@@ -86,7 +86,7 @@ class RouteOptions:
     metrics: Literal[True] | None = None
     """Tell the daemon's figures, all listeners' and workers', in Prometheus' text format."""
 
-    content_type: Annotated[str, Form(_LINE)] = "text/plain; charset=utf-8"
+    content_type: Annotated[str, Pattern(_LINE)] = "text/plain; charset=utf-8"
     """What a `text` is."""
 
     redirect_status: Literal[301, 302, 303, 307, 308] = 302
@@ -113,7 +113,7 @@ class RouteOptions:
     gzip: bool = False
     """Compress small texts; the result is kept with the other ready answers."""
 
-    cache_control: Annotated[str, Form(_LINE)] = ""
+    cache_control: Annotated[str, Pattern(_LINE)] = ""
     """The Cache-Control field of every answer of this route, errors too."""
 
     cache_rules: dict[str, FieldValue] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class RouteOptions:
     users: dict[UserName, Hash] = field(default_factory=dict)
     """Who may use the route, with their passwords' scrypt hashes; none named means everybody."""
 
-    realm: Annotated[str, Form(r"^[\x20-\x21\x23-\x5b\x5d-\x7e]*$")] = "netd"
+    realm: Annotated[str, Pattern(r"^[\x20-\x21\x23-\x5b\x5d-\x7e]*$")] = "netd"
     """What a browser says the password is for."""
 
     def __post_init__(self) -> None:
@@ -215,5 +215,5 @@ class HttpOptions(ListenerOptions):
     )
     """Fields to add to every answer."""
 
-    server: Annotated[str, Form(_LINE)] = "netd"
+    server: Annotated[str, Pattern(_LINE)] = "netd"
     """What the Server field says; empty to send none."""
