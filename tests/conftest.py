@@ -1,7 +1,8 @@
-"""Fixtures that start the real thing and end it, whatever a test did to it."""
+"""Fixtures that start a worker or a daemon and end it, and skips that name what to install."""
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from netd.listeners.kind import AnyKind
+from tests import programs
 from tests.support import Daemon, WorkerUnderTest
 
 settings.register_profile("netd", deadline=None)  # a busy machine is no fault
@@ -17,6 +19,32 @@ settings.load_profile("netd")
 
 StartWorker = Callable[..., WorkerUnderTest]
 StartDaemon = Callable[..., Daemon]
+
+_MANY_DESCRIPTORS = 4096
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose `needs` marker names a program that is not installed."""
+    for marker in item.iter_markers("needs"):
+        programs.require(*marker.args)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End the run with the Debian packages that would let the skipped tests run."""
+    for line in programs.summary():
+        terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """Raise the soft limit on open files for one test; a login's is usually 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < _MANY_DESCRIPTORS:
+        pytest.skip(f"needs {_MANY_DESCRIPTORS} open files; `ulimit -Hn` allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _MANY_DESCRIPTORS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture

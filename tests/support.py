@@ -35,6 +35,7 @@ from netd.protocols.link import (
 from netd.runtime import process, sockets
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.supervisor.control import ask
+from tests.programs import require
 
 PATIENCE_S = 20.0
 
@@ -281,6 +282,7 @@ def read_all(sock: socket.socket) -> bytes:
 
 def make_certificate(directory: Path, name: str) -> dict[str, str]:
     """A self-signed certificate for a host, as NAME.pem and NAME.key; `tls` options."""
+    require("openssl")
     key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
     subprocess.run(
         [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,9 +12,10 @@ import pytest
 from netd.config.address import Address, Scheme
 from tests.client.conftest import Run
 from tests.client.listener import Listener
+from tests.programs import find
 from tests.support import PATIENCE_S, wait_until
 
-NGIRCD = shutil.which("ngircd", path="/usr/sbin:/usr/bin")
+NGIRCD = find("ngircd")
 CONFIG = """
 [Global]
 Name = irc.example.net
@@ -28,7 +28,7 @@ Ident = no
 PAM = no
 """
 
-pytestmark = pytest.mark.skipif(NGIRCD is None, reason="ngircd is not installed")
+pytestmark = pytest.mark.needs("ngircd")
 
 
 @pytest.fixture

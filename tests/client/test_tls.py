@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import signal
 import socket
 import ssl
@@ -18,7 +17,7 @@ from tests.client.listener import Listener
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, make_certificate
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates")
+pytestmark = pytest.mark.needs("openssl")
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from tests.client.conftest import COMMAND
 from tests.client.listener import Listener
-from tests.client.tmux import IS_MISSING, WHY, Tmux
+from tests.client.tmux import Tmux
 from tests.support import Daemon
 
-pytestmark = pytest.mark.skipif(IS_MISSING, reason=WHY)
+pytestmark = pytest.mark.needs("tmux", "irssi")
 
 
 def test_they_share_a_room(tmux: Tmux, lounge: Daemon, tmp_path: Path) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
-from typing import Final
 
 from tests.support import PATIENCE_S, wait_until
-
-IS_MISSING: Final = not (shutil.which("tmux") and shutil.which("irssi"))
-WHY: Final = "tmux or irssi is not installed"
 
 
 class Tmux:

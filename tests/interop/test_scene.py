@@ -6,7 +6,6 @@ Each behaves as its user would wish, and nobody sleeps: every step waits for wha
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -18,11 +17,10 @@ import pytest
 from netd.config.address import Address
 from tests.client.conftest import COMMAND
 from tests.client.listener import Listener
-from tests.client.tmux import IS_MISSING, WHY, Tmux
+from tests.client.tmux import Tmux
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, connect, read_all, wait_until
 
-NC = shutil.which("nc")
 CONFIG = """[listeners.lounge]
 kind = "chat"
 address = "tcp://127.0.0.1:0"
@@ -40,17 +38,14 @@ settings = {{
 }};
 """
 
-pytestmark = [
-    pytest.mark.skipif(IS_MISSING, reason=WHY),
-    pytest.mark.skipif(NC is None, reason="nc is not installed"),
-]
+pytestmark = pytest.mark.needs("tmux", "irssi", "nc")
 
 
 class Netcat:
     """Somebody who types IRC into an nc and reads what comes."""
 
     def __init__(self, address: Address, nick: str) -> None:
-        command = [str(NC), address.host, str(address.port)]
+        command = ["nc", address.host, str(address.port)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

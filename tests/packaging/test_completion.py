@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from netd import cli
 from netd.client import setting
+from tests.programs import require
 from tests.support import PATIENCE_S
 
 COMPLETIONS = Path(__file__).parents[2] / "packaging/completions"
@@ -130,8 +130,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["bash", "zsh", "fish"])
 def shell(request: pytest.FixtureRequest, directory: Path) -> Iterator[Interactive | Fish]:
-    if shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
+    require(request.param)
     shell = start(request.param, directory)
     yield shell
     shell.close()

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -190,7 +189,7 @@ def test_the_settings_shown_are_all_there_are(pages: Path, tmp_path: Path) -> No
     assert settings.identity.password == "secret"
 
 
-@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.needs("mandoc")
 @pytest.mark.parametrize("name", PAGES)
 def test_mandoc_finds_no_fault(pages: Path, name: str) -> None:
     lint = ["mandoc", "-T", "lint", "-W", "warning", str(pages / name)]
@@ -198,7 +197,7 @@ def test_mandoc_finds_no_fault(pages: Path, name: str) -> None:
     assert (done.stdout, done.returncode) == ("", 0)
 
 
-@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+@pytest.mark.needs("groff")
 @pytest.mark.parametrize("name", PAGES)
 def test_groff_warns_of_nothing(pages: Path, name: str) -> None:
     command = ["groff", "-mandoc", "-Tutf8", "-Kutf8", "-ww", "-rLL=80n", "-P-c", str(pages / name)]
@@ -207,7 +206,7 @@ def test_groff_warns_of_nothing(pages: Path, name: str) -> None:
     assert "SEE ALSO" in re.sub(".\b", "", done.stdout)
 
 
-@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.needs("mandoc")
 def test_a_literal_reads_as_it_was_written(pages: Path) -> None:
     """Hyphens, quotes, tildes and backslashes can be copied from the page into a shell."""
     render = ["mandoc", "-T", "utf8", "-O", "width=200", str(pages / "netd-chat.1")]

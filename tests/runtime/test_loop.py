@@ -122,6 +122,7 @@ def test_another_poller_takes_over_what_is_watched(loop: Loop) -> None:
     loop.close()
 
 
+@pytest.mark.usefixtures("many_descriptors")
 def test_select_refuses_what_it_cannot_see_and_the_loop_stays_as_it_was() -> None:
     ours, theirs = socket.socketpair()
     high = FD_SETSIZE

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from tests.programs import missing_packages
 from tests.support import wait_until
 
 PROJECT = Path(__file__).parents[2]
@@ -36,12 +37,14 @@ shift; exec "$@"
 _ASKS_REBOOT = 133  # systemd-nspawn(1): who runs it with --keep-unit starts it again
 
 
-def why_not() -> str:
-    """What this machine lacks for containers; empty if nothing."""
+def find_obstacle() -> str:
+    """Why this machine cannot run containers, and the remedy; empty if it can."""
+    remedies = []
+    if packages := missing_packages("mmdebstrap", "systemd-nspawn"):
+        remedies.append(f"install their programs first: apt install {' '.join(packages)}")
     if os.geteuid() != 0:
-        return "needs root"
-    missing = [each for each in ("mmdebstrap", "systemd-nspawn") if shutil.which(each) is None]
-    return f"needs {', '.join(missing)}" if missing else ""
+        remedies.append("run them as root")
+    return "; ".join(remedies)
 
 
 def base_root(suite: str) -> Path:

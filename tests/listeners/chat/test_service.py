@@ -140,6 +140,7 @@ def test_a_reload_changes_settings_and_keeps_everybody(start: Start, connect: Co
     alice.expect("still here?")
 
 
+@pytest.mark.usefixtures("many_descriptors")
 def test_a_poller_that_cannot_hold_the_members_is_refused(start: Start) -> None:
     worker = start(poller="epoll", max_connections=2000)
     socks = [worker.connect() for _ in range(1024)]
@@ -167,6 +168,7 @@ def test_a_full_server_says_so_and_serves_on(start: Start, connect: Connect) -> 
     assert counters["accepted"] == 3
 
 
+@pytest.mark.usefixtures("many_descriptors")
 def test_select_turns_away_descriptors_it_cannot_watch(start: Start) -> None:
     options = {"opers": [{"name": "root", "password": hash_password("secret", bytes(16))}]}
     worker = start(max_connections=2000, **options)

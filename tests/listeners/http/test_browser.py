@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,7 @@ from tests.listeners.http.browser import Browser, chromium
 from tests.listeners.http.http_client import write
 from tests.support import Daemon, wait_until
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs Chromium"
-)
+pytestmark = pytest.mark.needs("chromium", "chromedriver")
 
 CONFIG = """
 [listeners.web]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.listeners.http.http_client import Start
+from tests.programs import require
 
 CONTINUING = {
     "curl": ["--silent", "--show-error", "--continue-at", "-", "--output"],
@@ -19,8 +19,7 @@ CONTINUING = {
 
 @pytest.mark.parametrize("program", CONTINUING)
 def test_a_download_is_continued(start: Start, program: str, tmp_path: Path) -> None:
-    if not shutil.which(program):
-        pytest.skip(f"needs {program}")
+    require(program)
     content = os.urandom(300_000)
     (tmp_path / "www").mkdir()
     (tmp_path / "www" / "file").write_bytes(content)

@@ -1,0 +1,53 @@
+"""Programs that tests run beside netd, and the Debian packages that install them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+PACKAGES: Final = {
+    "bash": "bash",
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
+    "curl": "curl",
+    "fish": "fish",
+    "groff": "groff-base",
+    "irssi": "irssi",
+    "mandoc": "mandoc",
+    "mmdebstrap": "mmdebstrap",
+    "nc": "netcat-openbsd",
+    "ngircd": "ngircd",
+    "openssl": "openssl",
+    "systemd-nspawn": "systemd-container",
+    "tmux": "tmux",
+    "wget": "wget",
+    "zsh": "zsh",
+}
+_lacking: set[str] = set()
+
+
+def missing_packages(*programs: str) -> list[str]:
+    """The Debian packages to install for those of the programs that are not installed."""
+    return sorted({PACKAGES[name] for name in programs if find(name) is None})
+
+
+def find(program: str) -> str | None:
+    """The path of a program, also where an ordinary user's PATH does not lead (sbin)."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+
+
+def require(*programs: str) -> None:
+    """Skip the running test unless the programs are installed; the reason names the packages."""
+    if packages := missing_packages(*programs):
+        _lacking.update(packages)
+        pytest.skip(f"needs the Debian package {' and '.join(packages)}")
+
+
+def summary() -> Iterator[str]:
+    """The last lines of a run that skipped tests: how to skip none."""
+    if _lacking:
+        yield "Tests were skipped for programs that are not installed. To run them too:"
+        yield f"  apt install {' '.join(sorted(_lacking))}"
