@@ -15,10 +15,18 @@ import netd
 ROOT = Path(netd.__file__).parent
 PURE_FORBIDDEN = {"socket", "os", "time", "threading", "logging", "select", "asyncio", "subprocess"}
 CORE = ("netd.errors", "netd.protocols", "netd.config")
+CLIENT_FRONT = (
+    "netd.client.core",
+    "netd.client.client_settings",
+    "netd.client.server_connection",
+    "netd.client.connector",
+    "netd.client.stdin",
+)
 PURE = (
     "netd.protocols",
     "netd.listeners.chat.room",
     "netd.listeners.http.protocol",
+    "netd.client.core",
     "netd.supervisor.plan",
     "netd.supervisor.lifecycle",
 )
@@ -52,7 +60,10 @@ ALLOWED = {
         *("netd.listeners.counters", "netd.listeners.kind"),
         *("netd.listeners.link", "netd.listeners.worker"),
     ),
-    "netd.client": ("netd.errors", "netd.protocols", "netd.runtime", "netd.client"),
+    "netd.client": ("netd.errors", "netd.protocols", *CLIENT_FRONT),
+    "netd.client.app": ("netd.client",),
+    "netd.client.core": ("netd.errors", "netd.protocols", "netd.client.core"),
+    "netd.client.screen": ("netd.client.screen", *CLIENT_FRONT),
     "netd.cli": ("netd",),
     "netd.__main__": ("netd.cli",),
     "netd": (),

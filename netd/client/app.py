@@ -1,7 +1,7 @@
-"""The `netd-chat` command: reads the arguments, chooses a front end, and exits.
+"""The `netd-chat` command: reads the arguments, runs a front end, and exits.
 
-The only place that decides an exit status: 0 delivered, 1 refused by the server, 2 a command
-line or settings file that makes no sense, 3 no connection.
+Exit status: 0 delivered, 1 refused by the server or an output error, 2 invalid arguments or
+settings, 3 no connection.
 """
 
 from __future__ import annotations
@@ -16,69 +16,70 @@ import sys
 from collections.abc import Coroutine, Mapping
 from typing import Final, NoReturn, TypeVar
 
-from netd.client.clean import clean
-from netd.client.connection import CannotConnectError, LostError
+from netd.client.client_settings import Settings, UsageError, read_settings
+from netd.client.connector import RegistrationRefusedError
+from netd.client.core.sanitize import sanitize
 from netd.client.pipe import Pipe
-from netd.client.setting import Settings, UsageError, read
-from netd.client.talk import NotAdmittedError
-from netd.client.terminal import Terminal
+from netd.client.server_connection import CannotConnectError, ConnectionLostError
 
 EX_DELIVERED: Final = 0
 EX_REFUSED: Final = 1
 EX_USAGE: Final = 2
 EX_NO_CONNECTION: Final = 3
-EX_PIPE: Final = 128 + signal.SIGPIPE  # as a shell tells it
+EX_PIPE: Final = 128 + signal.SIGPIPE  # as a shell reports it
 
 T = TypeVar("T")
 
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    _replace_closed()
+    _replace_closed_outputs()
     try:
         status = _run(sys.argv[1:], os.environ)
     except UsageError as error:
-        status = _complain(error, EX_USAGE)
-    except NotAdmittedError as error:
-        status = _complain(error, EX_REFUSED)
-    except (CannotConnectError, LostError) as error:
-        status = _complain(error, EX_NO_CONNECTION)
-    except BrokenPipeError:  # the reader of our output has gone, as in `netd-chat --json | head`
-        _say_no_more()
+        status = _report(error, EX_USAGE)
+    except RegistrationRefusedError as error:
+        status = _report(error, EX_REFUSED)
+    except (CannotConnectError, ConnectionLostError) as error:
+        status = _report(error, EX_NO_CONNECTION)
+    except BrokenPipeError:  # the reader of the output has ended, as in `netd-chat --json | head`
+        _discard_output()
         status = EX_PIPE
-    except OSError as error:  # of our own input or output: a full disk, say
-        _say_no_more()
-        status = _complain(error, EX_REFUSED)
+    except OSError as error:  # of standard input or output, such as a full disk
+        _discard_output()
+        status = _report(error, EX_REFUSED)
     except KeyboardInterrupt:
         status = EX_DELIVERED
     sys.exit(status)
 
 
 def _run(argv: list[str], environ: Mapping[str, str]) -> int:
-    is_terminal = sys.stdin is not None and sys.stdin.isatty()
-    settings = read(argv, environ, _login(), at_terminal=is_terminal)
+    at_terminal = sys.stdin is not None and sys.stdin.isatty()
+    settings = read_settings(argv, environ, _login(), at_terminal=at_terminal)
     if settings.text is None and sys.stdin is None:
         raise UsageError("standard input is closed; give a text with --send")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a locale without our letters stops nobody
-    if not settings.is_talk:
-        return _loop(_pipe(settings))
-    _loop(_terminal(settings, environ))
+        sys.stdout.reconfigure(errors="replace")  # the locale may lack some characters
+    if not settings.is_interactive:
+        return _run_loop(_run_pipe(settings))
+    _run_loop(_run_terminal(settings, environ))
     return EX_DELIVERED
 
 
-async def _pipe(settings: Settings) -> int:
+async def _run_pipe(settings: Settings) -> int:
     return await Pipe(settings).run()
 
 
-async def _terminal(settings: Settings, environ: Mapping[str, str]) -> None:
+async def _run_terminal(settings: Settings, environ: Mapping[str, str]) -> None:
+    from netd.client.screen.terminal import Terminal  # noqa: PLC0415 (prompt_toolkit loads slowly)
+
     can_draw = sys.stdout.isatty() and environ.get("TERM", "dumb") not in ("dumb", "unknown")
     colors = can_draw and not environ.get("NO_COLOR")
     await Terminal(settings, can_draw=can_draw, colors=colors).run()
 
 
-def _loop(main_coroutine: Coroutine[object, object, T]) -> T:
-    """Run on select, the one poller that takes regular files on standard input as well."""
+def _run_loop(main_coroutine: Coroutine[object, object, T]) -> T:
+    """Run the coroutine on select(2), which also takes a regular file as standard input."""
     with asyncio.Runner(
         loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
     ) as runner:
@@ -92,18 +93,18 @@ def _login() -> str:
         return f"user{os.getuid()}"
 
 
-def _replace_closed() -> None:
-    """Where standard output or error is closed, as by `>&-`, what is said goes nowhere."""
+def _replace_closed_outputs() -> None:
+    """Open /dev/null for a standard output or error that is closed, as by `>&-`."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (to the end)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until exit)
 
 
-def _say_no_more() -> None:
-    """Throw away what was printed and could not be written."""
+def _discard_output() -> None:
+    """Discard printed output that cannot be written, before the flush at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(error: Exception, status: int) -> int:
-    sys.stderr.write(f"netd-chat: {clean(str(error))}\n")
+def _report(error: Exception, status: int) -> int:
+    sys.stderr.write(f"netd-chat: {sanitize(str(error))}\n")
     return status

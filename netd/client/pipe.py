@@ -1,6 +1,6 @@
-"""Not a terminal: each line of standard input, or the one given, becomes a message.
+"""The front end for scripts: sends lines of standard input, or one text, and confirms them.
 
-Nothing is over until the server has confirmed it. What goes wrong is told on standard error.
+Errors are reported on standard error.
 """
 
 from __future__ import annotations
@@ -12,72 +12,75 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from netd.client.clean import clean
-from netd.client.connection import LostError
-from netd.client.event import Entered, Event, Lost, Refused, Registered, Undelivered
-from netd.client.session import Session
-from netd.client.setting import Settings
+from netd.client.client_settings import Settings
+from netd.client.connector import Connector
+from netd.client.core.chat_events import (
+    ChannelJoined,
+    Disconnected,
+    Event,
+    Refused,
+    Registered,
+    Undelivered,
+)
+from netd.client.core.event_format import error_text, to_json
+from netd.client.core.irc_client import IrcClient
+from netd.client.core.sanitize import sanitize
+from netd.client.server_connection import ConnectionLostError
 from netd.client.stdin import read_lines
-from netd.client.talk import Talk
-from netd.client.wording import to_json
 
 DELIVERED: Final = 0
 REFUSED: Final = 1
 
 
 class Pipe:
-    """One run from the first connection to the last confirmation."""
+    """One run, from the first connection to the last confirmation."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session = Session(settings.identity)
-        self._talk = Talk(settings, self._session, self._show)
-        self._fold = self._session.state.fold
+        self._client = IrcClient(settings.identity)
+        self._connector = Connector(settings, self._client, self._show)
         self._channel = settings.identity.channels[0]
-        self._admitted, self._entered = asyncio.Event(), asyncio.Event()
+        self._registered, self._joined = asyncio.Event(), asyncio.Event()
         self._was_refused = False
 
     async def run(self) -> int:
-        """Deliver everything; the exit status.
+        """Deliver every message and return the exit status.
 
-        Raises what Talk.run raises, and LostError where the server stays away.
+        Raises the errors of Connector.run, and ConnectionLostError if the server stays away.
         """
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(signum, self._talk.leave)
+            loop.add_signal_handler(signum, self._connector.leave)
         feeding = asyncio.create_task(self._feed())
         try:
-            await self._talk.run()
+            await self._connector.run()
             if feeding.done():
                 feeding.result()
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
-        undelivered = len(self._session.state.outbox)
-        if not self._entered.is_set() and not self._was_refused:
-            raise LostError(f"ended before {self._channel} was entered")
-        if undelivered:
-            _complain(f"{undelivered} messages are not confirmed")
-        return REFUSED if self._was_refused or undelivered else DELIVERED
+        if not self._joined.is_set() and not self._was_refused:
+            raise ConnectionLostError(f"ended before {self._channel} was entered")
+        return REFUSED if self._was_refused else DELIVERED
 
     async def _feed(self) -> None:
         try:
-            await self._enter()
+            await self._wait_for_channel()
             async for line in self._lines():
-                await self._talk.has_room.wait()
-                self._talk.say(line)
-            await self._settle()
+                await self._connector.has_room.wait()
+                self._connector.say(line)
+            await self._wait_for_confirmations()
         finally:
-            self._talk.leave()
+            self._connector.leave()
 
-    async def _enter(self) -> None:
-        await self._admitted.wait()  # for as long as Talk allows
+    async def _wait_for_channel(self) -> None:
+        await self._registered.wait()  # Connector limits this time
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                await self._entered.wait()
+                await self._joined.wait()
         except TimeoutError as error:
-            why = f"not in {self._channel} after {self._settings.timeout_s:g} s"
-            raise LostError(why) from error
+            reason = f"not in {self._channel} after {self._settings.timeout_s:g} s"
+            raise ConnectionLostError(reason) from error
 
     async def _lines(self) -> AsyncIterator[str]:
         if self._settings.text is not None:
@@ -86,44 +89,47 @@ class Pipe:
         async for line in read_lines(sys.stdin.fileno()):
             yield line
 
-    async def _settle(self) -> None:
-        """Wait until all is confirmed, as long as there is progress."""
-        outbox = self._session.state.outbox
+    async def _wait_for_confirmations(self) -> None:
+        """Wait until the outbox is empty, or makes no progress within the timeout."""
+        outbox = self._client.state.outbox
         while left := len(outbox):
-            idle = asyncio.create_task(self._talk.idle.wait())
+            idle = asyncio.create_task(self._connector.idle.wait())
             await asyncio.wait({idle}, timeout=self._settings.timeout_s)
             idle.cancel()
             if len(outbox) == left:
-                if not self._session.state.is_registered:
-                    raise LostError(f"the server is gone, and {left} messages are undelivered")
+                if not self._client.state.is_registered:
+                    raise ConnectionLostError(
+                        f"the server is gone, and {left} messages are undelivered"
+                    )
                 return
 
     def _show(self, events: Sequence[Event]) -> None:
-        now = dt.datetime.now().astimezone()
         if self._settings.json:
-            sys.stdout.write("".join(f"{to_json(each, now)}\n" for each in events))
+            now = dt.datetime.now().astimezone()
+            sys.stdout.write("".join(f"{to_json(event, now)}\n" for event in events))
             sys.stdout.flush()
-        for each in events:
-            self._note(each)
+        for event in events:
+            self._note(event)
 
     def _note(self, event: Event) -> None:
         match event:
             case Registered():
-                self._admitted.set()
-            case Entered(channel) if self._fold(channel) == self._fold(self._channel):
-                self._entered.set()
-            case Undelivered(_, text, why):
+                self._registered.set()
+            case ChannelJoined(channel) if self._is_own(channel):
+                self._joined.set()
+            case Undelivered():
                 self._was_refused = True
-                _complain(f"not delivered: {text!r}: {why}")
-            case Refused(text, _, target):
-                _complain(text)
-                is_out = self._channel not in self._session.state.roster
-                if is_out and self._fold(target) == self._fold(self._channel):
-                    self._was_refused = True
-                    self._talk.leave()
-            case Lost(text):
-                _complain(text)
+            case Refused() if self._is_own(event.target):
+                self._leave_if_outside()
+        if isinstance(event, Undelivered | Refused | Disconnected):
+            sys.stderr.write(f"netd-chat: {sanitize(error_text(event))}\n")
 
+    def _leave_if_outside(self) -> None:
+        """Give up if the client is not in its channel: the server refuses or has removed it."""
+        if self._channel not in self._client.state.roster:
+            self._was_refused = True
+            self._connector.leave()
 
-def _complain(text: str) -> None:
-    sys.stderr.write(f"netd-chat: {clean(text)}\n")
+    def _is_own(self, channel: str) -> bool:
+        fold = self._client.state.fold
+        return fold(channel) == fold(self._channel)

@@ -1,4 +1,4 @@
-"""Lines from standard input without blocking, whatever it is: a pipe, a file, a terminal."""
+"""Reads lines of standard input without blocking: from a pipe, a file or a terminal."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import os
 from collections.abc import AsyncIterator
 from typing import Final
 
-MAX_LINE_CHARS: Final = 65536  # of which a message holds some 400: longer ones come in pieces
+MAX_LINE_CHARS: Final = 65536  # a longer line is yielded in pieces
 _CHUNK_BYTES: Final = 65536
 
 
 async def read_lines(fd: int) -> AsyncIterator[str]:
-    """Each line until the end. The loop's selector must be select, which takes files too.
+    """Yield every line without its ending. Needs a select(2) event loop: epoll refuses files.
 
-    The descriptor stays in blocking mode, which it may share with other processes, and is
-    read only when something is there.
+    The descriptor stays in blocking mode, since other processes may share its file description;
+    it is read only when it is readable.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
     while data := await _read(fd):
-        *ended, rest = (rest + decoder.decode(data)).split("\n")
-        for line in ended:
+        *lines, rest = (rest + decoder.decode(data)).split("\n")
+        for line in lines:
             yield line.removesuffix("\r")
         if len(rest) > MAX_LINE_CHARS:
             yield rest

@@ -22,13 +22,14 @@ from typing import Final
 
 import netd
 from netd import cli
-from netd.client import setting, typed
+from netd.client import client_settings
+from netd.client.core import slash_commands
 from netd.config.document import Key, keys
 from netd.config.model import DaemonOptions, ListenerOptions
 from netd.listeners.kinds import KINDS
 
 TEMPLATES: Final = Path(__file__).parent
-PARSERS: Final = {"netd": cli.build_parser, "netd-chat": setting.build_parser}
+PARSERS: Final = {"netd": cli.build_parser, "netd-chat": client_settings.build_parser}
 _WIDTH: Final = 78
 _ABOUT: Final = re.compile(r"^@about (\S+)\n(.*?)^@end\n", re.MULTILINE | re.DOTALL)
 _ESCAPES: Final = {"\\": r"\e", "-": r"\-", '"': r"\(dq", "'": r"\(aq", "~": r"\(ti", "^": r"\(ha"}
@@ -137,7 +138,7 @@ def _arguments(parser: argparse.ArgumentParser) -> list[Option]:
 
 def _slash_commands() -> Iterator[str]:
     heads = []
-    for name, command in typed.COMMANDS.items():
+    for name, command in slash_commands.COMMANDS.items():
         heads.append(f".It Ic /{name} No {quote(command.usage)}".removesuffix(' No ""'))
         heads += prose(_sentence(command.help))
     yield from _list(heads)

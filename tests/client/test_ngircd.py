@@ -11,7 +11,7 @@ import pytest
 
 from netd.config.address import Address, Scheme
 from tests.client.conftest import Run
-from tests.client.listener import Listener
+from tests.client.observer import Observer
 from tests.programs import find
 from tests.support import PATIENCE_S, wait_until
 
@@ -55,14 +55,14 @@ def _answers(port: int) -> bool:
 
 
 def test_a_pipe_delivers_and_confirms_without_echo(ngircd: Address, netd_chat: Run) -> None:
-    with Listener(ngircd) as ear:
+    with Observer(ngircd) as ear:
         done = netd_chat(str(ngircd), "--name", "bot", given="one\ntwo\nthree\n")
         assert (done.returncode, done.stderr) == (0, "")
         assert ear.hear(3) == ["one", "two", "three"]
 
 
 def test_a_message_to_a_moderated_channel_is_refused(ngircd: Address, netd_chat: Run) -> None:
-    with Listener(ngircd, channel="#quiet") as owner:
+    with Observer(ngircd, channel="#quiet") as owner:
         owner.send("MODE", "#quiet", "+m")
         owner.await_message("MODE")
         done = netd_chat(str(ngircd), "--name", "bot", "--channel", "#quiet", given="hi\n")

@@ -7,16 +7,16 @@ import socket
 import subprocess
 from pathlib import Path
 
-from netd.client.state import Identity
+from netd.client.core.client_state import Identity
 from tests.client.conftest import COMMAND, Run
-from tests.client.listener import Listener
+from tests.client.observer import Observer
 from tests.support import PATIENCE_S, Daemon
 
 
 def test_each_line_is_delivered_in_order(lounge: Daemon, netd_chat: Run) -> None:
     address = str(lounge.address("lounge"))
     given = "one\n/two is no command\n\nthree ünïcödé\nfour, unended"
-    with Listener(lounge.address("lounge")) as ear:
+    with Observer(lounge.address("lounge")) as ear:
         done = netd_chat(address, "--name", "bot", given=given)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert ear.hear(4) == [line for line in given.split("\n") if line]
@@ -24,7 +24,7 @@ def test_each_line_is_delivered_in_order(lounge: Daemon, netd_chat: Run) -> None
 
 
 def test_a_text_from_the_command_line(lounge: Daemon, netd_chat: Run) -> None:
-    with Listener(lounge.address("lounge"), channel="#ops") as ear:
+    with Observer(lounge.address("lounge"), channel="#ops") as ear:
         arguments = ["--name", "x", "--channel", "#ops", "--send", "deploy done"]
         assert netd_chat(str(lounge.address("lounge")), *arguments).returncode == 0
         assert ear.hear(1) == ["deploy done"]
@@ -32,7 +32,7 @@ def test_a_text_from_the_command_line(lounge: Daemon, netd_chat: Run) -> None:
 
 def test_a_long_line_arrives_whole_in_parts(lounge: Daemon, netd_chat: Run) -> None:
     text = "wörter und mehr " * 120
-    with Listener(lounge.address("lounge")) as ear:
+    with Observer(lounge.address("lounge")) as ear:
         done = netd_chat(str(lounge.address("lounge")), "--name", "bot", given=text)
         assert done.returncode == 0, done.stderr
         heard = ""
@@ -45,7 +45,7 @@ def test_a_regular_file_is_as_good_as_a_pipe(lounge: Daemon, home: Path, netd_ch
     del netd_chat
     path = home / "lines"
     path.write_text("from a file\n")
-    with Listener(lounge.address("lounge")) as ear, path.open() as file:
+    with Observer(lounge.address("lounge")) as ear, path.open() as file:
         command = [*COMMAND, str(lounge.address("lounge")), "--name", "bot"]
         assert subprocess.run(command, stdin=file, timeout=PATIENCE_S, check=False).returncode == 0
         assert ear.hear(1) == ["from a file"]
@@ -55,7 +55,7 @@ def test_a_line_goes_out_when_it_comes_not_at_the_end(lounge: Daemon, home: Path
     del home
     command = [*COMMAND, str(lounge.address("lounge")), "--name", "logbot"]
     with (
-        Listener(lounge.address("lounge")) as ear,
+        Observer(lounge.address("lounge")) as ear,
         subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as bot,
     ):
         assert bot.stdin is not None
@@ -73,12 +73,12 @@ def test_it_comes_back_after_a_crash_and_loses_nothing(own_lounge: Daemon, home:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bot:
         assert bot.stdin is not None
         assert bot.stderr is not None
-        with Listener(address) as ear:
+        with Observer(address) as ear:
             print("before", file=bot.stdin, flush=True)
             assert ear.hear(1) == ["before"]
         os.kill(own_lounge.pids("lounge")[0], signal.SIGKILL)
         assert "trying again" in bot.stderr.readline()
-        with Listener(address) as ear:
+        with Observer(address) as ear:
             print("after", file=bot.stdin, flush=True)
             assert ear.hear(1) == ["after"]
         bot.stdin.close()
@@ -94,14 +94,14 @@ def test_json_tells_what_happens(lounge: Daemon, netd_chat: Run) -> None:
 
 
 def test_a_taken_name_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
-    with Listener(lounge.address("lounge"), nick="bot"):
+    with Observer(lounge.address("lounge"), nick="bot"):
         done = netd_chat(str(lounge.address("lounge")), "--name", "bot", given="hi\n")
     assert done.returncode == 1
     assert done.stderr.startswith("netd-chat: bot: ")
 
 
 def test_a_closed_channel_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
-    with Listener(lounge.address("lounge"), channel="#vip") as owner:
+    with Observer(lounge.address("lounge"), channel="#vip") as owner:
         owner.send("MODE", "#vip", "+i")
         owner.await_message("MODE")
         arguments = [str(lounge.address("lounge")), "--name", "bot", "--channel", "#vip"]
@@ -111,7 +111,7 @@ def test_a_closed_channel_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
 
 
 def test_an_unheard_message_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
-    with Listener(lounge.address("lounge"), channel="#quiet") as owner:
+    with Observer(lounge.address("lounge"), channel="#quiet") as owner:
         owner.send("MODE", "#quiet", "+m")
         owner.await_message("MODE")
         arguments = [str(lounge.address("lounge")), "--name", "bot", "--channel", "#quiet"]
@@ -125,7 +125,7 @@ def test_nobody_there(netd_chat: Run) -> None:
         closed.bind(("127.0.0.1", 0))  # bound, so nobody else's; not listening
         done = netd_chat("--port", str(closed.getsockname()[1]), "--send", "hi")
     assert done.returncode == 3
-    assert "nobody listens at 127.0.0.1:" in done.stderr
+    assert "no server listens at 127.0.0.1:" in done.stderr
 
 
 def test_a_silent_server_is_no_connection(netd_chat: Run) -> None:

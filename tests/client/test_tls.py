@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.conftest import COMMAND, LOUNGE, Run
-from tests.client.listener import Listener
+from tests.client.observer import Observer
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, make_certificate
 
@@ -45,7 +45,7 @@ def where(daemon: Daemon) -> list[str]:
 
 def test_an_encrypted_message_arrives(secure: Daemon, tmp_path: Path, netd_chat: Run) -> None:
     trusted = str(tmp_path / "localhost.pem")
-    with Listener(secure.address("lounge"), tls=ssl.create_default_context(cafile=trusted)) as ear:
+    with Observer(secure.address("lounge"), tls=ssl.create_default_context(cafile=trusted)) as ear:
         done = netd_chat(*where(secure), "--ca-file", trusted, "--send", "hi")
         assert (done.returncode, done.stderr) == (0, "")
         assert ear.hear(1) == ["hi"]

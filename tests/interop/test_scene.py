@@ -16,7 +16,7 @@ import pytest
 
 from netd.config.address import Address
 from tests.client.conftest import COMMAND
-from tests.client.listener import Listener
+from tests.client.observer import Observer
 from tests.client.tmux import Tmux
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, connect, read_all, wait_until
@@ -154,7 +154,7 @@ def test_they_live_through_it_all(tmux: Tmux, start_daemon: StartDaemon, tmp_pat
         room.talk("after the flood")
 
         room.crash()
-        with Listener(address) as ear:
+        with Observer(address) as ear:
             ear.say("said while you were away")
             print("logged meanwhile", file=room.bot.stdin, flush=True)
             wait_until(lambda: {"alice", "irene", "logbot"} <= ear.names(), "everybody to return")

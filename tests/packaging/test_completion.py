@@ -14,7 +14,7 @@ import pexpect
 import pytest
 
 from netd import cli
-from netd.client import setting
+from netd.client import client_settings
 from tests.programs import require
 from tests.support import PATIENCE_S
 
@@ -153,7 +153,7 @@ def test_every_command_and_no_other_is_offered(shell: Interactive | Fish) -> Non
 
 def test_every_option_and_no_other_is_offered(shell: Interactive | Fish) -> None:
     assert shell.offers("netd --") == long_options(cli.build_parser())
-    assert shell.offers("netd-chat --") == long_options(setting.build_parser())
+    assert shell.offers("netd-chat --") == long_options(client_settings.build_parser())
     for name, command in commands().items():
         offered = shell.offers(f"netd {name} --")
         assert offered == (long_options(command) if len(offered) > 1 else {"--help"})

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from netd import cli
-from netd.client import setting, typed
+from netd.client import client_settings
+from netd.client.core import slash_commands
 from netd.config.load import parse_config
 from netd.config.model import DaemonOptions, ListenerOptions
 from netd.errors import ConfigError
@@ -23,7 +24,7 @@ from netd.listeners.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("netd.8", "netd.toml.5", "netd-chat.1")
-PARSERS = {"netd.8": cli.build_parser(), "netd-chat.1": setting.build_parser()}
+PARSERS = {"netd.8": cli.build_parser(), "netd-chat.1": client_settings.build_parser()}
 SECTIONS = {"echo": "ECHO LISTENERS", "chat": "CHAT LISTENERS", "http": "HTTP LISTENERS"}
 
 
@@ -120,7 +121,7 @@ def test_no_text_names_a_command_that_is_none(pages: Path, name: str) -> None:
 
 def test_every_command_of_a_conversation_is_explained(pages: Path) -> None:
     page = (pages / "netd-chat.1").read_text()
-    assert set(re.findall(r"^\.It Ic /(\w+)", page, re.MULTILINE)) == set(typed.COMMANDS)
+    assert set(re.findall(r"^\.It Ic /(\w+)", page, re.MULTILINE)) == set(slash_commands.COMMANDS)
 
 
 def test_the_keys_of_the_daemon_are_all_there(pages: Path) -> None:
@@ -181,11 +182,11 @@ def test_the_faults_shown_are_told_so(pages: Path) -> None:
 
 def test_the_settings_shown_are_all_there_are(pages: Path, tmp_path: Path) -> None:
     [shown] = [each for each in literals((pages / "netd-chat.1").read_text()) if "bell" in each]
-    assert set(tomllib.loads(shown)) == set(setting.KEYS) - {"address"}
+    assert set(tomllib.loads(shown)) == set(client_settings.KEYS) - {"address"}
     (tmp_path / ".chat").write_text("secret\n")
     path = tmp_path / "chat.toml"
     path.write_text(shown.replace("~/.chat", str(tmp_path / ".chat")))
-    settings = setting.read(["--config", str(path)], {}, "me", at_terminal=True)
+    settings = client_settings.read_settings(["--config", str(path)], {}, "me", at_terminal=True)
     assert settings.identity.password == "secret"
 
 

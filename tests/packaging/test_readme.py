@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from netd import cli
-from netd.client import setting
+from netd.client import client_settings
 from netd.config.load import parse_config
 from netd.listeners.kinds import KINDS
 
@@ -24,7 +24,7 @@ def test_every_configuration_is_accepted() -> None:
 
 def test_every_setting_of_the_client_is_one() -> None:
     [settings] = [each for each in TOML if "[listeners." not in each]
-    assert set(tomllib.loads(settings)) <= set(setting.KEYS)
+    assert set(tomllib.loads(settings)) <= set(client_settings.KEYS)
 
 
 def test_every_nc_ends_with_its_input() -> None:
@@ -35,7 +35,10 @@ def test_every_nc_ends_with_its_input() -> None:
 
 
 def test_every_command_and_option_is_one() -> None:
-    for program, parser in (("netd", cli.build_parser()), ("netd-chat", setting.build_parser())):
+    for program, parser in (
+        ("netd", cli.build_parser()),
+        ("netd-chat", client_settings.build_parser()),
+    ):
         actions = parser._actions
         commands = next((each.choices for each in actions if isinstance(each.choices, dict)), {})
         parsers = [parser, *commands.values()]

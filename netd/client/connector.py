@@ -1,0 +1,236 @@
+"""Keeps an IrcClient connected: connects, carries out effects, reconnects after a failure.
+
+A front end (line editor, plain terminal, pipe) passes typed lines in and is called with events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from netd.client.client_settings import Settings, UsageError
+from netd.client.core.chat_events import (
+    Disconnected,
+    Effect,
+    Event,
+    Leave,
+    Refused,
+    Registered,
+    Send,
+    send,
+)
+from netd.client.core.endpoint import Endpoint
+from netd.client.core.handshake import SASL_FAILURES
+from netd.client.core.irc_client import IrcClient
+from netd.client.server_connection import (
+    CannotConnectError,
+    ConnectionLostError,
+    ServerConnection,
+    connect,
+)
+from netd.errors import NetdError
+from netd.protocols.irc import Message
+
+_FIRST_DELAY_S: Final = 1.0
+_MAX_DELAY_S: Final = 60.0
+_MAX_DOUBLINGS: Final = 6  # reaches the maximum; bounds the exponent
+_SILENCE_S: Final = 60.0  # send a PING after this time; give up after twice this time
+_FAREWELL_S: Final = 2.0  # the limit for each of the two steps of leaving
+
+Show = Callable[[Sequence[Event]], None]
+
+
+class RegistrationRefusedError(NetdError):
+    """The server refuses the client; the text is the server's."""
+
+
+class Connector:
+    """Runs until `leave` is called; calls `show` with the events of each moment."""
+
+    def __init__(self, settings: Settings, client: IrcClient, show: Show) -> None:
+        self.endpoint: Endpoint | None = None
+        """The server's address, once one has answered."""
+        self.idle = asyncio.Event()
+        """Set while the outbox is empty."""
+        self.has_room = asyncio.Event()
+        """Set while the outbox takes messages."""
+        self._settings, self._client, self._show = settings, client, show
+        self._tls = _tls_context(settings)
+        self._connection: ServerConnection | None = None
+        self._was_registered = self._has_quit = False
+        self._leaving = asyncio.Event()
+        self._quit_reason = ""
+        self._due = asyncio.Event()
+        self._due_timer: asyncio.TimerHandle | None = None
+        self._received_at = 0.0
+
+    async def run(self) -> None:
+        """Stay connected until `leave`, then report the messages that were not delivered.
+
+        Raises CannotConnectError, ConnectionLostError or RegistrationRefusedError if the first
+        registration fails.
+        """
+        connecting = asyncio.create_task(self._stay_connected())
+        leaving = asyncio.create_task(self._leaving.wait())
+        sending = asyncio.create_task(self._send_due())
+        tasks = (connecting, leaving, sending)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for running in (connecting, sending):
+                if running.done():
+                    running.result()
+            await self._say_farewell(connecting)
+            self._carry_out(self._client.abandon())
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def leave(self, reason: str = "") -> None:
+        """Quit the server and let `run` return."""
+        self._quit_reason = reason
+        self._leaving.set()
+
+    def type(self, line: str) -> None:
+        """Process a line typed by the user: text or a slash command."""
+        self._carry_out(self._client.type(line))
+
+    def say(self, text: str) -> None:
+        """Send text to the current channel, even if it begins with a slash."""
+        self._carry_out(self._client.say(text))
+
+    async def _stay_connected(self) -> None:
+        attempt = 0
+        while True:
+            started_at = time.monotonic()
+            try:
+                await self._connect_once()
+            except (CannotConnectError, ConnectionLostError, RegistrationRefusedError) as error:
+                if not self._was_registered:
+                    raise
+                if self._leaving.is_set():
+                    return
+                attempt = attempt if time.monotonic() - started_at < _MAX_DELAY_S else 0
+                await self._wait_to_reconnect(str(error), attempt)
+                attempt += 1
+
+    async def _wait_to_reconnect(self, reason: str, attempt: int) -> None:
+        delay_s = backoff_s(attempt) * random.uniform(0.75, 1)  # noqa: S311 (spreads clients in time, no secret)
+        self._show([Disconnected(f"{reason}; trying again in {delay_s:.0f} s")])
+        await asyncio.sleep(delay_s)
+
+    async def _connect_once(self) -> None:
+        """Connect and process messages until the connection ends, which raises its error."""
+        timeout_s = self._settings.timeout_s
+        self.endpoint, connection = await connect(self._settings.endpoints, self._tls, timeout_s)
+        self._connection, self._received_at = connection, time.monotonic()
+        watching = asyncio.create_task(self._watch(connection))
+        try:
+            self._carry_out(self._client.connected())
+            while True:
+                messages = await connection.receive()
+                self._received_at = time.monotonic()
+                if not self._has_quit:  # the replies to QUIT are not shown
+                    self._receive(messages)
+        finally:
+            self._connection = None
+            self._client.disconnected()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await connection.close()
+
+    def _receive(self, messages: Sequence[Message]) -> None:
+        effects: list[Effect] = []
+        for message in messages:
+            was_registered = self._client.state.is_registered
+            received = self._client.receive(message)
+            if not was_registered:
+                self._check_registration(received)
+            effects += received
+        self._carry_out(effects)
+
+    def _check_registration(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Refused) and effect.code not in SASL_FAILURES:
+                raise RegistrationRefusedError(effect.text)
+            self._was_registered |= isinstance(effect, Registered)
+
+    async def _send_due(self) -> None:
+        """Send the paced messages when they are due; a task, so that an error ends `run`."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            self._carry_out(())
+
+    async def _watch(self, connection: ServerConnection) -> None:
+        """Abort a connection whose server does not register the client, or falls silent."""
+        await asyncio.sleep(self._settings.timeout_s)
+        if not self._client.state.is_registered:
+            connection.abort(f"no welcome in {self._settings.timeout_s:g} s")
+        while True:
+            silent_s = time.monotonic() - self._received_at
+            if silent_s > 2 * _SILENCE_S:
+                connection.abort("the server is silent")
+            elif silent_s > _SILENCE_S:
+                connection.send([Message("PING", ("still-there",))])
+            await asyncio.sleep(_SILENCE_S / 2)
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        """Send lines, leave if requested, and show the events."""
+        effects = [*effects, *self._client.due(time.monotonic())]
+        lines = [effect.message for effect in effects if isinstance(effect, Send)]
+        if self._connection is not None and lines:
+            self._connection.send(lines)
+        for effect in effects:
+            if isinstance(effect, Leave):
+                self.leave(effect.reason)
+        self._follow_outbox()
+        events = [effect for effect in effects if not isinstance(effect, Send | Leave)]
+        if events:
+            self._show(events)
+
+    def _follow_outbox(self) -> None:
+        outbox = self._client.state.outbox
+        (self.idle.clear if len(outbox) else self.idle.set)()
+        (self.has_room.clear if outbox.is_full else self.has_room.set)()
+        if self._due_timer is not None:
+            self._due_timer.cancel()
+        delay_s = outbox.delay_s() if self._client.state.is_registered else None
+        if delay_s is not None:
+            self._due_timer = asyncio.get_running_loop().call_later(delay_s, self._due.set)
+
+    async def _say_farewell(self, connecting: asyncio.Task[None]) -> None:
+        """Give the last messages time to be confirmed, then send QUIT."""
+        if self._connection is None:
+            return
+        idle = asyncio.create_task(self.idle.wait())
+        await asyncio.wait({idle, connecting}, timeout=_FAREWELL_S, return_when="FIRST_COMPLETED")
+        idle.cancel()
+        if self._connection is not None:
+            quit_line = send("QUIT", *([self._quit_reason] if self._quit_reason else []))
+            self._connection.send([quit_line.message])
+            self._has_quit = True
+            await asyncio.wait({connecting}, timeout=_FAREWELL_S)
+
+
+def backoff_s(attempt: int) -> float:
+    """Return the delay before the next attempt, given the number of failed ones."""
+    return min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, _MAX_DOUBLINGS))
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.tls:
+        return None
+    file = settings.ca_file
+    try:
+        context = ssl.create_default_context(cafile=file or None)
+        if settings.certificate:
+            file = settings.certificate
+            context.load_cert_chain(file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    return context

@@ -1,0 +1,144 @@
+"""Effects of the client's core: events to show and lines to send.
+
+The core returns effects; the connector sends the lines, and a front end shows the events.
+Texts in events are as the network delivered them; `event_format` makes them safe to display.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from netd.protocols.irc import Message
+
+
+class MessageKind(enum.Enum):
+    """The form of a chat message; the value is its event name in JSON."""
+
+    TEXT = "message"
+    ACTION = "action"
+    NOTICE = "notice"
+
+
+class ChangeKind(enum.Enum):
+    """The kind of a membership change; the value is its event name in JSON."""
+
+    JOINED = "join"
+    LEFT = "part"
+    QUIT = "quit"
+    KICKED = "kick"
+    RENAMED = "nick"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """A message in a channel or to one user."""
+
+    sender: str
+    target: str
+    text: str
+    kind: MessageKind = MessageKind.TEXT
+    mine: bool = False
+    mention: bool = False
+    time: str = ""  # the server's, RFC 3339; empty if it sent none
+    old: bool = False  # from the server's history
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """A user joined, left or changed nick; `detail` is the reason, the kicker or the new nick."""
+
+    kind: ChangeKind
+    nick: str
+    channel: str = ""
+    detail: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Information for the user, in words (an IRC NOTICE is a ChatMessage)."""
+
+    text: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request failed; `code` is the server's numeric or code, empty if the client refused."""
+
+    text: str
+    code: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The server has accepted the client under this nick; `again` after a reconnect."""
+
+    nick: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelJoined:
+    """The client itself has joined a channel."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The server has accepted a message of the user."""
+
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A message of the user was not delivered."""
+
+    target: str
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection has ended; the text gives the reason and the time of the next attempt."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A line to send to the server now."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The user wants to leave."""
+
+    reason: str = ""
+
+
+Event = (
+    ChatMessage
+    | MembershipChange
+    | Notice
+    | Refused
+    | Registered
+    | ChannelJoined
+    | Delivered
+    | Undelivered
+    | Disconnected
+)
+Effect = Event | Send | Leave
+
+
+def send(command: str, *params: str) -> Send:
+    """Return the effect that sends this line."""
+    return Send(Message(command, params))

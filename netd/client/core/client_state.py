@@ -1,0 +1,124 @@
+"""What the client knows and wants: read and changed by server messages and slash commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from netd.client.core.casemap import CaseMapping
+from netd.client.core.chat_events import ChatMessage, Effect, MessageKind, Notice, Refused
+from netd.client.core.outbox import MAX_WAITING, Outbox
+from netd.client.core.outgoing import split_message
+from netd.client.core.roster import Roster
+
+MAX_REMEMBERED_IDS: Final = 1000
+_LONGEST_USER_AND_HOST: Final = "u" * 12 + "@" + "h" * 63  # of common servers
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The configured name, channels, login and limits of the client."""
+
+    name: str
+    channels: tuple[str, ...] = ("#lounge",)
+    password: str = ""
+    has_certificate: bool = False  # log in with the TLS client certificate
+    may_rename: bool = True  # use another nick if the name is taken
+    history_lines: int = 50
+    burst: int = 10
+    lines_per_s: float = 4.0
+
+
+@dataclass(slots=True)
+class ClientState:
+    """The state of one client over any number of connections."""
+
+    identity: Identity
+    nick: str = field(init=False)
+    wanted_nick: str = field(init=False)  # requested on the next connection
+    source: str = ""  # nick!user@host as other clients see it, once known
+    current: str = ""  # the channel or user that receives plain text
+    is_registered: bool = False
+    was_registered: bool = False  # on this connection or an earlier one
+    has_seen_motd: bool = False
+    is_quiet: bool = False  # hide membership changes
+    fold: CaseMapping = field(default_factory=CaseMapping)
+    roster: Roster = field(init=False)
+    autojoin: dict[str, tuple[str, ...]] = field(init=False)  # folded name -> name, maybe a key
+    ignored: dict[str, str] = field(default_factory=dict)  # folded nick -> nick as typed
+    capabilities: set[str] = field(default_factory=set)
+    history_batches: dict[str, list[ChatMessage]] = field(default_factory=dict)  # still open
+    last_heard: dict[str, str] = field(default_factory=dict)  # folded channel -> server time
+    outbox: Outbox = field(init=False)
+    _message_ids: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nick = self.wanted_nick = self.identity.name
+        self.roster = Roster(self.fold)
+        self.outbox = Outbox(self.identity.burst, self.identity.lines_per_s, self.fold)
+        self.autojoin = {self.fold(name): (name,) for name in self.identity.channels}
+        self.current = next(iter(self.identity.channels), "")
+
+    @property
+    def has_echo(self) -> bool:
+        """Whether the server sends the user's own messages back (echo-message)."""
+        return "echo-message" in self.capabilities
+
+    def apply_isupport(self, tokens: Sequence[str]) -> None:
+        """Adopt the server's case mapping from the tokens of a 005 reply."""
+        if self.fold.update(tokens):
+            self.autojoin = {self.fold(channel[0]): channel for channel in self.autojoin.values()}
+            self.ignored = {self.fold(nick): nick for nick in self.ignored.values()}
+
+    def is_me(self, nick: str) -> bool:
+        """Whether the nick is this client's."""
+        return self.fold(nick) == self.fold(self.nick)
+
+    def is_current(self, target: str) -> bool:
+        """Whether plain text goes to this channel or user."""
+        return self.fold(target) == self.fold(self.current)
+
+    def mentions_me(self, text: str) -> bool:
+        """Whether the text contains this client's nick as a word."""
+        nick = rf"(?<!\w){re.escape(self.nick)}(?!\w)"
+        return re.search(nick, text, re.IGNORECASE) is not None
+
+    def can_send(self, target: str) -> bool:
+        """Whether a message to the target can be sent now."""
+        return self.is_registered and (not is_channel(target) or target in self.roster)
+
+    def can_queue(self, target: str) -> bool:
+        """Whether a message to the target can be sent now or after the next reconnect."""
+        if self.is_registered:
+            return self.can_send(target)
+        return not is_channel(target) or self.fold(target) in self.autojoin
+
+    def record_message_id(self, message_id: str) -> bool:
+        """Remember a message's id; return False if it was known. An empty id is never known."""
+        if not message_id:
+            return True
+        if message_id in self._message_ids:
+            return False
+        self._message_ids[message_id] = None
+        if len(self._message_ids) > MAX_REMEMBERED_IDS:
+            del self._message_ids[next(iter(self._message_ids))]
+        return True
+
+    def queue_text(
+        self, target: str, text: str, kind: MessageKind = MessageKind.TEXT
+    ) -> list[Effect]:
+        """Queue text for a target, in as many messages as it needs."""
+        source = self.source or f"{self.nick}!{_LONGEST_USER_AND_HOST}"
+        parts = list(split_message(source, target, text, kind))
+        if not self.outbox.put(*parts):
+            return [Refused(f"{MAX_WAITING} messages wait already; this was dropped")]
+        if parts and not self.is_registered:
+            return [Notice("not connected; kept until the connection is back")]
+        return []
+
+
+def is_channel(target: str) -> bool:
+    """Whether a target is a channel (RFC 2811 2.1), not a user."""
+    return target.startswith(("#", "&", "+", "!"))

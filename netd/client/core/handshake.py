@@ -1,0 +1,131 @@
+"""Connection registration: capabilities, password and nick, until the server's welcome.
+
+CAP negotiation follows IRCv3 (version 302); a server without it ignores CAP. The password goes
+as PASS, and by SASL PLAIN if the server offers SASL. With a TLS client certificate SASL EXTERNAL
+replaces PLAIN.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Final
+
+from netd.client.core.chat_events import Effect, Notice, Refused, Registered, send
+from netd.protocols.irc import Message
+
+WANTED: Final = frozenset(
+    {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
+)
+MAX_NICK_TRIES: Final = 9
+_SASL_PIECE_BYTES: Final = 400  # a longer AUTHENTICATE is sent in pieces of this size
+SASL_FAILURES: Final = frozenset({"902", "904", "905", "906", "907"})
+_REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"})
+
+
+class Handshake:
+    """One registration; `nick` is the nick being tried, `capabilities` those agreed on."""
+
+    def __init__(
+        self,
+        name: str,
+        password: str,
+        *,
+        has_certificate: bool = False,
+        may_rename: bool,
+        again: bool = False,
+    ) -> None:
+        self.nick = name
+        self.capabilities: set[str] = set()
+        self._name, self._password = name, password
+        self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if password else ""
+        self._may_rename, self._again = may_rename, again
+        self._tries = 1
+        self._offered: set[str] = set()
+        self._handlers: dict[str, Callable[[Message], list[Effect]]] = {
+            "001": self._welcome,
+            "CAP": self._cap,
+            "AUTHENTICATE": self._authenticate,
+            "433": self._nick_in_use,
+            "436": self._nick_in_use,
+            "437": self._nick_in_use,
+            "900": self._logged_in,
+            "903": self._sasl_succeeded,
+            **dict.fromkeys(SASL_FAILURES, self._sasl_failed),
+        }
+
+    def start(self) -> list[Effect]:
+        """Return the first lines of the connection."""
+        password = [send("PASS", self._password)] if self._password else []
+        user = "".join(char for char in self._name if char.isascii() and char.isalnum())
+        return [
+            send("CAP", "LS", "302"),
+            *password,
+            send("NICK", self.nick),
+            send("USER", user or "user", "0", "*", self._name),
+        ]
+
+    def receive(self, message: Message) -> list[Effect]:
+        """Process a line of the server before its welcome."""
+        handler = self._handlers.get(message.command)
+        if handler is not None:
+            return handler(message)
+        if message.command in _REFUSALS:
+            return [Refused(_text(message), message.command)]
+        return []
+
+    def _welcome(self, message: Message) -> list[Effect]:
+        self.nick = message.params[0] if message.params else self.nick
+        return [Registered(self.nick, self._again)]
+
+    def _cap(self, message: Message) -> list[Effect]:
+        if len(message.params) < 3:  # noqa: PLR2004 (target, subcommand, names)
+            return []
+        _, subcommand, *more, names = message.params
+        capabilities = {word.partition("=")[0] for word in names.split()}
+        match subcommand:
+            case "LS":
+                self._offered |= capabilities
+                return [] if more else self._request()  # a "*" announces another line
+            case "ACK":
+                self.capabilities |= capabilities
+                if "sasl" in capabilities:
+                    return [send("AUTHENTICATE", self._mechanism)]
+        return [send("CAP", "END")]
+
+    def _request(self) -> list[Effect]:
+        wanted = self._offered & (WANTED | ({"sasl"} if self._mechanism else set()))
+        return [send("CAP", "REQ", " ".join(sorted(wanted))) if wanted else send("CAP", "END")]
+
+    def _authenticate(self, _message: Message) -> list[Effect]:
+        if self._mechanism == "EXTERNAL":
+            return [send("AUTHENTICATE", "+")]
+        plain = f"{self._name}\0{self._name}\0{self._password}".encode()
+        encoded = base64.b64encode(plain).decode()
+        starts = range(0, len(encoded) + 1, _SASL_PIECE_BYTES)  # "+" ends a full last piece
+        return [
+            send("AUTHENTICATE", encoded[start : start + _SASL_PIECE_BYTES] or "+")
+            for start in starts
+        ]
+
+    def _logged_in(self, message: Message) -> list[Effect]:
+        return [Notice(_text(message))]
+
+    def _sasl_succeeded(self, _message: Message) -> list[Effect]:
+        return [send("CAP", "END")]
+
+    def _sasl_failed(self, message: Message) -> list[Effect]:
+        return [Refused(_text(message), message.command), send("CAP", "END")]
+
+    def _nick_in_use(self, message: Message) -> list[Effect]:
+        taken = self.nick
+        if not self._may_rename or self._tries >= MAX_NICK_TRIES:
+            return [Refused(f"{taken}: {_text(message)}", message.command, taken)]
+        suffix = "_" if self._tries == 1 else str(self._tries)
+        self._tries += 1
+        self.nick = f"{self._name}{suffix}"
+        return [Notice(f"{taken} is taken, trying {self.nick}"), send("NICK", self.nick)]
+
+
+def _text(message: Message) -> str:
+    return message.params[-1] if message.params else message.command

@@ -1,0 +1,85 @@
+"""One client of one server, over any number of connections, without I/O.
+
+Messages of the server and lines of the user go in, effects come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netd.client.core import server_messages, slash_commands
+from netd.client.core.chat_events import ChatMessage, Effect, send
+from netd.client.core.client_state import ClientState, Identity
+from netd.client.core.handshake import Handshake
+from netd.client.core.outgoing import OutgoingMessage
+from netd.protocols.irc import Message
+
+
+class IrcClient:
+    """Call `connected`, then `receive` for every message until `disconnected`, then again."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.state = ClientState(identity)
+        self._handshake = self._new_handshake()
+
+    def connected(self) -> list[Effect]:
+        """Start a new connection; return its first lines."""
+        self._handshake = self._new_handshake()
+        return self._handshake.start()
+
+    def disconnected(self) -> None:
+        """Reset the state of the connection; unconfirmed messages are kept."""
+        state = self.state
+        state.is_registered = False
+        state.roster.clear()
+        state.history_batches.clear()
+        state.outbox.requeue()
+
+    def receive(self, message: Message) -> list[Effect]:
+        """Process a message of the server."""
+        if self.state.is_registered or message.command == "PING":
+            return server_messages.receive(self.state, message)
+        effects = self._handshake.receive(message)
+        return [*effects, *self._welcomed()] if message.command == "001" else effects
+
+    def type(self, line: str) -> list[Effect]:
+        """Process a line typed by the user: text or a slash command."""
+        return slash_commands.interpret(self.state, line)
+
+    def say(self, text: str) -> list[Effect]:
+        """Send text to the current channel, even if it begins with a slash."""
+        return self.state.queue_text(self.state.current, text)
+
+    def due(self, now: float) -> list[Effect]:
+        """Return the messages to send now, with the PINGs that confirm them."""
+        released = self.state.outbox.due(now, self.state.can_send)
+        return [effect for message in released for effect in self._release(message)]
+
+    def abandon(self) -> list[Effect]:
+        """Give up every message that the server has not confirmed: the client leaves."""
+        return self.state.outbox.abandon("the server has not confirmed it")
+
+    def _release(self, message: OutgoingMessage) -> Iterable[Effect]:
+        state = self.state
+        yield send("PRIVMSG", message.target, message.payload)
+        if state.has_echo:
+            return
+        yield send("PING", message.ping_token)
+        if message.times_sent == 1:
+            yield ChatMessage(state.nick, message.target, message.text, message.kind, mine=True)
+
+    def _new_handshake(self) -> Handshake:
+        state, identity = self.state, self.state.identity
+        return Handshake(
+            state.wanted_nick,
+            identity.password,
+            has_certificate=identity.has_certificate,
+            may_rename=identity.may_rename,
+            again=state.was_registered,
+        )
+
+    def _welcomed(self) -> list[Effect]:
+        state = self.state
+        state.is_registered = state.was_registered = True
+        state.nick, state.capabilities = self._handshake.nick, self._handshake.capabilities
+        return [send("JOIN", *channel) for channel in state.autojoin.values()]

@@ -1,0 +1,140 @@
+"""What a numeric reply of the server changes and shows after registration (RFC 2812 5).
+
+Most replies are shown in the server's words. A number from 400 to 599 and a few later ones are
+errors: of an unconfirmed message if one matches, else of another request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from netd.client.core.chat_events import Effect, Notice, Refused
+from netd.client.core.client_state import ClientState
+from netd.protocols.irc import Message
+
+_ERRORS: Final = frozenset({*range(400, 600), 696, 734, 902, 904, 905, 906, 907})
+_HIDDEN: Final = frozenset(  # greetings, statistics, and ends of lists
+    {"002", "003", "004", "250", "251", "252", "253", "254", "255", "265", "266"}
+    | {"315", "318", "329", "333", "369", "375", "422"}
+)
+_JOIN_ERRORS: Final = frozenset(
+    {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
+)
+_CHANNEL_ERRORS: Final = frozenset(  # of TOPIC, MODE, INVITE or KICK, never of a message
+    {"467", "472", "478", "482"}
+)
+
+
+def receive(state: ClientState, message: Message) -> list[Effect]:
+    """Process one reply."""
+    if message.command in _HIDDEN or not message.command.isdecimal():
+        return []
+    handler = _HANDLERS.get(message.command)
+    if handler is not None:
+        return handler(state, message)
+    if int(message.command) in _ERRORS:
+        return _error(state, message)
+    return [Notice(" ".join(message.params[1:]))]
+
+
+def _error(state: ClientState, message: Message) -> list[Effect]:
+    _, *context, text = ("", *message.params) if len(message.params) < 2 else message.params  # noqa: PLR2004 (the nick and the text)
+    target = context[0] if context else ""
+    if message.command not in _CHANNEL_ERRORS:
+        undelivered = state.outbox.on_refusal(target, text)
+        if undelivered:
+            return undelivered
+    refused = Refused(f"{target}: {text}" if target else text, message.command, target)
+    if message.command in _JOIN_ERRORS and target not in state.roster:
+        state.autojoin.pop(state.fold(target), None)
+        if state.is_current(target):
+            state.current = state.roster.first_name() or state.current
+        return [refused, *state.outbox.drop(target, text)]
+    return [refused]
+
+
+def _topic(_state: ClientState, message: Message) -> list[Effect]:
+    _, channel, topic = message.params
+    return [Notice(f"the topic is: {topic}", channel)]
+
+
+def _names(state: ClientState, message: Message) -> list[Effect]:
+    channel, names = message.params[-2], message.params[-1].split()
+    joined = state.roster.get(channel)
+    if joined is None:
+        return [Notice(f"here: {', '.join(names)}", channel)]
+    for name in names:
+        joined.add(name.lstrip("~&@%+").partition("!")[0])
+    return []
+
+
+def _end_of_names(state: ClientState, message: Message) -> list[Effect]:
+    joined = state.roster.get(message.params[1])
+    if joined is None:
+        return []
+    members = joined.members_by_last_message()
+    return [Notice(f"{len(members)} here: {', '.join(members)}", joined.name)]
+
+
+def _away(_state: ClientState, message: Message) -> list[Effect]:
+    _, nick, text = message.params
+    return [Notice(f"{nick} is away: {text}")]
+
+
+def _whois_user(_state: ClientState, message: Message) -> list[Effect]:
+    _, nick, user, host, _, name = message.params
+    return [Notice(f"{nick} is {user}@{host}: {name}")]
+
+
+def _whois_idle(_state: ClientState, message: Message) -> list[Effect]:
+    nick, seconds = message.params[1], int(message.params[2])
+    hours, minutes = divmod(seconds // 60, 60)
+    return [Notice(f"{nick} was last active {hours} h {minutes} min {seconds % 60} s ago")]
+
+
+def _whois_channels(_state: ClientState, message: Message) -> list[Effect]:
+    _, nick, channels = message.params
+    return [Notice(f"{nick} is in {channels.rstrip()}")]
+
+
+def _whois_value(_state: ClientState, message: Message) -> list[Effect]:
+    """Show "<nick> <value> :<description>" as "nick description value"."""
+    _, nick, value, description = message.params
+    return [Notice(f"{nick} {description} {value}")]
+
+
+def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
+    return [Notice(message.params[-1])]
+
+
+def _motd(state: ClientState, message: Message) -> list[Effect]:
+    return [] if state.has_seen_motd else [Notice(message.params[-1].removeprefix("- "))]
+
+
+def _end_of_motd(state: ClientState, _message: Message) -> list[Effect]:
+    state.has_seen_motd = True
+    return []
+
+
+def _isupport(state: ClientState, message: Message) -> list[Effect]:
+    state.apply_isupport(message.params[1:-1])
+    return []
+
+
+_HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
+    "005": _isupport,
+    "301": _away,
+    "305": _last_parameter,
+    "306": _last_parameter,
+    "311": _whois_user,
+    "317": _whois_idle,
+    "319": _whois_channels,
+    "330": _whois_value,
+    "332": _topic,
+    "338": _whois_value,
+    "353": _names,
+    "366": _end_of_names,
+    "372": _motd,
+    "376": _end_of_motd,
+}

@@ -1,0 +1,84 @@
+"""The channels that the client has joined, their members, and the order in which they spoke."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+Fold = Callable[[str], str]
+
+
+@dataclass(slots=True)
+class JoinedChannel:
+    """A channel that the client has joined."""
+
+    name: str
+    _fold: Fold
+    _members: dict[str, str] = field(default_factory=dict)  # folded nick -> nick
+    _last_spoke: dict[str, int] = field(default_factory=dict)  # folded nick -> message number
+    _messages: int = 0
+
+    def add(self, nick: str) -> None:
+        """Add a member."""
+        self._members[self._fold(nick)] = nick
+
+    def remove(self, nick: str) -> bool:
+        """Remove a member; return whether the nick was one."""
+        self._last_spoke.pop(self._fold(nick), None)
+        return self._members.pop(self._fold(nick), None) is not None
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a member another nick and keep its place in the speaking order."""
+        last_spoke = self._last_spoke.get(self._fold(old), 0)
+        if self.remove(old):
+            self.add(new)
+            self._last_spoke[self._fold(new)] = last_spoke
+
+    def note_message(self, nick: str) -> None:
+        """Record that a member has spoken."""
+        if self._fold(nick) in self._members:
+            self._messages += 1
+            self._last_spoke[self._fold(nick)] = self._messages
+
+    def members_by_last_message(self) -> list[str]:
+        """Return the members, the last speaker first, the silent ones by name."""
+        keys = sorted(self._members, key=lambda key: (-self._last_spoke.get(key, 0), key))
+        return [self._members[key] for key in keys]
+
+
+class Roster:
+    """The joined channels in the order of joining."""
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold = fold
+        self._channels: dict[str, JoinedChannel] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return self._fold(name) in self._channels
+
+    def __iter__(self) -> Iterator[JoinedChannel]:
+        return iter(self._channels.values())
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def get(self, name: str) -> JoinedChannel | None:
+        """Return a joined channel."""
+        return self._channels.get(self._fold(name))
+
+    def first_name(self) -> str:
+        """Return the name of the channel joined first; empty if there is none."""
+        return next((channel.name for channel in self), "")
+
+    def join(self, name: str) -> JoinedChannel:
+        """Add a channel, still without members."""
+        self._channels[self._fold(name)] = channel = JoinedChannel(name, self._fold)
+        return channel
+
+    def leave(self, name: str) -> None:
+        """Remove a channel."""
+        self._channels.pop(self._fold(name), None)
+
+    def clear(self) -> None:
+        """Remove every channel."""
+        self._channels.clear()

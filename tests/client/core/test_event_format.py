@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+
+import pytest
+
+from netd.client.core.chat_events import (
+    ChangeKind,
+    ChannelJoined,
+    ChatMessage,
+    Delivered,
+    Disconnected,
+    Event,
+    MembershipChange,
+    MessageKind,
+    Notice,
+    Refused,
+    Registered,
+    Undelivered,
+)
+from netd.client.core.event_format import EventFormatter, nick_color, to_json
+
+NOW = dt.datetime(2030, 1, 2, 12, 30, tzinfo=dt.UTC)
+EVIL = "\x1b[2J\x07\r\n\u202e"
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (ChatMessage("al", "#c", "hi"), "12:30 <al> hi"),
+        (ChatMessage("al", "#other", "hi"), "12:30 #other <al> hi"),
+        (ChatMessage("al", "bob", "psst", mention=True), "12:30 bob <al> psst"),
+        (ChatMessage("al", "#c", "waves", MessageKind.ACTION), "12:30 * al waves"),
+        (ChatMessage("al", "#c", "note", MessageKind.NOTICE), "12:30 -al- note"),
+        (ChatMessage("al", "#c", "hi", time="2030-01-02T09:05:00.000Z"), "09:05 <al> hi"),
+        (
+            ChatMessage("al", "#c", "hi", time="2029-12-31T09:05:00Z", old=True),
+            "Dec 31 09:05 <al> hi",
+        ),
+        (ChatMessage("al", "#c", "hi", time="nonsense"), "12:30 <al> hi"),
+        (MembershipChange(ChangeKind.JOINED, "al", "#c"), "12:30 -- al has joined"),
+        (MembershipChange(ChangeKind.JOINED, "al", "#d"), "12:30 -- al has joined #d"),
+        (MembershipChange(ChangeKind.LEFT, "al", "#c", "bye"), "12:30 -- al has left (bye)"),
+        (MembershipChange(ChangeKind.QUIT, "al"), "12:30 -- al has gone"),
+        (
+            MembershipChange(ChangeKind.KICKED, "al", "#c", "by bob"),
+            "12:30 -- al was thrown out by bob",
+        ),
+        (MembershipChange(ChangeKind.RENAMED, "al", detail="ally"), "12:30 -- al is now ally"),
+        (Notice("words"), "12:30 -- words"),
+        (Notice("words", "#d"), "12:30 -- #d: words"),
+        (Registered("bob"), "12:30 -- welcome, bob; /help lists the commands"),
+        (Registered("bob", again=True), "12:30 -- connected again as bob"),
+        (Refused("no"), "12:30 !! no"),
+        (Disconnected("gone"), "12:30 !! gone"),
+        (Undelivered("#c", "hi", "banned"), "12:30 !! not delivered: 'hi': banned"),
+        (ChannelJoined("#c"), ""),
+        (Delivered("#c", "hi"), ""),
+    ],
+)
+def test_events_in_words(event: Event, line: str) -> None:
+    assert EventFormatter(colors=False).line(event, NOW, "#c") == line
+    assert re.sub(r"\x1b\[[0-9;]*m", "", EventFormatter(colors=True).line(event, NOW, "#c")) == line
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ChatMessage(EVIL, EVIL, EVIL, mention=True, time=EVIL),
+        ChatMessage(EVIL, "#c", EVIL, MessageKind.ACTION),
+        MembershipChange(ChangeKind.KICKED, EVIL, EVIL, EVIL),
+        Notice(EVIL, EVIL),
+        Refused(EVIL),
+        Undelivered(EVIL, EVIL, EVIL),
+        Registered(EVIL),
+    ],
+)
+def test_nothing_from_the_network_reaches_the_terminal_raw(event: Event) -> None:
+    assert not set(EVIL[:1] + EVIL[4:]) & set(EventFormatter(colors=False).line(event, NOW))
+    colored = EventFormatter(colors=True).line(event, NOW)
+    assert "\x1b" not in re.sub(r"\x1b\[\d{1,2}m", "", colored)
+    assert to_json(event, NOW).isprintable()
+
+
+def test_colours_are_stable_and_case_does_not_matter() -> None:
+    assert nick_color("Alice") == nick_color("alice")
+    assert len({nick_color(f"nick{n}") for n in range(100)}) > 5
+
+
+def test_json_for_programs() -> None:
+    said = ChatMessage("al", "#c", "hi", time="2030-01-02T09:05:00.000Z")
+    assert json.loads(to_json(said, NOW)) == {
+        "event": "message",
+        "time": "2030-01-02T09:05:00.000Z",
+        "sender": "al",
+        "target": "#c",
+        "text": "hi",
+        "mine": False,
+        "mention": False,
+        "old": False,
+    }
+    moved = json.loads(to_json(MembershipChange(ChangeKind.JOINED, "al", "#c"), NOW))
+    assert (moved["event"], moved["time"]) == ("join", "2030-01-02T12:30:00.000+00:00")
+    assert json.loads(to_json(Delivered("#c", "hi"), NOW))["event"] == "delivered"

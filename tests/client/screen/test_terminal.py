@@ -1,0 +1,297 @@
+"""netd-chat as a person uses it: keys in, a screen out."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.client.conftest import COMMAND
+from tests.client.observer import Observer
+from tests.support import PATIENCE_S, Daemon
+
+CTRL_C, CTRL_D, CTRL_R, TAB, ENTER = "\x03", "\x04", "\x12", "\t", "\r"
+Start = Callable[..., "pexpect.spawn[str]"]
+
+
+@pytest.fixture
+def start_chat(lounge: Daemon, home: Path) -> Iterator[Start]:
+    """Start netd-chat on a terminal of its own and wait until it is in the room."""
+    yield from start_on(lounge, home)
+
+
+@pytest.fixture
+def start_own_chat(own_lounge: Daemon, home: Path) -> Iterator[Start]:
+    """The same in the test's own daemon."""
+    yield from start_on(own_lounge, home)
+
+
+def start_on(daemon: Daemon, home: Path) -> Iterator[Start]:
+    del home
+    started: list[pexpect.spawn[str]] = []
+
+    def start(*arguments: str, name: str = "bob", **environ: str) -> pexpect.spawn[str]:
+        chat = pexpect.spawn(
+            sys.executable,
+            [*COMMAND[1:], str(daemon.address("lounge")), "--name", name, *arguments],
+            env={**os.environ, "TERM": "xterm-256color", **environ},
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+            dimensions=(24, 80),
+        )
+        started.append(chat)
+        chat.expect("here: ")
+        return chat
+
+    yield start
+    for chat in started:
+        chat.close(force=True)
+
+
+def see(chat: pexpect.spawn[str], text: str) -> None:
+    """Wait until the words are on the screen, whatever colours are between them."""
+    between = r"(?:\x1b\[[0-9;?]*[a-zA-Z])*"
+    chat.expect(
+        between.join(
+            re.escape(word) for word in re.split(r"(?=[ <>*-])|(?<=[ <>*-])", text) if word
+        )
+    )
+
+
+def await_end(chat: pexpect.spawn[str]) -> int:
+    chat.expect(pexpect.EOF)
+    status: int = chat.wait()
+    return status
+
+
+def test_talking(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        see(chat, "[bob@")
+        chat.send("hello there" + ENTER)
+        assert ear.hear(1) == ["hello there"]
+        see(chat, "<bob> hello there")
+        ear.say("hello yourself")
+        see(chat, "<ear> hello yourself")
+        chat.send("/me waves" + ENTER)
+        assert ear.hear(1) == ["\x01ACTION waves\x01"]
+        chat.send("/quit bye" + ENTER)
+        assert await_end(chat) == 0
+        assert ear.await_message("QUIT").params[-1].endswith("bye")
+
+
+def test_who_comes_and_goes_is_told(lounge: Daemon, start_chat: Start) -> None:
+    chat = start_chat()
+    with Observer(lounge.address("lounge")):
+        see(chat, "ear has joined")
+    see(chat, "ear has gone")
+
+
+def test_a_line_in_progress_outlives_a_flood(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.send("half a ")
+        see(chat, "half a")
+        for number in range(20):
+            ear.say(f"line {number} of many")
+        chat.send("line")
+        see(chat, "<ear> line 19 of many")
+        chat.send(ENTER)
+        assert ear.hear(1, "bob") == ["half a line"]
+
+
+def test_tab_completes_the_last_speaker(lounge: Daemon, start_chat: Start) -> None:
+    with (
+        Observer(lounge.address("lounge"), nick="anna"),
+        Observer(lounge.address("lounge"), nick="andy") as andy,
+    ):
+        chat = start_chat()
+        andy.say("me first")
+        see(chat, "me first")
+        chat.send("an" + TAB + "hi" + ENTER)
+        assert andy.hear(1) == ["andy: hi"]
+
+
+def test_ctrl_c_clears_the_line_and_a_second_leaves(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.send("not this" + CTRL_C + "but this" + ENTER)
+        assert ear.hear(1) == ["but this"]
+        chat.send(CTRL_C)
+        chat.expect("Ctrl-C again leaves")
+        chat.send(CTRL_C)
+        assert await_end(chat) == 0
+
+
+def test_a_search_in_what_was_typed_says_nothing(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.send(f"hello world{ENTER}")
+        assert ear.hear(1) == ["hello world"]
+        chat.send(f"{CTRL_R}hel{ENTER}{ENTER}")
+        assert ear.hear(1) == ["hello world"], "what was found, not what was sought"
+
+
+def test_alt_enter_is_enter(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.send("one\x1b\rtwo\r")
+        assert ear.hear(2) == ["one", "two"]
+
+
+def test_ctrl_d_leaves(start_chat: Start) -> None:
+    chat = start_chat()
+    chat.send(CTRL_D)
+    assert await_end(chat) == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_politely(lounge: Daemon, start_chat: Start, signum: int) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.kill(signum)
+        assert await_end(chat) == 0
+        assert ear.await_message("QUIT").source.startswith("bob!")
+
+
+def test_escape_sequences_of_others_are_harmless(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        ear.say("\x1b]0;owned\x07\x1b[2Jend")
+        chat.expect("␛]0;owned␇␛\\[2Jend")
+
+
+def test_a_name_from_the_server_is_harmless_in_the_prompt(home: Path) -> None:
+    del home
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        chat = pexpect.spawn(
+            sys.executable,
+            [*COMMAND[1:], "--port", port, "--name", "bob"],
+            env={**os.environ, "TERM": "xterm-256color"},
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+        )
+        with server.accept()[0] as accepted:
+            accepted.sendall(":srv 001 bob :Hi\r\n:bob NICK b\u202eob\r\n".encode())
+            see(chat, "[b\ufffdob@")
+            assert "\u202e" not in str(chat.before)
+        chat.close(force=True)
+
+
+def test_a_mention_rings(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        ear.say("bob: wake up")
+        chat.expect("wake up[^\n]*\a")
+
+
+def test_no_color_is_honoured(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat(NO_COLOR="1")
+        ear.say("bob: wake up")
+        chat.expect_exact("<ear> bob: wake up")
+
+
+def test_a_crash_of_the_worker_is_survived(own_lounge: Daemon, start_own_chat: Start) -> None:
+    chat = start_own_chat()
+    os.kill(own_lounge.pids("lounge")[0], signal.SIGKILL)
+    see(chat, "trying again")
+    chat.send("kept meanwhile" + ENTER)
+    see(chat, "connected again as bob")
+    see(chat, "<bob> kept meanwhile")
+
+
+def test_what_was_missed_is_shown(own_lounge: Daemon, start_own_chat: Start) -> None:
+    with Observer(own_lounge.address("lounge")) as ear:
+        ear.say("before you came")
+        ear.send("PING", "done")
+        ear.await_message("PONG")
+        chat = start_own_chat()
+        see(chat, "1 earlier message")
+        see(chat, "<ear> ")
+        chat.expect("before you came")
+
+
+def test_several_channels_with_one_current(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge"), channel="#dev") as ear:
+        chat = start_chat()
+        chat.send("/join #dev" + ENTER)
+        chat.expect(r"\[bob@[\w-]+ #dev\]>")
+        chat.send("hi dev" + ENTER)
+        assert ear.hear(1) == ["hi dev"]
+        chat.send("/part" + ENTER)
+        chat.expect("has left")
+        chat.send("/who" + ENTER)
+        chat.expect("#lounge: 1 here: bob")
+
+
+def test_a_taken_name_gets_another_and_says_so(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge"), nick="bob"):
+        chat = start_chat()
+        chat.expect(r"\[bob_@")
+
+
+def test_resizing(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat()
+        chat.send("as it ")
+        see(chat, "as it")
+        chat.setwinsize(10, 30)
+        ear.say("something longer than thirty columns are wide")
+        chat.expect("wide")
+        chat.send("was" + ENTER)
+        assert ear.hear(1) == ["as it was"]
+
+
+def test_a_dumb_terminal_has_plain_lines(lounge: Daemon, start_chat: Start) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        chat = start_chat(TERM="dumb")
+        chat.send("hello\n")
+        assert ear.hear(1) == ["hello"]
+        ear.say("bob: hi")
+        chat.expect_exact("<ear> bob: hi")
+        chat.send(CTRL_C)
+        chat.expect("Ctrl-C again leaves")
+        assert "\x1b" not in str(chat.before)
+        chat.send(CTRL_C)
+        assert await_end(chat) == 0
+
+
+def test_nobody_there_is_said_plainly(home: Path) -> None:
+    missing = home / "no.sock"
+    chat = pexpect.spawn(
+        sys.executable, [*COMMAND[1:], f"unix://{missing}"], encoding="utf-8", timeout=PATIENCE_S
+    )
+    chat.expect(f"no server listens at {missing}")
+    assert await_end(chat) == 3
+
+
+def test_who_is_ignored_from_the_start_is_not_heard(
+    lounge: Daemon, home: Path, start_chat: Start
+) -> None:
+    (home / "netd").mkdir()
+    (home / "netd" / "chat.toml").write_text('ignore = ["Mallory"]\n')
+    with (
+        Observer(lounge.address("lounge"), nick="mallory") as mallory,
+        Observer(lounge.address("lounge")) as ear,
+    ):
+        chat = start_chat()
+        mallory.say("nobody listens")
+        assert ear.hear(1) == ["nobody listens"]
+        ear.say("I do")
+        see(chat, "<ear> I do")
+        assert "nobody listens" not in str(chat.before)
+
+
+def test_typed_bytes_that_are_no_utf8_break_nothing(start_chat: Start) -> None:
+    chat = start_chat("--channel", "#bytes")
+    os.write(chat.child_fd, b"/topic caf\xe9\r")
+    see(chat, "bob set the topic: caf\ufffd")

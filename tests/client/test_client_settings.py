@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netd.client.client_settings import Settings, UsageError, read_settings
+from netd.client.core.endpoint import Endpoint, parse
+
+
+def settle(*argv: str, login: str = "bob", environ: dict[str, str] | None = None) -> Settings:
+    return read_settings(
+        list(argv), environ or {"XDG_CONFIG_HOME": "/nowhere"}, login, at_terminal=True
+    )
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "chat.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("chat.example", Endpoint("chat.example", 6667)),
+        ("chat.example:7000", Endpoint("chat.example", 7000)),
+        ("tcp://127.0.0.1:7000", Endpoint("127.0.0.1", 7000)),
+        ("tcp://[::1]:7000", Endpoint("::1", 7000)),
+        ("[::1]", Endpoint("::1", 6667)),
+        ("unix:///run/x.sock", Endpoint(path="/run/x.sock")),
+        ("/run/x.sock", Endpoint(path="/run/x.sock")),
+    ],
+)
+def test_addresses_as_people_write_them(text: str, endpoint: Endpoint) -> None:
+    assert parse(text) == endpoint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "udp://a:1", "a:b", "a:0", "a:70000", "a b", "unix://x", "::1"),
+        *("a..b", ".a", "a" * 64, "\udcff", "a\0b"),
+    ],
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match=r"address|port"):
+        parse(text)
+
+
+def test_by_itself_it_looks_for_the_local_daemon() -> None:
+    settings = settle(environ={"XDG_CONFIG_HOME": "/nowhere", "XDG_RUNTIME_DIR": "/run/user/7"})
+    assert [str(each) for each in settings.endpoints] == [
+        "/run/netd/lounge.sock",
+        "/run/user/7/netd/lounge.sock",
+        "127.0.0.1:6667",
+    ]
+    assert settings.identity.name == "bob"
+    assert settings.identity.channels == ("#lounge",)
+
+
+@pytest.mark.parametrize(
+    ("argv", "endpoint"),
+    [
+        (["--host", "irc.example"], "irc.example:6667"),
+        (["--host", "irc.example", "--tls"], "irc.example:6697"),
+        (["--host", "::1", "--port", "7"], "[::1]:7"),
+        (["--port", "7000"], "127.0.0.1:7000"),
+        (["irc.example:7"], "irc.example:7"),
+        (["irc.example", "--tls"], "irc.example:6697"),
+    ],
+)
+def test_where_to_go(argv: list[str], endpoint: str) -> None:
+    assert [str(each) for each in settle(*argv).endpoints] == [endpoint]
+
+
+def test_the_command_line_is_over_the_file(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, 'name = "al"\nhost = "there"\nport = 7\nchannel = "#dev"\nquiet = true\n'
+    )
+    told = settle("--config", path)
+    assert (told.identity.name, told.identity.channels, told.is_quiet) == ("al", ("#dev",), True)
+    assert [str(each) for each in told.endpoints] == ["there:7"]
+    over = settle("--config", path, "--name", "bo", "--channel", "x", "--channel", "#y", "here")
+    assert (over.identity.name, over.identity.channels) == ("bo", ("#x", "#y"))
+    assert [str(each) for each in over.endpoints] == ["here:6667"]
+
+
+def test_the_file_is_found_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "netd").mkdir()
+    (tmp_path / "netd/chat.toml").write_text('name = "al"')
+    assert settle(environ={"XDG_CONFIG_HOME": str(tmp_path)}).identity.name == "al"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nmae = 'al'", "nmae: no such key"),
+        ("port = '7'", "port: must be a whole number, not '7'"),
+        ("port = true", "port: must be a whole number, not True"),
+        ("channel = [1]", "channel: must be a list"),
+        ('password_file = "a\\u0000b"', "password_file: 'a\\x00b' holds a NUL"),
+        ("name = ", "Invalid value"),
+    ],
+)
+def test_a_fault_in_the_file_names_file_and_key(tmp_path: Path, text: str, words: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UsageError) as raised:
+        settle("--config", path)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--config", "/no/such"], "/no/such: no such file"),
+        (["--password-file", "/no/such"], "/no/such"),
+        (["--name", "two words"], "cannot be a name"),
+        (["--name", "1st"], "cannot be a name"),
+        (["--channel", "#a b"], "cannot be a channel"),
+        (["--port", "x"], "--port"),
+        (["--port", "0"], "between 1 and 65535"),
+        (["a:1", "--host", "b"], "not both"),
+        (["--timeout", "0"], "--timeout"),
+        (["--timeout", "nan"], "--timeout"),
+        (["--name", "b\udcff"], "cannot be a name"),
+        (["--channel", "#\udcff"], "cannot be a channel"),
+        (["--host", "a..b"], "'a..b' cannot be a host's name"),
+        (["--nonsense"], "--help"),
+    ],
+)
+def test_a_senseless_command_line(argv: list[str], words: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        settle(*argv)
+    assert words in str(raised.value)
+
+
+def test_a_password_is_a_files_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("pass word\nsecond\n")
+    assert settle("--password-file", str(path)).identity.password == "pass word"
+
+
+def test_a_login_name_becomes_a_possible_nick() -> None:
+    assert settle(login="bob.smith@corp").identity.name == "bob_smith_corp"
+
+
+def test_a_script_does_not_take_another_name() -> None:
+    assert settle().identity.may_rename
+    assert not settle("--send", "x").identity.may_rename

@@ -1,0 +1,37 @@
+"""A client's connection on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from netd.client.core.endpoint import Endpoint
+from netd.client.server_connection import connect
+from netd.protocols.irc import Message
+from tests.support import PATIENCE_S
+
+TEXT = "é" * 230  # 460 bytes of UTF-8
+TAGS = b"@time=2023-11-15T12:00:00.000Z;msgid=" + b"x" * 500
+
+
+def receive(line: bytes) -> list[Message]:
+    """What a client makes of a line from a server."""
+
+    async def talk(port: int) -> list[Message]:
+        _, connection = await connect([Endpoint("127.0.0.1", port)], None, PATIENCE_S)
+        peer = await asyncio.to_thread(server.accept)
+        with peer[0] as sock:
+            sock.sendall(line + b"\r\n")
+            received = await connection.receive()
+        await connection.close()
+        return received
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return asyncio.run(talk(server.getsockname()[1]))
+
+
+def test_a_line_of_an_older_network_is_whole_whatever_its_tags() -> None:
+    line = b":a!b@c PRIVMSG #x :" + TEXT.encode("latin-1")
+    for tags in (b"", TAGS + b" "):
+        [message] = receive(tags + line)
+        assert message.params == ("#x", TEXT)
