@@ -1,8 +1,8 @@
-"""The `netd` command: reads the arguments, wires the parts together, and exits.
+"""The `netd` command: parses the arguments, connects the parts, and exits.
 
-The only place that decides an exit status (sysexits.h): 64 for a wrong command line, 69 where
-something needed is not there, 78 for a configuration that cannot be used, 1 for a daemon or a
-listener that is not well.
+Only this module decides the exit status (sysexits.h): 64 for a wrong command line, 69 if something
+needed is unavailable (a taken port, no daemon), 78 for a configuration that cannot be used, 1 if
+the daemon or a listener is degraded.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
 from netd.supervisor.config_reader import read_apart
 from netd.supervisor.control import ask
-from netd.supervisor.preflight import check_ports
-from netd.supervisor.socket_table import SocketTable
+from netd.supervisor.socket_table import SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
 
 _STATUS_TIMEOUT_S: Final = 10.0
@@ -57,14 +56,14 @@ def main() -> NoReturn:
         status = os.EX_UNAVAILABLE
     except KeyboardInterrupt:
         status = os.EX_OK
-    except BrokenPipeError:  # the reader of our output has gone, as in `netd status | head`
+    except BrokenPipeError:  # the reader of the output has exited, as in `netd status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = os.EX_OK
     sys.exit(status)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Exits with EX_USAGE, and names the command to run next."""
+    """On a usage error exits with EX_USAGE and names the command to run next."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -72,7 +71,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; the manual page is made of it, the completions are held to it."""
+    """The whole command line.
+
+    The manual page is generated from it, and tests compare the shell completions with it.
+    """
     parser = _Parser(
         prog="netd",
         description="Echo, chat and HTTP services as one daemon.",
@@ -101,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     form = status.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, for programs")
     form.add_argument(
-        "--watch", action="store_true", help="show it anew each second, until interrupted"
+        "--watch", action="store_true", help="show it again every second, until interrupted"
     )
     probe = add("probe", _probe, "Speak to each listener as a client; exit 1 if one is sick.")
     probe.add_argument("listener", nargs="?", metavar="LISTENER", help="probe only this one")
@@ -169,10 +171,10 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _probe(arguments: argparse.Namespace) -> int:
     status = ask(_control_path(arguments), Command.STATUS, _STATUS_TIMEOUT_S).body
-    listeners = [each for each in status["listeners"] if arguments.listener in (None, each["name"])]
+    listeners = [one for one in status["listeners"] if arguments.listener in (None, one["name"])]
     if not listeners:
         raise ControlError(f"no listener is named {arguments.listener!r}")
-    results = [_probe_one(each, text) for each in listeners for text in each["addresses"]]
+    results = [_probe_one(one, text) for one in listeners for text in one["addresses"]]
     return os.EX_OK if all(results) else EX_SICK
 
 
@@ -188,7 +190,7 @@ def _probe_one(listener: dict[str, Any], address: str) -> bool:
 
 
 def _config(arguments: argparse.Namespace) -> int:
-    from netd.config import document, json_schema  # noqa: PLC0415 (heavy, and of no use elsewhere)
+    from netd.config import document, json_schema  # noqa: PLC0415 (heavy, used here only)
 
     match arguments.what:
         case "default":
@@ -204,7 +206,7 @@ def _passwd(_arguments: argparse.Namespace) -> int:
     try:
         password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
         hashed = hash_password(password, os.urandom(16)) if password else ""
-    except UnicodeError:  # met on reading or on hashing, by the locale
+    except UnicodeError:  # on reading or on hashing, depending on the locale
         print("netd: a password is UTF-8 text", file=sys.stderr)
         return os.EX_USAGE
     if not hashed:
@@ -215,7 +217,7 @@ def _passwd(_arguments: argparse.Namespace) -> int:
 
 
 def _ask_password() -> str:
-    from getpass import getpass  # noqa: PLC0415 (for one command)
+    from getpass import getpass  # noqa: PLC0415 (used by this command only)
 
     try:
         password = getpass("Password: ")
@@ -225,7 +227,7 @@ def _ask_password() -> str:
 
 
 def _load(path: str) -> Config:
-    from netd.config.check import check_files  # noqa: PLC0415 (no daemon is to keep what it takes)
+    from netd.config.check import check_files  # noqa: PLC0415 (pydantic: not for the daemon)
     from netd.config.load import read_config  # noqa: PLC0415
 
     return read_config(path, KINDS, lambda config: check_files(config, KINDS, path))
@@ -234,19 +236,19 @@ def _load(path: str) -> Config:
 def _control_path(arguments: argparse.Namespace) -> str:
     try:
         path = find_config(arguments.config)
-    except ConfigError:  # a daemon may run a file from anywhere, as `netd run --config` does
+    except ConfigError:  # the daemon may run any file, with `netd run --config`
         path = ""
     return control_to_ask(path)
 
 
 def _held_by_daemon(path: str) -> frozenset[Address]:
-    """What the running daemon listens on, so that its own ports do not count as taken."""
+    """The addresses of the running daemon, so that its own ports do not count as taken."""
     try:
         status = ask(control_to_ask(path), Command.STATUS, _STATUS_TIMEOUT_S).body
     except ControlError:
         return frozenset()
     return frozenset(
-        Address.parse(text) for each in status["listeners"] for text in each["configured"]
+        Address.parse(text) for listener in status["listeners"] for text in listener["configured"]
     )
 
 

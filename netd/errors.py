@@ -1,7 +1,7 @@
 """The whole error tree.
 
-Everything netd raises on purpose derives from NetdError, so a process's edge can tell what
-was foreseen from a fault of ours.
+Every error that netd raises on purpose derives from NetdError, so the entry point of a process
+can tell an expected error from a bug.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 
 class NetdError(Exception):
-    """Something netd foresaw; its text is written for the person who meets it."""
+    """An expected error; its text is written for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault in a configuration: `netd.toml:14: listeners.web.workers: 0 is below 1`."""
 
-    key: str  # dotted path, empty for a fault of the file as a whole
+    key: str  # dotted path; empty for a fault of the whole file
     message: str
     file: str = ""
-    line: int = 0  # counted from 1; 0 where no line can be named
+    line: int = 0  # counted from 1; 0 if no line can be named
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -28,7 +28,7 @@ class Problem:
 
 
 class ConfigError(NetdError):
-    """A configuration that cannot be used, with every problem found in it."""
+    """A configuration cannot be used; holds every problem found in it."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -36,17 +36,17 @@ class ConfigError(NetdError):
 
 
 class ProtocolError(NetdError):
-    """A peer (or our own caller) broke a protocol's rules."""
+    """A peer, or the calling code, broke a protocol's rules."""
 
 
 class LocalProtocolError(ProtocolError):
-    """Our side asked for something the protocol does not allow: a bug of ours."""
+    """The calling code did something that the protocol does not allow: a bug in netd."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent something the protocol does not allow.
+    """The peer sent something that the protocol does not allow.
 
-    `status` is what to answer it with, in the protocol's own numbers (HTTP 400, ...).
+    `status` is the status code to reply with, in the protocol's own numbers (HTTP 400, ...).
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -55,12 +55,12 @@ class RemoteProtocolError(ProtocolError):
 
 
 class BindError(NetdError):
-    """An address that cannot be listened on."""
+    """An address cannot be listened on."""
 
 
 class ControlError(NetdError):
     """The daemon cannot be reached, or refused a request."""
 
 
-class ApplyError(NetdError):
-    """A configuration that passed every check but could not be put to work."""
+class ReloadError(NetdError):
+    """A configuration passed every check but could not be put in force."""

@@ -1,4 +1,4 @@
-"""What `netd status` prints: the daemon's state for a person. Pure: data in, text out."""
+"""The text that `netd status` prints: the daemon's status as tables. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def format_status(status: dict[str, Any]) -> str:
     listeners = status["listeners"]
     parts = [headline, _last_reload(status["last_reload"])]
     parts.append(format_table([_HEADINGS, *map(_listener_row, listeners)]))
-    rows = [_worker_row(each["name"], worker) for each in listeners for worker in each["workers"]]
+    rows = [_worker_row(one["name"], worker) for one in listeners for worker in one["workers"]]
     parts.append(format_table([_WORKER_HEADINGS, *rows]))
     return "\n\n".join(part for part in parts if part)
 

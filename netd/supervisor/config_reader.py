@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from netd.config.model import Config, DaemonOptions
 from netd.config.serialize import from_plain, to_plain
-from netd.errors import ApplyError, ConfigError, Problem
+from netd.errors import ConfigError, Problem, ReloadError
 from netd.listeners.kind import AnyKind
 from netd.runtime import process
 
@@ -21,12 +21,12 @@ _PATIENCE_S: Final = 30.0
 
 
 def read_apart(read: Callable[[], Config], kinds: Mapping[str, AnyKind]) -> Config:
-    """What `read` returns. Raises the ConfigError it raises, ApplyError if it cannot be run."""
+    """What `read` returns. Raises the ConfigError it raises, ReloadError if it cannot be run."""
     try:
         answer: dict[str, Any] = json.loads(process.result_of(lambda: _answer(read), _PATIENCE_S))
     except OSError as error:
         why = error.strerror or str(error)
-        raise ApplyError(f"the configuration cannot be read: {why}") from error
+        raise ReloadError(f"the configuration cannot be read: {why}") from error
     if "problems" in answer:
         raise ConfigError(tuple(Problem(**each) for each in answer["problems"]))
     return Config(

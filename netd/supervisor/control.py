@@ -1,7 +1,7 @@
-"""The control socket: who connects may ask for the status or a reload.
+"""The control socket: its clients may request the status or a reload.
 
-Access is the socket file's mode and owner; there is no other secret. Clients, their requests
-and the answers that wait for them are bounded.
+The mode and the owner of the socket's file decide which users may connect; there is no other
+authentication. Clients, their requests and the replies that wait for them are bounded.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream
 
 _MAX_CLIENTS: Final = 32
-_MAX_ANSWER_BYTES: Final = 16 * 2**20
+_MAX_REPLY_BYTES: Final = 16 * 2**20
 _BACKLOG: Final = 16
 
-Answer = Callable[[Reply], None]
-OnCommand = Callable[[Command, Answer], None]
+Respond = Callable[[Reply], None]
+OnCommand = Callable[[Command, Respond], None]
 
 
 class ControlServer:
-    """Answers clients on one Unix socket; `on_command` is handed each request."""
+    """Serves clients on one Unix socket; `on_command` gets each request and the way to reply."""
 
     def __init__(
         self, loop: Loop, path: str, options: DaemonOptions, on_command: OnCommand
@@ -48,11 +48,11 @@ class ControlServer:
         self._loop = loop
         self._path = path
         self._on_command = on_command
-        self._clients: dict[_Client, None] = {}  # the one that came first is first
+        self._clients: dict[_Client, None] = {}  # in the order of their arrival
         mode = int(options.control_mode, 8)
         try:
             self.sock = sockets.open_unix(socket.SOCK_STREAM, path, mode, _BACKLOG)
-            _give_to(options.control_owner, path)
+            _change_owner(path, options.control_owner)
         except BindError as error:
             raise BindError(f"control socket {path}: {error}") from error
         self._file = sockets.identity(path)
@@ -60,7 +60,7 @@ class ControlServer:
         self._acceptor.replace((self,))
 
     def close(self) -> None:
-        """Stop listening, remove the socket's file; clients get what is written to them yet."""
+        """Stop listening and remove the socket's file; replies already written are still sent."""
         self._acceptor.replace(())
         for client in tuple(self._clients):
             client.stream.finish("closed")
@@ -77,10 +77,10 @@ class ControlServer:
             self._clients[_Client(self._loop, sock, self._on_command, self._clients.pop)] = None
 
     def _make_room(self) -> None:
-        """Put out the first to have come of those that wait for nothing, if there is one."""
+        """Close the oldest client that waits for no reply, if there is one."""
         for client in self._clients:
             if client.is_idle:
-                client.stream.close("another came")
+                client.stream.close("replaced by a newer client")
                 return
 
 
@@ -92,10 +92,9 @@ class _Client:
         loop: Loop,
         sock: socket.socket,
         on_command: OnCommand,
-        on_gone: Callable[[_Client], object],
+        on_closed: Callable[[_Client], object],
     ) -> None:
         self._on_command = on_command
-        self._on_gone = on_gone
         self._framer = LineFramer(MAX_REQUEST_BYTES)
         self._unanswered = 0
         self._has_ended = False
@@ -104,54 +103,54 @@ class _Client:
             sock,
             on_data=self._on_data,
             on_end=self._on_end,
-            on_closed=lambda _why: self._on_gone(self),
-            max_unsent_bytes=_MAX_ANSWER_BYTES,
+            on_closed=lambda _why: on_closed(self),
+            max_unsent_bytes=_MAX_REPLY_BYTES,
         )
 
     @property
     def is_idle(self) -> bool:
-        """Whether it waits for no answer, nor is one on its way to it."""
+        """True while no reply is due to this client or still being sent."""
         return not (self._unanswered or self.stream.unsent_bytes)
 
     def _on_data(self, data: bytes) -> None:
-        self._take(self._framer.receive(data))
+        self._handle_lines(self._framer.receive(data))
 
     def _on_end(self) -> None:
         self._has_ended = True
-        self._take(self._framer.end())
-        self._finish_if_answered()
+        self._handle_lines(self._framer.end())
+        self._finish_if_done()
 
-    def _take(self, lines: Sequence[Line]) -> None:
+    def _handle_lines(self, lines: Sequence[Line]) -> None:
         self._unanswered += len(lines)
         for line in lines:
             if isinstance(line, Overlong):
-                self._answer(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
+                self._reply(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
             else:
-                self._obey(line)
+                self._handle(line)
 
-    def _obey(self, line: bytes) -> None:
+    def _handle(self, line: bytes) -> None:
         try:
             command = parse_request(line)
         except RemoteProtocolError as error:
-            self._answer(Reply({}, str(error)))
+            self._reply(Reply({}, str(error)))
         else:
-            self._on_command(command, self._answer)
+            self._on_command(command, self._reply)
 
-    def _answer(self, reply: Reply) -> None:
+    def _reply(self, reply: Reply) -> None:
         self.stream.write(format_reply(reply))
         self._unanswered -= 1
-        self._finish_if_answered()
+        self._finish_if_done()
 
-    def _finish_if_answered(self) -> None:
-        """A reload's answer comes late; whoever asked and said no more still gets it."""
+    def _finish_if_done(self) -> None:
+        """Close once the client has ended its side and has all its replies: a reload's is late."""
         if self._has_ended and not self._unanswered:
             self.stream.finish("done")
 
 
 def make_directory(path: str) -> None:
-    """Make the directory of a control socket that nobody configured. Raises BindError.
+    """Make the directory of a control socket whose path is the default. Raises BindError.
 
-    It may lie in a directory everybody can write to, so one that is not ours is not used.
+    It may lie in a world-writable directory, so one that belongs to another user is not used.
     """
     directory = os.path.dirname(path)
     try:
@@ -164,9 +163,9 @@ def make_directory(path: str) -> None:
 
 
 def ask(path: str, command: Command, timeout_s: float) -> Reply:
-    """Put one request to the daemon behind `path` and wait for its answer.
+    """Send one request to the daemon that listens at `path`, and wait for its reply.
 
-    Raises ControlError where nobody answers.
+    Raises ControlError if no daemon replies within `timeout_s` seconds.
     """
     try:
         with socket.socket(socket.AF_UNIX) as sock:
@@ -184,7 +183,7 @@ def ask(path: str, command: Command, timeout_s: float) -> Reply:
     return parse_reply(line)
 
 
-def _give_to(owner: str, path: str) -> None:
+def _change_owner(path: str, owner: str) -> None:
     user, _, group = owner.partition(":")
     if not owner:
         return

@@ -1,18 +1,70 @@
-"""Everything that runs: the configuration in force, its listeners, sockets and workers."""
+"""The state of the running daemon: the configuration in force, its listeners and their workers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from netd.config.model import Config, DaemonOptions, ListenerOptions
+from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
-from netd.supervisor.listener import Listener
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.worker_handle import WorkerHandle
 
 
+@dataclass(slots=True)
+class Listener:
+    """A running `[listeners.NAME]` table: its options and its workers."""
+
+    name: str
+    kind: AnyKind
+    options: ListenerOptions
+    workers: list[WorkerHandle] = field(default_factory=list)
+    draining: list[WorkerHandle] = field(default_factory=list)
+    past: Counters = field(default_factory=Counters)  # of workers that have ended
+
+    @property
+    def is_well(self) -> bool:
+        """True while every worker serves as it should."""
+        return all(worker.is_well for worker in self.workers)
+
+    @property
+    def all_workers(self) -> tuple[WorkerHandle, ...]:
+        """The workers that serve and those that drain."""
+        return (*self.workers, *self.draining)
+
+    @property
+    def has_ended(self) -> bool:
+        """True once no worker is left."""
+        return not self.all_workers
+
+    @property
+    def counters(self) -> Counters:
+        """The totals of all workers it ever had, and the gauges of the present ones."""
+        return sum((worker.counters for worker in self.all_workers), self.past)
+
+    def drain(self, workers: list[WorkerHandle], within_s: float | None, *, stopping: bool) -> None:
+        """Have some of its workers finish."""
+        self.workers = [worker for worker in self.workers if worker not in workers]
+        self.draining += [worker for worker in workers if worker not in self.draining]
+        for worker in workers:
+            worker.drain(within_s, stopping=stopping)
+
+    def let_finish(self, worker: WorkerHandle) -> None:
+        """Count a worker that drains by itself as draining."""
+        self.workers.remove(worker)
+        self.draining.append(worker)
+        worker.let_finish()
+
+    def remove(self, worker: WorkerHandle) -> None:
+        """Drop a worker that has ended, if it is one of this listener; its totals are kept."""
+        if worker in self.draining:
+            self.draining.remove(worker)
+            self.past += worker.counters.after_exit()
+
+
 class Fleet:
-    """The running daemon as data; `Apply` changes it, the supervisor watches over it."""
+    """All listeners; `Reload` changes it, the supervisor watches it."""
 
     def __init__(
         self,
@@ -23,19 +75,24 @@ class Fleet:
         self.config = Config(netd=DaemonOptions(), listeners={})
         self.table = table
         self.listeners: dict[str, Listener] = {}
-        self.leaving: list[Listener] = []  # removed or replaced, with workers still draining
+        self.leaving: list[Listener] = []  # removed or replaced, with workers that still drain
         self._kinds = kinds
         self._new_worker = new_worker
 
     @property
+    def all_listeners(self) -> tuple[Listener, ...]:
+        """The listeners in force and those that leave."""
+        return (*self.listeners.values(), *self.leaving)
+
+    @property
     def workers(self) -> Iterator[WorkerHandle]:
-        """Every worker there is, also those that drain."""
-        for listener in (*self.listeners.values(), *self.leaving):
-            yield from (*listener.workers, *listener.draining)
+        """Every worker, draining ones included."""
+        for listener in self.all_listeners:
+            yield from listener.all_workers
 
     @property
     def processes(self) -> Iterator[WorkerHandle]:
-        """Every worker whose process lives."""
+        """Every worker that has a live process."""
         return (worker for worker in self.workers if worker.pid is not None)
 
     @property
@@ -44,42 +101,41 @@ class Fleet:
         return all(listener.is_well for listener in self.listeners.values())
 
     def new_listener(self, name: str, options: ListenerOptions) -> Listener:
-        """A listener with no workers yet."""
+        """A listener without workers, which is not yet in force."""
         return Listener(name, self._kinds[options.kind], options)
 
     def start_workers(self, listener: Listener, options: ListenerOptions, count: int) -> None:
-        """Start more workers for a listener. OSError where the system has no room for one."""
+        """Start more workers for a listener. Raises OSError if the system has no room for one."""
         for _ in range(count):
             worker = self._new_worker(listener.name, listener.kind)
             worker.start(options, self.table.of(listener.name, options))
             listener.workers.append(worker)
 
     def replace(self, worker: WorkerHandle) -> None:
-        """Start another in the place of one that finishes. OSError where there is no room."""
+        """Start a successor of a worker that finishes by itself. Raises OSError as above."""
         for listener in self.listeners.values():
             if worker in listener.workers:
                 self.start_workers(listener, listener.options, 1)
                 listener.let_finish(worker)
 
-    def let_go(self, listener: Listener, within_s: float | None, *, stopping: bool) -> None:
-        """Drain a whole listener that is no longer in force."""
+    def release(self, listener: Listener, within_s: float | None, *, stopping: bool) -> None:
+        """Drain all workers of a listener that is no longer in force."""
         if listener not in self.leaving:
             self.leaving.append(listener)
-        listener.retire([*listener.workers, *listener.draining], within_s, stopping=stopping)
-        self.sweep()
+        listener.drain(list(listener.all_workers), within_s, stopping=stopping)
+        self._drop_ended_listeners()
 
-    def forget(self, worker: WorkerHandle) -> None:
-        """A drained worker is gone."""
-        for listener in (*self.listeners.values(), *self.leaving):
-            listener.forget(worker)
-        self.sweep()
-
-    def sweep(self) -> None:
-        """Drop the listeners that are gone with their last worker."""
-        self.leaving = [listener for listener in self.leaving if not listener.is_over]
+    def remove(self, worker: WorkerHandle) -> None:
+        """Drop a worker that has drained and ended."""
+        for listener in self.all_listeners:
+            listener.remove(worker)
+        self._drop_ended_listeners()
 
     def drain(self, within_s: float, *, stopping: bool) -> None:
-        """Let every worker finish and go."""
-        for listener in (*self.listeners.values(), *self.leaving):
-            self.let_go(listener, within_s, stopping=stopping)
+        """Drain every worker of every listener."""
+        for listener in self.all_listeners:
+            self.release(listener, within_s, stopping=stopping)
         self.listeners = {}
+
+    def _drop_ended_listeners(self) -> None:
+        self.leaving = [listener for listener in self.leaving if not listener.has_ended]

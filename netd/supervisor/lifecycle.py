@@ -1,4 +1,4 @@
-"""One worker's life as a table, and when to start it again. Pure: `now` is passed in."""
+"""The states of a worker as a transition table, and the delay before a restart. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_DELAY_S: Final = 30.0
 
 
 class State(enum.StrEnum):
-    """Where a worker stands."""
+    """The state of a worker."""
 
     STARTING = "starting"
     SERVING = "serving"
@@ -23,12 +23,12 @@ class State(enum.StrEnum):
 
 
 class Event(enum.Enum):
-    """What can happen to it."""
+    """What changes a worker's state."""
 
-    READY = enum.auto()  # it said that its configuration is in force
+    READY = enum.auto()  # it reported that its configuration is in force
     EXITED = enum.auto()  # its process ended
-    DUE = enum.auto()  # the wait before its next start is over
-    DRAIN = enum.auto()  # it is to finish and go
+    DUE = enum.auto()  # the delay before its next start has passed
+    DRAIN = enum.auto()  # it was asked to finish
 
 
 TRANSITIONS: Final = {
@@ -49,12 +49,11 @@ TRANSITIONS: Final = {
 
 
 class RestartPolicy:
-    """How long to wait before a worker that ended is started again.
+    """The delay before a worker that ended is started again.
 
-    The first restart comes at once; then the wait doubles from a quarter of a second up to half
-    a minute, with up to half of it added by chance so that workers do not restart in step. A
-    worker never starts more than ten times a minute, and one that lived a whole minute is
-    forgiven what came before.
+    The first restart is immediate; then the delay doubles from 0.25 s up to 30 s. Up to half of
+    it is added at random, so that workers do not restart in step. A worker starts at most ten
+    times a minute; one that lived for a whole minute begins anew with an immediate restart.
     """
 
     def __init__(self) -> None:
@@ -62,18 +61,18 @@ class RestartPolicy:
         self._failures = 0
 
     def on_start(self, now: float) -> None:
-        """Remember a start."""
+        """Record a start."""
         self._starts.append(now)
 
     def delay_after_exit(self, now: float, chance: float) -> float:
-        """Seconds to wait; `chance` is from [0, 1)."""
+        """The delay in seconds; `chance` is a random number from [0, 1)."""
         if self._starts and now - self._starts[-1] >= _MINUTE_S:
             self._failures = 0
         self._failures += 1
         return max(self._doubled(chance), self._until_allowed(now))
 
     def is_settled(self, now: float) -> bool:
-        """True unless it ended more than once without a stable minute between or since."""
+        """False if it ended more than once without a stable minute in between or since."""
         return self._failures <= 1 or now - self._starts[-1] >= _MINUTE_S
 
     def _doubled(self, chance: float) -> float:

@@ -1,4 +1,4 @@
-"""What must be done to get from the running configuration to the desired one. Pure."""
+"""The difference between the running configuration and the desired one. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netd.config.model import Config, ListenerOptions, needs_new_worker
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Each listener that is in either configuration, by what is to happen to it."""
+    """The listeners of both configurations, by what a reload does with each one."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -24,8 +24,8 @@ class Plan:
             (self.replaced, "replaced"),
             (self.reconfigured, "reconfigured"),
         )
-        told = [f"{what} {', '.join(names)}" for names, what in parts if names]
-        return "; ".join(told) or "nothing changed"
+        changes = [f"{verb} {', '.join(names)}" for names, verb in parts if names]
+        return "; ".join(changes) or "nothing changed"
 
 
 def diff(running: Config, desired: Config) -> Plan:

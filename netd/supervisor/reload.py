@@ -1,13 +1,14 @@
-"""Puts a configuration to work without dropping anybody, or leaves everything as it was.
+"""Puts a new configuration in force without losing a connection, or leaves everything unchanged.
 
-Three steps, each begun when the one before is proven:
+The start is a reload too: from a configuration without listeners. Three steps, each begun when
+the previous one has succeeded:
 
-1. prove the new: open every new socket, start every new worker, wait until each is ready;
-2. reconfigure: hand the live changes to the running workers, wait until each took them;
-3. switch: the new listeners are in force, the old workers drain, unused sockets close.
+1. prepare: open every new socket, start every new worker, wait until each one is ready;
+2. reconfigure: send the changed options to the running workers, wait until each one took them;
+3. switch: the new listeners are in force, the old workers drain, unused sockets are closed.
 
-Whatever fails before the switch rolls back: new workers end, new sockets close, and workers
-that took new options get their old ones again.
+A failure before the switch rolls back: new workers end, new sockets are closed, and workers that
+took new options get their previous ones again.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netd.config.model import Config, ListenerOptions
-from netd.errors import ApplyError, BindError, NetdError
+from netd.errors import BindError, NetdError, ReloadError
 from netd.runtime.loop import Loop, Timer
-from netd.supervisor.fleet import Fleet
-from netd.supervisor.listener import Listener
+from netd.supervisor.fleet import Fleet, Listener
 from netd.supervisor.plan import diff
 from netd.supervisor.worker_handle import WorkerHandle
 
 
 class Reload:
-    """One change of configuration; `on_done` hears None, or why nothing was changed."""
+    """One change of configuration; `on_done` gets None, or the error if nothing was changed."""
 
     def __init__(
         self, loop: Loop, fleet: Fleet, desired: Config, on_done: Callable[[NetdError | None], None]
@@ -34,15 +34,15 @@ class Reload:
         self._fleet = fleet
         self._desired = desired
         self._on_done = on_done
-        self._fresh: dict[str, Listener] = {}
+        self._new_listeners: dict[str, Listener] = {}
         self._old_workers: dict[str, list[WorkerHandle]] = {}
-        self._asked: list[tuple[WorkerHandle, ListenerOptions]] = []
-        self._pending: set[WorkerHandle] = set()
+        self._previous_options: list[tuple[WorkerHandle, ListenerOptions]] = []
+        self._awaited: set[WorkerHandle] = set()
         self._next_step: Callable[[], None] = self._reconfigure
         self._deadline: Timer | None = None
 
     def begin(self) -> None:
-        """Prove the new; the other steps follow as the workers answer."""
+        """Prepare; the other steps follow as the workers reply."""
         try:
             self._open_sockets()
             self._start_new_listeners()
@@ -50,31 +50,31 @@ class Reload:
         except BindError as error:
             self.abort(error)
         except OSError as error:
-            self.abort(ApplyError(f"cannot start a worker: {error.strerror}"))
+            self.abort(ReloadError(f"cannot start a worker: {error.strerror}"))
         else:
-            self._await_pending(then=self._reconfigure)
+            self._await_workers(then=self._reconfigure)
 
     def on_ready(self, worker: WorkerHandle) -> None:
         """A worker took its configuration."""
-        self._pending.discard(worker)
-        self._go_on_if_proven()
+        self._awaited.discard(worker)
+        self._continue_if_ready()
 
     def on_failed(self, worker: WorkerHandle, reason: str) -> None:
-        """A worker refused its configuration or ended before it answered."""
-        if worker in self._pending:
-            self.abort(ApplyError(f"listeners.{worker.name}: {reason}"))
+        """A worker refused its configuration, or ended before it replied."""
+        if worker in self._awaited:
+            self.abort(ReloadError(f"listeners.{worker.name}: {reason}"))
 
     def abort(self, error: NetdError) -> None:
-        """Leave everything as it was."""
-        self._stop_waiting()
-        self._pending.clear()
-        for listener in self._fresh.values():
-            self._fleet.let_go(listener, 0, stopping=True)
+        """Roll back, and end with this error."""
+        self._cancel_deadline()
+        self._awaited.clear()
+        for listener in self._new_listeners.values():
+            self._fleet.release(listener, 0, stopping=True)
         for name, old in self._old_workers.items():
             listener = self._fleet.listeners[name]
             new = [worker for worker in listener.workers if worker not in old]
-            listener.retire(new, 0, stopping=True)
-        for worker, options in self._asked:
+            listener.drain(new, 0, stopping=True)
+        for worker, options in self._previous_options:
             worker.configure(options, self._fleet.table.of(worker.name, options))
         self._close_unused_sockets()
         self._on_done(error)
@@ -86,25 +86,25 @@ class Reload:
     def _start_new_listeners(self) -> None:
         for name in (*self.plan.added, *self.plan.replaced):
             options = self._desired.listeners[name]
-            listener = self._fresh[name] = self._fleet.new_listener(name, options)
+            listener = self._new_listeners[name] = self._fleet.new_listener(name, options)
             self._fleet.start_workers(listener, options, options.workers)
-            self._pending.update(listener.workers)
+            self._awaited.update(listener.workers)
 
     def _start_more_workers(self) -> None:
         for name in self.plan.reconfigured:
             listener, options = self._fleet.listeners[name], self._desired.listeners[name]
             old = self._old_workers[name] = list(listener.workers)
             self._fleet.start_workers(listener, options, options.workers - len(old))
-            self._pending.update(worker for worker in listener.workers if worker not in old)
+            self._awaited.update(worker for worker in listener.workers if worker not in old)
 
     def _reconfigure(self) -> None:
         for name in self.plan.reconfigured:
             listener, options = self._fleet.listeners[name], self._desired.listeners[name]
             for worker in self._old_workers[name][: options.workers]:
-                self._asked.append((worker, listener.options))
-                self._pending.add(worker)
+                self._previous_options.append((worker, listener.options))
+                self._awaited.add(worker)
                 worker.configure(options, self._fleet.table.of(worker.name, options))
-        self._await_pending(then=self._switch)
+        self._await_workers(then=self._switch)
 
     def _switch(self) -> None:
         fleet, desired = self._fleet, self._desired
@@ -112,12 +112,12 @@ class Reload:
             listener, listener.options = fleet.listeners[name], desired.listeners[name]
             fleet.table.tune(name, listener.options)
             surplus = listener.workers[listener.options.workers :]
-            listener.retire(surplus, None, stopping=False)
+            listener.drain(surplus, None, stopping=False)
         for name in self.plan.replaced:
-            fleet.let_go(fleet.listeners[name], None, stopping=False)
+            fleet.release(fleet.listeners[name], None, stopping=False)
         for name in self.plan.removed:
-            fleet.let_go(fleet.listeners[name], desired.netd.drain_timeout, stopping=False)
-        running = fleet.listeners | self._fresh
+            fleet.release(fleet.listeners[name], desired.netd.drain_timeout, stopping=False)
+        running = fleet.listeners | self._new_listeners
         fleet.listeners = {name: running[name] for name in desired.listeners}
         fleet.config = desired
         self._close_unused_sockets()
@@ -126,22 +126,22 @@ class Reload:
     def _close_unused_sockets(self) -> None:
         self._fleet.table.keep_only(self._fleet.config.listeners)
 
-    def _await_pending(self, then: Callable[[], None]) -> None:
+    def _await_workers(self, then: Callable[[], None]) -> None:
         self._next_step = then
-        self._deadline = self._loop.call_later(self._desired.netd.start_timeout, self._give_up)
-        self._go_on_if_proven()
+        self._deadline = self._loop.call_later(self._desired.netd.start_timeout, self._on_deadline)
+        self._continue_if_ready()
 
-    def _go_on_if_proven(self) -> None:
-        if not self._pending and self._deadline is not None:
-            self._stop_waiting()
+    def _continue_if_ready(self) -> None:
+        if not self._awaited and self._deadline is not None:
+            self._cancel_deadline()
             self._next_step()
 
-    def _stop_waiting(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _give_up(self) -> None:
-        late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._pending))
-        waited_s = self._desired.netd.start_timeout
-        self.abort(ApplyError(f"no answer within {waited_s:g} s from {late}"))
+    def _on_deadline(self) -> None:
+        late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
+        timeout_s = self._desired.netd.start_timeout
+        self.abort(ReloadError(f"no answer within {timeout_s:g} s from {late}"))

@@ -1,8 +1,8 @@
 """The listening sockets of the whole daemon, by configured address.
 
-Each is bound once and shared with every worker that serves it. Opening is additive; what is no
-longer wanted is closed by `keep_only`. Sockets that systemd passed are taken by the name and
-the address that fit, whether its socket unit opened them or it stored them for us.
+Each socket is bound once and shared with all workers of its listener. `open` only adds sockets;
+`keep_only` closes those that the configuration no longer names. A socket that systemd passed,
+from a socket unit or from its descriptor store, is used if its name and its address match.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from netd.config.address import Address, Scheme
-from netd.config.model import ListenerOptions
-from netd.errors import BindError
+from netd.config.model import Config, ListenerOptions
+from netd.errors import BindError, Problem
 from netd.runtime import sockets
 
-STORED = "stored."  # before a listener's name: the label of a socket kept in systemd's store
+STORED = (
+    "stored."  # prefix of the labels in systemd's descriptor store; the listener's name follows
+)
 
 _log = logging.getLogger("netd")
 _KIND = {
@@ -33,31 +36,31 @@ _KIND = {
 @dataclass(frozen=True, slots=True)
 class _Bound:
     sockets: tuple[socket.socket, ...]
-    is_ours: bool = True  # false where a socket unit opened it and will pass it again
-    file: tuple[int, int] | None = None  # identity of the socket file to unlink at the end
+    is_ours: bool = True  # false if a socket unit opened it, which will pass it again
+    file: tuple[int, int] | None = None  # identity of the socket file, to unlink it in the end
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     address: Address
-    owner: str = ""  # the listener, where port 0 gives each its own
+    owner: str = ""  # the listener, for port 0: each listener then has a port of its own
 
 
 class SocketTable:
-    """Opens what a configuration names and closes what it no longer names.
+    """Opens the addresses that a configuration names, and closes those it no longer names.
 
-    A socket belongs to its address, so a listener can take over another's; only where the
-    system chooses the port does it belong to the listener.
+    A socket belongs to its address, so a listener can take over the socket of another one. Only
+    if the system chooses the port (port 0) does the socket belong to its listener.
     """
 
     def __init__(self, passed: Iterable[tuple[str, socket.socket]] = ()) -> None:
         self._bound: dict[_Place, _Bound] = {}
         self._passed = list(passed)
         self.stored_labels = {label for label, _ in self._passed if label.startswith(STORED)}
-        """What systemd's store holds of ours."""
+        """The labels under which systemd's store holds sockets of this daemon."""
 
     def open(self, name: str, options: ListenerOptions) -> None:
-        """Open the addresses of a listener that are not open yet; BindError names the one."""
+        """Open the addresses of a listener that are not open yet. Raises BindError."""
         for place in _places(name, options):
             if place not in self._bound:
                 adopted = self._adopt(name, place.address)
@@ -65,21 +68,21 @@ class SocketTable:
                 self._bound[place] = adopted or _open(place.address, options, beside)
 
     def of(self, name: str, options: ListenerOptions) -> list[tuple[Address, socket.socket]]:
-        """Every open socket of a listener with the address it stands on."""
+        """Every open socket of a listener, with its configured address."""
         places = _places(name, options)
         return [(place.address, sock) for place in places for sock in self._bound[place].sockets]
 
     def storable(self, name: str, options: ListenerOptions) -> list[socket.socket]:
-        """The sockets worth keeping for the next process: a Unix socket's file goes with us."""
+        """The sockets to store over a restart; not Unix ones, whose file is removed."""
         bound = [self._bound[place] for place in _places(name, options)]
-        return [sock for each in bound if each.is_ours and not each.file for sock in each.sockets]
+        return [sock for one in bound if one.is_ours and not one.file for sock in one.sockets]
 
     def bound_names(self, name: str, options: ListenerOptions) -> list[str]:
-        """Where a listener really stands: ports chosen, names resolved."""
+        """The addresses that a listener is bound to: host names resolved, port 0 chosen."""
         return [sockets.bound_name(sock) for _, sock in self.of(name, options)]
 
     def tune(self, name: str, options: ListenerOptions) -> None:
-        """Put a listener's backlog and socket file mode in force on its open sockets."""
+        """Apply a listener's backlog and socket file mode to its open sockets."""
         for place in _places(name, options):
             bound = self._bound[place]
             for sock in bound.sockets:
@@ -89,7 +92,10 @@ class SocketTable:
                 os.chmod(place.address.path, int(options.socket_mode, 8))
 
     def keep_only(self, listeners: Mapping[str, ListenerOptions]) -> None:
-        """Close what none of these stands on; a worker's copy still serves what waits in it."""
+        """Close the sockets that none of these listeners names.
+
+        A draining worker's copy of a socket still serves the connections in its queue.
+        """
         kept = {place for name, options in listeners.items() for place in _places(name, options)}
         for place in self._bound.keys() - kept:
             bound, address = self._bound.pop(place), place.address
@@ -99,8 +105,8 @@ class SocketTable:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(address.path)
 
-    def forget_unclaimed(self) -> None:
-        """Close passed sockets that no listener wanted, and say so."""
+    def close_unclaimed(self) -> None:
+        """Close the passed sockets that match no listener's address, with a warning."""
         for name, sock in self._passed:
             where = sockets.bound_name(sock)
             _log.warning("passed socket %s (%s) fits no listener's address; closed", name, where)
@@ -108,19 +114,38 @@ class SocketTable:
         self._passed.clear()
 
     def _overlapping(self, address: Address) -> list[socket.socket]:
-        """Ours that stand in a new address's way, such as 127.0.0.1 before a wildcard."""
+        """Our sockets that would keep an address from being bound: 127.0.0.1 and a wildcard."""
         ours = [sock for bound in self._bound.values() for sock in bound.sockets]
         ours += [sock for label, sock in self._passed if label.startswith(STORED)]
-        return [each for each in ours if Address.parse(sockets.bound_name(each)).overlaps(address)]
+        return [sock for sock in ours if Address.parse(sockets.bound_name(sock)).overlaps(address)]
 
     def _adopt(self, name: str, address: Address) -> _Bound | None:
         for label in (name, STORED + name):
-            wanted = [each for each in self._passed if each[0] == label]
-            fitting = [each for each in wanted if _stands_on(each[1], address)]
-            if fitting:
-                self._passed = [each for each in self._passed if each not in fitting]
-                return _Bound(tuple(sock for _, sock in fitting), is_ours=label != name)
+            found = [
+                (passed_as, sock)
+                for passed_as, sock in self._passed
+                if passed_as == label and _is_bound_to(sock, address)
+            ]
+            if found:
+                self._passed = [entry for entry in self._passed if entry not in found]
+                return _Bound(tuple(sock for _, sock in found), is_ours=label != name)
         return None
+
+
+def check_ports(config: Config, held: AbstractSet[Address]) -> tuple[Problem, ...]:
+    """The addresses that cannot be bound; those `held` by the running daemon are not tried."""
+    problems = []
+    table = SocketTable()
+    for name, options in config.listeners.items():
+        for number, address in enumerate(options.address):
+            if address in held:
+                continue
+            try:
+                table.open(name, replace(options, address=(address,)))
+            except BindError as error:
+                problems.append(Problem(f"listeners.{name}.address.{number}", str(error)))
+    table.keep_only({})
+    return tuple(problems)
 
 
 def _places(name: str, options: ListenerOptions) -> list[_Place]:
@@ -143,7 +168,7 @@ def _open(address: Address, options: ListenerOptions, beside: Sequence[socket.so
         raise BindError(f"{address}: {error}") from error
 
 
-def _stands_on(sock: socket.socket, address: Address) -> bool:
+def _is_bound_to(sock: socket.socket, address: Address) -> bool:
     if sock.type != _KIND[address.scheme]:
         return False
     name = sock.getsockname()

@@ -1,47 +1,45 @@
-"""The daemon's state as JSON-ready data: what `netd status` shows."""
+"""The daemon's status as JSON data, as `netd status --json` prints it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from netd.supervisor.fleet import Fleet
-from netd.supervisor.listener import Listener
+from netd.supervisor.fleet import Fleet, Listener
 from netd.supervisor.worker_handle import WorkerHandle
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadOutcome:
-    """What became of the last reload."""
+    """The outcome of a reload."""
 
     at: float  # seconds since the epoch
     ok: bool
-    detail: str  # what changed, or the errors, one a line
+    detail: str  # what changed, or the errors, one on each line
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as JSON data."""
+        return asdict(self)
 
 
 def describe(fleet: Fleet, now: float) -> list[dict[str, Any]]:
-    """Every listener, those on their way out last. `now` is the loop's."""
-    running = [_listener(each, fleet, now, "") for each in fleet.listeners.values()]
-    return running + [_listener(each, fleet, now, "draining") for each in fleet.leaving]
+    """Every listener, the leaving ones last. `now` is the loop's clock."""
+    running = [_listener(listener, fleet, now, "") for listener in fleet.listeners.values()]
+    return running + [_listener(listener, fleet, now, "draining") for listener in fleet.leaving]
 
 
 def summarize(fleet: Fleet) -> str:
     """One line for `systemctl status`."""
-    sick = [name for name, listener in fleet.listeners.items() if not listener.is_well]
+    degraded = [name for name, listener in fleet.listeners.items() if not listener.is_well]
     counters = [listener.counters for listener in fleet.listeners.values()]
-    connections = sum(each.gauges.get("connections", 0) for each in counters)
+    connections = sum(figures.gauges.get("connections", 0) for figures in counters)
     numbers = (
         (len(fleet.listeners), "listener"),
         (sum(1 for _ in fleet.workers), "worker"),
         (connections, "connection"),
     )
     line = ", ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in numbers)
-    return f"{line}; degraded: {', '.join(sick)}" if sick else line
-
-
-def outcome_as_data(outcome: ReloadOutcome | None) -> dict[str, Any] | None:
-    """JSON-ready."""
-    return None if outcome is None else asdict(outcome)
+    return f"{line}; degraded: {', '.join(degraded)}" if degraded else line
 
 
 def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[str, Any]:
@@ -53,7 +51,7 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
         "state": state or ("serving" if listener.is_well else "degraded"),
         "configured": [str(address) for address in options.address],
         "addresses": fleet.table.bound_names(listener.name, options) if is_running else [],
-        "workers": [_worker(w, now) for w in (*listener.workers, *listener.draining)],
+        "workers": [_worker(w, now) for w in listener.all_workers],
         "counters": counters.as_dict(),
         "gauges": list(counters.gauges),
     }

@@ -1,7 +1,7 @@
-"""The supervisor: one loop where signals, workers' news and control requests meet.
+"""The supervisor: one loop that handles signals, workers' events and control requests.
 
-It owns the fleet and decides when it changes; how a change is made safe is Apply's. It serves
-no client of any listener.
+It owns the fleet and decides when it changes; `Reload` makes each change safe. It serves no client
+of any listener.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from netd.runtime import process
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
-from netd.supervisor.control import Answer, ControlServer, make_directory
+from netd.supervisor.control import ControlServer, Respond, make_directory
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.socket_table import STORED, SocketTable
-from netd.supervisor.status import ReloadOutcome, describe, outcome_as_data, summarize
+from netd.supervisor.status import ReloadOutcome, describe, summarize
 from netd.supervisor.worker_handle import WorkerHandle
 
 _TICK_S: Final = 1.0
-_PAUSE_S: Final = 3.0  # a tick this late means that we ourselves were stopped
-_HURRY_S: Final = 0.5
-_GRACE_S: Final = 1.0  # between a drain's deadline and the end of patience
+_STALL_S: Final = 3.0  # a tick this late shows that the supervisor itself was stopped
+_HURRY_S: Final = 0.5  # from the second stop signal until workers are killed
+_GRACE_S: Final = 1.0  # from the drain's deadline until workers are killed
 
 _log = logging.getLogger("netd")
 
 
 class Supervisor:
-    """Runs a configuration until it is told to stop.
+    """Runs a configuration until a signal stops it.
 
-    `load` reads the configuration file anew and checks it (ConfigError); `control_path` says
-    where a configuration wants its control socket.
+    `load` reads and checks the configuration file (it raises ConfigError); `control_path` gives
+    the path of the control socket for a configuration.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Supervisor:
         self._fleet = Fleet(kinds, table, lambda name, kind: WorkerHandle(loop, self, name, kind))
         self._notifier = Notifier()
         self._control: ControlServer | None = None
-        self._apply: Reload | None = None
-        self._queued: list[Answer] = []
-        self._answers: list[Answer] = []
+        self._reload: Reload | None = None
+        self._queued_requests: list[Respond] = []  # for the next reload
+        self._current_requests: list[Respond] = []  # for the one under way
         self._last_reload: ReloadOutcome | None = None
         self._failure: NetdError | None = None
         self._stopping = False
@@ -78,46 +78,48 @@ class Supervisor:
         if self._notifier.watchdog_period_s is not None:
             self._loop.call_every(self._notifier.watchdog_period_s, self._feed_watchdog)
         gc.collect()
-        gc.freeze()  # what is alive now stays shared with every worker
-        self._change(config, self._on_started)
+        gc.freeze()  # objects that exist now stay shared with every forked worker
+        self._begin(config, self._on_started)
         self._loop.run()
         self._control.close()
         if self._failure is not None:
             raise self._failure
 
+    # Events of workers (WorkerObserver)
+
     def on_ready(self, worker: WorkerHandle) -> None:
-        """A worker took its configuration."""
-        if self._apply is not None:
-            self._apply.on_ready(worker)
+        """See WorkerObserver."""
+        if self._reload is not None:
+            self._reload.on_ready(worker)
 
     def on_failed(self, worker: WorkerHandle, reason: str) -> None:
-        """A worker could not take it."""
-        if self._apply is not None:
-            self._apply.on_failed(worker, reason)
+        """See WorkerObserver."""
+        if self._reload is not None:
+            self._reload.on_failed(worker, reason)
 
     def on_ended(self, worker: WorkerHandle) -> None:
-        """A worker drained and is gone."""
-        self._fleet.forget(worker)
-        self._leave_if_empty()
+        """See WorkerObserver."""
+        self._fleet.remove(worker)
+        self._exit_if_drained()
 
     def on_retiring(self, worker: WorkerHandle) -> None:
-        """A worker was told by somebody else to finish; during a change it is replaced later."""
-        if self._stopping or self._apply is not None:
+        """Start a successor; during a stop or a reload it is started once the worker has ended."""
+        if self._stopping or self._reload is not None:
             return
         try:
             self._fleet.replace(worker)
-        except OSError as error:  # then as soon as it has ended
-            told = (worker.name, error.strerror)
+        except OSError as error:
             text = "%s: no other worker can be started yet: %s"
-            _log.warning(text, *told, extra={"listener": worker.name})
+            extra = {"listener": worker.name}
+            _log.warning(text, worker.name, error.strerror, extra=extra)
 
     def on_status_requested(self, worker: WorkerHandle) -> None:
-        """A worker shows the daemon's status to its clients."""
+        """See WorkerObserver."""
         worker.send_status(self._status())
 
     def on_reload_requested(self, worker: WorkerHandle) -> None:
-        """A worker's client, such as an IRC operator, requests a reload."""
-        self._reload(
+        """See WorkerObserver."""
+        self._request_reload(
             lambda reply: worker.send_reload_result(
                 ok=not reply.error, detail=reply.error or str(reply.body["detail"])
             )
@@ -129,80 +131,80 @@ class Supervisor:
             {
                 signal.SIGTERM: self._stop,
                 signal.SIGINT: self._stop,
-                signal.SIGHUP: lambda: self._reload(lambda _reply: None),
-                signal.SIGUSR1: self._report,
+                signal.SIGHUP: lambda: self._request_reload(lambda _reply: None),
+                signal.SIGUSR1: self._log_report,
             },
         )
 
     # Starting and reloading
 
-    def _change(self, config: Config, on_done: Callable[[NetdError | None], None]) -> None:
-        self._apply = Reload(self._loop, self._fleet, config, on_done)
-        self._apply.begin()
+    def _begin(self, config: Config, on_done: Callable[[NetdError | None], None]) -> None:
+        self._reload = Reload(self._loop, self._fleet, config, on_done)
+        self._reload.begin()
 
     def _on_started(self, error: NetdError | None) -> None:
-        self._apply = None
+        self._reload = None
         if error is None:
-            self._fleet.table.forget_unclaimed()
+            self._fleet.table.close_unclaimed()
             self._store_sockets()
             self._log_addresses()
             self._notifier.ready(summarize(self._fleet))
             _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
-        elif not self._stopping:  # else it is no failure: somebody asked for the end
+        elif not self._stopping:  # a stop during the start is no failure
             self._failure = error
             self._stop()
         self._begin_reload()
 
-    def _reload(self, answer: Answer) -> None:
-        self._queued.append(answer)
-        self._loop.defer(self._begin_reload)  # one for all that is asked for in a turn
+    def _request_reload(self, respond: Respond) -> None:
+        self._queued_requests.append(respond)
+        self._loop.defer(self._begin_reload)  # one reload for all requests of a turn
 
     def _begin_reload(self) -> None:
-        if self._apply is not None or not self._queued:
+        if self._reload is not None or not self._queued_requests:
             return
-        self._answers, self._queued = self._queued, []
+        self._current_requests, self._queued_requests = self._queued_requests, []
         if self._stopping:
             self._finish_reload(ControlError("netd is stopping"), "")
             return
         self._notifier.reloading()
         try:
             desired = self._load()
-            control = self._open_control_anew(desired)
+            control = self._open_moved_control(desired)
         except NetdError as error:
             self._finish_reload(error, "")
         else:
-            self._change(desired, lambda error: self._on_applied(error, control))
+            self._begin(desired, lambda error: self._on_reloaded(error, control))
 
-    def _on_applied(self, error: NetdError | None, control: ControlServer | None) -> None:
-        assert self._apply is not None
+    def _on_reloaded(self, error: NetdError | None, control: ControlServer | None) -> None:
+        assert self._reload is not None
         assert self._control is not None
-        did, self._apply = str(self._apply.plan), None
+        changes, self._reload = str(self._reload.plan), None
         if error is None:
             self._store_sockets()
         if control is not None:
-            retired = control if error else self._control
+            unused = control if error else self._control
             self._control = self._control if error else control
-            retired.close()
-        self._finish_reload(error, did)
+            unused.close()
+        self._finish_reload(error, changes)
 
-    def _finish_reload(self, error: NetdError | None, did: str) -> None:
-        detail = str(error) if error else did
+    def _finish_reload(self, error: NetdError | None, changes: str) -> None:
+        detail = str(error) if error else changes
         self._last_reload = ReloadOutcome(time.time(), error is None, detail)
         if error is None:
-            _log.info("reloaded: %s", did)
+            _log.info("reloaded: %s", changes)
             self._log_addresses()
         else:
             _log.error("reload refused, nothing changed:\n%s", detail)
         if not self._stopping:
             self._notifier.ready(self._status_line())
         reply = Reply({"detail": detail}, detail if error else "")
-        answers, self._answers = self._answers, []
-        for answer in answers:
-            answer(reply)
+        requests, self._current_requests = self._current_requests, []
+        for respond in requests:
+            respond(reply)
         self._begin_reload()
 
     def _store_sockets(self) -> None:
-        """Let systemd hold what a restart would otherwise close under waiting clients."""
+        """Have systemd keep the listening sockets over a restart, with the queues behind them."""
         table = self._fleet.table
         for label in table.stored_labels:
             self._notifier.unstore(label)
@@ -215,56 +217,58 @@ class Supervisor:
 
     def _stop(self) -> None:
         if self._stopping:
-            _log.info("asked again: closing what is open")
+            _log.info("second stop signal: closing open connections")
             self._fleet.drain(0, stopping=True)
             self._loop.call_later(_HURRY_S, self._kill_all)
             return
         self._stopping = True
         self._notifier.stopping()
-        if self._apply is not None:
-            self._apply.abort(ControlError("netd is stopping"))
-        patience_s = self._fleet.config.netd.drain_timeout
+        if self._reload is not None:
+            self._reload.abort(ControlError("netd is stopping"))
+        timeout_s = self._fleet.config.netd.drain_timeout
         if self._failure is None:
-            _log.info("stopping: draining for at most %g s", patience_s)
-        self._fleet.drain(patience_s, stopping=True)
+            _log.info("stopping: draining for at most %g s", timeout_s)
+        self._fleet.drain(timeout_s, stopping=True)
         self._fleet.table.keep_only({})
-        self._loop.call_later(patience_s + _GRACE_S, self._kill_all)
-        self._leave_if_empty()
+        self._loop.call_later(timeout_s + _GRACE_S, self._kill_all)
+        self._exit_if_drained()
 
     def _kill_all(self) -> None:
         for worker in tuple(self._fleet.workers):
-            told = (worker.name, worker.pid)
             text = "%s: worker %s did not drain; killing it"
-            _log.warning(text, *told, extra={"listener": worker.name})
+            _log.warning(text, worker.name, worker.pid, extra={"listener": worker.name})
             worker.kill()
 
-    def _leave_if_empty(self) -> None:
+    def _exit_if_drained(self) -> None:
         if self._stopping and not any(self._fleet.workers):
             self._loop.stop()
 
     # Watching
 
     def _tick(self) -> None:
-        was_stopped = self._loop.now - self._ticked_at > _PAUSE_S
+        was_stopped = self._loop.now - self._ticked_at > _STALL_S
         self._ticked_at = self._loop.now
         for worker in tuple(self._fleet.workers):
             if was_stopped:
                 worker.heard_at = self._loop.now
             worker.kill_if_silent(self._fleet.config.netd.heartbeat_timeout)
-        if not self._stopping and self._apply is None:
+        if not self._stopping and self._reload is None:
             self._notifier.status(self._status_line())
 
     def _feed_watchdog(self) -> None:
-        allowed_s = self._fleet.config.netd.heartbeat_timeout + _PAUSE_S
+        allowed_s = self._fleet.config.netd.heartbeat_timeout + _STALL_S
         if all(self._loop.now - worker.heard_at < allowed_s for worker in self._fleet.processes):
             self._notifier.alive()
 
-    def _report(self) -> None:
+    # Reporting
+
+    def _log_report(self) -> None:
         for entry in describe(self._fleet, self._loop.now):
             pids = ", ".join(f"{w['pid']} {w['state']}" for w in entry["workers"])
             counters = ", ".join(f"{value} {name}" for name, value in entry["counters"].items())
-            told = (entry["name"], entry["state"], pids, counters)
-            _log.info("%s: %s, workers %s; %s", *told, extra={"listener": entry["name"]})
+            name, state = entry["name"], entry["state"]
+            text = "%s: %s, workers %s; %s"
+            _log.info(text, name, state, pids, counters, extra={"listener": name})
 
     def _status_line(self) -> str:
         line = summarize(self._fleet)
@@ -277,8 +281,9 @@ class Supervisor:
             for name in self._fleet.table.bound_names(listener.name, listener.options):
                 hint = listener.kind.hint(Address.parse(name), listener.options)
                 advice = f"; try: {hint}" if hint else ""
-                told = (listener.name, listener.kind.name, name, advice)
-                _log.info("%s: %s on %s%s", *told, extra={"listener": listener.name})
+                extra = {"listener": listener.name}
+                kind = listener.kind.name
+                _log.info("%s: %s on %s%s", listener.name, kind, name, advice, extra=extra)
 
     # Control
 
@@ -288,27 +293,27 @@ class Supervisor:
             make_directory(path)
         return ControlServer(self._loop, path, config.netd, self._on_command)
 
-    def _open_control_anew(self, desired: Config) -> ControlServer | None:
-        """A second control socket, where a configuration moves it."""
-        now, then = self._fleet.config, desired
-        if self._control_path(now) == self._control_path(then):
+    def _open_moved_control(self, desired: Config) -> ControlServer | None:
+        """A second control socket, if the configuration moves it."""
+        if self._control_path(self._fleet.config) == self._control_path(desired):
             return None
-        return self._open_control(then)
+        return self._open_control(desired)
 
-    def _on_command(self, command: Command, answer: Answer) -> None:
+    def _on_command(self, command: Command, respond: Respond) -> None:
         match command:
             case Command.STATUS:
-                answer(Reply(self._status()))
+                respond(Reply(self._status()))
             case Command.RELOAD:
-                self._reload(answer)
+                self._request_reload(respond)
 
     def _status(self) -> dict[str, Any]:
+        outcome = self._last_reload
         return {
             "version": netd.__version__,
             "pid": os.getpid(),
             "uptime_s": round(self._loop.now - self._started_at, 3),
             "state": self._state(),
-            "last_reload": outcome_as_data(self._last_reload),
+            "last_reload": outcome.as_dict() if outcome else None,
             "listeners": describe(self._fleet, self._loop.now),
         }
 

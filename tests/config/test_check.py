@@ -10,7 +10,7 @@ from netd.config.control_path import control_to_ask, control_to_open
 from netd.config.load import read_config
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
-from netd.supervisor.preflight import check_ports
+from netd.supervisor.socket_table import check_ports
 
 
 def write(directory: Path, text: str) -> str:

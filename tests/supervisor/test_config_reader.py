@@ -6,7 +6,7 @@ import pytest
 
 from netd.config.load import parse_config
 from netd.config.model import Config
-from netd.errors import ApplyError, ConfigError, Problem
+from netd.errors import ConfigError, Problem, ReloadError
 from netd.listeners.kinds import KINDS
 from netd.supervisor.config_reader import read_apart
 
@@ -45,5 +45,5 @@ def test_a_reader_that_dies_refuses_the_reload_only() -> None:
     def die() -> Config:
         os._exit(3)
 
-    with pytest.raises(ApplyError, match=r"the process .* ended: exit status 3"):
+    with pytest.raises(ReloadError, match=r"the process .* ended: exit status 3"):
         read_apart(die, KINDS)
