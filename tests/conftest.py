@@ -30,8 +30,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         programs.require(*marker.args)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """End the run with the Debian packages that would let the skipped tests run."""
+    yield  # pytest's own summary
     for line in programs.summary():
         terminalreporter.write_line(line, yellow=True)
 

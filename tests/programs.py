@@ -43,11 +43,11 @@ def require(*programs: str) -> None:
     """Skip the running test unless the programs are installed; the reason names the packages."""
     if packages := missing_packages(*programs):
         _lacking.update(packages)
-        pytest.skip(f"needs the Debian package {' and '.join(packages)}")
+        pytest.skip(f"a program is not installed: apt install {' '.join(packages)}")
 
 
 def summary() -> Iterator[str]:
     """The last lines of a run that skipped tests: how to skip none."""
     if _lacking:
-        yield "Tests were skipped for programs that are not installed. To run them too:"
-        yield f"  apt install {' '.join(sorted(_lacking))}"
+        yield "Tests were skipped because programs are not installed. To run them too:"
+        yield f"    apt install {' '.join(sorted(_lacking))}"
