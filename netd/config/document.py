@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import tomli_w
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from netd.config.annotations import NeedsNewWorker, Table
-from netd.config.load import Kinds
-from netd.config.model import Config, DaemonOptions
+from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.schema import fields_of
 from netd.config.serialize import to_plain
 from netd.config.units import format_number
 from netd.config.values import describe, tables_in
 
 _WIDTH: Final = 92
-_EXAMPLE_ADDRESS: Final = {"echo": "tcp://127.0.0.1:7007", "chat": "tcp://127.0.0.1:6667"}
-_OTHER_EXAMPLE: Final = "tcp://127.0.0.1:8080"
+
+
+class DocumentedKind(Protocol):
+    """What documentation needs of a kind."""
+
+    @property
+    def options(self) -> type[ListenerOptions]:
+        """The dataclass of its table."""
+
+    @property
+    def example_address(self) -> str:
+        """The address in the default file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,13 @@ def keys(options: type[Table], table: str = "") -> Iterator[Key]:
             yield from keys(inner, f"{table}.{name}" if table else name)
 
 
-def default_text(kinds: Kinds) -> str:
+def default_text(kinds: Mapping[str, DocumentedKind]) -> str:
     """A whole commented file: every key with its default and what it does."""
     parts = ["# netd's configuration. Keys that are commented out show their defaults."]
     parts.append("\n".join(["[netd]", *_commented(DaemonOptions)]))
     for name, kind in kinds.items():
-        address = _EXAMPLE_ADDRESS.get(name, _OTHER_EXAMPLE)
-        head = [f"[listeners.{name}]", f'kind = "{name}"', f'address = "{address}"']
+        address = f'address = "{kind.example_address}"'
+        head = [f"[listeners.{name}]", f'kind = "{name}"', address]
         parts.append("\n".join([*head, *_commented(kind.options, skip=("kind", "address"))]))
         parts += _commented_tables(kind.options, f"listeners.{name}")
     return "\n\n".join(parts) + "\n"

@@ -1,8 +1,8 @@
-"""What a configuration holds, as plain frozen data.
+"""The configuration as frozen dataclasses.
 
-The kinds' own options derive from ListenerOptions and live beside their code; this module
-knows what every listener has in common and nothing of any kind. Whoever has such an object may
-trust it: `schema` proved what was written before it was made.
+This module has the options that listeners of every kind share. A kind derives its own options
+from ListenerOptions, beside its code. Options are valid once they exist: `schema` validates a
+table before it makes them.
 """
 
 from __future__ import annotations
@@ -45,59 +45,61 @@ Addresses = OneOrMany[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListenerOptions(Table):
-    """What every listener has; `kind` and `address` suffice.
+    """The options of every listener; only `kind` and `address` are required.
 
-    Each field's docstring is its documentation: `netd config default`, the manual page and the
-    JSON Schema are made from it.
+    The docstring of a field is its documentation in `netd config default`, in netd.toml(5) and in
+    the JSON Schema.
     """
 
     kind: str
-    """The service: echo, chat or http."""
+    """The kind of listener, such as `echo`."""
 
     address: Annotated[Addresses, Len(1, 64)]
-    """Where to listen: one address or a list of them."""
+    """The address to listen on, or a list of addresses."""
 
     workers: Annotated[int, Interval(ge=1, le=64)] = 1
-    """How many worker processes share the listener's sockets."""
+    """The number of worker processes; they share the listener's sockets."""
 
     backlog: Annotated[int, Interval(ge=1, le=65535)] = 1024
-    """How many connections may wait to be accepted."""
+    """The number of connections that may wait to be accepted, as in listen(2)."""
 
     socket_mode: Annotated[str, Pattern("^0?[0-7]{3}$")] = "0666"
-    """Permissions of a Unix socket's file, in octal."""
+    """The permissions of a Unix socket's file, in octal."""
 
     max_connections: Annotated[int, Ge(1)] = 1000
-    """How many connections each worker serves at once; one past that is closed and counted."""
+    """The number of connections that each worker serves at once; a further connection is closed and
+    counted."""
 
     max_connections_per_address: Annotated[int, Ge(0)] = 0
-    """How many of a worker's may come from one source address; 0 for no limit."""
+    """The number of connections that each worker serves from one source address; 0 for no limit."""
 
     allow: Networks = ()
-    """Source networks that may connect; none named means all."""
+    """The networks that clients may connect from; empty for all networks."""
 
     deny: Networks = ()
-    """Source networks that may not connect, even where `allow` names them."""
+    """The networks that clients may not connect from, even if `allow` names them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DaemonOptions(Table):
-    """The `[netd]` table: what holds for the daemon as a whole."""
+    """The `[netd]` table: the options of the daemon as a whole."""
 
     control: str = ""
-    """Path of the control socket; empty for /run/netd/control.sock, else under XDG_RUNTIME_DIR."""
+    """The path of the control socket. If it is empty, the path is `/run/netd/control.sock`, or a
+    path under `XDG_RUNTIME_DIR` if the daemon cannot write there."""
 
     control_mode: Annotated[str, Pattern("^0?[0-7]{3}$")] = "0600"
-    """Permissions of the control socket, in octal; taken when the socket is opened."""
+    """The permissions of the control socket, in octal; they are set when the socket is opened."""
 
     control_owner: str = ""
-    """Owner of the control socket, as `user` or `user:group`; empty for whoever runs netd; taken
-    when the socket is opened."""
+    """The owner of the control socket, as `user` or `user:group`; empty for the user that runs
+    netd. It is set when the socket is opened."""
 
     drain_timeout: Duration = 10.0
-    """How long open connections may go on after a stop is asked for."""
+    """How long open connections may continue after the daemon is stopped."""
 
     heartbeat_timeout: Annotated[Duration, Ge(1)] = 10.0
-    """How long a worker may be silent before it is killed and replaced."""
+    """How long a worker may send no heartbeat before it is killed and replaced."""
 
     start_timeout: Annotated[Duration, Gt(0)] = 10.0
     """How long a new worker may take to become ready."""
@@ -105,13 +107,13 @@ class DaemonOptions(Table):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """One whole configuration: the daemon's options, and each listener's by its name."""
+    """A whole configuration: the options of the daemon, and of each listener by its name."""
 
     netd: DaemonOptions
     listeners: dict[str, ListenerOptions]
 
 
 def needs_new_worker(options: type[ListenerOptions], field: str) -> bool:
-    """Whether a changed `field` of a kind's options needs a new worker to take effect."""
+    """Whether a new value of `field` takes effect in a new worker only."""
     hint = get_type_hints(options, include_extras=True)[field]
     return NeedsNewWorker() in getattr(hint, "__metadata__", ())

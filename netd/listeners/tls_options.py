@@ -1,4 +1,4 @@
-"""What a listener that speaks TLS is told."""
+"""The options of a listener that speaks TLS."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ class TlsOptions(Table):
     """`[listeners.NAME.tls]`: TLS 1.2 and 1.3."""
 
     certificate: str
-    """The PEM file of the certificate and those that lead to its root; it is read again when it
-    changes."""
+    """The PEM file of the certificate chain; it is read again when it changes."""
 
     key: str = ""
-    """The PEM file of its private key; empty if that is in the certificate's file."""
+    """The PEM file of the private key; empty if the key is in the certificate's file."""

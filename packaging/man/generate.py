@@ -10,13 +10,14 @@ commands and keys, so none can be forgotten. The pages are in mdoc(7).
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import re
 import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ import netd
 from netd import cli
 from netd.client import client_settings
 from netd.client.core import slash_commands
+from netd.config.address import Scheme
 from netd.config.document import Key, keys
 from netd.config.model import DaemonOptions, ListenerOptions
 from netd.listeners.kinds import KINDS
@@ -147,17 +149,37 @@ def _slash_commands() -> Iterator[str]:
 # The configuration
 
 
-def _keys(name: str) -> Iterator[str]:
-    if name == "netd":
-        yield from _key_list(keys(DaemonOptions))
-    elif name == "common":
-        yield from _key_list(keys(ListenerOptions))
-    else:
-        yield from _kind(KINDS[name].options)
+def _kind_list() -> Iterator[str]:
+    """Each kind with the first sentence of its documentation."""
+    items = []
+    for name, kind in KINDS.items():
+        items += [f".It Cm {name}", *prose(_paragraphs(kind.options)[0])]
+    yield from _list(items)
 
 
-def _kind(options: type[ListenerOptions]) -> Iterator[str]:
-    """The keys a kind has of its own, or explains in its own way, and the tables inside."""
+def _kind_sections() -> Iterator[str]:
+    """A section for each kind: its documentation, its addresses and its keys."""
+    for name, kind in KINDS.items():
+        yield f".Sh {name.upper()} LISTENERS"
+        for paragraph in _paragraphs(kind.options):
+            yield from prose(paragraph)
+        schemes = [f"`{scheme}://`" for scheme in Scheme if scheme in kind.schemes]
+        yield from prose(f'A listener with `kind = "{name}"` has {_enumerate(schemes)} addresses.')
+        yield from _keys_of_kind(kind.options)
+
+
+def _paragraphs(options: type) -> list[str]:
+    """The docstring of a class, each paragraph on one line."""
+    return [" ".join(text.split()) for text in (inspect.getdoc(options) or "").split("\n\n")]
+
+
+def _enumerate(words: Sequence[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _keys_of_kind(options: type[ListenerOptions]) -> Iterator[str]:
+    """The keys that a kind adds or documents itself, and those of the tables inside."""
     common = {key.name: key for key in keys(ListenerOptions)}
     own = [key for key in keys(options) if key.name != "kind" and key != common.get(key.name)]
     arrays = {key.name for key in own if key.values == "list of tables"}
@@ -232,7 +254,10 @@ _DIRECTIVES: Final[dict[str, Callable[[str], Iterable[str]]]] = {
     "version": lambda _: [f".Os netd {netd.__version__}"],
     "synopsis": _synopsis,
     "options": lambda program: _list(_options(_shared_options(PARSERS[program]()))),
-    "keys": _keys,
+    "daemon-keys": lambda _: _key_list(keys(DaemonOptions)),
+    "listener-keys": lambda _: _key_list(keys(ListenerOptions)),
+    "kind-list": lambda _: _kind_list(),
+    "kind-sections": lambda _: _kind_sections(),
     "slash": lambda _: _slash_commands(),
 }
 

@@ -25,7 +25,7 @@ from netd.listeners.kinds import KINDS
 ROOT = Path(__file__).parents[2]
 PAGES = ("netd.8", "netd.toml.5", "netd-chat.1")
 PARSERS = {"netd.8": cli.build_parser(), "netd-chat.1": client_settings.build_parser()}
-SECTIONS = {"echo": "ECHO LISTENERS", "chat": "CHAT LISTENERS", "http": "HTTP LISTENERS"}
+SECTIONS = {name: f"{name.upper()} LISTENERS" for name in KINDS}
 
 
 @pytest.fixture(scope="session")
@@ -148,6 +148,11 @@ def test_every_kind_has_a_section(pages: Path) -> None:
     page = (pages / "netd.toml.5").read_text()
     headings = set(re.findall(r"^\.Sh (\w+ LISTENERS)", page, re.MULTILINE))
     assert headings == {SECTIONS[kind] for kind in KINDS}
+
+
+def test_the_overview_lists_every_kind(pages: Path) -> None:
+    overview = section((pages / "netd.8").read_text(), "DESCRIPTION")
+    assert re.findall(r"^\.It Cm (\w+)", overview, re.MULTILINE) == list(KINDS)
 
 
 def test_a_key_has_its_default_its_values_and_what_a_change_needs(pages: Path) -> None:

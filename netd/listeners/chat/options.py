@@ -1,4 +1,4 @@
-"""The chat listener's options; every one of them changes live."""
+"""The options of a chat listener. The running worker takes every change of them."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from netd.config.units import Duration, Size
 from netd.listeners.tls_options import TlsOptions
 
 
-def _normal_fingerprint(text: str) -> str:
-    """As `openssl x509 -fingerprint -sha256` prints it, or without its colons."""
+def _normalize_fingerprint(text: str) -> str:
+    """Take the colons out that `openssl x509 -fingerprint -sha256` prints."""
     return text.replace(":", "").lower()
 
 
-Line = Annotated[str, Pattern(r"^[^\r\n]*$")]  # it is sent as the end of one
+Line = Annotated[str, Pattern(r"^[^\r\n]*$")]  # it is sent within one IRC message
 Fingerprint = Annotated[
-    str, Pattern(r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normal_fingerprint)
+    str, Pattern(r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normalize_fingerprint)
 ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OperOptions(Table):
-    """Somebody who may OPER."""
+    """`[[listeners.NAME.opers]]`: a user who may become an IRC operator."""
 
     name: Annotated[str, Pattern(r"^[^\s:]\S*$")]
-    """The name to give with OPER."""
+    """The name that the user gives with OPER."""
 
     password: str
-    """The password, plain or as `netd passwd` hashes it."""
+    """The password, in plain text or hashed by `netd passwd`."""
 
 
 Fingerprints = OneOrMany[Fingerprint]
@@ -42,43 +42,47 @@ Fingerprints = OneOrMany[Fingerprint]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountOptions(Table):
-    """Somebody who may log in with SASL."""
+    """`[[listeners.NAME.accounts]]`: an account that a client can log in to with SASL."""
 
     name: Annotated[str, Pattern(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
-    """The account's name; nobody else can change to it as a nick, though one may arrive under it,
-    for a client may log in only afterwards."""
+    """The name of the account. Other members cannot change their nick to it. A new client may
+    connect with that nick, because it may log in afterwards."""
 
     password: str = ""
-    """The password, plain or as `netd passwd` hashes it; empty to log in without one only."""
+    """The password, in plain text or hashed by `netd passwd`; empty for no login by password."""
 
     fingerprints: Fingerprints = ()
-    """Its TLS client certificates: their SHA-256 fingerprints, in hexadecimal."""
+    """The SHA-256 fingerprints of TLS client certificates that log in to it, in hexadecimal."""
 
     local_user: str = ""
-    """The system's user who, on a Unix socket, needs no password for it."""
+    """The user of this system who needs no password for the account on a Unix socket."""
 
     host: Annotated[str, Pattern(r"^([A-Za-z0-9][A-Za-z0-9./-]{0,62})?$")] = ""
-    """The host others are shown in place of its address; empty for the address."""
+    """The host name that other members see in place of the address; empty for the address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatTlsOptions(TlsOptions):
-    """`[listeners.NAME.tls]`: TLS 1.2 and 1.3 on some addresses or all."""
+    """`[listeners.NAME.tls]`: TLS 1.2 and 1.3 on some or all addresses."""
 
     ports: tuple[int, ...] = ()
-    """The ports of `address` that speak TLS, as in `[6697]`; none named means every address."""
+    """The ports of `address` that speak TLS, as in `[6697]`; empty for all addresses."""
 
     client_ca: str = ""
-    """The PEM file of the certificates that clients may show, or of their signers; empty to ask
-    for none. Who shows another cannot connect."""
+    """The PEM file of the client certificates that are accepted, or of their issuers; empty to
+    request no certificate. A client with another certificate cannot connect."""
 
     sts_duration: Duration = 0.0
-    """How long clients should insist on TLS (strict transport security); 0 to not ask it."""
+    """How long clients have to use TLS after they connect (IRCv3 strict transport security); 0 for
+    no such policy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatOptions(ListenerOptions):
-    """An IRC server of one process: channels, members, operators."""
+    """An IRC server in one process.
+
+    Members who connect to a Unix socket are shown with their verified local user name.
+    """
 
     removed_keys: ClassVar = {
         "flood_control": "write flood_rate = 0 to turn flood control off",
@@ -86,104 +90,113 @@ class ChatOptions(ListenerOptions):
     }
 
     kind: Literal["chat"] = "chat"
-    """The service: chat."""
+    """The kind: chat."""
 
     workers: Literal[1] = 1
-    """Always 1: all members share one process."""
+    """Always 1, because all members share one process."""
 
     poller: Literal["select", "poll", "epoll"] = "select"
-    """How the kernel is asked which member sent something. `select` holds about 1000 members."""
+    """The system call that waits for input; `select` can serve about 1000 members."""
 
     server_name: Annotated[str, Pattern(r"^([^\s:]\S{0,62})?$")] = ""
-    """The name the server gives itself; empty for the host's."""
+    """The name of the server; empty for the host name."""
 
     network: Annotated[str, Pattern(r"^\S{1,50}$")] = "netd"
-    """The name of the network, as clients show it."""
+    """The name of the IRC network, which clients show."""
 
     channel: Annotated[str, Pattern(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
-    """The channel that is always there; empty for none."""
+    """The permanent channel, which also exists without members; empty for none."""
 
     topic: Annotated[Line, MaxLen(300)] = ""
-    """The topic that channel starts with."""
+    """The topic of `channel` when the listener starts."""
 
     join_channel: bool = False
-    """Whether everybody is put into that channel on arrival."""
+    """Whether new members join `channel` automatically."""
 
     motd: str = "Welcome. Type /join {channel} to meet the others."
-    """The message of the day; lines are kept, `{channel}` is the channel's name; empty for none."""
+    """The message of the day, which may have several lines; `{channel}` stands for the name of
+    `channel`. Empty for none."""
 
     admin: Annotated[tuple[Line, ...], MaxLen(3)] = ()
-    """Who looks after the server, in up to three lines: where, who, mail address."""
+    """The reply to ADMIN, in up to three lines: location, name and mail address of the
+    administrator."""
 
     password: str = ""
-    """The password everybody has to give, plain or hashed; empty for none."""
+    """The password that every client has to give, in plain text or hashed by `netd passwd`; empty
+    for none."""
 
     tls: ChatTlsOptions | None = None
-    """Serve under TLS; a reload reads the certificate again."""
+    """Serve with TLS; a reload reads the certificate again."""
 
     opers: tuple[OperOptions, ...] = ()
-    """The server's operators."""
+    """The operators of the server."""
 
     opers_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
-    """A file of more operators, a `NAME:HASH` a line; it is read again when it changes."""
+    """A file with more operators, one `NAME:HASH` on each line; it is read again when it
+    changes."""
 
     accounts: tuple[AccountOptions, ...] = ()
-    """The accounts members may log in to."""
+    """The accounts that clients can log in to."""
 
     accounts_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
-    """A file of more accounts, a `NAME:HASH` a line; it is read again when it changes."""
+    """A file with more accounts, one `NAME:HASH` on each line; it is read again when it changes."""
 
     connect_burst: Annotated[int, Ge(1)] = 30
-    """How many connections may come at once from one address, or from one IPv6 /64."""
+    """The number of connections that one address, or one IPv6 /64 network, may open at once."""
 
     connect_rate: Annotated[float, Ge(0)] = 0.5
-    """How many a second may come from it in the long run; 0 for no limit."""
+    """The number of connections that it may open per second on average; 0 for no limit."""
 
     connect_exempt: Networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
-    """Source networks that may come as often as they like."""
+    """The networks to which `connect_burst` and `connect_rate` do not apply."""
 
     ping_after: Annotated[Duration, Gt(0)] = 90.0
-    """How long a member may be silent before it is asked whether it is still there."""
+    """How long a member may send nothing before the server sends it a PING."""
 
     ping_timeout: Annotated[Duration, Gt(0)] = 60.0
-    """How long it may take to answer that."""
+    """How long the member may take to reply to the PING before it is disconnected."""
 
     registration_timeout: Annotated[Duration, Gt(0)] = 30.0
-    """How long a new connection may take to say who it is."""
+    """How long a new client may take to register (NICK, USER)."""
 
     max_send_queue: Annotated[Size, Ge(4096)] = 1_048_576
-    """How many bytes may wait for a member that reads slowly; one with more is dropped."""
+    """The number of bytes that may wait to be sent to a member; a member with more is
+    disconnected."""
 
     max_receive_queue: Annotated[Size, Ge(8192)] = 65_536
-    """How many bytes a member may send ahead of what flood control lets through."""
+    """The number of bytes from a member that flood control may hold back; a member with more is
+    disconnected."""
 
     flood_burst: Annotated[int, Ge(1)] = 20
-    """How many lines a member may send at once."""
+    """The number of lines that a member may send at once."""
 
     flood_rate: Annotated[float, Ge(0)] = 4.0
-    """How many lines a second a member may send in the long run; 0 turns flood control off."""
+    """The number of lines per second that a member may send on average; 0 turns flood control
+    off."""
 
     nick_length: Annotated[int, Interval(ge=9, le=64)] = 30
-    """The longest nick."""
+    """The maximum length of a nick."""
 
     topic_length: Annotated[int, Interval(ge=80, le=390)] = 390
-    """The longest topic."""
+    """The maximum length of a topic."""
 
     max_channels: Annotated[int, Ge(1)] = 10_000
-    """How many channels there may be."""
+    """The maximum number of channels."""
 
     max_channels_per_member: Annotated[int, Ge(1)] = 50
-    """How many channels one member may be in."""
+    """The maximum number of channels that a member may join."""
 
     history_lines: Annotated[int, Interval(ge=0, le=10_000)] = 200
-    """How many lines of each channel are kept for those who come later."""
+    """The number of lines of each channel that are kept as its history."""
 
     history_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
-    """The SQLite file that keeps `channel` (lines, topic, modes) over restarts; empty for none."""
+    """The SQLite file that keeps the history, topic and modes of `channel` across restarts; empty
+    for none."""
 
     replay_lines: Annotated[int, Interval(ge=0, le=1000)] = 10
-    """How many kept lines a member is shown on joining, if its client cannot ask for them."""
+    """The number of lines of history that a joining member is sent, if its client cannot request
+    history itself (IRCv3 chathistory)."""
 
     def is_tls(self, address: Address) -> bool:
-        """Whether TLS is spoken there."""
+        """Whether the listener speaks TLS on an address."""
         return self.tls is not None and (not self.tls.ports or address.port in self.tls.ports)

@@ -1,4 +1,4 @@
-"""What an echo listener can be told."""
+"""The options of an echo listener."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netd.listeners.echo.scoreboard import MAX_SLOTS
 
 
 class Concurrency(enum.StrEnum):
-    """What serves a connection."""
+    """Whether a process or a thread serves a connection."""
 
     FORK = "fork"
     THREAD = "thread"
@@ -25,33 +25,34 @@ class Concurrency(enum.StrEnum):
 class EchoOptions(ListenerOptions):
     """A listener that sends back what it receives (RFC 862).
 
-    Connections are served by a pool of processes or threads, one at a time each. Datagrams
-    are answered by the worker itself, UDP never with more than was received.
+    Each connection has a process or thread to itself, from a pool that grows and shrinks. The
+    worker itself replies to datagrams. It sends no UDP reply to ports 0, 7, 13, 17 and 19 and to
+    its own port, because such a reply could start an endless loop between two servers.
     """
 
     kind: Literal["echo"] = "echo"
-    """The service: echo."""
+    """The kind: echo."""
 
     concurrency: Annotated[Concurrency, NeedsNewWorker()] = Concurrency.FORK
-    """What serves each connection: a process of its own (fork) or a thread of its own (thread)."""
+    """Whether a process (fork) or a thread (thread) serves each connection."""
 
     tag: bool = False
-    """Put `<pid>: ` (fork) or `<thread name>: ` (thread) before each piece that is echoed; UDP
-    datagrams are never tagged, for an answer must not be larger than what asked for it."""
+    """Put `<pid>: ` (fork) or `<thread name>: ` (thread) before each piece that is echoed. UDP
+    datagrams are never tagged, because a reply must not be larger than its request."""
 
     max_connections: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = 256
-    """How many processes or threads each worker may have, and so how many connections it serves
-    at once; one past that is closed and counted."""
+    """The number of processes or threads, and so of connections, that each worker may have at once;
+    a further connection is closed and counted."""
 
     spare: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = 4
-    """How many idle processes or threads wait for connections to come."""
+    """The number of idle processes or threads that wait for new connections."""
 
     connections_per_slot: Annotated[int, Ge(0)] = 0
-    """How many connections a process or thread serves before a new one takes its place; 0 for
+    """The number of connections that a process or thread serves before a new one replaces it; 0 for
     no limit."""
 
     idle_timeout: Duration = 300.0
-    """How long a connection may move no byte before it is closed; 0 for ever."""
+    """How long a connection may be idle before it is closed; 0 for no limit."""
 
     connection_timeout: Duration = 0.0
-    """How long a connection may last in all; 0 for ever."""
+    """How long a connection may last in total; 0 for no limit."""

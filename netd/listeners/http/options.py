@@ -1,4 +1,4 @@
-"""What a person may set for an HTTP listener."""
+"""The options of an HTTP listener."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from netd.listeners.tls_options import TlsOptions
 from netd.protocols.password import check_hash, is_hashed
 
 _ACTIONS = ("text", "directory", "redirect", "echo", "health", "status", "metrics")
-_LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # what may stand in a header field
+_LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # the characters of a field value (RFC 9110 section 5.5)
 
-
-# What each answer says of itself, once.
-_OURS = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
+# Fields that netd itself sends in each response.
+_RESERVED_FIELDS = frozenset(
+    {"connection", "content-length", "date", "server", "transfer-encoding"}
+)
 
 
 def _check_name(name: str) -> str:
-    if name.lower() in _OURS:
+    if name.lower() in _RESERVED_FIELDS:
         raise ValueError("netd itself sends this field")
     return name
 
 
 FieldName = Annotated[str, Pattern(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$"), AfterValidator(_check_name)]
 FieldValue = Annotated[str, Pattern(_LINE)]
-
-
 UserName = Annotated[str, Pattern("^[^:]+$")]
 
 
@@ -46,166 +45,183 @@ def _check_hash(stored: str) -> str:
 
 
 Hash = Annotated[str, AfterValidator(_check_hash)]
-
-
 Names = OneOrMany[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RouteOptions(Table):
-    """One `[[listeners.NAME.routes]]`: where it applies, and exactly one thing to do there."""
+    """`[[listeners.NAME.routes]]`: a path, and exactly one action for the requests to it."""
 
     path: Annotated[str, Pattern("^/[^?#]*$")] = "/"
-    """The path the route stands at; the longest path that fits a request wins."""
+    """The path of the route. A request takes the route with the longest path that matches."""
 
     host: str = ""
-    """Only for requests to this host name; `*.example.org` for every name under it."""
+    """The host name that the route is for, or `*.example.org` for all names under `example.org`;
+    empty for all hosts."""
 
     match: Literal["", "exact", "prefix"] = ""
-    """`exact`: this path alone; `prefix`: everything below it too (the default of directories)."""
+    """`exact` matches this path alone, `prefix` also all paths below it. A directory has `prefix`
+    by default, any other action `exact`."""
 
     text: str | None = None
-    """Answer with this text."""
+    """Respond with this text."""
 
     directory: str | None = None
-    """Answer with the files below this directory."""
+    """Respond with the files below this directory."""
 
     redirect: Annotated[str, Pattern(_LINE)] | None = None
-    """Send the client to this URL, in which `{host}` is the host asked for; with
-    `match = "prefix"` the rest of the path is added: `https://{host}/` leads from http to https."""
+    """Redirect the client to this URL. `{host}` stands for the host of the request. With
+    `match = "prefix"` the rest of the path is appended, so `https://{host}/` redirects a site to
+    https."""
 
     echo: Literal["body", "request"] | None = None
-    """Answer with the `body` that was sent, or with the `request` as it was understood."""
+    """Respond with the `body` of the request, or with the whole `request` as it was parsed."""
 
     health: Literal[True] | None = None
-    """Answer 200 `ok` while the worker takes new connections."""
+    """Respond with 200 `ok` while the worker accepts connections."""
 
     status: Literal[True] | None = None
-    """Show how the daemon's listeners and workers are, on a page that keeps itself up to date."""
+    """Show the state of the daemon's listeners and workers, on a page that refreshes itself."""
 
     metrics: Literal[True] | None = None
-    """Tell the daemon's figures, all listeners' and workers', in Prometheus' text format."""
+    """Respond with the counters of all listeners and workers, in the text format of Prometheus."""
 
     content_type: Annotated[str, Pattern(_LINE)] = "text/plain; charset=utf-8"
-    """What a `text` is."""
+    """The Content-Type field of a `text`."""
 
     redirect_status: Literal[301, 302, 303, 307, 308] = 302
-    """The status of a `redirect`."""
+    """The status code of a `redirect`."""
 
     index: Names = ("index.html",)
-    """The files that stand for a directory, in the order they are looked for."""
+    """The index files of a directory, in the order in which they are looked for."""
 
     listing: bool = False
-    """Show what is in a directory that has no index file."""
+    """List the files of a directory that has no index file."""
 
     dotfiles: bool = False
-    """Serve names that start with a dot; `.well-known` is served in any case."""
+    """Serve files whose name starts with a dot; `.well-known` is always served."""
 
     fallback: str = ""
-    """The file below the directory to answer with, 200, where there is none (single-page apps)."""
+    """The file below the directory that is sent, with 200, for a path without a file, as
+    single-page applications need it."""
 
     error_pages: dict[Annotated[int, Interval(ge=400, le=599)], str] = field(default_factory=dict)
-    """The files below the directory to answer errors with, by status: `{ 404 = "404.html" }`."""
+    """The files below the directory that are sent with errors, by status:
+    `{ 404 = "404.html" }`."""
 
     precompressed: bool = False
-    """Send `name.br`, `name.zst` or `name.gz` for `name` to who accepts it."""
+    """Send `name.br`, `name.zst` or `name.gz` in place of `name` to a client that accepts that
+    encoding."""
 
     gzip: bool = False
-    """Compress small texts; the result is kept with the other ready answers."""
+    """Compress small texts with gzip; the cache keeps the result."""
 
     cache_control: Annotated[str, Pattern(_LINE)] = ""
-    """The Cache-Control field of every answer of this route, errors too."""
+    """The Cache-Control field of every response of this route, including errors."""
 
     cache_rules: dict[str, FieldValue] = field(default_factory=dict)
-    """Cache-Control for some files of a directory, by the first pattern that fits the name, or the
-    path where it has a slash: `{ "*.html" = "no-cache", "/assets/*" = "max-age=31536000" }`."""
+    """Cache-Control for some files of a directory, by the first pattern that matches the name, or
+    the path if the pattern has a slash:
+    `{ "*.html" = "no-cache", "/assets/*" = "max-age=31536000" }`."""
 
     headers: dict[FieldName, FieldValue] = field(default_factory=dict)
-    """Fields to add to every answer of this route; an empty value takes away a listener's."""
+    """Fields that are added to every response of this route; an empty value removes a field of the
+    listener."""
 
     allow: Networks = ()
-    """Clients' networks that may use the route; none named means all."""
+    """The networks of clients that may use the route; empty for all networks."""
 
     deny: Networks = ()
-    """Clients' networks that may not, even where `allow` names them."""
+    """The networks of clients that may not use the route, even if `allow` names them."""
 
     users: dict[UserName, Hash] = field(default_factory=dict)
-    """Who may use the route, with their passwords' scrypt hashes; none named means everybody."""
+    """The users that may use the route, with the scrypt hashes of their passwords; empty for no
+    authentication."""
 
     realm: Annotated[str, Pattern(r"^[\x20-\x21\x23-\x5b\x5d-\x7e]*$")] = "netd"
-    """What a browser says the password is for."""
+    """The realm that a browser shows when it prompts for the password."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless the route does one thing."""
+        """Raise ValueError unless the route has exactly one action."""
         named = [action for action in _ACTIONS if getattr(self, action) is not None]
         if len(named) != 1:
             raise ValueError(f"a route needs exactly one of {', '.join(_ACTIONS)}")
 
     @property
     def is_prefix(self) -> bool:
-        """Whether the route holds for everything below its path as well."""
+        """Whether the route also applies to all paths below its own."""
         return self.match == "prefix" or (not self.match and self.directory is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpOptions(ListenerOptions):
-    """An HTTP/1.1 server: text, files and redirects, by path."""
+    """An HTTP/1.1 server: text, files and redirects.
+
+    The `routes` decide the response to a request: each route has a path and exactly one action. A
+    request takes the route with the longest path that matches, in whatever order they are written.
+    A path or symbolic link never leads out of a directory that is served.
+    """
 
     kind: Literal["http"] = "http"
-    """The service: http."""
+    """The kind: http."""
 
     max_connections: Annotated[int, Ge(1)] = 10000
-    """How many connections each worker serves at once; one past that is closed and counted."""
+    """The number of connections that each worker serves at once; a further connection is closed and
+    counted."""
 
     routes: tuple[RouteOptions, ...] = ()
-    """What is served where; none named means a page that says netd works."""
+    """The routes; without one, the listener serves a page that says that netd works."""
 
     tls: TlsOptions | None = None
-    """Serve under TLS."""
+    """Serve with TLS."""
 
     header_timeout: Annotated[Duration, Gt(0)] = 10.0
-    """How long a client may take to send a request's whole head."""
+    """How long a client may take to send the whole head of a request."""
 
     keepalive_timeout: Annotated[Duration, Gt(0)] = 60.0
     """How long a connection may be idle between two requests."""
 
     body_timeout: Annotated[Duration, Gt(0)] = 10.0
-    """How long a body may take on top of the time `min_rate` grants it."""
+    """How long a request body may take in addition to the time that `min_rate` allows for it."""
 
     send_timeout: Annotated[Duration, Gt(0)] = 30.0
-    """How long an answer may take on top of the time `min_rate` grants it."""
+    """How long a response may take in addition to the time that `min_rate` allows for it."""
 
     min_rate: Annotated[Size, Gt(0)] = 1024
-    """Bytes a second below which a client's sending or reading is too slow to be served."""
+    """The minimum rate, in bytes per second, at which a client sends a body and receives a
+    response."""
 
     max_request_line: Annotated[Size, Ge(64)] = 8192
-    """The longest request line, in bytes; longer ones are answered 414."""
+    """The maximum length of a request line, in bytes; a longer one gets 414."""
 
     max_head: Annotated[Size, Ge(128)] = 32768
-    """The longest head, in bytes; longer ones are answered 431."""
+    """The maximum length of a request head, in bytes; a longer one gets 431."""
 
     max_fields: Annotated[int, Ge(1)] = 100
-    """The most header fields in one request; more are answered 431."""
+    """The maximum number of header fields in a request; more get 431."""
 
     max_body: Size = 1048576
-    """The longest body, in bytes; longer ones are answered 413."""
+    """The maximum length of a request body, in bytes; a longer one gets 413."""
 
     access_log: str = ""
-    """A file to append a line to for each answer, `-` for standard error or the journal; empty for
-    none."""
+    """The file of the access log, which gets one line for each response; `-` for standard error or
+    the journal, empty for none."""
 
     access_log_format: Literal["combined", "json"] = "combined"
-    """How the lines are written."""
+    """The format of the access log's lines."""
 
     forwarded_from: Networks = ()
-    """Proxies whose X-Forwarded-For is believed: by routes' networks and by the access log."""
+    """The networks of proxies whose X-Forwarded-For gives the client's address to `allow` and
+    `deny` of routes and to the access log."""
 
     proxy_protocol_from: Networks = ()
-    """Proxies that say who the client is by the PROXY protocol, version 1 or 2, before all else."""
+    """The networks of proxies that begin each connection with a PROXY protocol header, version 1
+    or 2."""
 
     cache_size: Size = 12582912
-    """Bytes of ready answers a worker keeps; 0 to keep none. Of files, a third is for their
-    contents; where that is full, the answer's head is kept and the content read each time."""
+    """The size of each worker's response cache; 0 for no cache. The contents of files use up to a
+    third of it; when that is full, only the head of a response is cached and the file is read each
+    time."""
 
     headers: dict[FieldName, FieldValue] = field(
         default_factory=lambda: {
@@ -213,7 +229,7 @@ class HttpOptions(ListenerOptions):
             "X-Frame-Options": "SAMEORIGIN",
         }
     )
-    """Fields to add to every answer."""
+    """Fields that are added to every response."""
 
     server: Annotated[str, Pattern(_LINE)] = "netd"
-    """What the Server field says; empty to send none."""
+    """The Server field of every response; empty to send none."""
