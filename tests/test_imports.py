@@ -46,6 +46,7 @@ ALLOWED = {
     "netd.listeners.worker": (*CORE, "netd.runtime", "netd.listeners.kind", "netd.listeners.link"),
     "netd.listeners.admission": (*CORE, "netd.runtime", "netd.listeners.counters"),
     "netd.listeners.probe_connection": (*CORE,),
+    "netd.listeners.connection_set": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
     "netd.listeners.tls_options": CORE,
     "netd.listeners.password_verifier": (*CORE, "netd.runtime"),

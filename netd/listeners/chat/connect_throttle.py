@@ -12,6 +12,7 @@ from typing import Final
 
 from netd.listeners.admission import is_within
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.counters import Counters
 from netd.protocols.token_bucket import TokenBucket
 
 MAX_SOURCES: Final = 10_000
@@ -23,6 +24,7 @@ class ConnectThrottle:
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[object, TokenBucket] = OrderedDict()
+        self._refused = 0
 
     def admits(self, host: str, now: float, options: ChatOptions) -> bool:
         """Whether one more may come now; a peer on a Unix socket has no host and always may."""
@@ -33,7 +35,13 @@ class ConnectThrottle:
         self._buckets[source] = bucket
         if len(self._buckets) > MAX_SOURCES:
             self._buckets.popitem(last=False)
-        return bucket.take(now, options.connect_rate, options.connect_burst)
+        is_admitted = bucket.take(now, options.connect_rate, options.connect_burst)
+        self._refused += not is_admitted
+        return is_admitted
+
+    def counters(self) -> Counters:
+        """The connections refused here, as a part of all that are refused."""
+        return Counters({"refused": self._refused, "refused_too_often": self._refused})
 
 
 def _source(host: str) -> object:

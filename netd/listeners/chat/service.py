@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 from netd.config.address import Address
 from netd.errors import BindError
 from netd.listeners.chat.channel_state import Archive
+from netd.listeners.chat.connect_throttle import ConnectThrottle
 from netd.listeners.chat.credentials_file import People
 from netd.listeners.chat.fanout import Fanout
-from netd.listeners.chat.gatekeeper import Gatekeeper, turn_away
 from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
 from netd.listeners.chat.peer_credentials import user_of
+from netd.listeners.chat.refusal import REASONS, TOO_OFTEN, turn_away
 from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
@@ -32,11 +33,11 @@ from netd.listeners.chat.room.member import Member, Stage
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.session import Client
+from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ListeningSocket, ReloadResult
 from netd.listeners.password_verifier import PasswordVerifier
 from netd.protocols.lines import Line
-from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import FD_SETSIZE, POLLERS, PollerFullError
 
@@ -74,14 +75,15 @@ class ChatService:
         self._archive = Archive()
         self._archive.configure(options, None)
         self._archive.restore(self.room, options)
-        self._entrance = Gatekeeper(options)
         self._verifier = PasswordVerifier(loop)
         self._fanout = Fanout(loop)
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
-        self._is_draining = False
-        self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
-        self._acceptor.replace(sockets)
+        self._throttle = ConnectThrottle()
+        self._connections = ConnectionSet(
+            loop, options, self._on_accept, close=Client.close, on_drained=self._stop
+        )
+        self._connections.listen(sockets)
         self._sweeping = self._schedule_sweeps()
 
     def reconfigure(self, options: ChatOptions, sockets: Sequence[ListeningSocket]) -> None:
@@ -93,22 +95,17 @@ class ChatService:
         self._certificate, self._people = certificate, people
         self._archive.configure(options, self.room)
         self.apply(self.room.configure(settings_of(options, people), time.time()))
-        self._entrance.reconfigure(options)
         self.options = options
-        for client in list(self._clients.values()):
+        for client in self._connections:
             client.reconfigure()
-        self._acceptor.replace(sockets)
+        self._connections.reconfigure(options, sockets)
         self._sweeping.cancel()
         self._sweeping = self._schedule_sweeps()
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
-        self._is_draining = True
-        self._acceptor.replace(())
+        self._connections.drain(within_s)
         reason = "server shutting down" if stopping else "this service is no longer offered"
         self.apply(self.room.shut_down(reason, time.time()))
-        if within_s is not None:
-            self.loop.call_later(within_s, self._close_all)
-        self._stop_if_empty()
 
     def counters(self) -> Counters:
         streams = [client.stream for client in self._clients.values()]
@@ -116,11 +113,11 @@ class ChatService:
             "bytes_in": self._counts["bytes_in"] + sum(each.bytes_in for each in streams),
             "bytes_out": self._counts["bytes_out"] + sum(each.bytes_out for each in streams),
             "history_lost": self._archive.lost,
-            "accept_failures": self._acceptor.failures,
             **{name: self._counts[name] for name in _COUNTED},
         }
         gauges = {"members": len(self.room.members), "channels": len(self.room.channels)}
-        return self._entrance.counters() + Counters(totals, gauges)
+        figures = self._connections.counters() + self._throttle.counters()
+        return figures + Counters(totals, gauges)
 
     def handle(self, client: Client, line: Line) -> None:
         """Give the room a member's line and carry out what follows."""
@@ -156,13 +153,11 @@ class ChatService:
     def on_closed(self, client: Client, why: str) -> None:
         """A client's connection is gone."""
         del self._clients[client.member]
-        self._entrance.release(client.host)
         self._counts["bytes_in"] += client.stream.bytes_in
         self._counts["bytes_out"] += client.stream.bytes_out
         self._counts["send_queue_exceeded"] += client.closing_since is None and why == _SLOW
         self.apply(self.room.leave(client.member, why, time.time()))
-        if self._is_draining:
-            self._stop_if_empty()
+        self._connections.remove(client)
 
     def _apply_rare(self, effect: Effect) -> None:
         match effect:
@@ -201,18 +196,22 @@ class ChatService:
             client.stream.finish(reason)
 
     def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
-        refusal = self._entrance.refusal(host, self.loop.now)
-        if refusal:
-            turn_away(sock, refusal)
+        if not self._throttle.admits(host, self.loop.now, self.options):
+            turn_away(sock, TOO_OFTEN)
+            return
+        refusal = self._connections.admit(host)
+        if refusal is not None:
+            turn_away(sock, REASONS[refusal])
             return
         if self.options.poller == "select" and sock.fileno() >= FD_SETSIZE - _SELECT_SPARE:
-            self._entrance.release(host)
+            self._connections.release(host)
             self._counts["poller_full"] += 1
             turn_away(sock, "the server is full")
             return
         certificate = self._certificate_for(listening.address)
         client = Client(self, sock, host, user_of(sock), certificate)
         self._clients[client.member] = client
+        self._connections.add(client, host)
         self.room.enter(client.member)
 
     def _certificate_for(self, address: Address) -> Certificate | None:
@@ -236,7 +235,7 @@ class ChatService:
         if self._people.refresh():
             settings = settings_of(self.options, self._people)
             self.apply(self.room.configure(settings, time.time()))
-        for client in list(self._clients.values()):
+        for client in self._connections:
             self._check(client)
 
     def _check(self, client: Client) -> None:
@@ -254,14 +253,9 @@ class ChatService:
             client.pinged_at = now
             client.stream.write(f"PING :{self.room.settings.server_name}\r\n".encode())
 
-    def _close_all(self) -> None:
-        for client in list(self._clients.values()):
-            client.stream.close("drained")
-
-    def _stop_if_empty(self) -> None:
-        if not self._clients:
-            self._archive.close()
-            self.loop.stop()
+    def _stop(self) -> None:
+        self._archive.close()
+        self.loop.stop()
 
 
 _SLOW: Final = "output queue exceeded"  # the stream's own words

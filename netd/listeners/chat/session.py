@@ -91,6 +91,10 @@ class Client:
             self._waiting.cancel()
             self._after_waiting()
 
+    def close(self) -> None:
+        """Close the connection; what was not sent is lost."""
+        self.stream.close("drained")
+
     def proceed(self) -> None:
         """Handle the lines that waited, as far as they may be handled now."""
         while self._held and self.closing_since is None and self._may_handle():

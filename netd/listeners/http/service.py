@@ -6,7 +6,8 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from netd.listeners.admission import Admission, is_within
+from netd.listeners.admission import is_within
+from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import FRESH_S, Connection
 from netd.listeners.http.connection.proxy_protocol import Introductions
@@ -19,7 +20,6 @@ from netd.listeners.http.routes.router import WorkerContext
 from netd.listeners.kind import Daemon, ListeningSocket
 from netd.listeners.password_verifier import PasswordVerifier
 from netd.listeners.tls_options import TlsOptions
-from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop, Timer
 
 if TYPE_CHECKING:
@@ -41,40 +41,36 @@ class HttpService:
         """Start serving. Raises ConfigError if the certificate cannot be used."""
         self._gate = _open_gate(options.tls) if options.tls else None
         self.loop = loop
-        self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, self._on_accept)
-        self._connections: set[Connection] = set()
+        self._connections = ConnectionSet(
+            loop, options, self._on_accept, close=Connection.close, on_drained=self._stop_if_done
+        )
         self._introductions = Introductions(loop, self._admit, self._stop_if_done)
-        self._is_draining = False
         self._proxies = options.proxy_protocol_from
         self._means = WorkerContext(DaemonStatus(loop, daemon), PasswordVerifier(loop))
         self.server = Responder(options, self._means)
-        self._admission = Admission(options)
         self._tick_date()
         loop.call_every(_UPKEEP_S, self._keep_up)
         self._sweep = self._start_sweep(options)
-        self._acceptor.replace(sockets)
+        self._connections.listen(sockets)
 
     def reconfigure(self, options: HttpOptions, sockets: Sequence[ListeningSocket]) -> None:
         self._gate = _open_gate(options.tls) if options.tls else None
         self._proxies = options.proxy_protocol_from
         self.server.configure(options)
-        self._admission.reconfigure(options)
         self._sweep.cancel()
         self._sweep = self._start_sweep(options)
-        self._acceptor.replace(sockets)
+        self._connections.reconfigure(options, sockets)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self.server.is_closing = True
         self.server.forget_ready()
-        self._acceptor.replace(())
-        self._is_draining = True
+        self._connections.drain(within_s)
         if within_s is not None:
-            self.loop.call_later(within_s, self._cut)
+            self.loop.call_later(within_s, self._introductions.close)
         if stopping:
-            for connection in list(self._connections):
+            for connection in self._connections:
                 connection.wind_up()
             self._introductions.hurry(FRESH_S)
-        self._stop_if_done()
 
     def counters(self) -> Counters:
         server = self.server
@@ -91,14 +87,11 @@ class HttpService:
             "introduction_failures": self._introductions.failures,
             "handshake_failures": server.handshake_failures,
             "log_lines_lost": server.access_log.lost if server.access_log else 0,
-            "accept_failures": self._acceptor.failures,
         }
-        return self._admission.counters() + Counters(totals)
+        return self._connections.counters() + Counters(totals)
 
     def on_closed(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        self._admission.release(connection.host)
-        self._stop_if_done()
+        self._connections.remove(connection)
 
     def _on_accept(self, sock: socket.socket, host: str, _listening: ListeningSocket) -> None:
         if self._proxies and host and is_within(host, self._proxies):
@@ -107,7 +100,7 @@ class HttpService:
             self._admit(sock, host)
 
     def _admit(self, sock: socket.socket, host: str) -> None:
-        if self._admission.admit(host) is not None:
+        if self._connections.admit(host) is not None:
             sock.close()
             self._stop_if_done()
             return
@@ -116,11 +109,10 @@ class HttpService:
             transport = self._gate.secure(sock) if self._gate else PlainTransport(sock)
         except OSError:  # wrapping asks who the peer is, and it has gone
             sock.close()
-            self._admission.release(host)
-            self._stop_if_done()
+            self._connections.release(host)
             return
         connection = Connection(self, fd, transport, host)
-        self._connections.add(connection)
+        self._connections.add(connection, host)
         connection.start()
 
     def _start_sweep(self, options: HttpOptions) -> Timer:
@@ -141,14 +133,8 @@ class HttpService:
         self.server.flush_log()
         self.loop.call_later(self.server.tick_date(), self._tick_date)
 
-    def _cut(self) -> None:
-        for connection in list(self._connections):
-            connection.close()
-        self._introductions.close()
-        self._stop_if_done()
-
     def _stop_if_done(self) -> None:
-        if self._is_draining and not (self._connections or self._introductions):
+        if self._connections.is_drained and not self._introductions:
             self.server.flush_log()
             self.loop.stop()
 

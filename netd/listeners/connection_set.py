@@ -1,0 +1,104 @@
+"""The open connections of a service: accepts them, counts them, and drains them.
+
+For services that serve connections on the worker's own loop. The owner decides what a connection
+object is; it calls `admit`, then `add` or `release`, and at last `remove`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from netd.config.model import ListenerOptions
+from netd.listeners.admission import Admission, Refusal
+from netd.listeners.counters import Counters
+from netd.listeners.kind import ListeningSocket
+from netd.runtime.acceptor import Acceptor
+from netd.runtime.loop import Loop
+
+C = TypeVar("C")
+
+
+class ConnectionSet(Generic[C]):
+    """Connections by object, each with the host that it was admitted for."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        options: ListenerOptions,
+        on_accept: Callable[[socket.socket, str, ListeningSocket], object],
+        *,
+        close: Callable[[C], object],
+        on_drained: Callable[[], object],
+    ) -> None:
+        """`on_accept(sock, host, listening)` is called for each connection, as by Acceptor.
+
+        `close(connection)` ends a connection that is open at the drain's deadline. `on_drained`
+        is called when no connection is left after `drain`; it stops the loop.
+        """
+        self._loop = loop
+        self._admission = Admission(options)
+        self._acceptor: Acceptor[ListeningSocket] = Acceptor(loop, on_accept)
+        self._hosts: dict[C, str] = {}
+        self._close = close
+        self._on_drained = on_drained
+        self._is_draining = False
+
+    def __iter__(self) -> Iterator[C]:
+        """Iterate over a copy, so that connections may close meanwhile."""
+        return iter(tuple(self._hosts))
+
+    @property
+    def is_drained(self) -> bool:
+        """True once `drain` was called and no connection is left."""
+        return self._is_draining and not self._hosts
+
+    def listen(self, sockets: Sequence[ListeningSocket]) -> None:
+        """Accept from these sockets; the earlier ones are emptied and closed."""
+        self._acceptor.replace(sockets)
+
+    def reconfigure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
+        """Apply new limits to connections to come, and `listen`."""
+        self._admission.reconfigure(options)
+        self.listen(sockets)
+
+    def admit(self, host: str) -> Refusal | None:
+        """Count a connection of `host`, or return why it is refused."""
+        return self._admission.admit(host)
+
+    def release(self, host: str) -> None:
+        """Undo `admit` for a connection that was not added."""
+        self._admission.release(host)
+        self._check_drained()
+
+    def add(self, connection: C, host: str) -> None:
+        """Keep an admitted connection."""
+        self._hosts[connection] = host
+
+    def remove(self, connection: C) -> None:
+        """Forget a connection that has closed."""
+        self.release(self._hosts.pop(connection))
+
+    def drain(self, within_s: float | None) -> None:
+        """Accept the connections that wait, stop listening, and await the end of all.
+
+        Connections that are open after `within_s` seconds are closed (None: no deadline).
+        """
+        self.listen(())
+        self._is_draining = True
+        if within_s is not None:
+            self._loop.call_later(within_s, self._close_all)
+        self._loop.defer(self._check_drained)
+
+    def counters(self) -> Counters:
+        """Those of Admission, and the total accept_failures."""
+        return self._admission.counters() + Counters({"accept_failures": self._acceptor.failures})
+
+    def _close_all(self) -> None:
+        for connection in self:
+            self._close(connection)
+
+    def _check_drained(self) -> None:
+        if self.is_drained:
+            self._on_drained()
