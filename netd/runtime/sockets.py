@@ -57,14 +57,17 @@ def open_inet(
 
 
 def adopt(fd: int) -> socket.socket:
-    """Take over a descriptor that was handed to us: ours alone, and non-blocking.
+    """Take over a descriptor that another process passed: close-on-exec and non-blocking.
 
-    The object must know that it is, whatever the descriptor is already: a dup of it would make
-    both blocking else.
+    A TCP socket gets TCP_NODELAY, as sockets that `open_inet` opens have it: a systemd unit may
+    not say `NoDelay=yes`. `setblocking` is called whatever mode the descriptor has already,
+    because the Python object keeps the mode too: else a dup of it would make both blocking.
     """
     os.set_inheritable(fd, False)
     sock = socket.socket(fileno=fd)
     sock.setblocking(False)
+    if sock.type == socket.SOCK_STREAM and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # accepted sockets inherit it
     return sock
 
 
@@ -157,7 +160,7 @@ def _set_inet_options(sock: socket.socket, kind: socket.SocketKind, *, dual_stac
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
     if kind is socket.SOCK_STREAM:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # accepted ones inherit it
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # accepted sockets inherit it
 
 
 def _why(error: OSError) -> str:

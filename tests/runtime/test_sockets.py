@@ -42,6 +42,15 @@ def test_the_ipv6_wildcard_takes_ipv4_too() -> None:
         assert sockets.bound_name(sock).startswith("tcp://[::]:")
 
 
+def test_connections_of_a_passed_socket_send_without_delay() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        listening = sockets.adopt(passed.detach())
+    with listening, socket.create_connection(listening.getsockname(), 20):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_answers_on_this_machine_are_not_paced(host: str) -> None:
     [listening] = sockets.open_inet(socket.SOCK_STREAM, host, 0, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from netd.listeners.chat.room.member import Member
@@ -72,9 +71,6 @@ class Client:
             is_secure=certificate is not None,
         )
         self.member.send = self.stream.send
-        if sock.family != socket.AF_UNIX:
-            self.member.gather = partial(_let_gather, sock)
-            _let_gather(sock, may=False)
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False
@@ -140,11 +136,6 @@ class Client:
     def _after_waiting(self) -> None:
         self._waiting = None
         self.proceed()
-
-
-def _let_gather(sock: socket.socket, *, may: bool) -> None:
-    if sock.fileno() >= 0:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not may)
 
 
 def _size(line: Line) -> int:

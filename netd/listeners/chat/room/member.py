@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from netd.listeners.chat.room.capability import TAG_CAPS, Cap
 from netd.protocols.irc import fold
@@ -48,21 +48,11 @@ class Pending:
     label: str
 
 
-class Gather(Protocol):
-    """Lets what a member is sent wait until it may be sent with more, or no longer."""
-
-    def __call__(self, *, may: bool) -> None: ...
-
-
-def _never_gather(*, may: bool) -> None:
-    """Nothing waits."""
-
-
 class Member:
     """A client: who it is, what it can, where it sits.
 
-    `write` is how its bytes leave, `send` how a whole turn's at the turn's end, `gather` says
-    whether bytes may wait for more: the room carries them for the listener and never calls them.
+    `write` is how its bytes leave, `send` how a whole turn's at the turn's end: the room carries
+    them for the listener and never calls them.
     """
 
     __slots__ = (
@@ -75,7 +65,6 @@ class Member:
         "failed_logins",
         "fingerprint",
         "folded",
-        "gather",
         "host",
         "idle_since",
         "invites",
@@ -109,7 +98,6 @@ class Member:
         is_secure: bool = False,
     ) -> None:
         self.write = self.send = write
-        self.gather: Gather = _never_gather
         self.address = self.host = host  # where it really is, and what is shown of that
         self.fingerprint = fingerprint  # of its TLS certificate; empty for none
         self.local_user = local_user  # the system's name for the peer, on a Unix socket

@@ -1,0 +1,130 @@
+"""What many members are sent while several of them speak."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from threading import Thread
+
+import pytest
+
+from netd.listeners.chat import KIND
+from netd.listeners.chat.fanout import Fanout
+from netd.listeners.chat.room.channel import Audience
+from netd.listeners.chat.room.effect import Broadcast
+from netd.listeners.chat.room.member import Member
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from tests.conftest import StartWorker
+from tests.listeners.chat.test_service import Irc
+
+MEMBERS, SENDERS, LINES = 40, 5, 300
+Sent = list[tuple[str, bytes]]
+
+
+class Text(Broadcast):
+    """A line that is the same for every group of the audience."""
+
+    def __init__(self, audience: Audience, text: bytes, skip: Member | None = None) -> None:
+        super().__init__(audience, skip)
+        self._text = text
+
+    def bytes_for(self, tag_caps: int) -> bytes:
+        return b"@tag " + self._text if tag_caps else self._text
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    loop = Loop(EpollPoller())
+    yield loop
+    loop.close()
+
+
+def member(sent: Sent, name: str) -> Member:
+    made = Member(lambda data: sent.append((f"{name}, queued", data)), name)
+    made.send = lambda data: sent.append((name, data))
+    return made
+
+
+def test_the_lines_of_one_turn_leave_in_that_turn_and_in_one_call(loop: Loop) -> None:
+    sent: Sent = []
+    audience = {0: [member(sent, "ann")], 1: [member(sent, "bob")]}
+    fanout = Fanout(loop)
+    loop.call_later(0, lambda: fanout.add(Text(audience, b"1")))
+    loop.call_later(0, lambda: fanout.add(Text(audience, b"2")))
+    loop.turn()
+    assert sent == [("ann", b"12"), ("bob", b"@tag 1@tag 2")]
+
+
+def test_a_member_is_not_sent_the_lines_that_skip_it(loop: Loop) -> None:
+    sent: Sent = []
+    ann, bob = member(sent, "ann"), member(sent, "bob")
+    fanout = Fanout(loop)
+    for text, skip in ((b"1", ann), (b"2", bob), (b"3", None)):
+        fanout.add(Text({0: [ann, bob]}, text, skip))
+        fanout.flush()
+    audience = {0: [ann, bob]}
+    for text, skip in ((b"4", ann), (b"5", bob), (b"6", ann)):
+        fanout.add(Text(audience, text, skip))
+    loop.turn()
+    assert [data for name, data in sent if name == "ann, queued"] == [b"2", b"3"]
+    assert sent[-2:] == [("ann", b"5"), ("bob", b"46")]
+
+
+def test_a_line_to_another_audience_leaves_after_the_lines_before_it(loop: Loop) -> None:
+    sent: Sent = []
+    ann, bob = member(sent, "ann"), member(sent, "bob")
+    fanout = Fanout(loop)
+    fanout.add(Text({0: [ann]}, b"first"))
+    fanout.add(Text({0: [ann, bob]}, b"second"))
+    loop.turn()
+    assert sent == [("ann, queued", b"first"), ("ann", b"second"), ("bob", b"second")]
+
+
+def test_a_large_channel_is_sent_a_line_in_the_turn_it_was_said(loop: Loop) -> None:
+    sent: Sent = []
+    audience = {0: [member(sent, f"m{index}") for index in range(MEMBERS)]}
+    fanout = Fanout(loop)
+    for _ in range(3):
+        loop.call_later(0, lambda: fanout.add(Text(audience, b"hello")))
+        loop.turn()
+        assert [data for _, data in sent] == [b"hello"] * MEMBERS
+        sent.clear()
+
+
+def test_every_member_gets_every_line_of_a_flood_in_order(start_worker: StartWorker) -> None:
+    options = {"server_name": "irc.test", "flood_rate": 0}
+    worker = start_worker(KIND, options, ["tcp://127.0.0.1:0"])
+    with ExitStack() as stack:
+        members = [Irc(worker.connect()) for _ in range(MEMBERS)]
+        for index, client in enumerate(members):
+            stack.callback(client.close)
+            client.register(f"m{index}").join()
+        for client in members:
+            client.sync()
+        floods = [Thread(target=_flood, args=(sender,)) for sender in members[:SENDERS]]
+        for flood in floods:
+            flood.start()
+        members.pop().sock.shutdown(socket.SHUT_RDWR)  # a member leaves in the middle of it
+        for flood in floods:
+            flood.join()
+        received = [client.sync() for client in members]
+        received = [lines + client.sync() for lines, client in zip(received, members, strict=True)]
+    sent = {f"m{sender}": list(range(LINES)) for sender in range(SENDERS)}
+    for index, lines in enumerate(received):
+        assert _by_sender(lines) == {k: v for k, v in sent.items() if k != f"m{index}"}
+
+
+def _flood(sender: Irc) -> None:
+    for number in range(LINES):
+        sender.send(f"PRIVMSG #lounge :{number}")
+
+
+def _by_sender(lines: list[str]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for line in lines:
+        source, command, *_, text = line.split(" ")
+        if command == "PRIVMSG":
+            numbers.setdefault(source[1:].partition("!")[0], []).append(int(text[1:]))
+    return numbers
