@@ -1,25 +1,33 @@
-"""How fast one line reaches everybody: netd's chat against ngircd, IRC on both sides."""
+"""How fast a line reaches the members of a channel: netd's chat beside ngircd, in IRC.
+
+Two loads of different shape, so that nothing is gained by a trick that only one of them rewards:
+`chat_observed` keeps the server busy, `chat_closed` waits for the slowest member.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Final, Protocol
 
 from tests.bench import harness_process
-from tests.bench.chat_crowd import Crowd
+from tests.bench.chat_closed import ClosedLoad
+from tests.bench.chat_members import Measured, join
+from tests.bench.chat_observed import ObservedLoad
 from tests.bench.harness import Goal, Reading, Server, Work
 from tests.bench.usage import cpu_s, family, memory_kib
 
-_SELECT, _EPOLL, _PEER = "netd (select)", "netd (epoll)", "ngircd"
-_GOALS = ((50, 10, 3.0), (200, 10, 2.5), (800, 10, 1.2))
-_IN_FLIGHT = 4
-_MANY = 10_000
+_SELECT, _EPOLL, _PEER, _LIMIT = "netd (select)", "netd (epoll)", "ngircd", "fan-out alone"
+_MANY: Final = 10_000
+_OBSERVED_GOALS: Final = {50: 1.5, 200: 2.0, 800: 1.2}  # by members
+_GOALS: Final = {2: None, 15: 1.0, 50: 3.0, 200: 2.5, 800: 1.2}
 _LISTENER = """
 kind = "chat"
 address = "tcp://127.0.0.1:{port}"
@@ -44,16 +52,42 @@ Ident = no
 PAM = no
 """
 
-Up = Callable[[], AbstractContextManager[tuple[int, int]]]
-"""Brings a server up; gives its port and its process."""
+Start = Callable[[], AbstractContextManager[tuple[int, int]]]
+"""Starts a server; gives its port and its process."""
+
+
+class Load(Protocol):
+    """Members of one channel, some of whom send."""
+
+    def measure(self, seconds: float) -> Measured:
+        """Send and receive for some time; every line has arrived when this returns."""
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+MakeLoad = Callable[[int, int, int, int], Load]
+"""Connects to a port so many members, so many of them senders, with so many messages in flight."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hall:
-    """A server with its crowd, and the memory that each of the crowd took there."""
+class Size:
+    """The members, those of them that send, and the messages in flight of each sender."""
+
+    members: int
+    senders: int
+    in_flight: int = 4
+
+    def __str__(self) -> str:
+        return f"{self.members} members, {self.senders} sending, {self.in_flight} in flight each"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server with its members, and the memory that each of them took there."""
 
     pid: int
-    crowd: Crowd
+    load: Load
     kib_a_member: float
 
 
@@ -62,7 +96,8 @@ def _netd(poller: str) -> Iterator[tuple[int, int]]:
     port = harness_process.free_port()
     listener = _LISTENER.format(port=port, poller=poller)
     with harness_process.netd(listener, port) as process:
-        Crowd(port, 1, 0, 0).close()  # so the worker is there
+        for sock in join(port, 1):  # so the worker runs
+            sock.close()
         yield port, tuple(family(process.pid))[1]
 
 
@@ -77,18 +112,26 @@ def _ngircd() -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def _crowded(up: Up, members: int, senders: int, in_flight: int) -> Iterator[Hall]:
-    with up() as (port, pid):
+def _fanout() -> Iterator[tuple[int, int]]:
+    port = harness_process.free_port()
+    command = [sys.executable, "-m", "tests.bench.chat_fanout", str(port)]
+    with harness_process.program(command, port) as process:
+        yield port, process.pid
+
+
+@contextlib.contextmanager
+def _populated(start: Start, make: MakeLoad, size: Size) -> Iterator[Target]:
+    with start() as (port, pid):
         before = memory_kib(pid)["Pss"]
-        crowd = Crowd(port, members, senders, in_flight)
-        with contextlib.closing(crowd):
-            yield Hall(pid, crowd, (memory_kib(pid)["Pss"] - before) / members)
+        load = make(port, size.members, size.senders, size.in_flight)
+        with contextlib.closing(load):
+            yield Target(pid, load, (memory_kib(pid)["Pss"] - before) / size.members)
 
 
-def _load(hall: Hall, seconds: float) -> Reading:
-    served_s, own_s = cpu_s([hall.pid]), time.process_time()
-    measured = hall.crowd.measure(seconds)
-    served_s, own_s = cpu_s([hall.pid]) - served_s, time.process_time() - own_s
+def _measure(target: Target, seconds: float) -> Reading:
+    served_s, own_s = cpu_s([target.pid]), time.process_time()
+    measured = target.load.measure(seconds)
+    served_s, own_s = cpu_s([target.pid]) - served_s, time.process_time() - own_s
     return Reading(
         measured.deliveries / measured.seconds,
         {
@@ -96,45 +139,47 @@ def _load(hall: Hall, seconds: float) -> Reading:
             "p99, ms": measured.latency(0.99),
             "server's CPU, us each": served_s / measured.deliveries_in_all * 1e6,
             "generator's CPU, us each": own_s / measured.deliveries_in_all * 1e6,
-            "memory, KiB a member": hall.kib_a_member,
+            "memory, KiB a member": target.kib_a_member,
         },
     )
 
 
 def _work(
-    members: int,
-    senders: int,
-    ups: dict[str, Up],
-    *,
-    in_flight: int = _IN_FLIGHT,
-    goal: float | None = None,
+    name: str, make: MakeLoad, size: Size, starts: dict[str, Start], goal: float | None = None
 ) -> Work:
     needs = {_PEER: "ngircd"}
     servers = tuple(
         Server(
-            name,
-            partial(_crowded, up, members, senders, in_flight),
-            needs=needs.get(name, ""),
+            server,
+            partial(_populated, start, make, size),
+            needs=needs.get(server, ""),
+            is_limit=server == _LIMIT,
         )
-        for name, up in ups.items()
+        for server, start in starts.items()
     )
     return Work(
-        f"chat, {members} members, {senders} senders, {in_flight} in flight each",
+        f"{name}: {size}",
         "deliveries/s",
-        _load,
+        _measure,
         servers,
         (Goal(_SELECT, (_PEER,), goal),) if goal else (),
     )
 
 
 def works() -> list[Work]:
-    """Crowds that grow, in members and in what they say; and one that only epoll holds."""
+    """Both loads on channels of several sizes; and one size that only epoll holds."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    both: dict[str, Up] = {_SELECT: partial(_netd, "select"), _PEER: _ngircd}
+    select: Start = partial(_netd, "select")
+    two: dict[str, Start] = {_SELECT: select, _PEER: _ngircd}
+    three: dict[str, Start] = {**two, _LIMIT: _fanout}
+    observed = partial(_work, "chat, paced by one member", ObservedLoad)
+    closed = partial(_work, "chat, paced by the slowest member", ClosedLoad)
     return [
-        *(_work(members, senders, both, goal=ratio) for members, senders, ratio in _GOALS),
-        *(_work(members, 1, both, goal=1.0) for members in (50, 800)),
-        *(_work(200, 10, both, in_flight=each, goal=1.0) for each in (1, 16)),
-        _work(_MANY, 10, {_EPOLL: partial(_netd, "epoll")}),
+        *(observed(Size(count, 10), two, goal) for count, goal in _OBSERVED_GOALS.items()),
+        *(observed(Size(count, 1), two) for count in (50, 800)),
+        *(observed(Size(200, 10, in_flight), two, 1.0) for in_flight in (1, 16)),
+        observed(Size(_MANY, 10), {_EPOLL: partial(_netd, "epoll")}),
+        *(closed(Size(count, min(count - 1, 10)), three, goal) for count, goal in _GOALS.items()),
+        *(closed(Size(count, 1, 1), three) for count in (50, 800)),
     ]

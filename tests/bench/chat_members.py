@@ -1,0 +1,176 @@
+"""Members of one channel, as both loads of the chat benchmark need them.
+
+The kernel throws away what members receive (MSG_TRUNC), so that reading, which for real members
+costs another machine, takes little from the server. One member, the observer, never sends, and
+its lines are read: they show in which order the channel has them. All lines are equally long, so
+a count of bytes is a count of lines.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+PATIENCE_S: Final = 20.0
+_BUFFER_BYTES: Final = 1 << 20
+_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_TIME_BYTES: Final = 12
+_LINE: Final = b"PRIVMSG #bench :%c %012.6f " + b"x" * 40 + b"\r\n"
+_RECEIVED: Final = re.compile(rb":[^\n]+ PRIVMSG #bench :(.) (.{12}) [^\n]+\n")
+_JOIN_AT_ONCE: Final = 100
+
+Ready = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What members received in some seconds, and in all until nothing was on its way."""
+
+    deliveries: int
+    seconds: float
+    latencies_ms: Sequence[float]  # sorted
+    deliveries_in_all: int
+
+    def latency(self, share: float) -> float:
+        """The latency that this share of the messages did not exceed."""
+        return self.latencies_ms[int(len(self.latencies_ms) * share)]
+
+
+class Members:
+    """Clients in one channel; the first few of them send, each under a letter."""
+
+    def __init__(self, port: int, count: int, senders: int) -> None:
+        """Connect and join; returns when no notice of that is on its way any more."""
+        self._socks = join(port, count)
+        self._started = time.perf_counter()
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self.observer = self._socks[max(senders, count // 2)]
+        self.senders = dict(zip(_LETTERS[:senders], self._socks, strict=False))
+        self.received = {sock.fileno(): 0 for sock in self._socks}
+        """Bytes, by descriptor."""
+        self.sent = Counter(dict.fromkeys(self.senders, 0))
+        """Lines, by letter."""
+        self.poll = select.epoll()
+        self._readers = {}
+        for sock in self._socks:
+            self._readers[sock.fileno()] = sock.recv_into
+            self.poll.register(sock, select.EPOLLIN)
+        self._partial = b""
+        self._learn_form()
+
+    @property
+    def deliveries(self) -> int:
+        """How many lines members have received, together."""
+        return sum(self.received.values()) // self.line_bytes
+
+    def send(self, letter: int, count: int) -> None:
+        """Let a sender say some lines."""
+        line = _LINE % (letter, time.perf_counter() - self._started)
+        self.senders[letter].sendall(line * count)
+        self.sent[letter] += count
+
+    def read(self, ready: Ready) -> bytes:
+        """Read what these members have; returns the observer's lines."""
+        buffer, readers, received = self._buffer, self._readers, self.received
+        observer, lines = self.observer.fileno(), b""
+        for fd, _ in ready:
+            if fd == observer:
+                lines = self.observe()
+                continue
+            size = readers[fd](buffer, _BUFFER_BYTES, socket.MSG_TRUNC)  # tcp(7): not copied
+            assert size, "the server closed a connection"
+            received[fd] += size
+        return lines
+
+    def observe(self) -> bytes:
+        """Read what the observer has; returns whole lines."""
+        data = self.observer.recv(_BUFFER_BYTES)
+        assert data, "the server closed a connection"
+        self.received[self.observer.fileno()] += len(data)
+        data = self._partial + data
+        count, rest = divmod(len(data), self.line_bytes)
+        whole = len(data) - rest
+        self._partial = data[whole:]
+        assert data[self.line_bytes - 1 : whole : self.line_bytes] == b"\n" * count
+        return data[:whole]
+
+    def letters(self, lines: bytes) -> bytes:
+        """The senders of lines, in order."""
+        return lines[self._letter_at :: self.line_bytes]
+
+    def ages_ms(self, lines: bytes, step: int) -> Iterator[float]:
+        """How long ago each `step`-th of these lines was sent, in milliseconds."""
+        now = time.perf_counter() - self._started
+        for at in range(self._time_at, len(lines), self.line_bytes * step):
+            yield (now - float(lines[at : at + _TIME_BYTES])) * 1000
+
+    def settle(self) -> None:
+        """Read until every member has every line that the others sent, and not one more."""
+        expected = dict.fromkeys(self.received, self.sent.total() * self.line_bytes)
+        for letter, sock in self.senders.items():
+            expected[sock.fileno()] -= self.sent[letter] * self.line_bytes
+        deadline = time.monotonic() + PATIENCE_S
+        while self.received != expected:
+            assert time.monotonic() < deadline, "members have not the lines they should have"
+            self.read(self.poll.poll(PATIENCE_S))
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.poll.close()
+        for sock in self._socks:
+            sock.close()
+
+    def _learn_form(self) -> None:
+        """Find how long a received line is, and where its letter and its time stand."""
+        self.send(next(iter(self.senders)), 1)
+        line = b""
+        self.observer.settimeout(PATIENCE_S)
+        while not line.endswith(b"\n"):
+            line += self.observer.recv(_BUFFER_BYTES)
+        self.observer.setblocking(False)
+        form = _RECEIVED.fullmatch(line)
+        assert form, line
+        self.line_bytes, self._letter_at, self._time_at = len(line), form.start(1), form.start(2)
+        self.received[self.observer.fileno()] = len(line)
+        self.settle()
+
+
+def join(port: int, count: int) -> list[socket.socket]:
+    """Connect members and put them into the channel."""
+    socks: list[socket.socket] = []
+    for start in range(0, count, _JOIN_AT_ONCE):
+        new = [_register(port, index) for index in range(start, min(start + _JOIN_AT_ONCE, count))]
+        for sock in new:
+            sock.sendall(b"JOIN #bench\r\nPING joined\r\n")
+        for sock in new:
+            _read_until(sock, b"joined\r\n")
+        socks += new
+        for sock in socks:
+            sock.sendall(b"PING settled\r\n")
+        for sock in socks:
+            _read_until(sock, b"settled\r\n")
+    for sock in socks:
+        sock.setblocking(False)
+    return socks
+
+
+def _register(port: int, index: int) -> socket.socket:
+    sock = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.sendall(f"NICK b{index:05}\r\nUSER b 0 * :b\r\nPING registered\r\n".encode())
+    _read_until(sock, b"registered\r\n")
+    return sock
+
+
+def _read_until(sock: socket.socket, text: bytes) -> None:
+    seen = b""
+    while text not in seen:
+        data = sock.recv(_BUFFER_BYTES)
+        assert data, seen
+        seen = seen[-100:] + data
