@@ -66,7 +66,7 @@ class Link:
         """Close this end, and the descriptors that were not taken."""
         if self._is_open:
             self._is_open = False
-            self._loop.forget(self._channel.fileno())
+            self._loop.unwatch(self._channel.fileno())
             self._channel.close()
 
     def _handle(self, line: bytes) -> None:
@@ -87,4 +87,4 @@ class Link:
     def _watch(self) -> None:
         if self._is_open:
             mask = READ | WRITE if self._channel.has_unsent else READ
-            self._loop.change(self._channel.fileno(), mask)
+            self._loop.modify(self._channel.fileno(), mask)

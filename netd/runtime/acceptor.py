@@ -57,7 +57,7 @@ class Acceptor(Generic[L]):
         for each in before:
             while self._accept(each):
                 pass
-            self._loop.forget(each.sock.fileno())
+            self._loop.unwatch(each.sock.fileno())
             each.sock.close()
 
     def _accept_batch(self, listening: L, _mask: int) -> None:
@@ -93,7 +93,7 @@ class Acceptor(Generic[L]):
 
     def _watch_all(self, mask: int) -> None:
         for each in self._listening:
-            self._loop.change(each.sock.fileno(), mask)
+            self._loop.modify(each.sock.fileno(), mask)
 
 
 def host_of(peer: object) -> str:

@@ -1,8 +1,8 @@
-"""One readiness loop: callbacks for descriptors, timers, and work put off to the turn's end.
+"""A readiness loop: callbacks for descriptors, timers, and calls deferred to the end of a turn.
 
-A turn is: wait, call each ready descriptor's callback, run the timers that are due, run what
-was deferred. Input comes before timers, so a process that was stopped for a while reads what
-arrived meanwhile before it judges anybody late.
+One turn waits for ready descriptors, calls their callbacks, fires the timers that are due, and
+makes the deferred calls. Input comes before timers: a process that was stopped for a while
+(SIGSTOP, a suspended machine) reads what has arrived before a timer closes an idle connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Callback = Callable[[], object]
 
 
 class Timer:
-    """A call to come; `cancel` it any time."""
+    """A scheduled call, which can be cancelled at any time."""
 
     __slots__ = ("_callback",)
 
@@ -28,23 +28,23 @@ class Timer:
         self._callback: Callback | None = callback
 
     def cancel(self) -> None:
-        """Never call; harmless after the call."""
+        """Make no call; has no effect after the call."""
         self._callback = None
 
     @property
     def is_live(self) -> bool:
-        """True until it has fired or was cancelled."""
+        """True until the timer fires or is cancelled."""
         return self._callback is not None
 
     def fire(self) -> None:
-        """Call, once."""
+        """Make the call, unless the timer has fired or was cancelled."""
         callback, self._callback = self._callback, None
         if callback is not None:
             callback()
 
 
 class Loop:
-    """Calls back when descriptors are ready and when times come; single-threaded."""
+    """Calls back when descriptors are ready and timers are due; single-threaded."""
 
     def __init__(self, poller: Poller) -> None:
         self._poller = poller
@@ -55,41 +55,44 @@ class Loop:
         self._deferred: list[Callback] = []
         self._running = True
         self.now = time.monotonic()
-        """Seconds of the monotonic clock when this turn's waiting ended."""
+        """The monotonic clock in seconds, read when this turn stopped waiting."""
 
     def watch(self, fd: int, mask: int, callback: OnReady) -> None:
-        """Call `callback(mask)` whenever `fd` is ready; PollerFullError where it cannot be."""
+        """Call `callback(mask)` while `fd` is ready. Raises PollerFullError."""
         self._poller.add(fd, mask)
         self._callbacks[fd] = callback
         self._masks[fd] = mask
 
-    def change(self, fd: int, mask: int) -> None:
-        """Watch `fd` for something else; 0 for nothing, for now."""
+    def modify(self, fd: int, mask: int) -> None:
+        """Change what a watched descriptor is watched for; 0 pauses it."""
         if self._masks[fd] != mask:
-            self._poller.change(fd, mask)
+            self._poller.modify(fd, mask)
             self._masks[fd] = mask
 
-    def forget(self, fd: int) -> None:
-        """Stop watching `fd`; call it before the descriptor is closed."""
+    def unwatch(self, fd: int) -> None:
+        """Stop watching a descriptor; to be called before it is closed."""
         del self._callbacks[fd], self._masks[fd]
         self._poller.remove(fd)
 
-    def use(self, poller: Poller) -> None:
-        """Move everything watched to another poller; PollerFullError leaves all as it was."""
+    def use_poller(self, poller: Poller) -> None:
+        """Move all watched descriptors to another poller.
+
+        Raises PollerFullError if it cannot watch one of them; the present poller then stays.
+        """
         for fd, mask in self._masks.items():
             poller.add(fd, mask)
         self._poller.close()
         self._poller = poller
 
     def call_later(self, delay_s: float, callback: Callback) -> Timer:
-        """Call once, `delay_s` from now."""
+        """Call once, `delay_s` seconds from now."""
         timer = Timer(callback)
         due = time.monotonic() + delay_s
         heapq.heappush(self._timers, (due, next(self._timer_order), timer))
         return timer
 
     def call_every(self, period_s: float, callback: Callback) -> Timer:
-        """Call again and again, first `period_s` from now, until cancelled."""
+        """Call every `period_s` seconds, first after one period, until cancelled."""
         repeating = Timer(callback)
 
         def again() -> None:
@@ -105,17 +108,17 @@ class Loop:
         self._deferred.append(callback)
 
     def run(self) -> None:
-        """Turn until `stop`, which may have been called already."""
+        """Turn until `stop` is called; it may have been called already."""
         while self._running:
             self.turn()
 
     def stop(self) -> None:
-        """Let `run` return when this turn is over."""
+        """Have `run` return at the end of this turn."""
         self._running = False
 
     def turn(self) -> None:
-        """Wait once and make every call that is due."""
-        ready = self._poller.poll(self._patience())
+        """Wait once, and make every call that is due."""
+        ready = self._poller.poll(self._poll_timeout_s())
         self.now = time.monotonic()
         callbacks = self._callbacks
         for fd, mask in ready:
@@ -130,10 +133,10 @@ class Loop:
                 call()
 
     def close(self) -> None:
-        """Give back the poller."""
+        """Close the poller."""
         self._poller.close()
 
-    def _patience(self) -> float:
+    def _poll_timeout_s(self) -> float:
         if self._deferred or not self._running:
             return 0
         while self._timers and not self._timers[0][2].is_live:

@@ -1,8 +1,8 @@
-"""The kernel's three ways to wait for many descriptors, behind one shape.
+"""epoll(7), poll(2) and select(2) behind one interface, all level-triggered.
 
-epoll keeps the set of descriptors in the kernel and answers in time proportional to the ready
-ones; poll is handed the whole set at each call; select is too, and sees no descriptor whose
-number is FD_SETSIZE or more. All three are used level-triggered.
+epoll keeps the set of descriptors in the kernel, and a call takes time proportional to the ready
+ones. poll and select pass the whole set at each call; select takes no descriptor whose number
+is FD_SETSIZE or more.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ Ready = list[tuple[int, int]]
 
 
 class PollerFullError(Exception):
-    """The descriptor's number is beyond what this poller can watch."""
+    """The descriptor's number is too high for this poller."""
 
 
 class Poller(Protocol):
-    """Watches descriptors for READ and WRITE; `poll` gives (descriptor, mask) pairs.
+    """Watches descriptors for READ and WRITE; `poll` returns (descriptor, mask) pairs.
 
-    A mask may carry bits besides READ and WRITE (an error, a hang-up): any bit other than
-    WRITE means that reading will tell what happened.
+    A mask can have other bits (EPOLLERR, EPOLLHUP). Any bit except WRITE means that a read
+    returns at once, with data, end-of-file or the error.
     """
 
     def add(self, fd: int, mask: int) -> None:
-        """Watch a descriptor; PollerFullError where it cannot be."""
+        """Watch a descriptor. Raises PollerFullError."""
 
-    def change(self, fd: int, mask: int) -> None:
-        """Watch a known descriptor for something else."""
+    def modify(self, fd: int, mask: int) -> None:
+        """Change what a watched descriptor is watched for."""
 
     def remove(self, fd: int) -> None:
         """Stop watching a descriptor, which must still be open."""
 
     def poll(self, timeout_s: float) -> Ready:
-        """Wait until something is ready, at most `timeout_s` (infinity waits for ever)."""
+        """Wait until a descriptor is ready, at most `timeout_s` seconds (math.inf: no limit)."""
 
     def close(self) -> None:
-        """Give back what the poller itself holds."""
+        """Release the poller's own descriptor, if it has one."""
 
 
 class EpollPoller:
@@ -51,7 +51,7 @@ class EpollPoller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self.add = self._epoll.register
-        self.change = self._epoll.modify
+        self.modify = self._epoll.modify
         self.remove = self._epoll.unregister
         self.close = self._epoll.close
 
@@ -65,14 +65,14 @@ class PollPoller:
     def __init__(self) -> None:
         self._poll = select.poll()
         self.add = self._poll.register
-        self.change = self._poll.modify
+        self.modify = self._poll.modify
         self.remove = self._poll.unregister
 
     def poll(self, timeout_s: float) -> Ready:
         return self._poll.poll(None if timeout_s == math.inf else math.ceil(timeout_s * 1000))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """This poller has no descriptor."""
 
 
 class SelectPoller:
@@ -85,9 +85,9 @@ class SelectPoller:
     def add(self, fd: int, mask: int) -> None:
         if fd >= FD_SETSIZE:
             raise PollerFullError(f"select watches descriptors below {FD_SETSIZE}, not {fd}")
-        self.change(fd, mask)
+        self.modify(fd, mask)
 
-    def change(self, fd: int, mask: int) -> None:
+    def modify(self, fd: int, mask: int) -> None:
         (self._readers.add if mask & READ else self._readers.discard)(fd)
         (self._writers.add if mask & WRITE else self._writers.discard)(fd)
 
@@ -106,7 +106,7 @@ class SelectPoller:
         return list(ready.items())
 
     def close(self) -> None:
-        """Nothing is held."""
+        """This poller has no descriptor."""
 
 
 POLLERS: Final[dict[str, type[EpollPoller | PollPoller | SelectPoller]]] = {

@@ -120,7 +120,7 @@ class Stream:
         """Close now; what was not sent is lost."""
         if self._fd < 0:
             return
-        self._loop.forget(self._fd)
+        self._loop.unwatch(self._fd)
         self._fd = -1
         self.sock.close()
         self._unsent.clear()
@@ -180,7 +180,7 @@ class Stream:
 
     def _watch(self) -> None:
         mask = READ if self._reading else 0
-        self._loop.change(self._fd, mask | WRITE if self._unsent else mask)
+        self._loop.modify(self._fd, mask | WRITE if self._unsent else mask)
 
 
 def _reason(error: OSError) -> str:

@@ -242,7 +242,7 @@ class WorkerHandle:
         if self._link is not None:
             self._link.receive()  # the messages sent before it ended
         self._close_link()
-        self._loop.forget(self._process.pidfd)
+        self._loop.unwatch(self._process.pidfd)
         pid, status = self._process.pid, str(self._process.reap())
         self._process = None
         self._past, self._present = self.counters.after_exit(), Counters()

@@ -54,7 +54,7 @@ class Owner:
         self.loop.watch(sock.fileno(), READ, lambda _mask: self.close(sock))
 
     def close(self, sock: socket.socket) -> None:
-        self.loop.forget(sock.fileno())
+        self.loop.unwatch(sock.fileno())
         sock.close()
         self.connections.remove(sock)
 
@@ -104,7 +104,7 @@ def test_drain_serves_the_connections_that_wait_and_ends_with_the_last(owner: Ow
         socket.create_connection(owner.address)
 
 
-def test_the_deadlinecloses_what_is_open(owner: Owner) -> None:
+def test_connections_open_at_the_deadline_are_closed(owner: Owner) -> None:
     with socket.create_connection(owner.address) as client:
         owner.connections.drain(0.05)
         owner.loop.run()

@@ -21,9 +21,9 @@ def test_a_readable_and_writable_socket_is_told_as_both(loop: Loop) -> None:
         masks: list[int] = []
         loop.watch(ours.fileno(), READ | WRITE, masks.append)
         loop.turn()
-        loop.change(ours.fileno(), READ)
+        loop.modify(ours.fileno(), READ)
         loop.turn()
-        loop.forget(ours.fileno())
+        loop.unwatch(ours.fileno())
         assert masks == [READ | WRITE, READ]
     loop.close()
 
@@ -46,7 +46,7 @@ def test_a_callback_may_forget_another_that_is_ready_too(loop: Loop) -> None:
     def forget_both(_mask: int) -> None:
         called.append(1)
         for ours, _ in pairs:
-            loop.forget(ours.fileno())
+            loop.unwatch(ours.fileno())
 
     for ours, theirs in pairs:
         theirs.send(b"x")
@@ -115,7 +115,7 @@ def test_another_poller_takes_over_what_is_watched(loop: Loop) -> None:
         masks: list[int] = []
         loop.watch(ours.fileno(), READ, masks.append)
         for poller in POLLERS.values():
-            loop.use(poller())
+            loop.use_poller(poller())
             theirs.send(b"x")
             loop.turn()
         assert masks == [READ] * len(POLLERS)

@@ -219,7 +219,7 @@ class ChatService:
 
     def _use_poller(self, name: str) -> None:
         try:
-            self.loop.use(POLLERS[name]())
+            self.loop.use_poller(POLLERS[name]())
         except PollerFullError as error:
             raise BindError(f"poller: {error}") from error
 

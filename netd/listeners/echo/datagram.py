@@ -76,7 +76,7 @@ class DatagramEcho:
     def close(self) -> None:
         """Answer what waits, then close."""
         self._on_readable(READ)
-        self._loop.forget(self._sock.fileno())
+        self._loop.unwatch(self._sock.fileno())
         self._sock.close()
 
     def _on_readable(self, _mask: int) -> None:

@@ -167,7 +167,7 @@ class Pool:
         if self._is_retired and not self._carriers and not self._is_over:
             self._is_over = True
             self._close_sockets()
-            self._loop.forget(self._bell)
+            self._loop.unwatch(self._bell)
             os.close(self._bell)
             self._on_over(self)
 
@@ -194,7 +194,7 @@ class Pool:
         if self._is_refusing:
             self._is_refusing = False
             for sock in self.sockets:
-                self._loop.forget(sock.fileno())
+                self._loop.unwatch(sock.fileno())
 
     def _refuse(self, listening: socket.socket, _mask: int) -> None:
         for _ in range(_REFUSED_PER_TURN):

@@ -71,7 +71,7 @@ class ForkRunner:
         self._process.kill(signal.SIGKILL)
 
     def _on_exit(self, _mask: int) -> None:
-        self._loop.forget(self._process.pidfd)
+        self._loop.unwatch(self._process.pidfd)
         exit_ = self._process.reap()
         os.close(self._wakeup)
         ended_well = self._is_killed or exit_ == process.Exit(0, by_signal=False)
@@ -133,7 +133,7 @@ class ThreadRunner:
 
     def _on_exit(self, _mask: int) -> None:
         self._thread.join()
-        self._loop.forget(self._ended)
+        self._loop.unwatch(self._ended)
         self._opened.close()
         self._on_end(self, self._ended_well)
 

@@ -170,7 +170,7 @@ class Connection:
             return
         self._stage = ConnectionState.CLOSED
         if self._watching is not None:
-            self._loop.forget(self._fd)
+            self._loop.unwatch(self._fd)
         if self._exchange is not None:
             self._exchange.abandon()
             self._exchange = None
@@ -327,7 +327,7 @@ class Connection:
         if self._watching is None:
             self._loop.watch(self._fd, mask, self.on_ready)
         elif mask != self._watching:
-            self._loop.change(self._fd, mask)
+            self._loop.modify(self._fd, mask)
         self._watching = mask
 
     def _lose(self, error: OSError) -> None:

@@ -90,7 +90,7 @@ class Introductions:
         self._on_lost()
 
     def _forget(self, sock: socket.socket) -> None:
-        self._loop.forget(sock.fileno())
+        self._loop.unwatch(sock.fileno())
         del self._waiting[sock]
 
 
