@@ -1,7 +1,8 @@
 """`python -m tests.bench echo`: measure netd beside its peers and print a Markdown table.
 
-`integrity` sends gibibytes through echo and compares checksums instead, `memory` tells what an
-idle daemon holds.
+`integrity` sends gibibytes through echo and compares checksums, `memory` reports the memory of
+an idle daemon, and `report` writes the page of measurements: it runs each benchmark of which
+--output holds no result.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import importlib
 from pathlib import Path
 
 from tests.bench import echo_integrity, memory
-from tests.bench.harness import measure
-from tests.bench.report import markdown, write
+from tests.bench.harness import Result, measure
+from tests.bench.report import markdown, page, write
+
+_COMPARED = ("echo", "chat", "http")
+_PAGE = Path(__file__).parents[2] / "packaging" / "doc" / "measurements.md"
 
 
 def main() -> None:
-    """Run what is named; figures are written under --output too."""
+    """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("benchmark", choices=["echo", "chat", "http", "integrity", "memory"])
+    parser.add_argument("benchmark", choices=[*_COMPARED, "integrity", "memory", "report"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="for each server and round")
     parser.add_argument("--only", default="", help="works whose name contains this")
@@ -27,23 +31,43 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.benchmark == "integrity":
         prove_integrity(int(arguments.gibibytes * 2**30))
-    elif arguments.benchmark == "memory":
-        print(memory.report())
+    elif arguments.benchmark == "report":
+        write_page(arguments)
     else:
-        compare(arguments)
+        run(arguments.benchmark, arguments)
 
 
-def compare(arguments: argparse.Namespace) -> None:
+def run(benchmark: str, arguments: argparse.Namespace) -> None:
+    """Measure, print the table, and keep the results under --output."""
+    if benchmark == "memory":
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        table = memory.report()
+        (arguments.output / "memory.md").write_text(f"{table}\n")
+        print(table)
+        return
+    results = compare(benchmark, arguments)
+    print(markdown(results))
+    for path in write(results, arguments.output, benchmark):
+        print(f"wrote {path}")
+
+
+def compare(benchmark: str, arguments: argparse.Namespace) -> list[Result]:
     """Measure the works of a benchmark."""
-    works = importlib.import_module(f"tests.bench.{arguments.benchmark}").works()
-    results = [
+    works = importlib.import_module(f"tests.bench.{benchmark}").works()
+    return [
         measure(work, arguments.rounds, arguments.seconds)
         for work in works
         if arguments.only in work.name
     ]
-    print(markdown(results))
-    for path in write(results, arguments.output, arguments.benchmark):
-        print(f"wrote {path}")
+
+
+def write_page(arguments: argparse.Namespace) -> None:
+    """Write packaging/doc/measurements.md from the results, and measure those that are missing."""
+    for benchmark in (*_COMPARED, "memory"):
+        if not (arguments.output / f"{benchmark}.md").exists():
+            run(benchmark, arguments)
+    _PAGE.write_text(page(arguments.output))
+    print(f"wrote {_PAGE}")
 
 
 def prove_integrity(size: int) -> None:

@@ -1,7 +1,7 @@
-"""Tells what an idle daemon with a listener of each kind holds in memory, process by process.
+"""Reports the memory of an idle daemon with a listener of each kind, process by process.
 
 Shared pages count in part for each process that shares them (proportional set size, proc(5)),
-so the sum is what the daemon takes.
+so the sum is the memory of the daemon.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Memory:
 
     name: str
     proportional: int
-    private: int  # written by this process, so shared with nobody
+    private: int  # written by this process, so not shared
 
 
 def report() -> str:
     """A Markdown table."""
     held = measure()
-    echo = [each for each in held if each.name == "netd: bench"]
-    rows = [f"| {each.name} | {each.proportional:,} | {each.private:,} |" for each in held]
+    echo = [process for process in held if process.name == "netd: bench"]
+    rows = [f"| {one.name} | {one.proportional:,} | {one.private:,} |" for one in held]
     return "\n".join(
         [
             "| process | PSS, KiB | private, KiB |",
@@ -56,7 +56,7 @@ def report() -> str:
 
 
 def measure() -> list[Memory]:
-    """Bring a daemon up and look at each of its processes."""
+    """Start a daemon and read the memory of each of its processes."""
     port, lounge, web = (harness_process.free_port() for _ in range(3))
     listeners = (_ECHO + _OTHERS).format(port=port, lounge=lounge, web=web)
     with harness_process.netd(listeners, port) as daemon:
@@ -71,4 +71,4 @@ def _look(pid: int) -> Memory:
 
 
 def _mebibytes(held: list[Memory]) -> float:
-    return sum(each.proportional for each in held) / 1024
+    return sum(process.proportional for process in held) / 1024

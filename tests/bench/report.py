@@ -1,4 +1,6 @@
-"""Tells results: a Markdown table, JSON, and a bar chart where matplotlib is installed."""
+"""Reports results: a Markdown table, JSON, a bar chart where matplotlib is installed, and the page
+of all measurements.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,38 @@ from tests.bench.harness import Result, machine
 _HEADER = ("median", "lowest to highest", "x best peer")
 _PNG_INCHES = (10, 2.2)
 _OURS, _PEERS, _LIMITS = "tab:blue", "tab:gray", "lightgray"
+_PAGE_HEAD = """# Measurements
+
+`python -m tests.bench report` writes this page. A benchmark runs netd and each peer that is
+installed on the same work, turn by turn, over loopback; only the ratios of one run count. A row
+without a ratio is a program that does next to nothing: it shows the load generator's limit.
+"""
+_SECTIONS = {
+    "echo": """## Echo
+
+A TCP listener on a loopback address uses the congestion control `reno`, since no network lies
+between that a pacing default (BBR) would protect.
+""",
+    "chat": """## Chat
+
+A delivery is one line that arrives at one member of the channel.
+""",
+    "http": """## HTTP
+
+Each server has one worker process and writes no access log.
+""",
+    "memory": """## Memory
+
+An idle daemon with a listener of each kind. Shared pages count in part for each process that
+shares them (PSS).
+""",
+}
+
+
+def page(directory: Path) -> str:
+    """The page of measurements, from the tables that `write` kept in a directory."""
+    tables = {name: (directory / f"{name}.md").read_text() for name in _SECTIONS}
+    return "\n".join([_PAGE_HEAD, *(f"{_SECTIONS[name]}\n{tables[name]}" for name in _SECTIONS)])
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -20,7 +54,7 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def write(results: Sequence[Result], directory: Path, name: str) -> list[Path]:
-    """Keep the results as files; returns which."""
+    """Keep the results as files; returns their paths."""
     directory.mkdir(parents=True, exist_ok=True)
     table, data, chart = (directory / f"{name}.{suffix}" for suffix in ("md", "json", "png"))
     table.write_text(markdown(results) + "\n")
@@ -34,13 +68,13 @@ def _table(result: Result) -> str:
     ours = {goal.ours for goal in work.goals}
     peers = [name for name in result.samples if name not in ours | limits]
     best = result.median(result.best(peers)) if ours and peers else 0
-    also = list(dict.fromkeys(name for each in result.also.values() for name in each))
+    also = list(dict.fromkeys(name for figures in result.also.values() for name in figures))
     columns = (f"{work.name}, {work.unit}", *_HEADER, *also)
     rows = [_row(columns), "|---" + "|--:" * (len(columns) - 1) + "|"]
     for name, samples in result.samples.items():
         ratio = f"{result.median(name) / best:.2f}" if best and name not in limits else ""
         spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
-        seen = [f"{statistics.median(result.also[name][each]):.2f}" for each in also]
+        seen = [f"{statistics.median(result.also[name][column]):.2f}" for column in also]
         rows.append(_row((name, f"{result.median(name):,.0f}", spread, ratio, *seen)))
     return "\n".join([*rows, *_goals(result)])
 
@@ -63,9 +97,10 @@ def _goals(result: Result) -> list[str]:
 
 
 def _beside(result: Result, ours: str, peer: str) -> list[str]:
-    """What else was seen, as ratios of medians."""
+    """The other figures, as ratios of medians."""
     own, its = (
-        {k: statistics.median(v) for k, v in result.also.get(e, {}).items()} for e in (ours, peer)
+        {name: statistics.median(figures) for name, figures in result.also.get(server, {}).items()}
+        for server in (ours, peer)
     )
     return [f"{name.partition(',')[0]} {own[name] / its[name]:.2f} x" for name in own if its[name]]
 
@@ -96,7 +131,7 @@ def _plain(results: Sequence[Result]) -> dict[str, object]:
 
 def _draw(results: Sequence[Result], path: Path) -> bool:
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (an extra; the table needs it not)
+        from matplotlib.figure import Figure  # noqa: PLC0415 (an extra, which only the chart needs)
     except ImportError:
         return False
     width, height = _PNG_INCHES

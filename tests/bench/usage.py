@@ -1,4 +1,4 @@
-"""What processes take, as the kernel tells it (proc(5))."""
+"""Processor time and memory of processes, from proc(5)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 
 
 def family(pid: int) -> Iterator[int]:
-    """A process and all that descend from it."""
+    """A process and all its descendants."""
     pids = [pid]
-    for each in pids:
-        yield each
-        pids += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+    for member in pids:
+        yield member
+        pids += map(int, Path(f"/proc/{member}/task/{member}/children").read_text().split())
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Seconds of processor time they have had, together."""
+    """The processor time of the processes together, in seconds."""
     return sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_kib(pid: int) -> dict[str, int]:
-    """KiB of memory by the names of smaps_rollup, as Pss (its share of what it shares)."""
+    """The sizes of smaps_rollup in KiB, such as Pss (shared pages counted in part)."""
     sizes = re.findall(r"(\w+): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())
     return {name: int(size) for name, size in sizes}
 
