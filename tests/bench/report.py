@@ -17,8 +17,8 @@ _OURS, _PEERS, _LIMITS = "tab:blue", "tab:gray", "lightgray"
 _PAGE_HEAD = """# Measurements
 
 `python -m tests.bench report` writes this page. A benchmark runs netd and each peer that is
-installed on the same work, turn by turn, over loopback; only the ratios of one run count. A row
-without a ratio is a program that does next to nothing: it shows the load generator's limit.
+installed on the same work, turn by turn, over loopback; only the ratios of one run count. The row
+"limit: a trivial server" is a program that does next to nothing, to show the load generator's limit.
 """
 _SECTIONS = {
     "echo": """## Echo
