@@ -18,7 +18,8 @@ _PAGE_HEAD = """# Measurements
 
 `python -m tests.bench report` writes this page. A benchmark runs netd and each peer that is
 installed on the same work, turn by turn, over loopback; only the ratios of one run count. The row
-"limit: a trivial server" is a program that does next to nothing, to show the load generator's limit.
+"limit: a trivial server" is a program that does next to nothing: it shows how fast the load
+generator is.
 """
 _SECTIONS = {
     "echo": """## Echo
