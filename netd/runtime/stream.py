@@ -38,6 +38,7 @@ class Stream:
         "_unsent",
         "bytes_in",
         "bytes_out",
+        "has_overflowed",
         "max_unsent_bytes",
         "sock",
         "unsent_bytes",
@@ -64,6 +65,8 @@ class Stream:
         self._reading = True
         self._dirty = False
         self._closing: str | None = None
+        self.has_overflowed = False
+        """Whether the stream was closed because more than `max_unsent_bytes` waited to be sent."""
         self.unsent_bytes = self.bytes_in = self.bytes_out = 0
         loop.watch(self._fd, READ, self._on_ready)
 
@@ -160,6 +163,7 @@ class Stream:
         if not self._unsent and self._closing is not None:
             self.close(self._closing)
         elif self.unsent_bytes > self.max_unsent_bytes:
+            self.has_overflowed = True
             self.close("output queue exceeded")
         else:
             self._watch()

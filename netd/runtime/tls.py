@@ -92,6 +92,11 @@ class TlsStream:
         """Bytes sent, TLS's own included."""
         return self.stream.bytes_out
 
+    @property
+    def has_overflowed(self) -> bool:
+        """Whether the stream was closed because too many bytes waited to be sent."""
+        return self.stream.has_overflowed
+
     def fingerprint(self) -> str:
         """SHA-256 of the certificate the client has shown, in hexadecimal; empty for none."""
         return self._fingerprint

@@ -65,6 +65,7 @@ def test_after_the_peers_end_the_stream_still_writes(peer: Peer) -> None:
     assert peer.sock.recv(10) == b"late"
     assert peer.sock.recv(10) == b""
     assert peer.closed == ["done"]
+    assert not peer.stream.has_overflowed
     peer.close()
 
 
@@ -88,6 +89,7 @@ def test_a_reader_that_does_not_read_is_cut_at_the_bound() -> None:
     peer.stream.write(b"x" * 10_000_000)
     peer.loop.turn()
     assert peer.closed == ["output queue exceeded"]
+    assert peer.stream.has_overflowed
     assert not peer.stream.is_open
     peer.close()
 

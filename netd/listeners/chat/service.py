@@ -155,7 +155,8 @@ class ChatService:
         del self._clients[client.member]
         self._counts["bytes_in"] += client.stream.bytes_in
         self._counts["bytes_out"] += client.stream.bytes_out
-        self._counts["send_queue_exceeded"] += client.closing_since is None and why == _SLOW
+        is_cut = client.closing_since is None and client.stream.has_overflowed
+        self._counts["send_queue_exceeded"] += is_cut
         self.apply(self.room.leave(client.member, why, time.time()))
         self._connections.remove(client)
 
@@ -258,7 +259,6 @@ class ChatService:
         self.loop.stop()
 
 
-_SLOW: Final = "output queue exceeded"  # the stream's own words
 _COUNTED: Final = (
     "lines",
     "poller_full",

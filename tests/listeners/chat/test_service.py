@@ -235,6 +235,7 @@ def test_who_does_not_read_is_dropped_and_costs_nobody(start: Start, connect: Co
         bob.send(*("PRIVMSG #lounge :" + "x" * 400 for _ in range(100)))
         bob.sync()
     deaf.close()
+    assert worker.await_counters(lambda seen: seen["send_queue_exceeded"] == 1)
     bob.send("PRIVMSG #lounge :over")
     alice.expect(":over")
 
