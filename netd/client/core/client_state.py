@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from netd.client.core.casemap import CaseMapping
 from netd.client.core.chat_events import ChatMessage, Effect, MessageKind, Notice, Refused
@@ -14,6 +14,7 @@ from netd.client.core.outgoing import split_message
 from netd.client.core.roster import Roster
 
 MAX_REMEMBERED_IDS: Final = 1000
+MAX_CHANNELS: Final = 500  # that a server may add to those the user has joined
 _LONGEST_USER_AND_HOST: Final = "u" * 12 + "@" + "h" * 63  # of common servers
 
 
@@ -102,9 +103,22 @@ class ClientState:
         if message_id in self._message_ids:
             return False
         self._message_ids[message_id] = None
-        if len(self._message_ids) > MAX_REMEMBERED_IDS:
-            del self._message_ids[next(iter(self._message_ids))]
+        _forget_oldest(self._message_ids, MAX_REMEMBERED_IDS)
         return True
+
+    def record_join(self, channel: str) -> bool:
+        """Join the channel again after a reconnect; return False if there are too many."""
+        name = self.fold(channel)
+        if name not in self.autojoin and len(self.autojoin) >= MAX_CHANNELS:
+            return False
+        self.autojoin.setdefault(name, (channel,))
+        return True
+
+    def record_time(self, channel: str, time: str) -> None:
+        """Remember the server's time of the newest message in a channel."""
+        name = self.fold(channel)
+        self.last_heard[name] = max(self.last_heard.get(name, ""), time)
+        _forget_oldest(self.last_heard, MAX_CHANNELS)
 
     def queue_text(
         self, target: str, text: str, kind: MessageKind = MessageKind.TEXT
@@ -117,6 +131,11 @@ class ClientState:
         if parts and not self.is_registered:
             return [Notice("not connected; kept until the connection is back")]
         return []
+
+
+def _forget_oldest(entries: dict[str, Any], maximum: int) -> None:
+    if len(entries) > maximum:
+        del entries[next(iter(entries))]
 
 
 def is_channel(target: str) -> bool:

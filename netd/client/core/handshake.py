@@ -17,6 +17,7 @@ from netd.protocols.irc import Message
 WANTED: Final = frozenset(
     {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
 )
+_KNOWN: Final = WANTED | {"sasl"}
 MAX_NICK_TRIES: Final = 9
 _SASL_PIECE_BYTES: Final = 400  # a longer AUTHENTICATE is sent in pieces of this size
 SASL_FAILURES: Final = frozenset({"902", "904", "905", "906", "907"})
@@ -82,7 +83,7 @@ class Handshake:
         if len(message.params) < 3:  # noqa: PLR2004 (target, subcommand, names)
             return []
         _, subcommand, *more, names = message.params
-        capabilities = {word.partition("=")[0] for word in names.split()}
+        capabilities = {word.partition("=")[0] for word in names.split()} & _KNOWN
         match subcommand:
             case "LS":
                 self._offered |= capabilities
@@ -94,7 +95,7 @@ class Handshake:
         return [send("CAP", "END")]
 
     def _request(self) -> list[Effect]:
-        wanted = self._offered & (WANTED | ({"sasl"} if self._mechanism else set()))
+        wanted = self._offered if self._mechanism else self._offered - {"sasl"}
         return [send("CAP", "REQ", " ".join(sorted(wanted))) if wanted else send("CAP", "END")]
 
     def _authenticate(self, _message: Message) -> list[Effect]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
+
+MAX_MEMBERS: Final = 100_000  # of all channels together: bounds what a hostile server may send
 
 Fold = Callable[[str], str]
 
@@ -14,13 +17,18 @@ class JoinedChannel:
 
     name: str
     _fold: Fold
+    _has_room: Callable[[], bool]
     _members: dict[str, str] = field(default_factory=dict)  # folded nick -> nick
     _last_spoke: dict[str, int] = field(default_factory=dict)  # folded nick -> message number
     _messages: int = 0
 
+    def __len__(self) -> int:
+        return len(self._members)
+
     def add(self, nick: str) -> None:
-        """Add a member."""
-        self._members[self._fold(nick)] = nick
+        """Add a member; ignore it if the roster is full."""
+        if self._has_room():
+            self._members[self._fold(nick)] = nick
 
     def remove(self, nick: str) -> bool:
         """Remove a member; return whether the nick was one."""
@@ -72,7 +80,7 @@ class Roster:
 
     def join(self, name: str) -> JoinedChannel:
         """Add a channel, still without members."""
-        self._channels[self._fold(name)] = channel = JoinedChannel(name, self._fold)
+        self._channels[self._fold(name)] = channel = JoinedChannel(name, self._fold, self._has_room)
         return channel
 
     def leave(self, name: str) -> None:
@@ -82,3 +90,6 @@ class Roster:
     def clear(self) -> None:
         """Remove every channel."""
         self._channels.clear()
+
+    def _has_room(self) -> bool:
+        return sum(map(len, self)) < MAX_MEMBERS

@@ -70,16 +70,17 @@ def _join(state: ClientState, message: Message) -> list[Effect]:
         if (joined := state.roster.get(channel)) is not None:
             joined.add(nick)
         return [_change(message, ChangeKind.JOINED, channel)]
+    if not state.record_join(channel):
+        return []
     state.source = message.source
-    state.autojoin.setdefault(state.fold(channel), (channel,))
     state.roster.join(channel).add(nick)
     return [ChannelJoined(channel), *_request_history(state, channel, _time(message))]
 
 
 def _request_history(state: ClientState, channel: str, now: str) -> list[Effect]:
     last_heard = state.last_heard.get(state.fold(channel))
-    if now:
-        state.last_heard.setdefault(state.fold(channel), now)
+    if now and not last_heard:
+        state.record_time(channel, now)
     if "draft/chathistory" not in state.capabilities or not state.identity.history_lines:
         return []
     since = f"timestamp={last_heard}" if last_heard else "*"
@@ -171,8 +172,7 @@ def _chat_message(state: ClientState, message: Message) -> list[Effect]:
         kind = MessageKind.ACTION
     chat = ChatMessage(sender, target, text, kind, mine=state.is_me(sender), time=_time(message))
     if chat.time and is_channel(target):
-        last_heard = state.last_heard.get(state.fold(target), "")
-        state.last_heard[state.fold(target)] = max(last_heard, chat.time)
+        state.record_time(target, chat.time)
     history = state.history_batches.get(message.tags.get("batch", ""))
     return _show(state, chat) if history is None else _keep(history, chat)
 
