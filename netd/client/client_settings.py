@@ -69,9 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser, of which the manual page is generated."""
     parser = _Parser(
         prog="netd-chat",
-        description="Connector in a chat room: netd's own, or any IRC server's.",
+        description="Chat in a channel of netd or of any other IRC server.",
         epilog="On a terminal it is interactive; from a pipe it sends every line as a message. "
-        "Exit status: 0 delivered, 1 refused by the server, 2 usage, 3 cannot connect.",
+        "Exit status: 0 delivered, 1 refused by the server, 2 invalid usage, 3 no connection.",
     )
     add = parser.add_argument
     add("address", nargs="?", help="the server: host:port, tcp://host:port or unix:///path")
@@ -80,12 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--name", metavar="NICK", help="your nick (default: your login name)")
     add("--host", help="the server's host name (default: the local netd)")
     add("--port", type=int, help="the server's port (default: 6667, with --tls 6697)")
-    add(
-        "--tls",
-        action="store_true",
-        default=None,
-        help="use TLS, and verify the server",
-    )
+    add("--tls", action="store_true", default=None, help="use TLS, and verify the server")
     add("--ca-file", metavar="FILE", help="trust these CA certificates, not the system's")
     add("--certificate", metavar="FILE", help="log in with this certificate and key (PEM)")
     add(
@@ -138,6 +133,8 @@ def read_settings(
 def _check(arguments: argparse.Namespace) -> None:
     if not arguments.timeout > 0:  # "nan" is not above 0 either
         raise UsageError("--timeout must be above 0")
+    if arguments.send is not None and not arguments.send.strip():
+        raise UsageError("--send needs a text that is not blank")
 
 
 def _read_values(arguments: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def write(tmp_path: Path, text: str) -> str:
         ("/run/x.sock", Endpoint(path="/run/x.sock")),
     ],
 )
-def test_addresses_as_people_write_them(text: str, endpoint: Endpoint) -> None:
+def test_the_forms_of_an_address(text: str, endpoint: Endpoint) -> None:
     assert parse(text) == endpoint
 
 
@@ -43,14 +43,14 @@ def test_addresses_as_people_write_them(text: str, endpoint: Endpoint) -> None:
         *("a..b", ".a", "a" * 64, "\udcff", "a\0b"),
     ],
 )
-def test_what_is_no_address(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"address|port"):
         parse(text)
 
 
-def test_by_itself_it_looks_for_the_local_daemon() -> None:
+def test_without_an_address_the_local_daemon_is_tried() -> None:
     settings = settle(environ={"XDG_CONFIG_HOME": "/nowhere", "XDG_RUNTIME_DIR": "/run/user/7"})
-    assert [str(each) for each in settings.endpoints] == [
+    assert [str(endpoint) for endpoint in settings.endpoints] == [
         "/run/netd/lounge.sock",
         "/run/user/7/netd/lounge.sock",
         "127.0.0.1:6667",
@@ -70,23 +70,27 @@ def test_by_itself_it_looks_for_the_local_daemon() -> None:
         (["irc.example", "--tls"], "irc.example:6697"),
     ],
 )
-def test_where_to_go(argv: list[str], endpoint: str) -> None:
-    assert [str(each) for each in settle(*argv).endpoints] == [endpoint]
+def test_options_choose_the_address(argv: list[str], endpoint: str) -> None:
+    assert [str(endpoint) for endpoint in settle(*argv).endpoints] == [endpoint]
 
 
-def test_the_command_line_is_over_the_file(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
     path = write(
         tmp_path, 'name = "al"\nhost = "there"\nport = 7\nchannel = "#dev"\nquiet = true\n'
     )
-    told = settle("--config", path)
-    assert (told.identity.name, told.identity.channels, told.is_quiet) == ("al", ("#dev",), True)
-    assert [str(each) for each in told.endpoints] == ["there:7"]
+    settings = settle("--config", path)
+    assert (settings.identity.name, settings.identity.channels, settings.is_quiet) == (
+        "al",
+        ("#dev",),
+        True,
+    )
+    assert [str(endpoint) for endpoint in settings.endpoints] == ["there:7"]
     over = settle("--config", path, "--name", "bo", "--channel", "x", "--channel", "#y", "here")
     assert (over.identity.name, over.identity.channels) == ("bo", ("#x", "#y"))
-    assert [str(each) for each in over.endpoints] == ["here:6667"]
+    assert [str(endpoint) for endpoint in over.endpoints] == ["here:6667"]
 
 
-def test_the_file_is_found_by_itself(tmp_path: Path) -> None:
+def test_the_default_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "netd").mkdir()
     (tmp_path / "netd/chat.toml").write_text('name = "al"')
     assert settle(environ={"XDG_CONFIG_HOME": str(tmp_path)}).identity.name == "al"
@@ -103,7 +107,7 @@ def test_the_file_is_found_by_itself(tmp_path: Path) -> None:
         ("name = ", "Invalid value"),
     ],
 )
-def test_a_fault_in_the_file_names_file_and_key(tmp_path: Path, text: str, words: str) -> None:
+def test_an_error_in_the_file_names_file_and_key(tmp_path: Path, text: str, words: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(UsageError) as raised:
         settle("--config", path)
@@ -124,25 +128,27 @@ def test_a_fault_in_the_file_names_file_and_key(tmp_path: Path, text: str, words
         (["a:1", "--host", "b"], "not both"),
         (["--timeout", "0"], "--timeout"),
         (["--timeout", "nan"], "--timeout"),
+        (["--send", ""], "--send needs a text"),
+        (["--send", " \n"], "--send needs a text"),
         (["--name", "b\udcff"], "cannot be a name"),
         (["--channel", "#\udcff"], "cannot be a channel"),
         (["--host", "a..b"], "'a..b' cannot be a host's name"),
         (["--nonsense"], "--help"),
     ],
 )
-def test_a_senseless_command_line(argv: list[str], words: str) -> None:
+def test_an_invalid_command_line_is_a_usage_error(argv: list[str], words: str) -> None:
     with pytest.raises(UsageError) as raised:
         settle(*argv)
     assert words in str(raised.value)
 
 
-def test_a_password_is_a_files_first_line(tmp_path: Path) -> None:
+def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("pass word\nsecond\n")
     assert settle("--password-file", str(path)).identity.password == "pass word"
 
 
-def test_a_login_name_becomes_a_possible_nick() -> None:
+def test_a_login_name_becomes_a_valid_nick() -> None:
     assert settle(login="bob.smith@corp").identity.name == "bob_smith_corp"
 
 
