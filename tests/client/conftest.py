@@ -1,4 +1,4 @@
-"""A chat server of our own for each test, and the real command to talk to it."""
+"""Fixtures: a chat server, and the real netd-chat command to connect to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def lounge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """netd with one chat listener that remembers nothing from one test to the next."""
+    """netd with one chat listener without history, shared by all tests."""
     daemon = Daemon(tmp_path_factory.mktemp("lounge"), f"{LOUNGE}history_lines = 0\n")
     try:
         daemon.await_ready()
@@ -35,13 +35,13 @@ def lounge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def own_lounge(start_daemon: StartDaemon) -> Daemon:
-    """The same for a test that wants its history, or hurts it."""
+    """The same for one test alone, with history."""
     return start_daemon(LOUNGE)
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without settings, and a runtime directory without a daemon."""
+    """A home without settings and a runtime directory without a daemon."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -50,7 +50,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def netd_chat(home: Path) -> Run:
-    """Run netd-chat with this on its standard input, until it ends."""
+    """Run netd-chat with the given standard input until it ends."""
     del home
 
     def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -68,7 +68,7 @@ def netd_chat(home: Path) -> Run:
 
 @pytest.fixture
 def tmux(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tmux]:
-    """A tmux with nothing in it yet."""
+    """A tmux server without programs."""
     del home
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")

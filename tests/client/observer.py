@@ -1,4 +1,4 @@
-"""Somebody in the room who writes down every line, over a plain socket."""
+"""A channel member over a plain socket, for checking what other clients receive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import connect, read_all
 
 
 class Observer:
-    """A member of a channel; `await_message` gives what is said there."""
+    """A member of one channel."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class Observer:
         self._sock.sendall(format_message(Message(command, params)))
 
     def say(self, text: str) -> None:
-        """Say something to the channel."""
+        """Send a message to the channel."""
         self.send("PRIVMSG", self.channel, text)
 
     def await_message(self, command: str, source: str = "") -> Message:
-        """The next line with this command (from this nick); those before it are gone."""
+        """Wait for a line with this command (and source); earlier lines are discarded."""
         while True:
             message = self._next()
             if message.command == "PING":
@@ -54,11 +54,11 @@ class Observer:
                 return message
 
     def hear(self, count: int, source: str = "") -> list[str]:
-        """The next texts said."""
+        """Wait for the next messages and return their texts."""
         return [self.await_message("PRIVMSG", source).params[1] for _ in range(count)]
 
     def names(self) -> set[str]:
-        """Who is in the channel now."""
+        """Return the nicks of the current members."""
         self.send("NAMES", self.channel)
         return {nick.lstrip("@+") for nick in self.await_message("353").params[-1].split()}
 
@@ -79,7 +79,7 @@ class Observer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave, and wait until the server knows."""
+        """Quit, and wait until the server closes the connection."""
         with contextlib.suppress(ConnectionError):
             self.send("QUIT")
             read_all(self._sock)

@@ -1,4 +1,4 @@
-"""The client against somebody else's server."""
+"""netd-chat with ngircd, a server without echo-message."""
 
 from __future__ import annotations
 

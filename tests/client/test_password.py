@@ -1,4 +1,4 @@
-"""Servers and accounts that ask for a password."""
+"""netd-chat with the password of a server or of an account."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_an_accounts_password(
     given = ["--name", "bot", "--password-file", str(secret), "--json", "--send", "hi"]
     done = netd_chat(str(daemon.address("lounge")), *given)
     assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert any("logged in" in each.get("text", "") for each in told)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any("logged in" in event.get("text", "") for event in events)
 
 
-def test_a_wrong_account_password_is_told(
+def test_a_wrong_account_password_is_reported(
     start_daemon: StartDaemon, secret: Path, netd_chat: Run
 ) -> None:
     account = '[[listeners.lounge.accounts]]\nname = "bot"\npassword = "another"\n'

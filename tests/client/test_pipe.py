@@ -13,7 +13,7 @@ from tests.client.observer import Observer
 from tests.support import PATIENCE_S, Daemon
 
 
-def test_each_line_is_delivered_in_order(lounge: Daemon, netd_chat: Run) -> None:
+def test_lines_are_delivered_in_order(lounge: Daemon, netd_chat: Run) -> None:
     address = str(lounge.address("lounge"))
     given = "one\n/two is no command\n\nthree ünïcödé\nfour, unended"
     with Observer(lounge.address("lounge")) as ear:
@@ -41,7 +41,7 @@ def test_a_long_line_arrives_whole_in_parts(lounge: Daemon, netd_chat: Run) -> N
         assert heard == text
 
 
-def test_a_regular_file_is_as_good_as_a_pipe(lounge: Daemon, home: Path, netd_chat: Run) -> None:
+def test_standard_input_may_be_a_file(lounge: Daemon, home: Path, netd_chat: Run) -> None:
     del netd_chat
     path = home / "lines"
     path.write_text("from a file\n")
@@ -51,7 +51,7 @@ def test_a_regular_file_is_as_good_as_a_pipe(lounge: Daemon, home: Path, netd_ch
         assert ear.hear(1) == ["from a file"]
 
 
-def test_a_line_goes_out_when_it_comes_not_at_the_end(lounge: Daemon, home: Path) -> None:
+def test_a_line_is_sent_when_it_arrives(lounge: Daemon, home: Path) -> None:
     del home
     command = [*COMMAND, str(lounge.address("lounge")), "--name", "logbot"]
     with (
@@ -66,7 +66,7 @@ def test_a_line_goes_out_when_it_comes_not_at_the_end(lounge: Daemon, home: Path
         assert bot.wait(PATIENCE_S) == 0
 
 
-def test_it_comes_back_after_a_crash_and_loses_nothing(own_lounge: Daemon, home: Path) -> None:
+def test_it_reconnects_after_a_crash_and_loses_no_line(own_lounge: Daemon, home: Path) -> None:
     del home
     address = own_lounge.address("lounge")
     command = [*COMMAND, str(address), "--name", "logbot"]
@@ -85,15 +85,30 @@ def test_it_comes_back_after_a_crash_and_loses_nothing(own_lounge: Daemon, home:
         assert bot.wait(PATIENCE_S) == 0
 
 
-def test_json_tells_what_happens(lounge: Daemon, netd_chat: Run) -> None:
+def test_what_the_server_did_not_confirm_is_reported(home: Path) -> None:
+    del home
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = [*COMMAND, "--port", str(server.getsockname()[1]), "--name", "bot"]
+        options = ["--send", "hi", "--timeout", "0.2"]
+        with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as bot:
+            with server.accept()[0] as accepted:
+                accepted.sendall(b":srv 001 bot :Hi\r\n:bot!u@h JOIN #lounge\r\n")
+                while b"QUIT" not in accepted.recv(4096):
+                    pass
+            _, errors = bot.communicate(timeout=PATIENCE_S)
+    reason = "the server has not confirmed it"
+    assert (bot.returncode, errors) == (1, f"netd-chat: not delivered: 'hi': {reason}\n")
+
+
+def test_events_are_printed_as_json(lounge: Daemon, netd_chat: Run) -> None:
     done = netd_chat(str(lounge.address("lounge")), "--name", "bot", "--json", given="hi\n")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    names = [each["event"] for each in told]
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    names = [event["event"] for event in events]
     assert names[0] == "registered"
     assert names.index("entered") < names.index("message") < names.index("delivered")
 
 
-def test_a_taken_name_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
+def test_a_name_in_use_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
     with Observer(lounge.address("lounge"), nick="bot"):
         done = netd_chat(str(lounge.address("lounge")), "--name", "bot", given="hi\n")
     assert done.returncode == 1
@@ -110,7 +125,7 @@ def test_a_closed_channel_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
     assert "#vip" in done.stderr
 
 
-def test_an_unheard_message_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
+def test_a_refused_message_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:
     with Observer(lounge.address("lounge"), channel="#quiet") as owner:
         owner.send("MODE", "#quiet", "+m")
         owner.await_message("MODE")
@@ -120,7 +135,7 @@ def test_an_unheard_message_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None
     assert "not delivered: 'hi'" in done.stderr
 
 
-def test_nobody_there(netd_chat: Run) -> None:
+def test_an_absent_server_is_no_connection(netd_chat: Run) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound, so nobody else's; not listening
         done = netd_chat("--port", str(closed.getsockname()[1]), "--send", "hi")
@@ -144,11 +159,11 @@ def test_a_channel_that_never_opens_is_no_connection(home: Path) -> None:
             accepted = server.accept()[0]
             with accepted:
                 accepted.sendall(b":srv 001 bot :Welcome\r\n")
-                _, told = bot.communicate(timeout=PATIENCE_S)
-    assert (bot.returncode, told) == (3, "netd-chat: not in #lounge after 0.2 s\n")
+                _, errors = bot.communicate(timeout=PATIENCE_S)
+    assert (bot.returncode, errors) == (3, "netd-chat: not in #lounge after 0.2 s\n")
 
 
-def test_who_is_stopped_before_saying_anything_has_not_delivered(home: Path) -> None:
+def test_a_run_stopped_before_it_has_sent_has_not_delivered(home: Path) -> None:
     del home
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = str(mute.getsockname()[1])
@@ -159,7 +174,7 @@ def test_who_is_stopped_before_saying_anything_has_not_delivered(home: Path) -> 
             assert bot.wait(PATIENCE_S) == 3
 
 
-def test_output_that_goes_nowhere_or_nowhere_any_more(lounge: Daemon, home: Path) -> None:
+def test_closed_and_full_standard_output(lounge: Daemon, home: Path) -> None:
     del home
     script = f'"$@" {lounge.address("lounge")} --name bot --json --send hi'
     shell = ["sh", "-c", f"{script} >&-; echo $?; {script} >/dev/full; echo $?", "sh", *COMMAND]
@@ -168,7 +183,7 @@ def test_output_that_goes_nowhere_or_nowhere_any_more(lounge: Daemon, home: Path
     assert done.stderr == "netd-chat: [Errno 28] No space left on device\n"
 
 
-def test_who_stops_listening_ends_it_while_a_line_waits_its_turn(home: Path) -> None:
+def test_a_closed_output_pipe_ends_the_run_while_a_line_waits(home: Path) -> None:
     del home
     with socket.create_server(("127.0.0.1", 0)) as server:
         command = [*COMMAND, "--port", str(server.getsockname()[1]), "--name", "bot", "--json"]
@@ -195,19 +210,19 @@ def test_who_stops_listening_ends_it_while_a_line_waits_its_turn(home: Path) -> 
             assert bot.stderr.read() == ""
 
 
-def test_a_failure_has_its_status_with_standard_error_closed(home: Path) -> None:
+def test_a_failure_keeps_its_status_with_standard_error_closed(home: Path) -> None:
     del home
     shell = ["sh", "-c", '"$@" unix:///nowhere --send hi 2>&-', "sh", *COMMAND]
     assert subprocess.run(shell, timeout=PATIENCE_S, check=False).returncode == 3
 
 
-def test_a_senseless_command_line(netd_chat: Run) -> None:
+def test_an_invalid_command_line_is_a_usage_error(netd_chat: Run) -> None:
     done = netd_chat("--port", "no")
     assert done.returncode == 2
     assert "--port" in done.stderr
 
 
-def test_a_pipe_need_not_wait_for_what_a_terminal_needs(home: Path) -> None:
+def test_a_pipe_does_not_load_prompt_toolkit(home: Path) -> None:
     del home
     script = "import sys, netd.client.app; print('prompt_toolkit' in sys.modules)"
     done = subprocess.run(
@@ -216,7 +231,7 @@ def test_a_pipe_need_not_wait_for_what_a_terminal_needs(home: Path) -> None:
     assert done.stdout == "False\n"
 
 
-def test_the_local_daemon_is_found_by_itself(
+def test_the_local_daemon_is_found_without_an_address(
     start_daemon: object, home: Path, netd_chat: Run
 ) -> None:
     (home / "netd").mkdir()

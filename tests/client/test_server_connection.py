@@ -1,4 +1,4 @@
-"""A client's connection on a real socket."""
+"""ServerConnection on a real socket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TAGS = b"@time=2023-11-15T12:00:00.000Z;msgid=" + b"x" * 500
 
 
 def receive(line: bytes) -> list[Message]:
-    """What a client makes of a line from a server."""
+    """Return the messages that a client parses from a line of a server."""
 
     async def talk(port: int) -> list[Message]:
         _, connection = await connect([Endpoint("127.0.0.1", port)], None, PATIENCE_S)
@@ -30,7 +30,7 @@ def receive(line: bytes) -> list[Message]:
         return asyncio.run(talk(server.getsockname()[1]))
 
 
-def test_a_line_of_an_older_network_is_whole_whatever_its_tags() -> None:
+def test_a_latin_1_line_is_whole_with_and_without_tags() -> None:
     line = b":a!b@c PRIVMSG #x :" + TEXT.encode("latin-1")
     for tags in (b"", TAGS + b" "):
         [message] = receive(tags + line)

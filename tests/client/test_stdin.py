@@ -29,7 +29,7 @@ def read(path: Path) -> list[str]:
         (b"caf\xe9\n\xc3", ["caf\ufffd", "\ufffd"]),
     ],
 )
-def test_each_line_to_the_end(tmp_path: Path, given: bytes, lines: list[str]) -> None:
+def test_all_lines_are_read(tmp_path: Path, given: bytes, lines: list[str]) -> None:
     (tmp_path / "given").write_bytes(given)
     assert read(tmp_path / "given") == lines
 

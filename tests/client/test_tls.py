@@ -22,19 +22,19 @@ pytestmark = pytest.mark.needs("openssl")
 
 @pytest.fixture
 def secure(start_daemon: StartDaemon, tmp_path: Path) -> Daemon:
-    """A lounge that speaks TLS alone, as localhost, and knows one bot by its certificate."""
-    ours, bots = (make_certificate(tmp_path, name) for name in ("localhost", "bot"))
-    der = ssl.PEM_cert_to_DER_cert(Path(bots["certificate"]).read_text())
-    whole = Path(bots["certificate"]).read_text() + Path(bots["key"]).read_text()
+    """A TLS-only chat listener named localhost, with an account for a client certificate."""
+    server, bot = (make_certificate(tmp_path, name) for name in ("localhost", "bot"))
+    der = ssl.PEM_cert_to_DER_cert(Path(bot["certificate"]).read_text())
+    whole = Path(bot["certificate"]).read_text() + Path(bot["key"]).read_text()
     (tmp_path / "whole.pem").write_text(whole)
     return start_daemon(f"""{LOUNGE}
 [[listeners.lounge.accounts]]
 name = "bot"
 fingerprints = "{hashlib.sha256(der).hexdigest()}"
 [listeners.lounge.tls]
-certificate = "{ours["certificate"]}"
-key = "{ours["key"]}"
-client_ca = "{bots["certificate"]}"
+certificate = "{server["certificate"]}"
+key = "{server["key"]}"
+client_ca = "{bot["certificate"]}"
 """)
 
 
@@ -51,21 +51,21 @@ def test_an_encrypted_message_arrives(secure: Daemon, tmp_path: Path, netd_chat:
         assert ear.hear(1) == ["hi"]
 
 
-def test_a_certificate_of_our_own_logs_in(secure: Daemon, tmp_path: Path, netd_chat: Run) -> None:
+def test_a_client_certificate_logs_in(secure: Daemon, tmp_path: Path, netd_chat: Run) -> None:
     given = ["--ca-file", str(tmp_path / "localhost.pem"), "--json", "--send", "hi"]
     done = netd_chat(*where(secure), *given, "--certificate", str(tmp_path / "whole.pem"))
     assert done.returncode == 0, done.stderr
-    told = [json.loads(line).get("text", "") for line in done.stdout.splitlines()]
-    assert "You are now logged in as bot" in told
+    texts = [json.loads(line).get("text", "") for line in done.stdout.splitlines()]
+    assert "You are now logged in as bot" in texts
 
 
-def test_a_certificate_nobody_vouches_for_is_not_accepted(secure: Daemon, netd_chat: Run) -> None:
+def test_an_untrusted_certificate_is_not_accepted(secure: Daemon, netd_chat: Run) -> None:
     done = netd_chat(*where(secure), "--send", "hi")
     assert done.returncode == 3
     assert "certificate is not trusted" in done.stderr
 
 
-def test_a_certificate_nobody_can_read_is_told(netd_chat: Run) -> None:
+def test_an_unusable_client_certificate_is_a_usage_error(netd_chat: Run) -> None:
     without = netd_chat("--certificate", "/nowhere.pem", "--send", "hi")
     assert (without.returncode, without.stderr.split(";")[0]) == (
         2,
@@ -82,14 +82,14 @@ def test_a_server_without_tls_is_no_connection(lounge: Daemon, netd_chat: Run) -
     assert "TLS" in done.stderr or "closed" in done.stderr or "no answer" in done.stderr
 
 
-def test_a_server_that_hangs_keeps_nobody_from_leaving(tmp_path: Path, home: Path) -> None:
+def test_a_hanging_server_does_not_delay_leaving(tmp_path: Path, home: Path) -> None:
     del home
-    ours = make_certificate(tmp_path, "localhost")
+    files = make_certificate(tmp_path, "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(ours["certificate"], ours["key"])
+    context.load_cert_chain(files["certificate"], files["key"])
     with socket.create_server(("127.0.0.1", 0)) as server:
         target = ["--host", "localhost", "--port", str(server.getsockname()[1]), "--tls"]
-        command = [*COMMAND, *target, "--ca-file", ours["certificate"], "--send", "hi"]
+        command = [*COMMAND, *target, "--ca-file", files["certificate"], "--send", "hi"]
         with (
             subprocess.Popen(command) as bot,
             context.wrap_socket(server.accept()[0], server_side=True) as hung,

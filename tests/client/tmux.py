@@ -1,4 +1,4 @@
-"""A tmux of our own, where programs run as a person would run them."""
+"""A tmux server for tests, in which programs run on a real terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support import PATIENCE_S, wait_until
 
 
 class Tmux:
-    """A tmux server of our own, with a window for each program."""
+    """A private tmux server with a window for each program."""
 
     def __init__(self, directory: Path) -> None:
         self._base = ["tmux", "-f", "/dev/null", "-S", str(directory / "tmux.sock")]
@@ -23,7 +23,7 @@ class Tmux:
         return done.stdout.decode()
 
     def start(self, window: str, *command: str) -> None:
-        """Run a command in a window of its own."""
+        """Run a command in a new window."""
         self._tmux("new-window", "-n", window, shlex.join(command))
 
     def keys(self, window: str, text: str) -> None:
@@ -36,17 +36,17 @@ class Tmux:
         self._tmux("send-keys", "-t", f"room:{window}", "Enter")
 
     def await_text(self, window: str, text: str) -> None:
-        """Wait until a window shows a text, now or further up."""
+        """Wait until a window or its scrollback contains a text."""
         wait_until(lambda: text in self.screen(window), f"{text!r} in {window}'s window")
 
     def screen(self, window: str) -> str:
-        """What a window shows now and what has scrolled out of it, long lines whole."""
+        """Return the contents of a window and its scrollback, with wrapped lines joined."""
         return self._tmux("capture-pane", "-p", "-J", "-S", "-5000", "-t", f"room:{window}")
 
     def resize(self, columns: int, lines: int) -> None:
-        """Give every window another size."""
+        """Resize every window."""
         self._tmux("resize-window", "-t", "room", "-x", str(columns), "-y", str(lines))
 
     def close(self) -> None:
-        """End everything."""
+        """End the server and its programs."""
         self._tmux("kill-server")

@@ -1,4 +1,4 @@
-"""Feeds a session by hand: the server's lines in, effects out."""
+"""Feeds an IrcClient by hand: lines of the server in, effects out."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from netd.protocols.irc import format_message, parse
 
 
 def lines(effects: Sequence[Effect]) -> list[str]:
-    """What is to be sent, as it stands on the wire."""
-    sent = [each.message for each in effects if isinstance(each, Send)]
+    """Return the lines to send, as they are on the wire."""
+    sent = [effect.message for effect in effects if isinstance(effect, Send)]
     return [format_message(message).decode().removesuffix("\r\n") for message in sent]
 
 
 def events(effects: Sequence[Effect]) -> list[Effect]:
-    """What is to be shown."""
-    return [each for each in effects if not isinstance(each, Send)]
+    """Return the events to show."""
+    return [effect for effect in effects if not isinstance(effect, Send)]
 
 
-def feed(session: IrcClient, *received: str) -> list[Effect]:
-    """What a session makes of the server's lines."""
+def feed(client: IrcClient, *received: str) -> list[Effect]:
+    """Pass lines of the server to the client and return the effects."""
     effects = []
-    for each in received:
-        message = parse(each.encode())
-        assert message is not None, each
-        effects += session.receive(message)
+    for line in received:
+        message = parse(line.encode())
+        assert message is not None, line
+        effects += client.receive(message)
     return effects
 
 
 def welcome(caps: str = "", **identity: Any) -> IrcClient:
-    """A session for bob, let in and in #lounge with alice."""
-    session = IrcClient(Identity(**{"name": "bob", **identity}))
-    session.connected()
+    """Return a registered client named bob that has joined #lounge with alice."""
+    client = IrcClient(Identity(**{"name": "bob", **identity}))
+    client.connected()
     if caps:
-        feed(session, f"CAP * LS :{caps}", f"CAP * ACK :{caps}")
-    feed(session, ":srv 001 bob :Welcome", ":bob!u@h JOIN #lounge")
-    feed(session, ":srv 353 bob = #lounge :@alice bob", ":srv 366 bob #lounge :End")
-    return session
+        feed(client, f"CAP * LS :{caps}", f"CAP * ACK :{caps}")
+    feed(client, ":srv 001 bob :Welcome", ":bob!u@h JOIN #lounge")
+    feed(client, ":srv 353 bob = #lounge :@alice bob", ":srv 366 bob #lounge :End")
+    return client

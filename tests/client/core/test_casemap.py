@@ -1,4 +1,4 @@
-"""Names are the same where the server says so."""
+"""Names are compared by the server's CASEMAPPING."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from tests.client.core.feeding import events, feed, welcome
 def test_the_mappings(tokens: list[str], same: str, different: str) -> None:
     fold = CaseMapping()
     fold.update(tokens)
-    assert len({fold(each) for each in same.split()}) == 1
-    assert len({fold(each) for each in different.split()}) == 2
+    assert len({fold(name) for name in same.split()}) == 1
+    assert len({fold(name) for name in different.split()}) == 2
 
 
 @pytest.mark.parametrize(("mapping", "is_heard"), [("rfc1459", False), ("ascii", True)])
-def test_who_is_ignored_is_known_by_the_servers_mapping(mapping: str, is_heard: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+def test_an_ignored_nick_is_compared_by_the_servers_mapping(mapping: str, is_heard: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     bob = welcome()
     bob.type("/ignore Mal[ory]")
     feed(bob, f":srv 005 bob CASEMAPPING={mapping} :are supported by this server")
     heard = events(feed(bob, ":mal{ory}!u@h PRIVMSG #lounge :hi"))
-    assert bool([each for each in heard if isinstance(each, ChatMessage)]) == is_heard
+    assert any(isinstance(event, ChatMessage) for event in heard) == is_heard
 
 
-def test_a_channel_of_another_spelling_is_the_one_we_wanted() -> None:
+def test_a_channel_in_another_spelling_is_the_joined_one() -> None:
     bob = welcome()
     bob.type("/join #a[b]")
     feed(bob, ":bob!u@h JOIN #A{B}")

@@ -12,11 +12,11 @@ def crowded() -> IrcClient:
     return bob
 
 
-def offers(session: IrcClient, text: str) -> list[str]:
-    return complete(session.state, text)[1]
+def offers(client: IrcClient, text: str) -> list[str]:
+    return complete(client.state, text)[1]
 
 
-def test_the_last_speaker_comes_first_and_oneself_never() -> None:
+def test_the_last_speaker_comes_first_and_the_own_nick_never() -> None:
     bob = crowded()
     assert offers(bob, "") == ["alice: ", "andy: ", "anna: "]
     feed(bob, ":anna!u@h PRIVMSG #lounge :a", ":andy!u@h PRIVMSG #lounge :b")
@@ -24,7 +24,7 @@ def test_the_last_speaker_comes_first_and_oneself_never() -> None:
     assert offers(bob, "hello an") == ["andy ", "anna "]
 
 
-def test_nobody_who_left_is_offered() -> None:
+def test_members_that_left_are_not_offered() -> None:
     bob = crowded()
     feed(bob, ":anna!u@h PRIVMSG #lounge :a", ":anna!u@h QUIT :bye", ":andy!u@h NICK drew")
     assert offers(bob, "a") == ["alice: "]
@@ -46,7 +46,7 @@ def test_commands_and_channels() -> None:
     assert offers(bob, "nobody-such") == []
 
 
-def test_tab_again_offers_the_next_and_around() -> None:
+def test_tab_again_cycles_through_the_completions() -> None:
     bob = crowded()
     tabs = TabCycle(bob.state)
     text = "hi a"
@@ -55,7 +55,7 @@ def test_tab_again_offers_the_next_and_around() -> None:
     assert tabs.press(text, -1) == "hi anna "
 
 
-def test_typing_on_starts_anew() -> None:
+def test_other_typing_starts_again() -> None:
     tabs = TabCycle(crowded().state)
     assert tabs.press("/joi") == "/join "
     assert tabs.press("/join ") == "/join alice "

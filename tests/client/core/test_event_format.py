@@ -60,7 +60,7 @@ EVIL = "\x1b[2J\x07\r\n\u202e"
         (Delivered("#c", "hi"), ""),
     ],
 )
-def test_events_in_words(event: Event, line: str) -> None:
+def test_events_as_text(event: Event, line: str) -> None:
     assert EventFormatter(colors=False).line(event, NOW, "#c") == line
     assert re.sub(r"\x1b\[[0-9;]*m", "", EventFormatter(colors=True).line(event, NOW, "#c")) == line
 
@@ -77,7 +77,7 @@ def test_events_in_words(event: Event, line: str) -> None:
         Registered(EVIL),
     ],
 )
-def test_nothing_from_the_network_reaches_the_terminal_raw(event: Event) -> None:
+def test_text_from_the_network_is_sanitized(event: Event) -> None:
     assert not set(EVIL[:1] + EVIL[4:]) & set(EventFormatter(colors=False).line(event, NOW))
     colored = EventFormatter(colors=True).line(event, NOW)
     assert "\x1b" not in re.sub(r"\x1b\[\d{1,2}m", "", colored)
@@ -101,6 +101,23 @@ def test_json_for_programs() -> None:
         "mention": False,
         "old": False,
     }
-    moved = json.loads(to_json(MembershipChange(ChangeKind.JOINED, "al", "#c"), NOW))
-    assert (moved["event"], moved["time"]) == ("join", "2030-01-02T12:30:00.000+00:00")
-    assert json.loads(to_json(Delivered("#c", "hi"), NOW))["event"] == "delivered"
+    joined = json.loads(to_json(MembershipChange(ChangeKind.JOINED, "al", "#c"), NOW))
+    assert (joined["event"], joined["time"]) == ("join", "2030-01-02T12:30:00.000+00:00")
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (ChatMessage("al", "#c", "waves", MessageKind.ACTION), "action"),
+        (ChatMessage("al", "#c", "hi", MessageKind.NOTICE), "notice"),
+        (Notice("hi"), "told"),
+        (Refused("no"), "refused"),
+        (Registered("bob"), "registered"),
+        (ChannelJoined("#c"), "entered"),
+        (Delivered("#c", "hi"), "delivered"),
+        (Undelivered("#c", "hi", "banned"), "undelivered"),
+        (Disconnected("gone"), "lost"),
+    ],
+)
+def test_every_event_has_a_name_in_json(event: Event, name: str) -> None:
+    assert json.loads(to_json(event, NOW))["event"] == name

@@ -9,20 +9,20 @@ from netd.client.core.irc_client import IrcClient
 from tests.client.core.feeding import events, feed, lines
 
 
-def session(**identity: object) -> IrcClient:
+def new_client(**identity: object) -> IrcClient:
     return IrcClient(Identity(**{"name": "bob", **identity}))  # type: ignore[arg-type]  # any field
 
 
 def test_it_greets_and_joins() -> None:
-    bob = session()
+    bob = new_client()
     assert lines(bob.connected()) == ["CAP LS 302", "NICK bob", "USER bob 0 * bob"]
     effects = feed(bob, ":srv 001 bob :Welcome")
     assert events(effects) == [Registered("bob")]
     assert lines(effects) == ["JOIN #lounge"]
 
 
-def test_it_asks_for_what_it_can_use_and_no_more() -> None:
-    bob = session()
+def test_it_requests_only_capabilities_that_it_uses() -> None:
+    bob = new_client()
     bob.connected()
     assert lines(feed(bob, "CAP * LS * :server-time away-notify")) == []
     asked = lines(feed(bob, "CAP * LS :echo-message sasl=PLAIN sts=port=6697"))
@@ -32,8 +32,8 @@ def test_it_asks_for_what_it_can_use_and_no_more() -> None:
     assert bob.state.capabilities == {"echo-message", "server-time"}
 
 
-def test_it_goes_on_where_nothing_is_offered_or_granted() -> None:
-    bob = session()
+def test_it_continues_without_capabilities() -> None:
+    bob = new_client()
     bob.connected()
     assert lines(feed(bob, "CAP * LS :sts=port=6697")) == ["CAP END"]
     assert lines(feed(bob, "CAP * NAK :echo-message")) == ["CAP END"]
@@ -41,7 +41,7 @@ def test_it_goes_on_where_nothing_is_offered_or_granted() -> None:
 
 
 def test_a_password_goes_as_pass_and_by_sasl() -> None:
-    bob = session(password="a secret")
+    bob = new_client(password="a secret")
     assert "PASS :a secret" in lines(bob.connected())
     assert lines(feed(bob, "CAP * LS :sasl=PLAIN")) == ["CAP REQ sasl"]
     assert lines(feed(bob, "CAP * ACK :sasl")) == ["AUTHENTICATE PLAIN"]
@@ -52,15 +52,15 @@ def test_a_password_goes_as_pass_and_by_sasl() -> None:
 
 
 def test_a_certificate_logs_in_by_sasl() -> None:
-    bob = session(has_certificate=True)
+    bob = new_client(has_certificate=True)
     bob.connected()
     assert lines(feed(bob, "CAP * LS :sasl=PLAIN,EXTERNAL")) == ["CAP REQ sasl"]
     assert lines(feed(bob, "CAP * ACK :sasl")) == ["AUTHENTICATE EXTERNAL"]
     assert lines(feed(bob, "AUTHENTICATE +")) == ["AUTHENTICATE +"]
 
 
-def test_a_wrong_account_password_is_told_and_the_server_decides() -> None:
-    bob = session(password="wrong")
+def test_after_a_wrong_account_password_the_server_decides() -> None:
+    bob = new_client(password="wrong")
     bob.connected()
     effects = feed(bob, "CAP * ACK :sasl", ":srv 904 bob :SASL authentication failed")
     assert events(effects) == [Refused("SASL authentication failed", "904")]
@@ -68,7 +68,7 @@ def test_a_wrong_account_password_is_told_and_the_server_decides() -> None:
 
 
 def test_a_taken_name_gets_another() -> None:
-    bob = session()
+    bob = new_client()
     bob.connected()
     effects = feed(bob, *[":srv 433 * bob :Nickname is already in use"] * 2)
     assert lines(effects) == ["NICK bob_", "NICK bob2"]
@@ -80,8 +80,8 @@ def test_a_taken_name_gets_another() -> None:
     assert bob.state.nick == "bob2"
 
 
-def test_it_does_not_try_names_for_ever() -> None:
-    bob = session()
+def test_the_number_of_tried_nicks_is_bounded() -> None:
+    bob = new_client()
     bob.connected()
     tried = feed(bob, *[":srv 433 * bob :in use"] * MAX_NICK_TRIES)
     assert len(lines(tried)) == MAX_NICK_TRIES - 1
@@ -89,20 +89,20 @@ def test_it_does_not_try_names_for_ever() -> None:
 
 
 def test_a_script_keeps_its_name_or_fails() -> None:
-    bob = session(may_rename=False)
+    bob = new_client(may_rename=False)
     bob.connected()
     assert feed(bob, ":srv 433 * bob :in use") == [Refused("bob: in use", "433", "bob")]
 
 
 def test_a_refusal_is_in_the_servers_words() -> None:
-    bob = session()
+    bob = new_client()
     bob.connected()
     assert feed(bob, ":srv 464 bob :Password incorrect") == [Refused("Password incorrect", "464")]
     assert feed(bob, "ERROR :Server is full") == [Refused("Server is full", "ERROR")]
 
 
-def test_other_lines_before_the_welcome_are_no_matter() -> None:
-    bob = session()
+def test_other_lines_before_the_welcome_are_ignored() -> None:
+    bob = new_client()
     bob.connected()
     assert feed(bob, ":srv NOTICE * :*** Looking up your hostname") == []
     assert lines(feed(bob, "PING :token")) == ["PONG token"]

@@ -17,14 +17,14 @@ from netd.client.core.chat_events import (
 from tests.client.core.feeding import events, feed, lines, welcome
 
 
-def test_joining_tells_who_is_here() -> None:
+def test_joining_lists_the_members() -> None:
     bob = welcome()
     assert feed(bob, ":bob!u@h JOIN #dev") == [ChannelJoined("#dev")]
     named = feed(bob, ":srv 353 bob = #dev :@alice +carol", ":srv 366 bob #dev :End")
     assert named == [Notice("3 here: alice, bob, carol", "#dev")]
 
 
-def test_comings_and_goings() -> None:
+def test_membership_changes() -> None:
     bob = welcome()
     assert feed(bob, ":carol!u@h JOIN #lounge") == [
         MembershipChange(ChangeKind.JOINED, "carol", "#lounge")
@@ -43,7 +43,7 @@ def test_comings_and_goings() -> None:
     assert channel.members_by_last_message() == ["bob"]
 
 
-def test_talk_in_a_channel_and_to_oneself() -> None:
+def test_messages_in_a_channel_and_private_ones() -> None:
     bob = welcome()
     assert feed(bob, ":alice!u@h PRIVMSG #lounge :hi all") == [
         ChatMessage("alice", "#lounge", "hi all")
@@ -73,7 +73,7 @@ def test_an_action_is_shown_and_other_ctcp_is_not_answered() -> None:
     assert feed(bob, ":alice!u@h PRIVMSG bob :\x01VERSION\x01") == []
 
 
-def test_who_is_ignored_is_not_heard() -> None:
+def test_messages_of_an_ignored_nick_are_hidden() -> None:
     bob = welcome()
     bob.type("/ignore Alice")
     assert feed(bob, ":alice!u@h PRIVMSG #lounge :hi") == []
@@ -104,7 +104,7 @@ def test_with_echo_the_echo_shows_and_confirms() -> None:
 
 
 @pytest.mark.parametrize("text", ["hello", "\x01VERSION\x01"])
-def test_an_echo_confirms_whatever_is_not_shown(text: str) -> None:
+def test_an_echo_that_is_not_shown_confirms_too(text: str) -> None:
     bob = welcome("echo-message")
     bob.type("/ignore bob")
     bob.type(text)
@@ -113,7 +113,7 @@ def test_an_echo_confirms_whatever_is_not_shown(text: str) -> None:
     assert echoed[-1] == Delivered("#lounge", text)
 
 
-def test_a_server_that_no_longer_echoes_is_asked() -> None:
+def test_when_echoes_end_a_ping_confirms_the_rest() -> None:
     bob = welcome("echo-message")
     bob.type("first")
     bob.due(0)
@@ -123,7 +123,7 @@ def test_a_server_that_no_longer_echoes_is_asked() -> None:
     assert lines(bob.due(1)) == ["PRIVMSG #lounge :second", "PING netd-chat-2"]
 
 
-def test_a_refused_message_is_told_with_the_reason() -> None:
+def test_a_refused_message_is_reported_with_the_reason() -> None:
     bob = welcome()
     bob.type("/msg ghost boo")
     bob.due(0)
@@ -132,7 +132,7 @@ def test_a_refused_message_is_told_with_the_reason() -> None:
     assert feed(bob, ":srv PONG srv netd-chat-1") == []
 
 
-def test_a_refused_topic_is_no_refused_message() -> None:
+def test_a_refused_topic_does_not_refuse_a_message() -> None:
     bob = welcome("echo-message")
     bob.type("/topic x")
     bob.type("hello")
@@ -151,13 +151,13 @@ def test_a_standard_reply_refuses_too() -> None:
     assert feed(bob, "FAIL * ACCESS :Go away") == [Refused("Go away", "ACCESS")]
 
 
-def test_a_break_keeps_what_was_not_confirmed() -> None:
+def test_a_lost_connection_keeps_unconfirmed_messages() -> None:
     bob = welcome()
     bob.type("first")
     bob.due(0)
     bob.disconnected()
-    told = bob.type("second")
-    assert told == [Notice("not connected; kept until the connection is back")]
+    notices = bob.type("second")
+    assert notices == [Notice("not connected; kept until the connection is back")]
     assert bob.due(100) == []
     bob.connected()
     effects = feed(bob, ":srv 001 bob :Welcome")
@@ -174,7 +174,7 @@ def test_a_break_keeps_what_was_not_confirmed() -> None:
     )
 
 
-def test_a_second_greeting_is_spared() -> None:
+def test_the_message_of_the_day_is_shown_once() -> None:
     bob = welcome()
     assert feed(bob, ":srv 372 bob :- hello", ":srv 376 bob :End") == [Notice("hello")]
     bob.disconnected()
@@ -182,7 +182,7 @@ def test_a_second_greeting_is_spared() -> None:
     assert feed(bob, ":srv 001 bob :Welcome", ":srv 372 bob :- hello")[2:] == []
 
 
-def test_history_is_asked_for_and_shown_as_such() -> None:
+def test_history_is_requested_and_marked_as_old() -> None:
     caps = "batch draft/chathistory message-tags server-time"
     bob = welcome(caps)
     asked = lines(feed(bob, "@time=2030-01-01T10:00:00.000Z :bob!u@h JOIN #dev"))
@@ -201,7 +201,7 @@ def test_history_is_asked_for_and_shown_as_such() -> None:
     ]
 
 
-def test_after_a_break_only_what_was_missed_is_asked_for_and_shown_once() -> None:
+def test_after_a_reconnect_only_missed_messages_are_requested_and_shown() -> None:
     bob = welcome("batch draft/chathistory message-tags server-time")
     feed(bob, "@time=2030-01-01T10:00:00.000Z;msgid=a :alice!u@h PRIVMSG #lounge :one")
     bob.disconnected()
@@ -213,7 +213,7 @@ def test_after_a_break_only_what_was_missed_is_asked_for_and_shown_once() -> Non
     assert feed(bob, "BATCH +1 chathistory #lounge", again, "BATCH -1") == []
 
 
-def test_what_is_no_time_is_not_asked_after() -> None:
+def test_a_malformed_time_is_not_sent_back() -> None:
     bob = welcome("batch draft/chathistory message-tags server-time")
     (said,) = feed(bob, "@time=z\\r\\nQUIT :alice!u@h PRIVMSG #lounge :hi")
     assert said == ChatMessage("alice", "#lounge", "hi")
@@ -221,7 +221,7 @@ def test_what_is_no_time_is_not_asked_after() -> None:
     assert asked == ["CHATHISTORY LATEST #lounge * 50"]
 
 
-def test_a_channel_that_refuses_us_is_not_asked_again() -> None:
+def test_a_channel_that_refuses_the_client_is_not_joined_again() -> None:
     bob = welcome()
     bob.type("/join #vip")
     assert feed(bob, ":srv 473 bob #vip :Cannot join channel (+i)") == [
@@ -232,18 +232,18 @@ def test_a_channel_that_refuses_us_is_not_asked_again() -> None:
     assert lines(feed(bob, ":srv 001 bob :Welcome")) == ["JOIN #lounge"]
 
 
-def test_being_thrown_out_is_told() -> None:
+def test_a_kick_is_reported() -> None:
     bob = welcome()
-    (told,) = feed(bob, ":alice!u@h KICK #lounge bob :enough")
-    assert told == Refused("you were thrown out of #lounge by alice (enough)", "KICK", "#lounge")
+    (refused,) = feed(bob, ":alice!u@h KICK #lounge bob :enough")
+    assert refused == Refused("you were thrown out of #lounge by alice (enough)", "KICK", "#lounge")
     assert bob.type("but") == [Refused("you are not in #lounge; /join #lounge")]
     feed(bob, ":bob!u@h JOIN #lounge")
-    (told,) = feed(bob, ":alice!u@h KICK #lounge carol")
-    assert told == MembershipChange(ChangeKind.KICKED, "carol", "#lounge", "by alice")
+    (change,) = feed(bob, ":alice!u@h KICK #lounge carol")
+    assert change == MembershipChange(ChangeKind.KICKED, "carol", "#lounge", "by alice")
 
 
 @pytest.mark.parametrize("line", [":alice!u@h KICK #lounge bob", ":bob!u@h PART #lounge"])
-def test_who_talks_elsewhere_after_leaving_a_channel_is_told(line: str) -> None:
+def test_leaving_the_current_channel_reports_the_new_one(line: str) -> None:
     bob = welcome()
     feed(bob, ":bob!u@h JOIN #dev")
     assert feed(bob, line)[-1] == Notice("you talk here now", "#dev")
@@ -269,7 +269,7 @@ def test_who_talks_elsewhere_after_leaving_a_channel_is_told(line: str) -> None:
         ("WARN * OLD :Update", Notice("Update")),
     ],
 )
-def test_in_words(line: str, words: Notice | Refused) -> None:
+def test_messages_as_notices(line: str, words: Notice | Refused) -> None:
     assert feed(welcome(), line) == [words]
 
 
@@ -290,5 +290,5 @@ def test_in_words(line: str, words: Notice | Refused) -> None:
         "PONG",
     ],
 )
-def test_a_line_too_short_to_mean_anything_is_harmless(line: str) -> None:
+def test_a_line_with_too_few_parameters_is_ignored(line: str) -> None:
     assert [e for e in feed(welcome(), line) if not isinstance(e, Notice)] == []

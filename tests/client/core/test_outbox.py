@@ -19,7 +19,7 @@ def outbox_of(*texts: str, burst: int = 100) -> Outbox:
 
 
 def texts(released: list[OutgoingMessage]) -> list[str]:
-    return [each.text for each in released]
+    return [message.text for message in released]
 
 
 def test_at_most_a_window_is_unconfirmed() -> None:
@@ -40,13 +40,13 @@ def test_a_burst_then_a_steady_rate() -> None:
     assert texts(outbox.due(10.5, always)) == ["c"]
 
 
-def test_nothing_goes_where_nobody_can_be_spoken_to() -> None:
+def test_a_message_waits_until_its_target_can_be_sent_to() -> None:
     outbox = outbox_of("a")
     assert outbox.due(0, lambda _target: False) == []
     assert texts(outbox.due(0, always)) == ["a"]
 
 
-def test_what_cannot_go_yet_holds_up_nothing_else() -> None:
+def test_a_waiting_target_does_not_delay_other_targets() -> None:
     outbox = outbox_of("a", "b")
     outbox.put(OutgoingMessage("alice", "c"))
     assert texts(outbox.due(0, lambda target: target == "alice")) == ["c"]
@@ -77,7 +77,7 @@ def test_a_refused_message_is_not_confirmed_later() -> None:
     assert outbox.on_refusal("#c", "no") == []
 
 
-def test_a_break_puts_the_unconfirmed_first_in_line_again() -> None:
+def test_after_a_lost_connection_the_unconfirmed_go_first() -> None:
     outbox = outbox_of("a", "b", burst=1)
     (sent,) = outbox.due(0, always)
     outbox.requeue()
@@ -85,21 +85,32 @@ def test_a_break_puts_the_unconfirmed_first_in_line_again() -> None:
     assert sent.times_sent == 2
 
 
-def test_what_waits_for_a_closed_channel_is_given_up() -> None:
+def test_messages_for_a_left_channel_are_dropped() -> None:
     outbox = outbox_of("a")
     outbox.put(OutgoingMessage("#d", "b"))
     assert outbox.drop("#c", "banned") == [Undelivered("#c", "a", "banned")]
     assert texts(outbox.due(0, always)) == ["b"]
 
 
-def test_it_holds_no_more_than_its_bound() -> None:
+def test_all_that_is_not_confirmed_is_abandoned_in_its_order() -> None:
+    outbox = outbox_of("a", "b", "c", burst=2)
+    (first, _) = outbox.due(0, always)
+    outbox.on_pong(first.ping_token)
+    assert outbox.abandon("left") == [
+        Undelivered("#c", "b", "left"),
+        Undelivered("#c", "c", "left"),
+    ]
+    assert len(outbox) == 0
+
+
+def test_its_length_is_bounded() -> None:
     outbox = outbox_of(*map(str, range(MAX_WAITING)))
     assert outbox.is_full
     assert not outbox.put(OutgoingMessage("#c", "one more"))
     assert len(outbox) == MAX_WAITING
 
 
-def test_a_text_for_which_there_is_room_is_taken_whole() -> None:
+def test_a_text_is_taken_whole_or_not_at_all() -> None:
     outbox = outbox_of(*map(str, range(MAX_WAITING - 1)))
     assert outbox.put(OutgoingMessage("#c", "one "), OutgoingMessage("#c", "more"))
     assert len(outbox) == MAX_WAITING + 1

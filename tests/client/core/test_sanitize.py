@@ -20,12 +20,12 @@ from netd.client.core.sanitize import sanitize
         ("del\x7f", "del␡"),
     ],
 )
-def test_text_is_made_safe_to_show(text: str, shown: str) -> None:
+def test_text_is_made_safe_to_display(text: str, shown: str) -> None:
     assert sanitize(text) == shown
 
 
 @given(st.text())
-def test_nothing_a_terminal_obeys_survives(text: str) -> None:
+def test_no_control_character_survives(text: str) -> None:
     cleaned = sanitize(text)
     assert not [c for c in cleaned if ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0]
     assert sanitize(cleaned) == cleaned

@@ -31,24 +31,24 @@ from tests.client.core.feeding import feed, lines, welcome
         ("/raw MODE #lounge +t", "MODE #lounge +t"),
     ],
 )
-def test_what_is_typed_becomes_a_line(typed: str, sent: str) -> None:
+def test_typed_lines_become_irc_lines(typed: str, sent: str) -> None:
     bob = welcome()
     effects = [*bob.type(typed), *bob.due(0)]
     assert lines(effects)[0].replace(" :", " ") == sent.replace(" :", " ")
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "/raw"])
-def test_nothing_is_sent_for_nothing(typed: str) -> None:
+def test_blank_lines_send_nothing(typed: str) -> None:
     bob = welcome()
     assert lines([*bob.type(typed), *bob.due(0)]) == []
 
 
-def test_leaving() -> None:
+def test_quit_leaves_with_its_reason() -> None:
     assert welcome().type("/quit see you") == [Leave("see you")]
 
 
 @pytest.mark.parametrize("name", [n for n, command in COMMANDS.items() if command.needs_argument])
-def test_a_missing_argument_is_told_with_the_usage(name: str) -> None:
+def test_a_missing_argument_shows_the_usage(name: str) -> None:
     assert welcome().type(f"/{name}") == [Refused(f"usage: /{name} {COMMANDS[name].usage}")]
 
 
@@ -59,8 +59,8 @@ def test_an_unknown_command_is_not_sent_as_text() -> None:
 
 
 def test_help_lists_every_command_and_explains_one() -> None:
-    told = welcome().type("/help")
-    assert len(told) == len(COMMANDS)
+    lines_of_help = welcome().type("/help")
+    assert len(lines_of_help) == len(COMMANDS)
     (one,) = welcome().type("/help /me")
     assert one == Notice("/me TEXT  say what you do")
     assert isinstance(welcome().type("/help nonsense")[0], Refused)
@@ -83,7 +83,7 @@ def test_several_channels_are_joined_with_their_keys() -> None:
     assert bob.state.current == "#c"
 
 
-def test_a_channel_that_refuses_us_does_not_become_the_current_one() -> None:
+def test_a_channel_that_refuses_the_client_does_not_become_current() -> None:
     bob = welcome()
     feed(bob, ":bob!u@h JOIN #lounge")
     bob.type("/join #secret")
@@ -91,14 +91,14 @@ def test_a_channel_that_refuses_us_does_not_become_the_current_one() -> None:
     assert bob.state.current == "#lounge"
 
 
-def test_leaving_a_channel_goes_back_to_another() -> None:
+def test_leaving_a_channel_returns_to_another() -> None:
     bob = welcome()
     bob.type("/join #dev")
     feed(bob, ":bob!u@h JOIN #dev", ":bob!u@h PART #dev")
     assert bob.state.current == "#lounge"
 
 
-def test_a_talk_with_one_person() -> None:
+def test_a_private_conversation() -> None:
     bob = welcome()
     bob.type("/msg alice")
     bob.type("psst")
@@ -108,14 +108,14 @@ def test_a_talk_with_one_person() -> None:
     assert bob.type("/part") == [Notice("you talk here now", "#lounge")]
 
 
-def test_nothing_is_said_in_a_channel_one_is_not_in() -> None:
+def test_text_for_a_channel_that_is_not_joined_is_refused() -> None:
     bob = welcome()
     assert bob.type("/msg #dev hi") == [Refused("you are not in #dev; /join #dev")]
     bob.type("hello")
     assert lines(bob.due(0))[0] == "PRIVMSG #lounge :hello"
 
 
-def test_nothing_is_kept_for_a_channel_one_will_not_be_in() -> None:
+def test_text_for_a_channel_that_will_not_be_joined_is_refused() -> None:
     bob = welcome()
     feed(bob, ":alice!u@h KICK #lounge bob")
     bob.disconnected()
@@ -123,7 +123,7 @@ def test_nothing_is_kept_for_a_channel_one_will_not_be_in() -> None:
     assert len(bob.state.outbox) == 0
 
 
-def test_each_of_several_is_told_by_a_message_that_is_confirmed() -> None:
+def test_several_targets_get_a_confirmed_message_each() -> None:
     bob = welcome("echo-message")
     bob.type("/msg alice,#lounge hi")
     assert lines(bob.due(0)) == ["PRIVMSG alice :hi", "PRIVMSG #lounge :hi"]
@@ -131,7 +131,7 @@ def test_each_of_several_is_told_by_a_message_that_is_confirmed() -> None:
     assert len(bob.state.outbox) == 0
 
 
-def test_what_waits_for_a_channel_ends_when_one_leaves_it() -> None:
+def test_leaving_a_channel_drops_its_waiting_messages() -> None:
     bob = welcome(burst=1)
     bob.type("one")
     bob.type("two")
@@ -149,7 +149,7 @@ def test_a_long_text_becomes_several_messages_that_fit() -> None:
     assert all(len(f":bob!u@h {line}\r\n".encode()) <= 512 for line in sent)
 
 
-def test_offline_commands_say_so_and_text_is_kept() -> None:
+def test_without_a_connection_commands_are_refused_and_text_is_kept() -> None:
     bob = welcome()
     bob.disconnected()
     assert bob.type("/nick rob") == [Refused("not connected")]
@@ -159,7 +159,7 @@ def test_offline_commands_say_so_and_text_is_kept() -> None:
     assert len(bob.state.outbox) == 1
 
 
-def test_ignoring() -> None:
+def test_ignore_toggles_and_lists() -> None:
     bob = welcome()
     assert bob.type("/ignore") == [Notice("ignored: nobody")]
     bob.type("/ignore Mallory")

@@ -1,4 +1,4 @@
-"""netd-chat as a person uses it: keys in, a screen out."""
+"""netd-chat on a pseudoterminal: keys in, screen contents out."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Start = Callable[..., "pexpect.spawn[str]"]
 
 @pytest.fixture
 def start_chat(lounge: Daemon, home: Path) -> Iterator[Start]:
-    """Start netd-chat on a terminal of its own and wait until it is in the room."""
+    """Start netd-chat on a new pseudoterminal and wait until it has joined."""
     yield from start_on(lounge, home)
 
 
 @pytest.fixture
 def start_own_chat(own_lounge: Daemon, home: Path) -> Iterator[Start]:
-    """The same in the test's own daemon."""
+    """The same with a daemon for this test alone."""
     yield from start_on(own_lounge, home)
 
 
@@ -56,7 +56,7 @@ def start_on(daemon: Daemon, home: Path) -> Iterator[Start]:
 
 
 def see(chat: pexpect.spawn[str], text: str) -> None:
-    """Wait until the words are on the screen, whatever colours are between them."""
+    """Wait until the screen shows the words, with any colours between them."""
     between = r"(?:\x1b\[[0-9;?]*[a-zA-Z])*"
     chat.expect(
         between.join(
@@ -71,7 +71,7 @@ def await_end(chat: pexpect.spawn[str]) -> int:
     return status
 
 
-def test_talking(lounge: Daemon, start_chat: Start) -> None:
+def test_messages_in_both_directions(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         see(chat, "[bob@")
@@ -87,14 +87,14 @@ def test_talking(lounge: Daemon, start_chat: Start) -> None:
         assert ear.await_message("QUIT").params[-1].endswith("bye")
 
 
-def test_who_comes_and_goes_is_told(lounge: Daemon, start_chat: Start) -> None:
+def test_joins_and_quits_are_shown(lounge: Daemon, start_chat: Start) -> None:
     chat = start_chat()
     with Observer(lounge.address("lounge")):
         see(chat, "ear has joined")
     see(chat, "ear has gone")
 
 
-def test_a_line_in_progress_outlives_a_flood(lounge: Daemon, start_chat: Start) -> None:
+def test_a_line_being_typed_survives_a_flood(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         chat.send("half a ")
@@ -119,7 +119,7 @@ def test_tab_completes_the_last_speaker(lounge: Daemon, start_chat: Start) -> No
         assert andy.hear(1) == ["andy: hi"]
 
 
-def test_ctrl_c_clears_the_line_and_a_second_leaves(lounge: Daemon, start_chat: Start) -> None:
+def test_ctrl_c_clears_the_line_and_again_leaves(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         chat.send("not this" + CTRL_C + "but this" + ENTER)
@@ -130,7 +130,7 @@ def test_ctrl_c_clears_the_line_and_a_second_leaves(lounge: Daemon, start_chat: 
         assert await_end(chat) == 0
 
 
-def test_a_search_in_what_was_typed_says_nothing(lounge: Daemon, start_chat: Start) -> None:
+def test_searching_the_input_history_sends_nothing(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         chat.send(f"hello world{ENTER}")
@@ -139,11 +139,24 @@ def test_a_search_in_what_was_typed_says_nothing(lounge: Daemon, start_chat: Sta
         assert ear.hear(1) == ["hello world"], "what was found, not what was sought"
 
 
-def test_alt_enter_is_enter(lounge: Daemon, start_chat: Start) -> None:
+def test_alt_enter_sends_the_line(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         chat.send("one\x1b\rtwo\r")
         assert ear.hear(2) == ["one", "two"]
+
+
+def test_lines_that_were_not_sent_are_shown_on_leaving(
+    own_lounge: Daemon, start_own_chat: Start
+) -> None:
+    chat = start_own_chat()
+    own_lounge.process.terminate()
+    see(chat, "trying again")
+    chat.send("too late" + ENTER)
+    see(chat, "kept until the connection is back")
+    chat.send(CTRL_D)
+    chat.expect("not delivered: 'too late'")
+    assert await_end(chat) == 0
 
 
 def test_ctrl_d_leaves(start_chat: Start) -> None:
@@ -153,7 +166,7 @@ def test_ctrl_d_leaves(start_chat: Start) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_leaves_politely(lounge: Daemon, start_chat: Start, signum: int) -> None:
+def test_a_signal_quits_the_server(lounge: Daemon, start_chat: Start, signum: int) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         chat.kill(signum)
@@ -161,14 +174,14 @@ def test_a_signal_leaves_politely(lounge: Daemon, start_chat: Start, signum: int
         assert ear.await_message("QUIT").source.startswith("bob!")
 
 
-def test_escape_sequences_of_others_are_harmless(lounge: Daemon, start_chat: Start) -> None:
+def test_escape_sequences_in_messages_are_made_visible(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         ear.say("\x1b]0;owned\x07\x1b[2Jend")
         chat.expect("␛]0;owned␇␛\\[2Jend")
 
 
-def test_a_name_from_the_server_is_harmless_in_the_prompt(home: Path) -> None:
+def test_a_nick_from_the_server_is_sanitized_in_the_prompt(home: Path) -> None:
     del home
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
@@ -186,7 +199,7 @@ def test_a_name_from_the_server_is_harmless_in_the_prompt(home: Path) -> None:
         chat.close(force=True)
 
 
-def test_a_mention_rings(lounge: Daemon, start_chat: Start) -> None:
+def test_a_mention_rings_the_bell(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         ear.say("bob: wake up")
@@ -200,7 +213,9 @@ def test_no_color_is_honoured(lounge: Daemon, start_chat: Start) -> None:
         chat.expect_exact("<ear> bob: wake up")
 
 
-def test_a_crash_of_the_worker_is_survived(own_lounge: Daemon, start_own_chat: Start) -> None:
+def test_it_reconnects_after_a_crash_of_the_worker(
+    own_lounge: Daemon, start_own_chat: Start
+) -> None:
     chat = start_own_chat()
     os.kill(own_lounge.pids("lounge")[0], signal.SIGKILL)
     see(chat, "trying again")
@@ -209,7 +224,7 @@ def test_a_crash_of_the_worker_is_survived(own_lounge: Daemon, start_own_chat: S
     see(chat, "<bob> kept meanwhile")
 
 
-def test_what_was_missed_is_shown(own_lounge: Daemon, start_own_chat: Start) -> None:
+def test_earlier_messages_are_shown(own_lounge: Daemon, start_own_chat: Start) -> None:
     with Observer(own_lounge.address("lounge")) as ear:
         ear.say("before you came")
         ear.send("PING", "done")
@@ -239,7 +254,7 @@ def test_a_taken_name_gets_another_and_says_so(lounge: Daemon, start_chat: Start
         chat.expect(r"\[bob_@")
 
 
-def test_resizing(lounge: Daemon, start_chat: Start) -> None:
+def test_the_line_being_typed_survives_a_resize(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")) as ear:
         chat = start_chat()
         chat.send("as it ")
@@ -265,7 +280,7 @@ def test_a_dumb_terminal_has_plain_lines(lounge: Daemon, start_chat: Start) -> N
         assert await_end(chat) == 0
 
 
-def test_nobody_there_is_said_plainly(home: Path) -> None:
+def test_an_absent_server_is_reported(home: Path) -> None:
     missing = home / "no.sock"
     chat = pexpect.spawn(
         sys.executable, [*COMMAND[1:], f"unix://{missing}"], encoding="utf-8", timeout=PATIENCE_S
@@ -274,7 +289,7 @@ def test_nobody_there_is_said_plainly(home: Path) -> None:
     assert await_end(chat) == 3
 
 
-def test_who_is_ignored_from_the_start_is_not_heard(
+def test_messages_of_a_configured_ignored_nick_are_hidden(
     lounge: Daemon, home: Path, start_chat: Start
 ) -> None:
     (home / "netd").mkdir()
@@ -291,7 +306,7 @@ def test_who_is_ignored_from_the_start_is_not_heard(
         assert "nobody listens" not in str(chat.before)
 
 
-def test_typed_bytes_that_are_no_utf8_break_nothing(start_chat: Start) -> None:
+def test_typed_bytes_that_are_not_utf8_are_replaced(start_chat: Start) -> None:
     chat = start_chat("--channel", "#bytes")
     os.write(chat.child_fd, b"/topic caf\xe9\r")
     see(chat, "bob set the topic: caf\ufffd")

@@ -1,4 +1,4 @@
-"""netd-chat in tmux, as people run it, with an irssi and a plain socket in the same room."""
+"""netd-chat in tmux, with irssi and a plain socket in the same channel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support import Daemon
 pytestmark = pytest.mark.needs("tmux", "irssi")
 
 
-def test_they_share_a_room(tmux: Tmux, lounge: Daemon, tmp_path: Path) -> None:
+def test_netd_chat_and_irssi_share_a_channel(tmux: Tmux, lounge: Daemon, tmp_path: Path) -> None:
     address = lounge.address("lounge")
     with Observer(address) as ear:
         tmux.start("chat", *COMMAND, str(address), "--name", "alice")
