@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.room.channel import written
 from netd.listeners.chat.room.effect import Record, SaveChannel
+from netd.listeners.chat.room.encoded_message import message_of
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.snapshot import (
     format_line,
@@ -17,7 +17,6 @@ from netd.listeners.chat.room.snapshot import (
     restore_history,
     restore_state,
 )
-from netd.protocols.irc import fold
 
 if TYPE_CHECKING:
     from netd.listeners.chat.sqlite_store import Store
@@ -45,7 +44,7 @@ class Archive:
         if self._store is not None:
             self._store.close(within_s=0)  # the chat goes on meanwhile
         self._store = _open_store(path, options.history_lines) if path else None
-        channel = room.channels.get(fold(options.channel)) if room else None
+        channel = room.state.find_channel(options.channel) if room else None
         if channel is not None:
             self.keep(SaveChannel(channel))
 
@@ -53,7 +52,7 @@ class Archive:
         """Give a new room what was kept of its channel."""
         if self._store is None:
             return
-        channel = room.open_channel(options.channel, time.time())
+        channel = room.state.open_channel(options.channel, time.time())
         state, lines = self._store.load(channel.folded)
         try:
             restore_history(channel, lines)
@@ -67,7 +66,7 @@ class Archive:
         if self._store is None:
             return
         if isinstance(effect, Record):
-            self._store.add_line(effect.channel.folded, format_line(written(effect.said)))
+            self._store.add_line(effect.channel.folded, format_line(message_of(effect.entry)))
         else:
             self._store.set_state(effect.channel.folded, format_state(effect.channel))
 

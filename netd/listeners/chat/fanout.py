@@ -1,11 +1,14 @@
-"""Sends what is said in a channel to its members, at the end of the turn in which it was said.
+"""Sends the room's lines to the connections of its members.
 
-All lines of a turn to one audience are joined, so a turn costs one system call a member, however
-many members spoke. The order holds: before anything else is written to a member, the owner calls
-`flush`.
+All lines of a turn to one audience are joined and sent at the end of the turn, so a turn costs
+one system call a member, however many members spoke. The order of a member's lines is kept:
+before anything else is written to a member in this turn, the lines so far are queued.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
 
 from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
@@ -13,13 +16,33 @@ from netd.listeners.chat.room.member import Member
 from netd.runtime.loop import Loop
 
 
+class Outlet(Protocol):
+    """The part of a stream that a fan-out needs."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the end of this turn."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes at once; nothing is called back from here."""
+
+
 class Fanout:
     """The lines of this turn to one audience, until the turn ends or another line must follow."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
+        self._outlets: dict[Member, Outlet] = {}
         self._audience: Audience | None = None
         self._lines: list[Broadcast] = []
+
+    def attach(self, member: Member, outlet: Outlet) -> None:
+        """Send a member's lines to this outlet."""
+        self._outlets[member] = outlet
+
+    def detach(self, member: Member) -> None:
+        """Forget a member whose connection is closed; then it must leave the room."""
+        self.flush()  # the audience may still contain it
+        del self._outlets[member]
 
     def add(self, line: Broadcast) -> None:
         """Send a line with this turn's others; audiences are compared by identity."""
@@ -28,6 +51,12 @@ class Fanout:
             self._audience = line.audience
             self._loop.defer(self._end_turn)
         self._lines.append(line)
+
+    def send(self, members: Iterable[Member], data: bytes) -> None:
+        """Write bytes to some members, after the lines so far."""
+        self.flush()
+        for member in members:
+            self._outlets[member].write(data)
 
     def flush(self) -> None:
         """Queue the lines so far, so that what is written next in this turn comes after them."""
@@ -39,17 +68,18 @@ class Fanout:
     def _send(self, *, is_last: bool) -> None:
         if self._audience is None:
             return
-        audience, lines = self._audience, self._lines
+        audience, lines, outlets = self._audience, self._lines, self._outlets
         self._audience, self._lines = None, []
         skips = [line.skip for line in lines]
         speakers = set(skips)
         for tag_caps, members in audience.items():
-            forms = [line.bytes_for(tag_caps) for line in lines]
+            forms = [line.message.bytes_for(tag_caps) for line in lines]
             whole = b"".join(forms)
             for member in members:
                 data = whole if member not in speakers else _without(member, skips, forms)
                 if data:
-                    (member.send if is_last else member.write)(data)
+                    outlet = outlets[member]
+                    (outlet.send if is_last else outlet.write)(data)
 
 
 def _without(member: Member, skips: list[Member | None], forms: list[bytes]) -> bytes:

@@ -29,7 +29,7 @@ from netd.listeners.chat.room.effect import (
     Send,
     Verify,
 )
-from netd.listeners.chat.room.member import Member, Stage
+from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.session import Client
@@ -115,7 +115,8 @@ class ChatService:
             "history_lost": self._archive.lost,
             **{name: self._counts[name] for name in _COUNTED},
         }
-        gauges = {"members": len(self.room.members), "channels": len(self.room.channels)}
+        room = self.room.state
+        gauges = {"members": len(room.members), "channels": len(room.channels)}
         figures = self._connections.counters() + self._throttle.counters()
         return figures + Counters(totals, gauges)
 
@@ -130,9 +131,7 @@ class ChatService:
             if isinstance(effect, Broadcast):
                 self._fanout.add(effect)
             elif isinstance(effect, Send):
-                self._fanout.flush()
-                for member in effect.members:
-                    member.write(effect.data)
+                self._fanout.send(effect.members, effect.data)
             else:
                 self._apply_rare(effect)
 
@@ -152,6 +151,7 @@ class ChatService:
 
     def on_closed(self, client: Client, why: str) -> None:
         """A client's connection is gone."""
+        self._fanout.detach(client.member)
         del self._clients[client.member]
         self._counts["bytes_in"] += client.stream.bytes_in
         self._counts["bytes_out"] += client.stream.bytes_out
@@ -181,9 +181,8 @@ class ChatService:
         if member in self._clients:
             outcome = "reloaded" if result.ok else "reload refused, nothing changed"
             lines = result.detail.splitlines() or [""]
-            self.apply(
-                self.room.inform(member, [f"{outcome}: {lines[0]}", *lines[1:]], time.time())
-            )
+            notices = [f"{outcome}: {lines[0]}", *lines[1:]]
+            self.apply(self.room.send_notices(member, notices, time.time()))
 
     def _on_verified(self, member: Member, *, right: bool) -> None:
         self.apply(self.room.verified(member, time.time(), right=right))
@@ -212,6 +211,7 @@ class ChatService:
         certificate = self._certificate_for(listening.address)
         client = Client(self, sock, host, user_of(sock), certificate)
         self._clients[client.member] = client
+        self._fanout.attach(client.member, client.stream)
         self._connections.add(client, host)
         self.room.enter(client.member)
 
@@ -244,7 +244,7 @@ class ChatService:
         if client.closing_since is not None:
             if now - client.closing_since > _LINGER_S:
                 client.stream.close("did not read its farewell")
-        elif client.member.stage is Stage.REGISTERING:
+        elif client.member.state is MemberState.REGISTERING:
             if now - client.connected_at > options.registration_timeout:
                 self.dismiss(client, "Registration timeout")
         elif client.pinged_at is not None:
@@ -252,7 +252,7 @@ class ChatService:
                 self.dismiss(client, "Ping timeout")
         elif now - client.heard_at > options.ping_after:
             client.pinged_at = now
-            client.stream.write(f"PING :{self.room.settings.server_name}\r\n".encode())
+            client.stream.write(f"PING :{self.room.state.settings.server_name}\r\n".encode())
 
     def _stop(self) -> None:
         self._archive.close()

@@ -56,7 +56,7 @@ class Client:
         self.stream: Stream | TlsStream = make(
             loop,
             sock,
-            on_data=self._on_data,
+            on_data=self._on_tls_data if certificate else self._on_data,
             on_end=self._on_end,
             on_closed=lambda why: service.on_closed(self, why),
             max_unsent_bytes=options.max_send_queue,
@@ -64,13 +64,10 @@ class Client:
         self._framer = LineFramer(MAX_CLIENT_LINE_BYTES)
         shown = host or "localhost"
         self.member = Member(
-            self.stream.write,
             f"0{shown}" if shown[0] == ":" else shown,
             local_user=local_user,
-            fingerprint=self.stream.fingerprint,
             is_secure=certificate is not None,
         )
-        self.member.send = self.stream.send
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False
@@ -97,8 +94,12 @@ class Client:
             line = self._held.popleft()
             self._held_bytes -= _size(line)
             self._service.handle(self, line)
-        if self._has_ended and not self._held and self.member.pending is None:
+        if self._has_ended and not self._held and self.member.password_check is None:
             self._service.say_goodbye(self, "Connection closed")
+
+    def _on_tls_data(self, data: bytes) -> None:
+        self.member.fingerprint = self.stream.fingerprint()  # the handshake is complete
+        self._on_data(data)
 
     def _on_data(self, data: bytes) -> None:
         self.heard_at = self._service.loop.now
@@ -122,7 +123,7 @@ class Client:
             self._service.dismiss(self, "Excess flood")
 
     def _may_handle(self) -> bool:
-        if self.member.pending is not None or self._waiting is not None:
+        if self.member.password_check is not None or self._waiting is not None:
             return False
         options, loop = self._service.options, self._service.loop
         if not options.flood_rate:

@@ -13,6 +13,7 @@ from netd.listeners.chat import KIND
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
+from netd.listeners.chat.room.encoded_message import EncodedMessage
 from netd.listeners.chat.room.member import Member
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -23,15 +24,32 @@ MEMBERS, SENDERS, LINES = 40, 5, 300
 Sent = list[tuple[str, bytes]]
 
 
-class Text(Broadcast):
-    """A line that is the same for every group of the audience."""
+class Text(EncodedMessage):
+    """A message that is encoded as a text, which has a tag for some groups of the audience."""
 
-    def __init__(self, audience: Audience, text: bytes, skip: Member | None = None) -> None:
-        super().__init__(audience, skip)
-        self._text = text
+    def __init__(self, text: bytes) -> None:
+        self.body = text
 
     def bytes_for(self, tag_caps: int) -> bytes:
-        return b"@tag " + self._text if tag_caps else self._text
+        return b"@tag " + self.body if tag_caps else self.body
+
+
+class Log:
+    """An outlet that notes what a member is sent."""
+
+    def __init__(self, sent: Sent, name: str) -> None:
+        self._sent = sent
+        self._name = name
+
+    def write(self, data: bytes) -> None:
+        self._sent.append((f"{self._name}, queued", data))
+
+    def send(self, data: bytes) -> None:
+        self._sent.append((self._name, data))
+
+
+def line(audience: Audience, text: bytes, skip: Member | None = None) -> Broadcast:
+    return Broadcast(audience, skip, Text(text))
 
 
 @pytest.fixture
@@ -41,32 +59,32 @@ def loop() -> Iterator[Loop]:
     loop.close()
 
 
-def member(sent: Sent, name: str) -> Member:
-    made = Member(lambda data: sent.append((f"{name}, queued", data)), name)
-    made.send = lambda data: sent.append((name, data))
-    return made
+def member(fanout: Fanout, sent: Sent, name: str) -> Member:
+    member = Member(name)
+    fanout.attach(member, Log(sent, name))
+    return member
 
 
 def test_the_lines_of_one_turn_leave_in_that_turn_and_in_one_call(loop: Loop) -> None:
     sent: Sent = []
-    audience = {0: [member(sent, "ann")], 1: [member(sent, "bob")]}
     fanout = Fanout(loop)
-    loop.call_later(0, lambda: fanout.add(Text(audience, b"1")))
-    loop.call_later(0, lambda: fanout.add(Text(audience, b"2")))
+    audience = {0: [member(fanout, sent, "ann")], 1: [member(fanout, sent, "bob")]}
+    loop.call_later(0, lambda: fanout.add(line(audience, b"1")))
+    loop.call_later(0, lambda: fanout.add(line(audience, b"2")))
     loop.turn()
     assert sent == [("ann", b"12"), ("bob", b"@tag 1@tag 2")]
 
 
 def test_a_member_is_not_sent_the_lines_that_skip_it(loop: Loop) -> None:
     sent: Sent = []
-    ann, bob = member(sent, "ann"), member(sent, "bob")
     fanout = Fanout(loop)
+    ann, bob = member(fanout, sent, "ann"), member(fanout, sent, "bob")
     for text, skip in ((b"1", ann), (b"2", bob), (b"3", None)):
-        fanout.add(Text({0: [ann, bob]}, text, skip))
+        fanout.add(line({0: [ann, bob]}, text, skip))
         fanout.flush()
     audience = {0: [ann, bob]}
     for text, skip in ((b"4", ann), (b"5", bob), (b"6", ann)):
-        fanout.add(Text(audience, text, skip))
+        fanout.add(line(audience, text, skip))
     loop.turn()
     assert [data for name, data in sent if name == "ann, queued"] == [b"2", b"3"]
     assert sent[-2:] == [("ann", b"5"), ("bob", b"46")]
@@ -74,20 +92,20 @@ def test_a_member_is_not_sent_the_lines_that_skip_it(loop: Loop) -> None:
 
 def test_a_line_to_another_audience_leaves_after_the_lines_before_it(loop: Loop) -> None:
     sent: Sent = []
-    ann, bob = member(sent, "ann"), member(sent, "bob")
     fanout = Fanout(loop)
-    fanout.add(Text({0: [ann]}, b"first"))
-    fanout.add(Text({0: [ann, bob]}, b"second"))
+    ann, bob = member(fanout, sent, "ann"), member(fanout, sent, "bob")
+    fanout.add(line({0: [ann]}, b"first"))
+    fanout.add(line({0: [ann, bob]}, b"second"))
     loop.turn()
     assert sent == [("ann, queued", b"first"), ("ann", b"second"), ("bob", b"second")]
 
 
 def test_a_large_channel_is_sent_a_line_in_the_turn_it_was_said(loop: Loop) -> None:
     sent: Sent = []
-    audience = {0: [member(sent, f"m{index}") for index in range(MEMBERS)]}
     fanout = Fanout(loop)
+    audience = {0: [member(fanout, sent, f"m{index}") for index in range(MEMBERS)]}
     for _ in range(3):
-        loop.call_later(0, lambda: fanout.add(Text(audience, b"hello")))
+        loop.call_later(0, lambda: fanout.add(line(audience, b"hello")))
         loop.turn()
         assert [data for _, data in sent] == [b"hello"] * MEMBERS
         sent.clear()

@@ -1,4 +1,4 @@
-"""IRCv3 capabilities: their names, and which of them a message tag needs."""
+"""IRCv3 capabilities: their names, and the capability that each message tag needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Cap(enum.IntFlag):
-    """What a member's client has asked for."""
+    """A capability that a client can request."""
 
     ACCOUNT_NOTIFY = enum.auto()
     ACCOUNT_TAG = enum.auto()
@@ -54,10 +54,10 @@ TAG_CAPS: Final = int(
 
 
 def may_see(caps: int, tag: str) -> bool:
-    """Whether a client with these capabilities is sent this tag."""
+    """Whether a client with these capabilities gets a tag."""
     return bool(caps & _TAG_NEEDS.get(tag, Cap.MESSAGE_TAGS))
 
 
-def names(caps: int) -> list[str]:
-    """The capabilities in a set, by their names on the wire."""
+def wire_names(caps: int) -> list[str]:
+    """The wire names of a set of capabilities."""
     return [name for cap, name in WIRE_NAMES.items() if caps & cap]

@@ -1,135 +1,103 @@
-"""Saying something in a channel, the short way: nearly every line of a busy room is that.
+"""The fast path: PRIVMSG and NOTICE to a channel, which are nearly all lines of a busy room.
 
-What a line begins with tells who says it where. If the same member's line began so before, and
-nothing but such lines has come since, then whatever was checked still holds. Any other line
-takes the long way through the command table, after which nothing is taken for granted. Both
-ways give the same bytes.
+The head of such a line (everything before its text) decides who sends it, and where to. If the
+same member has sent a line with the same head before, and no line but such ones has come since,
+all checks of that line still hold. Any other line goes through the command table and empties
+the cache. Both ways produce the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Audience, Channel
 from netd.listeners.chat.room.effect import Broadcast, Effect, Record
-from netd.listeners.chat.room.encoded_message import EncodedMessage, timestamp
-from netd.listeners.chat.room.member import Member, Stage
-from netd.protocols.irc import MAX_BODY_BYTES, Message, fold, is_clean
+from netd.listeners.chat.room.encoded_message import MessageTemplate, TemplateMessage
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.state import RoomState
+from netd.protocols.irc import MAX_BODY_BYTES, fold, is_clean
 
-if TYPE_CHECKING:
-    from netd.listeners.chat.room.room import Room
-
-MAX_VOICES: Final = 4096
+MAX_ROUTES: Final = 4096
 _COMMANDS: Final = (b"PRIVMSG", b"NOTICE")
-_CTCP: Final = 1  # the byte
-_END: Final = b"\r\n"
+_CTCP: Final = 1  # the byte that a CTCP message starts with
 
 
 @dataclass(frozen=True, slots=True)
 class CachedRoute:
-    """A member that may speak in a channel, and how what it says there goes out."""
+    """The way of a member's messages to a channel, after all checks."""
 
-    room: Room
     channel: Channel
     audience: Audience
     skip: Member | None
-    command: str
-    source: str
-    tags: Mapping[str, str]
-    head: bytes  # all of the line that goes out but the text
+    template: MessageTemplate
     max_text_bytes: int
 
 
-class Utterance(Broadcast):
-    """One line said; the message it stands for is made when somebody asks."""
-
-    __slots__ = ("_body", "_envelope", "_now", "_number", "_voice")
-
-    def __init__(self, voice: CachedRoute, text: bytes, now: float) -> None:
-        self.audience = voice.audience
-        self.skip = voice.skip
-        self._voice = voice
-        self._now = now
-        self._number = voice.room.next_number()
-        self._body = voice.head + text + _END
-        self._envelope: EncodedMessage | None = None
-
-    def bytes_for(self, tag_caps: int) -> bytes:
-        if not tag_caps:
-            return self._body
-        if self._envelope is None:
-            self._envelope = EncodedMessage(self.message(), self._now, self._body)
-        return self._envelope.bytes_for(tag_caps)
-
-    def message(self) -> Message:
-        """The message, as the long way makes it."""
-        voice = self._voice
-        text = self._body[len(voice.head) : -len(_END)].decode()
-        msgid = voice.room.id_of(self._number)
-        tags = {"time": timestamp(self._now), "msgid": msgid, **voice.tags}
-        return Message(voice.command, (voice.channel.name, text), voice.source, tags)
-
-
 class FastPath:
-    """The voices known in a room at the moment."""
+    """The cached routes of a room, by member and head of the line."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
-        self._voices: dict[tuple[Member, bytes], CachedRoute] = {}
+    def __init__(self, state: RoomState) -> None:
+        self._state = state
+        self._routes: dict[tuple[Member, bytes], CachedRoute] = {}
 
     @property
-    def known(self) -> int:
-        """How many voices are known, at most MAX_VOICES."""
-        return len(self._voices)
+    def route_count(self) -> int:
+        """How many routes are cached, at most MAX_ROUTES."""
+        return len(self._routes)
 
-    def forget(self) -> None:
-        """Something else has happened: check everything anew."""
-        self._voices.clear()
+    def clear(self) -> None:
+        """Forget all routes: anything in the room may have changed."""
+        self._routes.clear()
 
-    def hear(self, member: Member, line: bytes, now: float) -> list[Effect] | None:
-        """What follows from a line; None for one that must go the long way."""
+    def receive(self, member: Member, line: bytes, now: float) -> list[Effect] | None:
+        """The effects of a line; None if it must go through the command table."""
         head, _, text = line.partition(b" :")
-        voice = self._voices.get((member, head)) or self._learn(member, head)
-        if voice is None or not _is_plain(text, voice.max_text_bytes):
+        route = self._routes.get((member, head)) or self._find_route(member, head)
+        if route is None or not _is_plain(text, route.max_text_bytes):
             return None
         member.idle_since = now
-        channel = voice.channel
-        said = Utterance(voice, text, now)
-        channel.history.append(said)
-        return [Record(channel, said), said] if channel.is_kept else [said]
+        channel = route.channel
+        message = TemplateMessage(route.template, text, now)
+        channel.history.append(message)
+        broadcast = Broadcast(route.audience, route.skip, message)
+        return [Record(channel, message), broadcast] if channel.is_persistent else [broadcast]
 
-    def _learn(self, member: Member, head: bytes) -> CachedRoute | None:
-        """The voice of a member whose lines begin like this, if there is one."""
+    def _find_route(self, member: Member, head: bytes) -> CachedRoute | None:
+        """Check whether the member may send such lines, and cache the route if so."""
         command, _, target = head.partition(b" ")
-        if command not in _COMMANDS or not target.isascii() or member.stage is not Stage.PRESENT:
+        if command not in _COMMANDS or not target.isascii() or not member.is_registered:
             return None
-        channel = self._room.channels.get(fold(target.decode()))
+        channel = self._state.channels.get(fold(target.decode()))
         if channel is None or not channel.may_speak(member):
             return None
-        name = command.decode()
-        spoken = f":{member.prefix} {name} {channel.name} :".encode()
-        voice = CachedRoute(
-            self._room,
+        template = self._template(member, command.decode(), channel)
+        route = CachedRoute(
             channel,
             channel.audience(),
             None if member.has(Cap.ECHO_MESSAGE) else member,
-            name,
-            member.prefix,
-            self._room.tags_of(member),
-            spoken,
-            MAX_BODY_BYTES - len(spoken),
+            template,
+            MAX_BODY_BYTES - len(template.head),
         )
-        if len(self._voices) >= MAX_VOICES:
-            self.forget()
-        self._voices[member, head] = voice
-        return voice
+        if len(self._routes) >= MAX_ROUTES:
+            self.clear()
+        self._routes[member, head] = route
+        return route
+
+    def _template(self, member: Member, command: str, channel: Channel) -> MessageTemplate:
+        return MessageTemplate(
+            command,
+            channel.name,
+            member.prefix,
+            member.message_tags(),
+            self._state.ids,
+            f":{member.prefix} {command} {channel.name} :".encode(),
+        )
 
 
 def _is_plain(text: bytes, max_bytes: int) -> bool:
-    """Whether a text goes out as it came, and to everybody whatever the channel's modes."""
+    """Whether a text is relayed unchanged, whatever the channel's modes."""
     if not 0 < len(text) <= max_bytes or text[0] == _CTCP or not is_clean(text):
         return False
     if text.isascii():

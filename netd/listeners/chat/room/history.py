@@ -1,7 +1,8 @@
-"""What was said: bounded logs, and the ways CHATHISTORY selects from them."""
+"""Message history: how CHATHISTORY selects from it, and the private conversations of accounts."""
 
 from __future__ import annotations
 
+import enum
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
@@ -9,28 +10,35 @@ from dataclasses import dataclass
 
 from netd.protocols.irc import Message
 
-MAX_CONVERSATIONS = 64  # of each account
-_SAID = ("PRIVMSG", "NOTICE")
+MAX_CONVERSATIONS = 64  # of one account
+_TEXT_COMMANDS = ("PRIVMSG", "NOTICE")
 
 Log = Sequence[Message]
 
 
+class ReferenceKind(enum.Enum):
+    """How a reference names a position in a log."""
+
+    MSGID = "msgid"
+    TIMESTAMP = "timestamp"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A place in a log: `msgid=...` or `timestamp=...`."""
+    """A position in a log: `msgid=...` or `timestamp=...`."""
 
-    kind: str
+    kind: ReferenceKind
     value: str
 
-    def before(self, log: Log) -> int:
-        """How many messages stand before this place."""
-        if self.kind == "timestamp":
+    def start(self, log: Log) -> int:
+        """How many messages come before this position."""
+        if self.kind is ReferenceKind.TIMESTAMP:
             return bisect_left(log, self.value, key=_time)
         return self._index(log)
 
-    def through(self, log: Log) -> int:
-        """How many messages stand before this place or at it."""
-        if self.kind == "timestamp":
+    def end(self, log: Log) -> int:
+        """How many messages come before this position or are at it."""
+        if self.kind is ReferenceKind.TIMESTAMP:
             return bisect_right(log, self.value, key=_time)
         return self._index(log) + 1
 
@@ -38,7 +46,7 @@ class Reference:
         for index, message in enumerate(log):
             if message.tags["msgid"] == self.value:
                 return index
-        return len(log)  # forgotten or never known: nothing is after it
+        return len(log)  # of an id that the log does not have (any more): nothing comes after it
 
 
 def _time(message: Message) -> str:
@@ -46,64 +54,65 @@ def _time(message: Message) -> str:
 
 
 def parse_reference(text: str) -> Reference | None:
-    """The reference a parameter names; None if it names none."""
+    """Read a parameter of CHATHISTORY; None if it is no reference."""
     kind, _, value = text.partition("=")
-    return Reference(kind, value) if kind in ("msgid", "timestamp") and value else None
+    kinds = [known for known in ReferenceKind if known.value == kind]
+    return Reference(kinds[0], value) if kinds and value else None
 
 
-def latest(log: Log, after: Reference | None, count: int) -> Log:
-    """The last messages, those up to a reference left out."""
-    return log[after.through(log) if after else 0 :][-count:]
+def latest(log: Log, reference: Reference | None, count: int) -> Log:
+    """The last messages, but only those after the reference."""
+    return log[reference.end(log) if reference else 0 :][-count:]
 
 
 def before(log: Log, reference: Reference, count: int) -> Log:
-    """The last messages before a reference."""
-    return log[: reference.before(log)][-count:]
+    """The last messages before the reference."""
+    return log[: reference.start(log)][-count:]
 
 
 def after(log: Log, reference: Reference, count: int) -> Log:
-    """The first messages after a reference."""
-    return log[reference.through(log) :][:count]
+    """The first messages after the reference."""
+    return log[reference.end(log) :][:count]
 
 
-def between(log: Log, one: Reference, other: Reference, count: int) -> Log:
-    """Messages between two references, counted from the one named first."""
-    if one.before(log) <= other.before(log):
-        return log[one.through(log) : other.before(log)][:count]
-    return log[other.through(log) : one.before(log)][-count:]
+def between(log: Log, first: Reference, second: Reference, count: int) -> Log:
+    """The messages between two references; where there are too many, those near the first."""
+    if first.start(log) <= second.start(log):
+        return log[first.end(log) : second.start(log)][:count]
+    return log[second.end(log) : first.start(log)][-count:]
 
 
 def around(log: Log, reference: Reference, count: int) -> Log:
-    """Messages on both sides of a reference."""
-    start = max(0, reference.before(log) - count // 2)
+    """The messages on both sides of the reference."""
+    start = max(0, reference.start(log) - count // 2)
     return log[start : start + count]
 
 
 def visible(log: deque[Message], *, events: bool) -> list[Message]:
-    """A log as a client may see it: words only, or events too (event-playback)."""
-    return [each for each in log if events or each.command in _SAID]
+    """The messages that a client may get: text only, or events too (event-playback)."""
+    return [message for message in log if events or message.command in _TEXT_COMMANDS]
 
 
-class Mailbox:
-    """The private conversations of one account, by the other's nick."""
+class PrivateHistory:
+    """The private conversations of one account, by the nick of the other member."""
 
     def __init__(self, lines: int) -> None:
         self._lines = lines
-        self.logs: dict[str, tuple[str, deque[Message]]] = {}
+        self.conversations: dict[str, tuple[str, deque[Message]]] = {}  # folded -> nick, log
 
-    def keep_lines(self, count: int) -> None:
-        """Remember so many lines of each conversation from now on."""
+    def set_lines(self, count: int) -> None:
+        """Keep at most so many messages of a conversation from now on."""
         if count != self._lines:
             self._lines = count
-            self.logs = {
+            self.conversations = {
                 folded: (nick, deque(log, maxlen=count))
-                for folded, (nick, log) in self.logs.items()
+                for folded, (nick, log) in self.conversations.items()
             }
 
-    def keep(self, folded: str, nick: str, message: Message) -> None:
-        """Add to a conversation; the one that is silent longest makes room for a new one."""
-        _, log = self.logs.pop(folded, (nick, deque[Message](maxlen=self._lines)))
+    def add(self, folded: str, nick: str, message: Message) -> None:
+        """Add a message to a conversation; past the limit, the oldest conversation is dropped."""
+        _, log = self.conversations.pop(folded, (nick, deque[Message](maxlen=self._lines)))
         log.append(message)
-        self.logs[folded] = (nick, log)
-        if len(self.logs) > MAX_CONVERSATIONS:
-            del self.logs[next(iter(self.logs))]
+        self.conversations[folded] = (nick, log)
+        if len(self.conversations) > MAX_CONVERSATIONS:
+            del self.conversations[next(iter(self.conversations))]

@@ -1,4 +1,4 @@
-"""What the server says it can do (RPL_ISUPPORT), read off the tables and limits that hold."""
+"""The tokens of RPL_ISUPPORT (005), made from the tables and limits in force."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TOKENS_PER_LINE = 12
 
 
 def isupport_lines(settings: Settings) -> list[list[str]]:
-    """The tokens, as many a line as fit."""
+    """The tokens, divided among lines."""
     tokens = _tokens(settings)
     return [tokens[i : i + _TOKENS_PER_LINE] for i in range(0, len(tokens), _TOKENS_PER_LINE)]
 
@@ -55,8 +55,8 @@ def _tokens(settings: Settings) -> list[str]:
     return tokens
 
 
-def _target_limits(talking: int) -> str:
+def _target_limits(message_targets: int) -> str:
     unlimited = ("JOIN", "KICK", "LIST", "NAMES", "PART")
-    words = [f"{each}:" for each in unlimited]
-    words += [f"{each}:{talking}" for each in ("NOTICE", "PRIVMSG", "TAGMSG")]
+    words = [f"{command}:" for command in unlimited]
+    words += [f"{command}:{message_targets}" for command in ("NOTICE", "PRIVMSG", "TAGMSG")]
     return ",".join([*words, "WHOIS:1"])

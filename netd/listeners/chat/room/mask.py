@@ -1,4 +1,4 @@
-"""Masks of names and users: `*!*@*.example.org`, with `*` and `?` (RFC 2812 2.5)."""
+"""Masks of members and names: `*!*@*.example.org`, with `*` and `?` (RFC 2812 §2.5)."""
 
 from __future__ import annotations
 
@@ -7,48 +7,49 @@ from typing import Final
 
 from netd.protocols.irc import fold
 
-MUTE: Final = "m:"  # extended bans: keeps from speaking only
-ACCOUNT: Final = "a:"  # fits an account, whatever its nick
+MUTE: Final = "m:"  # an extended ban: its members may join, but not speak
+ACCOUNT: Final = "a:"  # an extended ban: matches an account, whatever the nick
 
 
 def matches(mask: str, text: str) -> bool:
-    """Whether a mask fits, whatever the case; no mask can make it take long."""
-    return _glob(fold(mask), fold(text))
+    """Whether a mask matches a text; case does not matter. No mask takes exponential time."""
+    return _matches(fold(mask), fold(text))
 
 
-def _glob(mask: str, text: str) -> bool:
-    """Follows all ways through a text at once, for anybody may send a mask that has many.
+def _matches(mask: str, text: str) -> bool:
+    """Simulate the mask as a finite automaton, because any client may send a costly mask.
 
-    Bit i of `ways` says whether what was read of the mask fits the first i characters.
+    Bit i of `reached` says whether the part of the mask read so far matches the first i
+    characters of the text.
     """
     if mask[:1] not in ("*", "?") and mask[:1] != text[:1]:
-        return False  # as most do
-    places = _places(text)
+        return False  # the common case
+    positions = _positions(text)
     end = 1 << len(text)
-    ways = 1
-    for each in mask:
-        if each == "*":
-            ways = 2 * end - (ways & -ways)  # from the first of them on
-        elif each == "?":
-            ways = ways << 1 & 2 * end - 1
+    reached = 1
+    for character in mask:
+        if character == "*":
+            reached = 2 * end - (reached & -reached)  # the lowest bit and all above it
+        elif character == "?":
+            reached = reached << 1 & 2 * end - 1
         else:
-            ways = (ways & places.get(each, 0)) << 1
-        if not ways:
+            reached = (reached & positions.get(character, 0)) << 1
+        if not reached:
             return False
-    return bool(ways & end)
+    return bool(reached & end)
 
 
 @lru_cache(maxsize=64)
-def _places(text: str) -> dict[str, int]:
-    """Where each character stands in a text, as bits; one member meets many a mask."""
-    places: dict[str, int] = {}
-    for index, each in enumerate(text):
-        places[each] = places.get(each, 0) | 1 << index
-    return places
+def _positions(text: str) -> dict[str, int]:
+    """The positions of each character, as bits; a member is compared with many masks."""
+    positions: dict[str, int] = {}
+    for index, character in enumerate(text):
+        positions[character] = positions.get(character, 0) | 1 << index
+    return positions
 
 
 def complete(mask: str) -> str:
-    """A mask with what was left out of nick!user@host filled in by stars."""
+    """A mask with stars for the missing parts of nick!user@host."""
     nick_user, at, host = mask.partition("@")
     nick, bang, user = nick_user.partition("!")
     if at and not bang:
@@ -56,13 +57,13 @@ def complete(mask: str) -> str:
     return f"{nick or '*'}!{user or '*'}@{host or '*'}"
 
 
-def entry(text: str) -> str:
-    """An entry of a ban list as it is kept: a mask, `a:account`, or `m:` before either."""
-    if text.startswith(MUTE):
-        return MUTE + entry(text.removeprefix(MUTE))
-    return text if text.startswith(ACCOUNT) else complete(text)
+def normalize(entry: str) -> str:
+    """A ban list entry in its stored form: a complete mask or `a:account`, with `m:` or not."""
+    if entry.startswith(MUTE):
+        return MUTE + normalize(entry.removeprefix(MUTE))
+    return entry if entry.startswith(ACCOUNT) else complete(entry)
 
 
-def is_wild(mask: str) -> bool:
-    """Whether a mask can fit more than one text."""
+def has_wildcards(mask: str) -> bool:
+    """Whether a mask can match more than one text."""
     return "*" in mask or "?" in mask

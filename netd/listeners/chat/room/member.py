@@ -1,30 +1,25 @@
-"""One connected client, from its first byte to its last."""
+"""A member: one client of the room, from its connection to its end. Plain state, no rules."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from netd.listeners.chat.room.capability import TAG_CAPS, Cap
 from netd.protocols.irc import fold
 
-if TYPE_CHECKING:
-    from netd.listeners.chat.room.channel import Channel
 
-
-class Stage(enum.Enum):
-    """How far a connection has come."""
+class MemberState(enum.Enum):
+    """How far a client has come."""
 
     REGISTERING = enum.auto()
-    PRESENT = enum.auto()
+    REGISTERED = enum.auto()
     GONE = enum.auto()
 
 
 @dataclass(slots=True)
-class Registering:
-    """What is known only until registration is complete."""
+class Registration:
+    """What a client has sent and done before its registration is complete."""
 
     password: str = ""
     is_negotiating: bool = False  # between CAP LS or REQ and CAP END
@@ -33,27 +28,32 @@ class Registering:
 
 
 @dataclass(slots=True)
-class Login:
-    """A SASL exchange under way."""
+class SaslExchange:
+    """A SASL exchange in progress; no mechanism means none."""
 
     mechanism: str = ""
     data: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What to do when a password has been checked."""
+class CheckPurpose(enum.Enum):
+    """What a password is checked for."""
 
-    then: Callable[[Any, bool], None]
-    label: str
+    CONNECT = enum.auto()
+    SASL = enum.auto()
+    OPER = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCheck:
+    """A password check in progress, and what is needed to go on when it is done."""
+
+    purpose: CheckPurpose
+    name: str  # of the account or operator
+    label: str  # of the line that caused it (labeled-response)
 
 
 class Member:
-    """A client: who it is, what it can, where it sits.
-
-    `write` is how its bytes leave, `send` how a whole turn's at the turn's end: the room carries
-    them for the listener and never calls them.
-    """
+    """A client's identity, capabilities, modes and channels."""
 
     __slots__ = (
         "account",
@@ -70,37 +70,26 @@ class Member:
         "invites",
         "is_secure",
         "local_user",
-        "login",
-        "markers",
         "modes",
         "monitoring",
         "nick",
         "oper",
-        "pending",
+        "password_check",
         "prefix",
+        "read_markers",
         "realname",
-        "registering",
-        "send",
+        "registration",
+        "sasl",
         "signed_on",
-        "stage",
+        "state",
         "tag_caps",
         "user",
-        "write",
     )
 
-    def __init__(
-        self,
-        write: Callable[[bytes], object],
-        host: str,
-        *,
-        local_user: str = "",
-        fingerprint: Callable[[], str] = str,
-        is_secure: bool = False,
-    ) -> None:
-        self.write = self.send = write
-        self.address = self.host = host  # where it really is, and what is shown of that
-        self.fingerprint = fingerprint  # of its TLS certificate; empty for none
-        self.local_user = local_user  # the system's name for the peer, on a Unix socket
+    def __init__(self, host: str, *, local_user: str = "", is_secure: bool = False) -> None:
+        self.address = self.host = host  # the real one, and the one that others are shown
+        self.local_user = local_user  # the system user at the other end of a Unix socket
+        self.fingerprint = ""  # of its TLS certificate, once the handshake is complete
         self.is_secure = is_secure
         self.nick = self.user = self.realname = self.folded = ""
         self.prefix = "*"
@@ -108,48 +97,54 @@ class Member:
         self.modes: set[str] = set()
         self.caps = self.tag_caps = 0
         self.cap_version = 301
-        self.channels: dict[str, Channel] = {}
-        self.invites: set[str] = set()
-        self.monitoring: dict[str, str] = {}  # folded -> as written
-        self.stage = Stage.REGISTERING
-        self.registering = Registering()
-        self.login = Login()
-        self.markers: dict[str, str] = {}  # folded target -> how far it was read
-        self.pending: Pending | None = None
+        self.channels: dict[str, None] = {}  # folded names, in the order of joining
+        self.invites: set[str] = set()  # folded names of channels
+        self.monitoring: dict[str, str] = {}  # folded nick -> nick as the client wrote it
+        self.state = MemberState.REGISTERING
+        self.registration = Registration()
+        self.sasl = SaslExchange()
+        self.read_markers: dict[str, str] = {}  # folded target -> timestamp
+        self.password_check: PasswordCheck | None = None
         self.failed_logins = 0
         self.signed_on = self.idle_since = 0.0
 
     @property
+    def is_registered(self) -> bool:
+        """True from the welcome until the member leaves."""
+        return self.state is MemberState.REGISTERED
+
+    @property
     def shown_nick(self) -> str:
-        """The nick as replies address it, also before there is one."""
+        """The nick that replies are addressed to; "*" before there is one."""
         return self.nick or "*"
-
-    def has(self, cap: Cap) -> bool:
-        """Whether the client asked for a capability."""
-        return self.caps & int(cap) != 0  # asked for everybody in a channel: `value` is slow
-
-    def set_caps(self, caps: int) -> None:
-        """Replace the capabilities; channels regroup their audience."""
-        self.caps = caps
-        self.tag_caps = caps & TAG_CAPS
-        for channel in self.channels.values():
-            channel.regroup()
-
-    def name(self, nick: str, user: str = "") -> None:
-        """Take a nick, and a user name where one is given."""
-        self.nick, self.folded = nick, fold(nick)
-        self.user = user or self.user
-        self.prefix = f"{self.nick}!{self.user}@{self.host}"
 
     @property
     def real_prefix(self) -> str:
-        """The prefix with the address, whatever host is shown."""
+        """The prefix with the real address in place of the shown host."""
         return f"{self.nick}!{self.user}@{self.address}"
 
-    def peers(self) -> dict[Member, None]:
-        """Everybody who shares a channel with it, itself left out; an ordered set."""
-        found = dict.fromkeys(
-            member for channel in self.channels.values() for member in channel.members
-        )
-        found.pop(self, None)
-        return found
+    def has(self, cap: Cap) -> bool:
+        """Whether the client has requested a capability."""
+        return self.caps & int(cap) != 0  # hot: `cap.value` is slower than int()
+
+    def set_caps(self, caps: int) -> None:
+        """Replace the capabilities. `RoomState.set_caps` also updates the channels."""
+        self.caps = caps
+        self.tag_caps = caps & TAG_CAPS
+
+    def set_nick(self, nick: str) -> None:
+        """Take a nick."""
+        self.nick, self.folded = nick, fold(nick)
+        self.update_prefix()
+
+    def update_prefix(self) -> None:
+        """Compute the prefix again, after the nick, user or host has changed."""
+        if self.nick:
+            self.prefix = f"{self.nick}!{self.user}@{self.host}"
+
+    def message_tags(self) -> dict[str, str]:
+        """The tags of every message from this member."""
+        tags = {"account": self.account} if self.account else {}
+        if "B" in self.modes:
+            tags["bot"] = ""
+        return tags

@@ -1,4 +1,4 @@
-"""Modes as data: which letters there are, which take a parameter, and how MODE is read."""
+"""Modes as data: the letters, which of them take a parameter, and the parameters of MODE."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class ModeKind(enum.Enum):
-    """How a channel mode's parameter goes (the four classes of CHANMODES, and PREFIX)."""
+    """How a channel mode takes its parameter (the four types of CHANMODES, and PREFIX)."""
 
     LIST = "A: adds to or removes from a list"
     KEY = "B: always a parameter"
@@ -34,25 +34,25 @@ CHANNEL_MODES: Final = {
     "v": ModeKind.STATUS,
 }
 USER_MODES: Final = "Biow"  # bot, invisible, operator, wallops
-_NEEDS_ALWAYS = (ModeKind.KEY, ModeKind.STATUS)
+_ALWAYS_WITH_PARAMETER = (ModeKind.LIST, ModeKind.KEY, ModeKind.STATUS)
 
 
 def letters(kind: ModeKind) -> str:
     """The channel modes of one kind."""
-    return "".join(letter for letter, each in CHANNEL_MODES.items() if each is kind)
+    return "".join(letter for letter, its_kind in CHANNEL_MODES.items() if its_kind is kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One letter of a MODE line; `argument` is None where it has, or was given, none."""
+class ModeChange:
+    """One letter of a MODE line, and its parameter if it has one."""
 
     letter: str
     setting: bool
     argument: str | None = None
 
 
-def parse_changes(params: Sequence[str]) -> list[Change]:
-    """The changes of `+ov-b nick nick mask`; letters nobody knows come without argument."""
+def parse_changes(params: Sequence[str]) -> list[ModeChange]:
+    """The changes in `+ov-b nick nick mask`; unknown letters have no argument."""
     changes = []
     arguments = iter(params[1:])
     setting = True
@@ -61,32 +61,32 @@ def parse_changes(params: Sequence[str]) -> list[Change]:
             setting = letter == "+"
             continue
         kind = CHANNEL_MODES.get(letter)
-        takes = kind in (*_NEEDS_ALWAYS, ModeKind.LIST) or (kind is ModeKind.LIMIT and setting)
-        changes.append(Change(letter, setting, next(arguments, None) if takes else None))
+        takes = kind in _ALWAYS_WITH_PARAMETER or (kind is ModeKind.LIMIT and setting)
+        changes.append(ModeChange(letter, setting, next(arguments, None) if takes else None))
     return changes
 
 
-def divide(changes: Sequence[Change], max_bytes: int) -> list[list[Change]]:
-    """The changes in as many lines as they need, each of at most so many bytes of parameters."""
-    lines: list[list[Change]] = []
+def split_changes(changes: Sequence[ModeChange], max_bytes: int) -> list[list[ModeChange]]:
+    """Divide changes among lines with at most `max_bytes` of parameters."""
+    lines: list[list[ModeChange]] = []
     used = max_bytes
-    for each in changes:
-        size = len(f"+{each.letter}".encode())
-        size += 0 if each.argument is None else 1 + len(each.argument.encode())
+    for change in changes:
+        size = len(f"+{change.letter}".encode())
+        size += 0 if change.argument is None else 1 + len(change.argument.encode())
         if used + size > max_bytes:
             lines.append([])
             used = 0
-        lines[-1].append(each)
+        lines[-1].append(change)
         used += size
     return lines
 
 
-def format_changes(changes: Sequence[Change]) -> tuple[str, ...]:
-    """The parameters of a MODE line that says these changes."""
+def format_changes(changes: Sequence[ModeChange]) -> tuple[str, ...]:
+    """The parameters of a MODE line for these changes."""
     text, last = "", None
-    for each in changes:
-        if each.setting is not last:
-            text += "+" if each.setting else "-"
-            last = each.setting
-        text += each.letter
-    return (text, *(each.argument for each in changes if each.argument is not None))
+    for change in changes:
+        if change.setting is not last:
+            text += "+" if change.setting else "-"
+            last = change.setting
+        text += change.letter
+    return (text, *(change.argument for change in changes if change.argument is not None))

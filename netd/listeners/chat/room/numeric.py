@@ -6,7 +6,7 @@ import enum
 
 
 class Numeric(enum.Enum):
-    """A reply's number, and its last parameter where that never changes."""
+    """The number of a reply, and its last parameter if that is always the same."""
 
     WELCOME = "001", ""
     YOURHOST = "002", ""

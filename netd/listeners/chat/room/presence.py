@@ -1,81 +1,68 @@
-"""Coming and going: what others are told when a member arrives, renames itself, or leaves."""
+"""Notifications about a member: it arrives, leaves, or changes; and its removal from the room."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
-from netd.listeners.chat.room.member import Member, Stage
+from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
+from netd.listeners.chat.room.state import WhowasEntry
 from netd.protocols.irc import Message
 
-if TYPE_CHECKING:
-    from netd.listeners.chat.room.command_context import CommandContext
 
-
-@dataclass(frozen=True, slots=True)
-class WhowasEntry:
-    """Who had a nick before, for WHOWAS."""
-
-    nick: str
-    user: str
-    host: str
-    realname: str
-    at: float
-
-
-def depart(context: CommandContext, member: Member, reason: str) -> None:
-    """Take a member out of the room and tell those who saw it."""
+def remove_member(context: CommandContext, member: Member, reason: str) -> None:
+    """Remove a member from the room, and send a QUIT to its peers."""
     room = context.room
-    if member.stage is Stage.GONE:
+    if member.state is MemberState.GONE:
         return
-    was_present = member.stage is Stage.PRESENT
-    member.stage = Stage.GONE
+    was_registered = member.is_registered
+    member.state = MemberState.GONE
     room.unregistered.discard(member)
-    _unwatch(context, member)
+    for folded in member.monitoring:
+        stop_monitoring(context, member, folded)
     if room.members.get(member.folded) is member:
         del room.members[member.folded]
-    if not was_present:
+    if not was_registered:
         return
-    quit_ = Message("QUIT", (reason,), member.prefix, room.tags_of(member))
-    context.send(member.peers(), quit_)
-    for channel in list(member.channels.values()):
+    quit_ = Message("QUIT", (reason,), member.prefix, member.message_tags())
+    context.send_to(room.peers_of(member), quit_)
+    for channel in room.channels_of(member):
         leave_channel(context, channel, member)
     for folded in member.invites:
         if folded in room.channels:
             room.channels[folded].invited.discard(member)
-    remember(context, member)
+    remember_whowas(context, member)
     announce_offline(context, member.nick, member.folded)
 
 
-def put_out(context: CommandContext, reason: str) -> None:
-    """Take the sender out of the room, tell it why, and close its connection."""
-    depart(context, context.member, reason)
+def disconnect_sender(context: CommandContext, reason: str) -> None:
+    """Remove the sender from the room, and close its connection."""
+    remove_member(context, context.sender, reason)
     context.finish()
-    context.close(context.member, reason)
+    context.close(context.sender, reason)
 
 
 def leave_channel(context: CommandContext, channel: Channel, member: Member) -> None:
-    """Take a member out of a channel, which goes if it was the last."""
+    """Remove a member from a channel, and the channel if it is now empty."""
     channel.remove(member)
     context.room.drop_if_empty(channel)
 
 
-def remember(context: CommandContext, member: Member) -> None:
-    """Keep who had this nick, for WHOWAS."""
-    context.room.departed.appendleft(
+def remember_whowas(context: CommandContext, member: Member) -> None:
+    """Keep the holder of a nick, for WHOWAS."""
+    context.room.whowas.appendleft(
         WhowasEntry(member.nick, member.user, member.host, member.realname, context.now)
     )
 
 
 def announce_online(context: CommandContext, member: Member) -> None:
-    """Tell those who MONITOR the nick that it is here."""
+    """Notify the members that MONITOR the nick that it is online."""
     _announce(context, Numeric.MONONLINE, member.folded, member.prefix)
 
 
 def announce_offline(context: CommandContext, nick: str, folded: str) -> None:
-    """Tell those who MONITOR the nick that it is gone."""
+    """Notify the members that MONITOR the nick that it is offline."""
     _announce(context, Numeric.MONOFFLINE, folded, nick)
 
 
@@ -83,17 +70,24 @@ def _announce(context: CommandContext, numeric: Numeric, folded: str, text: str)
     server = context.room.settings.server_name
     for watcher in context.room.watchers.get(folded, ()):
         message = Message(numeric.code, (watcher.shown_nick, text), server)
-        context.send((watcher,), message)
+        context.send_to((watcher,), message)
 
 
-def _unwatch(context: CommandContext, member: Member) -> None:
-    for folded in member.monitoring:
-        unwatch(context, member, folded)
-
-
-def unwatch(context: CommandContext, member: Member, folded: str) -> None:
-    """Stop telling a member about a nick."""
+def stop_monitoring(context: CommandContext, member: Member, folded: str) -> None:
+    """Remove a member from the watchers of a nick."""
     watchers = context.room.watchers
     watchers[folded].discard(member)
     if not watchers[folded]:
         del watchers[folded]
+
+
+def notify_peers(context: CommandContext, message: Message, cap: Cap) -> None:
+    """Send a change of the sender to its peers with a capability.
+
+    Members that MONITOR the sender get it too (extended-monitor).
+    """
+    peers = context.room.peers_of(context.sender)
+    for watcher in context.room.watchers.get(context.sender.folded, ()):
+        if watcher.has(Cap.EXTENDED_MONITOR) and watcher is not context.sender:
+            peers[watcher] = None
+    context.send_to([peer for peer in peers if peer.has(cap)], message)

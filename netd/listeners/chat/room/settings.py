@@ -1,4 +1,4 @@
-"""What can be set about a room; plain data, replaced as a whole while members stay."""
+"""The settings of a room: plain data, replaced as a whole while its members stay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what one member, or all of them, may make the room keep."""
+    """Limits of what one member, or all members together, can make the room keep."""
 
     nick_chars: int = 30
     user_chars: int = 12
@@ -22,7 +22,7 @@ class Limits:
     channels: int = 10_000
     list_entries: int = 100
     mask_bytes: int = 200
-    failed_logins: int = 5  # of one connection, which is then closed
+    failed_logins: int = 5  # in one connection, which is then closed
     monitored: int = 100
     targets: int = 4
     whowas: int = 1000
@@ -32,18 +32,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who may log in."""
+    """An account that a member can log in to."""
 
     name: str
     password: str = ""  # plain or hashed; empty for none
-    fingerprints: frozenset[str] = frozenset()  # of its TLS certificates: SHA-256, in hexadecimal
-    local_user: str = ""  # the system's user who is this account on a Unix socket
-    host: str = ""  # shown in place of the address once it is logged in; empty for the address
+    fingerprints: frozenset[str] = frozenset()  # of TLS certificates: SHA-256, in hexadecimal
+    local_user: str = ""  # the system user that needs no password on a Unix socket
+    host: str = ""  # shown in place of a logged-in member's address; empty for the address
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a room is told from outside."""
+    """Everything that is configured about a room."""
 
     server_name: str
     network: str = "netd"
@@ -51,12 +51,12 @@ class Settings:
     motd: tuple[str, ...] = ()
     admin: tuple[str, ...] = ()
     password: str = ""  # plain or hashed; empty for none
-    channel: str = ""  # the channel that always is
+    channel: str = ""  # the persistent channel; empty for none
     topic: str = ""
-    joins_channel: bool = False  # whether newcomers are put there
+    joins_channel: bool = False  # whether new members join that channel automatically
     opers: Mapping[str, str] = field(default_factory=dict)  # name -> password
     accounts: Mapping[str, Account] = field(default_factory=dict)  # by folded name
-    replay_lines: int = 0  # history for those who join and cannot ask for it
-    sts_port: int = 0  # where TLS is spoken
-    sts_duration_s: int = 0  # how long to insist on it; 0 to not ask
+    replay_lines: int = 0  # of history sent on JOIN to clients without CHATHISTORY
+    sts_port: int = 0  # the TLS port (IRCv3 sts)
+    sts_duration_s: int = 0  # how long clients must use TLS; 0 to not announce sts
     limits: Limits = field(default_factory=Limits)

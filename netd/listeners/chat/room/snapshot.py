@@ -1,4 +1,4 @@
-"""A channel's lasting part as JSON text and back: topic, modes, lists, and what was said."""
+"""The stored part of a persistent channel as JSON: topic, modes, lists, and history."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from netd.protocols.irc import Message, fold
 
 
 def format_state(channel: Channel) -> str:
-    """The topic, the modes and the lists."""
+    """The topic, the modes and the lists as JSON."""
     topic = channel.topic
     return json.dumps(
         {
             "topic": [topic.text, topic.by, topic.at] if topic else None,
             "modes": channel.modes,
             "lists": {
-                letter: [[each.mask, each.by, each.at] for each in entries.values()]
+                letter: [[entry.mask, entry.by, entry.at] for entry in entries.values()]
                 for letter, entries in channel.lists.items()
             },
         }
@@ -26,7 +26,10 @@ def format_state(channel: Channel) -> str:
 
 
 def restore_state(channel: Channel, text: str) -> None:
-    """Put a channel into the state written; LocalProtocolError leaves it as it is."""
+    """Set a channel's topic, modes and lists from JSON.
+
+    Raises LocalProtocolError if the text is no such state; the channel is then unchanged.
+    """
     try:
         state = json.loads(text)
         topic = Topic(*state["topic"]) if state["topic"] else None
@@ -41,14 +44,17 @@ def restore_state(channel: Channel, text: str) -> None:
 
 
 def format_line(message: Message) -> str:
-    """One line of history."""
+    """One message of the history as JSON."""
     return json.dumps(
         [message.command, message.params, message.source, dict(message.tags)], ensure_ascii=False
     )
 
 
 def restore_history(channel: Channel, lines: Iterable[str]) -> None:
-    """Give a channel its history back; LocalProtocolError for what is none."""
+    """Add stored messages to a channel's history.
+
+    Raises LocalProtocolError at the first line that is no message.
+    """
     try:
         for line in lines:
             command, params, source, tags = json.loads(line)

@@ -1,4 +1,4 @@
-"""Plays the scenes of tests/cases/chat: who sends what, and everything everybody then gets."""
+"""Plays the scenes of tests/cases/chat: each client's lines, and all lines that clients get."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netd.listeners.chat.room.settings import Account, Limits
-from tests.listeners.chat.room.hall import Guest, Hall
+from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 
 CASES = Path(__file__).parents[3] / "cases" / "chat"
 _SETTINGS = {
@@ -21,63 +21,63 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene: its title, and its steps with what was expected of each."""
+    """One scene: its title, and its steps with the expected result of each step."""
 
     title: str
     lines: tuple[str, ...]
 
 
 def scenes() -> Iterator[Scene]:
-    """Every scene of every file."""
+    """All scenes of all files."""
     for path in sorted(CASES.glob("*.txt")):
         for part in path.read_text().split("\n== ")[1:]:
             title, *lines = part.splitlines()
-            yield Scene(f"{path.stem}: {title}", tuple(each for each in lines if each.strip()))
+            yield Scene(f"{path.stem}: {title}", tuple(line for line in lines if line.strip()))
 
 
 def play(scene: Scene) -> list[str]:
-    """The scene as it really goes, in the same form."""
-    stage = Stage()
+    """Play the steps of a scene; return them with their real results, in the scene's form."""
+    player = _Player()
     played: list[str] = []
     for line in scene.lines:
         if line.split(" ")[0].endswith("<"):
             continue
         played.append(line)
-        played += stage.step(line)
+        played += player.step(line)
     return played
 
 
-class Stage:
-    """A hall and its guests by name."""
+class _Player:
+    """A room and its clients by name."""
 
     def __init__(self) -> None:
-        self._hall = Hall(**_SETTINGS)
-        self._guests: dict[str, Guest] = {}
+        self._room = RoomUnderTest(**_SETTINGS)
+        self._clients: dict[str, FakeClient] = {}
 
     def step(self, line: str) -> Iterator[str]:
-        """Do what one line says; what everybody gets for it."""
+        """Do one step; return all lines that clients get for it."""
         first, _, rest = line.partition(" ")
         match first:
             case "+":
-                self._enter(*rest.split())
+                self._join(*rest.split())
             case "?":
-                self._guests[rest] = self._hall.connect()
+                self._clients[rest] = self._room.connect()
             case "~":
-                self._hall.now += float(rest)
+                self._room.now += float(rest)
             case _:
-                self._guests[first.removesuffix(">")].send(rest.replace("\\x01", "\x01"))
-        for name, guest in self._guests.items():
-            for each in guest.read():
-                yield f"{name}< {_shortened(each)}"
-            if guest.closed:
-                yield f"{name}< (closed: {guest.closed})"
-                guest.closed = ""
+                self._clients[first.removesuffix(">")].send_line(rest.replace("\\x01", "\x01"))
+        for name, client in self._clients.items():
+            for received in client.read():
+                yield f"{name}< {_shorten(received)}"
+            if client.closed:
+                yield f"{name}< (closed: {client.closed})"
+                client.closed = ""
 
-    def _enter(self, nick: str, *where: str) -> None:
-        channel = next((each for each in where if each.startswith("#")), "")
-        caps = [each for each in where if each != channel]
-        self._guests[nick] = self._hall.join(nick, *caps, channel=channel)
+    def _join(self, nick: str, *words: str) -> None:
+        channel = next((word for word in words if word.startswith("#")), "")
+        caps = [word for word in words if word != channel]
+        self._clients[nick] = self._room.join(nick, *caps, channel=channel)
 
 
-def _shortened(line: str) -> str:
+def _shorten(line: str) -> str:
     return line.removeprefix(":irc.test ").replace("@192.0.2.1", "@").replace("\x01", "\\x01")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from netd.listeners.chat.room.commands import COMMANDS
 from netd.listeners.chat.room.settings import Account
-from tests.listeners.chat.room.hall import Guest, Hall
+from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 
 WORDS = [
     "#room", "#other", "a", "b", "A", "*", "+", "-", "0", "+b", "-b", "+k", "key", "+l", "-l", "5",
@@ -29,44 +29,44 @@ SAID = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), SAID), max_size=25))
 def test_any_commands(lines: list[tuple[bool, str]]) -> None:
-    hall = Hall(opers={"a": "b"}, accounts={"a": Account("a", "b")}, replay_lines=3)
-    guests = [
-        hall.join("a", "labeled-response", "batch", "message-tags", "sasl", "echo-message"),
-        hall.join("b"),
+    room = RoomUnderTest(opers={"a": "b"}, accounts={"a": Account("a", "b")}, replay_lines=3)
+    clients = [
+        room.join("a", "labeled-response", "batch", "message-tags", "sasl", "echo-message"),
+        room.join("b"),
     ]
     for first, line in lines:
-        for answer in guests[0 if first else 1].say(line):
+        for answer in clients[0 if first else 1].send(line):
             assert not {"\n", "\r"} & set(answer)
-    for guest in guests:
-        hall.leave(guest, "gone")
-    assert not hall.room.members
-    assert not hall.room.watchers
-    assert all(not each.members for each in hall.room.channels.values())
-    assert not hall.room.channels
+    for client in clients:
+        room.leave(client, "gone")
+    assert not room.state.members
+    assert not room.state.watchers
+    assert all(not each.members for each in room.state.channels.values())
+    assert not room.state.channels
 
 
 @pytest.mark.parametrize("stage", ["nobody", "member", "operator"])
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_with_every_two_words(command: str, stage: str) -> None:
     for first in WORDS:
-        guest = _a_guest(stage)
-        guest.say(command, f"{command} :{first}")
+        client = _a_client(stage)
+        client.send(command, f"{command} :{first}")
         for second in WORDS:
-            guest = _a_guest(stage) if guest.closed else guest
-            guest.say(f"{command} {first or '*'} :{second}")
+            client = _a_client(stage) if client.closed else client
+            client.send(f"{command} {first or '*'} :{second}")
 
 
-def _a_guest(stage: str) -> Guest:
-    hall = Hall(opers={"a": "b"}, accounts={"a": Account("a", "b")})
+def _a_client(stage: str) -> FakeClient:
+    room = RoomUnderTest(opers={"a": "b"}, accounts={"a": Account("a", "b")})
     if stage == "nobody":
-        return hall.connect()
-    guest = hall.join("a", "sasl", "message-tags")
+        return room.connect()
+    client = room.join("a", "sasl", "message-tags")
     if stage == "operator":
-        guest.say("OPER a b")
-    return guest
+        client.send("OPER a b")
+    return client
 
 
 @given(st.binary(max_size=600))
 def test_any_bytes(line: bytes) -> None:
-    hall = Hall()
-    hall.join("a").say(line.replace(b"\n", b""))
+    room = RoomUnderTest()
+    room.join("a").send(line.replace(b"\n", b""))

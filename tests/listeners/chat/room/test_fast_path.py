@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netd.listeners.chat.room.fast_path import MAX_VOICES, Utterance
+from netd.listeners.chat.room.effect import Broadcast
+from netd.listeners.chat.room.encoded_message import TemplateMessage
+from netd.listeners.chat.room.fast_path import MAX_ROUTES
 from netd.listeners.chat.room.settings import Account
-from tests.listeners.chat.room.hall import Guest, Hall
+from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 
 CAPS = {
     "ann": ("message-tags", "server-time", "echo-message", "draft/chathistory", "batch", "sasl"),
@@ -37,11 +39,12 @@ OTHERS = st.sampled_from([
 LINES = st.lists(st.tuples(st.sampled_from(sorted(CAPS)), SAID | SAID | SAID | OTHERS), max_size=40)
 
 
-def _hall() -> tuple[Hall, dict[str, Guest]]:
-    hall = Hall(channel="#other", accounts={"ann": Account("ann", "secret")}, replay_lines=3)
-    guests = {nick: hall.join(nick, *caps) for nick, caps in CAPS.items()}
-    guests["ann"].say("AUTHENTICATE PLAIN", "AUTHENTICATE AGFubgBzZWNyZXQ=")
-    return hall, guests
+def _room() -> tuple[RoomUnderTest, dict[str, FakeClient]]:
+    accounts = {"ann": Account("ann", "secret")}
+    room = RoomUnderTest(channel="#other", accounts=accounts, replay_lines=3)
+    clients = {nick: room.join(nick, *caps) for nick, caps in CAPS.items()}
+    clients["ann"].send("AUTHENTICATE PLAIN", "AUTHENTICATE AGFubgBzZWNyZXQ=")
+    return room, clients
 
 
 def _long(line: bytes) -> bytes:
@@ -52,38 +55,38 @@ def _long(line: bytes) -> bytes:
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_both_ways_give_the_same_bytes(lines: list[tuple[str, bytes]]) -> None:
-    (short, shorts), (long, longs) = _hall(), _hall()
+    (short, shorts), (long, longs) = _room(), _room()
     for who, line in lines:
         short.now = long.now = short.now + 0.25
-        shorts[who].send(line)
-        longs[who].send(_long(line))
-        for nick, guest in shorts.items():
-            assert guest.received == longs[nick].received
-            assert guest.member.idle_since == longs[nick].member.idle_since
-            guest.received = longs[nick].received = b""
-    for name, channel in short.room.channels.items():
-        assert channel.log() == long.room.channels[name].log()
+        shorts[who].send_line(line)
+        longs[who].send_line(_long(line))
+        for nick, client in shorts.items():
+            assert client.received == longs[nick].received
+            assert client.member.idle_since == longs[nick].member.idle_since
+            client.received = longs[nick].received = b""
+    for name, channel in short.state.channels.items():
+        assert channel.messages() == long.state.channels[name].messages()
 
 
-def _is_short(guest: Guest, line: str) -> bool:
-    effects = guest.hall.room.receive(guest.member, line.encode(), guest.hall.now)
-    return any(isinstance(e, Utterance) for e in effects)
+def _is_short(client: FakeClient, line: str) -> bool:
+    effects = client.room.core.receive(client.member, line.encode(), client.room.now)
+    return any(isinstance(e, Broadcast) and isinstance(e.message, TemplateMessage) for e in effects)
 
 
 def test_what_is_said_in_a_channel_goes_the_short_way() -> None:
-    _, guests = _hall()
-    assert all(_is_short(each, "PRIVMSG #room :hi é") for each in guests.values())
-    assert not _is_short(guests["bob"], "privmsg #room :hi")
-    assert not _is_short(guests["bob"], "PRIVMSG #other :from outside")
+    _, clients = _room()
+    assert all(_is_short(each, "PRIVMSG #room :hi é") for each in clients.values())
+    assert not _is_short(clients["bob"], "privmsg #room :hi")
+    assert not _is_short(clients["bob"], "PRIVMSG #other :from outside")
 
 
 def test_the_voices_known_are_bounded() -> None:
-    hall = Hall()
-    speaker = hall.join("ann", channel="#abcdefghijklm")
-    for number in range(MAX_VOICES + 10):
+    room = RoomUnderTest()
+    speaker = room.join("ann", channel="#abcdefghijklm")
+    for number in range(MAX_ROUTES + 10):
         name = "".join(
             letter.upper() if number >> place & 1 else letter
             for place, letter in enumerate("abcdefghijklm")
         )
         assert _is_short(speaker, f"PRIVMSG #{name} :hi")
-    assert hall.room.speech.known <= MAX_VOICES
+    assert room.core.fast_path.route_count <= MAX_ROUTES

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from netd.listeners.chat.room.settings import Account
-from tests.listeners.chat.room.hall import Hall
+from tests.listeners.chat.room.room_under_test import RoomUnderTest
 from tests.listeners.chat.room.test_presence import plain
 
 CAPS = ("batch", "server-time", "message-tags", "draft/chathistory")
@@ -14,13 +14,13 @@ def texts(lines: list[str]) -> list[str]:
     return [line.rsplit(":", 1)[1] for line in lines if " PRIVMSG " in line]
 
 
-def hall_with_ten_lines() -> Hall:
-    hall = Hall()
-    speaker = hall.join("speaker")
+def room_with_ten_lines() -> RoomUnderTest:
+    room = RoomUnderTest()
+    speaker = room.join("speaker")
     for number in range(10):
-        hall.now += 1
-        speaker.say(f"PRIVMSG #room :{number}")
-    return hall
+        room.now += 1
+        speaker.send(f"PRIVMSG #room :{number}")
+    return room
 
 
 def at(second: int) -> str:
@@ -41,8 +41,8 @@ def at(second: int) -> str:
     ],
 )
 def test_parts_of_history(query: str, expected: str) -> None:
-    reader = hall_with_ten_lines().join("reader", *CAPS)
-    assert "".join(texts(reader.say(f"CHATHISTORY {query}"))) == expected
+    reader = room_with_ten_lines().join("reader", *CAPS)
+    assert "".join(texts(reader.send(f"CHATHISTORY {query}"))) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,49 +57,49 @@ def test_parts_of_history(query: str, expected: str) -> None:
     ],
 )
 def test_what_cannot_be_given(query: str, code: str) -> None:
-    (line,) = hall_with_ten_lines().join("reader", *CAPS).say(f"CHATHISTORY {query}")
+    (line,) = room_with_ten_lines().join("reader", *CAPS).send(f"CHATHISTORY {query}")
     assert f" FAIL CHATHISTORY {code} " in line
 
 
 def test_a_plain_client_is_shown_the_last_lines_with_their_time() -> None:
-    hall = Hall(replay_lines=2)
-    speaker = hall.join("speaker")
-    speaker.say("PRIVMSG #room :one", "PRIVMSG #room :two", "PRIVMSG #room :three")
-    newcomer = hall.join("newcomer", channel="")
-    assert newcomer.say("JOIN #room")[-2:] == [
+    room = RoomUnderTest(replay_lines=2)
+    speaker = room.join("speaker")
+    speaker.send("PRIVMSG #room :one", "PRIVMSG #room :two", "PRIVMSG #room :three")
+    newcomer = room.join("newcomer", channel="")
+    assert newcomer.send("JOIN #room")[-2:] == [
         ":speaker!~speaker@192.0.2.1 PRIVMSG #room :[12:00:00] two",
         ":speaker!~speaker@192.0.2.1 PRIVMSG #room :[12:00:00] three",
     ]
-    asking = hall.join("asking", *CAPS, channel="")
-    assert texts(asking.say("JOIN #room")) == []
+    asking = room.join("asking", *CAPS, channel="")
+    assert texts(asking.send("JOIN #room")) == []
 
 
 def test_private_words_are_kept_for_accounts_alone() -> None:
-    hall = Hall(accounts=ACCOUNTS)
-    alice, bob = (hall.join(name, "sasl", *CAPS) for name in ("alice", "bob"))
-    alice.say("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('alice', 'secret')}")
-    alice.say("PRIVMSG bob :hello")
+    room = RoomUnderTest(accounts=ACCOUNTS)
+    alice, bob = (room.join(name, "sasl", *CAPS) for name in ("alice", "bob"))
+    alice.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('alice', 'secret')}")
+    alice.send("PRIVMSG bob :hello")
     bob.read()
-    assert texts(alice.say("CHATHISTORY LATEST bob * 5")) == ["hello"]
-    assert texts(bob.say("CHATHISTORY LATEST alice * 5")) == []
-    hall.now += 1
-    alice.say("PRIVMSG #room :later")
-    found = alice.say(f"CHATHISTORY TARGETS {at(0).replace('2023', '2022')} {at(59)} 5")
+    assert texts(alice.send("CHATHISTORY LATEST bob * 5")) == ["hello"]
+    assert texts(bob.send("CHATHISTORY LATEST alice * 5")) == []
+    room.now += 1
+    alice.send("PRIVMSG #room :later")
+    found = alice.send(f"CHATHISTORY TARGETS {at(0).replace('2023', '2022')} {at(59)} 5")
     assert [line.split()[-2] for line in found if " TARGETS " in line] == ["bob", "#room"]
 
 
 def test_an_accounts_markers_are_no_other_accounts() -> None:
     accounts = {each: Account(each, "secret") for each in ("anna", "bert")}
-    guest = Hall(accounts=accounts).join("guest", "sasl", "draft/read-marker")
+    client = RoomUnderTest(accounts=accounts).join("guest", "sasl", "draft/read-marker")
     for name in accounts:
-        guest.say("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain(name, 'secret')}")
-        assert guest.member.account == name
-        assert guest.say("MARKREAD #x") == [":irc.test MARKREAD #x *"]
-        guest.say("MARKREAD #x timestamp=2023-11-15T12:00:00.000Z")
+        client.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain(name, 'secret')}")
+        assert client.member.account == name
+        assert client.send("MARKREAD #x") == [":irc.test MARKREAD #x *"]
+        client.send("MARKREAD #x timestamp=2023-11-15T12:00:00.000Z")
 
 
 def test_a_marker_only_moves_on() -> None:
-    alice = Hall().join("alice", "draft/read-marker")
-    assert alice.say("MARKREAD #room") == [":irc.test MARKREAD #room *"]
+    alice = RoomUnderTest().join("alice", "draft/read-marker")
+    assert alice.send("MARKREAD #room") == [":irc.test MARKREAD #room *"]
     for second in (5, 3):
-        assert alice.say(f"MARKREAD #room {at(second)}") == [f":irc.test MARKREAD #room {at(5)}"]
+        assert alice.send(f"MARKREAD #room {at(second)}") == [f":irc.test MARKREAD #room {at(5)}"]

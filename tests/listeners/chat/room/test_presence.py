@@ -6,7 +6,7 @@ import pytest
 
 from netd.listeners.chat.room.settings import Account, Limits
 from netd.protocols.password import hash_password
-from tests.listeners.chat.room.hall import Hall
+from tests.listeners.chat.room.room_under_test import RoomUnderTest
 
 PASSWORD = hash_password("sesame", b"0123456789abcdef")
 ACCOUNTS = {"alice": Account("Alice", PASSWORD)}
@@ -17,41 +17,41 @@ def plain(name: str, password: str) -> str:
 
 
 def test_the_password_is_needed_and_checked() -> None:
-    hall = Hall(password="open")
-    wrong = hall.connect()
-    wrong.say("PASS shut", "NICK a")
+    room = RoomUnderTest(password="open")
+    wrong = room.connect()
+    wrong.send("PASS shut", "NICK a")
     assert wrong.codes("USER a 0 * :a") == [
         "464",
         "ERROR :Closing link: 192.0.2.1 (password incorrect)",
     ]
     assert wrong.closed == "password incorrect"
-    right = hall.connect()
-    right.say("PASS open", "NICK b")
+    right = room.connect()
+    right.send("PASS open", "NICK b")
     assert right.codes("USER b 0 * :b")[0] == "001"
 
 
 def test_a_nick_is_held_by_one_whatever_the_case() -> None:
-    hall = Hall()
-    hall.join("alice")
-    other = hall.connect()
+    room = RoomUnderTest()
+    room.join("alice")
+    other = room.connect()
     assert other.codes("NICK ALICE") == ["433"]
     assert other.codes("NICK 1abc") == ["432"]
     assert other.codes("NICK") == ["431"]
 
 
 def test_capabilities_are_given_whole_or_not_at_all() -> None:
-    guest = Hall().connect()
-    assert guest.say("CAP REQ :batch nonsense") == [":irc.test CAP * NAK :batch nonsense"]
-    assert guest.say("CAP REQ :batch setname") == [":irc.test CAP * ACK :batch setname"]
-    assert guest.say("CAP REQ -batch") == [":irc.test CAP * ACK -batch"]
-    assert guest.say("CAP LIST")[0].endswith("CAP * LIST setname")
-    assert guest.codes("CAP NONSENSE") == ["410"]
+    client = RoomUnderTest().connect()
+    assert client.send("CAP REQ :batch nonsense") == [":irc.test CAP * NAK :batch nonsense"]
+    assert client.send("CAP REQ :batch setname") == [":irc.test CAP * ACK :batch setname"]
+    assert client.send("CAP REQ -batch") == [":irc.test CAP * ACK -batch"]
+    assert client.send("CAP LIST")[0].endswith("CAP * LIST setname")
+    assert client.codes("CAP NONSENSE") == ["410"]
 
 
 def test_joining_is_told_as_each_asked() -> None:
-    hall = Hall(accounts=ACCOUNTS)
-    bare, extended = hall.join("bare"), hall.join("extended", "extended-join")
-    hall.join("alice", "sasl", channel="").say(
+    room = RoomUnderTest(accounts=ACCOUNTS)
+    bare, extended = room.join("bare"), room.join("extended", "extended-join")
+    room.join("alice", "sasl", channel="").send(
         "AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('alice', 'sesame')}", "JOIN #room"
     )
     assert bare.read() == [":alice!~alice@192.0.2.1 JOIN #room"]
@@ -71,87 +71,87 @@ def test_joining_is_told_as_each_asked() -> None:
     ],
 )
 def test_sasl_plain(said: str, codes: list[str]) -> None:
-    guest = Hall(accounts=ACCOUNTS).connect()
-    guest.say("CAP REQ sasl")
-    assert guest.say("AUTHENTICATE PLAIN") == [":irc.test AUTHENTICATE +"]
-    assert guest.codes(f"AUTHENTICATE {said}") == codes
+    client = RoomUnderTest(accounts=ACCOUNTS).connect()
+    client.send("CAP REQ sasl")
+    assert client.send("AUTHENTICATE PLAIN") == [":irc.test AUTHENTICATE +"]
+    assert client.codes(f"AUTHENTICATE {said}") == codes
 
 
 def test_external_is_for_those_the_system_vouches_for() -> None:
-    hall = Hall()
-    local = hall.connect("localhost", local_user="bob")
-    local.say("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
-    assert local.say("AUTHENTICATE +")[0].endswith("bob :You are now logged in as bob")
-    remote = Hall(accounts=ACCOUNTS).connect()
-    remote.say("CAP REQ sasl")
+    room = RoomUnderTest()
+    local = room.connect("localhost", local_user="bob")
+    local.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
+    assert local.send("AUTHENTICATE +")[0].endswith("bob :You are now logged in as bob")
+    remote = RoomUnderTest(accounts=ACCOUNTS).connect()
+    remote.send("CAP REQ sasl")
     assert remote.codes("AUTHENTICATE EXTERNAL") == ["908", "904"]
 
 
 def test_a_local_users_name_stands_without_a_tilde() -> None:
-    guest = Hall().join("bob", host="localhost", local_user="robert")
-    assert guest.member.prefix == "bob!robert@localhost"
-    assert Hall().join("eve").member.prefix == "eve!~eve@192.0.2.1"
+    client = RoomUnderTest().join("bob", host="localhost", local_user="robert")
+    assert client.member.prefix == "bob!robert@localhost"
+    assert RoomUnderTest().join("eve").member.prefix == "eve!~eve@192.0.2.1"
 
 
 def test_names_show_users_and_every_prefix_to_those_who_asked() -> None:
-    hall = Hall()
-    op = hall.join("op")
-    op.say("MODE #room +v op")
-    full = hall.join("full", "userhost-in-names", "multi-prefix")
-    assert full.say("NAMES #room")[0].endswith(":@+op!~op@192.0.2.1 full!~full@192.0.2.1")
-    assert op.say("NAMES #room")[0].endswith("@op full")
+    room = RoomUnderTest()
+    op = room.join("op")
+    op.send("MODE #room +v op")
+    full = room.join("full", "userhost-in-names", "multi-prefix")
+    assert full.send("NAMES #room")[0].endswith(":@+op!~op@192.0.2.1 full!~full@192.0.2.1")
+    assert op.send("NAMES #room")[0].endswith("@op full")
 
 
 def test_an_invitation_is_told_to_the_ops_who_asked() -> None:
-    hall = Hall()
-    op = hall.join("op", "invite-notify")
-    other = hall.join("other", "invite-notify")
-    guest = hall.join("guest", channel="")
-    op.say("MODE #room +io other")
+    room = RoomUnderTest()
+    op = room.join("op", "invite-notify")
+    other = room.join("other", "invite-notify")
+    client = room.join("guest", channel="")
+    op.send("MODE #room +io other")
     other.read()
-    assert guest.codes("JOIN #room") == ["473"]
+    assert client.codes("JOIN #room") == ["473"]
     assert op.codes("INVITE guest #room") == ["341"]
     invitation = ":op!~op@192.0.2.1 INVITE guest #room"
     assert other.read() == [invitation]
-    assert guest.read() == [invitation]
-    assert guest.codes("JOIN #room")[0] == "JOIN"
+    assert client.read() == [invitation]
+    assert client.codes("JOIN #room")[0] == "JOIN"
 
 
 def test_only_an_operators_invitation_lets_past_the_modes() -> None:
-    hall = Hall()
-    op, other = hall.join("op"), hall.join("other")
-    guest = hall.join("guest", channel="")
-    op.say("MODE #room +bk guest!*@* key")
+    room = RoomUnderTest()
+    op, other = room.join("op"), room.join("other")
+    client = room.join("guest", channel="")
+    op.send("MODE #room +bk guest!*@* key")
     other.read()
     assert other.codes("INVITE guest #room") == ["341"]
-    assert guest.read() == [":other!~other@192.0.2.1 INVITE guest #room"]
-    assert guest.codes("JOIN #room") == ["475"]
-    assert guest.codes("JOIN #room key") == ["474"]
+    assert client.read() == [":other!~other@192.0.2.1 INVITE guest #room"]
+    assert client.codes("JOIN #room") == ["475"]
+    assert client.codes("JOIN #room key") == ["474"]
     assert op.codes("INVITE guest #room") == ["341"]
-    guest.read()
-    assert guest.codes("JOIN #room")[0] == "JOIN"
+    client.read()
+    assert client.codes("JOIN #room")[0] == "JOIN"
 
 
 def test_leaving_is_told_once_to_each_who_shared_a_channel() -> None:
-    hall = Hall()
-    alice = hall.join("alice")
-    bob = hall.join("bob")
+    room = RoomUnderTest()
+    alice = room.join("alice")
+    bob = room.join("bob")
     for each in (alice, bob):
-        each.say("JOIN #other")
+        each.send("JOIN #other")
     alice.read()
-    hall.leave(bob, "Ping timeout")
+    room.leave(bob, "Ping timeout")
     assert alice.read() == [":bob!~bob@192.0.2.1 QUIT :Ping timeout"]
     assert alice.codes("WHOWAS bob") == ["314", "312", "369"]
 
 
 def test_a_reload_keeps_everybody_and_the_channel() -> None:
-    hall = Hall(channel="#lounge", topic="be kind")
-    alice = hall.join("alice", channel="#lounge")
-    alice.say("PART #lounge")
-    assert "#lounge" in hall.room.channels
-    hall.room.configure(hall.room.settings.__class__("new.test"), hall.now)
-    assert "#lounge" not in hall.room.channels
-    assert alice.say("PING x") == [":new.test PONG new.test x"]
+    room = RoomUnderTest(channel="#lounge", topic="be kind")
+    alice = room.join("alice", channel="#lounge")
+    alice.send("PART #lounge")
+    assert "#lounge" in room.state.channels
+    room.core.configure(room.state.settings.__class__("new.test"), room.now)
+    assert "#lounge" not in room.state.channels
+    assert alice.send("PING x") == [":new.test PONG new.test x"]
 
 
 @pytest.mark.parametrize(
@@ -167,32 +167,32 @@ def test_a_reload_keeps_everybody_and_the_channel() -> None:
     ],
 )
 def test_every_bound_has_its_answer(limits: Limits, lines: list[str], code: str) -> None:
-    assert code in Hall(limits=limits).join("alice").codes(*lines)
+    assert code in RoomUnderTest(limits=limits).join("alice").codes(*lines)
 
 
 def test_operators() -> None:
-    hall = Hall(opers={"root": PASSWORD})
-    boss, victim = hall.join("boss"), hall.join("victim", channel="")
+    room = RoomUnderTest(opers={"root": PASSWORD})
+    boss, victim = room.join("boss"), room.join("victim", channel="")
     assert boss.codes("KILL victim :x") == ["481"]
     assert boss.codes("OPER root wrong") == ["464"]
     assert boss.codes("OPER nobody wrong") == ["464"]
     assert boss.codes("OPER root sesame") == ["381", "MODE"]
-    victim.say("MODE victim +w")
-    boss.say("WALLOPS :fire")
+    victim.send("MODE victim +w")
+    boss.send("WALLOPS :fire")
     assert victim.read() == [":boss!~boss@192.0.2.1 WALLOPS fire"]
-    boss.say("KILL victim :enough")
+    boss.send("KILL victim :enough")
     assert victim.closed == "Killed (boss (enough))"
     assert boss.codes("WHOIS victim") == ["401", "318"]
 
 
 def test_monitor_tells_of_coming_and_going() -> None:
-    hall = Hall()
-    watcher = hall.join("watcher", channel="")
+    room = RoomUnderTest()
+    watcher = room.join("watcher", channel="")
     assert watcher.codes("MONITOR + friend") == ["731"]
-    friend = hall.connect()
-    friend.say("NICK friend", "USER friend 0 * :friend")
+    friend = room.connect()
+    friend.send("NICK friend", "USER friend 0 * :friend")
     assert watcher.read() == [":irc.test 730 watcher friend!~friend@192.0.2.1"]
-    friend.say("NICK stranger")
+    friend.send("NICK stranger")
     assert watcher.read() == [":irc.test 731 watcher friend"]
     assert watcher.codes("MONITOR - friend", "MONITOR L") == ["733"]
-    assert hall.room.watchers == {}
+    assert room.state.watchers == {}

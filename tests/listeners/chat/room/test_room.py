@@ -10,111 +10,111 @@ from netd.listeners.chat.room.effect import Record, Rehash, SaveChannel
 from netd.listeners.chat.room.settings import Account, Settings
 from netd.protocols.lines import Overlong
 from netd.protocols.password import hash_password
-from tests.listeners.chat.room.hall import NOON, Guest, Hall
+from tests.listeners.chat.room.room_under_test import NOON, FakeClient, RoomUnderTest
 
 
-def register(guest: Guest, *before: str) -> list[str]:
-    return guest.codes(*before, "NICK alice", "USER alice 0 * :Alice")
+def register(client: FakeClient, *before: str) -> list[str]:
+    return client.codes(*before, "NICK alice", "USER alice 0 * :Alice")
 
 
 @pytest.mark.parametrize("stored", ["sesame", hash_password("sesame", bytes(16))])
 def test_a_password_opens_the_door(stored: str) -> None:
-    hall = Hall(password=stored)
-    assert register(hall.connect(), "PASS sesame")[0] == "001"
+    room = RoomUnderTest(password=stored)
+    assert register(room.connect(), "PASS sesame")[0] == "001"
 
 
 @pytest.mark.parametrize("said", [["PASS wrong"], []])
 def test_a_wrong_password_or_none_closes_it(said: list[str]) -> None:
-    guest = Hall(password="sesame").connect()
-    assert guest.say(*said, "NICK alice", "USER alice 0 * :Alice") == [
+    client = RoomUnderTest(password="sesame").connect()
+    assert client.send(*said, "NICK alice", "USER alice 0 * :Alice") == [
         ":irc.test 464 alice :Password incorrect",
         "ERROR :Closing link: 192.0.2.1 (password incorrect)",
     ]
-    assert guest.closed == "password incorrect"
+    assert client.closed == "password incorrect"
 
 
 def test_who_logged_in_needs_no_password() -> None:
-    hall = Hall(password="sesame", accounts={"anna": Account("Anna", "pw")})
-    guest = hall.connect()
-    guest.say("CAP REQ :sasl", "AUTHENTICATE PLAIN", "AUTHENTICATE AGFubmEAcHc=")
-    guest.say("NICK anna", "USER anna 0 * :Anna")
-    assert guest.codes("CAP END")[0] == "001"
+    room = RoomUnderTest(password="sesame", accounts={"anna": Account("Anna", "pw")})
+    client = room.connect()
+    client.send("CAP REQ :sasl", "AUTHENTICATE PLAIN", "AUTHENTICATE AGFubmEAcHc=")
+    client.send("NICK anna", "USER anna 0 * :Anna")
+    assert client.codes("CAP END")[0] == "001"
 
 
 def test_newcomers_are_put_into_the_channel_where_they_should_be() -> None:
-    hall = Hall(channel="#lounge", topic="Be kind.", joins_channel=True)
-    codes = register(hall.connect())
+    room = RoomUnderTest(channel="#lounge", topic="Be kind.", joins_channel=True)
+    codes = register(room.connect())
     assert codes[-5:] == ["JOIN", "332", "333", "353", "366"]
 
 
 def test_the_configured_channel_outlives_its_members() -> None:
-    hall = Hall(channel="#lounge", opers={"root": "toor"})
-    alice = hall.join("alice", channel="#lounge")
+    room = RoomUnderTest(channel="#lounge", opers={"root": "toor"})
+    alice = room.join("alice", channel="#lounge")
     assert alice.codes("MODE #lounge +o alice") == ["482"]  # it was there before anybody
-    bob = hall.join("bob", channel="")
-    alice.say("OPER root toor", "INVITE bob #lounge", "PART #lounge")
-    assert "#lounge" in hall.room.channels
+    bob = room.join("bob", channel="")
+    alice.send("OPER root toor", "INVITE bob #lounge", "PART #lounge")
+    assert "#lounge" in room.state.channels
     assert bob.codes("INVITE") == ["INVITE", "336", "337"]
-    hall.room.configure(Settings("irc.test", channel="#other"), NOON)
-    assert list(hall.room.channels) == ["#other"]
+    room.core.configure(Settings("irc.test", channel="#other"), NOON)
+    assert list(room.state.channels) == ["#other"]
     assert bob.codes("INVITE") == ["337"]
 
 
 def test_new_settings_put_nobody_out() -> None:
-    hall = Hall(channel="#lounge", topic="one")
-    alice = hall.join("alice", channel="#lounge")
-    hall.room.configure(replace(hall.room.settings, channel="", topic="two"), NOON)
+    room = RoomUnderTest(channel="#lounge", topic="one")
+    alice = room.join("alice", channel="#lounge")
+    room.core.configure(replace(room.state.settings, channel="", topic="two"), NOON)
     assert alice.codes("TOPIC #lounge") == ["332", "333"]
-    alice.say("PART #lounge")
-    assert hall.room.channels == {}
+    alice.send("PART #lounge")
+    assert room.state.channels == {}
 
 
 def test_what_the_configured_channel_goes_through_is_to_be_kept() -> None:
-    hall = Hall(channel="#lounge", opers={"root": "toor"})
-    alice = hall.join("alice", channel="#lounge")
-    alice.say("OPER root toor")
+    room = RoomUnderTest(channel="#lounge", opers={"root": "toor"})
+    alice = room.join("alice", channel="#lounge")
+    alice.send("OPER root toor")
     kept = [
         type(effect)
         for line in (b"TOPIC #lounge :new", b"PRIVMSG #lounge :hi", b"MODE #lounge +m", b"REHASH")
-        for effect in hall.room.receive(alice.member, line, NOON)
+        for effect in room.core.receive(alice.member, line, NOON)
         if isinstance(effect, SaveChannel | Record | Rehash)
     ]
     assert kept == [Record, SaveChannel, Record, SaveChannel, Rehash]
 
 
 def test_the_end_is_told_to_everybody() -> None:
-    hall = Hall()
-    alice, newcomer = hall.join("alice"), hall.connect()
-    hall.carry_out(hall.room.shut_down("server shutting down", NOON))
+    room = RoomUnderTest()
+    alice, newcomer = room.join("alice"), room.connect()
+    room.apply(room.core.shut_down("server shutting down", NOON))
     farewell = ["ERROR :Closing link: 192.0.2.1 (server shutting down)"]
     assert (alice.read(), newcomer.read()) == (farewell, farewell)
     assert (alice.closed, newcomer.closed) == ("server shutting down",) * 2
-    assert alice.say("PRIVMSG #room :anybody?") == []
-    hall.leave(alice, "gone")
+    assert alice.send("PRIVMSG #room :anybody?") == []
+    room.leave(alice, "gone")
 
 
 def test_an_overlong_line_is_told() -> None:
-    alice = Hall().join("alice")
-    alice.hall.carry_out(alice.hall.room.receive(alice.member, Overlong(b"PRIVMSG"), NOON))
+    alice = RoomUnderTest().join("alice")
+    alice.room.apply(alice.room.core.receive(alice.member, Overlong(b"PRIVMSG"), NOON))
     assert alice.read() == [":irc.test 417 alice :Input line was too long"]
 
 
 @pytest.mark.parametrize("text", [b"a\0b", b"a\r:irc.test NOTICE bob :forged"])
 def test_a_line_with_a_nul_or_a_bare_cr_reaches_nobody(text: bytes) -> None:
-    hall = Hall()
-    alice, bob = hall.join("alice"), hall.join("bob")
+    room = RoomUnderTest()
+    alice, bob = room.join("alice"), room.join("bob")
     refused = ":irc.test ERROR :a line holds no NUL and no carriage return but at its end"
-    assert alice.say(b"PRIVMSG #room :" + text) == [refused]
+    assert alice.send(b"PRIVMSG #room :" + text) == [refused]
     assert bob.read() == []
 
 
 def test_a_local_user_is_known_by_its_name() -> None:
-    hall = Hall()
-    guest = hall.connect(host="localhost", local_user="ann")
-    guest.say("CAP LS 302")
-    guest.say("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
-    assert guest.codes("AUTHENTICATE +") == ["900", "903"]
-    guest.say("NICK annie", "USER other 0 * :Ann", "CAP END")
-    told = "\n".join(guest.say("WHOIS annie"))
+    room = RoomUnderTest()
+    client = room.connect(host="localhost", local_user="ann")
+    client.send("CAP LS 302")
+    client.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
+    assert client.codes("AUTHENTICATE +") == ["900", "903"]
+    client.send("NICK annie", "USER other 0 * :Ann", "CAP END")
+    told = "\n".join(client.send("WHOIS annie"))
     assert " 311 annie annie ann localhost " in told
     assert "is verified as local user ann" in told

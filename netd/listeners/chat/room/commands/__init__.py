@@ -1,11 +1,13 @@
-"""Every command, by name. A family of commands is a module that declares its own table."""
+"""Every command, by name. Each module declares the commands of one subject in its own table."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
+from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import (
     account,
+    capability,
     history,
     listing,
     membership,
@@ -15,16 +17,21 @@ from netd.listeners.chat.room.commands import (
     read_marker,
     registration,
     server,
+    topic,
     user,
     who,
     whois,
 )
 from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.help import help_commands
+from netd.listeners.chat.room.member import CheckPurpose
 
 COMMANDS: Final[dict[str, Command]] = {
     **registration.COMMANDS,
+    **capability.COMMANDS,
     **message.COMMANDS,
     **membership.COMMANDS,
+    **topic.COMMANDS,
     **mode.COMMANDS,
     **listing.COMMANDS,
     **who.COMMANDS,
@@ -36,3 +43,16 @@ COMMANDS: Final[dict[str, Command]] = {
     **history.COMMANDS,
     **read_marker.COMMANDS,
 }
+COMMANDS.update(help_commands(COMMANDS))  # HELP explains itself too
+
+
+class _OnVerified(Protocol):
+    def __call__(self, context: CommandContext, name: str, *, right: bool) -> None: ...
+
+
+ON_VERIFIED: Final[dict[CheckPurpose, _OnVerified]] = {
+    CheckPurpose.CONNECT: registration.on_password_verified,
+    CheckPurpose.SASL: account.on_password_verified,
+    CheckPurpose.OPER: operator.on_password_verified,
+}
+"""What goes on after a password check, by the purpose of the check."""

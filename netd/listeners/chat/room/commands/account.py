@@ -1,17 +1,15 @@
-"""Saying who one is: SASL (IRCv3 sasl-3.2) with PLAIN and EXTERNAL."""
+"""AUTHENTICATE: logging in by SASL (IRCv3 sasl-3.2), with PLAIN and EXTERNAL."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from functools import partial
 
+from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command, Phase, refuse_login
-from netd.listeners.chat.room.effect import Verify
-from netd.listeners.chat.room.member import Member, Pending, Stage
-from netd.listeners.chat.room.notify import tell_peers
+from netd.listeners.chat.room.commands.base import Command, Phase
+from netd.listeners.chat.room.member import CheckPurpose, Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.settings import Account
 from netd.protocols.irc import fold
@@ -21,56 +19,67 @@ _MAX_CHARS = 4000
 
 
 def mechanisms(context: CommandContext) -> list[str]:
-    """The SASL mechanisms the sender can use: EXTERNAL where the system or TLS vouches for it."""
+    """The SASL mechanisms that the sender can use.
+
+    EXTERNAL needs a client certificate or a Unix socket, which names the system user.
+    """
     accounts = context.room.settings.accounts.values()
-    has_passwords = any(each.password for each in accounts)
-    is_vouched_for = context.member.local_user or context.member.fingerprint()
-    return ["PLAIN"] * has_passwords + ["EXTERNAL"] * bool(is_vouched_for)
+    has_passwords = any(account.password for account in accounts)
+    has_external = context.sender.local_user or context.sender.fingerprint
+    return ["PLAIN"] * has_passwords + ["EXTERNAL"] * bool(has_external)
+
+
+def refuse_login(context: CommandContext, numeric: Numeric) -> None:
+    """Reply to a wrong name or password. A client that keeps guessing is disconnected."""
+    context.reply(numeric)
+    context.sender.failed_logins += 1
+    if context.sender.failed_logins >= context.room.settings.limits.failed_logins:
+        presence.disconnect_sender(context, "Too many failed logins")
 
 
 def authenticate(context: CommandContext, params: Sequence[str]) -> None:
-    """Choose a mechanism, then give what it asks for, in chunks of 400 characters."""
-    member = context.member
-    login, said = member.login, params[0]
+    """Choose a mechanism, or continue the exchange with a chunk of at most 400 characters."""
+    member = context.sender
+    sasl, word = member.sasl, params[0]
     if not member.has(Cap.SASL):
         context.reply(Numeric.SASLFAIL)
-    elif said == "*":
-        _end(member)
+    elif word == "*":
+        _end_exchange(member)
         context.reply(Numeric.SASLABORTED)
-    elif member.account and member.stage is Stage.REGISTERING:
+    elif member.account and member.state is MemberState.REGISTERING:
         context.reply(Numeric.SASLALREADY)
-    elif not login.mechanism:
-        _choose(context, said.upper())
-    elif len(said) > _CHUNK_CHARS:
-        _end(member)
+    elif not sasl.mechanism:
+        _choose_mechanism(context, word.upper())
+    elif len(word) > _CHUNK_CHARS:
+        _end_exchange(member)
         context.reply(Numeric.SASLTOOLONG)
-    elif len(login.data) > _MAX_CHARS:
-        _end(member)
+    elif len(sasl.data) > _MAX_CHARS:
+        _end_exchange(member)
         context.reply(Numeric.SASLFAIL)
     else:
-        login.data += "" if said == "+" else said
-        if len(said) < _CHUNK_CHARS:
-            _finish(context)
+        sasl.data += "" if word == "+" else word
+        if len(word) < _CHUNK_CHARS:
+            _finish_exchange(context)
 
 
-def _choose(context: CommandContext, mechanism: str) -> None:
+def _choose_mechanism(context: CommandContext, mechanism: str) -> None:
     offered = mechanisms(context)
     if mechanism not in offered:
         context.reply(Numeric.SASLMECHS, ",".join(offered))
         context.reply(Numeric.SASLFAIL)
         return
-    context.member.login.mechanism = mechanism
-    context.tell("AUTHENTICATE", "+")
+    context.sender.sasl.mechanism = mechanism
+    context.reply_command("AUTHENTICATE", "+")
 
 
-def _end(member: Member) -> None:
-    member.login.mechanism = member.login.data = ""
+def _end_exchange(member: Member) -> None:
+    member.sasl.mechanism = member.sasl.data = ""
 
 
-def _finish(context: CommandContext) -> None:
-    member = context.member
-    mechanism, data = member.login.mechanism, member.login.data
-    _end(member)
+def _finish_exchange(context: CommandContext) -> None:
+    member = context.sender
+    mechanism, data = member.sasl.mechanism, member.sasl.data
+    _end_exchange(member)
     try:
         text = base64.b64decode(data, validate=True).decode()
     except ValueError:  # not ASCII, not base64, or not UTF-8
@@ -82,24 +91,25 @@ def _finish(context: CommandContext) -> None:
         _plain(context, text)
 
 
-def _external(context: CommandContext, wanted: str) -> None:
+def _external(context: CommandContext, authorization: str) -> None:
     """RFC 4422 appendix A: an authorization identity, or nothing."""
     own = _own_accounts(context)
-    fitting = (each for each in own if not wanted or fold(each.name) == fold(wanted))
-    _log_in(context, next(fitting, None))
+    wanted = fold(authorization)
+    matching = (account for account in own if not wanted or fold(account.name) == wanted)
+    _log_in(context, next(matching, None))
 
 
 def _own_accounts(context: CommandContext) -> list[Account]:
-    """The accounts that are the sender's by its certificate or its user on this machine.
+    """The accounts that belong to the sender's certificate or system user.
 
-    A user of this machine without an account has one of its own name, unless that is taken.
+    A system user without an account has one with its own name, unless that name is taken.
     """
-    member, accounts = context.member, context.room.settings.accounts
-    user, fingerprint = member.local_user, member.fingerprint()
+    member, accounts = context.sender, context.room.settings.accounts
+    user, fingerprint = member.local_user, member.fingerprint
     own = [
-        each
-        for each in accounts.values()
-        if (user and each.local_user == user) or fingerprint in each.fingerprints
+        account
+        for account in accounts.values()
+        if (user and account.local_user == user) or fingerprint in account.fingerprints
     ]
     if not own and user and fold(user) not in accounts:
         own.append(Account(user))
@@ -112,57 +122,57 @@ def _plain(context: CommandContext, text: str) -> None:
     name, separator, password = rest.partition("\0")
     accounts = context.room.settings.accounts
     account = accounts.get(fold(name))
-    # Nobody's password is checked as long as somebody's, so that names cannot be told apart.
-    stored = next((each.password for each in accounts.values() if each.password), "")
+    # For an unknown name another account's password is checked, which takes as long: so the
+    # time of the reply does not show which accounts there are.
+    stored = next((known.password for known in accounts.values() if known.password), "")
     if account is not None:
         stored = account.password
     if not separator or not stored or fold(authorization or name) != fold(name):
         refuse_login(context, Numeric.SASLFAIL)
         return
-    context.member.pending = Pending(partial(_checked, name), context.label)
-    context.effects.append(Verify(context.member, password, stored))
+    context.verify(CheckPurpose.SASL, password, stored, name)
 
 
-def _checked(name: str, context: CommandContext, right: bool) -> None:  # noqa: FBT001 (Pending calls it)
+def on_password_verified(context: CommandContext, name: str, *, right: bool) -> None:
+    """Log the sender in, or refuse it."""
     account = context.room.settings.accounts.get(fold(name))
     _log_in(context, account if right else None)
 
 
 def _log_in(context: CommandContext, account: Account | None) -> None:
-    member = context.member
+    member = context.sender
     if account is None:
         refuse_login(context, Numeric.SASLFAIL)
         return
     name = account.name
     before, member.account = member.account, name
-    changed, unclaimed = before != name, {} if before else member.markers
-    member.markers = context.room.markers.setdefault(fold(name), unclaimed)
+    own_markers = {} if before else member.read_markers  # those set before the login go along
+    member.read_markers = context.room.read_markers.setdefault(fold(name), own_markers)
     context.reply(Numeric.LOGGEDIN, member.prefix, name, f"You are now logged in as {name}")
     context.reply(Numeric.SASLSUCCESS)
-    if changed and member.stage is Stage.PRESENT:
+    if before != name and member.is_registered:
         _announce(context, Cap.ACCOUNT_NOTIFY, "ACCOUNT", name)
-    _show_host(context, account.host or member.address)
+    _set_shown_host(context, account.host or member.address)
 
 
-def _show_host(context: CommandContext, host: str) -> None:
-    """Be seen at another host from now on (IRCv3 chghost)."""
-    member = context.member
+def _set_shown_host(context: CommandContext, host: str) -> None:
+    """Change the host that other members see (IRCv3 chghost)."""
+    member = context.sender
     if host == member.host:
         return
-    if member.stage is Stage.PRESENT:
+    if member.is_registered:
         _announce(context, Cap.CHGHOST, "CHGHOST", member.user, host)
     member.host = host
-    if member.nick:
-        member.name(member.nick)
+    member.update_prefix()
     context.reply(Numeric.VISIBLEHOST, host)
 
 
 def _announce(context: CommandContext, cap: Cap, command: str, *params: str) -> None:
-    """Tell those who see the sender, and itself."""
-    message = context.from_member(command, *params)
-    tell_peers(context, message, cap)
-    if context.member.has(cap):
-        context.post(context.member, message)
+    """Send a change of the sender to its peers and to itself."""
+    message = context.message_from_sender(command, *params)
+    presence.notify_peers(context, message, cap)
+    if context.sender.has(cap):
+        context.send_unlabeled(context.sender, message)
 
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""What a command declares about itself, so that one place checks it for all."""
+"""What a command declares about itself, so that one place checks it for all commands."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.numeric import Numeric
 
 Handler = Callable[[CommandContext, Sequence[str]], None]
 
@@ -18,23 +16,15 @@ class Phase(enum.Enum):
 
     ANY = enum.auto()
     REGISTERING = enum.auto()
-    PRESENT = enum.auto()
+    REGISTERED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its handler, and what must hold before that is called."""
+    """A command: its handler, and the conditions checked before the handler is called."""
 
     handler: Handler
     syntax: str
     params: int = 0
-    phase: Phase = Phase.PRESENT
+    phase: Phase = Phase.REGISTERED
     for_opers: bool = False
-
-
-def refuse_login(context: CommandContext, numeric: Numeric) -> None:
-    """Answer a wrong name or password; who guesses on is put out."""
-    context.reply(numeric)
-    context.member.failed_logins += 1
-    if context.member.failed_logins >= context.room.settings.limits.failed_logins:
-        presence.put_out(context, "Too many failed logins")

@@ -1,4 +1,4 @@
-"""CHATHISTORY (IRCv3 draft/chathistory), and a replay for those whose clients cannot ask."""
+"""CHATHISTORY (IRCv3 draft/chathistory), and a replay on JOIN for clients without it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command
 from netd.listeners.chat.room.history import (
     Log,
-    Mailbox,
+    PrivateHistory,
     Reference,
     after,
     around,
@@ -30,7 +30,7 @@ _CLOCK = slice(11, 19)  # the time of day in a timestamp
 _NO_COUNT = 0
 
 _Select = Callable[[Log, list[Reference], int], Log]
-_SELECTIONS: dict[str, tuple[int, _Select]] = {  # subcommand -> references, selection
+_SELECTIONS: dict[str, tuple[int, _Select]] = {  # subcommand -> number of references, selection
     "LATEST": (1, lambda log, refs, count: latest(log, refs[0] if refs else None, count)),
     "BEFORE": (1, lambda log, refs, count: before(log, refs[0], count)),
     "AFTER": (1, lambda log, refs, count: after(log, refs[0], count)),
@@ -40,78 +40,80 @@ _SELECTIONS: dict[str, tuple[int, _Select]] = {  # subcommand -> references, sel
 
 
 def chathistory(context: CommandContext, params: Sequence[str]) -> None:
-    """Give a part of a channel's or a conversation's history, or name those that have any."""
+    """Send a part of a channel's or conversation's history, or a list of those with messages."""
     subcommand = params[0].upper()
     if subcommand == "TARGETS":
-        _targets(context, params)
+        _send_targets(context, params)
     elif subcommand not in _SELECTIONS:
         context.fail("INVALID_PARAMS", subcommand, "Unknown command")
     else:
-        _select(context, subcommand, params)
+        _send_selection(context, subcommand, params)
 
 
-def _select(context: CommandContext, subcommand: str, params: Sequence[str]) -> None:
-    wanted, select = _SELECTIONS[subcommand]
-    if len(params) < wanted + 3:
+def _send_selection(context: CommandContext, subcommand: str, params: Sequence[str]) -> None:
+    needed, select = _SELECTIONS[subcommand]
+    if len(params) < needed + 3:
         context.fail("NEED_MORE_PARAMS", subcommand, "Missing parameters")
         return
-    target, count = params[1], _count(params[wanted + 2])
-    words = params[2 : wanted + 2]
-    references = [ref for ref in map(parse_reference, words) if ref]
-    is_open = subcommand == "LATEST" and words[0] == "*"
-    if count == _NO_COUNT or (len(references) < wanted and not is_open):
+    target, count = params[1], _parse_count(params[needed + 2])
+    words = params[2 : needed + 2]
+    references = [reference for reference in map(parse_reference, words) if reference]
+    is_unbounded = subcommand == "LATEST" and words[0] == "*"
+    if count == _NO_COUNT or (len(references) < needed and not is_unbounded):
         context.fail("INVALID_PARAMS", subcommand, "Invalid parameters")
         return
     log = _log(context, target)
     if log is None:
         context.fail("INVALID_TARGET", subcommand, target, "Messages could not be retrieved")
         return
-    seen = visible(log, events=context.member.has(Cap.EVENT_PLAYBACK))
-    context.batch("chathistory", (target,), select(seen, references, count))
+    seen = visible(log, events=context.sender.has(Cap.EVENT_PLAYBACK))
+    context.reply_batch("chathistory", (target,), select(seen, references, count))
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     return min(int(text), MAX_HISTORY_REPLIES) if text.isdecimal() else _NO_COUNT
 
 
 def _log(context: CommandContext, target: str) -> deque[Message] | None:
-    """The log of a target, None for a channel the sender is not in."""
+    """The log of a channel or conversation; None for a channel that the sender is not in."""
     if target.startswith("#"):
-        channel = context.member.channels.get(fold(target))
-        return channel.log() if channel else None
-    return _mailbox_logs(context).get(fold(target), (target, deque[Message]()))[1]
+        channel = context.room.find_channel(target)
+        is_joined = channel is not None and context.sender in channel.members
+        return channel.messages() if channel is not None and is_joined else None
+    return _conversations(context).get(fold(target), (target, deque[Message]()))[1]
 
 
-def _mailbox_logs(context: CommandContext) -> dict[str, tuple[str, deque[Message]]]:
-    mailbox = context.room.mailboxes.get(fold(context.member.account))
-    return mailbox.logs if mailbox else {}
+def _conversations(context: CommandContext) -> dict[str, tuple[str, deque[Message]]]:
+    history = context.room.private_histories.get(fold(context.sender.account))
+    return history.conversations if history else {}
 
 
-def _targets(context: CommandContext, params: Sequence[str]) -> None:
-    bounds = [ref.value for ref in map(parse_reference, params[1:3]) if ref]
-    count = _count("".join(params[3:4]))
+def _send_targets(context: CommandContext, params: Sequence[str]) -> None:
+    bounds = [reference.value for reference in map(parse_reference, params[1:3]) if reference]
+    count = _parse_count("".join(params[3:4]))
     if len(bounds) != 2 or count == _NO_COUNT:  # noqa: PLR2004 (from, to)
         context.fail("INVALID_PARAMS", "TARGETS", "Invalid parameters")
         return
-    logs = [(each.name, each.log()) for each in context.member.channels.values()]
-    logs += _mailbox_logs(context).values()
+    channels = context.room.channels_of(context.sender)
+    logs = [(channel.name, channel.messages()) for channel in channels]
+    logs += _conversations(context).values()
     times = ((log[-1].tags["time"], name) for name, log in logs if log)
-    found = sorted(each for each in times if min(bounds) < each[0] < max(bounds))
+    found = sorted((at, name) for at, name in times if min(bounds) < at < max(bounds))
     server = context.room.settings.server_name
     messages = [Message("CHATHISTORY", ("TARGETS", name, at), server) for at, name in found]
-    context.batch("draft/chathistory-targets", (), messages[:count])
+    context.reply_batch("draft/chathistory-targets", (), messages[:count])
 
 
 def replay(context: CommandContext, channel: Channel) -> None:
-    """Give a newcomer the last lines, unless its client asks for them itself."""
-    member, count = context.member, context.room.settings.replay_lines
+    """Send a new member the last messages, unless its client can request them itself."""
+    member, count = context.sender, context.room.settings.replay_lines
     if not count or member.has(Cap.CHATHISTORY):
         return
-    lines = visible(channel.log(), events=False)[-count:]
+    messages = visible(channel.messages(), events=False)[-count:]
     if not member.has(Cap.SERVER_TIME):
-        lines = [_with_clock(each) for each in lines]
-    if lines:
-        context.batch("chathistory", (channel.name,), lines)
+        messages = [_with_clock(message) for message in messages]
+    if messages:
+        context.reply_batch("chathistory", (channel.name,), messages)
 
 
 def _with_clock(message: Message) -> Message:
@@ -119,18 +121,19 @@ def _with_clock(message: Message) -> Message:
     return replace(message, params=(target, f"[{message.tags['time'][_CLOCK]}] {text}"))
 
 
-def keep_private(context: CommandContext, member: Member, message: Message) -> None:
-    """Keep what is said in private for those of both who have an account."""
-    _keep(context, context.member, member, message)
-    if member is not context.member:
-        _keep(context, member, context.member, message)
+def record_private(context: CommandContext, member: Member, message: Message) -> None:
+    """Keep a private message for those of the two members that have an account."""
+    _record(context, context.sender, member, message)
+    if member is not context.sender:
+        _record(context, member, context.sender, message)
 
 
-def _keep(context: CommandContext, owner: Member, other: Member, message: Message) -> None:
+def _record(context: CommandContext, owner: Member, other: Member, message: Message) -> None:
     lines = context.room.settings.limits.history_lines
     if owner.account and lines:
-        mailbox = context.room.mailboxes.setdefault(fold(owner.account), Mailbox(lines))
-        mailbox.keep(other.folded, other.nick, message)
+        histories = context.room.private_histories
+        history = histories.setdefault(fold(owner.account), PrivateHistory(lines))
+        history.add(other.folded, other.nick, message)
 
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""LIST, with the searches ELIST=CMNTU promises."""
+"""LIST, with the conditions of ELIST=CMNTU."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import Callable, Sequence
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command
-from netd.listeners.chat.room.mask import matches
+from netd.listeners.chat.room.mask import has_wildcards, matches
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold
 
-_Test = Callable[[Channel], bool]
+_Condition = Callable[[Channel], bool]
 
 
 def list_(context: CommandContext, params: Sequence[str]) -> None:
-    """Show channels: all, those named, or those that every condition fits."""
-    room, member = context.room, context.member
-    tests = [_test(context, each) for each in (params[0].split(",") if params else ()) if each]
+    """List the channels that meet every condition; a name is a condition too."""
+    room, member = context.room, context.sender
+    words = params[0].split(",") if params else ()
+    conditions = [_condition(context, word) for word in words if word]
     context.reply(Numeric.LISTSTART, "Channel")
     shown = 0
     for channel in room.channels.values():
-        hidden = channel.is_secret and member not in channel.members and not member.oper
-        if hidden or not all(test(channel) for test in tests):
+        is_hidden = channel.is_secret and member not in channel.members and not member.oper
+        if is_hidden or not all(condition(channel) for condition in conditions):
             continue
         topic = channel.topic.text if channel.topic else ""
         context.reply(Numeric.LIST, channel.name, str(len(channel.members)), topic)
@@ -32,29 +33,29 @@ def list_(context: CommandContext, params: Sequence[str]) -> None:
     context.reply(Numeric.LISTEND)
 
 
-def _test(context: CommandContext, condition: str) -> _Test:
-    kind, value = condition[:1], condition[1:]
+def _condition(context: CommandContext, text: str) -> _Condition:
+    kind, value = text[:1], text[1:]
     if kind == "!":
         return lambda channel: not matches(value, channel.name)
     if kind in "<>" and value.isdecimal():
         return lambda channel: _compare(kind, len(channel.members), int(value))
     if kind in "CT" and value[:1] in ("<", ">") and value[1:].isdecimal():
-        return _age_test(context, kind, value)
-    if "*" in condition or "?" in condition:
-        return lambda channel: matches(condition, channel.name)
-    named = fold(condition)
-    return lambda channel: channel.folded == named
+        return _age_condition(context, kind, value)
+    if has_wildcards(text):
+        return lambda channel: matches(text, channel.name)
+    folded = fold(text)
+    return lambda channel: channel.folded == folded
 
 
-def _age_test(context: CommandContext, kind: str, value: str) -> _Test:
-    """Less or more than so many minutes since the creation (C) or the topic (T)."""
+def _age_condition(context: CommandContext, kind: str, value: str) -> _Condition:
+    """Less or more than so many minutes since the creation (C) or the last topic (T)."""
     minutes = int(value[1:])
 
-    def test(channel: Channel) -> bool:
+    def condition(channel: Channel) -> bool:
         since = channel.created if kind == "C" else channel.topic.at if channel.topic else None
         return since is not None and _compare(value[0], (context.now - since) / 60, minutes)
 
-    return test
+    return condition
 
 
 def _compare(sign: str, number: float, bound: int) -> bool:

@@ -1,4 +1,4 @@
-"""Channels: JOIN, PART, KICK, INVITE, TOPIC, NAMES."""
+"""The members of a channel: JOIN, PART, KICK, INVITE, NAMES."""
 
 from __future__ import annotations
 
@@ -6,59 +6,42 @@ from collections.abc import Iterator, Sequence
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
-from netd.listeners.chat.room.channel import Channel, Topic
+from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import read_marker
 from netd.listeners.chat.room.commands.base import Command
 from netd.listeners.chat.room.commands.history import replay
-from netd.listeners.chat.room.effect import SaveChannel
+from netd.listeners.chat.room.commands.lookup import (
+    MAX_TARGETS,
+    find_joined_channel,
+    find_member,
+    find_operated_channel,
+    split_targets,
+)
+from netd.listeners.chat.room.commands.topic import show_topic
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
-from netd.protocols.irc import fold, is_channel
-
-_MAX_TARGETS = 20
-
-
-def targets(param: str) -> list[str]:
-    """The names of a comma-separated parameter, each once."""
-    return list(dict.fromkeys(each for each in param.split(",") if each))[:_MAX_TARGETS]
-
-
-def find(context: CommandContext, name: str) -> Channel | None:
-    """The channel of that name; says so if there is none."""
-    channel = context.room.channels.get(fold(name))
-    if channel is None:
-        context.reply(Numeric.NOSUCHCHANNEL, name)
-    return channel
-
-
-def find_joined(context: CommandContext, name: str) -> Channel | None:
-    """The channel of that name; says so if there is none or the sender is not in it."""
-    channel = find(context, name)
-    if channel is not None and context.member not in channel.members:
-        context.reply(Numeric.NOTONCHANNEL, channel.name)
-        return None
-    return channel
+from netd.protocols.irc import is_channel
 
 
 def join(context: CommandContext, params: Sequence[str]) -> None:
-    """Enter channels; `0` leaves them all."""
+    """Join channels; `JOIN 0` leaves all."""
     if params[0] == "0":
-        for channel in list(context.member.channels.values()):
+        for channel in context.room.channels_of(context.sender):
             _part(context, channel, "")
         return
     keys = params[1].split(",") if len(params) > 1 else []
-    for index, name in enumerate(targets(params[0])):
-        enter(context, name, keys[index] if index < len(keys) else "")
+    for index, name in enumerate(split_targets(params[0])):
+        join_channel(context, name, keys[index] if index < len(keys) else "")
 
 
-def enter(context: CommandContext, name: str, key: str) -> None:
-    """Let the sender into a channel if its modes allow it."""
-    room, member = context.room, context.member
+def join_channel(context: CommandContext, name: str, key: str) -> None:
+    """Add the sender to a channel if the channel's modes allow it."""
+    room, member = context.room, context.sender
     if not is_channel(name, room.settings.limits.channel_chars):
         context.reply(Numeric.NOSUCHCHANNEL, name)
         return
-    channel = room.channels.get(fold(name))
+    channel = room.find_channel(name)
     if channel is not None and member in channel.members:
         return
     refusal = _refusal(context, channel, key)
@@ -72,14 +55,14 @@ def enter(context: CommandContext, name: str, key: str) -> None:
     if member.has(Cap.READ_MARKER):
         read_marker.show(context, channel.name)
     if channel.topic:
-        _show_topic(context, channel)
+        show_topic(context, channel)
     _show_names(context, channel)
     context.reply(Numeric.ENDOFNAMES, channel.name)
     replay(context, channel)
 
 
 def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Numeric | None:
-    room, member, limits = context.room, context.member, context.room.settings.limits
+    room, member, limits = context.room, context.sender, context.room.settings.limits
     if len(member.channels) >= limits.channels_per_member:
         return Numeric.TOOMANYCHANNELS
     if channel is None:
@@ -89,186 +72,133 @@ def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Nume
     checks = {
         Numeric.BADCHANNELKEY: channel.modes.get("k", key) != key,
         Numeric.CHANNELISFULL: len(channel.members) >= int(channel.modes.get("l", "0") or 0) > 0,
-        Numeric.INVITEONLYCHAN: "i" in channel.modes and not channel.is_welcome(member),
+        Numeric.INVITEONLYCHAN: "i" in channel.modes and not channel.has_invite_exception(member),
         Numeric.BANNEDFROMCHAN: channel.is_banned(member),
     }
-    return next((numeric for numeric, holds in checks.items() if holds), None)
+    return next((numeric for numeric, applies in checks.items() if applies), None)
 
 
 def _announce_join(context: CommandContext, channel: Channel) -> None:
-    member = context.member
-    plain = context.from_member("JOIN", channel.name)
-    extended = context.from_member("JOIN", channel.name, member.account or "*", member.realname)
+    sender = context.sender
+    plain = context.message_from_sender("JOIN", channel.name)
+    about = (sender.account or "*", sender.realname)
+    extended = context.message_from_sender("JOIN", channel.name, *about)
     bit = int(Cap.EXTENDED_JOIN)
-    context.send([each for each in channel.members if each.caps & bit], extended)
-    context.send([each for each in channel.members if not each.caps & bit], plain)
-    if member.away:
-        away = context.from_member("AWAY", member.away)
-        noticing = [each for each in channel.members if each.has(Cap.AWAY_NOTIFY)]
-        context.send(noticing, away, member)
+    context.send_to([member for member in channel.members if member.caps & bit], extended)
+    context.send_to([member for member in channel.members if not member.caps & bit], plain)
+    if sender.away:
+        away = context.message_from_sender("AWAY", sender.away)
+        notified = [member for member in channel.members if member.has(Cap.AWAY_NOTIFY)]
+        context.send_to(notified, away, sender)
 
 
 def part(context: CommandContext, params: Sequence[str]) -> None:
     """Leave channels."""
-    for name in targets(params[0]):
-        channel = find_joined(context, name)
+    for name in split_targets(params[0]):
+        channel = find_joined_channel(context, name)
         if channel is not None:
             _part(context, channel, params[1] if len(params) > 1 else "")
 
 
 def _part(context: CommandContext, channel: Channel, reason: str) -> None:
-    said = (channel.name, reason) if reason else (channel.name,)
-    context.broadcast(channel, context.from_member("PART", *said), to_self=True)
-    presence.leave_channel(context, channel, context.member)
+    params = (channel.name, reason) if reason else (channel.name,)
+    context.broadcast(channel, context.message_from_sender("PART", *params), to_sender=True)
+    presence.leave_channel(context, channel, context.sender)
 
 
 def kick(context: CommandContext, params: Sequence[str]) -> None:
-    """Put members out of a channel, or each one out of the channel that stands for it."""
-    names_, nicks = params[0].split(",")[:_MAX_TARGETS], params[1].split(",")[:_MAX_TARGETS]
+    """Remove members from one channel, or each member from the channel at the same position."""
+    names_, nicks = params[0].split(",")[:MAX_TARGETS], params[1].split(",")[:MAX_TARGETS]
     if len(names_) == 1:
         names_ *= len(nicks)
     limit = context.room.settings.limits.kick_chars
-    said = "".join(params[2:3])[:limit] or context.member.nick
+    reason = "".join(params[2:3])[:limit] or context.sender.nick
     for name, nick in zip(names_, nicks, strict=False):
-        channel = find_ruled(context, name)
+        channel = find_operated_channel(context, name)
         if channel is None:
             return
-        _kick(context, channel, nick, said)
+        _kick(context, channel, nick, reason)
 
 
 def _kick(context: CommandContext, channel: Channel, nick: str, reason: str) -> None:
-    victim = context.room.members.get(fold(nick))
+    victim = find_member(context, nick)
     if victim is None:
-        context.reply(Numeric.NOSUCHNICK, nick)
-    elif victim not in channel.members:
+        return
+    if victim not in channel.members:
         context.reply(Numeric.USERNOTINCHANNEL, nick, channel.name)
     else:
-        message = context.from_member("KICK", channel.name, victim.nick, reason)
-        context.broadcast(channel, message, to_self=True)
+        message = context.message_from_sender("KICK", channel.name, victim.nick, reason)
+        context.broadcast(channel, message, to_sender=True)
         presence.leave_channel(context, channel, victim)
 
 
-def find_ruled(context: CommandContext, name: str) -> Channel | None:
-    """The channel of that name; says so if the sender does not rule it."""
-    channel = context.room.channels.get(fold(name))
-    if channel is not None and context.member.oper:
-        return channel
-    channel = find_joined(context, name)
-    if channel is not None and not channel.is_op(context.member):
-        context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
-        return None
-    return channel
-
-
 def invite(context: CommandContext, params: Sequence[str]) -> None:
-    """Ask somebody into a channel; without parameters, show who asked the sender where."""
+    """Invite a member to a channel; without parameters, show the sender's invitations."""
     if len(params) < 2:  # noqa: PLR2004 (a nick and a channel)
-        _own_invites(context, params)
+        _show_invitations(context, params)
         return
-    guest = find_present(context, params[0])
-    channel = find_joined(context, params[1]) if guest is not None else None
+    guest = find_member(context, params[0])
+    channel = find_joined_channel(context, params[1]) if guest is not None else None
     if guest is None or channel is None:
         return
     if guest in channel.members:
         context.reply(Numeric.USERONCHANNEL, guest.nick, channel.name)
-    elif "i" in channel.modes and not channel.is_op(context.member):
+    elif "i" in channel.modes and not channel.is_op(context.sender):
         context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
     else:
         _invite(context, channel, guest)
 
 
 def _invite(context: CommandContext, channel: Channel, guest: Member) -> None:
-    if channel.is_op(context.member):  # who does not rule here lets nobody past +b, +k or +l
+    if channel.is_op(context.sender):  # only an operator's invitation overrides +b, +k and +l
         channel.invited.add(guest)
         guest.invites.add(channel.folded)
     context.reply(Numeric.INVITING, guest.nick, channel.name)
     if guest.away:
         context.reply(Numeric.AWAY, guest.nick, guest.away)
-    message = context.from_member("INVITE", guest.nick, channel.name)
-    context.send((guest,), message)
-    noticing = [
-        each for each in channel.members if each.has(Cap.INVITE_NOTIFY) and channel.is_op(each)
+    message = context.message_from_sender("INVITE", guest.nick, channel.name)
+    context.send_to((guest,), message)
+    notified = [
+        member
+        for member in channel.members
+        if member.has(Cap.INVITE_NOTIFY) and channel.is_op(member)
     ]
-    context.send(noticing, message, context.member)
+    context.send_to(notified, message, context.sender)
 
 
-def _own_invites(context: CommandContext, params: Sequence[str]) -> None:
+def _show_invitations(context: CommandContext, params: Sequence[str]) -> None:
     if params:
         context.reply(Numeric.NEEDMOREPARAMS, "INVITE")
         return
-    for folded in sorted(context.member.invites):
+    for folded in sorted(context.sender.invites):
         context.reply(Numeric.INVITELIST_OWN, context.room.channels[folded].name)
     context.reply(Numeric.ENDOFINVITELIST_OWN)
 
 
-def find_present(context: CommandContext, nick: str) -> Member | None:
-    """The member of that nick, registered; says so if there is none."""
-    member = context.room.members.get(fold(nick))
-    if member is None or member in context.room.unregistered:
-        context.reply(Numeric.NOSUCHNICK, nick)
-        return None
-    return member
-
-
-def topic(context: CommandContext, params: Sequence[str]) -> None:
-    """Show a channel's topic, or set it."""
-    if len(params) == 1:
-        channel = find(context, params[0])
-        if channel is None:
-            return
-        if channel.is_secret and context.member not in channel.members:
-            context.reply(Numeric.NOTONCHANNEL, channel.name)
-        elif channel.topic:
-            _show_topic(context, channel)
-        else:
-            context.reply(Numeric.NOTOPIC, channel.name)
-        return
-    channel = find_joined(context, params[0])
-    if channel is None:
-        return
-    if "t" in channel.modes and not channel.is_op(context.member):
-        context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
-        return
-    text = params[1][: context.room.settings.limits.topic_chars]
-    channel.topic = Topic(text, context.member.prefix, context.now) if text else None
-    message = context.recorded("TOPIC", channel.name, text)
-    context.keep(channel, message)
-    if channel.is_kept:
-        context.effects.append(SaveChannel(channel))
-    context.broadcast(channel, message, to_self=True)
-
-
-def _show_topic(context: CommandContext, channel: Channel) -> None:
-    assert channel.topic is not None
-    set_at = str(int(channel.topic.at))
-    context.reply(Numeric.TOPIC, channel.name, channel.topic.text)
-    context.reply(Numeric.TOPICWHOTIME, channel.name, channel.topic.by, set_at)
-
-
 def names(context: CommandContext, params: Sequence[str]) -> None:
-    """Show who is in a channel."""
-    asked = params[0] if params else "*"
-    for name in targets(asked):
-        channel = context.room.channels.get(fold(name))
-        if channel is not None and (not channel.is_secret or context.member in channel.members):
+    """Show the members of channels."""
+    requested = params[0] if params else "*"
+    for name in split_targets(requested):
+        channel = context.room.find_channel(name)
+        if channel is not None and (not channel.is_secret or context.sender in channel.members):
             _show_names(context, channel)
-    context.reply(Numeric.ENDOFNAMES, asked)
+    context.reply(Numeric.ENDOFNAMES, requested)
 
 
 def _show_names(context: CommandContext, channel: Channel) -> None:
     symbol = "@" if channel.is_secret else "="
-    words = _shown_names(context, channel)
+    words = _visible_names(context, channel)
     context.reply_words(Numeric.NAMREPLY, (symbol, channel.name), words)
 
 
-def _shown_names(context: CommandContext, channel: Channel) -> Iterator[str]:
-    viewer = context.member
+def _visible_names(context: CommandContext, channel: Channel) -> Iterator[str]:
+    viewer = context.sender
     every, full = viewer.has(Cap.MULTI_PREFIX), viewer.has(Cap.USERHOST_IN_NAMES)
     sees_all = viewer in channel.members
     for member in channel.members:
         if sees_all or "i" not in member.modes:
-            shown = member.prefix if full else member.nick
-            yield channel.status(member, every=every) + shown
+            name = member.prefix if full else member.nick
+            yield channel.status_prefix(member, every=every) + name
 
 
 COMMANDS = {
@@ -276,6 +206,5 @@ COMMANDS = {
     "PART": Command(part, "#channel[,#channel] [:<reason>]", params=1),
     "KICK": Command(kick, "#channel <nick>[,<nick>] [:<reason>]", params=2),
     "INVITE": Command(invite, "<nick> #channel"),
-    "TOPIC": Command(topic, "#channel [:<topic>]", params=1),
     "NAMES": Command(names, "#channel[,#channel]"),
 }

@@ -1,4 +1,4 @@
-"""MODE, for channels and for oneself."""
+"""MODE, for channels and for the sender itself."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Callable, Sequence
 from netd.listeners.chat.room.channel import Channel, ListEntry
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command
-from netd.listeners.chat.room.commands.membership import find, find_present
-from netd.listeners.chat.room.effect import SaveChannel
+from netd.listeners.chat.room.commands.lookup import find_channel, find_member
 from netd.listeners.chat.room.isupport import MAX_MODES
-from netd.listeners.chat.room.mask import entry
+from netd.listeners.chat.room.mask import normalize
 from netd.listeners.chat.room.mode import (
     CHANNEL_MODES,
     USER_MODES,
-    Change,
+    ModeChange,
     ModeKind,
-    divide,
     format_changes,
     parse_changes,
+    split_changes,
 )
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import MAX_BODY_BYTES, fold, format_body
@@ -28,11 +27,11 @@ _LIST_REPLIES = {
     "e": (Numeric.EXCEPTLIST, Numeric.ENDOFEXCEPTLIST),
     "I": (Numeric.INVEXLIST, Numeric.ENDOFINVEXLIST),
 }
-_OWN_MODES = "Biw"  # those a member may set itself; `o` it may only give up
+_SETTABLE_USER_MODES = "Biw"  # a member can only give up `o`
 
 
 def mode(context: CommandContext, params: Sequence[str]) -> None:
-    """Show or change the modes of a channel or of oneself."""
+    """Show or change the modes of a channel or of the sender."""
     if params[0].startswith("#"):
         _channel_mode(context, params)
     else:
@@ -40,114 +39,119 @@ def mode(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def _user_mode(context: CommandContext, params: Sequence[str]) -> None:
-    member = context.member
-    target = find_present(context, params[0])
+    sender = context.sender
+    target = find_member(context, params[0])
     if target is None:
         return
-    if target is not member:
+    if target is not sender:
         context.reply(Numeric.USERSDONTMATCH)
         return
     if len(params) == 1:
-        context.reply(Numeric.UMODEIS, "+" + "".join(sorted(member.modes)))
+        context.reply(Numeric.UMODEIS, "+" + "".join(sorted(sender.modes)))
         return
-    done = [each for each in parse_changes(params[1:2]) if _set_own(context, each)]
-    if done:
-        message = context.from_member("MODE", member.nick, *format_changes(done))
-        context.answer(message)
+    changes = parse_changes(params[1:2])
+    effective = [change for change in changes if _change_user_mode(context, change)]
+    if effective:
+        message = context.message_from_sender("MODE", sender.nick, *format_changes(effective))
+        context.reply_message(message)
 
 
-def _set_own(context: CommandContext, change: Change) -> bool:
-    member, letter = context.member, change.letter
+def _change_user_mode(context: CommandContext, change: ModeChange) -> bool:
+    """Change one mode of the sender; return whether that had an effect."""
+    sender, letter = context.sender, change.letter
     if letter not in USER_MODES:
         context.reply(Numeric.UMODEUNKNOWNFLAG)
         return False
-    is_allowed = letter in _OWN_MODES or not change.setting
-    if (letter in member.modes) == change.setting or not is_allowed:
+    is_allowed = letter in _SETTABLE_USER_MODES or not change.setting
+    if (letter in sender.modes) == change.setting or not is_allowed:
         return False
-    (member.modes.add if change.setting else member.modes.discard)(letter)
+    (sender.modes.add if change.setting else sender.modes.discard)(letter)
     if letter == "o":
-        member.oper = ""
+        sender.oper = ""
     return True
 
 
 def _channel_mode(context: CommandContext, params: Sequence[str]) -> None:
-    channel = find(context, params[0])
+    channel = find_channel(context, params[0])
     if channel is None:
         return
     if len(params) == 1:
-        inside = context.member in channel.members
-        shown = channel.shown_modes(with_key=inside)
-        context.reply(Numeric.CHANNELMODEIS, channel.name, *shown)
+        is_inside = context.sender in channel.members
+        modes = channel.format_modes(with_key=is_inside)
+        context.reply(Numeric.CHANNELMODEIS, channel.name, *modes)
         context.reply(Numeric.CREATIONTIME, channel.name, str(int(channel.created)))
         return
-    change_modes(context, channel, parse_changes(params[1:])[:MAX_MODES])
+    _change_channel_modes(context, channel, parse_changes(params[1:])[:MAX_MODES])
 
 
-def change_modes(context: CommandContext, channel: Channel, changes: Sequence[Change]) -> None:
-    """Make the changes the sender may make, and tell the channel."""
-    done: list[Change] = []
-    refused = False
+def _change_channel_modes(
+    context: CommandContext, channel: Channel, changes: Sequence[ModeChange]
+) -> None:
+    """Make those changes that the sender may make, and announce them to the channel."""
+    done: list[ModeChange] = []
+    is_refused = False
     for change in changes:
         kind = CHANNEL_MODES.get(change.letter)
         if kind is None:
             context.reply(Numeric.UNKNOWNMODE, change.letter)
         elif kind is ModeKind.LIST and not change.argument:
             _show_list(context, channel, change.letter)
-        elif not channel.is_op(context.member):
-            refused = True
+        elif not channel.is_op(context.sender):
+            is_refused = True
         else:
             effective = _CHANGERS[kind](context, channel, change)
             done += [effective] if effective else []
-    if refused:
+    if is_refused:
         context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
     if done:
         _announce(context, channel, done)
-        if channel.is_kept:
-            context.effects.append(SaveChannel(channel))
+        context.save(channel)
 
 
-def _announce(context: CommandContext, channel: Channel, done: Sequence[Change]) -> None:
-    """Tell the channel, in lines that nothing is cut off from."""
-    head = format_body(context.from_member("MODE", channel.name, ""))
-    for line in divide(done, MAX_BODY_BYTES - len(head)):
-        message = context.from_member("MODE", channel.name, *format_changes(line))
-        context.broadcast(channel, message, to_self=True)
+def _announce(context: CommandContext, channel: Channel, done: Sequence[ModeChange]) -> None:
+    """Send the changes to the channel, in as many lines as they need."""
+    head = format_body(context.message_from_sender("MODE", channel.name, ""))
+    for changes in split_changes(done, MAX_BODY_BYTES - len(head)):
+        message = context.message_from_sender("MODE", channel.name, *format_changes(changes))
+        context.broadcast(channel, message, to_sender=True)
 
 
 def _show_list(context: CommandContext, channel: Channel, letter: str) -> None:
     item, end = _LIST_REPLIES[letter]
-    if letter != "b" and not channel.is_op(context.member):
+    if letter != "b" and not channel.is_op(context.sender):
         context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
         return
-    for each in channel.lists[letter].values():
-        context.reply(item, channel.name, each.mask, each.by, str(int(each.at)))
+    for entry in channel.lists[letter].values():
+        context.reply(item, channel.name, entry.mask, entry.by, str(int(entry.at)))
     context.reply(end, channel.name)
 
 
-def _change_list(context: CommandContext, channel: Channel, change: Change) -> Change | None:
+def _change_list(
+    context: CommandContext, channel: Channel, change: ModeChange
+) -> ModeChange | None:
     entries = channel.lists[change.letter]
-    mask = entry(change.argument or "")
+    mask = normalize(change.argument or "")
     folded = fold(mask)
     if " " in mask or len(mask.encode()) > context.room.settings.limits.mask_bytes:
         _refuse(context, channel, change.letter, "*", "A mask is one word, and not that long")
         return None
     if not change.setting:
         removed = entries.pop(folded, None)
-        return Change(change.letter, False, removed.mask) if removed else None
+        return ModeChange(change.letter, False, removed.mask) if removed else None
     if folded in entries:
         return None
     if len(entries) >= context.room.settings.limits.list_entries:
         context.reply(Numeric.BANLISTFULL, channel.name, change.letter)
         return None
-    entries[folded] = ListEntry(mask, context.member.prefix, context.now)
-    return Change(change.letter, True, mask)
+    entries[folded] = ListEntry(mask, context.sender.prefix, context.now)
+    return ModeChange(change.letter, True, mask)
 
 
-def _change_key(context: CommandContext, channel: Channel, change: Change) -> Change | None:
+def _change_key(context: CommandContext, channel: Channel, change: ModeChange) -> ModeChange | None:
     key = change.argument
     if not change.setting:
         removed = channel.modes.pop("k", None)
-        return Change("k", False, removed) if removed else None
+        return ModeChange("k", False, removed) if removed else None
     if key is None:
         _refuse(context, channel, "k", "*", "You must give a key")
     elif not _is_key(key) or len(key) > context.room.settings.limits.key_chars:
@@ -162,7 +166,9 @@ def _is_key(key: str) -> bool:
     return bool(key) and key.isascii() and key.isprintable() and not set(key) & set(" ,:")
 
 
-def _change_limit(context: CommandContext, channel: Channel, change: Change) -> Change | None:
+def _change_limit(
+    context: CommandContext, channel: Channel, change: ModeChange
+) -> ModeChange | None:
     if not change.setting:
         return change if channel.modes.pop("l", None) else None
     text = change.argument or ""
@@ -172,10 +178,12 @@ def _change_limit(context: CommandContext, channel: Channel, change: Change) -> 
     if channel.modes.get("l") == text:
         return None
     channel.modes["l"] = str(int(text))
-    return Change("l", True, channel.modes["l"])
+    return ModeChange("l", True, channel.modes["l"])
 
 
-def _change_flag(_exchange: CommandContext, channel: Channel, change: Change) -> Change | None:
+def _change_flag(
+    _context: CommandContext, channel: Channel, change: ModeChange
+) -> ModeChange | None:
     if (change.letter in channel.modes) == change.setting:
         return None
     if change.setting:
@@ -185,11 +193,13 @@ def _change_flag(_exchange: CommandContext, channel: Channel, change: Change) ->
     return change
 
 
-def _change_status(context: CommandContext, channel: Channel, change: Change) -> Change | None:
+def _change_status(
+    context: CommandContext, channel: Channel, change: ModeChange
+) -> ModeChange | None:
     if not change.argument:
         _refuse(context, channel, change.letter, "*", "You must name somebody")
         return None
-    member = find_present(context, change.argument)
+    member = find_member(context, change.argument)
     if member is None:
         return None
     if member not in channel.members:
@@ -197,15 +207,17 @@ def _change_status(context: CommandContext, channel: Channel, change: Change) ->
         return None
     if not channel.set_status(member, change.letter, given=change.setting):
         return None
-    return Change(change.letter, change.setting, member.nick)
+    return ModeChange(change.letter, change.setting, member.nick)
 
 
-def _refuse(context: CommandContext, channel: Channel, letter: str, value: str, why: str) -> None:
-    context.reply(Numeric.INVALIDMODEPARAM, channel.name, letter, value, why)
+def _refuse(
+    context: CommandContext, channel: Channel, letter: str, value: str, reason: str
+) -> None:
+    context.reply(Numeric.INVALIDMODEPARAM, channel.name, letter, value, reason)
 
 
-_Changer = Callable[[CommandContext, Channel, Change], Change | None]
-_CHANGERS: dict[ModeKind, _Changer] = {
+_Changer = Callable[[CommandContext, Channel, ModeChange], ModeChange | None]
+_CHANGERS: dict[ModeKind, _Changer] = {  # each returns the change in effect, None for none
     ModeKind.LIST: _change_list,
     ModeKind.KEY: _change_key,
     ModeKind.LIMIT: _change_limit,

@@ -1,16 +1,16 @@
-"""The server's operators: OPER, KILL, WALLOPS, REHASH."""
+"""Commands of the server's operators: OPER, KILL, WALLOPS, REHASH."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command, refuse_login
-from netd.listeners.chat.room.commands.membership import find_present
-from netd.listeners.chat.room.effect import Rehash, Verify
-from netd.listeners.chat.room.member import Pending
+from netd.listeners.chat.room.commands.account import refuse_login
+from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.lookup import find_member
+from netd.listeners.chat.room.effect import Rehash
+from netd.listeners.chat.room.member import CheckPurpose
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import Message
 
@@ -19,50 +19,51 @@ def oper(context: CommandContext, params: Sequence[str]) -> None:
     """Become an operator."""
     name, password = params[:2]
     opers = context.room.settings.opers
-    # Nobody's password is checked as long as somebody's, so that names cannot be told apart.
+    # For an unknown name another operator's password is checked, which takes as long: so the
+    # time of the reply does not show which names there are.
     stored = opers.get(name, next(iter(opers.values()), ""))
-    if not stored:
+    if stored:
+        context.verify(CheckPurpose.OPER, password, stored, name)
+    else:
         refuse_login(context, Numeric.PASSWDMISMATCH)
-        return
-    member = context.member
-    member.pending = Pending(partial(_checked, name), context.label)
-    context.effects.append(Verify(member, password, stored))
 
 
-def _checked(name: str, context: CommandContext, right: bool) -> None:  # noqa: FBT001 (Pending calls it)
-    member = context.member
+def on_password_verified(context: CommandContext, name: str, *, right: bool) -> None:
+    """Make the sender an operator, or refuse it."""
+    sender = context.sender
     if not right or name not in context.room.settings.opers:
         refuse_login(context, Numeric.PASSWDMISMATCH)
         return
-    member.oper = name
-    member.modes.add("o")
+    sender.oper = name
+    sender.modes.add("o")
     context.reply(Numeric.YOUREOPER)
-    context.answer(Message("MODE", (member.nick, "+o"), context.room.settings.server_name))
+    server = context.room.settings.server_name
+    context.reply_message(Message("MODE", (sender.nick, "+o"), server))
 
 
 def kill(context: CommandContext, params: Sequence[str]) -> None:
-    """Put somebody out of the server."""
-    victim = find_present(context, params[0])
+    """Remove a member from the server, and close its connection."""
+    victim = find_member(context, params[0])
     if victim is None:
         return
-    reason = f"Killed ({context.member.nick} ({params[1]}))"
-    context.send((victim,), context.from_member("KILL", victim.nick, params[1]))
-    presence.depart(context, victim, reason)
-    if victim is context.member:
+    reason = f"Killed ({context.sender.nick} ({params[1]}))"
+    context.send_to((victim,), context.message_from_sender("KILL", victim.nick, params[1]))
+    presence.remove_member(context, victim, reason)
+    if victim is context.sender:
         context.finish()
     context.close(victim, reason)
 
 
 def wallops(context: CommandContext, params: Sequence[str]) -> None:
-    """Say something to everybody who set +w."""
-    listening = [each for each in context.room.members.values() if "w" in each.modes]
-    context.send(listening, context.from_member("WALLOPS", params[0]))
+    """Send a message to all members with the user mode +w."""
+    receivers = [member for member in context.room.registered_members() if "w" in member.modes]
+    context.send_to(receivers, context.message_from_sender("WALLOPS", params[0]))
 
 
 def rehash(context: CommandContext, _params: Sequence[str]) -> None:
-    """Read the configuration again; the outcome comes as a notice."""
+    """Reload the configuration; the outcome is sent as a notice."""
     context.reply(Numeric.REHASHING, "netd.toml")
-    context.effects.append(Rehash(context.member))
+    context.effects.append(Rehash(context.sender))
 
 
 COMMANDS = {

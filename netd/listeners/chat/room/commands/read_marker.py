@@ -1,4 +1,4 @@
-"""MARKREAD: how far a member has read, kept for its account's other clients (read-marker)."""
+"""MARKREAD: up to where a member has read, shared by all clients of its account (read-marker)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMESTAMP = re.compile(r"timestamp=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
 
 
 def markread(context: CommandContext, params: Sequence[str]) -> None:
-    """Show how far a target was read, or say so; a marker only ever moves on."""
+    """Show the marker of a target, or move it forward; it never moves back."""
     if not params or not params[0]:
         context.fail("NEED_MORE_PARAMS", "Missing parameters")
         return
@@ -31,8 +31,8 @@ def markread(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def _move(context: CommandContext, target: str, moment: str) -> None:
-    member = context.member
-    markers = member.markers
+    sender = context.sender
+    markers = sender.read_markers
     if moment <= markers.get(fold(target), ""):
         return
     markers.pop(fold(target), None)
@@ -40,21 +40,22 @@ def _move(context: CommandContext, target: str, moment: str) -> None:
     if len(markers) > _MAX_MARKERS:
         del markers[next(iter(markers))]
     others = [
-        each
-        for each in context.room.members.values()
-        if each is not member and each.markers is markers and each.has(Cap.READ_MARKER)
+        member
+        for member in context.room.members.values()
+        if member is not sender and member.read_markers is markers and member.has(Cap.READ_MARKER)
     ]
-    context.send(others, _message(context, target, moment))
+    context.send_to(others, _message(context, target, moment))
 
 
 def show(context: CommandContext, target: str) -> None:
-    """Tell the sender how far it has read."""
-    context.answer(_message(context, target, context.member.markers.get(fold(target), "")))
+    """Send the sender its marker of a target."""
+    moment = context.sender.read_markers.get(fold(target), "")
+    context.reply_message(_message(context, target, moment))
 
 
 def _message(context: CommandContext, target: str, moment: str) -> Message:
-    shown = f"timestamp={moment}" if moment else "*"
-    return Message("MARKREAD", (target, shown), context.room.settings.server_name)
+    value = f"timestamp={moment}" if moment else "*"
+    return Message("MARKREAD", (target, value), context.room.settings.server_name)
 
 
 COMMANDS = {"MARKREAD": Command(markread, "<target> [timestamp=<time>]")}

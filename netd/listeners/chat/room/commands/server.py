@@ -1,4 +1,4 @@
-"""What the server says of itself: MOTD, LUSERS, VERSION, TIME, ADMIN, INFO, LINKS, STATS, HELP."""
+"""The server about itself: MOTD, LUSERS, VERSION, TIME, ADMIN, INFO, LINKS, STATS."""
 
 from __future__ import annotations
 
@@ -6,35 +6,33 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command, Phase
+from netd.listeners.chat.room.commands.base import Command
 from netd.listeners.chat.room.isupport import isupport_lines
 from netd.listeners.chat.room.mask import matches
 from netd.listeners.chat.room.numeric import Numeric
 
-_HELP = (
-    "To talk in a channel: JOIN #channel, then PRIVMSG #channel :your words",
-    "HELP COMMANDS lists every command; HELP <command> shows how it is written",
-)
 
-
-def date(at: float) -> str:
-    """A moment for a person to read."""
+def format_date(at: float) -> str:
+    """Seconds since the epoch as text for people."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def is_other(context: CommandContext, params: Sequence[str]) -> bool:
-    """Whether a command names a server that is not this one; answers so if it does."""
-    server = params[0] if params else ""
-    settings, room = context.room.settings, context.room
-    if not server or matches(server, settings.server_name) or server.lower() in room.members:
+def is_for_other_server(context: CommandContext, params: Sequence[str]) -> bool:
+    """Whether the first parameter names another server, which gets the reply 402.
+
+    A member's nick stands for its server, which is always this one.
+    """
+    name = params[0] if params else ""
+    room = context.room
+    if not name or matches(name, room.settings.server_name) or room.find_member(name):
         return False
-    context.reply(Numeric.NOSUCHSERVER, server)
+    context.reply(Numeric.NOSUCHSERVER, name)
     return True
 
 
 def motd(context: CommandContext, params: Sequence[str]) -> None:
-    """The message of the day."""
-    if is_other(context, params):
+    """Show the message of the day."""
+    if is_for_other_server(context, params):
         return
     settings = context.room.settings
     if not settings.motd:
@@ -47,12 +45,12 @@ def motd(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def lusers(context: CommandContext, _params: Sequence[str]) -> None:
-    """How many are here."""
+    """Show how many members and channels there are."""
     room = context.room
-    present = [each for each in room.members.values() if each not in room.unregistered]
-    invisible = sum("i" in each.modes for each in present)
-    opers = sum(bool(each.oper) for each in present)
-    now, most = len(present), room.most_members
+    members = room.registered_members()
+    invisible = sum("i" in member.modes for member in members)
+    opers = sum(bool(member.oper) for member in members)
+    now, most = len(members), room.most_members
     context.reply(
         Numeric.LUSERCLIENT,
         f"There are {now - invisible} users and {invisible} invisible on 1 servers",
@@ -66,8 +64,8 @@ def lusers(context: CommandContext, _params: Sequence[str]) -> None:
 
 
 def version(context: CommandContext, params: Sequence[str]) -> None:
-    """The server's version, and what it can do."""
-    if is_other(context, params):
+    """Show the server's version and its ISUPPORT tokens."""
+    if is_for_other_server(context, params):
         return
     settings = context.room.settings
     context.reply(Numeric.VERSION, settings.version, settings.server_name, "")
@@ -76,14 +74,14 @@ def version(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def time_(context: CommandContext, params: Sequence[str]) -> None:
-    """The server's time."""
-    if not is_other(context, params):
-        context.reply(Numeric.TIME, context.room.settings.server_name, date(context.now))
+    """Show the server's time."""
+    if not is_for_other_server(context, params):
+        context.reply(Numeric.TIME, context.room.settings.server_name, format_date(context.now))
 
 
 def admin(context: CommandContext, params: Sequence[str]) -> None:
-    """Who looks after the server."""
-    if is_other(context, params):
+    """Show the administrator of the server."""
+    if is_for_other_server(context, params):
         return
     settings = context.room.settings
     first, second, mail = (*settings.admin, "", "", "")[:3]
@@ -94,17 +92,17 @@ def admin(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def info(context: CommandContext, params: Sequence[str]) -> None:
-    """What the server is."""
-    if is_other(context, params):
+    """Show the server's software and the time of its start."""
+    if is_for_other_server(context, params):
         return
     room = context.room
     context.reply(Numeric.INFO, f"{room.settings.version}, a small network-service daemon")
-    context.reply(Numeric.INFO, f"On-line since {date(room.created)}")
+    context.reply(Numeric.INFO, f"On-line since {format_date(room.created)}")
     context.reply(Numeric.ENDOFINFO)
 
 
 def links(context: CommandContext, _params: Sequence[str]) -> None:
-    """The servers of the network: this one."""
+    """Show the servers of the network: only this one."""
     settings = context.room.settings
     name = settings.server_name
     context.reply(Numeric.LINKS, name, name, f"0 {settings.network}")
@@ -112,7 +110,7 @@ def links(context: CommandContext, _params: Sequence[str]) -> None:
 
 
 def stats(context: CommandContext, params: Sequence[str]) -> None:
-    """Statistics: `u` for the uptime."""
+    """Show statistics: `u` for the uptime."""
     query = params[0][:1] if params and params[0] else "*"
     if query == "u":
         seconds = int(context.now - context.room.created)
@@ -120,25 +118,6 @@ def stats(context: CommandContext, params: Sequence[str]) -> None:
         clock = f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
         context.reply(Numeric.STATSUPTIME, f"Server Up {days} days {clock}")
     context.reply(Numeric.ENDOFSTATS, query)
-
-
-def help_(context: CommandContext, params: Sequence[str]) -> None:
-    """How a command is written."""
-    commands = context.room.commands
-    subject = params[0].upper() if params and params[0] else "*"
-    if subject == "*":
-        lines = list(_HELP)
-    elif subject == "COMMANDS":
-        lines = [" ".join(sorted(commands))]
-    elif subject in commands:
-        lines = [f"{subject} {commands[subject].syntax}"]
-    else:
-        context.reply(Numeric.HELPNOTFOUND, subject)
-        return
-    context.reply(Numeric.HELPSTART, subject, f"Help on {subject}")
-    for line in lines:
-        context.reply(Numeric.HELPTXT, subject, line)
-    context.reply(Numeric.ENDOFHELP, subject, "End of /HELP")
 
 
 COMMANDS = {
@@ -150,6 +129,4 @@ COMMANDS = {
     "INFO": Command(info, "[<server>]"),
     "LINKS": Command(links, ""),
     "STATS": Command(stats, "u"),
-    "HELP": Command(help_, "[<command>]", phase=Phase.ANY),
-    "HELPOP": Command(help_, "[<command>]"),
 }

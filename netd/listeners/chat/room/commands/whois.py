@@ -1,4 +1,4 @@
-"""Asking about somebody: WHOIS, WHOWAS, USERHOST, ISON."""
+"""One member: WHOIS, WHOWAS, USERHOST, ISON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command
-from netd.listeners.chat.room.commands.server import date, is_other
+from netd.listeners.chat.room.commands.lookup import find_member
+from netd.listeners.chat.room.commands.server import format_date, is_for_other_server
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold
@@ -16,38 +17,36 @@ _MAX_USERHOST = 5
 
 
 def whois(context: CommandContext, params: Sequence[str]) -> None:
-    """Everything about one member."""
+    """Show everything about one member."""
     if not params or not params[-1]:
         context.reply(Numeric.NONICKNAMEGIVEN)
         return
-    if len(params) > 1 and is_other(context, params[:1]):
+    if len(params) > 1 and is_for_other_server(context, params[:1]):
         return
     nick = params[min(len(params), 2) - 1].partition(",")[0]
-    member = context.room.members.get(fold(nick))
-    if member is None or member in context.room.unregistered:
-        context.reply(Numeric.NOSUCHNICK, nick)
-    else:
+    member = find_member(context, nick)
+    if member is not None:
         _describe(context, member)
     context.reply(Numeric.ENDOFWHOIS, nick)
 
 
 def _describe(context: CommandContext, member: Member) -> None:
-    settings, nick, viewer = context.room.settings, member.nick, context.member
+    settings, nick, viewer = context.room.settings, member.nick, context.sender
     context.reply(Numeric.WHOISUSER, nick, member.user, member.host, "*", member.realname)
-    context.reply_words(Numeric.WHOISCHANNELS, (nick,), _seats(context, member))
+    context.reply_words(Numeric.WHOISCHANNELS, (nick,), _visible_channels(context, member))
     context.reply(Numeric.WHOISSERVER, nick, settings.server_name, settings.network)
     if viewer is member or viewer.oper:
         context.reply(Numeric.WHOISACTUALLY, nick, member.address)
-        if member.fingerprint():
-            text = f"has client certificate fingerprint {member.fingerprint()}"
+        if member.fingerprint:
+            text = f"has client certificate fingerprint {member.fingerprint}"
             context.reply(Numeric.WHOISCERTFP, nick, text)
-    for numeric, *params in _facts(member):
+    for numeric, *params in _attributes(member):
         context.reply(numeric, nick, *params)
     idle, since = int(context.now - member.idle_since), int(member.signed_on)
     context.reply(Numeric.WHOISIDLE, nick, str(idle), str(since))
 
 
-def _facts(member: Member) -> Iterator[tuple[Numeric, *tuple[str, ...]]]:
+def _attributes(member: Member) -> Iterator[tuple[Numeric, *tuple[str, ...]]]:
     if member.away:
         yield Numeric.AWAY, member.away
     if member.oper:
@@ -62,54 +61,49 @@ def _facts(member: Member) -> Iterator[tuple[Numeric, *tuple[str, ...]]]:
         yield (Numeric.WHOISSECURE,)
 
 
-def _seats(context: CommandContext, member: Member) -> Iterator[str]:
-    viewer = context.member
+def _visible_channels(context: CommandContext, member: Member) -> Iterator[str]:
+    viewer = context.sender
     every = viewer.has(Cap.MULTI_PREFIX)
-    for channel in member.channels.values():
+    for channel in context.room.channels_of(member):
         is_hidden = channel.is_secret or "i" in member.modes
         if viewer in channel.members or viewer is member or viewer.oper or not is_hidden:
-            yield channel.status(member, every=every) + channel.name
+            yield channel.status_prefix(member, every=every) + channel.name
 
 
 def whowas(context: CommandContext, params: Sequence[str]) -> None:
-    """Who had a nick before, the latest first."""
+    """Show the earlier holders of a nick, latest first."""
     if not params or not params[0]:
         context.reply(Numeric.NONICKNAMEGIVEN)
         return
     nick = params[0]
-    found = [each for each in context.room.departed if fold(each.nick) == fold(nick)]
+    found = [entry for entry in context.room.whowas if fold(entry.nick) == fold(nick)]
     count = int(params[1]) if len(params) > 1 and params[1].isdecimal() else 0
-    for each in found[: count or None]:
-        context.reply(Numeric.WHOWASUSER, each.nick, each.user, each.host, "*", each.realname)
-        server = context.room.settings.server_name
-        context.reply(Numeric.WHOISSERVER, each.nick, server, date(each.at))
+    server = context.room.settings.server_name
+    for entry in found[: count or None]:
+        context.reply(Numeric.WHOWASUSER, entry.nick, entry.user, entry.host, "*", entry.realname)
+        context.reply(Numeric.WHOISSERVER, entry.nick, server, format_date(entry.at))
     if not found:
         context.reply(Numeric.WASNOSUCHNICK, nick)
     context.reply(Numeric.ENDOFWHOWAS, nick)
 
 
 def userhost(context: CommandContext, params: Sequence[str]) -> None:
-    """User and host of up to five nicks."""
-    found = [_present(context, each) for each in params[:_MAX_USERHOST]]
-    words = [
-        f"{each.nick}{'*' if each.oper else ''}={'-' if each.away else '+'}{each.user}@{each.host}"
-        for each in found
-        if each
-    ]
+    """Show the user and host of up to five nicks."""
+    found = map(context.room.find_member, params[:_MAX_USERHOST])
+    words = [_userhost(member) for member in found if member]
     context.reply(Numeric.USERHOST, " ".join(words))
 
 
+def _userhost(member: Member) -> str:
+    oper, away = "*" if member.oper else "", "-" if member.away else "+"
+    return f"{member.nick}{oper}={away}{member.user}@{member.host}"
+
+
 def ison(context: CommandContext, params: Sequence[str]) -> None:
-    """Which of these nicks are here."""
-    asked = [nick for param in params for nick in param.split()]
-    found = [_present(context, each) for each in asked]
-    present = [each.nick for each in found if each]
-    context.reply_words(Numeric.ISON, (), present or [""])
-
-
-def _present(context: CommandContext, nick: str) -> Member | None:
-    member = context.room.members.get(fold(nick))
-    return None if member is None or member in context.room.unregistered else member
+    """Show which nicks are online."""
+    nicks = [nick for param in params for nick in param.split()]
+    online = [member.nick for member in map(context.room.find_member, nicks) if member]
+    context.reply_words(Numeric.ISON, (), online or [""])
 
 
 COMMANDS = {

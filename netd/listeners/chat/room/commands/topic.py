@@ -1,0 +1,56 @@
+"""TOPIC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netd.listeners.chat.room.channel import Channel, Topic
+from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.lookup import find_channel, find_joined_channel
+from netd.listeners.chat.room.numeric import Numeric
+
+
+def topic(context: CommandContext, params: Sequence[str]) -> None:
+    """Show a channel's topic, or set it."""
+    if len(params) == 1:
+        channel = find_channel(context, params[0])
+        if channel is not None:
+            _reply_topic(context, channel)
+        return
+    channel = find_joined_channel(context, params[0])
+    if channel is None:
+        return
+    if "t" in channel.modes and not channel.is_op(context.sender):
+        context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
+    else:
+        _set_topic(context, channel, params[1])
+
+
+def _reply_topic(context: CommandContext, channel: Channel) -> None:
+    if channel.is_secret and context.sender not in channel.members:
+        context.reply(Numeric.NOTONCHANNEL, channel.name)
+    elif channel.topic:
+        show_topic(context, channel)
+    else:
+        context.reply(Numeric.NOTOPIC, channel.name)
+
+
+def _set_topic(context: CommandContext, channel: Channel, text: str) -> None:
+    text = text[: context.room.settings.limits.topic_chars]
+    channel.topic = Topic(text, context.sender.prefix, context.now) if text else None
+    message = context.history_message("TOPIC", channel.name, text)
+    context.record(channel, message)
+    context.save(channel)
+    context.broadcast(channel, message, to_sender=True)
+
+
+def show_topic(context: CommandContext, channel: Channel) -> None:
+    """Send the sender the topic of a channel that has one."""
+    assert channel.topic is not None
+    set_at = str(int(channel.topic.at))
+    context.reply(Numeric.TOPIC, channel.name, channel.topic.text)
+    context.reply(Numeric.TOPICWHOTIME, channel.name, channel.topic.by, set_at)
+
+
+COMMANDS = {"TOPIC": Command(topic, "#channel [:<topic>]", params=1)}

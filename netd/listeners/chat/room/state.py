@@ -1,0 +1,91 @@
+"""The state of the room: members, channels, settings, histories; without the rules."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from netd.listeners.chat.room.channel import Channel
+from netd.listeners.chat.room.encoded_message import MessageIds
+from netd.listeners.chat.room.history import PrivateHistory
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.settings import Settings
+from netd.protocols.irc import fold
+
+
+@dataclass(frozen=True, slots=True)
+class WhowasEntry:
+    """An earlier holder of a nick, for WHOWAS."""
+
+    nick: str
+    user: str
+    host: str
+    realname: str
+    at: float
+
+
+class RoomState:
+    """What one IRC server knows. All keys are folded names (`protocols.irc.fold`)."""
+
+    def __init__(self, settings: Settings, now: float, identity: str) -> None:
+        self.settings = settings
+        self.created = now
+        self.members: dict[str, Member] = {}  # by nick; registering clients hold one too
+        self.unregistered: set[Member] = set()
+        self.channels: dict[str, Channel] = {}
+        self.watchers: dict[str, set[Member]] = {}  # by the nick that they MONITOR
+        self.whowas: deque[WhowasEntry] = deque(maxlen=settings.limits.whowas)
+        self.private_histories: dict[str, PrivateHistory] = {}  # by account
+        self.read_markers: dict[str, dict[str, str]] = {}  # by account
+        self.most_members = 0
+        self.ids = MessageIds(identity)
+
+    def find_member(self, nick: str) -> Member | None:
+        """The registered member with a nick."""
+        member = self.members.get(fold(nick))
+        return member if member is not None and member.is_registered else None
+
+    def registered_members(self) -> list[Member]:
+        """All members whose registration is complete."""
+        return [member for member in self.members.values() if member.is_registered]
+
+    def connected_members(self) -> list[Member]:
+        """All members, registered or not."""
+        return [*dict.fromkeys([*self.members.values(), *self.unregistered])]
+
+    def find_channel(self, name: str) -> Channel | None:
+        """The channel with a name."""
+        return self.channels.get(fold(name))
+
+    def open_channel(self, name: str, now: float) -> Channel:
+        """The channel with a name, created if there is none."""
+        channel = self.find_channel(name)
+        if channel is None:
+            channel = Channel(name, now, self.settings.limits.history_lines)
+            self.channels[channel.folded] = channel
+        return channel
+
+    def drop_if_empty(self, channel: Channel) -> None:
+        """Remove a channel without members, unless it is persistent."""
+        if not channel.members and not channel.is_persistent:
+            for member in channel.invited:
+                member.invites.discard(channel.folded)
+            self.channels.pop(channel.folded, None)
+
+    def channels_of(self, member: Member) -> list[Channel]:
+        """The channels that a member is in, in the order of joining."""
+        return [self.channels[folded] for folded in member.channels]
+
+    def peers_of(self, member: Member) -> dict[Member, None]:
+        """The other members of a member's channels, as an ordered set."""
+        peers = dict.fromkeys(
+            peer for channel in self.channels_of(member) for peer in channel.members
+        )
+        peers.pop(member, None)
+        return peers
+
+    def set_caps(self, member: Member, caps: int) -> None:
+        """Replace a member's capabilities, which decide the form of the lines that it gets."""
+        member.set_caps(caps)
+        for channel in self.channels_of(member):
+            channel.forget_audience()

@@ -1,0 +1,110 @@
+"""A room with clients and no connections: its effects are applied to lists of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send, Verify
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.settings import Settings
+from netd.listeners.chat.room.state import RoomState
+from netd.protocols.password import matches
+
+NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
+
+
+class FakeClient:
+    """A client of the room, with the bytes that the room has sent it."""
+
+    def __init__(self, room: RoomUnderTest, member: Member) -> None:
+        self.room = room
+        self.member = member
+        self.received = b""
+        self.closed = ""  # the reason, once the room has closed the connection
+
+    def send(self, *lines: str | bytes) -> list[str]:
+        """Send lines; return what the client has received since the last read."""
+        for line in lines:
+            self.send_line(line)
+        return self.read()
+
+    def send_line(self, line: str | bytes) -> None:
+        """Send a line."""
+        raw = line.encode() if isinstance(line, str) else line
+        self.room.apply(self.room.core.receive(self.member, raw, self.room.now))
+
+    def read(self) -> list[str]:
+        """The lines received since the last read."""
+        text, self.received = self.received.decode(), b""
+        assert not text or text.endswith("\r\n")
+        return text.split("\r\n")[:-1]
+
+    def codes(self, *lines: str) -> list[str]:
+        """Send lines; return only the commands and numerics of the lines received."""
+        received = self.send(*lines)
+        return [(line.split(" ")[1:] if line[0] in ":@" else [line])[0] for line in received]
+
+
+class RoomUnderTest:
+    """A room at noon; its time goes on only when a test sets `now`."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.now = NOON
+        self.core = Room(Settings("irc.test", **settings), NOON, "id")
+        self._clients: dict[Member, FakeClient] = {}
+
+    @property
+    def state(self) -> RoomState:
+        """The members and channels of the room."""
+        return self.core.state
+
+    def connect(
+        self, host: str = "192.0.2.1", local_user: str = "", fingerprint: str = ""
+    ) -> FakeClient:
+        """A client that has not sent anything yet."""
+        member = Member(host, local_user=local_user)
+        member.fingerprint = fingerprint
+        client = self._clients[member] = FakeClient(self, member)
+        self.core.enter(member)
+        return client
+
+    def join(self, nick: str, *caps: str, channel: str = "#room", **about: str) -> FakeClient:
+        """A registered client in a channel (if one is named), after all clients have read."""
+        client = self.connect(**about)
+        if caps:
+            client.send(f"CAP REQ :{' '.join(caps)}")
+        client.send(f"NICK {nick}", f"USER {nick} 0 * :{nick} real", "CAP END")
+        if channel:
+            client.send(f"JOIN {channel}")
+        for any_client in self._clients.values():
+            any_client.read()
+        return client
+
+    def leave(self, client: FakeClient, reason: str) -> None:
+        """End the connection of a client."""
+        self.apply(self.core.leave(client.member, reason, self.now))
+
+    def apply(self, effects: Iterable[Effect]) -> None:
+        """Apply effects to the clients, as the listener does."""
+        for effect in effects:
+            match effect:
+                case Send(members, data):
+                    for member in members:
+                        self._clients[member].received += data
+                case Broadcast():
+                    self._broadcast(effect)
+                case Close(member, reason):
+                    self._clients[member].closed = reason
+                case Verify(member, password, stored):
+                    right = matches(password, stored)
+                    self.apply(self.core.verified(member, self.now, right=right))
+                case _:
+                    pass
+
+    def _broadcast(self, effect: Broadcast) -> None:
+        for tag_caps, members in effect.audience.items():
+            for member in members:
+                if member is not effect.skip:
+                    self._clients[member].received += effect.message.bytes_for(tag_caps)
