@@ -17,9 +17,8 @@ from typing import Any, Final, NoReturn
 
 import netd
 from netd.config.address import Address
-from netd.config.config_file import find_config
-from netd.config.control_path import control_to_ask, control_to_open
 from netd.config.model import Config
+from netd.config.paths import client_control_path, daemon_control_path, find_config
 from netd.errors import ConfigError, ControlError, NetdError, Problem
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import Command
@@ -30,7 +29,7 @@ from netd.runtime.poller import EpollPoller
 from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
-from netd.supervisor.config_reader import read_apart
+from netd.supervisor.config_reader import read_in_subprocess
 from netd.supervisor.control import ask
 from netd.supervisor.socket_table import SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
@@ -125,8 +124,8 @@ def _run(arguments: argparse.Namespace) -> int:
         Loop(EpollPoller()),
         KINDS,
         SocketTable(take_passed_sockets(os.environ)),
-        load=lambda: read_apart(lambda: _load(path), KINDS),
-        control_path=control_to_open,
+        load=lambda: read_in_subprocess(lambda: _load(path), KINDS),
+        control_path=daemon_control_path,
     )
     supervisor.run()
     return os.EX_OK
@@ -238,13 +237,13 @@ def _control_path(arguments: argparse.Namespace) -> str:
         path = find_config(arguments.config)
     except ConfigError:  # the daemon may run any file, with `netd run --config`
         path = ""
-    return control_to_ask(path)
+    return client_control_path(path)
 
 
 def _held_by_daemon(path: str) -> frozenset[Address]:
     """The addresses of the running daemon, so that its own ports do not count as taken."""
     try:
-        status = ask(control_to_ask(path), Command.STATUS, _STATUS_TIMEOUT_S).body
+        status = ask(client_control_path(path), Command.STATUS, _STATUS_TIMEOUT_S).body
     except ControlError:
         return frozenset()
     return frozenset(

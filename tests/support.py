@@ -17,7 +17,7 @@ from typing import Any
 
 from netd.config.address import Address
 from netd.config.schema import read_options
-from netd.config.serialize import to_plain
+from netd.config.serialize import serialize
 from netd.errors import ControlError
 from netd.listeners.kind import AnyKind
 from netd.listeners.worker import run_worker
@@ -105,7 +105,7 @@ class WorkerUnderTest:
         """(Re)configure and give the worker's answer, Ready or Failed."""
         texts = tuple(text for text, _ in self.sockets)
         full = {"kind": self.kind.name, "address": texts, **options}
-        options = to_plain(read_options(self.kind.options, full))
+        options = serialize(read_options(self.kind.options, full))
         line = format_message(Configure("test", options, texts))
         self._channel.send(line, [sock.fileno() for _, sock in self.sockets])
         return self.await_message(Ready, Failed)

@@ -1,1 +1,1 @@
-"""Configuration: TOML text in, one frozen Config out. Knows no socket and no process."""
+"""Reads, checks and documents the configuration. It opens no socket and starts no process."""

@@ -1,6 +1,6 @@
-"""Addresses as people write them: `tcp://[::]:80`, `unix:///run/netd/echo.sock`.
+"""Addresses of listeners as text: `tcp://[::]:80`, `unix:///run/netd/echo.sock`.
 
-Pure text: nothing here resolves a name or opens a socket.
+No name is resolved and no socket is opened here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from netd.protocols.host_port import MAX_PORT, format_host_port, is_resolvable, 
 
 
 class Scheme(enum.StrEnum):
-    """The transports a listener can stand on."""
+    """The transports of a listener."""
 
     TCP = "tcp"
     UDP = "udp"
@@ -23,26 +23,26 @@ class Scheme(enum.StrEnum):
 
     @property
     def is_local(self) -> bool:
-        """True for the transports that name a path instead of a host and port."""
+        """Whether the address is a path, not a host and port."""
         return self in (Scheme.UNIX, Scheme.UNIXGRAM)
 
     @property
     def is_stream(self) -> bool:
-        """True where a peer connects; false where it sends datagrams."""
+        """Whether a peer connects; otherwise it sends datagrams."""
         return self in (Scheme.TCP, Scheme.UNIX)
 
 
 STREAM_SCHEMES = frozenset({Scheme.TCP, Scheme.UNIX})
 ALL_SCHEMES = frozenset(Scheme)
 
-_ANY_IPV4 = "0.0.0.0"  # noqa: S104 (compared with, never bound)
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104 (only compared)
 _LOOPBACK = {_ANY_IPV4: "127.0.0.1", "::": "::1"}
 _MAX_SUN_PATH_BYTES = 107  # unix(7): sun_path holds 108 with its NUL
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a listener stands: a host and port, or a path, never both."""
+    """Where a listener accepts connections or datagrams: a host and port, or a path."""
 
     scheme: Scheme
     host: str = ""
@@ -51,7 +51,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `scheme://rest`; ValueError says what is wrong and what is allowed."""
+        """Parse `scheme://rest`. Raises ValueError with the fault and what is allowed."""
         name, found, rest = text.partition("://")
         if not found or name not in set(Scheme):
             raise ValueError(
@@ -78,12 +78,12 @@ class Address:
         return replace(self, host=_LOOPBACK.get(self.host, self.host))
 
     def overlaps(self, other: Address) -> bool:
-        """Whether both cannot be listened on at once, a wildcard taking every host."""
+        """Whether the two cannot be bound at the same time; a wildcard includes every host."""
         if self.scheme.is_local or other.scheme.is_local:
             return self.path == other.path
         if self.scheme is not other.scheme or self.port != other.port or not self.port:
             return False
-        return self.host == other.host or _takes(self, other) or _takes(other, self)
+        return self.host == other.host or _includes(self, other) or _includes(other, self)
 
     def __str__(self) -> str:
         if self.scheme.is_local:
@@ -91,13 +91,13 @@ class Address:
         return f"{self.scheme}://{self.authority}"
 
 
-def _takes(wildcard: Address, other: Address) -> bool:
-    """`::` takes IPv4 and IPv6, 0.0.0.0 all of IPv4."""
+def _includes(wildcard: Address, other: Address) -> bool:
+    """`::` includes every IPv4 and IPv6 host, 0.0.0.0 every IPv4 host."""
     return wildcard.host == "::" or (wildcard.host == _ANY_IPV4 and ":" not in other.host)
 
 
 def _checked_host(host: str, *, is_ipv6: bool) -> str:
-    """Return an IPv6 address in the one form that makes equal addresses equal text (RFC 5952)."""
+    """The host; an IPv6 address as in RFC 5952, so that equal addresses have equal texts."""
     if is_ipv6:
         try:
             host = str(IPv6Address(host))

@@ -1,40 +1,38 @@
-"""Faults of a configuration that only this machine can tell: files and directories."""
+"""Faults of a configuration that only this machine shows: missing files and directories."""
 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from netd.config.config_file import read_text
 from netd.config.model import Config, ListenerOptions
-from netd.config.toml_lines import Path, line_of, locate
+from netd.config.paths import read_text
+from netd.config.toml import Path, line_of, parse_toml
 from netd.errors import ConfigError, Problem
 
 
 class CheckedKind(Protocol):
-    """What must be known of a kind to check its listeners."""
+    """What the check of listeners needs of their kind."""
 
     @property
     def check(self) -> Callable[[ListenerOptions], tuple[Problem, ...]]:
-        """Problems with this machine, each key relative to the listener."""
+        """Find problems with this machine; the key of each is relative to the listener."""
 
 
 def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> tuple[Problem, ...]:
-    """Every missing directory and unreadable file; `file` is the configuration's own path."""
+    """Find missing directories and unreadable files; `file` is the path of the configuration."""
     return with_lines(_problems(config, kinds), file)
 
 
 def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
-    """The same problems, each with the file and the line of its key."""
+    """Add the file to each problem, and the line of its key."""
     lines = _lines(file)
-
-    def line(key: str) -> int:
-        return line_of(lines, _path(lines, key))
-
-    return tuple(replace(each, file=file, line=line(each.key)) for each in problems)
+    return tuple(
+        replace(problem, file=file, line=line_of(lines, _path(lines, problem.key)))
+        for problem in problems
+    )
 
 
 def why_not_writable(path: str) -> str:
@@ -49,7 +47,7 @@ def why_not_writable(path: str) -> str:
 
 
 def _path(lines: Mapping[Path, int], key: str) -> Path:
-    """Where a dotted key leads: digits are a list's index, or a name such as `404`."""
+    """The path of a dotted key, in which digits are an index or a name such as `404`."""
     path: Path = ()
     for step in key.split("."):
         item = (*path, int(step)) if step.isdecimal() else ()
@@ -57,13 +55,11 @@ def _path(lines: Mapping[Path, int], key: str) -> Path:
     return path
 
 
-def _lines(file: str) -> dict[Path, int]:
-    """Where the keys stand now; nowhere if the file has been spoilt since it was read."""
+def _lines(file: str) -> Mapping[Path, int]:
+    """The lines of all keys; empty if the file has become unreadable since it was loaded."""
     try:
-        text = read_text(file)
-        tomllib.loads(text)
-        return locate(text)
-    except (ConfigError, ValueError, RecursionError):
+        return parse_toml(read_text(file), file).lines
+    except ConfigError:
         return {}
 
 

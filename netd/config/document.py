@@ -1,4 +1,4 @@
-"""The configuration as text: every key explained, what is in force, and its JSON Schema."""
+"""Writes configurations as text: a default file with documentation, and a file of all options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 from netd.config.annotations import NeedsNewWorker, Table
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.schema import fields_of
-from netd.config.serialize import to_plain
+from netd.config.serialize import serialize
 from netd.config.units import format_number
 from netd.config.values import describe, tables_in
 
@@ -35,31 +35,31 @@ class DocumentedKind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a table, as documentation needs it."""
+    """The documentation of one key of a table."""
 
     name: str
-    default: str  # as TOML writes it; empty where there is none
+    default: str  # in TOML; empty if there is none
     description: str
     needs_new_worker: bool = False
-    table: str = ""  # the table or array of tables it belongs to, relative to its model
-    values: str = ""  # what it may be set to, in words
+    table: str = ""  # the path of the table that it is in; empty for the outer table
+    values: str = ""  # a description of the values it may have
     is_required: bool = False
 
 
 def keys(options: type[Table], table: str = "") -> Iterator[Key]:
-    """Every key of a table, and of the tables inside it."""
+    """Yield the keys of a table and of the tables inside it."""
     for name, field in fields_of(options).items():
         inner = _table_inside(field)
-        is_late = NeedsNewWorker() in field.metadata
+        needs_new_worker = NeedsNewWorker() in field.metadata
         text = " ".join((field.description or "").split())
         default, values = _default(field), describe(field)
-        yield Key(name, default, text, is_late, table, values, field.is_required())
+        yield Key(name, default, text, needs_new_worker, table, values, field.is_required())
         if inner is not None:
             yield from keys(inner, f"{table}.{name}" if table else name)
 
 
 def default_text(kinds: Mapping[str, DocumentedKind]) -> str:
-    """A whole commented file: every key with its default and what it does."""
+    """A configuration file that has every key as a comment, with its default and documentation."""
     parts = ["# netd's configuration. Keys that are commented out show their defaults."]
     parts.append("\n".join(["[netd]", *_commented(DaemonOptions)]))
     for name, kind in kinds.items():
@@ -71,9 +71,9 @@ def default_text(kinds: Mapping[str, DocumentedKind]) -> str:
 
 
 def effective_text(config: Config) -> str:
-    """What is in force, defaults included; reads back as the same configuration."""
-    listeners = {name: _readable(options) for name, options in config.listeners.items()}
-    return tomli_w.dumps({"netd": _readable(config.netd), "listeners": listeners})
+    """A configuration file with the value of every option, including defaults."""
+    listeners = {name: _with_units(options) for name, options in config.listeners.items()}
+    return tomli_w.dumps({"netd": _with_units(config.netd), "listeners": listeners})
 
 
 def _commented(options: type[Table], skip: tuple[str, ...] = ()) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _commented(options: type[Table], skip: tuple[str, ...] = ()) -> Iterator[str
 
 
 def _commented_tables(options: type[Table], prefix: str) -> Iterator[str]:
-    """Each table inside, indented apart from the keys of the table around it."""
+    """Yield the tables inside a table with their keys, as indented comments."""
     tables: dict[str, list[Key]] = {}
     arrays = set()
     for key in keys(options):
@@ -104,7 +104,7 @@ def _commented_tables(options: type[Table], prefix: str) -> Iterator[str]:
 
 
 def _line(key: Key) -> str:
-    """The key with its default, and what it may be set to: `workers = 1  # ...`."""
+    """The key with its default and a description of its values: `workers = 1  # ...`."""
     values = f"{key.values}; required" if key.is_required else key.values
     return " ".join(filter(None, (key.name, "=", key.default, f" # {values}")))
 
@@ -113,11 +113,11 @@ def _default(field: FieldInfo) -> str:
     value = None if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
         return ""
-    return _inline(_written(field, to_jsonable_python(value, fallback=str)))
+    return _inline(_value_with_units(field, to_jsonable_python(value, fallback=str)))
 
 
 def _inline(value: object) -> str:
-    """A value on one line, as TOML writes it."""
+    """A value in TOML on one line."""
     if isinstance(value, dict):
         pairs = (f"{_inline(key)} = {_inline(inner)}" for key, inner in value.items())
         return f"{{ {', '.join(pairs)} }}" if value else "{}"
@@ -126,23 +126,23 @@ def _inline(value: object) -> str:
     return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
 
 
-def _readable(options: Table) -> dict[str, Any]:
-    """The options as TOML data, with durations and sizes as people write them."""
-    return _written_table(type(options), to_plain(options))
+def _with_units(options: Table) -> dict[str, Any]:
+    """The options as TOML data, in which durations and sizes have units."""
+    return _table_with_units(type(options), serialize(options))
 
 
-def _written_table(options: type[Table], data: dict[str, Any]) -> dict[str, Any]:
+def _table_with_units(options: type[Table], data: dict[str, Any]) -> dict[str, Any]:
     fields = fields_of(options)
     present = {name: value for name, value in data.items() if value is not None}
-    return {name: _written(fields[name], value) for name, value in present.items()}
+    return {name: _value_with_units(fields[name], value) for name, value in present.items()}
 
 
-def _written(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOML data is any)
+def _value_with_units(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOML data is any)
     inner = _table_inside(field)
     if inner is not None and isinstance(value, dict) and set(value) <= set(fields_of(inner)):
-        return _written_table(inner, value)
+        return _table_with_units(inner, value)
     if isinstance(value, list):
-        return [_written(field, each) for each in value]
+        return [_value_with_units(field, item) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return format_number(field.metadata, value)
     return value

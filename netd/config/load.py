@@ -1,6 +1,6 @@
-"""TOML text to Config, with every fault of it told at once, as file and line.
+"""Reads a configuration file into a Config, and finds all of its faults at once.
 
-The kinds are handed in: this module knows no listener.
+The kinds are passed in: this module knows no listener.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final, Protocol
@@ -16,114 +15,85 @@ from typing import Any, Final, Protocol
 from pydantic import ValidationError
 
 from netd.config.address import Address, Scheme
-from netd.config.config_file import read_text
 from netd.config.messages import explain, suggest
 from netd.config.model import Config, DaemonOptions, ListenerOptions
+from netd.config.paths import read_text
 from netd.config.schema import Options, read_options
-from netd.config.toml_lines import Path, line_of, locate
+from netd.config.toml import Document, Path, line_of, parse_toml
 from netd.errors import ConfigError, Problem
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-_SYNTAX_ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
-_SYNTAX: Final = {  # what tomllib says, and what it means to who wrote the file
-    "Expected newline or end of document after a statement": (
-        'unexpected text after the value; text needs quotes, as in "10s"'
-    ),
-    "Invalid value": 'no value that TOML knows; text needs quotes, as in "echo"',
-    "Invalid statement": "expected a line such as key = value or [table]",
-    "Cannot overwrite a value": "this key or table has been given before",
-}
-_COMMON: Final = frozenset(field.name for field in fields(ListenerOptions))
-_MAX_DEPTH: Final = 16  # twice what any key needs; JSON readers end somewhere beyond
+_COMMON_KEYS: Final = frozenset(field.name for field in fields(ListenerOptions))
+_MAX_DEPTH: Final = 16  # twice what any key needs, and less than a JSON parser takes
 _INTEGERS: Final = range(-(2**63), 2**63)
-_TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
 
 
-class KindLike(Protocol):
-    """What must be known of a kind to read its listeners."""
+class ConfigurableKind(Protocol):
+    """What reading the table of a listener needs of its kind."""
 
     @property
     def options(self) -> type[ListenerOptions]:
-        """What its table holds."""
+        """The dataclass of its table."""
 
     @property
     def schemes(self) -> frozenset[Scheme]:
-        """The transports it can stand on."""
+        """The transports that its addresses may have."""
 
     @property
     def max_workers(self) -> int:
-        """How many workers it can share its sockets among."""
+        """The number of workers that may share its sockets."""
 
 
-Kinds = Mapping[str, KindLike]
+Kinds = Mapping[str, ConfigurableKind]
 Check = Callable[[Config], Iterable[Problem]]
 
 
 def read_config(path: str, kinds: Kinds, check: Check = lambda _: ()) -> Config:
-    """The configuration in a file. Raises ConfigError, also where it cannot be read.
+    """Read the configuration in a file. Raises ConfigError with every fault found.
 
-    What `check` finds in it, or in as much of it as can be read, is told with the rest.
+    `check` gets the configuration without the options that have faults; the problems that it
+    returns are reported as well.
     """
-    return _Reading(read_text(path), path, kinds).config(check)
+    return _read(read_text(path), path, kinds, check)
 
 
 def parse_config(text: str, file: str, kinds: Kinds) -> Config:
-    """The configuration a text stands for; `file` is its name in what is told of it.
-
-    Raises ConfigError with every problem found.
-    """
-    return _Reading(text, file, kinds).config(lambda _: ())
+    """Read a configuration; messages name it `file`. Raises ConfigError with every fault found."""
+    return _read(text, file, kinds, lambda _: ())
 
 
-class _Reading:
-    """One text being read, and the problems found in it so far."""
+def _read(text: str, file: str, kinds: Kinds, check: Check) -> Config:
+    return _Reader(parse_toml(text, file), file, kinds).read(check)
 
-    def __init__(self, text: str, file: str, kinds: Kinds) -> None:
+
+class _Reader:
+    """Reads one document, and collects the problems that it finds."""
+
+    def __init__(self, document: Document, file: str, kinds: Kinds) -> None:
+        self._document = document.values
+        self._lines = document.lines
         self._file = file
         self._kinds = kinds
         self._problems: list[Problem] = []
-        self._lines: dict[Path, int] = {}
-        self._document = self._parse(text)
 
-    def config(self, check: Check) -> Config:
-        """Read everything, then raise or return."""
+    def read(self, check: Check) -> Config:
         self._refuse_impossible_values((), self._document)
-        self._raise_if_faulty()
+        self._raise_problems()
         self._refuse_unknown_tables()
-        daemon = self._options(DaemonOptions, ("netd",), self._document.get("netd", {}))
-        if daemon is not None and daemon.control and not os.path.isabs(daemon.control):
-            self._add(("netd", "control"), f"{daemon.control!r} must begin with /")
-        listeners = self._listeners()
-        self._compare_addresses(listeners)
-        config = Config(netd=daemon or DaemonOptions(), listeners=listeners)
-        told = {problem.key for problem in self._problems}
-        self._problems += [each for each in check(config) if each.key not in told]
-        self._raise_if_faulty()
+        config = Config(netd=self._daemon(), listeners=self._listeners())
+        self._refuse_shared_addresses(config.listeners)
+        reported = {problem.key for problem in self._problems}
+        self._problems += [found for found in check(config) if found.key not in reported]
+        self._raise_problems()
         return config
 
-    def _raise_if_faulty(self) -> None:
+    def _raise_problems(self) -> None:
         if self._problems:
-            ordered = sorted(self._problems, key=lambda problem: problem.line)
-            raise ConfigError(tuple(dict.fromkeys(ordered)))
-
-    def _parse(self, text: str) -> dict[str, Any]:
-        try:
-            document = tomllib.loads(text)
-            self._lines = locate(text)
-        except RecursionError as error:
-            problem = Problem("", "lists or tables are nested too deeply", self._file)
-            raise ConfigError((problem,)) from error
-        except tomllib.TOMLDecodeError as error:
-            match = _SYNTAX_ERROR.fullmatch(str(error))
-            message = match[1] if match else str(error)
-            line = int(match[2]) if match and match[2] else text.rstrip().count("\n") + 1
-            raise ConfigError((Problem("", _plain(message), self._file, line),)) from error
-        except ValueError as error:  # int() takes no number of thousands of digits
-            raise ConfigError((Problem("", "a number is too long", self._file),)) from error
-        return document
+            by_line = sorted(self._problems, key=lambda problem: problem.line)
+            raise ConfigError(tuple(dict.fromkeys(by_line)))
 
     def _refuse_impossible_values(self, path: Path, value: object) -> None:
-        """Whatever their key: paths and IRC know no NUL, and whoever reads them has bounds."""
+        """Refuse values that no key can have, such as a text with a NUL character."""
         match value:
             case dict() | list() if len(path) > _MAX_DEPTH:
                 self._add(path[:3], "lists or tables are nested too deeply")
@@ -144,11 +114,19 @@ class _Reading:
             if key in allowed:
                 continue
             if not isinstance(value, dict):
-                self._add((key,), "stands in no table; write [netd] or [listeners.NAME] above it")
+                self._add((key,), "is in no table; write [netd] or [listeners.NAME] above it")
             elif "kind" in value:
                 self._add((key,), f"unknown table; a listener's is [listeners.{key}]")
             else:
                 self._add((key,), f"unknown table{suggest(key, allowed)}")
+
+    def _daemon(self) -> DaemonOptions:
+        options = self._options(DaemonOptions, ("netd",), self._document.get("netd", {}))
+        if options is None:
+            return DaemonOptions()
+        if options.control and not os.path.isabs(options.control):
+            self._add(("netd", "control"), f"{options.control!r} must begin with /")
+        return options
 
     def _listeners(self) -> dict[str, ListenerOptions]:
         tables = self._document.get("listeners", {})
@@ -165,11 +143,11 @@ class _Reading:
         if not _NAME.fullmatch(name):
             self._add(path, "a name has 1 to 32 letters, digits, - and _, a letter or digit first")
         if not isinstance(table, dict):
-            self._add(path, _no_table(name, table))
+            self._add(path, _not_a_table(name, table))
             return None
         kind = self._kind(path, table)
         if kind is None:
-            common = {key: table[key] for key in table if key in _COMMON}
+            common = {key: table[key] for key in table if key in _COMMON_KEYS}
             self._options(ListenerOptions, path, {**common, "kind": ""})
             return None
         options = self._options(kind.options, path, table)
@@ -177,7 +155,7 @@ class _Reading:
             self._check_limits(path, options, kind)
         return options
 
-    def _kind(self, path: Path, table: dict[str, Any]) -> KindLike | None:
+    def _kind(self, path: Path, table: dict[str, Any]) -> ConfigurableKind | None:
         allowed = ", ".join(self._kinds)
         if "kind" not in table:
             close = suggest("kind", tuple(table))
@@ -191,7 +169,7 @@ class _Reading:
         return self._kinds[kind]
 
     def _options(self, options: type[Options], path: Path, table: object) -> Options | None:
-        """The options, or what they would be without the keys that have a fault."""
+        """The options without the keys that have faults; None if one of them is required."""
         try:
             return read_options(options, table)
         except ValidationError as error:
@@ -205,17 +183,17 @@ class _Reading:
             return read_options(options, {key: table[key] for key in table.keys() - faulty})
         return None
 
-    def _check_limits(self, path: Path, options: ListenerOptions, kind: KindLike) -> None:
+    def _check_limits(self, path: Path, options: ListenerOptions, kind: ConfigurableKind) -> None:
         if options.workers > kind.max_workers:
             most = f"{options.workers} is above {kind.max_workers}"
             self._add((*path, "workers"), f"{most}, the most that {options.kind} can have")
         for number, address in enumerate(options.address):
             if address.scheme not in kind.schemes:
                 allowed = ", ".join(f"{scheme}://" for scheme in Scheme if scheme in kind.schemes)
-                message = f"{options.kind} cannot stand on {address.scheme}://; write {allowed}"
+                message = f"{options.kind} cannot listen on {address.scheme}://; write {allowed}"
                 self._add((*path, "address", number), message)
 
-    def _compare_addresses(self, listeners: dict[str, ListenerOptions]) -> None:
+    def _refuse_shared_addresses(self, listeners: dict[str, ListenerOptions]) -> None:
         taken: list[tuple[Address, str]] = []
         for name, options in listeners.items():
             for number, address in enumerate(options.address):
@@ -226,29 +204,21 @@ class _Reading:
                 taken.append((address, name))
 
     def _add(self, path: Path, message: str) -> None:
-        shown = ".".join(str(part) for part in self._known(path))
+        shown = ".".join(str(part) for part in _written_path(path, self._lines))
         self._problems.append(Problem(shown, message, self._file, line_of(self._lines, path)))
 
-    def _known(self, path: Path) -> Path:
-        """The path without the index of a list's only member that stands alone."""
-        if path and isinstance(path[-1], int) and path not in self._lines:
-            return path[:-1]
-        return path
+
+def _written_path(path: Path, lines: Mapping[Path, int]) -> Path:
+    """The path as it is in the file: without the index of an item that has no brackets."""
+    if path and isinstance(path[-1], int) and path not in lines:
+        return path[:-1]
+    return path
 
 
-def _plain(message: str) -> str:
-    """What tomllib says, for a person."""
-    twice = _TWICE.fullmatch(message)
-    if twice:
-        name = ".".join(re.findall(r"'([^']*)'", twice[1]))
-        return f"the table [{name}] has been declared before"
-    return _SYNTAX.get(message, f"{message[0].lower()}{message[1:]}")
-
-
-def _no_table(name: str, value: object) -> str:
-    """What to write in place of a value that stands where a listener's table should."""
+def _not_a_table(name: str, value: object) -> str:
+    """The message for another value in the place of a listener's table."""
     if isinstance(value, list):
         return f"expected one table; write [listeners.{name}] in single brackets"
-    if name in _COMMON:
-        return "stands in no listener; write its table's name above it, as in [listeners.web]"
+    if name in _COMMON_KEYS:
+        return "is in no listener; write its table's name above it, as in [listeners.web]"
     return f"expected a table, as in [listeners.{name}]"

@@ -1,4 +1,4 @@
-"""A configuration's faults in plain words: what was found and what is allowed."""
+"""Error messages for a configuration: the value that was found, and what is allowed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic_core import ErrorDetails
 
 from netd.config.annotations import SingleItem, Table
 from netd.config.schema import fields_of
-from netd.config.toml_lines import Path
+from netd.config.toml import Path
 from netd.config.units import format_number
 from netd.config.values import tables_in
 
 _SHOWN_CHARACTERS: Final = 60
-_SHORTEST_BEGINNING: Final = 3
-_NEEDS: Final = {
+_MIN_PREFIX_LENGTH: Final = 3
+_EXPECTED_TYPES: Final = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number, or a duration such as 10s",
@@ -31,9 +31,9 @@ Render = Callable[[object, dict[str, Any], FieldInfo | None], str]
 
 
 def suggest(found: str, allowed: Sequence[str]) -> str:
-    """`; did you mean 'workers'?`, or nothing where no name is close."""
+    """`; did you mean 'workers'?`, or an empty text if no allowed name is similar."""
     close = difflib.get_close_matches(found.lower(), allowed, n=1, cutoff=0.7)
-    if len(found) >= _SHORTEST_BEGINNING:
+    if len(found) >= _MIN_PREFIX_LENGTH:
         close += [name for name in allowed if name.startswith(found)]
     return f"; did you mean {close[0]!r}?" if close else ""
 
@@ -41,12 +41,12 @@ def suggest(found: str, allowed: Sequence[str]) -> str:
 def explain(
     error: ValidationError, options: type[Table], table: object
 ) -> Iterator[tuple[Path, str]]:
-    """Each fault once, with its path inside the table."""
+    """Yield the path inside the table and the message of every fault."""
     seen = set()
     for detail in error.errors(include_url=False):
         path = _path_in(table, detail)
-        if path not in seen and not _counts_refused_items(detail):
-            # a value that may be of two types fails once for each
+        if path not in seen and not _counts_faulty_items(detail):
+            # a value whose type is a union fails for every member of it
             seen.add(path)
             yield path, _message(detail, options, path)
 
@@ -61,10 +61,10 @@ def _message(detail: ErrorDetails, options: type[Table], path: Path) -> str:
     for key, render in _RENDER.items():
         if kind.startswith(key):
             return render(found, bounds, field)
-    need = _NEEDS.get(kind.split("_")[0])
-    if need is None:
+    expected = _EXPECTED_TYPES.get(kind.split("_")[0])
+    if expected is None:
         return f"{_show(found)}: {detail['msg']}"
-    return f"expected {need}{_example(field, kind)}, found {_show(found)}"
+    return f"expected {expected}{_example(field, kind)}, found {_show(found)}"
 
 
 def _unknown_key(options: type[Table], key: str) -> str:
@@ -73,13 +73,13 @@ def _unknown_key(options: type[Table], key: str) -> str:
     return f"unknown key{suggest(key, tuple(fields_of(options)))}"
 
 
-def _bound(how: str, name: str) -> Render:
-    """Render a number past a limit, the limit told in the field's own unit."""
+def _bound(relation: str, name: str) -> Render:
+    """Make a message for a number beyond a limit, with the limit in the unit of the field."""
 
     def render(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
         limit = ctx[name]
         shown = format_number(field.metadata, limit) if field and limit else limit
-        return f"{_show(found)} is {how} {shown}"
+        return f"{_show(found)} is {relation} {shown}"
 
     return render
 
@@ -89,8 +89,8 @@ def _not_allowed(found: object, ctx: dict[str, Any], _: FieldInfo | None) -> str
     return f"{_show(found)} is not allowed; write {allowed}"
 
 
-def _form(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
-    """What is wrong with a text, by an example rather than a pattern where there is one."""
+def _no_match(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> str:
+    """The message for a text that does not match, with an example if there is one."""
     if {"\r", "\n"} & set(str(found)):
         return f"{_show(found)} must be one line"
     if ctx["pattern"].startswith(("^/", "^(/")) and not str(found).startswith("/"):
@@ -117,7 +117,7 @@ _RENDER: Final[dict[str, Render]] = {
     "greater_than": _bound("not above", "gt"),
     "less_than_equal": _bound("above", "le"),
     "less_than": _bound("not below", "lt"),
-    "string_pattern_mismatch": _form,
+    "string_pattern_mismatch": _no_match,
     "tuple_type": _not_a_list,
     "list_type": _not_a_list,
     "too_short": lambda _, ctx, __: f"needs at least {ctx['min_length']}",
@@ -126,14 +126,14 @@ _RENDER: Final[dict[str, Render]] = {
 
 
 def _example(field: FieldInfo | None, kind: str) -> str:
-    """` such as "0666"`, where a text is wanted and the field's default is one."""
+    """` such as "0666"`: the default of a field that needs a text."""
     if kind == "string_type" and field and isinstance(field.default, str) and field.default:
         return f" such as {_show(field.default)}"
     return ""
 
 
-def _counts_refused_items(detail: ErrorDetails) -> bool:
-    """Whether a list is called too short only because its items have faults, told already."""
+def _counts_faulty_items(detail: ErrorDetails) -> bool:
+    """Whether a list is too short only because of items with faults of their own."""
     found = detail["input"]
     return (
         detail["type"] == "too_short"
@@ -143,11 +143,11 @@ def _counts_refused_items(detail: ErrorDetails) -> bool:
 
 
 def _path_in(table: object, detail: ErrorDetails) -> Path:
-    """The error's location without the steps that only the models know."""
+    """The location of an error without the steps that pydantic adds for types and functions."""
     path: list[str | int] = []
     for step in detail["loc"]:
         if _holds(table, step):
-            table = table[step]  # type: ignore[index]  # _holds has looked
+            table = table[step]  # type: ignore[index]  # _holds has checked it
         elif step != detail["loc"][-1] or not isinstance(table, dict):
             continue
         path.append(step)
@@ -168,16 +168,16 @@ def _table_at(options: type[Table], path: Path) -> type[Table]:
 
 
 def _field_at(options: type[Table], path: Path) -> FieldInfo | None:
-    """The field that a path leads to, or that holds the item it leads to."""
+    """The field at a path, or the field whose value contains the item at the path."""
     names = [(number, step) for number, step in enumerate(path) if isinstance(step, str)]
-    if not names:  # the table itself
+    if not names:  # the path of the table itself
         return None
     number, name = names[-1]
     return fields_of(_table_at(options, path[:number])).get(name)
 
 
 def _show(value: object) -> str:
-    """The value as TOML writes it, cut short."""
+    """The value as in TOML, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
     text = repr(value) if isinstance(value, str | list | dict) else str(value)

@@ -1,4 +1,4 @@
-"""What a key may be set to, in words: `whole number, 1 to 64`."""
+"""Describes the values that a key may have: `whole number, 1 to 64`."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _WORDS: Final[dict[object, str]] = {
 
 
 def describe(field: FieldInfo) -> str:
-    """The values of a field: their type, and where they end."""
+    """The type and the bounds of a key's values."""
     quantity = quantity_of(field.metadata)
     words = quantity.name if quantity else _words(field.annotation)
     if SingleItem() in field.metadata:
-        words = f"{_words(_item(field.annotation))} or {words}"
+        words = f"{_words(get_args(field.annotation)[0])} or {words}"
     return ", ".join(filter(None, (words, _limits(field))))
 
 
 def tables_in(annotation: object) -> Iterator[type[Table]]:
-    """The models that a type is made of."""
+    """The tables in the type of a key."""
     if _is_table(annotation):
-        yield annotation  # type: ignore[misc]  # _is_table has looked
+        yield annotation  # type: ignore[misc]  # _is_table has checked it
     for argument in get_args(annotation):
         yield from tables_in(argument)
 
@@ -48,7 +48,7 @@ def _words(annotation: Any) -> str:  # noqa: ANN401 (a type of any form)
     if _is_table(annotation):
         return "table"
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return _choice([each.value for each in annotation])
+        return _choice([member.value for member in annotation])
     return _compound(annotation)
 
 
@@ -59,19 +59,15 @@ def _compound(annotation: object) -> str:
     if origin is Annotated:
         return _words(arguments[0])
     if origin is tuple:
-        return f"list of {_several(_words(arguments[0]))}"
+        return f"list of {_plural(_words(arguments[0]))}"
     if origin is dict:
         return "table"
     if origin in (Union, types.UnionType) and type(None) in arguments:
-        return _words(next(each for each in arguments if each is not type(None)))
-    raise TypeError(f"{annotation} has no name for people yet")
+        return _words(next(type_ for type_ in arguments if type_ is not type(None)))
+    raise TypeError(f"{annotation} has no description in words")
 
 
-def _item(annotation: object) -> object:
-    return get_args(annotation)[0]
-
-
-def _several(word: str) -> str:
+def _plural(word: str) -> str:
     return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
@@ -81,11 +77,11 @@ def _choice(values: Sequence[object]) -> str:
 
 
 def _limits(field: FieldInfo) -> str:
-    """`1 to 64`, `at least 1`, `above 0`, `at most 100 characters`; nothing for at least 0."""
+    """`1 to 64`, `at least 1`, `above 0`, `at most 100 characters`; empty for `at least 0`."""
     bounds: dict[str, Any] = {}
-    for each in field.metadata:
+    for mark in field.metadata:
         for name in ("ge", "gt", "le", "max_length"):
-            if (value := getattr(each, name, None)) is not None:
+            if (value := getattr(mark, name, None)) is not None:
                 bounds[name] = max(value, bounds.get(name, value))
     low, high = bounds.get("ge"), bounds.get("le")
     if "max_length" in bounds:

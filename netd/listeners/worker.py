@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from netd.config.address import Address
-from netd.config.serialize import from_plain
+from netd.config.serialize import deserialize
 from netd.errors import BindError, LocalProtocolError, NetdError
 from netd.listeners.kind import AnyKind, ListeningSocket, ReloadResult, Service
 from netd.listeners.link import Link
@@ -102,7 +102,7 @@ class Worker:
         try:
             if len(sockets) < len(message.sockets):
                 raise BindError("no descriptor is left to listen with")
-            options = from_plain(self._kind.options, message.options)
+            options = deserialize(self._kind.options, message.options)
             if self._service is None:
                 self._service = self._kind.start(self._loop, options, sockets, self)
             else:

@@ -1,7 +1,7 @@
-"""Reads the configuration in a process of its own.
+"""Reads the configuration in a subprocess.
 
-What that takes (pydantic, the models, TLS to look at certificates) weighs as much as the rest of
-the daemon, and ends with that process.
+pydantic, its schemas and the TLS library that checks certificates need as much memory as the rest
+of the daemon. The subprocess takes that memory with it when it ends.
 """
 
 from __future__ import annotations
@@ -12,35 +12,38 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from netd.config.model import Config, DaemonOptions
-from netd.config.serialize import from_plain, to_plain
+from netd.config.serialize import deserialize, serialize
 from netd.errors import ConfigError, Problem, ReloadError
 from netd.listeners.kind import AnyKind
 from netd.runtime import process
 
-_PATIENCE_S: Final = 30.0
+_TIMEOUT_S: Final = 30.0
 
 
-def read_apart(read: Callable[[], Config], kinds: Mapping[str, AnyKind]) -> Config:
-    """What `read` returns. Raises the ConfigError it raises, ReloadError if it cannot be run."""
+def read_in_subprocess(read: Callable[[], Config], kinds: Mapping[str, AnyKind]) -> Config:
+    """Call `read` in a subprocess and return its result.
+
+    Raises the ConfigError that `read` raises, and ReloadError if the subprocess fails.
+    """
     try:
-        answer: dict[str, Any] = json.loads(process.result_of(lambda: _answer(read), _PATIENCE_S))
+        data: dict[str, Any] = json.loads(process.result_of(lambda: _result(read), _TIMEOUT_S))
     except OSError as error:
-        why = error.strerror or str(error)
-        raise ReloadError(f"the configuration cannot be read: {why}") from error
-    if "problems" in answer:
-        raise ConfigError(tuple(Problem(**each) for each in answer["problems"]))
+        reason = error.strerror or str(error)
+        raise ReloadError(f"the configuration cannot be read: {reason}") from error
+    if "problems" in data:
+        raise ConfigError(tuple(Problem(**problem) for problem in data["problems"]))
     return Config(
-        netd=from_plain(DaemonOptions, answer["netd"]),
+        netd=deserialize(DaemonOptions, data["netd"]),
         listeners={
-            name: from_plain(kinds[options["kind"]].options, options)
-            for name, options in answer["listeners"].items()
+            name: deserialize(kinds[options["kind"]].options, options)
+            for name, options in data["listeners"].items()
         },
     )
 
 
-def _answer(read: Callable[[], Config]) -> bytes:
+def _result(read: Callable[[], Config]) -> bytes:
     try:
-        answer = to_plain(read())
+        data = serialize(read())
     except ConfigError as error:
-        answer = {"problems": [asdict(each) for each in error.problems]}
-    return json.dumps(answer).encode()
+        data = {"problems": [asdict(problem) for problem in error.problems]}
+    return json.dumps(data).encode()

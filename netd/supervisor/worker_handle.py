@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
-from netd.config.serialize import to_plain
+from netd.config.serialize import serialize
 from netd.errors import LocalProtocolError
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
@@ -200,7 +200,7 @@ class WorkerHandle:
         options, sockets = self._configuration
         self._awaits_reply = True
         addresses = tuple(str(address) for address, _ in sockets)
-        message = Configure(self.name, to_plain(options), addresses)
+        message = Configure(self.name, serialize(options), addresses)
         self._link.send(message, [sock.fileno() for _, sock in sockets])
 
     def _on_message(self, message: Message) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from netd.config.check import check_files, with_lines
-from netd.config.control_path import control_to_ask, control_to_open
 from netd.config.load import read_config
+from netd.config.paths import client_control_path, daemon_control_path
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
 from netd.supervisor.socket_table import check_ports
@@ -118,7 +118,7 @@ def test_the_control_socket_is_found_also_through_a_broken_file(
     tmp_path: Path, broken: str
 ) -> None:
     path = write(tmp_path, f'[netd]\ncontrol = "{tmp_path}/c"\n{WEB}{broken}')
-    assert control_to_ask(path) == f"{tmp_path}/c"
+    assert client_control_path(path) == f"{tmp_path}/c"
 
 
 def test_without_a_setting_the_users_own_daemon_comes_first(
@@ -129,9 +129,9 @@ def test_without_a_setting_the_users_own_daemon_comes_first(
     path = write(tmp_path, WEB)
     own.parent.mkdir()
     own.touch()
-    assert control_to_ask(path) == str(own)
-    assert control_to_ask(str(tmp_path / "none.toml")) == str(own)
-    assert control_to_open(read_config(path, KINDS)) in (str(own), "/run/netd/control.sock")
+    assert client_control_path(path) == str(own)
+    assert client_control_path(str(tmp_path / "none.toml")) == str(own)
+    assert daemon_control_path(read_config(path, KINDS)) in (str(own), "/run/netd/control.sock")
 
 
 def test_problems_of_a_file_spoilt_meanwhile_have_no_line(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from netd.config.address import ALL_SCHEMES, Scheme
-from netd.config.config_file import find_config
 from netd.config.load import parse_config, read_config
 from netd.config.model import ListenerOptions
+from netd.config.paths import find_config
 from netd.errors import ConfigError
 from netd.listeners.kinds import KINDS
 
@@ -97,7 +97,7 @@ def test_one_address_or_many() -> None:
         (
             WEB.replace("tcp", "udp"),
             (
-                "netd.toml:3: listeners.web.address: http cannot stand on udp://; "
+                "netd.toml:3: listeners.web.address: http cannot listen on udp://; "
                 "write tcp://, unix://"
             ),
         ),
@@ -270,7 +270,7 @@ def test_a_faulty_item_is_one_fault(addresses: str) -> None:
     [
         (
             'kind = "echo"\n',
-            "kind: stands in no table; write [netd] or [listeners.NAME] above it",
+            "kind: is in no table; write [netd] or [listeners.NAME] above it",
         ),
         ('[web]\nkind = "http"\n', "web: unknown table; a listener's is [listeners.web]"),
         (
@@ -280,7 +280,7 @@ def test_a_faulty_item_is_one_fault(addresses: str) -> None:
         (
             'listeners.kind = "echo"\n',
             (
-                "listeners.kind: stands in no listener; "
+                "listeners.kind: is in no listener; "
                 "write its table's name above it, as in [listeners.web]"
             ),
         ),

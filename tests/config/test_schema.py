@@ -13,7 +13,7 @@ from netd.config.address import Address
 from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Table
 from netd.config.model import Addresses, Network, Networks
 from netd.config.schema import fields_of, read_options
-from netd.config.serialize import from_plain, to_plain
+from netd.config.serialize import deserialize, serialize
 from netd.config.units import DURATION, Duration, Size
 
 
@@ -99,7 +99,7 @@ def test_a_table_becomes_plain_data() -> None:
 @pytest.mark.parametrize("table", [TABLE, {"address": ["unix:///x"]}])
 def test_plain_data_travels_and_comes_back_the_same(table: dict[str, Any]) -> None:
     options = read_options(Derived, table)
-    assert from_plain(Derived, json.loads(json.dumps(to_plain(options)))) == options
+    assert deserialize(Derived, json.loads(json.dumps(serialize(options)))) == options
 
 
 @pytest.mark.parametrize(

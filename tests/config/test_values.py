@@ -84,5 +84,5 @@ def test_a_type_without_a_name_is_a_fault_of_ours() -> None:
     class Odd(Table):
         x: complex
 
-    with pytest.raises(TypeError, match="no name for people"):
+    with pytest.raises(TypeError, match="no description in words"):
         describe(fields_of(Odd)["x"])

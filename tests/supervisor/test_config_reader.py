@@ -8,7 +8,7 @@ from netd.config.load import parse_config
 from netd.config.model import Config
 from netd.errors import ConfigError, Problem, ReloadError
 from netd.listeners.kinds import KINDS
-from netd.supervisor.config_reader import read_apart
+from netd.supervisor.config_reader import read_in_subprocess
 
 TEXT = """
 [netd]
@@ -27,7 +27,7 @@ deny = "10.0.0.0/8"
 
 def test_what_another_process_read_is_the_same() -> None:
     config = parse_config(TEXT, "netd.toml", KINDS)
-    assert read_apart(lambda: parse_config(TEXT, "netd.toml", KINDS), KINDS) == config
+    assert read_in_subprocess(lambda: parse_config(TEXT, "netd.toml", KINDS), KINDS) == config
 
 
 def test_its_problems_are_told_as_they_are() -> None:
@@ -37,7 +37,7 @@ def test_its_problems_are_told_as_they_are() -> None:
         raise ConfigError(found)
 
     with pytest.raises(ConfigError) as caught:
-        read_apart(fail, KINDS)
+        read_in_subprocess(fail, KINDS)
     assert caught.value.problems == found
 
 
@@ -46,4 +46,4 @@ def test_a_reader_that_dies_refuses_the_reload_only() -> None:
         os._exit(3)
 
     with pytest.raises(ReloadError, match=r"the process .* ended: exit status 3"):
-        read_apart(die, KINDS)
+        read_in_subprocess(die, KINDS)

@@ -1,17 +1,34 @@
-"""Where each key of a TOML document stands.
+"""Parses a TOML document, and finds the line of each key in it.
 
-`tomllib` gives values and no positions. This scans a document that tomllib has accepted and
-notes the line of every key, table, array item and inline key, so that a fault found in a value
-can be told as file and line.
+tomllib gives values without their positions. The scanner here reads a document that tomllib has
+accepted, and records the line of every key, table, array item and inline key, so that an error
+message can name it.
 """
 
 from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from netd.errors import ConfigError, Problem
 
 Path = tuple[str | int, ...]
+"""The keys and the array indexes that lead to a value."""
+
+_SYNTAX_ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
+_DECLARED_TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
+_PLAIN_MESSAGES: Final = {  # for messages of tomllib
+    "Expected newline or end of document after a statement": (
+        'unexpected text after the value; text needs quotes, as in "10s"'
+    ),
+    "Invalid value": 'no value that TOML knows; text needs quotes, as in "echo"',
+    "Invalid statement": "expected a line such as key = value or [table]",
+    "Cannot overwrite a value": "this key or table has been given before",
+}
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
@@ -27,13 +44,47 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 
 
-def locate(text: str) -> dict[Path, int]:
-    """The line, from 1, of every path in a valid TOML document."""
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed TOML document."""
+
+    values: dict[str, Any]
+    lines: Mapping[Path, int]
+    """The line, counted from 1, of each path."""
+
+
+def parse_toml(text: str, file: str) -> Document:
+    """Parse a document. Raises ConfigError, which names `file`, for a syntax error."""
+    try:
+        return Document(tomllib.loads(text), find_lines(text))
+    except RecursionError as error:
+        problem = Problem("", "lists or tables are nested too deeply", file)
+        raise ConfigError((problem,)) from error
+    except tomllib.TOMLDecodeError as error:
+        match = _SYNTAX_ERROR.fullmatch(str(error))
+        message = match[1] if match else str(error)
+        line = int(match[2]) if match and match[2] else text.rstrip().count("\n") + 1
+        raise ConfigError((Problem("", _plain_message(message), file, line),)) from error
+    except ValueError as error:  # int() refuses a number of thousands of digits
+        raise ConfigError((Problem("", "a number is too long", file),)) from error
+
+
+def _plain_message(message: str) -> str:
+    """A syntax error of tomllib in plain words."""
+    declared = _DECLARED_TWICE.fullmatch(message)
+    if declared:
+        name = ".".join(re.findall(r"'([^']*)'", declared[1]))
+        return f"the table [{name}] has been declared before"
+    return _PLAIN_MESSAGES.get(message, f"{message[0].lower()}{message[1:]}")
+
+
+def find_lines(text: str) -> dict[Path, int]:
+    """The line, counted from 1, of every path in a valid TOML document."""
     return _Scanner(text).scan()
 
 
-def line_of(lines: dict[Path, int], path: Sequence[str | int]) -> int:
-    """The line of a path, or of the nearest one around it; 0 where there is none."""
+def line_of(lines: Mapping[Path, int], path: Sequence[str | int]) -> int:
+    """The line of a path, or of the nearest path that contains it; 0 if there is none."""
     for length in range(len(path), 0, -1):
         line = lines.get(tuple(path[:length]))
         if line is not None:
@@ -47,7 +98,7 @@ class _Scanner:
         self._line_ends = [match.start() for match in re.finditer("\n", text)]
         self._at = 0
         self._lines: dict[Path, int] = {}
-        self._counts: dict[Path, int] = {}  # how many tables each array of tables has so far
+        self._counts: dict[Path, int] = {}  # the tables so far in each array of tables
 
     def scan(self) -> dict[Path, int]:
         table: Path = ()
@@ -68,19 +119,19 @@ class _Scanner:
         self._at += 1 + is_array
         path = (*self._resolve(parents, line), last)
         if is_array:
-            self._note(path, line)
+            self._record(path, line)
             number = self._counts.get(path, 0)
             self._counts[path] = number + 1
             path = (*path, number)
-        self._note(path, line)
+        self._record(path, line)
         return path
 
     def _resolve(self, keys: Sequence[str], line: int) -> Path:
-        """The path of tables; where one is an array, its last item is meant."""
+        """The path of a table; a key of an array of tables stands for its last item."""
         path: Path = ()
         for key in keys:
             path = (*path, key)
-            self._note(path, line)
+            self._record(path, line)
             if path in self._counts:
                 path = (*path, self._counts[path] - 1)
         return path
@@ -90,7 +141,7 @@ class _Scanner:
         path = table
         for key in self._key():
             path = (*path, key)
-            self._note(path, line)
+            self._record(path, line)
         self._at += 1  # the equals sign
         self._skip(_SPACE)
         self._value(path)
@@ -132,7 +183,7 @@ class _Scanner:
         self._at += 1
         number = 0
         while not self._ends("]"):
-            self._note((*path, number), self._line())
+            self._record((*path, number), self._line())
             self._value((*path, number))
             number += 1
 
@@ -142,7 +193,7 @@ class _Scanner:
             self._pair(path)
 
     def _ends(self, bracket: str) -> bool:
-        """Pass blanks and a comma; True once past the closing bracket."""
+        """Skip blanks and a comma; return True if the closing bracket was skipped as well."""
         self._skip(_BLANK)
         if self._text[self._at] == ",":
             self._at += 1
@@ -152,7 +203,7 @@ class _Scanner:
             return True
         return False
 
-    def _note(self, path: Path, line: int) -> None:
+    def _record(self, path: Path, line: int) -> None:
         self._lines.setdefault(path, line)
 
     def _line(self) -> int:

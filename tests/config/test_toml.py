@@ -7,7 +7,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netd.config.toml_lines import Path, line_of, locate
+from netd.config.toml import Path, find_lines, line_of
 
 DOCUMENT = '''\
 # a comment with [brackets] = "and" more
@@ -73,11 +73,11 @@ def paths_of(value: object, path: Path = ()) -> set[Path]:
     ],
 )
 def test_a_key_is_found_on_its_line(path: Path, line: int) -> None:
-    assert line_of(locate(DOCUMENT), path) == line
+    assert line_of(find_lines(DOCUMENT), path) == line
 
 
 def test_every_path_is_found_and_no_other() -> None:
-    assert set(locate(DOCUMENT)) == paths_of(tomllib.loads(DOCUMENT))
+    assert set(find_lines(DOCUMENT)) == paths_of(tomllib.loads(DOCUMENT))
 
 
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -94,4 +94,4 @@ def test_any_document_is_located_as_tomllib_reads_it(
     multiline: bool,  # noqa: FBT001 (drawn by hypothesis)
 ) -> None:
     text = tomli_w.dumps(document, multiline_strings=multiline)
-    assert set(locate(text)) == paths_of(tomllib.loads(text))
+    assert set(find_lines(text)) == paths_of(tomllib.loads(text))

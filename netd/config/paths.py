@@ -1,0 +1,84 @@
+"""The paths of the configuration file and of the control socket."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import Any, Final
+
+from netd.config.model import Config
+from netd.errors import ConfigError, Problem
+
+SYSTEM_CONFIG: Final = "/etc/netd.toml"
+SYSTEM_CONTROL: Final = "/run/netd/control.sock"
+_CONTROL_LINE: Final = re.compile(r"""^\s*control\s*=\s*["']([^"']+)["']""", re.MULTILINE)
+
+
+def find_config(explicit: str | None) -> str:
+    """The path given with --config, or that of the system's file, or that of the user's own.
+
+    Raises ConfigError if no file exists.
+    """
+    if explicit:
+        return explicit
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    candidates = (SYSTEM_CONFIG, os.path.join(home, "netd", "netd.toml"))
+    for path in candidates:
+        if os.path.exists(path):
+            return path
+    advice = f"write one with `netd config default > {candidates[1]}`, or name one with --config"
+    raise ConfigError((Problem("", f"neither {' nor '.join(candidates)} exists; {advice}"),))
+
+
+def read_text(path: str) -> str:
+    """The text of a configuration file. Raises ConfigError if it cannot be read as UTF-8."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:  # some editors write a byte order mark
+            return file.read()
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        raise ConfigError((Problem("", reason, path),)) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError((Problem("", "is not UTF-8 text", path, line),)) from error
+
+
+def daemon_control_path(config: Config) -> str:
+    """The path at which this process, as the daemon, opens its control socket."""
+    directory = os.path.dirname(SYSTEM_CONTROL)
+    parent = directory if os.path.isdir(directory) else os.path.dirname(directory)
+    is_writable = os.access(parent, os.W_OK)
+    return config.netd.control or (SYSTEM_CONTROL if is_writable else _user_control_path())
+
+
+def client_control_path(file: str) -> str:
+    """The path of the control socket of a daemon that runs this configuration file.
+
+    It is found in a file with faults, too, so that a command can still show the status. If the
+    file does not set it, the user's own daemon is preferred to the system's.
+    """
+    configured = _configured_control_path(file)
+    if configured:
+        return configured
+    own = _user_control_path()
+    return own if os.path.exists(own) or not os.path.exists(SYSTEM_CONTROL) else SYSTEM_CONTROL
+
+
+def _configured_control_path(file: str) -> str:
+    try:
+        text = read_text(file)
+    except ConfigError:
+        return ""
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+        return str(document.get("netd", {}).get("control", ""))
+    except (tomllib.TOMLDecodeError, AttributeError):
+        match = _CONTROL_LINE.search(text)
+        return match[1] if match else ""
+
+
+def _user_control_path() -> str:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    directory = os.path.join(runtime, "netd") if runtime else f"/tmp/netd-{os.getuid()}"  # noqa: S108 (its owner is checked)
+    return os.path.join(directory, "control.sock")
