@@ -46,7 +46,9 @@ class Timer:
 class Loop:
     """Calls back when descriptors are ready and timers are due; single-threaded."""
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: Poller, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives the seconds of a clock that never goes back."""
+        self._clock = clock
         self._poller = poller
         self._callbacks: dict[int, OnReady] = {}
         self._masks: dict[int, int] = {}
@@ -54,7 +56,7 @@ class Loop:
         self._timer_order = itertools.count()
         self._deferred: list[Callback] = []
         self._running = True
-        self.now = time.monotonic()
+        self.now = self._clock()
         """The monotonic clock in seconds, read when this turn stopped waiting."""
 
     def watch(self, fd: int, mask: int, callback: OnReady) -> None:
@@ -87,7 +89,7 @@ class Loop:
     def call_later(self, delay_s: float, callback: Callback) -> Timer:
         """Call once, `delay_s` seconds from now."""
         timer = Timer(callback)
-        due = time.monotonic() + delay_s
+        due = self._clock() + delay_s
         heapq.heappush(self._timers, (due, next(self._timer_order), timer))
         return timer
 
@@ -112,6 +114,11 @@ class Loop:
         while self._running:
             self.turn()
 
+    @property
+    def is_running(self) -> bool:
+        """True until `stop` is called."""
+        return self._running
+
     def stop(self) -> None:
         """Have `run` return at the end of this turn."""
         self._running = False
@@ -119,7 +126,7 @@ class Loop:
     def turn(self) -> None:
         """Wait once, and make every call that is due."""
         ready = self._poller.poll(self._poll_timeout_s())
-        self.now = time.monotonic()
+        self.now = self._clock()
         callbacks = self._callbacks
         for fd, mask in ready:
             callback = callbacks.get(fd)  # an earlier callback of this turn may have closed it
@@ -143,9 +150,9 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return math.inf
-        return max(0.0, self._timers[0][0] - time.monotonic())
+        return max(0.0, self._timers[0][0] - self._clock())
 
     def _fire_due(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2].fire()

@@ -29,7 +29,7 @@ from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.socket_table import STORED, SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, summarize
-from netd.supervisor.worker_handle import WorkerHandle
+from netd.supervisor.worker_handle import SpawnWorker, WorkerHandle, spawn_worker
 
 _TICK_S: Final = 1.0
 _STALL_S: Final = 3.0  # a tick this late shows that the supervisor itself was stopped
@@ -46,18 +46,22 @@ class Supervisor:
     the path of the control socket for a configuration.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all that it works with is handed in)
         self,
         loop: Loop,
         kinds: Mapping[str, AnyKind],
         table: SocketTable,
         load: Callable[[], Config],
         control_path: Callable[[Config], str],
+        *,
+        spawn: SpawnWorker = spawn_worker,
     ) -> None:
         self._loop = loop
         self._load = load
         self._control_path = control_path
-        self._fleet = Fleet(kinds, table, lambda name, kind: WorkerHandle(loop, self, name, kind))
+        self._fleet = Fleet(
+            kinds, table, lambda name, kind: WorkerHandle(loop, self, name, kind, spawn)
+        )
         self._notifier = Notifier()
         self._control: ControlServer | None = None
         self._reload: Reload | None = None
@@ -70,20 +74,29 @@ class Supervisor:
 
     def run(self) -> None:
         """Start, serve, and return when drained. Raises NetdError if it cannot start."""
+        self._watch_signals()
         config = self._load()
         process.raise_descriptor_limit()
+        gc.collect()
+        gc.freeze()  # objects that exist now stay shared with every forked worker
+        self.start(config)
+        self._loop.run()
+        self.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def start(self, config: Config) -> None:
+        """Begin to serve a configuration on the loop. Raises BindError for the control socket."""
         self._control = self._open_control(config)
-        self._watch_signals()
         self._loop.call_every(_TICK_S, self._tick)
         if self._notifier.watchdog_period_s is not None:
             self._loop.call_every(self._notifier.watchdog_period_s, self._feed_watchdog)
-        gc.collect()
-        gc.freeze()  # objects that exist now stay shared with every forked worker
         self._begin(config, self._on_started)
-        self._loop.run()
-        self._control.close()
-        if self._failure is not None:
-            raise self._failure
+
+    def close(self) -> None:
+        """Close the control socket."""
+        if self._control is not None:
+            self._control.close()
 
     # Events of workers (WorkerObserver)
 
@@ -115,11 +128,11 @@ class Supervisor:
 
     def on_status_requested(self, worker: WorkerHandle) -> None:
         """See WorkerObserver."""
-        worker.send_status(self._status())
+        worker.send_status(self.status())
 
     def on_reload_requested(self, worker: WorkerHandle) -> None:
         """See WorkerObserver."""
-        self._request_reload(
+        self.request_reload(
             lambda reply: worker.send_reload_result(
                 ok=not reply.error, detail=reply.error or str(reply.body["detail"])
             )
@@ -129,9 +142,9 @@ class Supervisor:
         SignalWatch(
             self._loop,
             {
-                signal.SIGTERM: self._stop,
-                signal.SIGINT: self._stop,
-                signal.SIGHUP: lambda: self._request_reload(lambda _reply: None),
+                signal.SIGTERM: self.stop,
+                signal.SIGINT: self.stop,
+                signal.SIGHUP: lambda: self.request_reload(lambda _reply: None),
                 signal.SIGUSR1: self._log_report,
             },
         )
@@ -152,10 +165,11 @@ class Supervisor:
             _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
         elif not self._stopping:  # a stop during the start is no failure
             self._failure = error
-            self._stop()
+            self.stop()
         self._begin_reload()
 
-    def _request_reload(self, respond: Respond) -> None:
+    def request_reload(self, respond: Respond) -> None:
+        """Read the configuration file again; `respond` gets the outcome."""
         self._queued_requests.append(respond)
         self._loop.defer(self._begin_reload)  # one reload for all requests of a turn
 
@@ -215,7 +229,8 @@ class Supervisor:
 
     # Stopping
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Drain, and end the loop; the second call closes open connections at once."""
         if self._stopping:
             _log.info("second stop signal: closing open connections")
             self._fleet.drain(0, stopping=True)
@@ -302,11 +317,12 @@ class Supervisor:
     def _on_command(self, command: Command, respond: Respond) -> None:
         match command:
             case Command.STATUS:
-                respond(Reply(self._status()))
+                respond(Reply(self.status()))
             case Command.RELOAD:
-                self._request_reload(respond)
+                self.request_reload(respond)
 
-    def _status(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
+        """The daemon's status, as `netd status --json` prints it."""
         outcome = self._last_reload
         return {
             "version": netd.__version__,

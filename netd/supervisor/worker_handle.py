@@ -10,7 +10,7 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from netd.config.address import Address
@@ -68,10 +68,32 @@ class WorkerObserver(Protocol):
         """The worker asks for a reload and its outcome."""
 
 
+SpawnWorker = Callable[[str, AnyKind, FdChannel], process.Process]
+"""Start a worker process: (listener's name, kind, its end of the link). Raises OSError."""
+
+
+def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Process:
+    """Fork a worker process. Raises OSError if the system has no room for it."""
+
+    def run() -> None:
+        process.rename(f"netd: {name}")
+        name_listener(name)
+        run_worker(kind, channel)
+
+    return process.spawn(run, keep=(channel.fileno(),))
+
+
 class WorkerHandle:
     """A place for one process that serves a listener."""
 
-    def __init__(self, loop: Loop, observer: WorkerObserver, name: str, kind: AnyKind) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        observer: WorkerObserver,
+        name: str,
+        kind: AnyKind,
+        spawn: SpawnWorker = spawn_worker,
+    ) -> None:
         self.name = name
         self.kind = kind
         self.state = State.ENDED
@@ -81,6 +103,7 @@ class WorkerHandle:
         self._kill_reason = ""  # set if the supervisor itself ended the process
         self._loop = loop
         self._observer = observer
+        self._spawn_process = spawn
         self._log = logging.LoggerAdapter(logging.getLogger("netd"), {"listener": name})
         self._policy = RestartPolicy()
         self._process: process.Process | None = None
@@ -170,7 +193,7 @@ class WorkerHandle:
     def _spawn(self) -> None:
         ours, theirs = FdChannel.pair()
         try:
-            child = process.spawn(lambda: self._run_child(theirs), keep=(theirs.fileno(),))
+            child = self._spawn_process(self.name, self.kind, theirs)
         except OSError:
             ours.close()
             raise
@@ -188,11 +211,6 @@ class WorkerHandle:
             on_invalid=self._on_invalid,
         )
         self._send_configuration()
-
-    def _run_child(self, channel: FdChannel) -> None:
-        process.rename(f"netd: {self.name}")
-        name_listener(self.name)
-        run_worker(self.kind, channel)
 
     def _send_configuration(self) -> None:
         if self._link is None or self._configuration is None:

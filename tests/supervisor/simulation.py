@@ -1,0 +1,173 @@
+"""The supervisor's parts on a simulated clock, with workers that this process plays itself.
+
+The loop, the links, the sockets and all of netd.supervisor are the real ones. The clock moves only
+when nothing is left to do, and each worker is the other end of a real link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+from netd.listeners.kind import AnyKind
+from netd.protocols.link import (
+    Configure,
+    Drain,
+    Heartbeat,
+    Message,
+    Ready,
+    format_message,
+    parse_message,
+)
+from netd.runtime import process
+from netd.runtime.fd_channel import ChannelClosedError, FdChannel
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+
+_FIRST_PID = 1_000_000_000  # above pid_max, so that no real process is meant
+_ROUNDS = 10  # more than a reload has steps
+READY = itertools.repeat(Ready())
+
+
+class SimulatedClock(EpollPoller):
+    """A poller that never waits: its clock jumps by the time that it would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.allowed_s = 0.0
+        """By how much the clock may still move."""
+        self.is_idle = False
+
+    def read(self) -> float:
+        """The time in seconds."""
+        return self.now
+
+    def poll(self, timeout_s: float) -> list[tuple[int, int]]:
+        ready = super().poll(0)
+        moved_s = 0.0 if ready else min(timeout_s, self.allowed_s)
+        self.is_idle = not ready and moved_s < timeout_s
+        self.now += moved_s
+        self.allowed_s -= moved_s
+        return ready
+
+
+class SimulatedProcess(process.Process):
+    """A worker's process, as WorkerHandle sees it; `pidfd` is an eventfd."""
+
+    __slots__ = ()
+
+    def kill(self, signum: signal.Signals) -> None:
+        WORKERS[self.pid].end(process.Exit(signum, by_signal=True))
+
+    def reap(self) -> process.Exit | None:
+        worker = WORKERS.pop(self.pid)
+        os.close(self.pidfd)
+        return worker.exit
+
+
+class SimulatedWorker:
+    """The worker's end of a link. It replies only when a test, or `obey`, has it reply."""
+
+    def __init__(self, name: str, pid: int, channel: FdChannel) -> None:
+        self.name = name
+        self.process = SimulatedProcess(pid, os.eventfd(0))
+        self.exit: process.Exit | None = None
+        self._channel = FdChannel(socket.socket(fileno=os.dup(channel.fileno())))
+
+    def receive(self) -> list[Message]:
+        """The messages that have come; the descriptors that came with them are closed."""
+        if self.exit is not None:
+            return []
+        with contextlib.suppress(ChannelClosedError):
+            messages = [parse_message(line) for line in self._channel.receive()]
+            for message in messages:
+                if isinstance(message, Configure):
+                    for fd in self._channel.take_descriptors(len(message.sockets)):
+                        os.close(fd)
+            return messages
+        return []
+
+    def send(self, message: Message | bytes) -> None:
+        """Send a message, or any line."""
+        if self.exit is None:
+            line = message if isinstance(message, bytes) else format_message(message)
+            self._channel.send(line)
+
+    def end(self, exit_: process.Exit | None = None) -> None:
+        """End the process."""
+        if self.exit is None:
+            self.exit = exit_ or process.Exit(0, by_signal=False)
+            self._channel.close()
+            os.eventfd_write(self.process.pidfd, 1)
+
+    def obey(self, replies: Iterator[Message] = READY) -> None:
+        """Do what the supervisor asked for; a configuration gets the next of the replies."""
+        for message in self.receive():
+            match message:
+                case Configure():
+                    self.send(next(replies))
+                case Drain():
+                    self.end()
+        self.send(Heartbeat({"accepted": 1}, {"connections": 0}))
+
+
+WORKERS: dict[int, SimulatedWorker] = {}
+"""Those whose processes were not reaped, by pid."""
+
+
+class Simulation:
+    """A loop on a simulated clock, and `spawn`, which starts simulated workers."""
+
+    def __init__(self) -> None:
+        WORKERS.clear()
+        self.clock = SimulatedClock()
+        self.loop = Loop(self.clock, self.clock.read)
+        self.started = 0
+        self.spawn_error: OSError | None = None
+
+    @property
+    def workers(self) -> list[SimulatedWorker]:
+        """The workers that live, the oldest first."""
+        return [worker for worker in WORKERS.values() if worker.exit is None]
+
+    def spawn(self, name: str, _kind: AnyKind, channel: FdChannel) -> process.Process:
+        """Start a simulated worker, or raise `spawn_error`."""
+        if self.spawn_error is not None:
+            raise self.spawn_error
+        self.started += 1
+        worker = SimulatedWorker(name, _FIRST_PID + self.started, channel)
+        WORKERS[worker.process.pid] = worker
+        return worker.process
+
+    def settle(self) -> None:
+        """Turn the loop until nothing is left to do at this time."""
+        self.advance(0)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; everything that is due meanwhile happens."""
+        self.clock.allowed_s = seconds
+        self.clock.is_idle = False
+        while self.loop.is_running and not self.clock.is_idle:
+            self.loop.turn()
+
+    def obey(self, replies: Iterator[Message] = READY) -> None:
+        """Have every worker do what the supervisor asked for, until nothing more is asked."""
+        for _ in range(_ROUNDS):
+            self.settle()
+            for worker in self.workers:
+                worker.obey(replies)
+        self.settle()
+
+    def close(self) -> None:
+        """End every worker, start no other, and give back the descriptors."""
+        self.spawn_error = OSError(errno.EAGAIN, "the simulation is over")
+        for worker in self.workers:
+            worker.end()
+        self.settle()
+        self.loop.close()

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netd.config.model import ListenerOptions
+from netd.config.schema import read_options
+from netd.errors import BindError
+from netd.listeners.echo.options import EchoOptions
+from netd.supervisor.socket_table import STORED, SocketTable
+
+
+def options(*addresses: str, **table: Any) -> ListenerOptions:
+    return read_options(EchoOptions, {"address": list(addresses), **table})
+
+
+@pytest.fixture
+def table() -> Iterator[SocketTable]:
+    table = SocketTable()
+    yield table
+    table.keep_only({})
+
+
+def port_of(table: SocketTable, name: str, listener: ListenerOptions) -> int:
+    return int(table.bound_names(name, listener)[0].rpartition(":")[2])
+
+
+def test_an_open_address_is_not_opened_again(table: SocketTable) -> None:
+    echo = options("tcp://127.0.0.1:0")
+    table.open("echo", echo)
+    before = table.of("echo", echo)
+    table.open("echo", echo)
+    assert table.of("echo", echo) == before
+
+
+def test_with_port_0_each_listener_has_its_own(table: SocketTable) -> None:
+    echo = options("tcp://127.0.0.1:0")
+    table.open("a", echo)
+    table.open("b", echo)
+    assert port_of(table, "a", echo) != port_of(table, "b", echo)
+
+
+def test_a_listener_takes_over_the_socket_of_another(table: SocketTable) -> None:
+    first = options("tcp://127.0.0.1:0")
+    table.open("a", first)
+    port = port_of(table, "a", first)
+    table.keep_only({})
+    fixed = options(f"tcp://127.0.0.1:{port}")
+    table.open("a", fixed)
+    [(_, sock)] = table.of("a", fixed)
+    table.open("b", fixed)
+    table.keep_only({"b": fixed})
+    assert [each for _, each in table.of("b", fixed)] == [sock]
+    assert sock.fileno() >= 0
+
+
+def test_unnamed_sockets_are_closed_with_their_files(table: SocketTable, tmp_path: Path) -> None:
+    echo = options("tcp://127.0.0.1:0", f"unix://{tmp_path}/echo")
+    table.open("echo", echo)
+    sockets = [sock for _, sock in table.of("echo", echo)]
+    table.keep_only({})
+    assert [sock.fileno() for sock in sockets] == [-1, -1]
+    assert not (tmp_path / "echo").exists()
+
+
+def test_a_file_that_is_not_ours_any_more_stays(table: SocketTable, tmp_path: Path) -> None:
+    echo = options(f"unix://{tmp_path}/echo")
+    table.open("echo", echo)
+    (tmp_path / "echo").unlink()
+    (tmp_path / "echo").write_text("another's")
+    table.keep_only({})
+    assert (tmp_path / "echo").read_text() == "another's"
+
+
+def test_the_mode_of_a_socket_s_file_changes_with_the_options(
+    table: SocketTable, tmp_path: Path
+) -> None:
+    echo = options(f"unix://{tmp_path}/echo", socket_mode="0600")
+    table.open("echo", echo)
+    assert os.stat(tmp_path / "echo").st_mode & 0o777 == 0o600
+    table.tune("echo", options(f"unix://{tmp_path}/echo", socket_mode="0666"))
+    assert os.stat(tmp_path / "echo").st_mode & 0o777 == 0o666
+
+
+def test_a_taken_address_is_named(table: SocketTable) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(BindError, match=f"{address}: address already in use"):
+            table.open("echo", options(address))
+
+
+def test_a_wildcard_opens_beside_the_address_whose_place_it_takes(table: SocketTable) -> None:
+    loopback = options("tcp://127.0.0.1:0")
+    table.open("a", loopback)
+    port = port_of(table, "a", loopback)
+    fixed = options(f"tcp://127.0.0.1:{port}")
+    table.keep_only({})
+    table.open("a", fixed)
+    table.open("a", options(f"tcp://0.0.0.0:{port}"))
+    assert table.bound_names("a", options(f"tcp://0.0.0.0:{port}")) == [f"tcp://0.0.0.0:{port}"]
+
+
+@pytest.mark.parametrize("label", ["echo", f"{STORED}echo"])
+def test_a_passed_socket_is_used_where_its_name_and_address_match(label: str) -> None:
+    with contextlib.ExitStack() as opened:
+        passed = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+        address = f"tcp://127.0.0.1:{passed.getsockname()[1]}"
+        table = SocketTable([(label, passed)])
+        opened.callback(table.keep_only, {})
+        echo = options(address)
+        table.open("echo", echo)
+        assert table.of("echo", echo)[0][1] is passed
+        assert table.storable("echo", echo) == ([passed] if label != "echo" else [])
+        table.close_unclaimed()
+        assert passed.fileno() >= 0
+
+
+def test_a_passed_socket_that_matches_nothing_is_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    passed = socket.create_server(("127.0.0.1", 0))
+    table = SocketTable([("other", passed)])
+    table.close_unclaimed()
+    assert passed.fileno() == -1
+    assert "passed socket other" in caplog.text
