@@ -1,8 +1,8 @@
-"""Accepts connections from listening sockets, and never spins when it cannot.
+"""Accepts connections from listening sockets, without a busy loop when accept(2) fails.
 
-Out of descriptors or memory a listening socket stays readable for as long as somebody waits on
-it, so a loop that simply tried again would do nothing else. Here every socket then rests for a
-moment; who waits goes on waiting in the backlog.
+When the process has no descriptor or memory left, a listening socket with waiting connections
+stays readable, and a loop that tried again at once would use all of its time. So all listening
+sockets pause for a moment; the connections wait in the backlog.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
-_BATCH: Final = 64  # in one turn from one socket, so that open connections have their turns
+_BATCH: Final = 64  # from one socket in one turn, so that open connections are served too
 _PAUSE_S: Final = 0.1
 
 _log = logging.getLogger("netd")
 
 
 class Listening(Protocol):
-    """A listening socket and whatever its owner knows of it."""
+    """A listening socket with what its owner knows about it."""
 
     @property
     def sock(self) -> socket.socket:
@@ -35,30 +35,30 @@ L = TypeVar("L", bound=Listening)
 
 
 class Acceptor(Generic[L]):
-    """Hands on each connection: `on_accept(socket, host, listening)`.
+    """Calls `on_accept(sock, host, listening)` for each connection.
 
-    The socket is non-blocking and the callee's to close. The host is the text of the peer's
-    address, IPv4 as IPv4 also on an IPv6 socket, "" for a peer on a Unix socket.
+    `sock` is non-blocking and belongs to the callee. `host` is the text of the peer's address
+    (an IPv4 address also if the socket is an IPv6 one), and "" on a Unix socket.
     """
 
     def __init__(self, loop: Loop, on_accept: Callable[[socket.socket, str, L], object]) -> None:
         self._loop = loop
         self._on_accept = on_accept
         self._listening: Sequence[L] = ()
-        self._is_short = False
+        self._is_paused = False
         self.failures = 0
-        """How often there was no descriptor or no memory for a connection."""
+        """How many times there was no descriptor or memory for a connection."""
 
     def replace(self, listening: Sequence[L]) -> None:
-        """Listen on these from now on; who waits on the ones before is let in first."""
-        before, self._listening = self._listening, listening
-        for each in listening:
-            self._loop.watch(each.sock.fileno(), READ, partial(self._accept_batch, each))
-        for each in before:
-            while self._accept(each):
+        """Accept from these sockets; empty the queues of the previous ones, and close them."""
+        previous, self._listening = self._listening, listening
+        for added in listening:
+            self._loop.watch(added.sock.fileno(), READ, partial(self._accept_batch, added))
+        for removed in previous:
+            while self._accept(removed):
                 pass
-            self._loop.unwatch(each.sock.fileno())
-            each.sock.close()
+            self._loop.unwatch(removed.sock.fileno())
+            removed.sock.close()
 
     def _accept_batch(self, listening: L, _mask: int) -> None:
         for _ in range(_BATCH):
@@ -66,38 +66,38 @@ class Acceptor(Generic[L]):
                 return
 
     def _accept(self, listening: L) -> bool:
-        """Accept one; whether another may wait."""
+        """Accept one connection. Returns whether another may wait."""
         try:
             sock, peer = listening.sock.accept()
         except BlockingIOError:
-            self._is_short = False
+            self._is_paused = False
             return False
         except OSError as error:
             if error.errno in CONNECTION_ABORTED:
                 return True
             if error.errno not in OUT_OF_RESOURCES:
                 raise
-            self._rest(error)
+            self._pause(error)
             return False
         sock.setblocking(False)
         self._on_accept(sock, host_of(peer), listening)
         return True
 
-    def _rest(self, error: OSError) -> None:
+    def _pause(self, error: OSError) -> None:
         self.failures += 1
-        if not self._is_short:
+        if not self._is_paused:
             _log.warning("cannot accept: %s; connections wait", error.strerror)
-        self._is_short = True
+        self._is_paused = True
         self._watch_all(0)
         self._loop.call_later(_PAUSE_S, lambda: self._watch_all(READ))
 
     def _watch_all(self, mask: int) -> None:
-        for each in self._listening:
-            self._loop.modify(each.sock.fileno(), mask)
+        for listening in self._listening:
+            self._loop.modify(listening.sock.fileno(), mask)
 
 
 def host_of(peer: object) -> str:
-    """The host of a peer's socket address as Python gives it."""
+    """Return the host of a peer's address as accept(2) gives it; "" on a Unix socket."""
     if not isinstance(peer, tuple):
         return ""
     host = str(peer[0])

@@ -1,8 +1,8 @@
-"""Keeping the threads of an interpreter on one processor.
+"""Keeps the threads of one interpreter on one CPU.
 
-Only one of them at a time runs Python. With a processor for each, nearly every system call ends
-in waiting for the interpreter's lock and being woken from another processor, which takes longer
-than the call: on one processor, short connections are served twice as fast.
+Only one thread at a time holds the interpreter lock (GIL). If threads run on several CPUs, most
+system calls end with a wait for the lock and a wake-up from another CPU, which takes longer than
+the call. On one CPU, short connections are served twice as fast.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import contextlib
 import os
 
 
-def share_one() -> None:
-    """Have the calling thread run where all others of the process that call this do.
+def pin_to_process_cpu() -> None:
+    """Pin the calling thread to a CPU that is the same for all threads of the process.
 
-    Processes that were started one after the other choose different processors. Nothing
-    happens where the system forbids it, as a filter of system calls may.
+    Processes with consecutive pids use different CPUs. Does nothing if a sandbox (seccomp(2))
+    forbids the call.
     """
     with contextlib.suppress(OSError):
         usable = sorted(os.sched_getaffinity(os.getpid()))

@@ -1,8 +1,8 @@
-"""Lines of text and open descriptors over one Unix stream socket, without blocking.
+"""Sends and receives lines and open descriptors over a Unix stream socket, without blocking.
 
-This is the wire between the supervisor and a worker. Descriptors ride on the first byte of
-their line (SCM_RIGHTS, unix(7)), so the two queues stay in step: a reader takes, for each
-line, as many descriptors as that line's meaning says.
+The supervisor and a worker are connected by a pair of these. Descriptors travel with the first
+byte of their line (SCM_RIGHTS, unix(7)), so they arrive no later than the line does. The
+receiver knows from the line's content how many descriptors belong to it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MAX_LINE_BYTES = 16 * 2**20
 
 
 class ChannelClosedError(Exception):
-    """The other end is gone."""
+    """The other end is closed."""
 
 
 class FdChannel:
-    """One end: `send` queues, `flush` writes what the socket takes, `receive` gives lines."""
+    """One end of the connection."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -35,7 +35,7 @@ class FdChannel:
 
     @classmethod
     def pair(cls) -> tuple[FdChannel, FdChannel]:
-        """Two connected ends."""
+        """Return two connected ends."""
         left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         return cls(left), cls(right)
 
@@ -45,11 +45,11 @@ class FdChannel:
 
     @property
     def has_unsent(self) -> bool:
-        """True while something waits for the socket to become writable."""
+        """True while a line waits for the socket to become writable."""
         return bool(self._unsent)
 
     def send(self, line: bytes, descriptors: Iterable[int] = ()) -> None:
-        """Queue one line (with its newline) and the descriptors that go with it, then flush."""
+        """Queue a line (which ends with a newline) and its descriptors, then flush."""
         passed = tuple(descriptors)
         if len(passed) > MAX_DESCRIPTORS:
             raise ValueError(f"a line carries at most {MAX_DESCRIPTORS} descriptors")
@@ -57,7 +57,7 @@ class FdChannel:
         self.flush()
 
     def flush(self) -> None:
-        """Write what the socket takes now; a closed peer is left for `receive` to tell."""
+        """Write as much as the socket takes now; `receive` reports a closed peer."""
         with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
             while self._unsent:
                 data, descriptors = self._unsent[0]
@@ -68,9 +68,9 @@ class FdChannel:
                     self._unsent[0] = (data[sent:], ())
 
     def receive(self) -> list[bytes]:
-        """Every whole line that has arrived, newline stripped.
+        """Return the complete lines that have arrived, without their newlines.
 
-        Raises ChannelClosedError once the other end is closed and all its lines were given.
+        Raises ChannelClosedError if the other end is closed and all of its lines were returned.
         """
         closed = self._fill()
         *lines, rest = self._partial.split(b"\n")
@@ -82,14 +82,14 @@ class FdChannel:
         return [bytes(line) for line in lines]
 
     def take_descriptors(self, count: int) -> list[int]:
-        """The next `count` descriptors, which now belong to the caller.
+        """Return the next `count` descriptors, which belong to the caller now.
 
-        Fewer where this process has no room for more: the kernel drops the rest, recvmsg(2).
+        Returns fewer if this process has no room for more: the kernel drops them, recvmsg(2).
         """
         return [self._descriptors.popleft() for _ in range(min(count, len(self._descriptors)))]
 
     def close(self) -> None:
-        """Close this end and every descriptor nobody took."""
+        """Close this end, and the descriptors that were not taken."""
         while self._descriptors:
             os.close(self._descriptors.popleft())
         self._sock.close()

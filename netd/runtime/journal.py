@@ -1,12 +1,12 @@
-"""Where log records go: systemd's journal with its fields, or standard error.
+"""Sends log records to systemd's journal with fields, or to standard error.
 
-Under systemd a record goes to the journal by its native protocol, with PRIORITY and LISTENER as
-fields of their own (`journalctl -u netd LISTENER=web`). Where only standard error leads to the
-journal, each line begins with its priority, `<3>` (sd-daemon(3)). Elsewhere the lines are for
-a person: time, process, level if it matters, message.
+Under systemd, records use the journal's native protocol, with PRIORITY and LISTENER as fields
+(`journalctl -u netd LISTENER=web`). If the journal's socket is missing but standard error leads
+to the journal, lines begin with the priority, `<3>` (sd-daemon(3)). Elsewhere lines have the
+time, the process, the level from WARNING on, and the message.
 
-Bytes of a client never split or forge a line: control characters are written as escapes, and a
-record's further lines are indented.
+Bytes from a client cannot forge a line: control characters are escaped, and continuation lines
+of a record are indented.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Final
 
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 _IDENTIFIER: Final = "netd"
-_PATIENCE_S: Final = 0.5  # below the least heartbeat_timeout
+_SEND_TIMEOUT_S: Final = 0.5  # less than the shortest heartbeat_timeout
 _MAX_MESSAGE_BYTES: Final = 48 * 1024  # a datagram must hold it
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_PRIORITIES: Final = (  # the highest that fits: syslog(3)
+_PRIORITIES: Final = (  # syslog(3); the first level that is not above the record's
     (logging.CRITICAL, 2),
     (logging.ERROR, 3),
     (logging.WARNING, 4),
@@ -35,7 +35,7 @@ _PRIORITIES: Final = (  # the highest that fits: syslog(3)
 
 
 def configure_logging(level: int = logging.INFO) -> None:
-    """Send netd's records to where this process's standard error leads."""
+    """Send netd's records to the journal, if standard error leads there, else to standard error."""
     log = logging.getLogger("netd")
     log.setLevel(level)
     log.propagate = False
@@ -43,38 +43,40 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 def is_native() -> bool:
-    """Whether records go to the journal by its own protocol, each with its listener's name."""
-    return any(isinstance(each, JournalHandler) for each in logging.getLogger("netd").handlers)
+    """Whether records go to the journal by its native protocol, with the listener as a field."""
+    handlers = logging.getLogger("netd").handlers
+    return any(isinstance(handler, JournalHandler) for handler in handlers)
 
 
 def name_listener(name: str) -> None:
-    """Let every record of this process from now on carry the listener's name."""
+    """Add the listener's name to all further records of this process."""
     for handler in logging.getLogger("netd").handlers:
         if isinstance(handler, JournalHandler | LineHandler):
             handler.listener = name
         if isinstance(handler, JournalHandler):
-            with contextlib.suppress(OSError):  # each record tries again
-                handler.renew()
+            with contextlib.suppress(OSError):  # `emit` tries again
+                handler.reconnect_after_fork()
 
 
 class JournalHandler(logging.Handler):
-    """Writes to the journal by its native protocol, one datagram a record."""
+    """Writes to the journal by its native protocol: one datagram for each record."""
 
     listener = ""
     lost = 0
-    """Records the journal has not taken since it last took one."""
+    """The number of records that the journal did not accept since it last accepted one."""
 
     def __init__(self, path: str = JOURNAL_SOCKET) -> None:
-        """Connect. OSError where there is no journal."""
+        """Connect to the journal. Raises OSError."""
         super().__init__()
         self._path = path
         self._sock = _connect(path)
         self._owner = os.getpid()
 
-    def renew(self) -> None:
-        """Connect anew if this is a child: it inherits no descriptor but those it is given.
+    def reconnect_after_fork(self) -> None:
+        """Connect again in a forked child, which has lost the parent's descriptor.
 
-        The old one's number is by now another's, who must neither get our records nor be closed.
+        The number of that descriptor can belong to another file by now, so it is neither used
+        nor closed.
         """
         if self._owner != os.getpid():
             self._sock.detach()
@@ -89,13 +91,13 @@ class JournalHandler(logging.Handler):
         }
         datagram = b"".join(_field(name, value) for name, value in fields.items() if value)
         try:
-            self.renew()
+            self.reconnect_after_fork()
             self._send(datagram)
         except OSError:
             self.handleError(record)
 
     def _send(self, datagram: bytes) -> None:
-        """Wait for a slow journal once; while it stands still, lose records rather than clients."""
+        """Send; after the first time-out, drop and count records until the journal reads again."""
         try:
             self._sock.send(datagram)
         except (TimeoutError, BlockingIOError):
@@ -104,7 +106,7 @@ class JournalHandler(logging.Handler):
             return
         if self.lost:
             lost, self.lost = self.lost, 0
-            self._sock.settimeout(_PATIENCE_S)
+            self._sock.settimeout(_SEND_TIMEOUT_S)
             logging.getLogger("netd").warning("the journal did not take %d records", lost)
 
     def close(self) -> None:
@@ -117,7 +119,7 @@ class JournalHandler(logging.Handler):
 
 def _connect(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    sock.settimeout(_PATIENCE_S)
+    sock.settimeout(_SEND_TIMEOUT_S)
     try:
         sock.connect(path)
     except OSError:
@@ -127,7 +129,7 @@ def _connect(path: str) -> socket.socket:
 
 
 class LineHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in typeshed only
-    """Writes lines to standard error, with priorities for the journal or plain for a person."""
+    """Writes lines to standard error: with priorities for the journal, or with the time."""
 
     def __init__(self, *, with_priority: bool) -> None:
         super().__init__(sys.stderr)
@@ -135,7 +137,7 @@ class LineHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic i
         self._with_priority = with_priority
 
     def format(self, record: logging.LogRecord) -> str:
-        text = _text(record).replace("\n", "\n  ")  # a line that begins a record is always ours
+        text = _text(record).replace("\n", "\n  ")  # a line without indent is netd's
         if self._with_priority:
             prefix = f"<{_priority(record)}>"
             return "\n".join(prefix + line for line in text.split("\n"))

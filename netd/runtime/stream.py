@@ -1,8 +1,8 @@
 """A connected stream socket on a loop, with bounded output.
 
-What is written during a turn is gathered and sent at its end, in one system call where the
-socket takes it; the rest waits until the socket is writable. An owner that outruns its peer is
-told by `unsent_bytes` and decides for itself; past `max_unsent_bytes` the stream is cut.
+What is written during a turn is sent at its end, in one system call if the socket takes it; the
+rest waits until the socket is writable. `unsent_bytes` shows how much waits; a stream with more
+than `max_unsent_bytes` at the end of a turn is closed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ _CHUNK_BYTES: Final = 65536
 
 
 class Stream:
-    """Reads what comes, sends what is written, says once when it is over.
+    """Reads and writes a socket; the owner gets callbacks.
 
-    `on_data(data)` gets each chunk; `on_end()` the peer's end-of-file, after which the stream
-    still writes; `on_closed(why)` comes exactly once, when the socket is closed.
+    `on_data(data)` is called for each piece of data, `on_end()` at the peer's end-of-file, after
+    which the stream can still write, and `on_closed(reason)` exactly once, when the socket has
+    been closed.
     """
 
     __slots__ = (
@@ -54,7 +55,7 @@ class Stream:
         on_closed: Callable[[str], object],
         max_unsent_bytes: int,
     ) -> None:
-        """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
+        """Take over a connected socket. Raises PollerFullError."""
         sock.setblocking(False)
         self.sock = sock
         self._fd = sock.fileno()
@@ -64,9 +65,9 @@ class Stream:
         self._unsent: list[bytes] = []
         self._reading = True
         self._dirty = False
-        self._closing: str | None = None
+        self._closing: str | None = None  # the reason, once `finish` was called
         self.has_overflowed = False
-        """Whether the stream was closed because more than `max_unsent_bytes` waited to be sent."""
+        """True if the stream was closed because of `max_unsent_bytes`."""
         self.unsent_bytes = self.bytes_in = self.bytes_out = 0
         loop.watch(self._fd, READ, self._on_ready)
 
@@ -76,12 +77,12 @@ class Stream:
         return self._fd >= 0
 
     @property
-    def takes_more(self) -> bool:
-        """True until it is told to finish, or is closed."""
+    def accepts_writes(self) -> bool:
+        """True until `finish` or `close` is called."""
         return self._closing is None and self._fd >= 0
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for the end of this turn; a stream that is closing takes no more."""
+        """Queue bytes for the end of this turn; ignored once `accepts_writes` is false."""
         if self._closing is not None or self._fd < 0:
             return
         self._unsent.append(data)
@@ -91,9 +92,9 @@ class Stream:
             self._loop.defer(self._flush)
 
     def send(self, data: bytes) -> None:
-        """Write what a turn has gathered: at once where nothing waits, else after what waits.
+        """Write at once if nothing is queued, else queue the bytes.
 
-        Nothing is called back from here, whatever becomes of the connection.
+        Makes no callback, not even if the connection is lost: `on_closed` is deferred.
         """
         sent = 0
         if not self._unsent and self._closing is None and self._fd >= 0:
@@ -109,25 +110,25 @@ class Stream:
             self.write(data[sent:])
 
     def fingerprint(self) -> str:
-        """What a TlsStream says of its peer's certificate; here there is none."""
+        """Empty: only a peer under TLS can have a certificate (TlsStream)."""
         return ""
 
-    def finish(self, why: str) -> None:
-        """Close once everything written has been sent."""
+    def finish(self, reason: str) -> None:
+        """Close when all queued bytes have been sent."""
         if self._closing is None:
-            self._closing = why
+            self._closing = reason
             self._reading = False
             self._loop.defer(self._flush)
 
-    def close(self, why: str) -> None:
-        """Close now; what was not sent is lost."""
+    def close(self, reason: str) -> None:
+        """Close now; unsent bytes are lost."""
         if self._fd < 0:
             return
         self._loop.unwatch(self._fd)
         self._fd = -1
         self.sock.close()
         self._unsent.clear()
-        self._on_closed(why)
+        self._on_closed(reason)
 
     def _on_ready(self, mask: int) -> None:
         if mask & WRITE:

@@ -1,8 +1,7 @@
-"""TLS on top of a Stream, with a Stream's own calls.
+"""TLS on top of a Stream, with the same methods and callbacks.
 
-The handshake and the records go through memory (ssl.SSLObject), so the stream below keeps its
-one rule: what is written in a turn leaves at its end. What is written before the handshake is
-over waits for it.
+The handshake and the records pass through memory (ssl.SSLObject), so that the Stream below still
+sends at the end of a turn. Data that is written before the handshake is complete waits for it.
 """
 
 from __future__ import annotations
@@ -25,12 +24,10 @@ _CHUNK_BYTES: Final = 65536
 def open_context(
     certificate: str, key: str, protocols: Sequence[str] = (), client_ca: str = ""
 ) -> ssl.SSLContext:
-    """TLS 1.2 and 1.3 with this certificate chain, the protocols named by ALPN (RFC 7301).
+    """Return a server's context for TLS 1.2 and 1.3; `protocols` are offered by ALPN (RFC 7301).
 
-    With `client_ca`, a client may show a certificate, which must be in that file or be signed
-    by one that is.
-
-    Raises OSError, ssl.SSLError among them.
+    With `client_ca`, a client can present a certificate, which must be in that file or be signed
+    by a certificate in it. Raises OSError (ssl.SSLError is one).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -45,12 +42,12 @@ def open_context(
 
 
 def _refuse(path: str) -> str:
-    """In place of OpenSSL's own way, which waits for somebody at the terminal."""
+    """Replace OpenSSL's password callback, which would prompt at the terminal."""
     raise OSError(errno.EINVAL, "the key is encrypted; netd asks nobody for its password", path)
 
 
 class TlsStream:
-    """The server's side of a TLS connection; its callbacks are a Stream's."""
+    """The server's side of a TLS connection; see Stream for methods and callbacks."""
 
     __slots__ = ("_early", "_fingerprint", "_incoming", "_is_ready", "_on_data", "_on_end",
                  "_outgoing", "_tls", "stream")  # fmt: skip
@@ -66,7 +63,7 @@ class TlsStream:
         on_closed: Callable[[str], object],
         max_unsent_bytes: int,
     ) -> None:
-        """Take over a connected socket. Raises PollerFullError where it cannot be watched."""
+        """Take over a connected socket. Raises PollerFullError."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._is_ready = False
@@ -84,26 +81,26 @@ class TlsStream:
 
     @property
     def bytes_in(self) -> int:
-        """Bytes received, TLS's own included."""
+        """Bytes received, with the overhead of TLS."""
         return self.stream.bytes_in
 
     @property
     def bytes_out(self) -> int:
-        """Bytes sent, TLS's own included."""
+        """Bytes sent, with the overhead of TLS."""
         return self.stream.bytes_out
 
     @property
     def has_overflowed(self) -> bool:
-        """Whether the stream was closed because too many bytes waited to be sent."""
+        """See Stream."""
         return self.stream.has_overflowed
 
     def fingerprint(self) -> str:
-        """SHA-256 of the certificate the client has shown, in hexadecimal; empty for none."""
+        """The SHA-256 of the client's certificate in hexadecimal; empty without one."""
         return self._fingerprint
 
     @property
     def max_unsent_bytes(self) -> int:
-        """How many bytes may wait to be sent before the connection is cut."""
+        """See Stream."""
         return self.stream.max_unsent_bytes
 
     @max_unsent_bytes.setter
@@ -111,27 +108,27 @@ class TlsStream:
         self.stream.max_unsent_bytes = value
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for the end of this turn; a stream that is closing takes no more."""
+        """Queue bytes for the end of this turn, or of the handshake."""
         if not self._is_ready:
             self._early.append(data)
-        elif self.stream.takes_more:  # OpenSSL refuses what comes after its own last word
+        elif self.stream.accepts_writes:  # OpenSSL refuses data after close_notify
             self._tls.write(data)
-            self._pass_on()
+            self._send_records()
 
     def send(self, data: bytes) -> None:
-        """Write what a turn has gathered."""
+        """Queue bytes, as `write` does."""
         self.write(data)
 
-    def finish(self, why: str) -> None:
-        """Close once everything written has been sent, after saying so (RFC 8446 6.1)."""
-        with contextlib.suppress(ssl.SSLError):  # its own notice is still to come
+    def finish(self, reason: str) -> None:
+        """Send close_notify (RFC 8446 section 6.1), and close when all bytes have been sent."""
+        with contextlib.suppress(ssl.SSLError):  # the peer's close_notify is not awaited
             self._tls.unwrap()
-        self._pass_on()
-        self.stream.finish(why)
+        self._send_records()
+        self.stream.finish(reason)
 
-    def close(self, why: str) -> None:
-        """Close now; what was not sent is lost."""
-        self.stream.close(why)
+    def close(self, reason: str) -> None:
+        """Close now; unsent bytes are lost."""
+        self.stream.close(reason)
 
     def _on_records(self, records: bytes) -> None:
         self._incoming.write(records)
@@ -141,9 +138,9 @@ class TlsStream:
             while self.stream.is_open and (data := self._tls.read(_CHUNK_BYTES)):
                 self._on_data(data)
         except ssl.SSLWantReadError:
-            self._pass_on()
+            self._send_records()
         except ssl.SSLError as error:
-            self._pass_on()  # the alert
+            self._send_records()  # the alert
             self.stream.finish(f"TLS: {error.reason or error}")
         else:
             self._on_end()
@@ -151,12 +148,12 @@ class TlsStream:
     def _shake_hands(self) -> None:
         self._tls.do_handshake()
         self._is_ready = True
-        shown = self._tls.getpeercert(binary_form=True)  # not to be asked after an error
-        self._fingerprint = hashlib.sha256(shown).hexdigest() if shown else ""
+        certificate = self._tls.getpeercert(binary_form=True)  # must not be called after an error
+        self._fingerprint = hashlib.sha256(certificate).hexdigest() if certificate else ""
         early, self._early = self._early, []
         for data in early:
             self.write(data)
 
-    def _pass_on(self) -> None:
+    def _send_records(self) -> None:
         if self._outgoing.pending:
             self.stream.write(self._outgoing.read())

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from netd.listeners.echo.slot import Slot, SlotConfig
 from netd.runtime import process
-from netd.runtime.cpu_affinity import share_one
+from netd.runtime.cpu_affinity import pin_to_process_cpu
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
@@ -124,7 +124,7 @@ class ThreadRunner:
         self._slot.abort()
 
     def _run(self) -> None:
-        share_one()
+        pin_to_process_cpu()
         try:
             self._slot.run()
             self._ended_well = True
