@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Final
 from netd.config.address import Address
 from netd.errors import BindError
 from netd.listeners.chat.channel_state import Archive
-from netd.listeners.chat.connect_throttle import ConnectThrottle
 from netd.listeners.chat.credentials_file import People
 from netd.listeners.chat.fanout import Fanout
+from netd.listeners.chat.gatekeeper import Gatekeeper
 from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
 from netd.listeners.chat.peer_credentials import user_of
-from netd.listeners.chat.refusal import REASONS, TOO_OFTEN, turn_away
 from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
@@ -44,7 +43,6 @@ from netd.runtime.poller import FD_SETSIZE, POLLERS, PollerFullError
 if TYPE_CHECKING:
     from netd.listeners.certificate import Certificate
 
-_SELECT_SPARE: Final = 12  # descriptors that no member takes, so that a reload can listen
 _LINGER_S: Final = 5.0  # for a member that does not read its farewell
 _MIN_SWEEP_S, _MAX_SWEEP_S = 0.05, 1.0
 _log = logging.getLogger("netd")
@@ -79,10 +77,10 @@ class ChatService:
         self._fanout = Fanout(loop)
         self._clients: dict[Member, Client] = {}
         self._counts: Counter[str] = Counter()
-        self._throttle = ConnectThrottle()
         self._connections = ConnectionSet(
             loop, options, self._on_accept, close=Client.close, on_drained=self._stop
         )
+        self._gatekeeper = Gatekeeper(self._connections)
         self._connections.listen(sockets)
         self._sweeping = self._schedule_sweeps()
 
@@ -117,7 +115,7 @@ class ChatService:
         }
         room = self.room.state
         gauges = {"members": len(room.members), "channels": len(room.channels)}
-        figures = self._connections.counters() + self._throttle.counters()
+        figures = self._connections.counters() + self._gatekeeper.counters()
         return figures + Counters(totals, gauges)
 
     def handle(self, client: Client, line: Line) -> None:
@@ -196,17 +194,7 @@ class ChatService:
             client.stream.finish(reason)
 
     def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
-        if not self._throttle.admits(host, self.loop.now, self.options):
-            turn_away(sock, TOO_OFTEN)
-            return
-        refusal = self._connections.admit(host)
-        if refusal is not None:
-            turn_away(sock, REASONS[refusal])
-            return
-        if self.options.poller == "select" and sock.fileno() >= FD_SETSIZE - _SELECT_SPARE:
-            self._connections.release(host)
-            self._counts["poller_full"] += 1
-            turn_away(sock, "the server is full")
+        if not self._gatekeeper.admit(sock, host, self.loop.now, self.options):
             return
         certificate = self._certificate_for(listening.address)
         client = Client(self, sock, host, user_of(sock), certificate)
@@ -261,7 +249,6 @@ class ChatService:
 
 _COUNTED: Final = (
     "lines",
-    "poller_full",
     "send_queue_exceeded",
     "excess_flood",
     "ping_timeout",

@@ -1,4 +1,4 @@
-"""How often one address may connect."""
+"""Which connections are admitted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from netd.config.schema import read_options
 from netd.listeners.chat import KIND
-from netd.listeners.chat.connect_throttle import MAX_SOURCES, ConnectThrottle
+from netd.listeners.chat.gatekeeper import MAX_SOURCES, ConnectThrottle
 from netd.listeners.chat.options import ChatOptions
 from tests.conftest import StartWorker
 from tests.listeners.chat.test_service import Irc
@@ -33,7 +33,7 @@ def test_an_ipv6_site_counts_as_one() -> None:
     assert [throttle.admits(host, 100, OPTIONS) for host in hosts] == [True, True, False, True]
 
 
-def test_some_come_as_often_as_they_like() -> None:
+def test_exempt_and_local_clients_connect_as_often_as_they_like() -> None:
     throttle = ConnectThrottle()
     for host in ("", "127.0.0.1", "::1"):
         assert all(throttle.admits(host, 100, OPTIONS) for _ in range(5))
@@ -41,7 +41,7 @@ def test_some_come_as_often_as_they_like() -> None:
     assert all(throttle.admits("192.0.2.1", 100, unlimited) for _ in range(5))
 
 
-def test_so_many_sources_are_remembered_and_no_more() -> None:
+def test_the_source_that_connected_least_recently_is_forgotten_first() -> None:
     throttle = ConnectThrottle()
     for _ in range(3):
         throttle.admits("192.0.2.1", 100, OPTIONS)
@@ -50,7 +50,7 @@ def test_so_many_sources_are_remembered_and_no_more() -> None:
     assert throttle.admits("192.0.2.1", 100, OPTIONS)
 
 
-def test_who_comes_too_often_is_told_and_counted(start_worker: StartWorker) -> None:
+def test_a_client_that_connects_too_often_is_refused_and_counted(start_worker: StartWorker) -> None:
     options = {"server_name": "irc.test", "connect_exempt": [], "connect_burst": 3}
     worker = start_worker(KIND, {**options, "connect_rate": 0.001}, ["tcp://127.0.0.1:0"])
     present = [Irc(worker.connect()).register(f"n{number}") for number in range(3)]
@@ -60,6 +60,6 @@ def test_who_comes_too_often_is_told_and_counted(start_worker: StartWorker) -> N
     assert (counters["refused"], counters["accepted"]) == (1, 3)
     worker.configure({**options, "connect_rate": 0})
     present.append(Irc(worker.connect()).register("fourth"))
-    for each in present:
-        each.sync()
-        each.close()
+    for client in present:
+        client.sync()
+        client.close()

@@ -1,0 +1,107 @@
+"""Admits connections or refuses them, and sends a refused client the reason.
+
+A connection passes three checks: the rate of its source address, the limits that all kinds of
+listeners share (`admission`), and the descriptors that select(2) can watch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import OrderedDict
+from ipaddress import IPv6Address, ip_address
+from typing import Any, Final
+
+from netd.listeners.admission import Refusal, is_within
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.connection_set import ConnectionSet
+from netd.listeners.counters import Counters
+from netd.protocols.token_bucket import TokenBucket
+from netd.runtime.poller import FD_SETSIZE
+
+MAX_SOURCES: Final = 10_000
+_IPV6_SITE_BITS: Final = 64  # a site can use any address of its /64
+_RESERVED_DESCRIPTORS: Final = 12  # that no member takes, so that a reload can open sockets
+_TOO_OFTEN: Final = "too many connections from your address in a short time, try again later"
+_FULL: Final = "the server is full"
+_REASONS: Final = {
+    Refusal.FULL: _FULL,
+    Refusal.ADDRESS_FULL: "too many connections from your address",
+    Refusal.DENIED: "you may not connect",
+}
+
+
+class Gatekeeper:
+    """Decides on the connections of one listener, and counts those that it refuses."""
+
+    def __init__(self, connections: ConnectionSet[Any]) -> None:
+        self._connections = connections
+        self._throttle = ConnectThrottle()
+        self._too_often = 0
+        self._poller_full = 0
+
+    def admit(self, sock: socket.socket, host: str, now: float, options: ChatOptions) -> bool:
+        """Admit a connection, as `ConnectionSet.admit` does; else close its socket."""
+        reason = self._refusal(sock, host, now, options)
+        if reason:
+            _refuse(sock, reason)
+        return not reason
+
+    def counters(self) -> Counters:
+        """The connections refused here, as a part of all that are refused; and poller_full."""
+        return Counters(
+            {
+                "refused": self._too_often,
+                "refused_too_often": self._too_often,
+                "poller_full": self._poller_full,
+            }
+        )
+
+    def _refusal(self, sock: socket.socket, host: str, now: float, options: ChatOptions) -> str:
+        """The reason for refusing a connection; empty if it is admitted."""
+        if not self._throttle.admits(host, now, options):
+            self._too_often += 1
+            return _TOO_OFTEN
+        refusal = self._connections.admit(host)
+        if refusal is not None:
+            return _REASONS[refusal]
+        if options.poller == "select" and sock.fileno() >= FD_SETSIZE - _RESERVED_DESCRIPTORS:
+            self._connections.release(host)
+            self._poller_full += 1
+            return _FULL
+        return ""
+
+
+class ConnectThrottle:
+    """Limits how often a source address may connect: a token bucket for each address.
+
+    It remembers at most `MAX_SOURCES` addresses. The one that connected least recently is
+    forgotten first, and then starts with a full bucket again.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: OrderedDict[object, TokenBucket] = OrderedDict()
+
+    def admits(self, host: str, now: float, options: ChatOptions) -> bool:
+        """Take a token of the address. True without a limit, and on Unix sockets (no host)."""
+        if not (host and options.connect_rate) or is_within(host, options.connect_exempt):
+            return True
+        source = _source(host)
+        bucket = self._buckets.pop(source, None) or TokenBucket(now, options.connect_burst)
+        self._buckets[source] = bucket
+        if len(self._buckets) > MAX_SOURCES:
+            self._buckets.popitem(last=False)
+        return bucket.take(now, options.connect_rate, options.connect_burst)
+
+
+def _source(host: str) -> object:
+    """The key of a bucket: an IPv4 address, or the /64 of an IPv6 address."""
+    address = ip_address(host)
+    return int(address) >> _IPV6_SITE_BITS if isinstance(address, IPv6Address) else host
+
+
+def _refuse(sock: socket.socket, reason: str) -> None:
+    """Send the reason, if the socket takes it at once, and close."""
+    with contextlib.suppress(OSError):
+        sock.send(f"ERROR :Closing link: ({reason})\r\n".encode())
+    sock.close()
