@@ -1,4 +1,4 @@
-"""Faults of the options that only this machine's files, or the hashes themselves, can show."""
+"""Checks options beyond their types: password hashes, and the files of this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netd.protocols.password import check_hash
 
 
 def check(options: ChatOptions) -> tuple[Problem, ...]:
-    """Every fault, each with its key."""
+    """All faults, with their keys."""
     return tuple(_problems(options))
 
 
@@ -22,18 +22,18 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
-    why = why_not_writable(options.history_file) if options.history_file else ""
-    if why:
-        yield Problem("history_file", why)
+    fault = why_not_writable(options.history_file) if options.history_file else ""
+    if fault:
+        yield Problem("history_file", fault)
 
 
 def _tls_problems(tls: ChatTlsOptions) -> Iterator[Problem]:
-    from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, for those who use it)
+    from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, only for TLS)
     from netd.runtime.tls import open_context  # noqa: PLC0415
 
-    found = certificate.problems(tls)
-    yield from found
-    if found or not tls.client_ca:
+    problems = certificate.problems(tls)
+    yield from problems
+    if problems or not tls.client_ca:
         return
     try:
         open_context(tls.certificate, tls.key, client_ca=tls.client_ca)
@@ -47,13 +47,15 @@ def _file_problems(key: str, path: str) -> Iterator[Problem]:
     except OSError as error:
         yield Problem(key, f"{path}: {error.strerror}")
     except ConfigError as error:
-        yield from (Problem(key, str(each)) for each in error.problems)
+        yield from (Problem(key, str(problem)) for problem in error.problems)
 
 
 def _hash_problems(options: ChatOptions) -> Iterator[Problem]:
     stored = {"password": options.password}
-    stored |= {f"opers.{i}.password": each.password for i, each in enumerate(options.opers)}
-    stored |= {f"accounts.{i}.password": each.password for i, each in enumerate(options.accounts)}
+    for index, oper in enumerate(options.opers):
+        stored[f"opers.{index}.password"] = oper.password
+    for index, account in enumerate(options.accounts):
+        stored[f"accounts.{index}.password"] = account.password
     for key, text in stored.items():
         try:
             check_hash(text)

@@ -1,7 +1,7 @@
-"""The files of names and password hashes beside the configuration, read again when they change.
+"""Files of names and password hashes, which are read again when they change.
 
-A line is `NAME:HASH`, the hash as `netd passwd` prints it; empty lines and those that begin with
-`#` count for nothing.
+A line is `NAME:HASH`, with the hash as `netd passwd` prints it. Empty lines are ignored, and lines
+that begin with `#`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _MAX_BYTES: Final = 2**20
 
 
 class CredentialsFile(WatchedFiles[Mapping[str, str]]):
-    """One such file; `value` holds the hashes by name, and is empty if `path` is."""
+    """One file; `value` holds the hashes by name. An empty path means no file and no names."""
 
     def __init__(self, path: str) -> None:
-        """Read it. Raises OSError, or ConfigError with every fault and its line."""
-        super().__init__(path, [path] if path else [], lambda: read(path) if path else {})
+        """Read the file. Raises OSError, or ConfigError with all faults and their lines."""
+        super().__init__(path, [path] if path else [], lambda: _read(path) if path else {})
 
 
-class People:
-    """The files of operators and of accounts."""
+class CredentialsFiles:
+    """The files of operators and accounts that the options name."""
 
     def __init__(self, options: ChatOptions) -> None:
-        """Read them. Raises ConfigError."""
+        """Read the files. Raises ConfigError."""
         try:
             self._opers = CredentialsFile(options.opers_file)
             self._accounts = CredentialsFile(options.accounts_file)
@@ -39,47 +39,47 @@ class People:
 
     @property
     def opers(self) -> Mapping[str, str]:
-        """Each operator's hash, by name."""
+        """The operators' hashes, by name."""
         return self._opers.value
 
     @property
     def accounts(self) -> Mapping[str, str]:
-        """Each account's hash, by name."""
+        """The accounts' hashes, by name."""
         return self._accounts.value
 
     def refresh(self) -> bool:
-        """Read again what has changed, and say whether anything has."""
+        """Read changed files again. Returns True if the operators or the accounts are new."""
         return bool(self._opers.refresh() | self._accounts.refresh())
 
 
-def read(path: str) -> dict[str, str]:
-    """The hashes by name. Raises OSError, or ConfigError with every fault and its line."""
+def _read(path: str) -> dict[str, str]:
     with open(path, "rb") as file:
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise ConfigError((Problem("", f"more than {_MAX_BYTES} bytes", path),))
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     problems = []
     for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, stored = line.strip().partition(":")
-        fault = _fault(name, stored, found)
+        fault = _fault(name, stored, hashes)
         if fault:
             problems.append(Problem("", fault, path, number))
-        found[name] = stored
+        hashes[name] = stored
     if problems:
         raise ConfigError(tuple(problems))
-    return found
+    return hashes
 
 
-def _fault(name: str, stored: str, before: Mapping[str, str]) -> str:
+def _fault(name: str, stored: str, earlier: Mapping[str, str]) -> str:
+    """What is wrong with a line, given the earlier lines; empty for nothing."""
     if not name or " " in name:
         return "not NAME:HASH"
-    if name in before:
-        return f"{name!r} a second time"
+    if name in earlier:
+        return f"{name!r} is there twice"
     if not is_hashed(stored):
-        return f"what follows {name!r} is no hash as `netd passwd` prints it"
+        return f"the text after {name!r} is not a hash as `netd passwd` prints it"
     try:
         check_hash(stored)
     except LocalProtocolError as error:

@@ -1,4 +1,4 @@
-"""What the room is told of the listener's options."""
+"""Makes the room's settings of the listener's options."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 
 import netd
-from netd.listeners.chat.credentials_file import People
+from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.settings import Account, Limits, Settings
 from netd.protocols.irc import fold
 
 
-def settings_of(options: ChatOptions, people: People) -> Settings:
-    """What the room is told of the options and the files they name."""
+def settings_of(options: ChatOptions, files: CredentialsFiles) -> Settings:
+    """The room's settings, from the options and from the files that these name."""
     return Settings(
         server_name=options.server_name or _host_name(),
         network=options.network,
@@ -24,8 +24,8 @@ def settings_of(options: ChatOptions, people: People) -> Settings:
         channel=options.channel,
         topic=options.topic,
         joins_channel=options.join_channel,
-        opers={**people.opers, **{each.name: each.password for each in options.opers}},
-        accounts={fold(each.name): each for each in _accounts(options, people)},
+        opers={**files.opers, **{oper.name: oper.password for oper in options.opers}},
+        accounts={fold(account.name): account for account in _accounts(options, files)},
         sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
         sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
         replay_lines=options.replay_lines,
@@ -39,20 +39,20 @@ def settings_of(options: ChatOptions, people: People) -> Settings:
     )
 
 
-def _accounts(options: ChatOptions, people: People) -> Iterator[Account]:
-    """Every account; the configuration's own come last, and so count."""
-    for name, stored in people.accounts.items():
+def _accounts(options: ChatOptions, files: CredentialsFiles) -> Iterator[Account]:
+    """All accounts. Those of the configuration come last, so they replace those of the file."""
+    for name, stored in files.accounts.items():
         yield Account(name, stored)
-    for each in options.accounts:
+    for account in options.accounts:
         yield Account(
-            each.name,
-            each.password,
-            frozenset(each.fingerprints),
-            each.local_user,
-            each.host,
+            account.name,
+            account.password,
+            frozenset(account.fingerprints),
+            account.local_user,
+            account.host,
         )
 
 
 def _host_name() -> str:
-    """This machine's name, as a server's name must look."""
+    """This machine's name, in the form that a server's name must have."""
     return os.uname().nodename[:63].strip(":") or "localhost"

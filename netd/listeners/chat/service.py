@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from netd.config.address import Address
 from netd.errors import BindError
 from netd.listeners.chat.channel_state import Archive
-from netd.listeners.chat.credentials_file import People
+from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.gatekeeper import Gatekeeper
 from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
@@ -63,13 +63,15 @@ class ChatService:
         Raises ConfigError if a file cannot be used, BindError if the poller cannot watch `sockets`.
         """
         self._certificate = _open_certificate(options.tls) if options.tls else None
-        self._people = People(options)
+        self._credentials = CredentialsFiles(options)
         self.loop = loop
         _check_watchable(options.poller, sockets)
         self._use_poller(options.poller)
         self.options = options
         self._daemon = daemon
-        self.room = Room(settings_of(options, self._people), time.time(), f"{time.time_ns():x}-")
+        self.room = Room(
+            settings_of(options, self._credentials), time.time(), f"{time.time_ns():x}-"
+        )
         self._archive = Archive()
         self._archive.configure(options, None)
         self._archive.restore(self.room, options)
@@ -86,13 +88,13 @@ class ChatService:
 
     def reconfigure(self, options: ChatOptions, sockets: Sequence[ListeningSocket]) -> None:
         certificate = _open_certificate(options.tls) if options.tls else None
-        people = People(options)
+        credentials = CredentialsFiles(options)
         _check_watchable(options.poller, sockets)
         if options.poller != self.options.poller:
             self._use_poller(options.poller)
-        self._certificate, self._people = certificate, people
+        self._certificate, self._credentials = certificate, credentials
         self._archive.configure(options, self.room)
-        self.apply(self.room.configure(settings_of(options, people), time.time()))
+        self.apply(self.room.configure(settings_of(options, credentials), time.time()))
         self.options = options
         for client in self._connections:
             client.reconfigure()
@@ -221,8 +223,8 @@ class ChatService:
     def _sweep(self) -> None:
         if self._certificate is not None:
             self._certificate.refresh()
-        if self._people.refresh():
-            settings = settings_of(self.options, self._people)
+        if self._credentials.refresh():
+            settings = settings_of(self.options, self._credentials)
             self.apply(self.room.configure(settings, time.time()))
         for client in self._connections:
             self._check(client)

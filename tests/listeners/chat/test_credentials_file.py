@@ -27,66 +27,67 @@ def logs_in(worker: WorkerUnderTest, name: str, password: str) -> bool:
     client = Irc(worker.connect())
     client.send("CAP REQ sasl", "AUTHENTICATE PLAIN")
     client.expect("AUTHENTICATE +")
-    said = f"\0{name}\0{password}".encode()
-    client.send(f"AUTHENTICATE {base64.b64encode(said).decode()}")
-    answer = client.expect(" 90").split()[1]
+    response = f"\0{name}\0{password}".encode()
+    client.send(f"AUTHENTICATE {base64.b64encode(response).decode()}")
+    numeric = client.expect(" 90").split()[1]
     client.close()
-    return answer == "900"
+    return numeric == "900"
 
 
 def becomes_oper(worker: WorkerUnderTest, name: str, password: str) -> bool:
     client = Irc(worker.connect()).register("ann")
     client.send(f"OPER {name} {password}", "PING done")
-    answer = client.expect(" ann")
-    while " 381 " not in answer and " 464 " not in answer:
-        answer = client.expect(" ann")
+    reply = client.expect(" ann")
+    while " 381 " not in reply and " 464 " not in reply:
+        reply = client.expect(" ann")
     client.close()
-    return " 381 " in answer
+    return " 381 " in reply
 
 
 def test_a_file_is_read_again_when_it_changes(start_worker: StartWorker, tmp_path: Path) -> None:
-    people = tmp_path / "people"
-    people.write_text("# ours\n\n" + entry("anna", "sesame"))
-    options = {"accounts_file": str(people), "opers_file": str(people)}
+    path = tmp_path / "people"
+    path.write_text("# comment\n\n" + entry("anna", "sesame"))
+    options = {"accounts_file": str(path), "opers_file": str(path)}
     worker = start_worker(KIND, options, ["tcp://127.0.0.1:0"])
     assert logs_in(worker, "anna", "sesame")
     assert not logs_in(worker, "anna", "")
     assert not logs_in(worker, "bert", "sesame")
     assert becomes_oper(worker, "anna", "sesame")
-    people.write_text("no line of ours\n")
+    path.write_text("not a line of this format\n")
     assert logs_in(worker, "anna", "sesame")
-    people.write_text(entry("bert", "open"))
+    path.write_text(entry("bert", "open"))
     wait_until(lambda: logs_in(worker, "bert", "open"), "the new file")
     assert not logs_in(worker, "anna", "sesame")
     assert not becomes_oper(worker, "anna", "sesame")
 
 
-def test_a_file_that_is_gone_is_told_of_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    people = tmp_path / "people"
-    people.write_text(entry("anna", "sesame"))
-    file = CredentialsFile(str(people))
+def test_a_missing_file_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "people"
+    path.write_text(entry("anna", "sesame"))
+    file = CredentialsFile(str(path))
     certificate = Certificate(TlsOptions(**make_certificate(tmp_path, "one.test")))
-    for path, refresh in ((people, file.refresh), (tmp_path / "one.test.pem", certificate.refresh)):
+    for watched, refresh in (
+        (path, file.refresh),
+        (tmp_path / "one.test.pem", certificate.refresh),
+    ):
         for _ in range(2):
-            path.rename(tmp_path / "elsewhere")
+            watched.rename(tmp_path / "elsewhere")
             refresh()
             refresh()
-            (tmp_path / "elsewhere").rename(path)
+            (tmp_path / "elsewhere").rename(watched)
             refresh()
-    warnings = [each for each in caplog.messages if "No such file" in each]
+    warnings = [message for message in caplog.messages if "No such file" in message]
     assert len(warnings) == 4
     assert list(file.value) == ["anna"]
 
 
-def test_what_the_configuration_itself_says_counts(
+def test_an_account_in_the_configuration_replaces_the_one_in_the_file(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
-    people = tmp_path / "people"
-    people.write_text(entry("anna", "sesame"))
+    path = tmp_path / "people"
+    path.write_text(entry("anna", "sesame"))
     options = {
-        "accounts_file": str(people),
+        "accounts_file": str(path),
         "accounts": [{"name": "Anna", "password": "the other"}],
     }
     worker = start_worker(KIND, options, ["tcp://127.0.0.1:0"])
@@ -95,24 +96,26 @@ def test_what_the_configuration_itself_says_counts(
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "fault"),
     [
-        ("anna\n", "people:1: what follows 'anna' is no hash"),
-        ("# x\nanna:sesame\n", "people:2: what follows 'anna' is no hash"),
+        ("anna\n", "people:1: the text after 'anna' is not a hash"),
+        ("# x\nanna:sesame\n", "people:2: the text after 'anna' is not a hash"),
         ("anna:$scrypt$x\n", "people:1: not a scrypt hash"),
         (":x\n", "people:1: not NAME:HASH"),
-        (entry("anna", "a") + entry("anna", "b"), "people:2: 'anna' a second time"),
+        (entry("anna", "a") + entry("anna", "b"), "people:2: 'anna' is there twice"),
         ("#" * 2**20 + "#", "more than 1048576 bytes"),
         (None, "No such file"),
     ],
 )
-def test_netd_check_finds_what_is_wrong_with_it(tmp_path: Path, text: str | None, why: str) -> None:
-    people = tmp_path / "people"
+def test_netd_check_finds_the_faults_of_a_file(
+    tmp_path: Path, text: str | None, fault: str
+) -> None:
+    path = tmp_path / "people"
     if text is not None:
-        people.write_text(text)
+        path.write_text(text)
     options = read_options(
-        ChatOptions, {"kind": "chat", "address": "tcp://127.0.0.1:0", "accounts_file": str(people)}
+        ChatOptions, {"kind": "chat", "address": "tcp://127.0.0.1:0", "accounts_file": str(path)}
     )
     [problem] = KIND.check(options)
     assert problem.key == "accounts_file"
-    assert why in problem.message
+    assert fault in problem.message
