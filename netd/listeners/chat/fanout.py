@@ -7,13 +7,15 @@ before anything else is written to a member in this turn, the lines so far are q
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
 from netd.listeners.chat.room.member import Member
 from netd.runtime.loop import Loop
+
+_Write = Callable[[bytes], object]
 
 
 class Outlet(Protocol):
@@ -31,18 +33,20 @@ class Fanout:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._outlets: dict[Member, Outlet] = {}
+        self._writes: dict[Member, _Write] = {}
+        self._sends: dict[Member, _Write] = {}
         self._audience: Audience | None = None
         self._lines: list[Broadcast] = []
 
     def attach(self, member: Member, outlet: Outlet) -> None:
         """Send a member's lines to this outlet."""
-        self._outlets[member] = outlet
+        self._writes[member] = outlet.write
+        self._sends[member] = outlet.send
 
     def detach(self, member: Member) -> None:
         """Forget a member whose connection is closed; then it must leave the room."""
         self.flush()  # the audience may still contain it
-        del self._outlets[member]
+        del self._writes[member], self._sends[member]
 
     def add(self, line: Broadcast) -> None:
         """Send a line with this turn's others; audiences are compared by identity."""
@@ -56,7 +60,7 @@ class Fanout:
         """Write bytes to some members, after the lines so far."""
         self.flush()
         for member in members:
-            self._outlets[member].write(data)
+            self._writes[member](data)
 
     def flush(self) -> None:
         """Queue the lines so far, so that what is written next in this turn comes after them."""
@@ -68,8 +72,9 @@ class Fanout:
     def _send(self, *, is_last: bool) -> None:
         if self._audience is None:
             return
-        audience, lines, outlets = self._audience, self._lines, self._outlets
+        audience, lines = self._audience, self._lines
         self._audience, self._lines = None, []
+        sends = self._sends if is_last else self._writes
         skips = [line.skip for line in lines]
         speakers = set(skips)
         for tag_caps, members in audience.items():
@@ -78,8 +83,7 @@ class Fanout:
             for member in members:
                 data = whole if member not in speakers else _without(member, skips, forms)
                 if data:
-                    outlet = outlets[member]
-                    (outlet.send if is_last else outlet.write)(data)
+                    sends[member](data)
 
 
 def _without(member: Member, skips: list[Member | None], forms: list[bytes]) -> bytes:

@@ -17,18 +17,16 @@ _END: Final = b"\r\n"
 class MessageIds:
     """Numbers messages and batches. `identity` differs from that of any earlier room."""
 
+    __slots__ = ("_identity", "last_number")
+
     def __init__(self, identity: str) -> None:
         self._identity = identity
-        self._last_number = 0
+        self.last_number = 0
 
     def next_id(self) -> str:
         """An id that was never used before."""
-        return self.id_of(self.next_number())
-
-    def next_number(self) -> int:
-        """The number of the next id, for `id_of`."""
-        self._last_number += 1
-        return self._last_number
+        self.last_number += 1
+        return self.id_of(self.last_number)
 
     def id_of(self, number: int) -> str:
         """The id with a number."""
@@ -87,10 +85,11 @@ class TemplateMessage(EncodedMessage):
     __slots__ = ("_number", "_template")
 
     def __init__(self, template: MessageTemplate, text: bytes, now: float) -> None:
-        # hot: no call of the base class
+        # Hot: nothing is called from here, not even the base class.
+        ids = template.ids
+        ids.last_number = self._number = ids.last_number + 1
         self.body = template.head + text + _END
         self._now = now
-        self._number = template.ids.next_number()
         self._template = template
         self._message = self._by_caps = None
 
