@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, get_origin
 
 import tomli_w
 from pydantic.fields import FieldInfo
@@ -40,20 +40,27 @@ class Key:
     name: str
     default: str  # in TOML; empty if there is none
     description: str
-    needs_new_worker: bool = False
-    table: str = ""  # the path of the table that it is in; empty for the outer table
-    values: str = ""  # a description of the values it may have
-    is_required: bool = False
+    needs_new_worker: bool
+    table: str  # the path of the table that it is in; empty for the outer table
+    values: str  # a description of the values it may have
+    is_required: bool
+    is_array_of_tables: bool
 
 
 def keys(options: type[Table], table: str = "") -> Iterator[Key]:
     """Yield the keys of a table and of the tables inside it."""
     for name, field in fields_of(options).items():
         inner = _table_inside(field)
-        needs_new_worker = NeedsNewWorker() in field.metadata
-        text = " ".join((field.description or "").split())
-        default, values = _default(field), describe(field)
-        yield Key(name, default, text, needs_new_worker, table, values, field.is_required())
+        yield Key(
+            name=name,
+            default=_default(field),
+            description=" ".join((field.description or "").split()),
+            needs_new_worker=NeedsNewWorker() in field.metadata,
+            table=table,
+            values=describe(field),
+            is_required=field.is_required(),
+            is_array_of_tables=inner is not None and get_origin(field.annotation) is tuple,
+        )
         if inner is not None:
             yield from keys(inner, f"{table}.{name}" if table else name)
 
@@ -91,7 +98,7 @@ def _commented_tables(options: type[Table], prefix: str) -> Iterator[str]:
     arrays = set()
     for key in keys(options):
         tables.setdefault(key.table, []).append(key)
-        if key.default.startswith("["):
+        if key.is_array_of_tables:
             arrays.add(f"{key.table}.{key.name}" if key.table else key.name)
     for table in filter(None, tables):
         name = f"[{prefix}.{table}]"

@@ -1,9 +1,9 @@
-"""Writes netd's manual pages: prose from the templates here, reference from netd's own code.
+"""Writes the manual pages: prose from the templates here, reference from netd's code.
 
     packaging/man/generate.py DIRECTORY
 
-A line of a template that begins with @ is replaced by what netd itself knows of its options,
-commands and keys, so none can be forgotten. The pages are in mdoc(7).
+A line of a template that begins with @ is a directive. It is replaced with the options, commands,
+keys or kinds that the code declares, so that the manual has all of them. The pages are in mdoc(7).
 """
 # ruff: noqa: INP001 (a script, in no package)
 
@@ -40,7 +40,7 @@ Option = argparse.Action
 
 
 def main() -> None:
-    """Write every page into the directory named."""
+    """Write all pages into the directory of the command line."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     for template in sorted(TEMPLATES.glob("*.in")):
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def render(template: str) -> Iterator[str]:
-    """The lines of a page."""
+    """Yield the lines of a page."""
     about = dict(_ABOUT.findall(template))
     for line in _ABOUT.sub("", template).splitlines():
         name, _, argument = line.removeprefix("@").partition(" ")
@@ -76,11 +76,13 @@ def _synopsis(program: str) -> Iterator[str]:
 
 def _commands(program: str, about: dict[str, str]) -> Iterator[str]:
     parser = PARSERS[program]()
-    shared = {each.dest for each in _shared_options(parser)}
+    shared = {option.dest for option in _shared_options(parser)}
     for name, command in _subcommands(parser).items():
         arguments = [
-            each for each in _arguments(command) if each.dest not in shared and not each.choices
-        ]  # what can be chosen from is told in the template
+            argument
+            for argument in _arguments(command)
+            if argument.dest not in shared and not argument.choices  # the template has choices
+        ]
         yield f".Ss {program} {name}"
         yield from prose(command.description or "")
         yield from about.get(name, "").splitlines()
@@ -89,21 +91,21 @@ def _commands(program: str, about: dict[str, str]) -> Iterator[str]:
 
 
 def _options(arguments: Iterable[Option]) -> Iterator[str]:
-    for each in sorted(arguments, key=lambda each: bool(each.option_strings)):
-        yield f".It {_signature(each)}"
-        yield from prose(_sentence(each.help or ""))
+    for option in sorted(arguments, key=lambda option: bool(option.option_strings)):
+        yield f".It {_signature(option)}"
+        yield from prose(_sentence(option.help or ""))
 
 
 def _usage(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Each argument in brackets if it may be left out; those that exclude each other together."""
+    """Yield the arguments, optional ones in brackets; mutually exclusive ones share a bracket."""
     groups = [group._group_actions for group in parser._mutually_exclusive_groups]  # noqa: SLF001 (argparse shows them nowhere else)
-    together = {each.dest: group for group in groups for each in group}
-    for each in sorted(_arguments(parser), key=lambda each: not each.option_strings):
-        if each.dest in ("help", "version"):
+    groups_by_name = {option.dest: group for group in groups for option in group}
+    for option in sorted(_arguments(parser), key=lambda option: not option.option_strings):
+        if option.dest in ("help", "version"):
             continue
-        group = together.get(each.dest, [each])
-        if each is group[0]:
-            optional = bool(each.option_strings) or each.nargs == "?"
+        group = groups_by_name.get(option.dest, [option])
+        if option is group[0]:
+            optional = bool(option.option_strings) or option.nargs == "?"
             shown = " | ".join(map(_signature, group))
             yield f".Op {shown}" if optional else f".{shown}"
 
@@ -117,13 +119,12 @@ def _signature(option: Option) -> str:
 
 
 def _shared_options(parser: argparse.ArgumentParser) -> list[Option]:
-    """What several commands take, or the only one there is."""
-    commands = list(_subcommands(parser).values())
-    uses = Counter(each.dest for command in commands for each in _arguments(command))
-    own = [each for each in _arguments(parser) if not _is_subcommands(each)]
-    found = {each.dest: each for command in commands for each in _arguments(command)}
-    found = {name: each for name, each in found.items() if uses[name] > 1}
-    return list(({each.dest: each for each in own} | found).values())
+    """The options of the program itself, and those that several of its commands have."""
+    own = {o.dest: o for o in _arguments(parser) if not _is_subcommands(o)}
+    of_commands = [o for command in _subcommands(parser).values() for o in _arguments(command)]
+    uses = Counter(option.dest for option in of_commands)
+    shared = {option.dest: option for option in of_commands if uses[option.dest] > 1}
+    return list((own | shared).values())
 
 
 def _subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -150,7 +151,7 @@ def _slash_commands() -> Iterator[str]:
 
 
 def _kind_list() -> Iterator[str]:
-    """Each kind with the first sentence of its documentation."""
+    """Yield a list of the kinds, with the first paragraph of their documentation."""
     items = []
     for name, kind in KINDS.items():
         items += [f".It Cm {name}", *prose(_paragraphs(kind.options)[0])]
@@ -158,7 +159,7 @@ def _kind_list() -> Iterator[str]:
 
 
 def _kind_sections() -> Iterator[str]:
-    """A section for each kind: its documentation, its addresses and its keys."""
+    """Yield a section for each kind: its documentation, its addresses and its keys."""
     for name, kind in KINDS.items():
         yield f".Sh {name.upper()} LISTENERS"
         for paragraph in _paragraphs(kind.options):
@@ -169,7 +170,7 @@ def _kind_sections() -> Iterator[str]:
 
 
 def _paragraphs(options: type) -> list[str]:
-    """The docstring of a class, each paragraph on one line."""
+    """The paragraphs of a class's docstring, without line breaks."""
     return [" ".join(text.split()) for text in (inspect.getdoc(options) or "").split("\n\n")]
 
 
@@ -179,10 +180,10 @@ def _enumerate(words: Sequence[str]) -> str:
 
 
 def _keys_of_kind(options: type[ListenerOptions]) -> Iterator[str]:
-    """The keys that a kind adds or documents itself, and those of the tables inside."""
+    """Yield the keys that a kind adds or documents itself, and those of the tables inside."""
     common = {key.name: key for key in keys(ListenerOptions)}
     own = [key for key in keys(options) if key.name != "kind" and key != common.get(key.name)]
-    arrays = {key.name for key in own if key.values == "list of tables"}
+    arrays = {key.name for key in own if key.is_array_of_tables}
     tables = dict.fromkeys(key.table for key in own)
     for table in tables:
         if table:
@@ -211,9 +212,9 @@ def _remarks(key: Key) -> Iterator[str]:
 
 
 def prose(text: str) -> Iterator[str]:
-    """Text in mdoc: a sentence begins a line, and what stands in backquotes is bold."""
+    """Yield text as mdoc: each sentence begins a line, and text in backquotes is bold."""
     parts = enumerate(text.split("`"))
-    marked = "".join(f"\\fB{escape(each)}\\fP" if n % 2 else _plain(each) for n, each in parts)
+    marked = "".join(f"\\fB{escape(part)}\\fP" if n % 2 else _plain(part) for n, part in parts)
     for sentence in re.split(r"(?<=\.) (?=[A-Z(])|(?<=\.\)) ", marked):
         for line in textwrap.wrap(sentence, _WIDTH, break_on_hyphens=False):
             yield f"\\&{line}" if line.startswith((".", "'")) else line
@@ -224,12 +225,12 @@ def _plain(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Literal text: no character of it means anything to roff, and none is made prettier."""
-    return "".join(_ESCAPES.get(each, each) for each in text)
+    """Escape the characters that roff interprets or replaces."""
+    return "".join(_ESCAPES.get(character, character) for character in text)
 
 
 def quote(text: str) -> str:
-    """One argument of a macro."""
+    """Quote text as one argument of a macro."""
     return f'"{escape(text)}"'
 
 
@@ -244,7 +245,7 @@ def _sentence(text: str) -> str:
 
 
 def _date() -> str:
-    """As SOURCE_DATE_EPOCH has it, so that a build can be repeated."""
+    """The date of SOURCE_DATE_EPOCH, for reproducible builds, or today's."""
     at = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))
     return time.strftime(f"%B {at.tm_mday}, %Y", at)
 
