@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from netd.client.client_settings import Settings, UsageError, read_settings
-from netd.client.core.endpoint import Endpoint, parse
 
 
 def settle(*argv: str, login: str = "bob", environ: dict[str, str] | None = None) -> Settings:
@@ -18,34 +17,6 @@ def write(tmp_path: Path, text: str) -> str:
     path = tmp_path / "chat.toml"
     path.write_text(text)
     return str(path)
-
-
-@pytest.mark.parametrize(
-    ("text", "endpoint"),
-    [
-        ("chat.example", Endpoint("chat.example", 6667)),
-        ("chat.example:7000", Endpoint("chat.example", 7000)),
-        ("tcp://127.0.0.1:7000", Endpoint("127.0.0.1", 7000)),
-        ("tcp://[::1]:7000", Endpoint("::1", 7000)),
-        ("[::1]", Endpoint("::1", 6667)),
-        ("unix:///run/x.sock", Endpoint(path="/run/x.sock")),
-        ("/run/x.sock", Endpoint(path="/run/x.sock")),
-    ],
-)
-def test_the_forms_of_an_address(text: str, endpoint: Endpoint) -> None:
-    assert parse(text) == endpoint
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "udp://a:1", "a:b", "a:0", "a:70000", "a b", "unix://x", "::1"),
-        *("a..b", ".a", "a" * 64, "\udcff", "a\0b"),
-    ],
-)
-def test_an_invalid_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"address|port"):
-        parse(text)
 
 
 def test_without_an_address_the_local_daemon_is_tried() -> None:

@@ -29,8 +29,6 @@ from netd.client.core.chat_events import (
 from netd.client.core.sanitize import sanitize
 from netd.protocols.irc import fold
 
-INTERRUPT_HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
-
 _RESET: Final = "\x1b[0m"
 _BOLD: Final = "\x1b[1m"
 _DIM: Final = "\x1b[2m"

@@ -190,7 +190,7 @@ def _send_with(command: str, *parameters: str, text: str) -> Send:
 COMMANDS: Final[dict[str, SlashCommand]] = {
     "join": SlashCommand("CHANNEL [KEY]", "join a channel, or make it the current one", _join),
     "part": SlashCommand("[CHANNEL] [REASON]", "leave a channel or private conversation", _part),
-    "msg": SlashCommand("NICK [TEXT]", "send a private message; without TEXT: talk to NICK", _msg),
+    "msg": SlashCommand("NICK [TEXT]", "private message; without TEXT: talk to NICK", _msg),
     "me": SlashCommand("TEXT", "say what you do", _me, works_offline=True),
     "nick": SlashCommand("NAME", "change your name", _nick),
     "who": SlashCommand("[CHANNEL]", "list the members of a channel", _who),

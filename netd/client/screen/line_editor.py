@@ -22,8 +22,8 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 
 from netd.client.core.client_state import ClientState
 from netd.client.core.completion import TabCycle
-from netd.client.core.event_format import INTERRUPT_HINT
 from netd.client.core.word_wrap import word_wrap
+from netd.client.screen.surface import INTERRUPT_HINT
 
 _BATCH_S: Final = 0.05  # the time between two redraws while many lines arrive
 _INDENT: Final = len("12:30 ")
@@ -55,23 +55,20 @@ class LineEditor:
         self._prompt.default_buffer.on_text_changed += self._on_typed
 
     async def run(self) -> None:
-        """Edit lines until stopped or cancelled."""
         with StdoutProxy(sleep_between_writes=_BATCH_S, raw=True) as self._above:
             await self._prompt.prompt_async(handle_sigint=False)
 
     def show(self, lines: Sequence[str]) -> None:
-        """Print lines above the line being edited, which is kept."""
+        """Print lines above the line being edited."""
         width = self._prompt.output.get_size().columns
         pieces = [piece for line in lines for piece in word_wrap(line, width, _INDENT)]
         self._above.write("".join(f"{piece}\n" for piece in pieces))
 
     def stop(self) -> None:
-        """Stop editing and restore the terminal."""
         if self._prompt.app.is_running:
             self._prompt.app.exit(result="")
 
     def refresh(self) -> None:
-        """Redraw the prompt, whose text may have changed."""
         self._prompt.app.invalidate()
 
     def _bindings(self) -> KeyBindings:

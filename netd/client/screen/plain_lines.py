@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from netd.client.core.event_format import INTERRUPT_HINT
+from netd.client.screen.surface import INTERRUPT_HINT
 from netd.client.stdin import read_lines
 
 
@@ -28,15 +28,13 @@ class PlainLines:
             self._on_line(line)
 
     def show(self, lines: Sequence[str]) -> None:
-        """Print the lines."""
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
 
     def refresh(self) -> None:
-        """Do nothing: there is no prompt, which would stand between the printed lines."""
+        """Do nothing: a prompt would stand between the printed lines."""
 
     def stop(self) -> None:
-        """Stop reading."""
         if self._reading is not None:
             self._reading.cancel()
 

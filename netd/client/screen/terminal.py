@@ -17,6 +17,7 @@ from netd.client.core.irc_client import IrcClient
 from netd.client.core.sanitize import sanitize
 from netd.client.screen.line_editor import LineEditor
 from netd.client.screen.plain_lines import PlainLines
+from netd.client.screen.surface import Surface
 
 _STOP_S: Final = 0.5
 _BELL: Final = "\a"
@@ -55,7 +56,7 @@ class Terminal:
         if isinstance(error, Exception):
             raise error
 
-    def _new_surface(self) -> PlainLines | LineEditor:
+    def _new_surface(self) -> Surface:
         on_line, on_leave = self._connector.type, self._connector.leave
         if not self._can_draw:
             return PlainLines(on_line, on_leave)

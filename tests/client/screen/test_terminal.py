@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pexpect
@@ -15,60 +13,17 @@ import pytest
 
 from tests.client.conftest import COMMAND
 from tests.client.observer import Observer
+from tests.client.screen.conftest import (
+    CTRL_C,
+    CTRL_D,
+    CTRL_R,
+    ENTER,
+    TAB,
+    Start,
+    await_end,
+    see,
+)
 from tests.support import PATIENCE_S, Daemon
-
-CTRL_C, CTRL_D, CTRL_R, TAB, ENTER = "\x03", "\x04", "\x12", "\t", "\r"
-Start = Callable[..., "pexpect.spawn[str]"]
-
-
-@pytest.fixture
-def start_chat(lounge: Daemon, home: Path) -> Iterator[Start]:
-    """Start netd-chat on a new pseudoterminal and wait until it has joined."""
-    yield from start_on(lounge, home)
-
-
-@pytest.fixture
-def start_own_chat(own_lounge: Daemon, home: Path) -> Iterator[Start]:
-    """The same with a daemon for this test alone."""
-    yield from start_on(own_lounge, home)
-
-
-def start_on(daemon: Daemon, home: Path) -> Iterator[Start]:
-    del home
-    started: list[pexpect.spawn[str]] = []
-
-    def start(*arguments: str, name: str = "bob", **environ: str) -> pexpect.spawn[str]:
-        chat = pexpect.spawn(
-            sys.executable,
-            [*COMMAND[1:], str(daemon.address("lounge")), "--name", name, *arguments],
-            env={**os.environ, "TERM": "xterm-256color", **environ},
-            encoding="utf-8",
-            timeout=PATIENCE_S,
-            dimensions=(24, 80),
-        )
-        started.append(chat)
-        chat.expect("here: ")
-        return chat
-
-    yield start
-    for chat in started:
-        chat.close(force=True)
-
-
-def see(chat: pexpect.spawn[str], text: str) -> None:
-    """Wait until the screen shows the words, with any colours between them."""
-    between = r"(?:\x1b\[[0-9;?]*[a-zA-Z])*"
-    chat.expect(
-        between.join(
-            re.escape(word) for word in re.split(r"(?=[ <>*-])|(?<=[ <>*-])", text) if word
-        )
-    )
-
-
-def await_end(chat: pexpect.spawn[str]) -> int:
-    chat.expect(pexpect.EOF)
-    status: int = chat.wait()
-    return status
 
 
 def test_messages_in_both_directions(lounge: Daemon, start_chat: Start) -> None:
@@ -264,20 +219,6 @@ def test_the_line_being_typed_survives_a_resize(lounge: Daemon, start_chat: Star
         chat.expect("wide")
         chat.send("was" + ENTER)
         assert ear.hear(1) == ["as it was"]
-
-
-def test_a_dumb_terminal_has_plain_lines(lounge: Daemon, start_chat: Start) -> None:
-    with Observer(lounge.address("lounge")) as ear:
-        chat = start_chat(TERM="dumb")
-        chat.send("hello\n")
-        assert ear.hear(1) == ["hello"]
-        ear.say("bob: hi")
-        chat.expect_exact("<ear> bob: hi")
-        chat.send(CTRL_C)
-        chat.expect("Ctrl-C again leaves")
-        assert "\x1b" not in str(chat.before)
-        chat.send(CTRL_C)
-        assert await_end(chat) == 0
 
 
 def test_an_absent_server_is_reported(home: Path) -> None:

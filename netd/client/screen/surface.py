@@ -1,0 +1,24 @@
+"""What the terminal front end requires of a surface: the part that prints and reads lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+INTERRUPT_HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the commands"
+
+
+class Surface(Protocol):
+    """Prints lines, and calls its owner with typed lines and when the user leaves."""
+
+    async def run(self) -> None:
+        """Read lines until the end of input, `stop` or cancellation."""
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Print lines."""
+
+    def refresh(self) -> None:
+        """Redraw what depends on the client's state, such as the prompt."""
+
+    def stop(self) -> None:
+        """Let `run` return, with the terminal restored."""

@@ -1,0 +1,71 @@
+"""Numeric replies of a server, passed through an IrcClient."""
+
+from __future__ import annotations
+
+import pytest
+
+from netd.client.core.chat_events import ChannelJoined, Delivered, Notice, Refused, Undelivered
+from tests.client.core.feeding import feed, lines, welcome
+
+
+def test_joining_lists_the_members() -> None:
+    bob = welcome()
+    assert feed(bob, ":bob!u@h JOIN #dev") == [ChannelJoined("#dev")]
+    named = feed(bob, ":srv 353 bob = #dev :@alice +carol", ":srv 366 bob #dev :End")
+    assert named == [Notice("3 here: alice, bob, carol", "#dev")]
+
+
+def test_a_refused_message_is_reported_with_the_reason() -> None:
+    bob = welcome()
+    bob.type("/msg ghost boo")
+    bob.due(0)
+    refused = feed(bob, ":srv 401 bob ghost :No such nick")
+    assert refused == [Undelivered("ghost", "boo", "No such nick")]
+    assert feed(bob, ":srv PONG srv netd-chat-1") == []
+
+
+def test_a_refused_topic_does_not_refuse_a_message() -> None:
+    bob = welcome("echo-message")
+    bob.type("/topic x")
+    bob.type("hello")
+    bob.due(0)
+    (refused,) = feed(bob, ":srv 482 bob #lounge :You're not channel operator")
+    assert refused == Refused("#lounge: You're not channel operator", "482", "#lounge")
+    assert Delivered("#lounge", "hello") in feed(bob, ":bob!u@h PRIVMSG #lounge :hello")
+
+
+def test_the_message_of_the_day_is_shown_once() -> None:
+    bob = welcome()
+    assert feed(bob, ":srv 372 bob :- hello", ":srv 376 bob :End") == [Notice("hello")]
+    bob.disconnected()
+    bob.connected()
+    assert feed(bob, ":srv 001 bob :Welcome", ":srv 372 bob :- hello")[2:] == []
+
+
+def test_a_channel_that_refuses_the_client_is_not_joined_again() -> None:
+    bob = welcome()
+    bob.type("/join #vip")
+    assert feed(bob, ":srv 473 bob #vip :Cannot join channel (+i)") == [
+        Refused("#vip: Cannot join channel (+i)", "473", "#vip")
+    ]
+    bob.disconnected()
+    bob.connected()
+    assert lines(feed(bob, ":srv 001 bob :Welcome")) == ["JOIN #lounge"]
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        (":srv 332 bob #lounge :be kind", Notice("the topic is: be kind", "#lounge")),
+        (":srv 301 bob alice :asleep", Notice("alice is away: asleep")),
+        (":srv 306 bob :You are away", Notice("You are away")),
+        (":srv 311 bob alice u h * :Alice", Notice("alice is u@h: Alice")),
+        (":srv 317 bob alice 3725 0 :idle", Notice("alice was last active 1 h 2 min 5 s ago")),
+        (":srv 319 bob alice :@#a #b ", Notice("alice is in @#a #b")),
+        (":srv 330 bob alice anna :is logged in as", Notice("alice is logged in as anna")),
+        (":srv 671 bob alice :is secure", Notice("alice is secure")),
+        (":srv 433 bob al :in use", Refused("al: in use", "433", "al")),
+    ],
+)
+def test_replies_as_text(line: str, event: Notice | Refused) -> None:
+    assert feed(welcome(), line) == [event]
