@@ -1,1 +1,1 @@
-"""What the operating system does for netd, knowing nothing of listeners or configuration."""
+"""The operating system's services for netd; independent of listeners and configuration."""

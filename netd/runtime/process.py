@@ -1,8 +1,8 @@
-"""Child processes: fork, watch by pidfd, reap, and never leave an orphan.
+"""Child processes: fork, watch through a pidfd, reap.
 
-The one place that forks. A child starts with default signals, holds only the descriptors it
-was given, and dies with its parent (PR_SET_PDEATHSIG, prctl(2)), so no parent's death leaves
-anybody behind. The caller must be single-threaded: fork copies one thread and every lock.
+Only this module forks. A child starts with default signal handlers, has only the descriptors
+that it was given, and is killed when its parent dies (PR_SET_PDEATHSIG, prctl(2)), so that no
+orphan is left. The caller must be single-threaded: fork copies one thread, but all locks.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A child; `pidfd` is readable once it has ended."""
+    """A child process; `pidfd` is readable once it has ended."""
 
     pid: int
     pidfd: int
 
     def kill(self, signum: signal.Signals) -> None:
-        """Send a signal; a child that has ended already is left in peace."""
+        """Send a signal; does nothing if the child has ended."""
         try:
             signal.pidfd_send_signal(self.pidfd, signum)
         except ProcessLookupError:
             return
 
     def reap(self) -> Exit | None:
-        """How it ended, None if it has not; closes the pidfd, so call it no more after."""
+        """Return how the child ended, and close the pidfd; None if it still runs."""
         info = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
         if info is None:
             return None
@@ -64,37 +64,37 @@ class Process:
         return Exit(info.si_status, info.si_code != os.CLD_EXITED)
 
 
-def rename(title: str) -> None:
-    """Show this process as `title`, of which `ps` keeps 15 bytes (proc_pid_comm(5))."""
+def set_name(name: str) -> None:
+    """Set the name that `ps` shows, of which 15 bytes are kept (proc_pid_comm(5))."""
     with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="utf-8") as comm:
-        comm.write(title)
+        comm.write(name)
 
 
 def open_standard_descriptors() -> None:
-    """Have those of the standard three that were closed lead nowhere.
+    """Open /dev/null for each of the descriptors 0, 1 and 2 that is closed.
 
-    A socket would get the number else, and every child would keep it.
+    Otherwise a socket would get the number, and every child would keep it open.
     """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, so this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is `fd`
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process and its children to come have as many descriptors as they may."""
+    """Raise the soft limit of descriptors to the hard limit, for this process and its children."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process:
-    """Fork a child that runs `main` and exits with what it returns (None is 0).
+    """Fork a child that runs `main` and exits with the status it returns (None is 0).
 
-    The child keeps the standard three descriptors and those in `keep`; all others are closed.
-    Raises OSError (EAGAIN, ENOMEM, EMFILE) when the system has no room for another process.
+    The child keeps the descriptors 0, 1, 2 and those in `keep`; all others are closed in it.
+    Raises OSError (EAGAIN, ENOMEM, EMFILE) if the system has no room for another process.
     """
     parent = os.getpid()
     sys.stdout.flush()
@@ -108,28 +108,28 @@ def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     try:
         return Process(pid, os.pidfd_open(pid))
-    except OSError:  # nobody could tell when it ends, so it must not be
+    except OSError:  # without a pidfd the child cannot be watched
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
 
 
-def result_of(work: Callable[[], bytes], within_s: float) -> bytes:
-    """What `work` returns in a child of its own, whose memory ends with it; waits for it.
+def run_in_child(work: Callable[[], bytes], within_s: float) -> bytes:
+    """Run `work` in a child process, wait, and return its result; its memory goes with the child.
 
-    Raises OSError where spawn does, ChildProcessError if the child fails, and TimeoutError if it
-    takes longer than `within_s` seconds.
+    Raises OSError as `spawn` does, ChildProcessError if the child fails, and TimeoutError if it
+    runs for more than `within_s` seconds.
     """
     ours, theirs = os.pipe()
-    with open(ours, "rb") as answer, open(theirs, "wb") as pipe:
-        child = spawn(lambda: _write(pipe, work()), keep=[theirs])
-        pipe.close()
-        waiting = select.poll()  # select takes no descriptor past FD_SETSIZE
-        waiting.register(ours, select.POLLIN)
-        in_time = waiting.poll(within_s * 1000)
+    with open(ours, "rb") as reader, open(theirs, "wb") as writer:
+        child = spawn(lambda: _write(writer, work()), keep=[theirs])
+        writer.close()
+        poller = select.poll()  # select takes no descriptor above FD_SETSIZE
+        poller.register(ours, select.POLLIN)
+        in_time = poller.poll(within_s * 1000)
         if not in_time:
             child.kill(signal.SIGKILL)
-        result = answer.read()
+        result = reader.read()
     os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED | os.WNOWAIT)
     ended = child.reap()
     if not in_time:
@@ -154,7 +154,7 @@ def _be_child(main: Callable[[], int | None], parent: int, keep: Collection[int]
         status = main() or 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else os.EX_SOFTWARE
-    except BaseException:  # noqa: BLE001 (a process's edge: nothing may escape into the parent's code)
+    except BaseException:  # noqa: BLE001 (no exception may reach the parent's code)
         _log.exception("worker failed")
     finally:
         logging.shutdown()
@@ -166,13 +166,13 @@ def _reset_signals() -> None:
     for signum in signal.valid_signals():
         if callable(signal.getsignal(signum)):
             signal.signal(signum, signal.SIG_DFL)
-    for signum in _TERMINAL_SIGNALS:  # a terminal sends these to the whole group; the
-        signal.signal(signum, signal.SIG_IGN)  # supervisor alone answers them
+    for signum in _TERMINAL_SIGNALS:  # a terminal sends them to the process group; only the
+        signal.signal(signum, signal.SIG_IGN)  # supervisor handles them
 
 
 def _die_with(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # the parent died before the call of prctl
         os._exit(os.EX_UNAVAILABLE)
 
 

@@ -1,4 +1,4 @@
-"""Signals as loop events: the handler does nothing, its number arrives on a descriptor."""
+"""Signals as loop events: their numbers arrive on a descriptor (signal.set_wakeup_fd)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netd.runtime.poller import READ
 
 
 class SignalWatch:
-    """Calls back on the loop for each signal, from `signal.set_wakeup_fd`."""
+    """Calls back on the loop when a signal arrives."""
 
     def __init__(
         self, loop: Loop, callbacks: Mapping[signal.Signals, Callable[[], object]]
@@ -35,4 +35,4 @@ class SignalWatch:
 
 
 def _on_signal(_number: int, _frame: FrameType | None) -> None:
-    """The wakeup descriptor has carried the news already."""
+    """Do nothing: the number has been written to the wakeup descriptor already."""

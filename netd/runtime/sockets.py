@@ -1,7 +1,7 @@
-"""Listening sockets: open, take over from systemd, describe, close.
+"""Listening sockets: open, take over from systemd, describe.
 
-A socket is bound once, by one process, and its descriptor shared: closing one sharer's copy
-loses nothing that waits in its queue.
+The supervisor binds a socket once and shares its descriptor with the workers: when one of them
+closes its copy, no waiting connection is lost.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def open_inet(
     backlog: int,
     beside: Sequence[socket.socket] = (),
 ) -> list[socket.socket]:
-    """Bind every address `host` resolves to, and listen where the kind is a stream.
+    """Bind each address that `host` resolves to, and listen if `kind` is SOCK_STREAM.
 
-    `::` takes IPv4 as well. With port 0 the first address chooses and the others follow. The
-    sockets in `beside` are ours and on the same port: a wildcard can be opened before the
-    address it takes the place of is closed. Raises BindError.
+    `::` includes IPv4. With port 0, the kernel chooses a port for the first address, and the
+    others use the same. `beside` are our own sockets on the same port, for example 127.0.0.1
+    when a wildcard replaces it: both are bound for a moment. Raises BindError.
     """
     opened: list[socket.socket] = []
     try:
@@ -39,9 +39,9 @@ def open_inet(
             opened.append(sock)
             _set_inet_options(sock, kind, dual_stack=host == "::")
             if kind is socket.SOCK_STREAM and ip_address(sockaddr[0]).is_loopback:
-                # No network lies between that could be congested; where the system's default
-                # paces what is sent (BBR), large answers would take twice as long.
-                with contextlib.suppress(OSError):  # a system may allow no other than its own
+                # The loopback interface is never congested. If the system's default algorithm
+                # paces packets (BBR), large responses would take twice as long.
+                with contextlib.suppress(OSError):  # reno can be disallowed
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
             chosen = port or opened[0].getsockname()[1]
             with _sharing_port([sock, *beside] if beside else []):
@@ -52,7 +52,7 @@ def open_inet(
     except OSError as error:
         for sock in opened:
             sock.close()
-        raise BindError(_why(error)) from error
+        raise BindError(_reason(error)) from error
     return opened
 
 
@@ -72,14 +72,14 @@ def adopt(fd: int) -> socket.socket:
 
 
 def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> socket.socket:
-    """Bind a Unix socket whose file has `mode` from its first moment.
+    """Bind a Unix socket whose file has `mode` from the moment it exists.
 
-    A file left behind by a daemon that is gone is replaced; one that somebody answers on, or
-    that is no socket, is not. Raises BindError.
+    The socket file of a process that has ended is replaced. Raises BindError if another process
+    listens on it, or the file is no socket.
     """
     sock = socket.socket(socket.AF_UNIX, kind)
     try:
-        remove_stale(kind, path)
+        remove_stale_file(kind, path)
         previous = os.umask(0o777 & ~mode)
         try:
             sock.bind(path)
@@ -89,13 +89,13 @@ def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> so
             sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise BindError(_why(error)) from error
+        raise BindError(_reason(error)) from error
     sock.setblocking(False)
     return sock
 
 
-def remove_stale(kind: socket.SocketKind, path: str) -> None:
-    """Unlink a socket file nobody answers on; OSError EADDRINUSE where somebody does."""
+def remove_stale_file(kind: socket.SocketKind, path: str) -> None:
+    """Unlink a socket file if no process has bound it. Raises OSError (EADDRINUSE, EEXIST)."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -114,8 +114,8 @@ def remove_stale(kind: socket.SocketKind, path: str) -> None:
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def identity(path: str) -> tuple[int, int] | None:
-    """Device and inode of a socket's file, to know it again; None where there is none."""
+def file_identity(path: str) -> tuple[int, int] | None:
+    """Return the device and inode of a socket's file; None if there is no file."""
     with contextlib.suppress(FileNotFoundError):
         found = os.lstat(path)
         return found.st_dev, found.st_ino
@@ -123,20 +123,20 @@ def identity(path: str) -> tuple[int, int] | None:
 
 
 def bound_name(sock: socket.socket) -> str:
-    """Where a socket really stands, in the words of the configuration."""
+    """Return the address that a socket is bound to, in the configuration's syntax."""
     stream = sock.type == socket.SOCK_STREAM
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"{'unix' if stream else 'unixgram'}://{name}"
     host = name[0]
-    if sock.family == socket.AF_INET6:  # link-local ones are nothing without their interface
+    if sock.family == socket.AF_INET6:  # a link-local address includes its interface
         host = f"[{host}%{socket.if_indextoname(name[3])}]" if name[3] else f"[{host}]"
     return f"{'tcp' if stream else 'udp'}://{host}:{name[1]}"
 
 
 @contextlib.contextmanager
 def _sharing_port(socks: Sequence[socket.socket]) -> Iterator[None]:
-    """Let these stand on one port for a moment; nobody else may join them afterwards."""
+    """Allow these sockets to share a port, only while the context lasts."""
     try:
         for sock in socks:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)
@@ -163,7 +163,7 @@ def _set_inet_options(sock: socket.socket, kind: socket.SocketKind, *, dual_stac
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # accepted sockets inherit it
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     if error.errno == errno.EACCES:
         return "permission denied"
     return (error.strerror or str(error)).lower()

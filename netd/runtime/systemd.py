@@ -1,6 +1,6 @@
-"""systemd's side of the process: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
+"""The interfaces of systemd: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
 
-Outside systemd every call is harmless: there is nobody to tell and nothing to take over.
+Without systemd, the calls have no effect.
 """
 
 from __future__ import annotations
@@ -18,66 +18,66 @@ from netd.errors import BindError
 from netd.runtime.sockets import adopt
 
 _FIRST_PASSED_FD: Final = 3
-_MAX_MESSAGE_BYTES: Final = 4096  # PIPE_BUF, past which systemd ignores a message whole
-_PATIENCE_S: Final = 0.2  # with a manager that does not read
+_MAX_MESSAGE_BYTES: Final = 4096  # PIPE_BUF; systemd ignores a longer message
+_SEND_TIMEOUT_S: Final = 0.2  # if the service manager does not read
 
 
 class Notifier:
-    """Tells the service manager how the daemon is."""
+    """Reports the daemon's state to the service manager (sd_notify(3))."""
 
     def __init__(self) -> None:
         self._watchdog_usec = _watchdog_usec()
         self._notifier = sdnotify.SystemdNotifier()
         if self._notifier.socket is not None:
-            self._notifier.socket.settimeout(_PATIENCE_S)
+            self._notifier.socket.settimeout(_SEND_TIMEOUT_S)
 
     def ready(self, status: str) -> None:
-        """The configuration is in force, first or anew."""
-        self._tell("READY=1", f"STATUS={status}")
+        """Report that the first or a new configuration is in force."""
+        self._notify("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        """A reload begins; systemd waits for `ready`. MONOTONIC_USEC is not optional."""
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        """Report that a reload begins; systemd waits for `ready`, and requires MONOTONIC_USEC."""
+        self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """The daemon drains."""
-        self._tell("STOPPING=1", "STATUS=Stopping")
+        """Report that the daemon drains."""
+        self._notify("STOPPING=1", "STATUS=Stopping")
 
     def status(self, status: str) -> None:
-        """One line for `systemctl status`."""
-        self._tell(f"STATUS={status}")
+        """Set the line that `systemctl status` shows."""
+        self._notify(f"STATUS={status}")
 
     def alive(self) -> None:
-        """Feed the watchdog."""
-        self._tell("WATCHDOG=1")
+        """Reset the watchdog's timer."""
+        self._notify("WATCHDOG=1")
 
     def store(self, label: str, sock: socket.socket) -> None:
-        """Have systemd keep a copy and pass it to the next process of this unit, by `label`."""
+        """Have systemd keep a copy of a socket for the next start of this unit (FDSTORE=1)."""
         path = os.environ.get("NOTIFY_SOCKET", "")
         if not path:
             return
         with (
-            contextlib.suppress(OSError),  # as sdnotify does: a manager that is gone harms nobody
+            contextlib.suppress(OSError),  # as sdnotify does, if the manager is gone
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify,
         ):
-            notify.settimeout(_PATIENCE_S)
+            notify.settimeout(_SEND_TIMEOUT_S)
             notify.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
             message = f"FDSTORE=1\nFDNAME={label}\nFDPOLL=0"
             socket.send_fds(notify, [message.encode()], [sock.fileno()])
 
     def unstore(self, label: str) -> None:
-        """Have systemd close what it keeps by that label."""
-        self._tell("FDSTOREREMOVE=1", f"FDNAME={label}")
+        """Have systemd close the sockets that it keeps under a label."""
+        self._notify("FDSTOREREMOVE=1", f"FDNAME={label}")
 
     @property
     def watchdog_period_s(self) -> float | None:
-        """How often to call `alive`: half of what systemd allows. None: it does not watch."""
+        """The period for `alive`: half of WATCHDOG_USEC; None if the watchdog is off."""
         return self._watchdog_usec / 2e6 if self._watchdog_usec else None
 
-    def _tell(self, *assignments: str) -> None:
-        text = "\n".join(each.replace("\n", " | ") for each in assignments)
+    def _notify(self, *assignments: str) -> None:
+        text = "\n".join(assignment.replace("\n", " | ") for assignment in assignments)
         whole = text.encode(errors="replace")[:_MAX_MESSAGE_BYTES].decode(errors="ignore")
-        self._notifier.notify(whole.encode().decode("latin-1"))  # which sdnotify makes bytes of
+        self._notifier.notify(whole.encode().decode("latin-1"))  # sdnotify encodes it again
 
 
 def _watchdog_usec() -> int:
@@ -88,10 +88,10 @@ def _watchdog_usec() -> int:
 
 
 def take_passed_sockets(environ: MutableMapping[str, str]) -> list[tuple[str, socket.socket]]:
-    """The sockets systemd opened for us, each with its FileDescriptorName.
+    """Return the sockets that systemd passed, with the FileDescriptorName of each.
 
-    Takes the variables out of the environment: they speak of this process, not of a child.
-    Raises BindError for what is no socket.
+    Removes the variables from the environment, since they are not meant for child processes.
+    Raises BindError if a descriptor is no socket.
     """
     names = environ.pop("LISTEN_FDNAMES", "")
     count, pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")

@@ -26,7 +26,7 @@ def read_in_subprocess(read: Callable[[], Config], kinds: Mapping[str, AnyKind])
     Raises the ConfigError that `read` raises, and ReloadError if the subprocess fails.
     """
     try:
-        data: dict[str, Any] = json.loads(process.result_of(lambda: _result(read), _TIMEOUT_S))
+        data: dict[str, Any] = json.loads(process.run_in_child(lambda: _result(read), _TIMEOUT_S))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ReloadError(f"the configuration cannot be read: {reason}") from error

@@ -55,7 +55,7 @@ class ControlServer:
             _change_owner(path, options.control_owner)
         except BindError as error:
             raise BindError(f"control socket {path}: {error}") from error
-        self._file = sockets.identity(path)
+        self._file = sockets.file_identity(path)
         self._acceptor: Acceptor[ControlServer] = Acceptor(loop, self._on_accept)
         self._acceptor.replace((self,))
 
@@ -64,7 +64,7 @@ class ControlServer:
         self._acceptor.replace(())
         for client in tuple(self._clients):
             client.stream.finish("closed")
-        if self._file == sockets.identity(self._path):
+        if self._file == sockets.file_identity(self._path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
 

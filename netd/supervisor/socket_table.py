@@ -88,7 +88,7 @@ class SocketTable:
             for sock in bound.sockets:
                 if place.address.scheme.is_stream:
                     sock.listen(options.backlog)
-            if bound.file and bound.file == sockets.identity(place.address.path):
+            if bound.file and bound.file == sockets.file_identity(place.address.path):
                 os.chmod(place.address.path, int(options.socket_mode, 8))
 
     def keep_only(self, listeners: Mapping[str, ListenerOptions]) -> None:
@@ -101,7 +101,7 @@ class SocketTable:
             bound, address = self._bound.pop(place), place.address
             for sock in bound.sockets:
                 sock.close()
-            if bound.file and bound.file == sockets.identity(address.path):
+            if bound.file and bound.file == sockets.file_identity(address.path):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(address.path)
 
@@ -161,7 +161,7 @@ def _open(address: Address, options: ListenerOptions, beside: Sequence[socket.so
         if address.scheme.is_local:
             mode = int(options.socket_mode, 8)
             opened = sockets.open_unix(kind, address.path, mode, options.backlog)
-            return _Bound((opened,), file=sockets.identity(address.path))
+            return _Bound((opened,), file=sockets.file_identity(address.path))
         host, port = address.host, address.port
         return _Bound(tuple(sockets.open_inet(kind, host, port, options.backlog, beside)))
     except BindError as error:
@@ -173,7 +173,7 @@ def _is_bound_to(sock: socket.socket, address: Address) -> bool:
         return False
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
-        return bool(name == address.path and sockets.identity(address.path))
+        return bool(name == address.path and sockets.file_identity(address.path))
     if address.scheme.is_local or name[1] != address.port:
         return False
     found = socket.getaddrinfo(address.host, address.port, type=sock.type)

@@ -76,7 +76,7 @@ def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Proces
     """Fork a worker process. Raises OSError if the system has no room for it."""
 
     def run() -> None:
-        process.rename(f"netd: {name}")
+        process.set_name(f"netd: {name}")
         name_listener(name)
         run_worker(kind, channel)
 

@@ -34,7 +34,7 @@ def test_a_child_that_raises_ends_with_a_status_of_its_own() -> None:
 
 
 def test_a_result_comes_from_a_child_of_its_own() -> None:
-    large = process.result_of(lambda: os.getpid().to_bytes(4, "big") * 100_000, 20)
+    large = process.run_in_child(lambda: os.getpid().to_bytes(4, "big") * 100_000, 20)
     assert len(large) == 400_000
     assert large[:4] != os.getpid().to_bytes(4, "big")
 
@@ -48,9 +48,9 @@ def test_a_result_that_does_not_come_is_told() -> None:
         return b""
 
     with pytest.raises(ChildProcessError, match="exit status 70"):
-        process.result_of(fail, 20)
+        process.run_in_child(fail, 20)
     with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
-        process.result_of(sleep, 0.1)
+        process.run_in_child(sleep, 0.1)
 
 
 def test_a_killed_child_is_told_as_killed() -> None:
@@ -124,7 +124,7 @@ def test_a_process_can_show_a_title() -> None:
     reader, writer = os.pipe()
 
     def show() -> None:
-        process.rename("netd: a-listener-with-a-long-name")
+        process.set_name("netd: a-listener-with-a-long-name")
         with open("/proc/self/comm", "rb") as comm:
             os.write(writer, comm.read())
 

@@ -93,7 +93,7 @@ def test_a_unix_socket_somebody_serves_is_not_replaced(tmp_path: Path) -> None:
         pytest.raises(BindError, match="address already in use"),
     ):
         sockets.open_unix(STREAM, path, 0o600, 1)
-    assert sockets.identity(path) is not None
+    assert sockets.file_identity(path) is not None
 
 
 def test_a_file_that_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_a_missing_directory_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "missing" / "s")
     with pytest.raises(BindError, match="no such file or directory"):
         sockets.open_unix(STREAM, path, 0o600, 1)
-    assert sockets.identity(path) is None
+    assert sockets.file_identity(path) is None
