@@ -54,7 +54,7 @@ class ServerConnection:
         """Queue messages; abort the connection if the server does not read them."""
         self._writer.write(b"".join(map(irc.format_message, messages)))
         if self._writer.transport.get_write_buffer_size() > _MAX_UNSENT_BYTES:
-            self.abort("the server does not read what we send")
+            self.abort("the server does not read from the connection")
 
     def abort(self, reason: str) -> None:
         """End the connection; `receive` raises ConnectionLostError with this reason."""

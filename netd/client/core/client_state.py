@@ -1,4 +1,4 @@
-"""What the client knows and wants: read and changed by server messages and slash commands."""
+"""The state of a client, which server messages and slash commands read and change."""
 
 from __future__ import annotations
 

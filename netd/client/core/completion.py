@@ -1,4 +1,4 @@
-"""What the tab key offers: slash commands, channels, and nicks with the last speaker first."""
+"""Completions for the tab key: slash commands, channels, and nicks with the last speaker first."""
 
 from __future__ import annotations
 

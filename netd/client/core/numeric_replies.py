@@ -1,4 +1,4 @@
-"""What a numeric reply of the server changes and shows after registration (RFC 2812 5).
+"""The handlers of the server's numeric replies after registration (RFC 2812 5).
 
 Most replies are shown in the server's words. A number from 400 to 599 and a few later ones are
 errors: of an unconfirmed message if one matches, else of another request.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-MAX_MEMBERS: Final = 100_000  # of all channels together: bounds what a hostile server may send
+MAX_MEMBERS: Final = 100_000  # of all channels together: bounds the names of a hostile server
 
 Fold = Callable[[str], str]
 

@@ -1,4 +1,4 @@
-"""What a message of the server changes and shows after registration."""
+"""The handlers of the server's messages after registration."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def _cap(state: ClientState, message: Message) -> list[Effect]:
         return []
     had_echo = state.has_echo
     state.capabilities -= set(capabilities.split())
-    # Without echoes only a PONG can confirm what was sent.
+    # Without echoes only a PONG can confirm the messages already sent.
     token = state.outbox.last_ping_token if had_echo and not state.has_echo else ""
     return [send("PING", token)] if token else []
 

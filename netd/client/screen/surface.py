@@ -1,4 +1,4 @@
-"""What the terminal front end requires of a surface: the part that prints and reads lines."""
+"""The interface of a surface, the part of the terminal front end that prints and reads lines."""
 
 from __future__ import annotations
 
