@@ -1,142 +1,227 @@
-"""One connection of the chat listener: framing, flood control, silence."""
+"""One connection of a member: its lines, flood control and time limits."""
 
 from __future__ import annotations
 
+import enum
+import pwd
 import socket
+import struct
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.member import Member, MemberState
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.protocols.token_bucket import TokenBucket
-from netd.runtime.loop import Timer
+from netd.runtime.loop import Loop, Timer
 from netd.runtime.stream import Stream
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
     from netd.listeners.certificate import Certificate
-    from netd.listeners.chat.service import ChatService
     from netd.runtime.tls import TlsStream
 
+_LINGER_S: Final = 5.0  # for a client that does not read the last lines it is sent
+_UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
-class Client:
-    """A member's connection. Lines that may not be handled yet wait in `_held`."""
+
+class DisconnectReason(enum.Enum):
+    """Why the server ends a session: the text that clients see, and the counter's name."""
+
+    EXCESS_FLOOD = "Excess flood", "excess_flood"
+    PING_TIMEOUT = "Ping timeout", "ping_timeout"
+    REGISTRATION_TIMEOUT = "Registration timeout", "registration_timeout"
+    SEND_QUEUE_EXCEEDED = "output queue exceeded", "send_queue_exceeded"
+
+    def __init__(self, text: str, counter: str) -> None:
+        self.text = text
+        self.counter = counter
+
+
+class SessionOwner(Protocol):
+    """The part of the server that a session calls."""
+
+    def receive(self, session: Session, line: Line) -> None:
+        """Handle a line from the client."""
+
+    def leave(self, session: Session, reason: str) -> None:
+        """Remove the member from the room and finish the session; the client has ended it."""
+
+    def disconnect(self, session: Session, reason: DisconnectReason) -> None:
+        """Remove the member from the room and finish the session, with an ERROR line."""
+
+    def on_closed(self, session: Session, reason: str) -> None:
+        """Forget a session whose connection is closed."""
+
+
+class Session:
+    """A member and its connection.
+
+    Lines wait in `_held` while flood control or a password check delays them.
+    """
 
     __slots__ = (
         "_bucket",
+        "_flood_timer",
         "_framer",
         "_has_ended",
+        "_heard_at",
         "_held",
         "_held_bytes",
-        "_service",
-        "_waiting",
+        "_loop",
+        "_options",
+        "_owner",
+        "_pinged_at",
+        "_started_at",
         "closing_since",
-        "connected_at",
-        "heard_at",
-        "host",
         "member",
-        "pinged_at",
         "stream",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a connection needs, and nothing in common between them)
         self,
-        service: ChatService,
+        owner: SessionOwner,
+        loop: Loop,
+        options: ChatOptions,
         sock: socket.socket,
+        *,
         host: str,
-        local_user: str,
         certificate: Certificate | None,
     ) -> None:
-        """Take over a connected socket, which the loop's poller must be able to watch."""
-        loop, options = service.loop, service.options
-        self._service = service
-        self.host = host
+        """Take over a connected socket, which the loop's poller must be able to watch.
+
+        `host` is the client's address, empty on a Unix socket. With a certificate it speaks TLS.
+        """
+        self._owner = owner
+        self._loop = loop
+        self._options = options
+        self.member = Member(
+            _shown_host(host), local_user=_local_user(sock), is_secure=certificate is not None
+        )
         make = certificate.secure if certificate else Stream
         self.stream: Stream | TlsStream = make(
             loop,
             sock,
             on_data=self._on_tls_data if certificate else self._on_data,
             on_end=self._on_end,
-            on_closed=lambda why: service.on_closed(self, why),
+            on_closed=self._on_closed,
             max_unsent_bytes=options.max_send_queue,
         )
         self._framer = LineFramer(MAX_CLIENT_LINE_BYTES)
-        shown = host or "localhost"
-        self.member = Member(
-            f"0{shown}" if shown[0] == ":" else shown,
-            local_user=local_user,
-            is_secure=certificate is not None,
-        )
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False
-        self._waiting: Timer | None = None
         self._bucket = TokenBucket(loop.now, options.flood_burst)
-        self.connected_at = self.heard_at = loop.now
-        self.pinged_at: float | None = None
+        self._flood_timer: Timer | None = None
+        self._started_at = self._heard_at = loop.now
+        self._pinged_at: float | None = None
         self.closing_since: float | None = None
 
-    def reconfigure(self) -> None:
-        """Take the service's options as they are now."""
-        self.stream.max_unsent_bytes = self._service.options.max_send_queue
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._after_waiting()
+    def reconfigure(self, options: ChatOptions) -> None:
+        """Replace the options; they apply to lines that wait, too."""
+        self._options = options
+        self.stream.max_unsent_bytes = options.max_send_queue
+        if self._flood_timer is not None:
+            self._flood_timer.cancel()
+            self._on_flood_timer()
 
-    def close(self) -> None:
-        """Close the connection; what was not sent is lost."""
-        self.stream.close("drained")
-
-    def proceed(self) -> None:
-        """Handle the lines that waited, as far as they may be handled now."""
+    def handle_held(self) -> None:
+        """Handle the lines that wait, as far as flood control and password checks allow."""
         while self._held and self.closing_since is None and self._may_handle():
             line = self._held.popleft()
             self._held_bytes -= _size(line)
-            self._service.handle(self, line)
+            self._owner.receive(self, line)
         if self._has_ended and not self._held and self.member.password_check is None:
-            self._service.say_goodbye(self, "Connection closed")
+            self._owner.leave(self, "Connection closed")
+
+    def check_time_limits(self, server_name: str) -> None:
+        """Send a PING to a silent client; end a session that has passed a time limit."""
+        now, options = self._loop.now, self._options
+        if self.closing_since is not None:
+            if now - self.closing_since > _LINGER_S:
+                self.stream.close("the last lines were not read")
+        elif self.member.state is MemberState.REGISTERING:
+            if now - self._started_at > options.registration_timeout:
+                self._owner.disconnect(self, DisconnectReason.REGISTRATION_TIMEOUT)
+        elif self._pinged_at is not None:
+            if now - self._pinged_at > options.ping_timeout:
+                self._owner.disconnect(self, DisconnectReason.PING_TIMEOUT)
+        elif now - self._heard_at > options.ping_after:
+            self._pinged_at = now
+            self.stream.write(f"PING :{server_name}\r\n".encode())
+
+    def finish(self, reason: str) -> None:
+        """Handle no more lines, and close the connection once everything written was sent."""
+        if self.closing_since is None:
+            self.closing_since = self._loop.now
+            self.stream.finish(reason)
+
+    def close(self) -> None:
+        """Close the connection; bytes that were not sent are lost."""
+        self.stream.close("drained")
 
     def _on_tls_data(self, data: bytes) -> None:
         self.member.fingerprint = self.stream.fingerprint()  # the handshake is complete
         self._on_data(data)
 
     def _on_data(self, data: bytes) -> None:
-        self.heard_at = self._service.loop.now
-        self.pinged_at = None
-        self._take(self._framer.receive(data))
+        self._heard_at = self._loop.now
+        self._pinged_at = None
+        self._receive(self._framer.receive(data))
 
     def _on_end(self) -> None:
         self._has_ended = True
-        self._take(self._framer.end())
-        self.proceed()
+        self._receive(self._framer.end())
+        self.handle_held()
 
-    def _take(self, lines: Sequence[Line]) -> None:
-        service, held = self._service, self._held
+    def _on_closed(self, reason: str) -> None:
+        self._owner.on_closed(self, reason)
+
+    def _receive(self, lines: Sequence[Line]) -> None:
+        owner, held = self._owner, self._held
         for line in lines:
             if held or self.closing_since is not None or not self._may_handle():
                 held.append(line)
                 self._held_bytes += _size(line)
             else:
-                service.handle(self, line)
-        if self._held_bytes > self._service.options.max_receive_queue:
-            self._service.dismiss(self, "Excess flood")
+                owner.receive(self, line)
+        if self._held_bytes > self._options.max_receive_queue:
+            owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
 
     def _may_handle(self) -> bool:
-        if self.member.password_check is not None or self._waiting is not None:
+        """Take a token for a line; without one, wait for it."""
+        if self.member.password_check is not None or self._flood_timer is not None:
             return False
-        options, loop = self._service.options, self._service.loop
+        options = self._options
         if not options.flood_rate:
             return True
-        if self._bucket.take(loop.now, options.flood_rate, options.flood_burst):
+        if self._bucket.take(self._loop.now, options.flood_rate, options.flood_burst):
             return True
         wait_s = self._bucket.wait_s(options.flood_rate)
-        self._waiting = loop.call_later(wait_s, self._after_waiting)
+        self._flood_timer = self._loop.call_later(wait_s, self._on_flood_timer)
         return False
 
-    def _after_waiting(self) -> None:
-        self._waiting = None
-        self.proceed()
+    def _on_flood_timer(self) -> None:
+        self._flood_timer = None
+        self.handle_held()
+
+
+def _shown_host(host: str) -> str:
+    """A client's address as IRC shows it: an argument cannot begin with a colon."""
+    return f"0{host}" if host.startswith(":") else host or "localhost"
+
+
+def _local_user(sock: socket.socket) -> str:
+    """The system user at the other end of a Unix socket; empty without a name, and for TCP."""
+    if sock.family != socket.AF_UNIX:
+        return ""
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    uid = _UCRED.unpack(raw)[1]
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
 
 
 def _size(line: Line) -> int:

@@ -29,7 +29,7 @@ _log = logging.getLogger("netd")
 _Write = tuple[str, tuple[str, str]]
 
 
-class Store:
+class SqliteStore:
     """One database file; `load` before the first write, `close` at the end."""
 
     def __init__(self, path: str, max_lines: int) -> None:

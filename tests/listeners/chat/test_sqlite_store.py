@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netd.listeners.chat import KIND
-from netd.listeners.chat.sqlite_store import BUSY_S, Store
+from netd.listeners.chat.sqlite_store import BUSY_S, SqliteStore
 from tests.listeners.chat.test_service import Irc
 from tests.support import PATIENCE_S, WorkerUnderTest
 
@@ -108,13 +108,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 def test_the_file_is_bounded(tmp_path: Path) -> None:
     path = str(tmp_path / "chat.db")
-    store = Store(path, 10)
+    store = SqliteStore(path, 10)
     for number in range(1000):
         store.add_line("#a", str(number))
     store.close()
     with closing(sqlite3.connect(path)) as database:
         (count,) = database.execute("SELECT count(*) FROM line").fetchone()
     assert count <= 10 + 200
-    again = Store(path, 10)
+    again = SqliteStore(path, 10)
     assert again.load("#a") == ("", [str(number) for number in range(990, 1000)])
     again.close()

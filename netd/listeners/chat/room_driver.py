@@ -1,0 +1,172 @@
+"""Runs the room: gives it the clients' lines and the time, and carries out its effects."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from netd.listeners.chat.fanout import Fanout
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.persistent_channel import PersistentChannel
+from netd.listeners.chat.room.effect import (
+    Broadcast,
+    Close,
+    Effect,
+    Record,
+    Rehash,
+    SaveChannel,
+    Send,
+    Verify,
+)
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.settings import Settings
+from netd.listeners.chat.session import DisconnectReason, Session
+from netd.listeners.counters import Counters
+from netd.listeners.kind import Daemon, ReloadResult
+from netd.listeners.password_verifier import PasswordVerifier
+from netd.protocols.lines import Line
+from netd.runtime.loop import Loop
+
+_log = logging.getLogger("netd")
+
+
+class RoomDriver:
+    """The room and the sessions of its members; it owns the sessions (`SessionOwner`)."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        options: ChatOptions,
+        settings: Settings,
+        daemon: Daemon,
+        on_closed: Callable[[Session], object],
+    ) -> None:
+        """Make a room. `on_closed(session)` is called when a session has left the room."""
+        self._room = Room(settings, time.time(), f"{time.time_ns():x}-")
+        self._persistent_channel = PersistentChannel(options, self._room)
+        self._daemon = daemon
+        self._notify_closed = on_closed
+        self._verifier = PasswordVerifier(loop)
+        self._fanout = Fanout(loop)
+        self._sessions: dict[Member, Session] = {}
+        self._disconnected: Counter[DisconnectReason] = Counter()
+        self._lines = self._bytes_in = self._bytes_out = 0
+
+    def reconfigure(self, options: ChatOptions, settings: Settings) -> None:
+        """Apply new options to the room and to all sessions."""
+        self._persistent_channel.reconfigure(options, self._room)
+        self.set_settings(settings)
+        for session in list(self._sessions.values()):
+            session.reconfigure(options)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Replace the room's settings; members are informed of new capabilities."""
+        self._apply(self._room.configure(settings, time.time()))
+
+    def enter(self, session: Session) -> None:
+        """Add a new session."""
+        self._sessions[session.member] = session
+        self._fanout.attach(session.member, session.stream)
+        self._room.enter(session.member)
+
+    def receive(self, session: Session, line: Line) -> None:
+        self._lines += 1
+        self._apply(self._room.receive(session.member, line, time.time()))
+
+    def leave(self, session: Session, reason: str) -> None:
+        if session.closing_since is None:
+            self._apply(self._room.leave(session.member, reason, time.time()))
+            session.finish(reason)
+
+    def disconnect(self, session: Session, reason: DisconnectReason) -> None:
+        if session.closing_since is None:
+            self._disconnected[reason] += 1
+            error = f"ERROR :Closing link: ({reason.text})\r\n"
+            self._fanout.send((session.member,), error.encode())
+            self.leave(session, reason.text)
+
+    def on_closed(self, session: Session, reason: str) -> None:
+        self._fanout.detach(session.member)
+        del self._sessions[session.member]
+        self._bytes_in += session.stream.bytes_in
+        self._bytes_out += session.stream.bytes_out
+        if session.closing_since is None and session.stream.has_overflowed:
+            self._disconnected[DisconnectReason.SEND_QUEUE_EXCEEDED] += 1
+            reason = DisconnectReason.SEND_QUEUE_EXCEEDED.text
+        self._apply(self._room.leave(session.member, reason, time.time()))
+        self._notify_closed(session)
+
+    def check_time_limits(self) -> None:
+        """Send PINGs to silent clients, and end the sessions that have passed a time limit."""
+        server_name = self._room.state.settings.server_name
+        for session in list(self._sessions.values()):
+            session.check_time_limits(server_name)
+
+    def shut_down(self, reason: str) -> None:
+        """Send all clients the reason, and finish their sessions."""
+        self._apply(self._room.shut_down(reason, time.time()))
+
+    def close(self) -> None:
+        """Complete what is to be kept over a restart."""
+        self._persistent_channel.close()
+
+    def counters(self) -> Counters:
+        """The figures of the room and of all sessions, past and present."""
+        streams = [session.stream for session in self._sessions.values()]
+        totals = {
+            "bytes_in": self._bytes_in + sum(stream.bytes_in for stream in streams),
+            "bytes_out": self._bytes_out + sum(stream.bytes_out for stream in streams),
+            "history_lost": self._persistent_channel.lost,
+            "lines": self._lines,
+            **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
+        }
+        state = self._room.state
+        return Counters(totals, {"members": len(state.members), "channels": len(state.channels)})
+
+    def _apply(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Broadcast):
+                self._fanout.add(effect)
+            elif isinstance(effect, Send):
+                self._fanout.send(effect.members, effect.data)
+            else:
+                self._apply_rare(effect)
+
+    def _apply_rare(self, effect: Close | Verify | Record | SaveChannel | Rehash) -> None:
+        match effect:
+            case Close(member, reason):
+                self._fanout.flush()
+                if member in self._sessions:
+                    self._sessions[member].finish(reason)
+            case Verify(member, password, stored):
+                self._verifier.verify(
+                    password, stored, lambda right: self._on_verified(member, right=right)
+                )
+            case Record() | SaveChannel():
+                self._persistent_channel.save(effect)
+            case Rehash(member):
+                _log.info("chat: operator %s asked for a reload", member.oper)
+                self._daemon.request_reload(partial(self._on_reloaded, member))
+
+    def _on_verified(self, member: Member, *, right: bool) -> None:
+        self._apply(self._room.verified(member, time.time(), right=right))
+        session = self._sessions.get(member)
+        if session is not None:
+            session.handle_held()
+
+    def _on_reloaded(self, member: Member, result: ReloadResult) -> None:
+        """Send an operator the outcome of the REHASH."""
+        if member in self._sessions:
+            notices = list(_outcome(result))
+            self._apply(self._room.send_notices(member, notices, time.time()))
+
+
+def _outcome(result: ReloadResult) -> Iterator[str]:
+    """The lines of a notice."""
+    first, *others = result.detail.splitlines() or [""]
+    yield f"{'reloaded' if result.ok else 'reload refused, nothing changed'}: {first}"
+    yield from others
