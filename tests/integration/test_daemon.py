@@ -49,7 +49,7 @@ def get(daemon: Daemon, path: str = "/") -> bytes:
 def alive(pid: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before it was opened, or before the read
         return False
 
 
