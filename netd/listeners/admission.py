@@ -1,7 +1,7 @@
-"""Who may connect, and how many at once: the limits every kind of listener shares.
+"""The limits that all listeners have: source networks, and the number of connections.
 
-Pure accounting: it opens, accepts and closes nothing. `Limits` judges, given the numbers;
-`Admission` keeps the numbers of one process as well.
+This is accounting only. `Limits` decides from numbers that the caller has; `Admission` counts
+the connections of one process as well.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from netd.protocols.host_port import unmap_ipv4
 
 
 class Refusal(enum.Enum):
-    """Why a connection is not served; the value is the name of its counter."""
+    """Why a connection is refused; the value is the name of the counter."""
 
-    DENIED = "refused_denied"  # its source network may not connect
-    FULL = "refused_full"  # the listener serves as many as it may
-    ADDRESS_FULL = "refused_address_full"  # its source address has as many as it may
+    DENIED = "refused_denied"  # the client's network may not connect
+    FULL = "refused_full"  # max_connections
+    ADDRESS_FULL = "refused_address_full"  # max_connections_per_address
 
 
 class Sources:
-    """Source networks that may, and that may not."""
+    """The networks that may connect, and those that may not."""
 
     __slots__ = ("_allow", "_deny", "is_any")
 
@@ -32,10 +32,10 @@ class Sources:
         self._allow = allow
         self._deny = deny
         self.is_any = not (allow or deny)
-        """Whether no network is named, and so none is looked at."""
+        """True if all networks may connect."""
 
     def permits(self, host: str) -> bool:
-        """Whether this address may; IPv4 mapped into IPv6 counts as IPv4, none as in no network."""
+        """Whether an address may connect; "" (a Unix socket) always may."""
         if not host or self.is_any:
             return True
         if is_within(host, self._deny):
@@ -44,7 +44,7 @@ class Sources:
 
 
 class Limits:
-    """The limits of one set of options."""
+    """The limits in a listener's options."""
 
     __slots__ = ("_max", "_sources", "max_per_address")
 
@@ -54,7 +54,7 @@ class Limits:
         self._sources = Sources(options.allow, options.deny)
 
     def judge(self, host: str, connections: int, of_host: int) -> Refusal | None:
-        """Whether one more may come from `host` beside so many in all and so many of its own."""
+        """Decide on a connection of `host`; of `connections` open ones, `of_host` are from it."""
         if not self.permits(host):
             return Refusal.DENIED
         if connections >= self._max:
@@ -65,19 +65,20 @@ class Limits:
 
     @property
     def has_networks(self) -> bool:
-        """Whether `permits` looks at an address at all."""
+        """Whether some networks may not connect."""
         return not self._sources.is_any
 
     def permits(self, host: str) -> bool:
-        """Whether the networks let this address in."""
+        """Whether an address may connect."""
         return self._sources.permits(host)
 
 
 class Admission:
-    """Counts what is admitted and what is refused.
+    """Counts admitted and refused connections.
 
-    A host is the text of an IP address as `accept` gives it. Peers on Unix sockets have none:
-    they are all one address, "", and belong to no network. `release` each admitted host once.
+    A host is the text of an IP address as Acceptor gives it. All peers on Unix sockets have the
+    host "", which counts as one address and is in no network. The caller releases each admitted
+    connection once.
     """
 
     __slots__ = ("_limits", "_of_host", "accepted", "connections", "refused")
@@ -86,22 +87,22 @@ class Admission:
         self._limits = Limits(options)
         self._of_host: Counter[str] = Counter()
         self.connections = 0
-        """How many are admitted and not released."""
+        """Connections that are admitted and not released."""
         self.accepted = 0
-        """How many were ever admitted."""
+        """Connections admitted since the start."""
         self.refused: Counter[Refusal] = Counter()
-        """How many were ever refused, by reason."""
+        """Connections refused since the start, by reason."""
 
     def reconfigure(self, options: ListenerOptions) -> None:
-        """Judge by these options from now on; who is admitted already stays."""
+        """Apply new limits; admitted connections stay."""
         self._limits = Limits(options)
 
     def admit(self, host: str) -> Refusal | None:
-        """Count one more in, or say why not."""
+        """Count a connection as admitted and return None, or return why it is refused."""
         refusal = self._limits.judge(host, self.connections, self._of_host[host])
         if refusal is not None:
             self.refused[refusal] += 1
-            self._forget_if_none(host)
+            self._remove_if_zero(host)
             return refusal
         self.connections += 1
         self.accepted += 1
@@ -109,10 +110,10 @@ class Admission:
         return None
 
     def release(self, host: str) -> None:
-        """Count one out that was admitted."""
+        """Count an admitted connection as closed."""
         self.connections -= 1
         self._of_host[host] -= 1
-        self._forget_if_none(host)
+        self._remove_if_zero(host)
 
     def counters(self) -> Counters:
         """The gauge connections; the totals accepted, refused, and refused for each reason."""
@@ -123,12 +124,12 @@ class Admission:
         }
         return Counters(totals, {"connections": self.connections})
 
-    def _forget_if_none(self, host: str) -> None:
+    def _remove_if_zero(self, host: str) -> None:
         if not self._of_host[host]:
             del self._of_host[host]
 
 
 def is_within(host: str, networks: Networks) -> bool:
-    """Whether an address is in one of these; IPv4 mapped into IPv6 counts as IPv4."""
+    """Whether an address is in one of the networks; an IPv4-mapped IPv6 address counts as IPv4."""
     address = unmap_ipv4(ip_address(host))
-    return any(address in network for network in networks)  # never in one of the other family
+    return any(address in network for network in networks)  # False for another family

@@ -1,4 +1,4 @@
-"""Checks passwords beside the loop: hashing takes long, and must hold up nobody else."""
+"""Checks passwords in a thread, since hashing takes too long for the loop."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ OnVerified = Callable[[bool], object]
 
 
 class PasswordVerifier:
-    """One thread, started with the first hash; answers come back on the loop.
+    """Checks hashes in one thread, which starts with the first hash; results come on the loop.
 
-    What wakes the loop is opened before there is anybody whose connection could take the last
-    descriptor.
+    The eventfd that wakes the loop is opened at once: later, connections can have taken all
+    descriptors.
     """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._asked: queue.SimpleQueue[tuple[str, str, OnVerified]] = queue.SimpleQueue()
-        self._answered: deque[tuple[OnVerified, bool]] = deque()
+        self._requests: queue.SimpleQueue[tuple[str, str, OnVerified]] = queue.SimpleQueue()
+        self._results: deque[tuple[OnVerified, bool]] = deque()
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._is_working = False
-        loop.watch(self._wakeup, READ, self._on_answers)
+        self._has_thread = False
+        loop.watch(self._wakeup, READ, self._on_results)
 
     def prepare(self) -> None:
-        """Load what hashing takes now: later there may be no descriptor left to read it by."""
-        import hashlib  # noqa: F401, PLC0415 (OpenSSL, for those who use it)
+        """Import the hashing modules now: later there can be no descriptor left to read them."""
+        import hashlib  # noqa: F401, PLC0415 (loads OpenSSL)
         import hmac  # noqa: F401, PLC0415 (as above)
 
     def verify(self, password: str, stored: str, on_verified: OnVerified) -> None:
-        """Call back, later in this turn or in one to come, with whether it is right."""
+        """Call `on_verified(is_right)`, at the end of this turn or in a later one."""
         if not is_hashed(stored):
-            right = matches(password, stored)
-            self._loop.defer(lambda: on_verified(right))
+            is_right = matches(password, stored)
+            self._loop.defer(lambda: on_verified(is_right))
             return
-        if not self._is_working:
+        if not self._has_thread:
             self._start()
-        self._asked.put((password, stored, on_verified))
+        self._requests.put((password, stored, on_verified))
 
     def _start(self) -> None:
-        self._is_working = True
+        self._has_thread = True
         threading.Thread(target=self._work, name="verifier", daemon=True).start()
 
     def _work(self) -> None:
         while True:
-            password, stored, on_verified = self._asked.get()
-            self._answered.append((on_verified, matches(password, stored)))
+            password, stored, on_verified = self._requests.get()
+            self._results.append((on_verified, matches(password, stored)))
             os.eventfd_write(self._wakeup, 1)
 
-    def _on_answers(self, _mask: int) -> None:
+    def _on_results(self, _mask: int) -> None:
         os.eventfd_read(self._wakeup)
-        while self._answered:
-            on_verified, right = self._answered.popleft()
-            on_verified(right)
+        while self._results:
+            on_verified, is_right = self._results.popleft()
+            on_verified(is_right)

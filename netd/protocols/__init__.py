@@ -1,1 +1,1 @@
-"""Protocols as pure code: bytes in, events out. Nothing here opens a socket or reads a clock."""
+"""Formats and protocols that several parts of netd use, as pure code without sockets or clocks."""

@@ -1,6 +1,6 @@
-"""What `netd status`, `netd reload` and `netd probe` say to the daemon: JSON lines.
+"""The messages between the command line (`netd status`, `netd reload`) and the daemon.
 
-One request a line, one reply a line, in order.
+Requests and replies are JSON objects, one on each line; replies come in the order of requests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_REQUEST_BYTES: Final = 4096
 
 
 class Command(enum.StrEnum):
-    """What can be asked."""
+    """The commands that a request can have."""
 
     STATUS = "status"
     RELOAD = "reload"
@@ -24,19 +24,19 @@ class Command(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer; `body` is the status or what a reload did, `error` why it failed."""
+    """`body` is the status or the result of a reload; `error` says why a command failed."""
 
     body: dict[str, Any]
     error: str = ""
 
 
 def format_request(command: Command) -> bytes:
-    """One line, newline included."""
+    """Return the line, with its newline."""
     return json.dumps({"command": command}).encode() + b"\n"
 
 
 def parse_request(line: bytes) -> Command:
-    """The command asked for; RemoteProtocolError names what is allowed."""
+    """Return the command of a request. Raises RemoteProtocolError, which lists the commands."""
     try:
         return Command(json.loads(line)["command"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -45,12 +45,12 @@ def parse_request(line: bytes) -> Command:
 
 
 def format_reply(reply: Reply) -> bytes:
-    """One line, newline included."""
+    """Return the line, with its newline."""
     return json.dumps({"error": reply.error, "body": reply.body}).encode() + b"\n"
 
 
 def parse_reply(line: bytes) -> Reply:
-    """The reply a line stands for; RemoteProtocolError if it stands for none."""
+    """Return the reply in a line. Raises RemoteProtocolError."""
     try:
         fields = json.loads(line)
         return Reply(body=dict(fields["body"]), error=str(fields["error"]))

@@ -1,6 +1,6 @@
-"""IRC's message grammar: bytes to Message and back, with IRCv3 tags; names and their case.
+"""The grammar of IRC messages with IRCv3 tags, and of nicks and channel names.
 
-Pure text. What a message means, and who may send it, is the room's matter.
+Converts bytes to Message and back. The meaning of commands is defined in the room.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_BODY_BYTES: Final = 510  # RFC 2812 2.3: 512 with CRLF, tags not counted
 MAX_CLIENT_TAG_BYTES: Final = 4096  # message-tags: "@", 4094 bytes of data, a space
 MAX_CLIENT_LINE_BYTES: Final = MAX_CLIENT_TAG_BYTES + MAX_BODY_BYTES
 
-_FREE_TEXT: Final = frozenset({"PRIVMSG", "NOTICE", "QUIT"})  # simple clients look for " :"
+_FREE_TEXT: Final = frozenset({"PRIVMSG", "NOTICE", "QUIT"})  # simple clients search for " :"
 _NO_TAGS: Final[Mapping[str, str]] = {}
 _ESCAPES: Final = {"\\:": ";", "\\s": " ", "\\\\": "\\", "\\r": "\r", "\\n": "\n"}
 _ESCAPE = re.compile(r"\\(.?)")
@@ -29,16 +29,16 @@ _CHANNEL = re.compile(r"#[^\x00-\x20,\x7f]+")
 
 
 class LineTooLongError(RemoteProtocolError):
-    """The tags or the rest of a line exceed their bound."""
+    """The tags, or the rest of a line, are too long."""
 
 
 class NotUtf8Error(RemoteProtocolError):
-    """A line that is not UTF-8; its text names the command, "*" if none can be told."""
+    """A line that is not UTF-8; the exception's text is its command, or "*" if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line; `source` and `tags` are empty where the line has none."""
+    """One line; `source` and `tags` are empty if the line has none."""
 
     command: str
     params: tuple[str, ...] = ()
@@ -47,9 +47,9 @@ class Message:
 
 
 def parse(line: bytes) -> Message | None:
-    """What a line without its ending says; None for an empty one.
+    """Parse a line without its ending; returns None if the line is empty.
 
-    Raises LineTooLongError, NotUtf8Error, or RemoteProtocolError for what breaks the grammar.
+    Raises LineTooLongError, NotUtf8Error, or RemoteProtocolError if the line holds NUL or CR.
     """
     tag_bytes = 0
     if line.startswith(b"@"):
@@ -66,14 +66,14 @@ def parse(line: bytes) -> Message | None:
 
 
 def is_clean(line: bytes) -> bool:
-    """Whether it holds no NUL, nor a CR, at which many a client would begin a line anew."""
+    """Whether a line has no NUL, and no CR, which many clients take for the end of a line."""
     return b"\0" not in line and b"\r" not in line
 
 
 def _command_of(body: bytes) -> str:
     words = body.split()
     if words and words[0].startswith(b":"):
-        words = words[1:]  # its source
+        words = words[1:]  # without the source
     return words[0].decode("ascii", "replace").upper() if words else "*"
 
 
@@ -97,10 +97,10 @@ def _parse_text(text: str) -> Message | None:
 
 
 def parse_tags(raw: str) -> dict[str, str]:
-    """The tags of `a=1;+b`; the last of equal names counts (message-tags)."""
+    """Parse tags such as `a=1;+b`; of equal names, the last one counts (message-tags)."""
     tags = {}
-    for each in raw.split(";"):
-        name, _, value = each.partition("=")
+    for tag in raw.split(";"):
+        name, _, value = tag.partition("=")
         if name:
             tags[name] = _unescape(value) if "\\" in value else value
     return tags
@@ -111,7 +111,7 @@ def _unescape(value: str) -> str:
 
 
 def format_tags(tags: Mapping[str, str]) -> str:
-    """The tags as they stand before a line, "@" and space included; empty for none."""
+    """Return the tags with "@" before and a space after them; empty if there are none."""
     if not tags:
         return ""
     pairs = [f"{k}={v.translate(_ESCAPED)}" if v else k for k, v in tags.items()]
@@ -119,7 +119,7 @@ def format_tags(tags: Mapping[str, str]) -> str:
 
 
 def format_body(message: Message) -> bytes:
-    """The line without tags, CRLF included, cut to 512 bytes between two characters."""
+    """Return the line without tags, with CRLF, truncated to 512 bytes between two characters."""
     *middle, last = (message.command, *message.params)
     needs_colon = message.command in _FREE_TEXT or not last or last[0] == ":" or " " in last
     if message.params and needs_colon:
@@ -130,27 +130,27 @@ def format_body(message: Message) -> bytes:
 
 
 def format_message(message: Message) -> bytes:
-    """The whole line with all its tags, CRLF included."""
+    """Return the line with all tags and CRLF."""
     return format_tags(message.tags).encode() + format_body(message)
 
 
 def cut(data: bytes, max_bytes: int) -> bytes:
-    """At most `max_bytes` of UTF-8, ending between two characters."""
+    """Return at most `max_bytes` bytes of UTF-8 text, without a partial character at the end."""
     if len(data) <= max_bytes:
         return data
     return data[:max_bytes].decode("utf-8", "ignore").encode()
 
 
 def fold(name: str) -> str:
-    """A nick or channel name as it is compared (CASEMAPPING=ascii)."""
+    """Return a nick or channel name in the form to compare (CASEMAPPING=ascii)."""
     return name.lower() if name.isascii() else name.translate(_LOWER)
 
 
 def is_nick(name: str, max_chars: int) -> bool:
-    """Whether a nick may be taken (RFC 2812 2.3.1), of any case."""
+    """Whether a nick is valid (RFC 2812 section 2.3.1)."""
     return len(name) <= max_chars and _NICK.fullmatch(name) is not None
 
 
 def is_channel(name: str, max_chars: int) -> bool:
-    """Whether a channel can have this name."""
+    """Whether a channel name is valid."""
     return len(name) <= max_chars and _CHANNEL.fullmatch(name) is not None

@@ -1,7 +1,6 @@
-"""Bounded line framing: bytes in any pieces become lines, for IRC and the control socket.
+"""Splits a byte stream into lines of bounded length, for IRC and the control socket.
 
-A line ends with LF or CRLF, as `nc` and a careful client send it. It knows nothing of what
-a line means, and never holds more than one line's bound.
+A line ends with LF or CRLF. The framer buffers at most one line of the maximum length.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Overlong:
-    """A line above the bound: its start; the rest was thrown away."""
+    """The start of a line that was too long; the rest was discarded."""
 
     start: bytes
 
@@ -21,7 +20,7 @@ Line = bytes | Overlong
 
 
 class LineFramer:
-    """Cuts a stream into lines of at most `max_line_bytes`, their ending not counted."""
+    """Splits a stream into lines of at most `max_line_bytes`, without counting their endings."""
 
     __slots__ = ("_max_line_bytes", "_overlong", "_partial")
 
@@ -32,31 +31,31 @@ class LineFramer:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of a line that has not ended yet."""
+        """The number of buffered bytes, of a line that has not ended."""
         return len(self._partial)
 
     def receive(self, data: bytes) -> Sequence[Line]:
-        """Every line that `data` ends, without its ending."""
+        """Return the lines that `data` completes, without their endings."""
         if b"\n" not in data:
             self._hold(self._partial + data)
             return ()
         *ended, rest = (self._partial + data).split(b"\n")
         self._partial = b""
-        lines = [self._line(each) for each in ended]
+        lines = [self._line(line) for line in ended]
         self._hold(rest)
         return lines
 
     def end(self) -> Sequence[Line]:
-        """At end-of-file: what is buffered is the last line, if there is anything."""
+        """Return the last line at end-of-file, if there is one without an ending."""
         if not self._partial:
             return ()
         last, self._partial = self._partial, b""
         return (self._line(last),)
 
     def _hold(self, rest: bytes) -> None:
-        room = self._max_line_bytes + 1  # a CR may yet turn out to belong to the ending
-        self._overlong |= len(rest) > room
-        self._partial = rest[:room]
+        limit = self._max_line_bytes + 1  # a CR can be the first byte of the ending
+        self._overlong |= len(rest) > limit
+        self._partial = rest[:limit]
 
     def _line(self, line: bytes) -> Line:
         overlong, self._overlong = self._overlong, False

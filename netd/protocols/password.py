@@ -1,6 +1,6 @@
-"""Passwords as they are stored: scrypt hashes (RFC 7914) in the PHC string format, or plain.
+"""Stored passwords: scrypt hashes (RFC 7914) in the PHC string format, or plain text.
 
-Checking a hash costs tens of milliseconds and 16 MiB by design: never do it on a loop.
+By design, checking a hash takes tens of milliseconds and 16 MiB: never do it on a loop.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _MAX_MEMORY_BYTES = 300 * 2**20
 
 
 def is_hashed(stored: str) -> bool:
-    """Whether a stored password is a hash, and so slow to check."""
+    """Whether a stored password is a hash, which is slow to check."""
     return stored.startswith(_PREFIX)
 
 
 def hash_password(password: str, salt: bytes) -> str:
-    """The string to store; `salt` is 16 random bytes."""
+    """Return the string to store; `salt` is 16 random bytes."""
     digest = _scrypt(password, salt, _LOG_N, _R, _P)
     return f"{_PREFIX}ln={_LOG_N},r={_R},p={_P}${_encode(salt)}${_encode(digest)}"
 
 
 def matches(password: str, stored: str) -> bool:
-    """Whether a password is the stored one. LocalProtocolError for a hash nobody can read."""
+    """Whether a password is the stored one. Raises LocalProtocolError for an invalid hash."""
     if not is_hashed(stored):
         return _is_same(password.encode(), stored.encode())
     cost, salt, digest = _parse(stored)
@@ -36,7 +36,7 @@ def matches(password: str, stored: str) -> bool:
 
 
 def check_hash(stored: str) -> None:
-    """Raise LocalProtocolError for a hash that could not be checked."""
+    """Raise LocalProtocolError if a stored hash is invalid."""
     if is_hashed(stored):
         _parse(stored)
 
@@ -50,20 +50,20 @@ def _parse(stored: str) -> tuple[tuple[int, int, int], bytes, bytes]:
     except (ValueError, KeyError) as error:
         raise LocalProtocolError(f"not a scrypt hash: {error}") from error
     is_bounded = 0 < log_n <= _MAX_LOG_N and 0 < r <= _MAX_R and 0 < p <= _MAX_P
-    if not is_bounded or log_n >= 16 * r:  # RFC 7914 6: N is less than 2^(128 * r / 8)
+    if not is_bounded or log_n >= 16 * r:  # RFC 7914 section 6: N < 2^(128 * r / 8)
         raise LocalProtocolError("not a scrypt hash: cost out of bounds")
     return (log_n, r, p), salt_bytes, digest_bytes
 
 
 def _scrypt(password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
-    from hashlib import scrypt  # noqa: PLC0415 (OpenSSL, for those who use it)
+    from hashlib import scrypt  # noqa: PLC0415 (loads OpenSSL)
 
     memory, secret = _MAX_MEMORY_BYTES, password.encode()
     return scrypt(secret, salt=salt, n=2**log_n, r=r, p=p, maxmem=memory, dklen=32)
 
 
 def _is_same(one: bytes, other: bytes) -> bool:
-    """Takes as long wherever they differ."""
+    """Compare in constant time."""
     from hmac import compare_digest  # noqa: PLC0415 (as above)
 
     return compare_digest(one, other)

@@ -1,6 +1,6 @@
-"""The PROXY protocol, versions 1 and 2: what a proxy says of the client before it passes on bytes.
+"""The PROXY protocol, versions 1 and 2: the header in which a proxy sends the client's address.
 
-From HAProxy's proxy-protocol.txt; only stream sockets are spoken of here.
+As in HAProxy's proxy-protocol.txt, for stream sockets.
 """
 
 from __future__ import annotations
@@ -14,32 +14,35 @@ from typing import Final
 from netd.errors import RemoteProtocolError
 from netd.protocols.host_port import unmap_ipv4
 
-_MAX_LINE_BYTES: Final = 107  # of version 1, its CRLF included
+_MAX_LINE_BYTES: Final = 107  # of version 1, with CRLF
 _LINE: Final = re.compile(
     rb"PROXY (?:(TCP4|TCP6) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5})"
     rb"|UNKNOWN[^\r\n]*)\r\n"
 )
 _SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _HEAD: Final = struct.Struct("!12sBBH")
-_MAX_REST_BYTES: Final = 4096  # addresses and what else a proxy may tell, which is passed over
+_MAX_REST_BYTES: Final = 4096  # addresses and TLVs; the TLVs are ignored
 _VERSION: Final = 2
 _LOCAL, _PROXIED = 0, 1
 _FAMILIES: Final[dict[int, tuple[type[IPv4Address | IPv6Address], int]]] = {
     0x11: (IPv4Address, 4),
     0x21: (IPv6Address, 16),
-}  # TCP over each, by width
+}  # TCP over IPv4 and IPv6: address family, address size
 
 
 @dataclass(frozen=True, slots=True)
-class Introduction:
-    """How many bytes it took, and the client's address: "" where the proxy speaks for itself."""
+class ProxyHeader:
+    """The header's size in bytes and the client's address ("" if the proxy is the client)."""
 
     size: int
     client: str
 
 
-def parse_introduction(data: bytes) -> Introduction | None:
-    """What stands before everything else; None for want of bytes. Raises RemoteProtocolError."""
+def parse_proxy_header(data: bytes) -> ProxyHeader | None:
+    """Parse the header at the start of a connection's data.
+
+    Returns None if it is not complete. Raises RemoteProtocolError if it is not a valid header.
+    """
     if data.startswith(_SIGNATURE):
         return _parse_binary(data)
     if _SIGNATURE.startswith(data):
@@ -47,48 +50,48 @@ def parse_introduction(data: bytes) -> Introduction | None:
     return _parse_line(data)
 
 
-def _parse_line(data: bytes) -> Introduction | None:
+def _parse_line(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, _MAX_LINE_BYTES)
     if end < 0:
         if len(data) >= _MAX_LINE_BYTES or not data.startswith(b"PROXY "[: len(data)]):
-            raise _refusal()
+            raise _invalid()
         return None
     match = _LINE.fullmatch(data[: end + 2])
     if match is None:
-        raise _refusal()
+        raise _invalid()
     if match[1] is None:
-        return Introduction(end + 2, "")
+        return ProxyHeader(end + 2, "")
     family = IPv4Address if match[1] == b"TCP4" else IPv6Address
     try:
         client, _ = family(match[2].decode()), family(match[3].decode())
     except ValueError as error:
-        raise _refusal() from error
-    return Introduction(end + 2, str(unmap_ipv4(client)))
+        raise _invalid() from error
+    return ProxyHeader(end + 2, str(unmap_ipv4(client)))
 
 
-def _parse_binary(data: bytes) -> Introduction | None:
+def _parse_binary(data: bytes) -> ProxyHeader | None:
     if len(data) < _HEAD.size:
         return None
     _, version_and_command, transport, rest = _HEAD.unpack_from(data)
     version, command = version_and_command >> 4, version_and_command & 15
     if version != _VERSION or command not in (_LOCAL, _PROXIED) or rest > _MAX_REST_BYTES:
-        raise _refusal()
+        raise _invalid()
     size = _HEAD.size + rest
     if len(data) < size:
         return None
     if command == _LOCAL:
-        return Introduction(size, "")
-    return Introduction(size, _client(transport, data[_HEAD.size : size]))
+        return ProxyHeader(size, "")
+    return ProxyHeader(size, _client(transport, data[_HEAD.size : size]))
 
 
 def _client(transport: int, rest: bytes) -> str:
     if transport not in _FAMILIES:
-        return ""  # not a TCP connection over IP: nothing to know it by
+        return ""  # not TCP over IP: the client has no address
     family, width = _FAMILIES[transport]
     if len(rest) < 2 * width + 4:
-        raise _refusal()
+        raise _invalid()
     return str(unmap_ipv4(family(rest[:width])))
 
 
-def _refusal() -> RemoteProtocolError:
-    return RemoteProtocolError("no PROXY protocol where it was agreed on", 400)
+def _invalid() -> RemoteProtocolError:
+    return RemoteProtocolError("no valid PROXY protocol header", 400)

@@ -43,7 +43,7 @@ def open_context(
 
 def _refuse(path: str) -> str:
     """Replace OpenSSL's password callback, which would prompt at the terminal."""
-    raise OSError(errno.EINVAL, "the key is encrypted; netd asks nobody for its password", path)
+    raise OSError(errno.EINVAL, "the key is encrypted, and netd has no password for it", path)
 
 
 class TlsStream:

@@ -19,7 +19,7 @@ from netd.listeners.http.protocol.target import parse_path
 from netd.protocols.irc import parse
 from netd.protocols.link import parse_message as parse_link_message
 from netd.protocols.password import check_hash
-from netd.protocols.proxy import parse_introduction
+from netd.protocols.proxy import parse_proxy_header
 from tests.http_cases import PARSED, load
 
 _VALIDATORS: Final = Validators(b'"a"', 1_000_000_000)
@@ -61,7 +61,7 @@ def path(data: bytes) -> None:
 def introduction(data: bytes) -> None:
     """The PROXY protocol."""
     with contextlib.suppress(RemoteProtocolError):
-        parse_introduction(data)
+        parse_proxy_header(data)
 
 
 def irc(data: bytes) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netd.errors import RemoteProtocolError
-from netd.protocols.proxy import Introduction, parse_introduction
+from netd.protocols.proxy import ProxyHeader, parse_proxy_header
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 PORTS = b"\x01\x02\x03\x04"
@@ -40,9 +40,9 @@ def binary(command: int, transport: int, rest: bytes) -> bytes:
     ],
 )
 def test_a_client_is_introduced(data: bytes, client: str) -> None:
-    assert parse_introduction(data + b"GET /") == Introduction(len(data), client)
+    assert parse_proxy_header(data + b"GET /") == ProxyHeader(len(data), client)
     for end in range(len(data)):
-        assert parse_introduction(data[:end]) is None
+        assert parse_proxy_header(data[:end]) is None
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_a_client_is_introduced(data: bytes, client: str) -> None:
 )
 def test_nothing_else_is_taken_for_one(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
-        parse_introduction(data)
+        parse_proxy_header(data)
 
 
 @given(st.one_of(st.binary(max_size=64), st.binary(max_size=300).map(lambda x: SIGNATURE + x)))
 def test_anything_at_all_is_refused_or_bounded(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
-        found = parse_introduction(data)
+        found = parse_proxy_header(data)
         assert found is None or found.size <= len(data)

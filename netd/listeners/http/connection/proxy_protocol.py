@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.errors import RemoteProtocolError
-from netd.protocols.proxy import parse_introduction
+from netd.protocols.proxy import parse_proxy_header
 from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -63,7 +63,7 @@ class Introductions:
         waiting = self._waiting[sock]
         try:
             seen = sock.recv(_PEEK_BYTES, socket.MSG_PEEK)
-            found = parse_introduction(waiting.data + seen)
+            found = parse_proxy_header(waiting.data + seen)
             if seen and found is None:
                 waiting.data += sock.recv(len(seen))
                 return
