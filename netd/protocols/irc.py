@@ -33,7 +33,11 @@ class LineTooLongError(RemoteProtocolError):
 
 
 class NotUtf8Error(RemoteProtocolError):
-    """A line that is not UTF-8; the exception's text is its command, or "*" if it has none."""
+    """A line that is not UTF-8; `command` is the line's command, "*" if there is none."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(f"{command}: not UTF-8")
+        self.command = command
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,14 @@ class Channel:
         """Whether the channel is hidden from clients outside (+s)."""
         return "s" in self.modes
 
+    def is_known_to(self, member: Member) -> bool:
+        """Whether a member may know of the channel: it is not secret (+s), or the member's own."""
+        return not self.is_secret or member in self.members
+
+    def shows_to(self, viewer: Member, member: Member) -> bool:
+        """Whether a viewer may see that a member is in the channel (+s, and user mode +i)."""
+        return viewer in self.members or not (self.is_secret or member.is_invisible)
+
     def set_history_lines(self, count: int) -> None:
         """Keep at most so many messages from now on."""
         if self.history.maxlen != count:

@@ -87,31 +87,49 @@ class Member:
     )
 
     def __init__(self, host: str, *, local_user: str = "", is_secure: bool = False) -> None:
-        self.address = self.host = host  # the real one, and the one that others are shown
+        # Facts about the connection, from the listener.
+        self.address = host
         self.local_user = local_user  # the system user at the other end of a Unix socket
-        self.fingerprint = ""  # of its TLS certificate, once the handshake is complete
-        self.is_secure = is_secure
-        self.nick = self.user = self.realname = self.folded = ""
+        self.is_secure = is_secure  # the connection is under TLS
+        self.fingerprint = ""  # of the client's certificate, once the handshake is complete
+
+        # The client's side of the protocol.
+        self.state = MemberState.REGISTERING
+        self.registration = Registration()
+        self.caps = self.tag_caps = 0
+        self.cap_version = 301
+        self.sasl = SaslExchange()
+        self.password_check: PasswordCheck | None = None
+        self.failed_logins = 0
+
+        # The member as others see it.
+        self.nick = self.folded = self.user = self.realname = ""
+        self.host = host
         self.prefix = "*"
         self.account = self.away = self.oper = ""
         self.modes: set[str] = set()
-        self.caps = self.tag_caps = 0
-        self.cap_version = 301
+        self.signed_on = self.idle_since = 0.0
+
+        # What it takes part in.
         self.channels: dict[str, None] = {}  # folded names, in the order of joining
         self.invites: set[str] = set()  # folded names of channels
         self.monitoring: dict[str, str] = {}  # folded nick -> nick as the client wrote it
-        self.state = MemberState.REGISTERING
-        self.registration = Registration()
-        self.sasl = SaslExchange()
         self.read_markers: dict[str, str] = {}  # folded target -> timestamp
-        self.password_check: PasswordCheck | None = None
-        self.failed_logins = 0
-        self.signed_on = self.idle_since = 0.0
 
     @property
     def is_registered(self) -> bool:
         """True from the welcome until the member leaves."""
         return self.state is MemberState.REGISTERED
+
+    @property
+    def is_invisible(self) -> bool:
+        """Whether members outside its channels see it only by its nick (+i)."""
+        return "i" in self.modes
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether it is marked as a program (+B)."""
+        return "B" in self.modes
 
     @property
     def shown_nick(self) -> str:
@@ -145,6 +163,6 @@ class Member:
     def message_tags(self) -> dict[str, str]:
         """The tags of every message from this member."""
         tags = {"account": self.account} if self.account else {}
-        if "B" in self.modes:
+        if self.is_bot:
             tags["bot"] = ""
         return tags

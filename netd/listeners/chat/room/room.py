@@ -132,7 +132,7 @@ def _parse(context: CommandContext, line: Line) -> Message | None:
     except LineTooLongError:
         context.reply(Numeric.INPUTTOOLONG)
     except NotUtf8Error as error:
-        context.command = str(error)
+        context.command = error.command
         context.fail("INVALID_UTF8", "Your message is not UTF-8")
     except RemoteProtocolError as error:
         context.reply_command("ERROR", str(error))

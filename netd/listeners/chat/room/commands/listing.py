@@ -22,8 +22,8 @@ def list_(context: CommandContext, params: Sequence[str]) -> None:
     context.reply(Numeric.LISTSTART, "Channel")
     shown = 0
     for channel in room.channels.values():
-        is_hidden = channel.is_secret and member not in channel.members and not member.oper
-        if is_hidden or not all(condition(channel) for condition in conditions):
+        is_shown = channel.is_known_to(member) or member.oper
+        if not is_shown or not all(condition(channel) for condition in conditions):
             continue
         topic = channel.topic.text if channel.topic else ""
         context.reply(Numeric.LIST, channel.name, str(len(channel.members)), topic)

@@ -180,7 +180,7 @@ def names(context: CommandContext, params: Sequence[str]) -> None:
     requested = params[0] if params else "*"
     for name in split_targets(requested):
         channel = context.room.find_channel(name)
-        if channel is not None and (not channel.is_secret or context.sender in channel.members):
+        if channel is not None and channel.is_known_to(context.sender):
             _show_names(context, channel)
     context.reply(Numeric.ENDOFNAMES, requested)
 
@@ -196,7 +196,7 @@ def _visible_names(context: CommandContext, channel: Channel) -> Iterator[str]:
     every, full = viewer.has(Cap.MULTI_PREFIX), viewer.has(Cap.USERHOST_IN_NAMES)
     sees_all = viewer in channel.members
     for member in channel.members:
-        if sees_all or "i" not in member.modes:
+        if sees_all or not member.is_invisible:
             name = member.prefix if full else member.nick
             yield channel.status_prefix(member, every=every) + name
 

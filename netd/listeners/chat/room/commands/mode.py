@@ -197,7 +197,7 @@ def _change_status(
     context: CommandContext, channel: Channel, change: ModeChange
 ) -> ModeChange | None:
     if not change.argument:
-        _refuse(context, channel, change.letter, "*", "You must name somebody")
+        _refuse(context, channel, change.letter, "*", "You must give a nick")
         return None
     member = find_member(context, change.argument)
     if member is None:
@@ -217,7 +217,7 @@ def _refuse(
 
 
 _Changer = Callable[[CommandContext, Channel, ModeChange], ModeChange | None]
-_CHANGERS: dict[ModeKind, _Changer] = {  # each returns the change in effect, None for none
+_CHANGERS: dict[ModeKind, _Changer] = {  # a changer returns the change it made
     ModeKind.LIST: _change_list,
     ModeKind.KEY: _change_key,
     ModeKind.LIMIT: _change_limit,

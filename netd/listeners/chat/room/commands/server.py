@@ -48,7 +48,7 @@ def lusers(context: CommandContext, _params: Sequence[str]) -> None:
     """Show how many members and channels there are."""
     room = context.room
     members = room.registered_members()
-    invisible = sum("i" in member.modes for member in members)
+    invisible = sum(member.is_invisible for member in members)
     opers = sum(bool(member.oper) for member in members)
     now, most = len(members), room.most_members
     context.reply(

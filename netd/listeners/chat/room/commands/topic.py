@@ -28,7 +28,7 @@ def topic(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def _reply_topic(context: CommandContext, channel: Channel) -> None:
-    if channel.is_secret and context.sender not in channel.members:
+    if not channel.is_known_to(context.sender):
         context.reply(Numeric.NOTONCHANNEL, channel.name)
     elif channel.topic:
         show_topic(context, channel)

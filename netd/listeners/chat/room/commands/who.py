@@ -34,11 +34,9 @@ def who(context: CommandContext, params: Sequence[str]) -> None:
 
 def _in_channel(context: CommandContext, channel: Channel) -> list[Member]:
     viewer = context.sender
-    if viewer in channel.members or viewer.oper:
+    if viewer.oper:
         return list(channel.members)
-    if channel.is_secret:
-        return []
-    return [member for member in channel.members if "i" not in member.modes]
+    return [member for member in channel.members if channel.shows_to(viewer, member)]
 
 
 def _by_mask(context: CommandContext, mask: str) -> list[Member]:
@@ -64,7 +62,7 @@ def _is_visible(context: CommandContext, member: Member) -> bool:
     """Whether the sender, which did not name the member, may see it (+i)."""
     viewer = context.sender
     return (
-        "i" not in member.modes
+        not member.is_invisible
         or member is viewer
         or bool(viewer.oper)
         or not viewer.channels.keys().isdisjoint(member.channels)
@@ -75,7 +73,7 @@ def _visible_channel(context: CommandContext, member: Member) -> Channel | None:
     """A channel of the member that the sender may know of."""
     viewer = context.sender
     for channel in context.room.channels_of(member):
-        if viewer in channel.members or not (channel.is_secret or "i" in member.modes):
+        if channel.shows_to(viewer, member):
             return channel
     return None
 
@@ -86,7 +84,7 @@ def _flags(context: CommandContext, member: Member, channel: Channel | None) -> 
         ("G" if member.away else "H")
         + ("*" if member.oper else "")
         + (channel.status_prefix(member, every=every) if channel else "")
-        + ("B" if "B" in member.modes else "")
+        + ("B" if member.is_bot else "")
     )
 
 

@@ -55,7 +55,7 @@ def _attributes(member: Member) -> Iterator[tuple[Numeric, *tuple[str, ...]]]:
         yield Numeric.WHOISACCOUNT, member.account
     if member.local_user:
         yield Numeric.WHOISSPECIAL, f"is verified as local user {member.local_user}"
-    if "B" in member.modes:
+    if member.is_bot:
         yield (Numeric.WHOISBOT,)
     if member.is_secure:
         yield (Numeric.WHOISSECURE,)
@@ -65,8 +65,7 @@ def _visible_channels(context: CommandContext, member: Member) -> Iterator[str]:
     viewer = context.sender
     every = viewer.has(Cap.MULTI_PREFIX)
     for channel in context.room.channels_of(member):
-        is_hidden = channel.is_secret or "i" in member.modes
-        if viewer in channel.members or viewer is member or viewer.oper or not is_hidden:
+        if viewer is member or viewer.oper or channel.shows_to(viewer, member):
             yield channel.status_prefix(member, every=every) + channel.name
 
 
