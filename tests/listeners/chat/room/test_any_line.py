@@ -1,4 +1,4 @@
-"""Whatever is said, in whatever order, the room answers lines and never breaks."""
+"""The room replies with whole lines to any commands in any order, and never fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAID = st.builds(
     lambda tags, command, words, last: " ".join([*tags, command, *words, *last]),
     st.sampled_from([[], ["@label=x"], ["@+typing=active;label=y"]]),
     st.sampled_from(sorted(COMMANDS)),
-    st.lists(st.sampled_from([each for each in WORDS if each]), max_size=4),
+    st.lists(st.sampled_from([word for word in WORDS if word]), max_size=4),
     st.sampled_from([[], [":"], [":some text"], [":-x"]]),
 )
 
@@ -41,11 +41,11 @@ def test_any_commands(lines: list[tuple[bool, str]]) -> None:
         room.leave(client, "gone")
     assert not room.state.members
     assert not room.state.watchers
-    assert all(not each.members for each in room.state.channels.values())
+    assert all(not channel.members for channel in room.state.channels.values())
     assert not room.state.channels
 
 
-@pytest.mark.parametrize("stage", ["nobody", "member", "operator"])
+@pytest.mark.parametrize("stage", ["unregistered", "member", "operator"])
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_with_every_two_words(command: str, stage: str) -> None:
     for first in WORDS:
@@ -58,7 +58,7 @@ def test_every_command_with_every_two_words(command: str, stage: str) -> None:
 
 def _a_client(stage: str) -> FakeClient:
     room = RoomUnderTest(opers={"a": "b"}, accounts={"a": Account("a", "b")})
-    if stage == "nobody":
+    if stage == "unregistered":
         return room.connect()
     client = room.join("a", "sasl", "message-tags")
     if stage == "operator":

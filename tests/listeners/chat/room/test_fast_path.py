@@ -1,4 +1,4 @@
-"""The short way of what is said: the same bytes as the long way, and nothing taken for granted."""
+"""The fast path produces the bytes of the command table, and never uses an outdated route."""
 
 from __future__ import annotations
 
@@ -48,22 +48,24 @@ def _room() -> tuple[RoomUnderTest, dict[str, FakeClient]]:
 
 
 def _long(line: bytes) -> bytes:
-    """The same line as the short way never takes it."""
+    """The same line in a form that the fast path never takes."""
     return line.replace(b"PRIVMSG", b"privmsg", 1).replace(b"NOTICE", b"notice", 1)
 
 
 @settings(max_examples=300, deadline=None)
 @given(LINES)
-def test_both_ways_give_the_same_bytes(lines: list[tuple[str, bytes]]) -> None:
+def test_the_fast_path_and_the_command_table_produce_the_same_bytes(
+    lines: list[tuple[str, bytes]],
+) -> None:
     (short, shorts), (long, longs) = _room(), _room()
-    for who, line in lines:
+    for nick, line in lines:
         short.now = long.now = short.now + 0.25
-        shorts[who].send_line(line)
-        longs[who].send_line(_long(line))
-        for nick, client in shorts.items():
-            assert client.received == longs[nick].received
-            assert client.member.idle_since == longs[nick].member.idle_since
-            client.received = longs[nick].received = b""
+        shorts[nick].send_line(line)
+        longs[nick].send_line(_long(line))
+        for name, client in shorts.items():
+            assert client.received == longs[name].received
+            assert client.member.idle_since == longs[name].member.idle_since
+            client.received = longs[name].received = b""
     for name, channel in short.state.channels.items():
         assert channel.messages() == long.state.channels[name].messages()
 
@@ -73,14 +75,14 @@ def _is_short(client: FakeClient, line: str) -> bool:
     return any(isinstance(e, Broadcast) and isinstance(e.message, TemplateMessage) for e in effects)
 
 
-def test_what_is_said_in_a_channel_goes_the_short_way() -> None:
+def test_a_channel_message_takes_the_fast_path() -> None:
     _, clients = _room()
-    assert all(_is_short(each, "PRIVMSG #room :hi é") for each in clients.values())
+    assert all(_is_short(client, "PRIVMSG #room :hi é") for client in clients.values())
     assert not _is_short(clients["bob"], "privmsg #room :hi")
     assert not _is_short(clients["bob"], "PRIVMSG #other :from outside")
 
 
-def test_the_voices_known_are_bounded() -> None:
+def test_the_number_of_cached_routes_is_limited() -> None:
     room = RoomUnderTest()
     speaker = room.join("ann", channel="#abcdefghijklm")
     for number in range(MAX_ROUTES + 10):

@@ -40,7 +40,7 @@ def at(second: int) -> str:
         ("LATEST #room msgid=unknown 5", ""),
     ],
 )
-def test_parts_of_history(query: str, expected: str) -> None:
+def test_chathistory_selects_the_right_messages(query: str, expected: str) -> None:
     reader = room_with_ten_lines().join("reader", *CAPS)
     assert "".join(texts(reader.send(f"CHATHISTORY {query}"))) == expected
 
@@ -56,12 +56,12 @@ def test_parts_of_history(query: str, expected: str) -> None:
         ("TARGETS * * 3", "INVALID_PARAMS"),
     ],
 )
-def test_what_cannot_be_given(query: str, code: str) -> None:
+def test_a_wrong_chathistory_query_fails(query: str, code: str) -> None:
     (line,) = room_with_ten_lines().join("reader", *CAPS).send(f"CHATHISTORY {query}")
     assert f" FAIL CHATHISTORY {code} " in line
 
 
-def test_a_plain_client_is_shown_the_last_lines_with_their_time() -> None:
+def test_a_plain_client_gets_the_last_lines_with_their_time() -> None:
     room = RoomUnderTest(replay_lines=2)
     speaker = room.join("speaker")
     speaker.send("PRIVMSG #room :one", "PRIVMSG #room :two", "PRIVMSG #room :three")
@@ -74,7 +74,7 @@ def test_a_plain_client_is_shown_the_last_lines_with_their_time() -> None:
     assert texts(asking.send("JOIN #room")) == []
 
 
-def test_private_words_are_kept_for_accounts_alone() -> None:
+def test_private_messages_are_kept_for_accounts_only() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     alice, bob = (room.join(name, "sasl", *CAPS) for name in ("alice", "bob"))
     alice.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('alice', 'secret')}")
@@ -88,8 +88,8 @@ def test_private_words_are_kept_for_accounts_alone() -> None:
     assert [line.split()[-2] for line in found if " TARGETS " in line] == ["bob", "#room"]
 
 
-def test_an_accounts_markers_are_no_other_accounts() -> None:
-    accounts = {each: Account(each, "secret") for each in ("anna", "bert")}
+def test_accounts_do_not_share_read_markers() -> None:
+    accounts = {name: Account(name, "secret") for name in ("anna", "bert")}
     client = RoomUnderTest(accounts=accounts).join("guest", "sasl", "draft/read-marker")
     for name in accounts:
         client.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain(name, 'secret')}")
@@ -98,7 +98,7 @@ def test_an_accounts_markers_are_no_other_accounts() -> None:
         client.send("MARKREAD #x timestamp=2023-11-15T12:00:00.000Z")
 
 
-def test_a_marker_only_moves_on() -> None:
+def test_a_read_marker_never_moves_back() -> None:
     alice = RoomUnderTest().join("alice", "draft/read-marker")
     assert alice.send("MARKREAD #room") == [":irc.test MARKREAD #room *"]
     for second in (5, 3):

@@ -1,4 +1,4 @@
-"""What a room keeps is bounded, and what it shows is only for those who may see it."""
+"""Limits of what a room keeps, and of what it shows to a member."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 
 
 def find(lines: list[str], what: str) -> str:
-    """The one line that says this."""
+    """The only line with this text."""
     found = [line for line in lines if what in line]
     assert len(found) == 1, lines
     return found[0]
 
 
-def test_monitor_is_full_and_forgets() -> None:
+def test_the_monitor_list_is_limited_and_can_be_cleared() -> None:
     room = RoomUnderTest(limits=Limits(monitored=2))
     ann, bob = room.join("ann"), room.join("bob")
     assert "carl,dave" in find(ann.send("MONITOR + bob,eve,carl,dave"), " 734 ")
@@ -37,7 +37,7 @@ def test_monitor_is_full_and_forgets() -> None:
     assert not room.state.watchers
 
 
-def test_monitor_with_extended_monitor_tells_of_who_shares_no_channel() -> None:
+def test_extended_monitor_notifies_about_members_without_a_common_channel() -> None:
     room = RoomUnderTest()
     ann = room.join("ann", "extended-monitor", "away-notify")
     bob = room.join("bob", channel="#other")
@@ -46,7 +46,7 @@ def test_monitor_with_extended_monitor_tells_of_who_shares_no_channel() -> None:
     assert find(ann.read(), "AWAY").endswith(" AWAY lunch")
 
 
-def test_a_list_is_cut() -> None:
+def test_the_replies_to_list_are_limited() -> None:
     room = RoomUnderTest(limits=Limits(list_replies=2))
     ann = room.join("ann")
     ann.send("JOIN #b", "JOIN #c")
@@ -63,20 +63,20 @@ def test_a_secret_channel_is_listed_to_its_members_and_operators() -> None:
     assert [line for line in bob.send("LIST") if "#room" in line]
 
 
-def test_an_operator_rules_a_channel_it_is_not_in() -> None:
+def test_a_server_operator_operates_a_channel_it_is_not_in() -> None:
     room = RoomUnderTest(opers={"root": "toor"})
     ann, root = room.join("ann"), room.join("root", channel="")
     root.send("OPER root toor", "KICK #room ann :out")
     assert find(ann.read(), "KICK").endswith(" KICK #room ann out")
 
 
-def test_an_operator_kills_itself() -> None:
+def test_an_operator_can_kill_itself() -> None:
     root = RoomUnderTest(opers={"root": "toor"}).join("root")
     root.send("OPER root toor", "KILL root :enough")
     assert root.closed == "Killed (root (enough))"
 
 
-def test_kicks_from_as_many_channels_as_members() -> None:
+def test_kick_takes_as_many_channels_as_nicks() -> None:
     room = RoomUnderTest()
     ann = room.join("ann")
     bob, carl = room.join("bob"), room.join("carl", channel="#two")
@@ -98,11 +98,11 @@ def test_many_names_fill_many_lines() -> None:
     assert {nick for line in lines for nick in line.rpartition(":")[2].split()} >= nicks
 
 
-def test_long_names_are_cut_out_of_no_list() -> None:
+def test_no_reply_loses_long_names() -> None:
     room = RoomUnderTest(limits=Limits(nick_chars=64))
-    rooms = [f"#{each}{'ä' * 60}" for each in range(8)]
+    rooms = [f"#{number}{'ä' * 60}" for number in range(8)]
     ann = room.join(f"ann{'n' * 61}", channel="")
-    ann.send(*(f"JOIN {each}" for each in rooms))
+    ann.send(*(f"JOIN {name}" for name in rooms))
     nicks = [ann.member.nick, *(f"{'n' * 60}{number}" for number in range(10, 22))]
     for nick in nicks[1:]:
         room.join(nick, channel=rooms[0])
@@ -110,7 +110,7 @@ def test_long_names_are_cut_out_of_no_list() -> None:
         ann.send(f"MONITOR + {nick}")
     for question, code, between, answer in (
         (f"NAMES {rooms[0]}", " 353 ", " ", ["@" + nicks[0], *nicks[1:]]),
-        (f"WHOIS {nicks[0]}", " 319 ", " ", ["@" + each for each in rooms]),
+        (f"WHOIS {nicks[0]}", " 319 ", " ", ["@" + name for name in rooms]),
         (f"ISON {' '.join(nicks[:7])}", " 303 ", " ", nicks[:7]),
         ("MONITOR L", " 732 ", ",", nicks),
     ):
@@ -119,9 +119,9 @@ def test_long_names_are_cut_out_of_no_list() -> None:
         assert [word for words in last for word in words.split(between)] == answer
 
 
-def test_modes_are_told_whole() -> None:
+def test_long_mode_changes_are_split_among_lines() -> None:
     ann = RoomUnderTest().join("ann", host="a.host." * 9)
-    masks = [each * 150 + "!*@*" for each in "xyz"]
+    masks = [letter * 150 + "!*@*" for letter in "xyz"]
     lines = ann.send(f"MODE #room +bbb {' '.join(masks)}")
     assert [line.split(" MODE #room ")[1] for line in lines] == [
         f"+bb {masks[0]} {masks[1]}",
@@ -131,7 +131,7 @@ def test_modes_are_told_whole() -> None:
     assert ann.codes("MODE #room +b :two words") == ["696"]
 
 
-def test_a_markers_oldest_makes_room() -> None:
+def test_the_oldest_read_marker_is_dropped_past_the_limit() -> None:
     room = RoomUnderTest()
     ann = room.join("ann", "draft/read-marker")
     for number in range(600):
@@ -140,15 +140,15 @@ def test_a_markers_oldest_makes_room() -> None:
     assert find(ann.send("MARKREAD user599"), "MARKREAD").endswith("11:00:00.000Z")
 
 
-def test_an_older_marker_changes_nothing() -> None:
+def test_an_older_read_marker_changes_nothing() -> None:
     ann = RoomUnderTest().join("ann", "draft/read-marker")
     for minute in ("30", "10"):
-        told = ann.send(f"MARKREAD #room timestamp=2023-11-15T11:{minute}:00.000Z")
-        assert find(told, "MARKREAD").endswith("T11:30:00.000Z")
+        received = ann.send(f"MARKREAD #room timestamp=2023-11-15T11:{minute}:00.000Z")
+        assert find(received, "MARKREAD").endswith("T11:30:00.000Z")
 
 
 @pytest.mark.parametrize("said", ["SETNAME", "SETNAME :", f"SETNAME :{'x' * 151}"])
-def test_a_real_name_is_neither_empty_nor_too_long(said: str) -> None:
+def test_an_empty_or_too_long_real_name_is_refused(said: str) -> None:
     ann = RoomUnderTest().join("ann", "setname", "standard-replies")
     assert not [line for line in ann.send(said) if " SETNAME :x" in line]
     assert ann.member.realname == "ann real"
@@ -160,7 +160,7 @@ def login_of(room: RoomUnderTest) -> FakeClient:
     return client
 
 
-def test_a_login_is_bounded() -> None:
+def test_the_length_of_a_sasl_exchange_is_limited() -> None:
     room = RoomUnderTest(accounts={"anna": Account("anna", "sesame")})
     assert login_of(room).codes(f"AUTHENTICATE {'a' * 401}") == ["905"]
     client = login_of(room)
@@ -171,20 +171,20 @@ def test_a_login_is_bounded() -> None:
     assert codes == ["904"]
 
 
-def test_who_is_logged_in_by_another_account_is_told() -> None:
+def test_an_unknown_sasl_mechanism_is_refused() -> None:
     client = RoomUnderTest(accounts={"anna": Account("anna", "sesame")}).join("ann", "sasl")
     assert client.codes("AUTHENTICATE NONE") == ["908", "904"]
 
 
-def test_history_of_no_lines_is_not_offered() -> None:
+def test_chathistory_is_not_offered_when_no_lines_are_kept() -> None:
     ann = RoomUnderTest(limits=Limits(history_lines=0)).connect()
     ann.send("NICK ann")
-    told = ann.send("USER ann 0 * :ann")
-    assert not [line for line in told if "CHATHISTORY" in line]
-    assert [line for line in told if " 005 " in line]
+    received = ann.send("USER ann 0 * :ann")
+    assert not [line for line in received if "CHATHISTORY" in line]
+    assert [line for line in received if " 005 " in line]
 
 
-def test_strict_transport_is_asked_for_in_the_clear_and_kept_under_tls() -> None:
+def test_sts_gives_the_port_without_tls_and_the_duration_with_tls() -> None:
     room = RoomUnderTest(sts_port=6697, sts_duration_s=3600)
     clear, secure = room.connect(), room.connect()
     secure.member.is_secure = True
@@ -193,7 +193,7 @@ def test_strict_transport_is_asked_for_in_the_clear_and_kept_under_tls() -> None
     assert not [line for line in room.connect().send("CAP LS") if "sts" in line]
 
 
-def test_whois_says_who_is_verified_and_how() -> None:
+def test_whois_shows_the_local_user_and_tls() -> None:
     accounts = {"anna": Account("anna", local_user="anna")}
     room = RoomUnderTest(opers={"root": "toor"}, accounts=accounts)
     ann = room.join("ann")
@@ -210,7 +210,7 @@ def test_help(said: str, code: str) -> None:
     assert code in {*RoomUnderTest().join("ann").codes(said), "704"}
 
 
-def test_the_room_shuts_down_for_everybody() -> None:
+def test_a_shutdown_closes_all_connections() -> None:
     room = RoomUnderTest()
     ann, newcomer = room.join("ann"), room.connect()
     newcomer.send("NICK newcomer")
@@ -222,17 +222,17 @@ def test_the_room_shuts_down_for_everybody() -> None:
     room.leave(ann, "bye")  # its connection ends after that
 
 
-def test_a_password_is_told_to_be_right_after_its_member_has_gone() -> None:
+def test_a_verification_of_a_member_that_has_left_does_nothing() -> None:
     room = RoomUnderTest()
     ann = room.join("ann")
     assert room.core.verified(ann.member, room.now, right=True) == []
 
 
-def test_an_unknown_command_before_registration() -> None:
+def test_an_unknown_command_before_registration_gets_451() -> None:
     assert RoomUnderTest().connect().codes("FROBNICATE") == ["451"]
 
 
-def test_who_was_invited_and_leaves_is_forgotten() -> None:
+def test_an_invited_member_that_leaves_is_forgotten() -> None:
     room = RoomUnderTest()
     ann, bob = room.join("ann"), room.join("bob", channel="")
     ann.send("MODE #room +i", "INVITE bob #room")
@@ -241,11 +241,11 @@ def test_who_was_invited_and_leaves_is_forgotten() -> None:
     assert not room.state.channels["#room"].invited
 
 
-def test_who_stops_watching_leaves_the_others_at_it() -> None:
+def test_a_member_that_stops_monitoring_does_not_affect_the_others() -> None:
     room = RoomUnderTest()
     ann, bob = room.join("ann"), room.join("bob")
-    for each in (ann, bob):
-        each.send("MONITOR + carl")
+    for client in (ann, bob):
+        client.send("MONITOR + carl")
     ann.send("MONITOR - carl")
     room.connect().send("NICK carl", "USER carl 0 * :carl")
     assert (ann.codes(), bob.codes()) == ([], ["730"])
@@ -253,14 +253,14 @@ def test_who_stops_watching_leaves_the_others_at_it() -> None:
     assert not room.state.watchers
 
 
-def test_news_of_the_servers_own() -> None:
+def test_a_notice_from_the_server() -> None:
     room = RoomUnderTest()
     ann = room.join("ann")
     room.apply(room.core.send_notices(ann.member, ["reloaded"], room.now))
     assert find(ann.read(), "NOTICE").endswith(" NOTICE ann :reloaded")
 
 
-def test_a_conversation_that_is_silent_longest_makes_room() -> None:
+def test_the_oldest_conversation_is_dropped_past_the_limit() -> None:
     history = PrivateHistory(10)
     for number in range(MAX_CONVERSATIONS + 1):
         history.add(f"user{number}", f"User{number}", Message("PRIVMSG", ("ann", "hi")))
@@ -268,12 +268,12 @@ def test_a_conversation_that_is_silent_longest_makes_room() -> None:
     assert "user0" not in history.conversations
 
 
-def test_a_message_id_that_is_forgotten_stands_after_all() -> None:
+def test_an_unknown_message_id_is_after_all_messages() -> None:
     log = [Message("PRIVMSG", ("#room", "hi"), tags={"msgid": "1", "time": ""})]
     assert [Reference(ReferenceKind.MSGID, id_).start(log) for id_ in ("1", "2")] == [0, 1]
 
 
-def test_a_shorter_history_goes_for_private_words_as_well() -> None:
+def test_a_shorter_history_applies_to_private_messages_too() -> None:
     room = RoomUnderTest(accounts={"ann": Account("ann", local_user="ann")})
     ann, bob = room.join("ann", "sasl", channel="", local_user="ann"), room.join("bob")
     ann.send("AUTHENTICATE EXTERNAL", "AUTHENTICATE +")
@@ -292,4 +292,4 @@ def test_a_shorter_history_keeps_the_last_lines() -> None:
     ann.send(*(f"PRIVMSG #room {number}" for number in range(5)))
     channel = room.state.channels["#room"]
     channel.set_history_lines(2)
-    assert [each.params[1] for each in channel.messages()] == ["3", "4"]
+    assert [message.params[1] for message in channel.messages()] == ["3", "4"]

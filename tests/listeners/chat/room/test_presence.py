@@ -16,7 +16,7 @@ def plain(name: str, password: str) -> str:
     return base64.b64encode(f"\0{name}\0{password}".encode()).decode()
 
 
-def test_the_password_is_needed_and_checked() -> None:
+def test_the_server_password_is_required_and_checked() -> None:
     room = RoomUnderTest(password="open")
     wrong = room.connect()
     wrong.send("PASS shut", "NICK a")
@@ -30,7 +30,7 @@ def test_the_password_is_needed_and_checked() -> None:
     assert right.codes("USER b 0 * :b")[0] == "001"
 
 
-def test_a_nick_is_held_by_one_whatever_the_case() -> None:
+def test_a_nick_is_unique_in_any_case() -> None:
     room = RoomUnderTest()
     room.join("alice")
     other = room.connect()
@@ -39,7 +39,7 @@ def test_a_nick_is_held_by_one_whatever_the_case() -> None:
     assert other.codes("NICK") == ["431"]
 
 
-def test_capabilities_are_given_whole_or_not_at_all() -> None:
+def test_a_capability_request_is_granted_whole_or_not_at_all() -> None:
     client = RoomUnderTest().connect()
     assert client.send("CAP REQ :batch nonsense") == [":irc.test CAP * NAK :batch nonsense"]
     assert client.send("CAP REQ :batch setname") == [":irc.test CAP * ACK :batch setname"]
@@ -48,7 +48,7 @@ def test_capabilities_are_given_whole_or_not_at_all() -> None:
     assert client.codes("CAP NONSENSE") == ["410"]
 
 
-def test_joining_is_told_as_each_asked() -> None:
+def test_a_join_is_sent_in_the_form_that_a_client_requested() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     bare, extended = room.join("bare"), room.join("extended", "extended-join")
     room.join("alice", "sasl", channel="").send(
@@ -77,7 +77,7 @@ def test_sasl_plain(said: str, codes: list[str]) -> None:
     assert client.codes(f"AUTHENTICATE {said}") == codes
 
 
-def test_external_is_for_those_the_system_vouches_for() -> None:
+def test_external_is_offered_to_local_users() -> None:
     room = RoomUnderTest()
     local = room.connect("localhost", local_user="bob")
     local.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
@@ -87,13 +87,13 @@ def test_external_is_for_those_the_system_vouches_for() -> None:
     assert remote.codes("AUTHENTICATE EXTERNAL") == ["908", "904"]
 
 
-def test_a_local_users_name_stands_without_a_tilde() -> None:
+def test_a_local_users_name_has_no_tilde() -> None:
     client = RoomUnderTest().join("bob", host="localhost", local_user="robert")
     assert client.member.prefix == "bob!robert@localhost"
     assert RoomUnderTest().join("eve").member.prefix == "eve!~eve@192.0.2.1"
 
 
-def test_names_show_users_and_every_prefix_to_those_who_asked() -> None:
+def test_names_show_hosts_and_all_prefixes_where_requested() -> None:
     room = RoomUnderTest()
     op = room.join("op")
     op.send("MODE #room +v op")
@@ -102,7 +102,7 @@ def test_names_show_users_and_every_prefix_to_those_who_asked() -> None:
     assert op.send("NAMES #room")[0].endswith("@op full")
 
 
-def test_an_invitation_is_told_to_the_ops_who_asked() -> None:
+def test_an_invitation_is_shown_to_operators_with_invite_notify() -> None:
     room = RoomUnderTest()
     op = room.join("op", "invite-notify")
     other = room.join("other", "invite-notify")
@@ -117,7 +117,7 @@ def test_an_invitation_is_told_to_the_ops_who_asked() -> None:
     assert client.codes("JOIN #room")[0] == "JOIN"
 
 
-def test_only_an_operators_invitation_lets_past_the_modes() -> None:
+def test_only_an_operators_invitation_overrides_the_modes() -> None:
     room = RoomUnderTest()
     op, other = room.join("op"), room.join("other")
     client = room.join("guest", channel="")
@@ -132,19 +132,19 @@ def test_only_an_operators_invitation_lets_past_the_modes() -> None:
     assert client.codes("JOIN #room")[0] == "JOIN"
 
 
-def test_leaving_is_told_once_to_each_who_shared_a_channel() -> None:
+def test_a_quit_is_sent_once_to_a_member_of_several_common_channels() -> None:
     room = RoomUnderTest()
     alice = room.join("alice")
     bob = room.join("bob")
-    for each in (alice, bob):
-        each.send("JOIN #other")
+    for client in (alice, bob):
+        client.send("JOIN #other")
     alice.read()
     room.leave(bob, "Ping timeout")
     assert alice.read() == [":bob!~bob@192.0.2.1 QUIT :Ping timeout"]
     assert alice.codes("WHOWAS bob") == ["314", "312", "369"]
 
 
-def test_a_reload_keeps_everybody_and_the_channel() -> None:
+def test_a_reload_keeps_all_members_and_the_channel() -> None:
     room = RoomUnderTest(channel="#lounge", topic="be kind")
     alice = room.join("alice", channel="#lounge")
     alice.send("PART #lounge")
@@ -166,7 +166,7 @@ def test_a_reload_keeps_everybody_and_the_channel() -> None:
         (Limits(key_chars=3), ["MODE #room +k long"], "525"),
     ],
 )
-def test_every_bound_has_its_answer(limits: Limits, lines: list[str], code: str) -> None:
+def test_every_limit_has_its_error_reply(limits: Limits, lines: list[str], code: str) -> None:
     assert code in RoomUnderTest(limits=limits).join("alice").codes(*lines)
 
 
@@ -185,7 +185,7 @@ def test_operators() -> None:
     assert boss.codes("WHOIS victim") == ["401", "318"]
 
 
-def test_monitor_tells_of_coming_and_going() -> None:
+def test_monitor_notifies_about_arrivals_and_departures() -> None:
     room = RoomUnderTest()
     watcher = room.join("watcher", channel="")
     assert watcher.codes("MONITOR + friend") == ["731"]

@@ -1,4 +1,4 @@
-"""The room's own life: settings, passwords, the channel that always is, the end."""
+"""The room itself: settings, the server password, the persistent channel, the shutdown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from netd.listeners.chat.room.effect import Record, Rehash, SaveChannel
+from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.settings import Account, Settings
 from netd.protocols.lines import Overlong
 from netd.protocols.password import hash_password
@@ -18,13 +19,13 @@ def register(client: FakeClient, *before: str) -> list[str]:
 
 
 @pytest.mark.parametrize("stored", ["sesame", hash_password("sesame", bytes(16))])
-def test_a_password_opens_the_door(stored: str) -> None:
+def test_the_right_password_is_accepted(stored: str) -> None:
     room = RoomUnderTest(password=stored)
     assert register(room.connect(), "PASS sesame")[0] == "001"
 
 
 @pytest.mark.parametrize("said", [["PASS wrong"], []])
-def test_a_wrong_password_or_none_closes_it(said: list[str]) -> None:
+def test_a_wrong_or_missing_password_closes_the_connection(said: list[str]) -> None:
     client = RoomUnderTest(password="sesame").connect()
     assert client.send(*said, "NICK alice", "USER alice 0 * :Alice") == [
         ":irc.test 464 alice :Password incorrect",
@@ -33,7 +34,7 @@ def test_a_wrong_password_or_none_closes_it(said: list[str]) -> None:
     assert client.closed == "password incorrect"
 
 
-def test_who_logged_in_needs_no_password() -> None:
+def test_a_client_that_has_logged_in_needs_no_server_password() -> None:
     room = RoomUnderTest(password="sesame", accounts={"anna": Account("Anna", "pw")})
     client = room.connect()
     client.send("CAP REQ :sasl", "AUTHENTICATE PLAIN", "AUTHENTICATE AGFubmEAcHc=")
@@ -41,7 +42,7 @@ def test_who_logged_in_needs_no_password() -> None:
     assert client.codes("CAP END")[0] == "001"
 
 
-def test_newcomers_are_put_into_the_channel_where_they_should_be() -> None:
+def test_new_members_join_the_configured_channel() -> None:
     room = RoomUnderTest(channel="#lounge", topic="Be kind.", joins_channel=True)
     codes = register(room.connect())
     assert codes[-5:] == ["JOIN", "332", "333", "353", "366"]
@@ -60,7 +61,7 @@ def test_the_configured_channel_outlives_its_members() -> None:
     assert bob.codes("INVITE") == ["337"]
 
 
-def test_new_settings_put_nobody_out() -> None:
+def test_new_settings_remove_no_member() -> None:
     room = RoomUnderTest(channel="#lounge", topic="one")
     alice = room.join("alice", channel="#lounge")
     room.core.configure(replace(room.state.settings, channel="", topic="two"), NOON)
@@ -69,7 +70,7 @@ def test_new_settings_put_nobody_out() -> None:
     assert room.state.channels == {}
 
 
-def test_what_the_configured_channel_goes_through_is_to_be_kept() -> None:
+def test_changes_of_the_configured_channel_are_stored() -> None:
     room = RoomUnderTest(channel="#lounge", opers={"root": "toor"})
     alice = room.join("alice", channel="#lounge")
     alice.send("OPER root toor")
@@ -82,7 +83,7 @@ def test_what_the_configured_channel_goes_through_is_to_be_kept() -> None:
     assert kept == [Record, SaveChannel, Record, SaveChannel, Rehash]
 
 
-def test_the_end_is_told_to_everybody() -> None:
+def test_a_shutdown_is_announced_to_all_clients() -> None:
     room = RoomUnderTest()
     alice, newcomer = room.join("alice"), room.connect()
     room.apply(room.core.shut_down("server shutting down", NOON))
@@ -93,14 +94,14 @@ def test_the_end_is_told_to_everybody() -> None:
     room.leave(alice, "gone")
 
 
-def test_an_overlong_line_is_told() -> None:
+def test_an_overlong_line_gets_417() -> None:
     alice = RoomUnderTest().join("alice")
     alice.room.apply(alice.room.core.receive(alice.member, Overlong(b"PRIVMSG"), NOON))
     assert alice.read() == [":irc.test 417 alice :Input line was too long"]
 
 
 @pytest.mark.parametrize("text", [b"a\0b", b"a\r:irc.test NOTICE bob :forged"])
-def test_a_line_with_a_nul_or_a_bare_cr_reaches_nobody(text: bytes) -> None:
+def test_a_line_with_a_nul_or_a_bare_cr_is_refused(text: bytes) -> None:
     room = RoomUnderTest()
     alice, bob = room.join("alice"), room.join("bob")
     refused = ":irc.test ERROR :a line holds no NUL and no carriage return but at its end"
@@ -108,13 +109,18 @@ def test_a_line_with_a_nul_or_a_bare_cr_reaches_nobody(text: bytes) -> None:
     assert bob.read() == []
 
 
-def test_a_local_user_is_known_by_its_name() -> None:
+def test_whois_shows_the_local_user_of_a_unix_socket() -> None:
     room = RoomUnderTest()
     client = room.connect(host="localhost", local_user="ann")
     client.send("CAP LS 302")
     client.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
     assert client.codes("AUTHENTICATE +") == ["900", "903"]
     client.send("NICK annie", "USER other 0 * :Ann", "CAP END")
-    told = "\n".join(client.send("WHOIS annie"))
-    assert " 311 annie annie ann localhost " in told
-    assert "is verified as local user ann" in told
+    received = "\n".join(client.send("WHOIS annie"))
+    assert " 311 annie annie ann localhost " in received
+    assert "is verified as local user ann" in received
+
+
+def test_a_member_is_plain_data() -> None:
+    member = Member("192.0.2.1")
+    assert not [name for name in Member.__slots__ if callable(getattr(member, name))]

@@ -6,5 +6,5 @@ from tests.listeners.chat.room.scene import Scene, play, scenes
 
 
 @pytest.mark.parametrize("scene", list(scenes()), ids=lambda scene: scene.title)
-def test_it_goes_as_written(scene: Scene) -> None:
+def test_the_scene_plays_as_written(scene: Scene) -> None:
     assert play(scene) == list(scene.lines)

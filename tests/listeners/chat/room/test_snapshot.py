@@ -20,7 +20,7 @@ def channel() -> Channel:
     return Channel("#room", NOON, 10)
 
 
-def test_a_state_comes_back_as_it_was() -> None:
+def test_a_state_is_restored_as_it_was() -> None:
     before, after = channel(), channel()
     before.topic = Topic("a topic", "ann", NOON)
     before.modes = {"k": "sesame", "m": ""}
@@ -28,11 +28,11 @@ def test_a_state_comes_back_as_it_was() -> None:
     before.lists["b"][fold("*!*@*ÄRGER*")] = ListEntry("*!*@*ÄRGER*", "ann", NOON)
     restore_state(after, format_state(before))
     assert (after.topic, after.modes) == (before.topic, before.modes)
-    assert [each.mask for each in after.lists["b"].values()] == ["Bob!*@*", "*!*@*ÄRGER*"]
+    assert [entry.mask for entry in after.lists["b"].values()] == ["Bob!*@*", "*!*@*ÄRGER*"]
     assert after.lists["b"].keys() == before.lists["b"].keys()
 
 
-def test_no_topic_is_no_topic() -> None:
+def test_a_channel_without_a_topic_is_restored_without_one() -> None:
     after = channel()
     restore_state(after, format_state(channel()))
     assert after.topic is None
@@ -47,14 +47,14 @@ def test_no_topic_is_no_topic() -> None:
         '{"topic": null, "modes": {}, "lists": {}}',
     ],
 )
-def test_a_spoilt_state_changes_nothing(text: str) -> None:
+def test_a_broken_state_changes_nothing(text: str) -> None:
     after = channel()
     with pytest.raises(LocalProtocolError, match="not a channel's state"):
         restore_state(after, text)
     assert after.modes == channel().modes
 
 
-def test_a_line_comes_back_as_it_was() -> None:
+def test_a_message_is_restored_as_it_was() -> None:
     after = channel()
     restore_history(after, [format_line(SAID)])
     assert list(after.history) == [SAID]
@@ -63,6 +63,6 @@ def test_a_line_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     "line", ["", "null", "[]", '["PRIVMSG", [], "", {}]', '["PRIVMSG", [], "", []]']
 )
-def test_a_spoilt_line_is_no_history(line: str) -> None:
+def test_a_broken_message_is_refused(line: str) -> None:
     with pytest.raises(LocalProtocolError, match="not a channel's history"):
         restore_history(channel(), [line])

@@ -7,7 +7,7 @@ from tests.listeners.chat.room.room_under_test import RoomUnderTest
 EVERYTHING = ("server-time", "message-tags", "account-tag", "batch", "echo-message")
 
 
-def test_each_reader_gets_the_tags_it_asked_for() -> None:
+def test_a_reader_gets_the_tags_that_it_requested() -> None:
     room = RoomUnderTest()
     plain, timed = room.join("plain"), room.join("timed", "server-time")
     tagged = room.join("tagged", "message-tags")
@@ -20,7 +20,7 @@ def test_each_reader_gets_the_tags_it_asked_for() -> None:
     assert "secret" not in seen
 
 
-def test_an_echo_comes_once_and_only_to_those_who_asked() -> None:
+def test_an_echo_is_sent_once_and_only_where_requested() -> None:
     room = RoomUnderTest()
     bare, echoing = room.join("bare"), room.join("echoing", "echo-message")
     assert bare.send("PRIVMSG #room :one") == []
@@ -43,16 +43,16 @@ def test_an_echo_comes_once_and_only_to_those_who_asked() -> None:
         ("WHO #room", ["352", "315"]),
     ],
 )
-def test_what_cannot_be_delivered_is_told(line: str, codes: list[str]) -> None:
+def test_an_undeliverable_message_gets_an_error(line: str, codes: list[str]) -> None:
     assert RoomUnderTest().join("alice").codes(line) == codes
 
 
-def test_status_messages_reach_only_that_status() -> None:
+def test_a_status_message_reaches_only_members_with_that_status() -> None:
     room = RoomUnderTest()
     op, voiced, plain = room.join("op"), room.join("voiced"), room.join("plain")
     op.send("MODE #room +v voiced")
-    for each in (voiced, plain):
-        each.read()
+    for client in (voiced, plain):
+        client.read()
     voiced.send("PRIVMSG @#room :for the ops")
     assert "for the ops" in op.read()[0]
     op.send("NOTICE +#room :for the voiced")
@@ -70,7 +70,7 @@ def test_status_messages_reach_only_that_status() -> None:
         ("CHATHISTORY :two words", "FAIL CHATHISTORY INVALID_PARAMS * :Unknown command"),
     ],
 )
-def test_what_cannot_stand_within_an_answer_is_a_star(said: str, answer: str) -> None:
+def test_a_parameter_that_cannot_be_repeated_becomes_a_star(said: str, answer: str) -> None:
     assert RoomUnderTest().join("alice").send(said)[0] == f":irc.test {answer}"
 
 
@@ -82,7 +82,7 @@ def test_a_line_that_is_not_utf8_is_refused_by_a_standard_reply() -> None:
     assert alice.send(b"@+typing=\xff") == [line.replace("PRIVMSG", "*")]
 
 
-def test_a_line_too_long_is_told_and_the_next_one_works() -> None:
+def test_a_too_long_line_gets_an_error_and_the_next_one_works() -> None:
     alice = RoomUnderTest().join("alice")
     assert alice.codes("PRIVMSG #room :" + "x" * 600) == ["417"]
     assert alice.codes("PING ok") == ["PONG"]
@@ -96,7 +96,7 @@ def test_a_relayed_line_is_cut_between_two_characters() -> None:
     assert reader.read()[0].endswith("éé")
 
 
-def test_labels_tie_answers_to_their_line() -> None:
+def test_a_label_ties_the_replies_to_their_line() -> None:
     room = RoomUnderTest()
     alice = room.join("alice", "labeled-response", "batch")
     assert alice.send("@label=a PONG x") == ["@label=a :irc.test ACK"]
@@ -105,10 +105,10 @@ def test_labels_tie_answers_to_their_line() -> None:
     assert start.startswith("@label=c :irc.test BATCH +")
     reference = start.split()[3][1:]
     assert end == f":irc.test BATCH -{reference}"
-    assert all(each.startswith(f"@batch={reference} ") for each in inner)
+    assert all(line.startswith(f"@batch={reference} ") for line in inner)
 
 
-def test_moderation_keeps_out_and_voice_lets_through() -> None:
+def test_moderation_and_mutes_block_members_without_voice() -> None:
     room = RoomUnderTest()
     op, client = room.join("op"), room.join("guest")
     outsider = room.join("outsider", channel="")
@@ -127,7 +127,7 @@ def test_moderation_keeps_out_and_voice_lets_through() -> None:
     assert client.codes("PRIVMSG #room :hi") == []
 
 
-def test_away_is_told_to_who_writes_and_to_who_asked() -> None:
+def test_away_is_shown_to_senders_and_to_peers_with_away_notify() -> None:
     room = RoomUnderTest()
     alice, watching = room.join("alice"), room.join("watching", "away-notify")
     alice.read()

@@ -1,4 +1,4 @@
-"""Logging in without a password, and what others see of a login."""
+"""Logging in: SASL, client certificates, local users, and the shown host."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_external(about: dict[str, str], wanted: str, account: str) -> None:
     assert (answer == [FAILED]) == (not account)
 
 
-def test_mechanisms_are_those_the_client_can_use() -> None:
+def test_only_usable_mechanisms_are_offered() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     assert "sasl=PLAIN " in room.connect().send("CAP LS 302")[1] + " "
     assert "sasl=PLAIN,EXTERNAL" in room.connect(fingerprint=PRINT).send("CAP LS 302")[1]
@@ -67,7 +67,7 @@ def test_mechanisms_are_those_the_client_can_use() -> None:
     assert "sasl" not in " ".join(bare.connect().send("CAP LS 302"))
 
 
-def test_an_account_without_a_password_takes_none() -> None:
+def test_an_account_without_a_password_accepts_none() -> None:
     client = RoomUnderTest(accounts=ACCOUNTS).connect()
     client.send("CAP REQ sasl")
     assert plain(client, "bot", "")[-1] == FAILED
@@ -76,13 +76,13 @@ def test_an_account_without_a_password_takes_none() -> None:
 
 
 @pytest.mark.parametrize("said", ["²", "x", "=", "/w=="])  # no ASCII, no base64, no UTF-8
-def test_what_is_no_login_is_refused(said: str) -> None:
+def test_malformed_sasl_data_is_refused(said: str) -> None:
     client = RoomUnderTest(accounts=ACCOUNTS).connect()
     client.send("CAP REQ sasl", "AUTHENTICATE PLAIN")
     assert client.send(f"AUTHENTICATE {said}") == [FAILED]
 
 
-def test_whois_shows_the_certificate_to_its_owner_alone() -> None:
+def test_whois_shows_the_certificate_only_to_its_owner() -> None:
     room = RoomUnderTest()
     ann, bob = room.join("ann", fingerprint=PRINT), room.join("bob")
     shown = f":irc.test 276 ann ann :has client certificate fingerprint {PRINT}"
@@ -90,13 +90,13 @@ def test_whois_shows_the_certificate_to_its_owner_alone() -> None:
     assert not [line for line in bob.send("WHOIS ann") if " 276 " in line]
 
 
-def test_a_login_changes_the_host_others_see() -> None:
+def test_a_login_changes_the_shown_host() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     ann = room.join("ann", "sasl", "chghost")
     new, old, outside = room.join("new", "chghost"), room.join("old"), room.join("out", "chghost")
     outside.send("PART #room")
-    for each in (ann, new, old):
-        each.read()
+    for client in (ann, new, old):
+        client.read()
     answer = plain(ann, "anna", "sesame")
     assert ":irc.test 396 ann staff.example :is now your visible host" in answer
     assert ":ann!~ann@192.0.2.1 CHGHOST ~ann staff.example" in answer
@@ -109,7 +109,7 @@ def test_a_login_changes_the_host_others_see() -> None:
     assert not [line for line in seen if "192.0.2.1" in line]
 
 
-def test_a_login_before_registration_shows_the_host_from_the_start() -> None:
+def test_a_login_before_registration_sets_the_shown_host_from_the_start() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     old, ann = room.join("old", "chghost"), room.connect()
     ann.send("CAP REQ sasl")
@@ -118,7 +118,7 @@ def test_a_login_before_registration_shows_the_host_from_the_start() -> None:
     assert old.read() == [":ann!~ann@staff.example JOIN #room"]
 
 
-def test_a_shown_host_is_no_way_around_a_ban() -> None:
+def test_a_shown_host_does_not_evade_a_ban() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     op, ann = room.join("op"), room.join("ann", "sasl", channel="")
     plain(ann, "anna", "sesame")
@@ -129,7 +129,7 @@ def test_a_shown_host_is_no_way_around_a_ban() -> None:
 
 
 @pytest.mark.parametrize("guess", ["OPER root guess", "OPER nobody guess", "OPER nobody toor"])
-def test_who_guesses_passwords_is_put_out(guess: str) -> None:
+def test_a_member_that_keeps_guessing_passwords_is_disconnected(guess: str) -> None:
     room = RoomUnderTest(opers={"root": "toor"})
     bob, eve = room.join("bob"), room.join("eve")
     bob.read()
@@ -141,20 +141,20 @@ def test_who_guesses_passwords_is_put_out(guess: str) -> None:
     assert bob.read() == [":eve!~eve@192.0.2.1 QUIT :Too many failed logins"]
 
 
-def test_operators_names_cannot_be_told_by_how_long_an_answer_takes() -> None:
+def test_a_wrong_operator_name_takes_as_long_as_a_wrong_password() -> None:
     room = RoomUnderTest(opers={"root": "toor"})
     eve = room.join("eve")
     for name in ("root", "nobody"):
         effects = room.core.receive(eve.member, f"OPER {name} guess".encode(), room.now)
-        assert [type(each) for each in effects] == [Verify]
+        assert [type(effect) for effect in effects] == [Verify]
         room.apply(effects)
 
 
-def test_an_operator_without_a_password_is_none() -> None:
+def test_an_operator_without_a_password_is_refused() -> None:
     assert RoomUnderTest(opers={"root": ""}).join("eve").codes("OPER root :") == ["464"]
 
 
-def test_who_guesses_before_it_is_registered_is_put_out_as_well() -> None:
+def test_a_client_that_keeps_guessing_before_registration_is_disconnected() -> None:
     client = RoomUnderTest(accounts=ACCOUNTS).connect()
     client.send("CAP REQ sasl")
     for _ in range(5):
@@ -163,7 +163,7 @@ def test_who_guesses_before_it_is_registered_is_put_out_as_well() -> None:
     assert client.closed == "Too many failed logins"
 
 
-def test_who_asked_is_told_when_logging_in_becomes_possible_or_impossible() -> None:
+def test_a_reload_announces_that_sasl_becomes_available_or_unavailable() -> None:
     room = RoomUnderTest()
     asking, silent, early = room.connect(), room.join("silent"), room.connect()
     asking.send("CAP LS 302", "NICK asking", "USER a 0 * :a", "CAP END")
