@@ -1,4 +1,4 @@
-"""What of the options this machine's files contradict."""
+"""Checks that need this machine's files: directories, pages, certificate, access log."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ from collections.abc import Iterator
 
 from netd.config.check import why_not_writable
 from netd.errors import Problem
-from netd.listeners.http.options import HttpOptions, RouteOptions
-from netd.listeners.http.response.access_log import STDERR
+from netd.listeners.http.options import STDERR, HttpOptions, RouteOptions
 
 
 def check(options: HttpOptions) -> tuple[Problem, ...]:
-    """Directories that are missing, no directory, or not to be read; a log that has no place."""
+    """Report missing or unreadable directories and pages, and a log that cannot be written."""
     return tuple(_problems(options))
 
 
 def _problems(options: HttpOptions) -> Iterator[Problem]:
     if options.tls is not None:
-        from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, for those who use it)
+        from netd.listeners import certificate  # noqa: PLC0415 (imports OpenSSL)
 
         yield from certificate.problems(options.tls)
-    why = why_not_writable(options.access_log) if options.access_log not in ("", STDERR) else ""
-    if why:
-        yield Problem("access_log", why)
+    fault = why_not_writable(options.access_log) if options.access_log not in ("", STDERR) else ""
+    if fault:
+        yield Problem("access_log", fault)
     for number, route in enumerate(options.routes):
         if route.directory is None:
             continue
-        why = _why_not(route.directory)
-        if why:
-            yield Problem(f"routes.{number}.directory", f"{route.directory} {why}")
+        fault = _why_not_readable(route.directory)
+        if fault:
+            yield Problem(f"routes.{number}.directory", f"{route.directory} {fault}")
             continue
         for key, name in _pages(route):
             if not os.path.isfile(os.path.join(route.directory, name)):
@@ -43,7 +42,7 @@ def _pages(route: RouteOptions) -> Iterator[tuple[str, str]]:
         yield f"error_pages.{status}", name
 
 
-def _why_not(directory: str) -> str:
+def _why_not_readable(directory: str) -> str:
     if not os.path.exists(directory):
         return "does not exist"
     if not os.path.isdir(directory):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from annotated_types import Ge, Gt, Interval
 
@@ -14,11 +14,14 @@ from netd.errors import LocalProtocolError
 from netd.listeners.tls_options import TlsOptions
 from netd.protocols.password import check_hash, is_hashed
 
-_ACTIONS = ("text", "directory", "redirect", "echo", "health", "status", "metrics")
-_LINE = r"^[\t\x20-\x7e\x80-\xff]*$"  # the characters of a field value (RFC 9110 section 5.5)
+STDERR: Final = "-"
+"""The `access_log` that means standard error."""
+
+_ACTIONS: Final = ("text", "directory", "redirect", "echo", "health", "status", "metrics")
+_LINE: Final = r"^[\t\x20-\x7e\x80-\xff]*$"  # a field value (RFC 9110 section 5.5)
 
 # Fields that netd itself sends in each response.
-_RESERVED_FIELDS = frozenset(
+_RESERVED_FIELDS: Final = frozenset(
     {"connection", "content-length", "date", "server", "transfer-encoding"}
 )
 

@@ -1,4 +1,4 @@
-"""Ask a listener for its first route and say what came back."""
+"""`netd probe` for HTTP: one request for `/`, and the command that makes the same request."""
 
 from __future__ import annotations
 
@@ -7,53 +7,52 @@ import time
 from typing import Final
 
 from netd.config.address import Address, Scheme
-from netd.config.model import ListenerOptions
 from netd.errors import NetdError
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.probe_connection import connect, start_tls
 
-_HEAD: Final = (
+_REQUEST: Final = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: netd-probe\r\nConnection: close\r\n\r\n"
 )
-_STATUS: Final = re.compile(rb"HTTP/1\.1 ((\d)\d\d [\x20-\x7e]*)\r\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ((\d)\d\d [\x20-\x7e]*)\r\n")
 
 
 def probe(_listener: str, address: Address, timeout_s: float) -> str:
-    """`200 OK in 0.4 ms`; NetdError for a server error or what is no HTTP, OSError for none.
+    """Return `200 OK in 0.4 ms`.
 
-    Any answer below 500 shows a listener that is well: not every site has a page at its root.
+    A status below 500 shows a listener that works: `/` need not exist. Raises NetdError for a
+    server error or a reply that is not HTTP, OSError if there is no reply.
     """
-    began = time.monotonic()
-    answer = _ask(address, timeout_s, is_tls=False)
-    if not answer.startswith(b"HTTP/"):
-        answer = _ask(address, timeout_s, is_tls=True)
-    took_ms = (time.monotonic() - began) * 1000
-    match = _STATUS.match(answer)
+    started = time.monotonic()
+    reply = _request(address, timeout_s, is_tls=False)
+    if not reply.startswith(b"HTTP/"):
+        reply = _request(address, timeout_s, is_tls=True)
+    took_ms = (time.monotonic() - started) * 1000
+    match = _STATUS_LINE.match(reply)
     if match is None:
-        raise NetdError(f"no HTTP answer: {answer[:40]!r}")
-    said = f"{match[1].decode()} in {took_ms:.1f} ms"
+        raise NetdError(f"no HTTP answer: {reply[:40]!r}")
+    result = f"{match[1].decode()} in {took_ms:.1f} ms"
     if match[2] == b"5":
-        raise NetdError(said)
-    return said
+        raise NetdError(result)
+    return result
 
 
-def _ask(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
-    """The beginning of an answer; nothing where the listener speaks only the other way."""
+def _request(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
+    """Return the beginning of the reply; empty if a TLS listener reset a plain connection."""
     with connect(address, timeout_s) as sock:
         if not is_tls:
-            sock.sendall(_HEAD)
+            sock.sendall(_REQUEST)
             try:
                 return sock.recv(4096)
             except ConnectionResetError:
                 return b""
         with start_tls(sock) as secured:
-            secured.sendall(_HEAD)
+            secured.sendall(_REQUEST)
             return secured.recv(4096)
 
 
-def hint(address: Address, options: ListenerOptions) -> str:
-    """The curl command that asks the same, and not who the server is either."""
-    assert isinstance(options, HttpOptions)
+def hint(address: Address, options: HttpOptions) -> str:
+    """Return the curl command for the same request; like the probe it checks no certificate."""
     command, scheme = ("curl", "http") if options.tls is None else ("curl -k", "https")
     if address.scheme is Scheme.UNIX:
         return f"{command} --unix-socket {address.path} {scheme}://localhost/"

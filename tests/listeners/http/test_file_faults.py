@@ -17,7 +17,7 @@ import pytest
 
 from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
 from netd.listeners.http.connection.transport import PlainTransport
-from netd.listeners.http.response.response import FilePart
+from netd.listeners.http.protocol.response import FilePart
 from tests.conftest import StartDaemon
 from tests.listeners.http.http_client import Response, Start, ask, write
 
@@ -139,7 +139,7 @@ def test_who_stands_in_makes_room_for_what_comes(start: Start, tmp_path: Path) -
     for target, body in (("/new", b"app"), ("/a/", b"old"), ("/.new", b"app")):
         for _ in range(2):
             assert ask(worker, target).body == body
-    assert worker.await_counters(lambda c: c["ready_hits"] >= 3)
+    assert worker.await_counters(lambda c: c["cache_hits"] >= 3)
     for name in ("new", "a/index.html", ".new"):
         write(tmp_path / name, "new")
     assert [ask(worker, each).body for each in ("/new", "/a/", "/.new")] == [b"new", b"new", b"app"]

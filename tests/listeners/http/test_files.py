@@ -50,7 +50,7 @@ def test_files_beyond_the_tables_share_for_contents_are_read_each_time(
         for target, content in contents.items():
             assert ask(worker, target).body == content.encode()
     assert ask(worker, "/9", method="HEAD").fields["Content-Length"] == "1000"
-    assert worker.await_counters(lambda c: c["ready_hits"] == 20)
+    assert worker.await_counters(lambda c: c["cache_hits"] == 20)
     write(tmp_path / "9", "changed")
     (tmp_path / "8").unlink()
     assert ask(worker, "/9").body == b"changed"

@@ -118,7 +118,7 @@ def test_the_table_is_bounded(start: Start) -> None:
     worker = start({**HELLO, "match": "prefix"}, cache_size=8000)
     for number in range(40):
         assert ask(worker, f"/hello/{number}").status == 200
-    assert worker.await_counters(lambda c: c["ready_turned_away"] > 0)
+    assert worker.await_counters(lambda c: c["cache_rejected"] > 0)
 
 
 def test_a_unix_socket_serves_too(start: Start, tmp_path: Path) -> None:

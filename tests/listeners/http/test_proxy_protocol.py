@@ -55,7 +55,7 @@ def test_who_introduces_nobody_is_not_served(start: Start) -> None:
             assert is_cut(sock)
     with worker.connect() as sock:
         sock.sendall(b"PROXY ")
-    worker.await_counters(lambda c: c["introduction_failures"] == 4)
+    worker.await_counters(lambda c: c["proxy_protocol_failures"] == 4)
 
 
 def test_others_are_served_as_ever(start: Start) -> None:

@@ -107,7 +107,7 @@ def test_networks_choose_who_may_use_a_route(start: Start) -> None:
     )
     for _ in range(2):
         assert [ask(worker, each).status for each in ("/in", "/out", "/not")] == [200, 403, 403]
-    assert worker.await_counters(lambda c: c["denied_clients"] == 4)["ready_hits"] == 0
+    assert worker.await_counters(lambda c: c["denied_clients"] == 4)["cache_hits"] == 0
 
 
 def test_behind_a_trusted_proxy_the_client_counts(start: Start) -> None:

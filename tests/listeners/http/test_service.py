@@ -19,7 +19,7 @@ def test_text_is_answered_again_and_again_on_one_connection(start: Start) -> Non
             assert (answer.status, answer.body) == (200, b"Hello from Epoll Server")
             assert answer.fields["Content-Type"] == "text/plain; charset=utf-8"
             assert "Connection" not in answer.fields
-    assert worker.await_counters(lambda c: c["requests"] == 3)["ready_hits"] == 2
+    assert worker.await_counters(lambda c: c["requests"] == 3)["cache_hits"] == 2
 
 
 def test_without_routes_a_page_says_that_netd_works(start: Start) -> None:

@@ -1,336 +1,372 @@
-"""One client's connection: what has come, what is to be sent, and how long it may take.
+"""One client's connection: reads requests, sends responses, and keeps the deadline.
 
-It does not stand on runtime.stream: that gathers output to the turn's end and reads on while
-it sends, where here an answer that is ready goes out in the same call that read its request,
-files go by sendfile, and nothing is read while a peer does not take what it asked for. The
-way of a request the table knows is `on_ready` alone: recv, look-up, send.
+The class does not use runtime.stream, which reads on while it sends and sends at the end of the
+turn. Here a cached response leaves in the same call that read its request, files are sent with
+sendfile(2), and nothing is read while the peer does not receive its responses. For a request
+whose response is cached, `on_ready` is the whole way: recv, look-up, send.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final, Protocol
 
 from netd.listeners.http.connection.exchange import Exchange
 from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
-from netd.listeners.http.connection.state import MASKS, REFUSALS, ConnectionState
 from netd.listeners.http.connection.transport import Transport
+from netd.listeners.http.protocol.response import Part
 from netd.listeners.http.response.responder import Responder
-from netd.listeners.http.response.response import CachedResponse, Part
+from netd.listeners.http.response.response_cache import CachedResponse
 from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
-from netd.runtime.poller import READ
+from netd.runtime.poller import READ, WRITE
 
-_IDLE: Final = ConnectionState.IDLE  # a member by its class takes ten times as long to look up
+UNUSED_TIMEOUT_S: Final = 1.0
+"""How long a stopping worker waits for the first byte on a connection."""
+
 _READ_BYTES: Final = 16384
-_OUTPUT_BYTES: Final = 262144  # pipelined answers gathered before the next request is looked at
-_LINGER_S: Final = 2.0  # how long a peer may take to read an answer it did not wait for
-FRESH_S: Final = 1.0  # how long a connection that never spoke is waited for at a stop
+_MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next request is read
+_LINGER_S: Final = 2.0  # for the peer to receive a response that came before its request's end
+
+
+class ConnectionState(Enum):
+    """What a connection waits for; its deadline limits how long."""
+
+    HANDSHAKE = "the peer's part of the TLS handshake"
+    IDLE = "a request"
+    HEAD = "the rest of a head"
+    BODY = "the rest of a body"
+    DEFERRED = "a response that takes time"
+    SENDING = "the peer to receive a response"
+    LINGERING = "the peer to close"
+    CLOSED = "nothing"
+
+
+_IDLE: Final = ConnectionState.IDLE  # looking a member up in its class takes ten times as long
+# The status to respond with when the deadline of a state passes and the peer may still listen.
+_TIMEOUT_STATUS: Final = {
+    ConnectionState.HEAD: 408,
+    ConnectionState.BODY: 408,
+    ConnectionState.DEFERRED: 503,
+}
+# Events to watch the socket for, READ in other states. A mask of 0 still reports a hang-up.
+_EVENTS: Final = {ConnectionState.SENDING: WRITE, ConnectionState.DEFERRED: 0}
 
 
 class Owner(Protocol):
-    """Who keeps the connections."""
+    """What a connection needs of its service."""
 
     loop: Loop
-    server: Responder
+    responder: Responder
 
     def on_closed(self, connection: Connection) -> None:
         """Called exactly once, when the socket is closed."""
 
 
 class Connection:
-    """Reads requests and answers them in order."""
+    """Reads requests and responds to them in order."""
 
     __slots__ = (
-        *("_ends", "_exchange", "_fd", "_loop", "_output", "_owner", "_recv", "_send", "_server"),
-        *("_stage", "_transport", "_watching", "deadline", "host", "is_fresh"),
+        *("_closes", "_exchange", "_fd", "_loop", "_owner", "_recv", "_responder", "_send"),
+        *("_send_queue", "_state", "_transport", "_watched", "deadline", "host", "is_unused"),
     )
 
     def __init__(self, owner: Owner, fd: int, transport: Transport, host: str) -> None:
-        self._owner, self._loop, self._server = owner, owner.loop, owner.server
+        self._owner, self._loop, self._responder = owner, owner.loop, owner.responder
         self._fd = fd
         self._transport = transport
         self._recv, self._send = transport.recv, transport.send
         self.host = host
-        self.is_fresh = True
-        """True until the peer has sent something."""
-        self._stage = ConnectionState.IDLE
+        self.is_unused = True
+        """True until the peer has sent a byte."""
+        self._state = ConnectionState.IDLE
         self._exchange: Exchange | None = None
-        self._output: SendQueue | None = None
-        self._ends = False
-        self._watching: int | None = None
-        self.deadline = self._loop.now + self._server.options.header_timeout
+        self._send_queue: SendQueue | None = None
+        self._closes = False
+        self._watched: int | None = None
+        self.deadline = self._loop.now + self._responder.options.header_timeout
 
     def start(self) -> None:
-        """Serve; what has come with the connection is read at once."""
-        if not self._shake_hands():
+        """Start serving; bytes that have arrived already are read at once."""
+        if not self._handshake():
             return
         self.on_ready(READ)
-        if self._stage is not ConnectionState.CLOSED:
+        if self._state is not ConnectionState.CLOSED:
             self._watch()
 
     def on_ready(self, _mask: int) -> None:
-        """Take what has come, or send on; the loop's callback."""
-        if self._stage is not _IDLE and not self._is_readable():
+        """Receive or send; the loop calls this when the socket is ready."""
+        if self._state is not _IDLE and not self._is_readable():
             return
         try:
             data = self._recv(_READ_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
-            self._lose(error)
+            self._on_error(error)
             return
-        server = self._server
-        server.bytes_in += len(data)
-        if self._stage is _IDLE and (ready := server.lookup(data)) is not None:
-            self._send_ready(ready, data)
-        elif data:
-            self._take(data)
+        responder = self._responder
+        responder.bytes_in += len(data)
+        if self._state is not _IDLE:
+            self._receive(data)
+        elif (cached := responder.lookup(data)) is not None:
+            self._send_cached(cached, data)
         else:
-            self._take_end()
+            self._receive(data, is_looked_up=True)
 
     def _is_readable(self) -> bool:
-        """Whether something is to be read; else what was waited for is seen to."""
-        if self._stage is ConnectionState.SENDING:
-            self._run()
+        """Whether to read now; in states that wait for something else, handle the event."""
+        if self._state is ConnectionState.SENDING:
+            self._process()
             return False
-        if self._stage is ConnectionState.WORKING:
-            self.close()  # nothing was asked for, so the peer is gone
+        if self._state is ConnectionState.DEFERRED:
+            self.close()  # the mask is 0: the event can only be a hang-up
             return False
-        return self._stage is not ConnectionState.HANDSHAKE or self._shake_hands()
+        return self._state is not ConnectionState.HANDSHAKE or self._handshake()
 
-    def _shake_hands(self) -> bool:
-        """Whether the connection is ready for requests; else what it waits for is watched."""
+    def _handshake(self) -> bool:
+        """Continue the handshake. Returns True once it is complete."""
         try:
-            mask = self._transport.shake_hands()
+            mask = self._transport.handshake()
         except OSError as error:
-            self._server.handshake_failures += 1
-            self._lose(error)
+            self._responder.handshake_failures += 1
+            self._on_error(error)
             return False
         if mask:
-            self._stage = ConnectionState.HANDSHAKE
+            self._state = ConnectionState.HANDSHAKE
             self._watch(mask)
             return False
-        if self._stage is ConnectionState.HANDSHAKE:
-            self._stage = ConnectionState.IDLE
+        if self._state is ConnectionState.HANDSHAKE:
+            self._state = ConnectionState.IDLE
             self._watch()
         return True
 
-    def _send_ready(self, ready: CachedResponse, head: bytes) -> None:
+    def _send_cached(self, cached: CachedResponse, head: bytes) -> None:
         try:
-            sent = self._send(ready.wire)
+            sent = self._send(cached.wire)
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self._lose(error)
+            self._on_error(error)
             return
-        server = self._server
-        server.requests += 1
-        server.bytes_out += sent
-        if server.access_log is not None:
-            server.note(self.host, head, ready.wire)
-        self.is_fresh = False
-        if sent == len(ready.wire) and not ready.close:
-            self.deadline = self._loop.now + server.options.keepalive_timeout
+        responder = self._responder
+        responder.requests += 1
+        responder.bytes_out += sent
+        if responder.access_log is not None:
+            responder.log_cached(self.host, head, cached)
+        self.is_unused = False
+        if sent == len(cached.wire) and not cached.close:
+            self.deadline = self._loop.now + responder.options.keepalive_timeout
             return
-        self._ends = ready.close
-        if sent < len(ready.wire):
-            self._queue(ready.wire[sent:])
-        self._run()
+        self._closes = cached.close
+        if sent < len(cached.wire):
+            self._queue(cached.wire[sent:])
+        self._process()
 
-    def expire(self) -> None:
-        """The deadline has passed."""
-        if self._stage in REFUSALS and self._exchange is not None:
-            self._server.timeouts += 1
-            self._exchange.refuse(REFUSALS[self._stage])
-            self._run()
-        elif self._stage is ConnectionState.IDLE:
-            self._finish()
+    def on_deadline(self) -> None:
+        """Respond with a time-out or close: the deadline has passed."""
+        if self._state in _TIMEOUT_STATUS and self._exchange is not None:
+            self._responder.timeouts += 1
+            self._exchange.refuse(_TIMEOUT_STATUS[self._state])
+            self._process()
+        elif self._state is ConnectionState.IDLE:
+            self._end()
         else:
-            self._server.timeouts += self._stage in (
+            self._responder.timeouts += self._state in (
                 ConnectionState.SENDING,
                 ConnectionState.HANDSHAKE,
             )
-            if self._stage is ConnectionState.SENDING:
-                self._transport.abort()
+            if self._state is ConnectionState.SENDING:
+                self._transport.discard_unsent()
             self.close()
 
-    def wind_up(self) -> None:
-        """The daemon stops: close unless a request is under way or has come."""
-        if self._stage is ConnectionState.IDLE:
+    def close_if_idle(self) -> None:
+        """Close unless a request is being served or has arrived; the worker is stopping.
+
+        A connection that was never used is given a moment for its first request.
+        """
+        if self._state is ConnectionState.IDLE:
             self.on_ready(READ)
-        if self._stage is ConnectionState.IDLE:
-            if self.is_fresh:
-                self.deadline = min(self.deadline, self._loop.now + FRESH_S)
+        if self._state is ConnectionState.IDLE:
+            if self.is_unused:
+                self.deadline = min(self.deadline, self._loop.now + UNUSED_TIMEOUT_S)
             else:
-                self._finish()
+                self._end()
 
     def close(self) -> None:
         """Close now; what was not sent is lost."""
-        if self._stage is ConnectionState.CLOSED:
+        if self._state is ConnectionState.CLOSED:
             return
-        self._stage = ConnectionState.CLOSED
-        if self._watching is not None:
+        self._state = ConnectionState.CLOSED
+        if self._watched is not None:
             self._loop.unwatch(self._fd)
         if self._exchange is not None:
             self._exchange.abandon()
             self._exchange = None
-        if self._output is not None:
-            self._output.close()
+        if self._send_queue is not None:
+            self._send_queue.close()
         self._transport.close()
         self._owner.on_closed(self)
 
-    def _take(self, data: bytes) -> None:
-        if self._stage is ConnectionState.LINGERING:
-            return
-        self.is_fresh = False
-        if self._exchange is None:
-            self._exchange = Exchange(self._server, self.host, self._queue, self._on_made)
-        self._exchange.receive(data)
-        if self._stage is ConnectionState.IDLE:
-            self._stage = ConnectionState.HEAD
-            self.deadline = self._loop.now + self._server.options.header_timeout
-        elif self._stage is ConnectionState.BODY:
-            self._grant(len(data), self._server.options.body_timeout)
-        self._run()
+    def _receive(self, data: bytes, *, is_looked_up: bool = False) -> None:
+        """Pass on bytes, or the peer's end of file if there are none.
 
-    def _take_end(self) -> None:
-        if (
-            self._stage in (ConnectionState.HEAD, ConnectionState.BODY)
-            and self._exchange is not None
-        ):
+        `is_looked_up` means that no response for exactly these bytes is cached.
+        """
+        if not data:
+            self._on_end_of_file()
+            return
+        if self._state is ConnectionState.LINGERING:
+            return
+        self.is_unused = False
+        if self._exchange is None:
+            self._exchange = Exchange(self._responder, self.host, self._queue, self._on_response)
+        self._exchange.receive(data, is_looked_up=is_looked_up)
+        if self._state is ConnectionState.IDLE:
+            self._state = ConnectionState.HEAD
+            self.deadline = self._loop.now + self._responder.options.header_timeout
+        elif self._state is ConnectionState.BODY:
+            self._extend_deadline(len(data), self._responder.options.body_timeout)
+        self._process()
+
+    def _on_end_of_file(self) -> None:
+        is_in_request = self._state in (ConnectionState.HEAD, ConnectionState.BODY)
+        if is_in_request and self._exchange is not None:
             self._exchange.refuse(400)
-            self._run()
+            self._process()
         else:
             self.close()
 
-    def _on_made(self) -> None:
-        if self._stage is ConnectionState.WORKING:
-            self._run()
+    def _on_response(self) -> None:
+        """Continue after a deferred response was queued."""
+        if self._state is ConnectionState.DEFERRED:
+            self._process()
 
-    def _run(self) -> None:
-        """Answer and send until there is nothing more to do now."""
-        while self._stage is not ConnectionState.CLOSED:
-            has_more = self._answer_some()
-            if not self._send_some():
+    def _process(self) -> None:
+        """Respond and send until nothing more can be done now."""
+        while self._state is not ConnectionState.CLOSED:
+            has_more = self._respond()
+            if not self._send_queued():
                 return
-            if self._ends:
-                self._finish()
+            if self._closes:
+                self._end()
                 return
             if not has_more:
                 break
-        self._settle()
+        self._await_more()
 
-    def _answer_some(self) -> bool:
-        """Queue answers to what has come; False once all of it is answered."""
+    def _respond(self) -> bool:
+        """Queue responses to the requests received. Returns False if none is left."""
         exchange = self._exchange
         if exchange is None:
             return False
-        answered, has_more = exchange.answered, True
+        responses, has_more = exchange.responses, True
         while has_more and not self._is_full():
             has_more = exchange.step()
-        if exchange.answered != answered and self._stage is not ConnectionState.SENDING:
-            self._stage = (
-                ConnectionState.IDLE
-            )  # a next request's head and body have deadlines of their own
-        self._ends = exchange.ends
+        if exchange.responses != responses and self._state is not ConnectionState.SENDING:
+            # The next request's head and body have deadlines of their own.
+            self._state = ConnectionState.IDLE
+        self._closes = exchange.closes
         return has_more
 
     def _is_full(self) -> bool:
-        return self._output is not None and self._output.is_full(_OUTPUT_BYTES)
+        return self._send_queue is not None and self._send_queue.is_full(_MAX_QUEUED_BYTES)
 
     def _queue(self, part: Part) -> None:
-        if self._output is None:
-            self._output = SendQueue(self._transport)
-        self._output.append(part)
+        if self._send_queue is None:
+            self._send_queue = SendQueue(self._transport)
+        self._send_queue.append(part)
 
-    def _send_some(self) -> bool:
-        """Send what is queued; False if some of it must wait or the peer is gone."""
-        output = self._output
-        if output is None:
+    def _send_queued(self) -> bool:
+        """Send what is queued. Returns False if some of it is left or the connection is closed."""
+        queue = self._send_queue
+        if queue is None:
             return True
-        before = output.sent_bytes
+        before = queue.sent_bytes
         try:
-            output.send()
+            queue.send()
         except BlockingIOError:
             pass
         except TruncatedError:
-            self._server.truncated += 1
-            self.close()  # the one way to say that the content is not whole
+            self._responder.truncated += 1
+            self.close()  # the only way to tell the peer that the content is incomplete
             return False
         except OSError as error:
-            self._lose(error)
+            self._on_error(error)
             return False
-        self._server.bytes_out += output.sent_bytes - before
-        if not output:
-            self._output = None
+        sent = queue.sent_bytes - before
+        self._responder.bytes_out += sent
+        if not queue:
+            self._send_queue = None
             return True
-        self._wait_to_send(output.sent_bytes - before)
+        self._await_writable(sent)
         return False
 
-    def _wait_to_send(self, sent: int) -> None:
-        allowed = self._server.options.send_timeout
-        if self._stage is not ConnectionState.SENDING:
-            self._stage = ConnectionState.SENDING
-            self.deadline = self._loop.now + allowed
+    def _await_writable(self, sent: int) -> None:
+        timeout_s = self._responder.options.send_timeout
+        if self._state is not ConnectionState.SENDING:
+            self._state = ConnectionState.SENDING
+            self.deadline = self._loop.now + timeout_s
             self._watch()
         else:
-            self._grant(sent, allowed)
+            self._extend_deadline(sent, timeout_s)
 
-    def _grant(self, count: int, allowed_s: float) -> None:
-        """Put the deadline off by what `min_rate` grants for so many bytes, `allowed_s` at most."""
-        granted = self.deadline + count / self._server.options.min_rate
-        self.deadline = min(granted, self._loop.now + allowed_s)
+    def _extend_deadline(self, count: int, timeout_s: float) -> None:
+        """Add the time that `count` bytes take at `min_rate`, up to `timeout_s` from now."""
+        extended = self.deadline + count / self._responder.options.min_rate
+        self.deadline = min(extended, self._loop.now + timeout_s)
 
-    def _settle(self) -> None:
-        """All that can be answered now is, and all that was answered is sent: wait for more."""
-        stage, allowed_s = self._next_stage()
-        if stage is ConnectionState.IDLE or stage is not self._stage:
-            self._stage = stage
-            self.deadline = self._loop.now + allowed_s
+    def _await_more(self) -> None:
+        """Wait for what comes next: all that could be sent is sent."""
+        state, timeout_s = self._next_state()
+        if state is ConnectionState.IDLE or state is not self._state:
+            self._state = state
+            self.deadline = self._loop.now + timeout_s
         self._watch()
 
-    def _next_stage(self) -> tuple[ConnectionState, float]:
-        exchange, options = self._exchange, self._server.options
+    def _next_state(self) -> tuple[ConnectionState, float]:
+        exchange, options = self._exchange, self._responder.options
         if exchange is None or exchange.is_over:
             self._exchange = None
             return ConnectionState.IDLE, options.keepalive_timeout
-        if exchange.waits:
-            return ConnectionState.WORKING, options.send_timeout
+        if exchange.is_deferred:
+            return ConnectionState.DEFERRED, options.send_timeout
         if exchange.is_in_head:
             return ConnectionState.HEAD, options.header_timeout
         return ConnectionState.BODY, options.body_timeout
 
-    def _finish(self) -> None:
-        """End the connection: the last answer is sent, or none is due.
+    def _end(self) -> None:
+        """End the connection: the last response is sent, or none is due.
 
-        Where the peer may still be sending, closing at once would have the kernel reset the
-        connection under the answer: then only our side is ended, and what comes is discarded.
+        If the peer may still be sending, only our side is shut down and what arrives is
+        discarded. A close would reset the connection, and the peer could lose the response
+        (RFC 9112 section 9.6).
         """
         is_quiet = self._exchange is None or self._exchange.is_over
-        if is_quiet and not self._transport.says_farewell:
+        if is_quiet and not self._transport.has_close_notify:
             self.close()
             return
         try:
-            self._transport.end()
+            self._transport.shutdown()
         except OSError as error:
-            self._lose(error)
+            self._on_error(error)
             return
         if is_quiet:
             self.close()
             return
-        self._stage = ConnectionState.LINGERING
+        self._state = ConnectionState.LINGERING
         self.deadline = self._loop.now + _LINGER_S
         self._watch()
 
     def _watch(self, mask: int = -1) -> None:
-        mask = MASKS.get(self._stage, READ) if mask < 0 else mask
-        if self._watching is None:
+        mask = _EVENTS.get(self._state, READ) if mask < 0 else mask
+        if self._watched is None:
             self._loop.watch(self._fd, mask, self.on_ready)
-        elif mask != self._watching:
+        elif mask != self._watched:
             self._loop.modify(self._fd, mask)
-        self._watching = mask
+        self._watched = mask
 
-    def _lose(self, error: OSError) -> None:
+    def _on_error(self, error: OSError) -> None:
         if error.errno not in CONNECTION_LOST:
             raise error
         self.close()

@@ -1,7 +1,7 @@
-"""The requests of one connection and their answers, in order.
+"""The requests of one connection and their responses, in order.
 
-Bytes come in by `receive`; each `step` reads on or queues an answer. It knows no socket and no
-time: what must wait, and for how long, is the connection's.
+Bytes enter by `receive`; each `step` reads on or queues a response. The exchange knows no socket
+and no time: waiting and deadlines belong to the connection.
 """
 
 from __future__ import annotations
@@ -12,88 +12,90 @@ from typing import Final
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.protocol.event import Data, End, Framing, Request
 from netd.listeners.http.protocol.request_reader import Phase, RequestReader
-from netd.listeners.http.response.responder import Responder
-from netd.listeners.http.response.response import DeferredResponse, Part, Response
+from netd.listeners.http.protocol.response import DeferredResponse, Part, Response
+from netd.listeners.http.response.responder import Responder, close_files
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Exchange:
-    """Lasts from the first byte of a request until all that came is answered."""
+    """Exists from the first byte of a request until all received requests have a response."""
 
     __slots__ = (
-        *("_body", "_head", "_host", "_on_made", "_queue", "_reader", "_request", "_server"),
-        *("answered", "ends", "waits"),
+        *("_body", "_head", "_host", "_on_response", "_queue", "_reader", "_request"),
+        *("_responder", "_uncached", "closes", "is_deferred", "responses"),
     )
 
     def __init__(
         self,
-        server: Responder,
+        responder: Responder,
         host: str,
         queue: Callable[[Part], object],
-        on_made: Callable[[], object],
+        on_response: Callable[[], object],
     ) -> None:
-        """`queue` takes what is to be sent; `on_made` is called when an answer took its time."""
-        self._server = server
+        """Call `queue` with each part to send, and `on_response` after a deferred response."""
+        self._responder = responder
         self._host = host
         self._queue = queue
-        self._on_made = on_made
-        self._reader = RequestReader(server.limits)
+        self._on_response = on_response
+        self._reader = RequestReader(responder.limits)
         self._request: Request | None = None
         self._head: bytes | None = None
         self._body: bytearray | None = None
-        self.answered = 0
-        """How many answers were queued."""
-        self.ends = False
-        """True once the connection is to end after what is queued."""
-        self.waits = False
-        """True while an answer is being made; nothing is read meanwhile."""
+        self._uncached: bytes | None = None
+        self.responses = 0
+        """How many responses were queued."""
+        self.closes = False
+        """True if the connection must be closed after what is queued."""
+        self.is_deferred = False
+        """True while a response is being made; no request is read meanwhile."""
 
     @property
     def is_over(self) -> bool:
-        """Whether all that came is answered."""
+        """Whether every request received has its response."""
         return self._reader.is_between_requests
 
     @property
     def is_in_head(self) -> bool:
-        """Whether it is a head that is not complete."""
+        """Whether the head of a request is incomplete."""
         return self._reader.phase is Phase.HEAD
 
-    def receive(self, data: bytes) -> None:
-        """Take in what the peer sent."""
+    def receive(self, data: bytes, *, is_looked_up: bool) -> None:
+        """Take bytes from the peer; with `is_looked_up` the cache has no response for them."""
         self._reader.receive(data)
+        self._uncached = data if is_looked_up else None
 
     def step(self) -> bool:
-        """Read or answer a little; False once there is nothing to do for now."""
-        if self.ends or self.waits or self._reader.is_between_requests:
+        """Read or respond to a little. Returns False once there is nothing to do for now."""
+        if self.closes or self.is_deferred or self._reader.is_between_requests:
             return False
         try:
             head = self._reader.peek_head()
-            return (head is not None and self._answer_ready(head)) or self._read(head)
+            if head is None or head == self._uncached:
+                return self._read(head)
+            return self._send_cached(head) or self._read(head)
         except RemoteProtocolError as error:
             self.refuse(error.status)
             return True
 
     def refuse(self, status: int) -> None:
-        """Answer what is no request, or not in time; the connection ends with it."""
-        refusal = self._server.refuse(status)
-        self._server.note(self._host, b"", refusal)
-        self._queue(refusal)
-        self.waits = False
-        self.ends = True
+        """Queue the response to a bad or late request; the connection closes after it."""
+        self._queue(self._responder.refuse(self._host, status))
+        self.is_deferred = False
+        self.closes = True
 
     def abandon(self) -> None:
-        """Nobody is there any more for the answer that is being made."""
-        self.waits = False
+        """Ignore the deferred response, if one is being made: the peer has gone."""
+        self.is_deferred = False
 
-    def _answer_ready(self, head: bytes) -> bool:
-        ready = self._server.lookup(head)
-        if ready is None:
+    def _send_cached(self, head: bytes) -> bool:
+        cached = self._responder.lookup(head)
+        if cached is None:
             return False
         self._reader.drop(len(head))
-        self._queue(ready.wire)
-        self._server.note(self._host, head, ready.wire)
-        self._count(ends=ready.close)
+        self._queue(cached.wire)
+        self._responder.log_cached(self._host, head, cached)
+        self._count(closes=cached.close)
         return True
 
     def _read(self, head: bytes | None) -> bool:
@@ -106,48 +108,50 @@ class Exchange:
                 if self._body is not None:
                     self._body += payload
             case End():
-                self._answer(close=False)
+                self._respond(close=False)
         return True
 
     def _begin(self, request: Request, head: bytes | None) -> None:
         self._request, self._head = request, head
         has_body = request.framing is not Framing.NONE
-        self._body = bytearray() if has_body and self._server.site.wants_body(request) else None
+        takes_body = has_body and self._responder.router.takes_body(request)
+        self._body = bytearray() if takes_body else None
         if request.expects_continue:
             if self._body is None:
-                self._answer(close=True)  # the client need not send what nobody will read
+                self._respond(close=True)  # the client need not send a body that nothing reads
             elif not self._reader.unread_bytes:
                 self._queue(_CONTINUE)
 
-    def _answer(self, *, close: bool) -> None:
+    def _respond(self, *, close: bool) -> None:
         assert self._request is not None
-        answer = self._server.site.answer(self._request, self._host, bytes(self._body or b""))
-        self._body = None
-        if isinstance(answer, DeferredResponse):
-            self.waits = True
-            answer.begin(lambda made: self._take_made(made, close=close))
+        body, self._body = bytes(self._body or b""), None
+        response = self._responder.router.respond(self._request, self._host, body)
+        if isinstance(response, DeferredResponse):
+            self.is_deferred = True
+            response.start(lambda made: self._on_deferred(made, close=close))
         else:
-            self._give(answer, close=close)
+            self._send(response, close=close)
 
-    def _take_made(self, answer: Response, *, close: bool) -> None:
-        if not self.waits:
-            answer.release()
+    def _on_deferred(self, response: Response, *, close: bool) -> None:
+        if not self.is_deferred:
+            close_files(response)
             return
-        self.waits = False
-        self._give(answer, close=close)
-        self._on_made()
+        self.is_deferred = False
+        self._send(response, close=close)
+        self._on_response()
 
-    def _give(self, answer: Response, *, close: bool) -> None:
+    def _send(self, response: Response, *, close: bool) -> None:
         assert self._request is not None
-        parts, ends = self._server.format(self._request, self._head, answer, close=close)
-        self._server.note(self._host, self._head or b"", *parts)
-        for part in parts:
+        encoded = self._responder.encode(
+            self._request, self._head, response, host=self._host, close=close
+        )
+        for part in encoded.parts:
             self._queue(part)
-        self._count(ends=ends)
+        self._count(closes=encoded.close)
         if not close:
             self._reader.start_next()
 
-    def _count(self, *, ends: bool) -> None:
-        self._server.requests += 1
-        self.answered += 1
-        self.ends = ends
+    def _count(self, *, closes: bool) -> None:
+        self._responder.requests += 1
+        self.responses += 1
+        self.closes = closes

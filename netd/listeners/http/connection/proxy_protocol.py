@@ -1,9 +1,10 @@
-"""Connections from proxies that introduce their clients, until they have."""
+"""Connections from trusted proxies, until their PROXY protocol header has been read."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from netd.errors import RemoteProtocolError
@@ -12,92 +13,95 @@ from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
-_PEEK_BYTES: Final = 4352  # more than an introduction may take
+_PEEK_BYTES: Final = 4352  # more than the longest header
 _MAX_WAITING: Final = 1024
 
-OnIntroduced = Callable[[socket.socket, str], object]
+OnHeader = Callable[[socket.socket, str], object]
 
 
-class Introductions:
-    """Reads each introduction and not a byte more, then hands on its socket."""
+@dataclass(slots=True)
+class _Waiting:
+    proxy: str
+    deadline: float
+    data: bytes = b""
 
-    def __init__(
-        self, loop: Loop, on_introduced: OnIntroduced, on_lost: Callable[[], object]
-    ) -> None:
-        """`on_introduced(socket, client)`; `on_lost` is called for who never came that far."""
+
+class ProxyHeaderReader:
+    """Reads the header from each connection, and not a byte more, then passes the socket on."""
+
+    def __init__(self, loop: Loop, on_header: OnHeader, on_failure: Callable[[], object]) -> None:
+        """Call `on_header(socket, client)` for each valid header.
+
+        `on_failure` is called after a connection without a valid header was closed.
+        """
         self._loop = loop
-        self._on_introduced = on_introduced
-        self._on_lost = on_lost
+        self._on_header = on_header
+        self._on_failure = on_failure
         self._waiting: dict[socket.socket, _Waiting] = {}
         self.failures = 0
-        """How many did not introduce anybody, or not in time."""
+        """Connections closed because their header was invalid, late, or one too many."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def await_from(self, sock: socket.socket, proxy: str, within_s: float) -> None:
-        """Take a connection that came from `proxy`, who is the client where it names none."""
+    def add(self, sock: socket.socket, proxy: str, timeout_s: float) -> None:
+        """Wait for the header of a connection from `proxy`.
+
+        The proxy itself counts as the client if the header names none.
+        """
         if len(self._waiting) >= _MAX_WAITING:
             self.failures += 1
             sock.close()
             return
-        self._waiting[sock] = _Waiting(proxy, self._loop.now + within_s)
+        self._waiting[sock] = _Waiting(proxy, self._loop.now + timeout_s)
         self._loop.watch(sock.fileno(), READ, lambda _mask: self._read(sock))
 
-    def hurry(self, within_s: float) -> None:
-        """Wait no longer than this for any of them."""
+    def shorten_deadlines(self, timeout_s: float) -> None:
+        """Wait for every header at most this long from now."""
         for waiting in self._waiting.values():
-            waiting.deadline = min(waiting.deadline, self._loop.now + within_s)
+            waiting.deadline = min(waiting.deadline, self._loop.now + timeout_s)
 
-    def expire(self, now: float) -> None:
-        """Close those whose time is over."""
-        for sock in [each for each, waiting in self._waiting.items() if waiting.deadline < now]:
-            self._lose(sock)
+    def close_late(self, now: float) -> None:
+        """Close connections whose deadline has passed."""
+        late = [sock for sock, waiting in self._waiting.items() if waiting.deadline < now]
+        for sock in late:
+            self._fail(sock)
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all connections that wait."""
         for sock in list(self._waiting):
-            self._lose(sock)
+            self._fail(sock)
 
     def _read(self, sock: socket.socket) -> None:
         waiting = self._waiting[sock]
         try:
-            seen = sock.recv(_PEEK_BYTES, socket.MSG_PEEK)
-            found = parse_proxy_header(waiting.data + seen)
-            if seen and found is None:
-                waiting.data += sock.recv(len(seen))
+            peeked = sock.recv(_PEEK_BYTES, socket.MSG_PEEK)
+            header = parse_proxy_header(waiting.data + peeked)
+            if peeked and header is None:
+                waiting.data += sock.recv(len(peeked))
                 return
-            if found is not None:
-                sock.recv(found.size - len(waiting.data))
+            if header is not None:
+                sock.recv(header.size - len(waiting.data))
         except BlockingIOError:
             return
         except RemoteProtocolError:
-            found = None
+            header = None
         except OSError as error:
             if error.errno not in CONNECTION_LOST:
                 raise
-            found = None
-        if found is None:
-            self._lose(sock)
+            header = None
+        if header is None:
+            self._fail(sock)
             return
         self._forget(sock)
-        self._on_introduced(sock, found.client or waiting.proxy)
+        self._on_header(sock, header.client or waiting.proxy)
 
-    def _lose(self, sock: socket.socket) -> None:
+    def _fail(self, sock: socket.socket) -> None:
         self.failures += 1
         self._forget(sock)
         sock.close()
-        self._on_lost()
+        self._on_failure()
 
     def _forget(self, sock: socket.socket) -> None:
         self._loop.unwatch(sock.fileno())
         del self._waiting[sock]
-
-
-class _Waiting:
-    __slots__ = ("data", "deadline", "proxy")
-
-    def __init__(self, proxy: str, deadline: float) -> None:
-        self.proxy = proxy
-        self.deadline = deadline
-        self.data = b""

@@ -1,4 +1,4 @@
-"""What a connection has yet to send: bytes, gathered into one call, and parts of files."""
+"""The output queue of a connection: bytes, joined for one send(2), and parts of files."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from collections import deque
 from typing import Final
 
 from netd.listeners.http.connection.transport import Transport
-from netd.listeners.http.response.response import FilePart, Part
+from netd.listeners.http.protocol.response import FilePart, Part
 from netd.runtime.errnos import CONNECTION_LOST
 
 _SENDFILE_LOST: Final = CONNECTION_LOST - {errno.EINVAL}  # sendfile(2): about the file
-_GATHERED_BYTES: Final = 65536  # what is larger is sent from where it is, and not copied
-# One connection's share of a turn, from memory and of a file. To a reader with a tiny window even
-# the kernel takes long to queue much, and a thousand of them would hold up all others.
+_JOINED_BYTES: Final = 65536  # larger parts are sent without copying
+# The most that one connection sends in a turn of the loop, from memory and of a file. For a peer
+# with a tiny window the kernel takes long to queue many bytes, and a thousand such peers would
+# delay all others.
 _TURN_BYTES: Final = 65536
 _SENDFILE_BYTES: Final = 1 << 20
 
 
 class TruncatedError(Exception):
-    """A file ended, or could not be read, before the bytes that were promised of it."""
+    """A file ended, or could not be read, before all bytes of its part were sent."""
 
 
 class SendQueue:
-    """A queue of parts, sent in order as far as the socket takes them."""
+    """Parts to send, in order; sends as much as the socket accepts."""
 
     __slots__ = ("_parts", "_transport", "sent_bytes", "unsent_bytes")
 
@@ -33,30 +34,33 @@ class SendQueue:
         self._transport = transport
         self._parts: deque[Part | memoryview] = deque()
         self.unsent_bytes = 0
-        """What waits in memory; parts of files do not count."""
+        """Bytes that wait in memory, without parts of files."""
         self.sent_bytes = 0
+        """Bytes sent so far, parts of files included."""
 
     def __bool__(self) -> bool:
         return bool(self._parts)
 
     def is_full(self, max_bytes: int) -> bool:
-        """Whether no more should be added now: much waits in memory, or a file is on its way."""
-        return self.unsent_bytes >= max_bytes or any(isinstance(p, FilePart) for p in self._parts)
+        """Whether `max_bytes` or a part of a file are waiting, so that no more should be queued."""
+        return self.unsent_bytes >= max_bytes or any(
+            isinstance(part, FilePart) for part in self._parts
+        )
 
     def append(self, part: Part) -> None:
-        """Queue a part; the descriptor of a file's last part is closed when it has been sent."""
+        """Queue a part. The descriptor of a file is closed when its last part has been sent."""
         self._parts.append(part)
         if isinstance(part, bytes):
             self.unsent_bytes += len(part)
 
     def send(self) -> None:
-        """Send all, or what the socket takes, or a turn's share of much.
+        """Send what is queued, up to the limit of one turn.
 
-        BlockingIOError where it takes no more now, another OSError where the peer is gone;
-        TruncatedError.
+        Raises BlockingIOError if the socket accepts no more now, another OSError if the
+        connection is lost, and TruncatedError.
         """
-        enough = self.sent_bytes + _TURN_BYTES
-        while self._parts and self.sent_bytes < enough:
+        limit = self.sent_bytes + _TURN_BYTES
+        while self._parts and self.sent_bytes < limit:
             part = self._parts[0]
             if not isinstance(part, FilePart):
                 self._send_bytes()
@@ -64,14 +68,14 @@ class SendQueue:
                 return
 
     def close(self) -> None:
-        """Forget what was not sent, and close its files."""
+        """Drop what was not sent and close its files."""
         for part in self._parts:
             if isinstance(part, FilePart) and part.is_last:
                 os.close(part.fd)
         self._parts.clear()
 
     def _send_bytes(self) -> None:
-        data = self._gather()
+        data = self._join()
         try:
             sent = self._transport.send(data[:_TURN_BYTES], socket.MSG_MORE if self._parts else 0)
         except BlockingIOError:
@@ -82,20 +86,21 @@ class SendQueue:
         if sent < len(data):
             self._parts.appendleft(data[sent:])
 
-    def _gather(self) -> memoryview:
-        """The next part, and more with it while that is little to copy."""
+    def _join(self) -> memoryview:
+        """Take the next part, joined with the parts after it while there is little to copy."""
         first = self._parts.popleft()
         assert not isinstance(first, FilePart)
-        gathered, size = [first], len(first)
+        joined, size = [first], len(first)
         while self._parts and not isinstance(part := self._parts[0], FilePart):
             size += len(part)
-            if size > _GATHERED_BYTES:
+            if size > _JOINED_BYTES:
                 break
-            gathered.append(part)
+            joined.append(part)
             self._parts.popleft()
-        return memoryview(b"".join(gathered) if len(gathered) > 1 else first)
+        return memoryview(b"".join(joined) if len(joined) > 1 else first)
 
     def _send_file(self, part: FilePart) -> bool:
+        """Send some of a file. Returns False if it was not sent to its end."""
         count = min(part.count, _SENDFILE_BYTES)
         try:
             sent = self._transport.send_file(part.fd, part.offset, count)
@@ -104,7 +109,7 @@ class SendQueue:
         except OSError as error:
             if error.errno in _SENDFILE_LOST:
                 raise
-            raise TruncatedError from error  # its file cannot be read
+            raise TruncatedError from error  # the file cannot be read
         if not sent:
             raise TruncatedError
         self.sent_bytes += sent

@@ -1,7 +1,7 @@
-"""The transport of a listener that speaks TLS; imported by no other.
+"""The transport of a listener with TLS; imported only if a listener has it.
 
-As `transport` has it: BlockingIOError where it must wait, an OSError with an errno where the peer
-is gone.
+As in `transport`: BlockingIOError if a call would have to wait, an OSError with an errno if the
+peer has gone.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.listeners.certificate import Certificate
-from netd.listeners.http.connection.transport import forget_unsent
+from netd.listeners.http.connection.transport import discard_unsent
 from netd.listeners.tls_options import TlsOptions
 from netd.runtime.poller import READ, WRITE
 
-_PROTOCOLS: Final = ("http/1.1",)  # offered by ALPN
+_ALPN: Final = ("http/1.1",)
 _CHUNK_BYTES: Final = 65536
 
 
 class TlsContext:
-    """Puts new connections under TLS."""
+    """Makes the transports of new connections."""
 
     def __init__(self, options: TlsOptions) -> None:
         """Read the certificate. Raises ConfigError."""
-        self._certificate = Certificate(options, _PROTOCOLS)
+        self._certificate = Certificate(options, _ALPN)
         self.refresh = self._certificate.refresh
 
-    def secure(self, sock: socket.socket) -> TlsTransport:
-        """Take over a connected socket. OSError where the peer has gone already."""
+    def wrap(self, sock: socket.socket) -> TlsTransport:
+        """Take over a connected socket. Raises OSError if the peer has gone already."""
         return TlsTransport(sock, self._certificate.context)
 
 
 class TlsTransport:
-    """TLS on top; a call that is to be made again must be given the same bytes first."""
+    """A TLS socket. A `send` that raised BlockingIOError must be repeated with the same bytes."""
 
-    says_farewell = True
+    has_close_notify = True
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
@@ -52,22 +52,23 @@ class TlsTransport:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
         except ssl.SSLError as error:
-            raise _gone(error) from error
+            raise _lost(error) from error
 
     def send(self, data: bytes | memoryview, _flags: int = 0, /) -> int:
         try:
-            # No more than will be given again: OpenSSL remembers how much of it has gone already.
+            # OpenSSL remembers how many bytes of the call it has encrypted: pass no more bytes
+            # than the repeated call will have.
             return self._write(data[:_CHUNK_BYTES])
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
         except ssl.SSLError as error:
-            raise _gone(error) from error
+            raise _lost(error) from error
 
     def send_file(self, fd: int, offset: int, count: int) -> int:
         data = os.pread(fd, min(count, _CHUNK_BYTES), offset)
         return self.send(data) if data else 0
 
-    def shake_hands(self) -> int:
+    def handshake(self) -> int:
         try:
             self._sock.do_handshake()
         except ssl.SSLWantReadError:
@@ -75,17 +76,17 @@ class TlsTransport:
         except ssl.SSLWantWriteError:
             return WRITE
         except ssl.SSLError as error:
-            raise _gone(error) from error
+            raise _lost(error) from error
         return 0
 
-    def end(self) -> None:
-        with contextlib.suppress(ssl.SSLError):  # our word goes out; theirs is not waited for
+    def shutdown(self) -> None:
+        with contextlib.suppress(ssl.SSLError):  # close_notify is sent; the peer's may be missing
             self._sock.unwrap()
-            self._read = self._sock.recv  # theirs had come; what follows it is no TLS
+            self._read = self._sock.recv  # the peer's was there; what follows it is not TLS
 
-    def abort(self) -> None:
-        forget_unsent(self._sock)
+    def discard_unsent(self) -> None:
+        discard_unsent(self._sock)
 
 
-def _gone(error: ssl.SSLError) -> OSError:
+def _lost(error: ssl.SSLError) -> OSError:
     return ConnectionResetError(errno.ECONNRESET, str(error))

@@ -1,7 +1,7 @@
-"""A client's socket, plain here or under TLS in `tls`, with one set of calls and of errors.
+"""A client's socket without TLS; `tls_transport` has the same calls with TLS.
 
-Both raise BlockingIOError where they must wait and an OSError with an errno where the peer is
-gone. Neither knows what is sent.
+Both raise BlockingIOError if they would have to wait, and an OSError with an errno if the peer
+has gone. Neither knows what is sent.
 """
 
 from __future__ import annotations
@@ -11,41 +11,41 @@ import socket
 import struct
 from typing import Final, Protocol
 
-_AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7): linger, for no time at all
+_LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for 0 seconds
 
 
 class Transport(Protocol):
     """What a connection needs of its socket."""
 
-    says_farewell: bool
-    """Whether `end` is owed to the peer before every close."""
+    has_close_notify: bool
+    """Whether `shutdown` must be called before every close, to tell the peer that all was sent."""
 
     def recv(self, max_bytes: int, /) -> bytes:
-        """What has come; empty at the peer's end."""
+        """Receive what has arrived; empty at end of file."""
 
     def send(self, data: bytes | memoryview, flags: int = 0, /) -> int:
-        """Send some of it."""
+        """Send some of the data; returns how many bytes."""
 
     def send_file(self, fd: int, offset: int, count: int) -> int:
-        """Send some of a file; 0 where the file ends before `offset`."""
+        """Send some of a file; returns 0 if the file ends before `offset`."""
 
-    def shake_hands(self) -> int:
-        """Go on with what comes before the first byte; what to wait for, 0 once it is over."""
+    def handshake(self) -> int:
+        """Continue the handshake; returns the event to wait for, 0 once it is complete."""
 
-    def end(self) -> None:
-        """Tell the peer that nothing more is sent."""
+    def shutdown(self) -> None:
+        """Tell the peer that nothing more will be sent."""
 
     def close(self) -> None:
-        """Give back the socket."""
+        """Close the socket."""
 
-    def abort(self) -> None:
-        """Have the kernel forget at the close what the peer has not taken."""
+    def discard_unsent(self) -> None:
+        """Make the next close discard what the peer has not received, and reset the connection."""
 
 
 class PlainTransport:
-    """TCP or Unix, as it is; the hot calls are the socket's own."""
+    """A TCP or Unix socket. `recv` and `send` are the socket's own methods: they are hot."""
 
-    says_farewell = False
+    has_close_notify = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -56,16 +56,16 @@ class PlainTransport:
     def send_file(self, fd: int, offset: int, count: int) -> int:
         return os.sendfile(self._sock.fileno(), fd, offset, count)
 
-    def shake_hands(self) -> int:
+    def handshake(self) -> int:
         return 0
 
-    def end(self) -> None:
+    def shutdown(self) -> None:
         self._sock.shutdown(socket.SHUT_WR)
 
-    def abort(self) -> None:
-        forget_unsent(self._sock)
+    def discard_unsent(self) -> None:
+        discard_unsent(self._sock)
 
 
-def forget_unsent(sock: socket.socket) -> None:
-    """Have the kernel forget at the close what the peer has not taken."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+def discard_unsent(sock: socket.socket) -> None:
+    """Make the next close discard what the peer has not received, and reset the connection."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)

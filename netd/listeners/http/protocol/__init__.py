@@ -1,1 +1,4 @@
-"""HTTP/1.1 without I/O: bytes in, events out (RFC 9110, 9112), and what answers are made of."""
+"""HTTP/1.1 without I/O (RFC 9110, RFC 9112): bytes to requests, and the parts of responses.
+
+Imports nothing of the listener, opens no socket and no file, and reads no clock.
+"""

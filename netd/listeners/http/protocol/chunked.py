@@ -1,4 +1,4 @@
-"""A chunked body (RFC 9112 section 7.1): sizes and extensions bounded, every CRLF demanded."""
+"""Reads a chunked body (RFC 9112 section 7.1); sizes, lines and trailers are bounded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netd.listeners.http.protocol.event import Data, End
 from netd.listeners.http.protocol.head import Limits, parse_fields
 
 _MAX_LINE_BYTES: Final = 1024
-# RFC 9110 section 6.5.1: framing, routing, authentication, and what says how to read content.
+# RFC 9110 section 6.5.1: fields for framing, routing, authentication, and the type of content.
 _NO_TRAILERS: Final = frozenset(
     {
         *(b"transfer-encoding", b"content-length", b"host", b"te", b"trailer", b"connection"),
@@ -21,18 +21,18 @@ _NO_TRAILERS: Final = frozenset(
 
 
 class ChunkedReader:
-    """Takes its bytes off the front of a buffer, which may go on with the next request."""
+    """Removes the body's bytes from the front of a buffer, which may contain more requests."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._allowed = limits.body
-        self._left = 0  # of the present chunk
+        self._remaining = limits.body
+        self._left = 0  # bytes of the present chunk
         self._at_end_of_chunk = False
         self._in_trailers = False
         self._trailers = bytearray()
 
     def next_event(self, buffer: bytearray) -> Data | End | None:
-        """The next piece, the end, or None for want of bytes. Raises RemoteProtocolError."""
+        """Return the next event, None if bytes are missing. Raises RemoteProtocolError."""
         if self._in_trailers:
             return self._read_trailers(buffer)
         if self._left:
@@ -65,8 +65,8 @@ class ChunkedReader:
         if match is None:
             raise RemoteProtocolError("malformed chunk size", 400)
         self._left = int(match[1], 16)
-        self._allowed -= self._left
-        if self._allowed < 0:
+        self._remaining -= self._left
+        if self._remaining < 0:
             raise RemoteProtocolError(f"a body of more than {self._limits.body} bytes", 413)
         self._in_trailers = not self._left
         return True
@@ -74,13 +74,13 @@ class ChunkedReader:
     def _read_trailers(self, buffer: bytearray) -> End | None:
         while (line := _cut_line(buffer, too_long=431)) is not None:
             if not line:
-                return End(self._judged_trailers())
+                return End(self._check_trailers())
             self._trailers += line + b"\r\n"
             if len(self._trailers) > self._limits.head:
                 raise RemoteProtocolError(f"trailers longer than {self._limits.head} bytes", 431)
         return None
 
-    def _judged_trailers(self) -> tuple[tuple[bytes, bytes], ...]:
+    def _check_trailers(self) -> tuple[tuple[bytes, bytes], ...]:
         trailers = parse_fields(bytes(self._trailers), self._limits)
         if any(name.lower() in _NO_TRAILERS for name, _ in trailers):
             raise RemoteProtocolError("a trailer that belongs in the head", 400)
@@ -88,10 +88,13 @@ class ChunkedReader:
 
 
 def _cut_line(buffer: bytearray, *, too_long: int) -> bytes | None:
-    """The next line without its CRLF, or None for want of bytes; bounded, and judged early."""
+    """Remove and return the next line without its CRLF; None if bytes are missing.
+
+    An invalid or too long line is refused before its end has arrived.
+    """
     end = buffer.find(b"\r\n", 0, _MAX_LINE_BYTES)
     line = bytes(buffer[: end if end >= 0 else _MAX_LINE_BYTES])
-    if grammar.FOUL.search(line):
+    if grammar.INVALID.search(line):
         raise RemoteProtocolError("malformed line in a chunked body", 400)
     if end < 0:
         if len(line) == _MAX_LINE_BYTES:

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110 section 13): whether the client's copy still holds."""
+"""Conditional requests (RFC 9110 section 13): whether the client's copy is current."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from netd.listeners.http.protocol.date import parse_date
 
 _TAG: Final = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
 _TAGS: Final = re.compile(rb"[ \t,]*+(?:" + _TAG + rb"(?:[ \t]*+,[ \t,]*+|[ \t]*+$))++")
-_EACH_TAG: Final = re.compile(_TAG)
+_TAG_PATTERN: Final = re.compile(_TAG)
 
 
 class Verdict(Enum):
-    """What the conditions let an answer be; the value is its status."""
+    """The outcome of the conditions; the value is the status of the response."""
 
     SEND = 200
     UNCHANGED = 304
@@ -24,45 +24,45 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What tells one state of a resource from another; a date of None is not to be relied on."""
+    """The ETag and date of a representation; without a date, conditions on dates do not match."""
 
     etag: bytes  # with its quotes, strong
     modified: int | None  # seconds since the epoch
 
 
-def judge(fields: dict[bytes, bytes], now_has: Validators, *, is_read: bool) -> Verdict:
-    """RFC 9110 section 13.2.2: the conditions in their order of precedence.
+def judge(fields: dict[bytes, bytes], current: Validators, *, is_read: bool) -> Verdict:
+    """Evaluate the conditions in the order of RFC 9110 section 13.2.2.
 
     `is_read` is true for GET and HEAD.
     """
     if (wanted := fields.get(b"if-match")) is not None:
-        if not _matches(wanted, now_has.etag, strong=True):
+        if not _matches(wanted, current.etag, strong=True):
             return Verdict.FAILED
     elif (since := _date(fields, b"if-unmodified-since")) is not None and (
-        now_has.modified is None or now_has.modified > since
+        current.modified is None or current.modified > since
     ):
         return Verdict.FAILED
     if (known := fields.get(b"if-none-match")) is not None:
-        if _matches(known, now_has.etag, strong=False):
+        if _matches(known, current.etag, strong=False):
             return Verdict.UNCHANGED if is_read else Verdict.FAILED
     elif (
         is_read
         and (since := _date(fields, b"if-modified-since")) is not None
-        and (now_has.modified is not None and now_has.modified <= since)
+        and (current.modified is not None and current.modified <= since)
     ):
         return Verdict.UNCHANGED
     return Verdict.SEND
 
 
-def range_applies(fields: dict[bytes, bytes], now_has: Validators) -> bool:
-    """Whether If-Range, if there is one, lets a range be sent (section 13.1.5)."""
+def range_applies(fields: dict[bytes, bytes], current: Validators) -> bool:
+    """Whether a range may be sent: If-Range is absent or matches (RFC 9110 section 13.1.5)."""
     wanted = fields.get(b"if-range")
     if wanted is None:
         return True
-    if _EACH_TAG.fullmatch(wanted):
-        return wanted == now_has.etag
+    if _TAG_PATTERN.fullmatch(wanted):
+        return wanted == current.etag
     since = parse_date(wanted.decode("latin-1"))
-    return since is not None and since == now_has.modified
+    return since is not None and since == current.modified
 
 
 def _matches(wanted: bytes, etag: bytes, *, strong: bool) -> bool:
@@ -70,7 +70,7 @@ def _matches(wanted: bytes, etag: bytes, *, strong: bool) -> bool:
         return True
     if _TAGS.fullmatch(wanted) is None:
         return False
-    tags = _EACH_TAG.findall(wanted)
+    tags = _TAG_PATTERN.findall(wanted)
     return etag in tags or (not strong and b"W/" + etag in tags)
 
 

@@ -1,4 +1,4 @@
-"""Dates as HTTP writes them (RFC 9110 section 5.6.7)."""
+"""Dates in HTTP (RFC 9110 section 5.6.7)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MONTHS: Final = (
 )
 _TIME: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
-_FORMS: Final = (
+_FORMATS: Final = (
     re.compile(rf"(?:{'|'.join(_DAYS)}), (?P<day>\d\d) {_MONTH} (?P<year>\d{{4}}) {_TIME} GMT"),
     re.compile(
         rf"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (?P<day>\d\d)-{_MONTH}-(?P<year>\d\d) "
@@ -28,7 +28,7 @@ _PIVOT_YEARS: Final = 50
 
 @functools.lru_cache(maxsize=256)
 def format_date(timestamp: int) -> str:
-    """`Sun, 06 Nov 1994 08:49:37 GMT` for seconds since the epoch."""
+    """Format seconds since the epoch as `Sun, 06 Nov 1994 08:49:37 GMT`."""
     when = dt.datetime.fromtimestamp(timestamp, dt.UTC)
     return (
         f"{_DAYS[when.weekday()]}, {when.day:02} {_MONTHS[when.month - 1]} {when.year:04} "
@@ -37,12 +37,12 @@ def format_date(timestamp: int) -> str:
 
 
 def parse_date(text: str, *, year_now: int = 2000) -> int | None:
-    """Seconds since the epoch; None for anything but the three forms HTTP knows.
+    """Return seconds since the epoch, None if the text is in none of the three formats of HTTP.
 
-    A year of two digits that would lie more than 50 years past `year_now` is of the past.
+    A year of two digits more than 50 years after `year_now` is taken from the century before.
     """
-    for form in _FORMS:
-        if match := form.fullmatch(text):
+    for pattern in _FORMATS:
+        if match := pattern.fullmatch(text):
             return _seconds(match, year_now)
     return None
 

@@ -1,4 +1,4 @@
-"""What a peer's bytes turn out to be: a request's head, pieces of its body, its end."""
+"""What a client's bytes are parsed into: a request's head, pieces of its body, its end."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ class Framing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request's head, judged: whatever is in here follows the grammar.
+    """A valid request head.
 
-    `fields` are by lower-case name, a repeated field's values joined by commas (RFC 9110
-    section 5.3); `lines` keeps them as they came. `path` is raw; target.py decodes it.
+    `fields` has the header fields by lower-case name, with the values of a repeated field joined
+    by commas (RFC 9110 section 5.3); `lines` has them as received. `path` is still encoded:
+    `target.parse_path` decodes it.
     """
 
     method: str
@@ -27,18 +28,18 @@ class Request:
     path: bytes
     query: bytes
     minor: int  # of HTTP/1.minor, 0 or 1
-    host: str  # lower-case, without port; empty where HTTP/1.0 named none
+    host: str  # lower-case, without port; empty if an HTTP/1.0 request has none
     fields: dict[bytes, bytes]
     lines: tuple[tuple[bytes, bytes], ...]
     framing: Framing
-    length: int  # of the body, where framing is LENGTH
+    length: int  # of the body, if framing is LENGTH
     keep_alive: bool
     expects_continue: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A piece of the body, its framing removed."""
+    """A piece of the body, without its framing."""
 
     payload: bytes
 

@@ -1,7 +1,7 @@
-"""A request's head: from bytes to a Request, or to the status that refuses it.
+"""Parses a request's head to a Request, or refuses it with a status.
 
-Strict wherever two readers of the same bytes could differ: what is not in the grammar is
-refused, never repaired.
+A head that does not follow the grammar is refused, never repaired: where two parsers read the
+same bytes differently, requests can be smuggled (RFC 9112 section 11.2).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ KNOWN_METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 )
 _MAX_PORT: Final = 65535
-# What gateways that turn fields into variables cannot tell from the real ones.
-_DISGUISED: Final = frozenset({b"content_length", b"transfer_encoding"})
+# CGI gateways, which turn names into variables, would take these for the real framing fields.
+_UNDERSCORED: Final = frozenset({b"content_length", b"transfer_encoding"})
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one request is read, in bytes, before it is refused."""
+    """The largest request that is accepted, in bytes (`fields`: their number)."""
 
     request_line: int = 8192
     head: int = 32768
@@ -33,20 +33,20 @@ class Limits:
 
 
 def parse_head(head: bytes, limits: Limits) -> Request:
-    """Judge a head, from its request line to its empty line. Raises RemoteProtocolError."""
+    """Parse a head, from the request line to the empty line. Raises RemoteProtocolError."""
     line, _, rest = head.partition(b"\r\n")
     method, target, minor = parse_request_line(line, limits)
     lines, fields = _read_fields(rest[:-2], limits)
     path, query, authority = _split_target(method, target)
-    host = _judge_host(lines, fields, authority, minor)
-    framing, length = _judge_framing(lines, fields, minor)
-    options = grammar.list_members(fields.get(b"connection", b""))
+    host = _parse_host(lines, fields, authority, minor)
+    framing, length = _parse_framing(lines, fields, minor)
+    options = _list_members(fields.get(b"connection", b""))
     keep_alive = b"close" not in options and (minor > 0 or b"keep-alive" in options)
     if framing is not Framing.NONE:
-        _judge_content(method, fields)
+        _check_content(method, fields)
     if sum(name.lower() == b"content-type" for name, _ in lines) > 1:
         raise RemoteProtocolError("more than one Content-Type", 400)
-    expects_continue = _judge_expectation(fields, minor) and framing is not Framing.NONE
+    expects_continue = _parse_expectation(fields, minor) and framing is not Framing.NONE
     if expects_continue and length > limits.body:
         raise RemoteProtocolError(f"a body of {length} bytes is above {limits.body}", 413)
     return Request(
@@ -56,9 +56,9 @@ def parse_head(head: bytes, limits: Limits) -> Request:
 
 
 def parse_request_line(line: bytes, limits: Limits) -> tuple[str, bytes, int]:
-    """Method, target and minor version; RemoteProtocolError says what is wrong (400, 414, 505)."""
+    """Return method, target and minor version. Raises RemoteProtocolError (400, 414, 505)."""
     if len(line) > limits.request_line:
-        status = 414 if b" " in line[: limits.request_line] else 400  # a method, so far
+        status = 414 if b" " in line[: limits.request_line] else 400  # it may be no request
         raise RemoteProtocolError(f"request line longer than {limits.request_line} bytes", status)
     match = grammar.REQUEST_LINE.fullmatch(line)
     if match is None:
@@ -69,7 +69,7 @@ def parse_request_line(line: bytes, limits: Limits) -> tuple[str, bytes, int]:
 
 
 def parse_fields(block: bytes, limits: Limits) -> tuple[tuple[bytes, bytes], ...]:
-    """Field lines, each ended by CRLF, as (name, value); RemoteProtocolError 400 or 431."""
+    """Parse field lines with their CRLF to (name, value). Raises RemoteProtocolError (400, 431)."""
     if grammar.FIELD_LINES.fullmatch(block) is None:
         raise RemoteProtocolError("malformed header field", 400)
     found = grammar.FIELDS.findall(block)
@@ -82,7 +82,7 @@ def parse_fields(block: bytes, limits: Limits) -> tuple[tuple[bytes, bytes], ...
 def _read_fields(
     block: bytes, limits: Limits
 ) -> tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, bytes]]:
-    """The fields both ways; a client's next request mostly has the very same."""
+    """Return the fields as lines and by name; cached, since a client's requests repeat them."""
     lines = parse_fields(block, limits)
     return lines, _by_name(lines)
 
@@ -96,7 +96,7 @@ def _by_name(lines: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes]:
 
 
 def _split_target(method: str, target: bytes) -> tuple[bytes, bytes, bytes | None]:
-    """Path, query, and the authority where the target names one (RFC 9112 section 3.2)."""
+    """Return path, query, and the authority if the target has one (RFC 9112 section 3.2)."""
     if method == "CONNECT":
         match = grammar.HOST.fullmatch(target)
         if match is None or not match[2]:
@@ -111,13 +111,13 @@ def _split_target(method: str, target: bytes) -> tuple[bytes, bytes, bytes | Non
     raise RemoteProtocolError("malformed request target", 400)
 
 
-def _judge_host(
+def _parse_host(
     lines: tuple[tuple[bytes, bytes], ...],
     fields: dict[bytes, bytes],
     authority: bytes | None,
     minor: int,
 ) -> str:
-    """The host asked for; a target's authority counts before the Host field (RFC 9112 3.2.2)."""
+    """Return the host; the target's authority overrides the Host field (RFC 9112 3.2.2)."""
     named = fields.get(b"host")
     if named is None:
         if minor:
@@ -136,11 +136,11 @@ def _host_of(authority: bytes) -> str:
     return match[1].decode().lower()
 
 
-def _judge_framing(
+def _parse_framing(
     lines: tuple[tuple[bytes, bytes], ...], fields: dict[bytes, bytes], minor: int
 ) -> tuple[Framing, int]:
-    """RFC 9112 section 6; both fields at once is how requests are smuggled, so it is refused."""
-    if _DISGUISED & fields.keys():
+    """RFC 9112 section 6. Both fields together are refused: they serve to smuggle requests."""
+    if _UNDERSCORED & fields.keys():
         raise RemoteProtocolError("a framing field with underscores", 400)
     codings, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
     if codings is not None:
@@ -148,7 +148,7 @@ def _judge_framing(
             raise RemoteProtocolError("Transfer-Encoding beside Content-Length", 400)
         if not minor:
             raise RemoteProtocolError("Transfer-Encoding in HTTP/1.0", 400)
-        _judge_codings(lines, codings)
+        _check_codings(lines, codings)
         return Framing.CHUNKED, 0
     if length is None:
         return Framing.NONE, 0
@@ -157,11 +157,11 @@ def _judge_framing(
     return (Framing.LENGTH, int(length)) if int(length) else (Framing.NONE, 0)
 
 
-def _judge_codings(lines: tuple[tuple[bytes, bytes], ...], codings: bytes) -> None:
+def _check_codings(lines: tuple[tuple[bytes, bytes], ...], codings: bytes) -> None:
     if codings.lower() == b"chunked":
         return
-    members = grammar.list_members(codings)
-    if any(grammar.METHOD.fullmatch(each) is None for each in members):
+    members = _list_members(codings)
+    if any(grammar.METHOD.fullmatch(member) is None for member in members):
         raise RemoteProtocolError("malformed Transfer-Encoding", 400)
     repeated = sum(name.lower() == b"transfer-encoding" for name, _ in lines) > 1
     if repeated or not members or members[-1] != b"chunked" or members.count(b"chunked") > 1:
@@ -169,16 +169,21 @@ def _judge_codings(lines: tuple[tuple[bytes, bytes], ...], codings: bytes) -> No
     raise RemoteProtocolError("no transfer coding but chunked is known", 501)
 
 
-def _judge_content(method: str, fields: dict[bytes, bytes]) -> None:
-    """RFC 9110 sections 9.3.2, 9.3.7 and 9.3.8: content where none belongs smells of smuggling."""
+def _check_content(method: str, fields: dict[bytes, bytes]) -> None:
+    """RFC 9110 sections 9.3.2, 9.3.7 and 9.3.8: refuse content that may smuggle a request."""
     if method in ("HEAD", "TRACE") or (method == "OPTIONS" and b"content-type" not in fields):
         raise RemoteProtocolError(f"{method} with content", 400)
 
 
-def _judge_expectation(fields: dict[bytes, bytes], minor: int) -> bool:
+def _parse_expectation(fields: dict[bytes, bytes], minor: int) -> bool:
     expectation = fields.get(b"expect")
     if expectation is None or not minor:
         return False
     if expectation.lower() != b"100-continue":
         raise RemoteProtocolError("no expectation but 100-continue is known", 417)
     return True
+
+
+def _list_members(value: bytes) -> list[bytes]:
+    """Return the members of a list in lower case, without empty ones (RFC 9110 section 5.6.1)."""
+    return [member for part in value.lower().split(b",") if (member := part.strip(b" \t"))]

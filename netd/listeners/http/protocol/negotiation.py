@@ -1,4 +1,4 @@
-"""Content codings by Accept-Encoding (RFC 9110 section 12.5.3)."""
+"""Chooses a content coding by Accept-Encoding (RFC 9110 section 12.5.3)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _MEMBER: Final = re.compile(
 
 
 def choose_coding(accepted: bytes | None, available: Sequence[str]) -> str:
-    """The coding to send: of those wanted most the first available; empty for none.
+    """Return the available coding with the highest weight, the first of several; empty for none.
 
-    A field that cannot be read is taken as absent: then nothing is encoded.
+    A malformed field counts as absent, so that no coding is chosen.
     """
     if not accepted or not available:
         return ""
     weights = _weights(accepted)
-    anything = weights.get("*", 0.0)
-    plain = weights.get("identity", 0.0)
-    best = max(available, key=lambda coding: weights.get(coding, anything))
-    weight = weights.get(best, anything)
-    return best if weight > 0 and weight >= plain else ""
+    default = weights.get("*", 0.0)
+    identity = weights.get("identity", 0.0)
+    best = max(available, key=lambda coding: weights.get(coding, default))
+    weight = weights.get(best, default)
+    return best if weight > 0 and weight >= identity else ""
 
 
 def _weights(accepted: bytes) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Byte ranges (RFC 9110 section 14)."""
+"""Range requests in bytes (RFC 9110 section 14)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _SPEC: Final = re.compile(rb"([0-9]{0,18})-([0-9]{0,18})")
 
 
 class UnsatisfiableError(Exception):
-    """No range that was asked for lies within the content: 416."""
+    """No requested range lies within the content: status 416."""
 
 
 def parse_range(value: bytes, size: int) -> tuple[tuple[int, int], ...]:
-    """The (offset, count) pairs asked for; none for a field to be ignored (section 14.2).
+    """Return the requested (offset, count) pairs; none if the field must be ignored (14.2).
 
-    Ignored are other units, malformed sets, more than 16 ranges, and sets that would send
-    more than there is. Raises UnsatisfiableError.
+    Other units, malformed sets, more than 16 ranges, and sets that request more bytes than the
+    content has are ignored. Raises UnsatisfiableError.
     """
     unit, _, rest = value.partition(b"=")
     specs = [part.strip(b" \t") for part in rest.split(b",")]

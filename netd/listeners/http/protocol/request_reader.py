@@ -1,6 +1,6 @@
-"""One connection's incoming side: which bytes belong to which request, in which phase.
+"""Parses the bytes of one connection into the events of its requests.
 
-Reads one request at a time; what a peer pipelines behind it waits until `start_next`.
+It reads one request at a time: pipelined bytes wait until `start_next`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from netd.listeners.http.protocol.head import Limits, parse_head, parse_request_
 
 
 class Phase(Enum):
-    """Where in a request the reader is."""
+    """The part of a request that is read next."""
 
     HEAD = "head"
-    LENGTH = "a body of known length"
+    LENGTH = "a body with Content-Length"
     CHUNKED = "a chunked body"
-    END = "the end is to be told"
-    DONE = "read to the end; waiting for start_next"
-    BROKEN = "refused; nothing more is read"
+    END = "nothing; the End event is due"
+    DONE = "nothing until start_next"
+    BROKEN = "nothing any more, after an error"
 
 
 _AFTER_HEAD: Final = {
@@ -35,40 +35,40 @@ _EMPTY_LINE: Final = b"\r\n"
 
 
 class RequestReader:
-    """Bytes in by `receive`, events out by `next_event` until it gives None."""
+    """Takes bytes by `receive`; `next_event` returns events until it returns None."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buffer = bytearray()
         self._phase = Phase.HEAD
-        self._scanned = 0  # bytes of an unfinished head already found clean
-        self._line_judged = False
+        self._scanned = 0  # bytes of an incomplete head that were found valid
+        self._has_skipped_line = False
         self._left = 0
         self._chunked: ChunkedReader | None = None
 
     @property
     def phase(self) -> Phase:
-        """Where the reader is now."""
+        """The part of a request that is read next."""
         return self._phase
 
     @property
     def is_between_requests(self) -> bool:
-        """True while nothing of a next request has come."""
-        return self._phase is Phase.HEAD and not (self._buffer or self._line_judged)
+        """True while no byte of a next request has arrived."""
+        return self._phase is Phase.HEAD and not (self._buffer or self._has_skipped_line)
 
     @property
     def unread_bytes(self) -> int:
-        """How much has come that no event has told of yet."""
+        """Bytes received that belong to no event yet."""
         return len(self._buffer)
 
     def receive(self, data: bytes) -> None:
-        """Take in what the peer sent."""
+        """Take bytes from the peer."""
         self._buffer += data
 
     def next_event(self) -> Event | None:
-        """The next event, or None for want of bytes or of `start_next`.
+        """Return the next event, None if bytes are missing or `start_next` must be called.
 
-        Raises RemoteProtocolError, with the status to answer; after that nothing is read.
+        Raises RemoteProtocolError with the status to respond with; nothing is read after it.
         """
         try:
             return self._next_event()
@@ -78,19 +78,19 @@ class RequestReader:
             raise
 
     def peek_head(self) -> bytes | None:
-        """The next request's head as it came, unjudged, if it is all there; for look-ups."""
+        """Return the head of the next request as received, not parsed, if it is complete."""
         if self._phase is not Phase.HEAD:
             return None
         end = self._buffer.find(b"\r\n\r\n", 0, self._limits.head)
         return bytes(self._buffer[: end + 4]) if end >= 0 else None
 
     def drop(self, count: int) -> None:
-        """Forget the head that `peek_head` gave: somebody has answered it."""
+        """Remove the head that `peek_head` returned: it was served without parsing."""
         del self._buffer[:count]
         self._start_head()
 
     def start_next(self) -> None:
-        """Go on to the next request; LocalProtocolError while one is being read."""
+        """Start with the next request. Raises LocalProtocolError while one is being read."""
         if self._phase is not Phase.DONE:
             raise LocalProtocolError(f"start_next in {self._phase}")
         self._phase = Phase.HEAD
@@ -98,7 +98,7 @@ class RequestReader:
 
     def _start_head(self) -> None:
         self._scanned = 0
-        self._line_judged = False
+        self._has_skipped_line = False
 
     def _next_event(self) -> Event | None:
         match self._phase:
@@ -114,12 +114,12 @@ class RequestReader:
         return None
 
     def _read_head(self) -> Request | None:
-        if self._buffer.startswith(_EMPTY_LINE) and not self._line_judged:
+        if self._buffer.startswith(_EMPTY_LINE) and not self._has_skipped_line:
             del self._buffer[:2]  # RFC 9112 section 2.2: one empty line before a request
-            self._line_judged = True
+            self._has_skipped_line = True
         end = self._buffer.find(b"\r\n\r\n", max(0, self._scanned - 3), self._limits.head)
         if end < 0:
-            self._judge_unfinished()
+            self._check_incomplete()
             return None
         head = bytes(self._buffer[: end + 4])
         del self._buffer[: end + 4]
@@ -129,9 +129,9 @@ class RequestReader:
         self._chunked = ChunkedReader(self._limits) if request.framing is Framing.CHUNKED else None
         return request
 
-    def _judge_unfinished(self) -> None:
-        """Refuse at once what no further byte could make good."""
-        if grammar.FOUL.search(self._buffer, max(0, self._scanned - 1)):
+    def _check_incomplete(self) -> None:
+        """Refuse an incomplete head at once if no further byte can make it valid."""
+        if grammar.INVALID.search(self._buffer, max(0, self._scanned - 1)):
             raise RemoteProtocolError("control byte or bare line end in the head", 400)
         self._scanned = len(self._buffer)
         line_end = self._buffer.find(b"\r\n", 0, self._limits.request_line + 2)
@@ -147,7 +147,7 @@ class RequestReader:
         payload = bytes(self._buffer[: self._left])
         if not payload:
             return None
-        if self._left > self._limits.body:  # told once the body comes: then the peer is reading
+        if self._left > self._limits.body:  # refused once the body arrives: then the client reads
             raise RemoteProtocolError(f"a body of {self._left} bytes is too long", 413)
         del self._buffer[: len(payload)]
         self._left -= len(payload)

@@ -1,4 +1,4 @@
-"""From a request's raw path to the segments it names, with nothing left to escape by."""
+"""Decodes the path of a request target so that it cannot leave its root."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _HIDDEN: Final = re.compile(rb"[\x00-\x1f/\x7f]")
 
 
 def parse_path(raw: bytes) -> str:
-    """Decode a path and resolve its dots: always absolute, no `.`, no `..`, no empty segment.
+    """Decode a path: absolute, without `.`, `..` and empty segments; a trailing slash is kept.
 
-    A trailing slash is kept. Bytes that are no UTF-8 come out as surrogates, as file names do.
-    RemoteProtocolError 400 for a path that climbs above its root, or hides a slash or control byte.
+    Bytes that are not UTF-8 become surrogates, as in file names (PEP 383). Raises
+    RemoteProtocolError (400) if the path leaves its root or has an escaped slash or control byte.
     """
     if b"%" not in raw and b"/." not in raw and b"//" not in raw:
         return raw.decode()
@@ -31,11 +31,11 @@ def parse_path(raw: bytes) -> str:
             segments.pop()
         elif segment not in (b"", b"."):
             segments.append(segment)
-    ends_open = unquote_to_bytes(parts[-1]) in (b"", b".", b"..")
-    path = b"/" + b"/".join(segments) + (b"/" if ends_open and segments else b"")
+    is_directory = unquote_to_bytes(parts[-1]) in (b"", b".", b"..")
+    path = b"/" + b"/".join(segments) + (b"/" if is_directory and segments else b"")
     return path.decode("utf-8", "surrogateescape")
 
 
 def format_path(path: str) -> str:
-    """A path that `parse_path` gave, as a URL has it."""
+    """Encode a path that `parse_path` returned, for a URL."""
     return quote(path.encode("utf-8", "surrogateescape"))

@@ -1,1 +1,5 @@
-"""From a request to the bytes of its answer: responses, the cache of ready ones, the access log."""
+"""From a request to the bytes of its response; shared by all connections of a worker.
+
+`responder` joins the routes, the response cache and the access log. May import `routes` and
+what stands below it; must not know connections.
+"""

@@ -1,7 +1,6 @@
-"""The access log: what was asked is noted as bytes when it is answered, and told later.
+"""The access log: responses are noted when they are sent, and written once a second.
 
-Lines are made and written once a second, off the hot path, and never hold a byte of the
-client's that could end a line or act on a terminal.
+A line never contains a byte from a client that could end the line or control a terminal.
 """
 
 from __future__ import annotations
@@ -19,26 +18,25 @@ from select import PIPE_BUF
 from typing import Final
 
 from netd.config.model import Networks
-from netd.listeners.http.options import HttpOptions
+from netd.listeners.http.options import STDERR, HttpOptions
 from netd.listeners.http.protocol import grammar
 from netd.listeners.http.routes.client_address import client_of, credentials_of
 from netd.runtime import journal
 
-STDERR: Final = "-"
-# O_NONBLOCK: a FIFO that nobody reads must not hold the worker.
-_APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-_MAX_NOTES: Final = 1000
+# O_NONBLOCK: a FIFO without a reader must not block the worker.
+_APPEND_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+_MAX_ENTRIES: Final = 1000
 _SHORT: Final = 100
 _UNSAFE: Final = re.compile(rb"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
-log = logging.getLogger("netd")
+_log = logging.getLogger("netd")
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """One answer; `head` is the request's as it came, empty for what was no request."""
+class Entry:
+    """One response; `head` is the request's as received, empty if it was no valid request."""
 
-    at: float
+    time_s: float
     host: str
     head: bytes
     status: int
@@ -46,74 +44,73 @@ class Note:
 
 
 class AccessLog:
-    """Gathers notes and appends them to a file, or to standard error (the journal)."""
+    """Collects entries and appends them to a file, or to standard error (the journal)."""
 
     def __init__(self, options: HttpOptions) -> None:
         self._path = options.access_log
-        self._is_json = options.access_log_format == "json"
+        self._format = _format_json if options.access_log_format == "json" else _format_combined
         self._trusted = options.forwarded_from
-        self._notes: list[Note] = []
+        self._entries: list[Entry] = []
         self.lost = 0
         """Lines that could not be written."""
 
     def add(self, host: str, head: bytes, status: int, sent: int) -> None:
-        """Note an answer."""
-        self._notes.append(Note(time.time(), host, head, status, sent))
-        if len(self._notes) >= _MAX_NOTES:
+        """Add an entry for a response that is being sent."""
+        self._entries.append(Entry(time.time(), host, head, status, sent))
+        if len(self._entries) >= _MAX_ENTRIES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was noted. The file is opened each time, so it may be rotated any time."""
-        notes, self._notes = self._notes, []
-        if not notes:
+        """Write all entries. The file is opened each time, so it may be rotated at any time."""
+        entries, self._entries = self._entries, []
+        if not entries:
             return
-        lines = [self._line(each) for each in notes]
+        lines = [self._line(entry) for entry in entries]
         try:
             self._write(lines)
         except OSError as error:
             if not self.lost:
-                log.warning("access log %s: %s", self._path, error.strerror)
-            self.lost += len(notes)
+                _log.warning("access log %s: %s", self._path, error.strerror)
+            self.lost += len(entries)
 
-    def _line(self, note: Note) -> bytes:
-        """On standard error a line that is too long shows only how its texts begin."""
-        form = _as_json if self._is_json else _as_combined
-        line = form(note, self._trusted, None)
+    def _line(self, entry: Entry) -> bytes:
+        """Format an entry; in a line too long for standard error the client's texts are cut."""
+        line = self._format(entry, self._trusted, None)
         if self._path == STDERR and len(line) >= PIPE_BUF:
-            line = form(note, self._trusted, _SHORT)
+            line = self._format(entry, self._trusted, _SHORT)
         return f"{line}\n".encode()
 
     def _write(self, lines: Sequence[bytes]) -> None:
         if self._path == STDERR and journal.is_native():
             for line in lines:
-                log.info("%s", line.decode().rstrip("\n"))
+                _log.info("%s", line.decode().rstrip("\n"))
             return
         if self._path == STDERR:
-            for piece in _pieces(lines):
-                os.write(2, piece)
+            for block in _blocks(lines):
+                os.write(2, block)
             return
-        fd = os.open(self._path, _APPENDING, 0o640)
+        fd = os.open(self._path, _APPEND_FLAGS, 0o640)
         try:
             is_fifo = stat.S_ISFIFO(os.fstat(fd).st_mode)
-            for piece in _pieces(lines) if is_fifo else [b"".join(lines)]:
-                os.write(fd, piece)
+            for block in _blocks(lines) if is_fifo else [b"".join(lines)]:
+                os.write(fd, block)
         finally:
             os.close(fd)
 
 
-def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Whole lines together, no more than a pipe takes at once (pipe(7)).
+def _blocks(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Join whole lines to blocks that a pipe takes atomically (PIPE_BUF, pipe(7)).
 
-    So other processes' lines stay apart from ours; and no line is so long that the journal
-    would make two of it, the second of which might begin as a client likes.
+    The lines of several processes are then not mixed. No line is so long that the journal would
+    split it: a client could choose how the second part begins.
     """
-    piece = b""
+    block = b""
     for line in lines:
-        if len(piece) + len(line) > PIPE_BUF:
-            yield piece
-            piece = b""
-        piece += line
-    yield piece
+        if len(block) + len(line) > PIPE_BUF:
+            yield block
+            block = b""
+        block += line
+    yield block
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:
@@ -125,44 +122,45 @@ def _escape(data: bytes) -> str:
     return _UNSAFE.sub(lambda match: b"\\x%02x" % match[0][0], data).decode()
 
 
-def _client(note: Note, fields: dict[bytes, bytes], trusted: Networks) -> str:
-    return client_of(note.host, fields, trusted) or "unix"
+def _client(entry: Entry, fields: dict[bytes, bytes], trusted: Networks) -> str:
+    return client_of(entry.host, fields, trusted) or "unix"
 
 
-def _user(note: Note, fields: dict[bytes, bytes]) -> str:
-    """Who the client says it is, where that was not refused."""
-    given = credentials_of(fields)
-    return given[0] if given and note.status != HTTPStatus.UNAUTHORIZED else ""
+def _user(entry: Entry, fields: dict[bytes, bytes]) -> str:
+    """Return the user name in the request's credentials, unless they were refused."""
+    credentials = credentials_of(fields)
+    is_refused = entry.status == HTTPStatus.UNAUTHORIZED
+    return credentials[0] if credentials and not is_refused else ""
 
 
-def _as_combined(note: Note, trusted: Networks, most: int | None) -> str:
-    """The line; `most` is how much of each text of the client's is shown."""
-    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(note.at))
-    fields = _fields(note.head)
-    client = _client(note, fields, trusted)
-    user = _escape(_user(note, fields)[:most].replace(" ", "_").encode()) or "-"
-    line = _escape(note.head.partition(b"\r\n")[0][:most]) or "-"
-    referer = _escape(fields.get(b"referer", b"-")[:most])
-    agent = _escape(fields.get(b"user-agent", b"-")[:most])
-    return f'{client} - {user} [{when}] "{line}" {note.status} {note.sent} "{referer}" "{agent}"'
+def _format_combined(entry: Entry, trusted: Networks, max_bytes: int | None) -> str:
+    """Format a line; `max_bytes` limits each text that came from the client."""
+    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(entry.time_s))
+    fields = _fields(entry.head)
+    client = _client(entry, fields, trusted)
+    user = _escape(_user(entry, fields)[:max_bytes].replace(" ", "_").encode()) or "-"
+    line = _escape(entry.head.partition(b"\r\n")[0][:max_bytes]) or "-"
+    referer = _escape(fields.get(b"referer", b"-")[:max_bytes])
+    agent = _escape(fields.get(b"user-agent", b"-")[:max_bytes])
+    return f'{client} - {user} [{when}] "{line}" {entry.status} {entry.sent} "{referer}" "{agent}"'
 
 
-def _as_json(note: Note, trusted: Networks, most: int | None) -> str:
-    """The same as JSON, and the host that was asked for."""
-    fields = _fields(note.head)
+def _format_json(entry: Entry, trusted: Networks, max_bytes: int | None) -> str:
+    """Format the same as JSON, with the Host field."""
+    fields = _fields(entry.head)
 
     def text(name: bytes) -> str:
-        return fields.get(name, b"")[:most].decode("latin-1")
+        return fields.get(name, b"")[:max_bytes].decode("latin-1")
 
-    told = {
-        "time": round(note.at, 3),
-        "client": _client(note, fields, trusted),
-        "user": _user(note, fields)[:most],
-        "request": note.head.partition(b"\r\n")[0][:most].decode("latin-1"),
-        "status": note.status,
-        "bytes": note.sent,
+    record = {
+        "time": round(entry.time_s, 3),
+        "client": _client(entry, fields, trusted),
+        "user": _user(entry, fields)[:max_bytes],
+        "request": entry.head.partition(b"\r\n")[0][:max_bytes].decode("latin-1"),
+        "status": entry.status,
+        "bytes": entry.sent,
         "host": text(b"host"),
         "referer": text(b"referer"),
         "user_agent": text(b"user-agent"),
     }
-    return json.dumps(told)
+    return json.dumps(record)

@@ -1,48 +1,62 @@
-"""What all connections of a worker share: the site, the ready answers, the date, the figures."""
+"""What all connections of a worker share: routes, response cache, Date line, log and counters."""
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import dataclass
+from functools import partial
 
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.protocol.date import format_date
 from netd.listeners.http.protocol.event import Framing, Request
 from netd.listeners.http.protocol.head import Limits
-from netd.listeners.http.protocol.status import has_content
-from netd.listeners.http.response.access_log import AccessLog
-from netd.listeners.http.response.response import (
-    CachedResponse,
+from netd.listeners.http.protocol.response import (
     FilePart,
-    FileStamp,
     Part,
     Response,
-    error_answer,
-    head_parts,
+    error_response,
+    format_head,
+    has_content,
 )
-from netd.listeners.http.response.response_cache import ResponseCache
+from netd.listeners.http.response.access_log import AccessLog
+from netd.listeners.http.response.response_cache import (
+    CachedResponse,
+    ResponseCache,
+    is_current,
+    read_current,
+)
 from netd.listeners.http.routes.router import Router, WorkerContext
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedResponse:
+    """The parts to send, and whether the connection closes after them."""
+
+    parts: tuple[Part, ...]
+    close: bool
 
 
 class Responder:
     """Turns requests into bytes; knows no socket."""
 
-    def __init__(self, options: HttpOptions, means: WorkerContext) -> None:
-        self._means = means
+    def __init__(self, options: HttpOptions, context: WorkerContext) -> None:
+        self._context = context
         self.is_closing = False
-        """True once the worker drains: every answer then ends its connection."""
-        self.requests = self.ready_hits = self.refusals = self.timeouts = self.truncated = 0
+        """True once the worker drains: every response then closes its connection."""
+        self.requests = self.cache_hits = self.refusals = self.timeouts = self.truncated = 0
         self.handshake_failures = 0
         self.bytes_in = self.bytes_out = 0
         self.access_log: AccessLog | None = None
-        self.tick_date()
+        self.update_date()
         self.configure(options)
 
     def configure(self, options: HttpOptions) -> None:
-        """Answer by these options from now on."""
+        """Use these options from now on."""
         self.options = options
         self.flush_log()
         self.access_log = AccessLog(options) if options.access_log else None
-        self.site = Router(options, self._means)
+        self.router = Router(options, self._context)
         self.limits = Limits(
             request_line=options.max_request_line,
             head=options.max_head,
@@ -50,90 +64,104 @@ class Responder:
             body=options.max_body,
         )
         self._common = f"Server: {options.server}\r\n".encode("latin-1") if options.server else b""
-        self.forget_ready()
+        self._clear_cache()
+
+    def start_closing(self) -> None:
+        """Close each connection with its next response, and cache no more: the worker drains."""
+        self.is_closing = True
+        self._clear_cache()
 
     def flush_log(self) -> None:
-        """Write what was noted for the access log."""
+        """Write the access log's lines."""
         if self.access_log is not None:
             self.access_log.flush()
 
-    def forget_ready(self) -> None:
-        """Drop every ready answer; none are kept while the worker drains."""
-        self.cache = ResponseCache(0 if self.is_closing else self.options.cache_size)
-        self.entries = self.cache.entries
-
-    def tick_date(self) -> float:
-        """Take the present second's date; how many seconds it stays right."""
+    def update_date(self) -> float:
+        """Set the Date line to the present second. Returns the seconds until the next one."""
         now = time.time()
-        self.tick = int(now)
-        self.date_line = f"Date: {format_date(self.tick)}\r\n".encode()
-        return self.tick + 1 - now
+        self._second = int(now)
+        self._date_line = f"Date: {format_date(self._second)}\r\n".encode()
+        return self._second + 1 - now
 
     def lookup(self, head: bytes) -> CachedResponse | None:
-        """A ready answer to this head, of this second, that still holds."""
-        ready = self.entries.get(head)
-        if ready is None:
+        """Return the cached response to this head if its files have not changed."""
+        cached = self._entries.get(head)
+        if cached is None:
             return None
-        for proof in ready.proofs:
-            if not proof.holds():
+        for stamp in cached.stamps:
+            if not is_current(stamp):
                 self.cache.drop(head)
                 return None
-        if ready.tick != self.tick:
-            ready.refresh(self.tick, self.date_line)
-        if ready.source is not None:
-            return self._fill(head, ready, ready.source)
-        self.ready_hits += 1
-        return ready
+        if cached.second != self._second:
+            cached.set_date(self._second, self._date_line)
+        if cached.source is not None:
+            content = read_current(cached.source)
+            if content is None:
+                self.cache.drop(head)
+                return None
+            cached = cached.with_content(content)
+        self.cache_hits += 1
+        return cached
 
-    def _fill(self, head: bytes, ready: CachedResponse, source: FileStamp) -> CachedResponse | None:
-        """A bare answer with its content, if that is still the same."""
-        content = source.read()
-        if content is None:
-            self.cache.drop(head)
-            return None
-        self.ready_hits += 1
-        return CachedResponse(ready.wire + content, close=ready.close)
+    def encode(
+        self, request: Request, head: bytes | None, response: Response, *, host: str, close: bool
+    ) -> EncodedResponse:
+        """Make the bytes of a response, log it, and cache it if that is allowed.
 
-    def format(
-        self, request: Request, head: bytes | None, answer: Response, *, close: bool = False
-    ) -> tuple[tuple[Part, ...], bool]:
-        """All that is to be sent for a request, and whether the connection ends with it.
-
-        `head` is the request's as it came, under which an answer that holds is kept.
+        `head` is the request's head as received, if it is known; `host` is the peer's address.
         """
-        close = close or answer.close or self.is_closing or not request.keep_alive
+        close = close or response.close or self.is_closing or not request.keep_alive
         if request.method == "HEAD":
-            answer.release()
-        wire, date_at, content = self._format(answer, request, close=close)
+            close_files(response)
+        has_none = request.method == "HEAD" or not has_content(response.status)
+        content = () if has_none else response.content
+        self.log(host, head or b"", response.status, response.length if content else 0)
+        before, after = format_head(response, common=self._common, minor=request.minor, close=close)
+        wire = before + self._date_line + after
         if any(isinstance(part, FilePart) for part in content):
-            return (wire, *content), close
-        whole = wire + b"".join(part for part in content if isinstance(part, bytes))
-        if head is not None and answer.proofs is not None and request.framing is Framing.NONE:
-            forms = [CachedResponse(whole, date_at, answer.proofs, close=close)]
-            if content and answer.source is not None:
-                forms.append(CachedResponse(wire, date_at, source=answer.source, close=close))
-            self.cache.keep(head, *forms)
-        return (whole,), close
+            return EncodedResponse((wire, *content), close)
+        whole = wire + _join(content)
+        if head is not None and response.stamps is not None and request.framing is Framing.NONE:
+            cached = partial(
+                CachedResponse,
+                status=response.status,
+                head_bytes=len(wire),
+                date_at=len(before),
+                close=close,
+            )
+            has_source = content and response.source is not None
+            head_only = cached(wire, source=response.source) if has_source else None
+            self.cache.store(head, cached(whole, stamps=response.stamps), head_only)
+        return EncodedResponse((whole,), close)
 
-    def refuse(self, status: int) -> bytes:
-        """The whole answer to what is no request; it ends the connection."""
+    def refuse(self, host: str, status: int) -> bytes:
+        """Make and log the response to a bad or late request; it closes the connection."""
         self.refusals += 1
-        answer = error_answer(status).with_fields(self.site.fields)
-        wire, _, content = self._format(answer, None, close=True)
-        return wire + b"".join(part for part in content if isinstance(part, bytes))
+        response = error_response(status).with_fields(self.router.fields)
+        self.log(host, b"", status, response.length)
+        before, after = format_head(response, common=self._common, minor=1, close=True)
+        return before + self._date_line + after + _join(response.content)
 
-    def _format(
-        self, answer: Response, request: Request | None, *, close: bool
-    ) -> tuple[bytes, int, tuple[Part, ...]]:
-        """The head, where in it the Date line stands, and the content to send after it."""
-        minor = request.minor if request else 1
-        before, after = head_parts(answer, common=self._common, minor=minor, close=close)
-        has_none = (request and request.method == "HEAD") or not has_content(answer.status)
-        return before + self.date_line + after, len(before), () if has_none else answer.content
+    def log(self, host: str, head: bytes, status: int, sent: int) -> None:
+        """Add a response with `sent` bytes of content to the access log, if there is one."""
+        if self.access_log is not None:
+            self.access_log.add(host, head, status, sent)
 
-    def note(self, host: str, head: bytes, *parts: Part) -> None:
-        """Put an answer into the access log, if there is one."""
-        if self.access_log is not None and isinstance(parts[0], bytes):
-            size = sum(len(part) if isinstance(part, bytes) else part.count for part in parts)
-            head_size = parts[0].index(b"\r\n\r\n") + 4
-            self.access_log.add(host, head, int(parts[0][9:12]), size - head_size)
+    def log_cached(self, host: str, head: bytes, cached: CachedResponse) -> None:
+        """Add a response from the cache to the access log, if there is one."""
+        self.log(host, head, cached.status, len(cached.wire) - cached.head_bytes)
+
+    def _clear_cache(self) -> None:
+        self.cache = ResponseCache(0 if self.is_closing else self.options.cache_size)
+        self._entries = self.cache.entries
+
+
+def close_files(response: Response) -> None:
+    """Close the files of a response whose content is not sent."""
+    for part in response.content:
+        if isinstance(part, FilePart) and part.is_last:
+            os.close(part.fd)
+
+
+def _join(content: tuple[Part, ...]) -> bytes:
+    return b"".join(part for part in content if isinstance(part, bytes))

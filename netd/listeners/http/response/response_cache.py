@@ -1,65 +1,137 @@
-"""The table of ready answers: from a request's head, byte for byte, to the answer's bytes.
+"""The response cache: from the bytes of a request's head to the bytes of the response.
 
-It may be kept because the same bytes on the same routes mean the same request, and because
-each entry says which files it rests on. It knows nothing of sockets.
+The same bytes on the same routes mean the same request, so the key is the head as received.
+Each entry carries stamps of the files it was made from. The cache knows nothing of sockets.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from typing import Final
 
-from netd.listeners.http.response.response import CachedResponse
+from netd.listeners.http.protocol.response import FileStamp
+from netd.runtime.watched_files import signature_of
 
-_SHARE: Final = 8  # no entry takes more than an eighth of the table
-_WHOLE_SHARE: Final = 3  # what has a bare form is kept whole in the first third alone
+# O_NONBLOCK: opening a path that has become a FIFO must not block the worker.
+_READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_MAX_ENTRY_SHARE: Final = 8  # one entry takes an eighth of the cache at most
+_CONTENT_SHARE: Final = 3  # contents of files are cached in the first third of the cache only
+_OVERHEAD_BYTES: Final = 600  # of the objects around one entry, measured
+
+
+class CachedResponse:
+    """A response as it is sent, with the Date line of one second.
+
+    An entry with a `source` holds only the head; its content is read from that file each time.
+    """
+
+    __slots__ = ("_date_at", "close", "head_bytes", "second", "source", "stamps", "status", "wire")
+
+    def __init__(  # noqa: PLR0913 (all that is known of a response)
+        self,
+        wire: bytes,
+        status: int,
+        head_bytes: int,
+        *,
+        close: bool,
+        date_at: int = 0,
+        stamps: tuple[FileStamp, ...] = (),
+        source: FileStamp | None = None,
+    ) -> None:
+        """`date_at` is the offset of the Date line in `wire`, whose head ends at `head_bytes`."""
+        self.wire = wire
+        self.status = status
+        self.head_bytes = head_bytes
+        self.close = close
+        self._date_at = date_at
+        self.stamps = stamps
+        self.source = source
+        self.second = 0
+
+    def set_date(self, second: int, date_line: bytes) -> None:
+        """Replace the Date line."""
+        rest = self._date_at + len(date_line)
+        self.wire = self.wire[: self._date_at] + date_line + self.wire[rest:]
+        self.second = second
+
+    def with_content(self, content: bytes) -> CachedResponse:
+        """Complete a response of which only the head is cached."""
+        wire = self.wire + content
+        return CachedResponse(wire, self.status, self.head_bytes, close=self.close)
 
 
 class ResponseCache:
-    """Bounded in bytes.
+    """A table of cached responses, bounded in bytes.
 
-    A full table takes nothing new until `age` has dropped old entries: evicting at each
-    newcomer would serve none of a set just larger than the table.
+    A full cache takes no new entry until `make_room` has dropped old ones. Replacing an entry
+    for each new one would never hit when the working set is slightly larger than the cache.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.entries: dict[bytes, CachedResponse] = {}
         self._max_bytes = max_bytes
         self._bytes = 0
-        self.turned_away = 0
-        """Answers not kept for want of room."""
-        self._turned_away_before = 0
+        self.rejected = 0
+        """Responses that were not cached because the cache was full."""
+        self._rejected_before = 0
 
-    def keep(self, head: bytes, ready: CachedResponse, bare: CachedResponse | None = None) -> None:
-        """Keep an answer, or else its bare form, if there is room."""
+    def store(
+        self, head: bytes, response: CachedResponse, head_only: CachedResponse | None = None
+    ) -> None:
+        """Cache a response, or only its head, if there is room."""
         self.drop(head)
-        size = _size(head, ready)
-        if bare is not None and self._bytes + size > self._max_bytes // _WHOLE_SHARE:
-            ready, size = bare, _size(head, bare)
-        if size > self._max_bytes // _SHARE:
+        size = _size(head, response)
+        if head_only is not None and self._bytes + size > self._max_bytes // _CONTENT_SHARE:
+            response, size = head_only, _size(head, head_only)
+        if size > self._max_bytes // _MAX_ENTRY_SHARE:
             return
         if self._bytes + size > self._max_bytes:
-            self.turned_away += 1
+            self.rejected += 1
             return
-        self.entries[head] = ready
+        self.entries[head] = response
         self._bytes += size
 
     def drop(self, head: bytes) -> None:
-        """Forget an answer that no longer holds."""
-        ready = self.entries.pop(head, None)
-        if ready is not None:
-            self._bytes -= _size(head, ready)
+        """Remove the entry for this head, if there is one."""
+        response = self.entries.pop(head, None)
+        if response is not None:
+            self._bytes -= _size(head, response)
 
-    def age(self) -> None:
-        """Make room for newcomers, if any were turned away since the last call."""
-        if self.turned_away != self._turned_away_before:
-            self._turned_away_before = self.turned_away
+    def make_room(self) -> None:
+        """Drop the oldest quarter if responses were rejected since the last call."""
+        if self.rejected != self._rejected_before:
+            self._rejected_before = self.rejected
             for head in list(itertools.islice(self.entries, len(self.entries) // 4 + 1)):
                 self.drop(head)
 
 
-def _size(head: bytes, ready: CachedResponse) -> int:
-    return (
-        sys.getsizeof(head) + sys.getsizeof(ready.wire) + 600
-    )  # the objects around them, measured
+def is_current(stamp: FileStamp) -> bool:
+    """Whether the path still leads to the same file in the same state, or still to none."""
+    try:
+        return signature_of(os.stat(stamp.path)) == stamp.signature
+    except (OSError, UnicodeEncodeError):
+        return stamp.signature is None
+
+
+def read_current(stamp: FileStamp) -> bytes | None:
+    """Read the whole file; None if the path no longer leads to it or it cannot be read."""
+    try:
+        fd = os.open(stamp.path, _READ_FLAGS)
+    except OSError:
+        return None
+    try:
+        info = os.fstat(fd)
+        if signature_of(info) != stamp.signature:
+            return None
+        content = os.read(fd, info.st_size)
+        return content if len(content) == info.st_size else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _size(head: bytes, response: CachedResponse) -> int:
+    return sys.getsizeof(head) + sys.getsizeof(response.wire) + _OVERHEAD_BYTES

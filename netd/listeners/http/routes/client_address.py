@@ -1,4 +1,4 @@
-"""Who a request is from: the peer, or whom a trusted proxy says it passes on."""
+"""Who sent a request: the client's address behind proxies, and the credentials it sent."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from netd.protocols.host_port import parse_host_port
 
 
 def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
-    """The client's address: the last one in X-Forwarded-For that no trusted proxy has.
+    """Return the client's address: the last one in X-Forwarded-For that is no trusted proxy.
 
-    `host` is the peer's, "" for a peer on a Unix socket, who is in no network and so not trusted.
+    `host` is the peer's address. It is empty for a peer on a Unix socket, which is never trusted.
     """
     forwarded = fields.get(b"x-forwarded-for", b"").decode("latin-1")
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     while hops and host and is_within(host, trusted):
         try:
-            host = str(ip_address(_without_port(hops.pop()).partition("%")[0]))  # a zone: any text
+            # A zone (RFC 4007 section 11) may be any text.
+            host = str(ip_address(_without_port(hops.pop()).partition("%")[0]))
         except ValueError:
             break
     return host
@@ -33,12 +34,12 @@ def _without_port(hop: str) -> str:
 
 
 def credentials_of(fields: dict[bytes, bytes]) -> tuple[str, str] | None:
-    """Name and password of basic authentication (RFC 7617), or None."""
-    scheme, _, coded = fields.get(b"authorization", b"").partition(b" ")
+    """Return name and password of basic authentication (RFC 7617), or None."""
+    scheme, _, encoded = fields.get(b"authorization", b"").partition(b" ")
     if scheme.lower() != b"basic":
         return None
     try:
-        name, separator, password = base64.b64decode(coded, validate=True).decode().partition(":")
+        name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return (name, password) if separator else None
+    return (name, password) if colon else None

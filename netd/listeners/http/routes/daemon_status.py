@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from netd.listeners.http.response.response import DeferredResponse, Response
+from netd.listeners.http.protocol.response import DeferredResponse, Response, Send
 from netd.listeners.kind import Daemon
 from netd.runtime.loop import Loop
 
-_FRESH_S: Final = 0.2  # the supervisor is asked at most this often, however many clients ask
+_FRESH_S: Final = 0.2  # for so long a status is used again, however many clients ask
 
-Form = Callable[[dict[str, Any]], Response]
+Format = Callable[[dict[str, Any]], Response]
 
 
 class DaemonStatus:
@@ -21,23 +21,23 @@ class DaemonStatus:
     def __init__(self, loop: Loop, daemon: Daemon) -> None:
         self._loop = loop
         self._daemon = daemon
-        self._body: dict[str, Any] = {}
+        self._status: dict[str, Any] = {}
         self._received_at = -_FRESH_S
         self._waiting: list[Callable[[dict[str, Any]], object]] = []
 
-    def answer(self, form: Form) -> Response | DeferredResponse:
-        """The response that `form` makes of the present status."""
+    def respond(self, format_status: Format) -> Response | DeferredResponse:
+        """Respond with the present status, formatted by `format_status`."""
         if self._loop.now - self._received_at < _FRESH_S:
-            return form(self._body)
-        return DeferredResponse(partial(self._request, form))
+            return format_status(self._status)
+        return DeferredResponse(partial(self._request, format_status))
 
-    def _on_status(self, body: dict[str, Any]) -> None:
-        self._body, self._received_at = body, self._loop.now
+    def _on_status(self, status: dict[str, Any]) -> None:
+        self._status, self._received_at = status, self._loop.now
         waiting, self._waiting = self._waiting, []
         for respond in waiting:
-            respond(body)
+            respond(status)
 
-    def _request(self, form: Form, give: Callable[[Response], object]) -> None:
-        self._waiting.append(lambda body: give(form(body)))
+    def _request(self, format_status: Format, send: Send) -> None:
+        self._waiting.append(lambda status: send(format_status(status)))
         if len(self._waiting) == 1:
             self._daemon.request_status(self._on_status)

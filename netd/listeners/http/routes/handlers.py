@@ -1,48 +1,53 @@
-"""What a route can do with a request; files have a module of their own, and so has the status."""
+"""What a route does with a request: fixed text, redirects, echo.
+
+Files have their own package; the status page and the metrics have their own modules.
+"""
 
 from __future__ import annotations
 
 from typing import Final, Protocol
 
+from netd.listeners.http.files.directory import Directory
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
+from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.listeners.http.protocol.target import format_path
-from netd.listeners.http.response.response import DeferredResponse, Response, error_answer
 from netd.listeners.http.routes.daemon_status import DaemonStatus
-from netd.listeners.http.routes.directory import Directory
 from netd.listeners.http.routes.metrics import Metrics
 
-READS: Final = frozenset({"GET", "HEAD"})
+READ_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
 class Handler(Protocol):
-    """What a route does with a request whose method it allows."""
+    """The action of a route."""
 
     methods: frozenset[str]
+    """The methods that are allowed, besides OPTIONS."""
     takes_body: bool
+    """Whether `respond` needs the request's body."""
 
-    def answer(self, request: Request, path: str, body: bytes) -> Response | DeferredResponse:
-        """Answer a request for the decoded `path`."""
+    def respond(self, request: Request, path: str, body: bytes) -> Response | DeferredResponse:
+        """Respond to a request with an allowed method for the decoded `path`."""
 
 
 class Text:
     """Always the same content."""
 
-    methods = READS
+    methods = READ_METHODS
     takes_body = False
 
     def __init__(self, content: bytes, content_type: str) -> None:
         fields = (("Content-Type", content_type),)
-        self._answer = Response(200, fields, (content,), proofs=())
+        self._response = Response(200, fields, (content,), stamps=())
 
-    def answer(self, _request: Request, _path: str, _body: bytes) -> Response:
-        return self._answer
+    def respond(self, _request: Request, _path: str, _body: bytes) -> Response:
+        return self._response
 
 
 class Redirect:
-    """Sends the client elsewhere."""
+    """Sends the client to another URL."""
 
-    methods = READS
+    methods = READ_METHODS
     takes_body = False
 
     def __init__(self, options: RouteOptions) -> None:
@@ -50,43 +55,48 @@ class Redirect:
         self._options = options
         self._target = options.redirect
 
-    def answer(self, request: Request, path: str, _body: bytes) -> Response:
+    def respond(self, request: Request, path: str, _body: bytes) -> Response:
         if "{host}" in self._target and not request.host:
-            return error_answer(400)  # HTTP/1.0 need not say whom it asks
-        where = self._target.replace("{host}", request.host)
+            return error_response(400)  # HTTP/1.0 requires no Host
+        location = self._target.replace("{host}", request.host)
         if self._options.is_prefix:
             rest = path[len(self._options.path.rstrip("/")) :]
-            where = where.rstrip("/") + format_path(rest) or "/"
-            where += f"?{request.query.decode()}" if request.query else ""
-        return error_answer(self._options.redirect_status, ("Location", where))
+            location = location.rstrip("/") + format_path(rest) or "/"
+            location += f"?{request.query.decode()}" if request.query else ""
+        return error_response(self._options.redirect_status, ("Location", location))
 
 
-class Echo:
-    """Gives back what came: the body, or the request as it was understood."""
+class EchoBody:
+    """Sends the request's body back."""
 
     methods = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH"})
     takes_body = True
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def answer(self, request: Request, _path: str, body: bytes) -> Response:
-        if self._what == "request":
-            lines = [f"{request.method} {request.target.decode()} HTTP/1.{request.minor}".encode()]
-            lines += [name + b": " + value for name, value in request.lines]
-            return Response(
-                200, (("Content-Type", "text/plain"),), (b"\n".join([*lines, b"", body]),)
-            )
+    def respond(self, request: Request, _path: str, body: bytes) -> Response:
         media_type = request.fields.get(b"content-type", b"application/octet-stream")
         fields = (
             ("Content-Type", media_type.decode("latin-1")),
-            ("Content-Security-Policy", "sandbox"),  # what others sent must not act as our page
+            # A client's content must not act as a page of this server.
+            ("Content-Security-Policy", "sandbox"),
         )
         return Response(200, fields, (body,))
 
 
+class EchoRequest:
+    """Sends the whole request back, as netd parsed it."""
+
+    methods = EchoBody.methods
+    takes_body = True
+
+    def respond(self, request: Request, _path: str, body: bytes) -> Response:
+        lines = [f"{request.method} {request.target.decode()} HTTP/1.{request.minor}".encode()]
+        lines += [name + b": " + value for name, value in request.lines]
+        content = b"\n".join([*lines, b"", body])
+        return Response(200, (("Content-Type", "text/plain"),), (content,))
+
+
 def make_handler(options: RouteOptions, daemon: DaemonStatus) -> Handler:
-    """The handler for what a route's options name."""
+    """Make the handler for the one action in a route's options."""
     if options.text is not None:
         return Text(options.text.encode(), options.content_type)
     if options.directory is not None:
@@ -94,13 +104,13 @@ def make_handler(options: RouteOptions, daemon: DaemonStatus) -> Handler:
     if options.redirect is not None:
         return Redirect(options)
     if options.echo is not None:
-        return Echo(options.echo)
+        return EchoBody() if options.echo == "body" else EchoRequest()
     if options.health is not None:
         return Text(b"ok\n", "text/plain; charset=utf-8")
     return _status_page(daemon) if options.status is not None else Metrics(daemon)
 
 
 def _status_page(daemon: DaemonStatus) -> Handler:
-    from netd.listeners.http.routes.status_page import StatusPage  # noqa: PLC0415 (heavy, seldom used)
+    from netd.listeners.http.routes.status_page import StatusPage  # noqa: PLC0415 (large, and rarely used)
 
     return StatusPage(daemon)

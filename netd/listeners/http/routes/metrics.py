@@ -1,7 +1,7 @@
-"""The daemon's figures as Prometheus reads them: text exposition format 0.0.4.
+"""The metrics of the daemon in the Prometheus text format, version 0.0.4.
 
-Written here, in a screenful, rather than by prometheus_client: the figures are the supervisor's,
-of all processes, so the library's registry would only be in the way of them.
+They are formatted here and not by the library prometheus_client: its registry holds the metrics
+of one process, and these come from the supervisor, for all processes.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from netd.listeners.http.protocol.event import Request
-from netd.listeners.http.response.response import DeferredResponse, Response
+from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 
-_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = dict[str, str]
 Sample = tuple[Labels, float]
 
 
 class Metrics:
-    """The route."""
+    """The handler of a route with `metrics`."""
 
     methods = frozenset({"GET", "HEAD"})
     takes_body = False
@@ -28,53 +28,69 @@ class Metrics:
     def __init__(self, daemon: DaemonStatus) -> None:
         self._daemon = daemon
 
-    def answer(self, _request: Request, _path: str, _body: bytes) -> Response | DeferredResponse:
-        return self._daemon.answer(_answer)
+    def respond(self, _request: Request, _path: str, _body: bytes) -> Response | DeferredResponse:
+        return self._daemon.respond(_response)
 
 
-def _answer(status: dict[str, Any]) -> Response:
-    fields = (("Content-Type", _TYPE), ("Cache-Control", "no-store"))
+def _response(status: dict[str, Any]) -> Response:
+    fields = (("Content-Type", _CONTENT_TYPE), ("Cache-Control", "no-store"))
     return Response(200, fields, (format_metrics(status).encode(),))
 
 
 def format_metrics(status: dict[str, Any]) -> str:
-    """The whole exposition for what `netd status --json` shows."""
+    """Format the metrics from the status that `netd status --json` prints."""
     return "".join((*_daemon(status), *_listeners(status["listeners"])))
 
 
 def _daemon(status: dict[str, Any]) -> Iterator[str]:
     version = {"version": status["version"]}
-    yield _family("netd_info", "gauge", "The daemon that runs.", [(version, 1)])
+    yield _family("netd_info", "gauge", "The version of the daemon.", [(version, 1)])
     yield _single("netd_uptime_seconds", "Time since the daemon started.", status["uptime_s"])
     yield _single("netd_up", "1 while every listener serves.", status["state"] == "serving")
-    outcome = status["last_reload"]
-    if outcome is not None:
-        yield _single("netd_reload_ok", "1 if the last reload was taken.", outcome["ok"])
-        yield _single("netd_reload_time_seconds", "When the last reload was asked.", outcome["at"])
+    reload = status["last_reload"]
+    if reload is not None:
+        yield _single("netd_reload_ok", "1 if the last reload succeeded.", reload["ok"])
+        yield _single("netd_reload_time_seconds", "Time of the last reload.", reload["at"])
 
 
 def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
-    labels = [{"listener": each["name"], "kind": each["kind"]} for each in listeners]
-    labelled = [(mark, each) for mark, each in zip(labels, listeners, strict=True)]
-    up = [(mark, each["state"] == "serving") for mark, each in labelled]
-    yield _family("netd_listener_up", "gauge", "1 while all its workers serve.", up)
-    states = sorted({worker["state"] for each in listeners for worker in each["workers"]})
-    workers = [
-        ({**mark, "state": state}, sum(worker["state"] == state for worker in each["workers"]))
-        for mark, each in labelled
-        for state in states
+    labelled = [
+        ({"listener": listener["name"], "kind": listener["kind"]}, listener)
+        for listener in listeners
     ]
-    yield _family("netd_workers", "gauge", "Worker processes by state.", workers)
-    restarts = [(mark, sum(w["restarts"] for w in each["workers"])) for mark, each in labelled]
+    up = [(labels, listener["state"] == "serving") for labels, listener in labelled]
+    yield _family("netd_listener_up", "gauge", "1 while all its workers serve.", up)
+    yield _family("netd_workers", "gauge", "Worker processes by state.", _workers(labelled))
+    restarts = [
+        (labels, sum(worker["restarts"] for worker in listener["workers"]))
+        for labels, listener in labelled
+    ]
     yield _family("netd_worker_restarts", "gauge", "Restarts of the present workers.", restarts)
     gauges = {name for listener in listeners for name in listener["gauges"]}
-    for name in sorted({name for each in listeners for name in each["counters"]}):
-        samples = [(m, each["counters"][name]) for m, each in labelled if name in each["counters"]]
-        what = name.replace("_", " ")
+    for name in sorted({name for listener in listeners for name in listener["counters"]}):
+        samples = [
+            (labels, listener["counters"][name])
+            for labels, listener in labelled
+            if name in listener["counters"]
+        ]
+        text = name.replace("_", " ").capitalize()
         if name in gauges:
-            yield _family(f"netd_{name}", "gauge", f"{what.capitalize()} at present.", samples)
+            yield _family(f"netd_{name}", "gauge", f"{text} at present.", samples)
         else:
-            yield _family(f"netd_{name}_total", "counter", f"{what.capitalize()} so far.", samples)
+            yield _family(f"netd_{name}_total", "counter", f"{text} so far.", samples)
+
+
+def _workers(labelled: list[tuple[Labels, dict[str, Any]]]) -> list[Sample]:
+    """Count each listener's workers in each state that any worker is in."""
+    states = sorted({worker["state"] for _, listener in labelled for worker in listener["workers"]})
+    return [
+        (
+            {**labels, "state": state},
+            sum(worker["state"] == state for worker in listener["workers"]),
+        )
+        for labels, listener in labelled
+        for state in states
+    ]
 
 
 def _single(name: str, text: str, value: float) -> str:

@@ -1,8 +1,9 @@
-"""Who may use a route: source networks, and users by basic authentication (RFC 7617)."""
+"""Which clients may use a route: by network, and by basic authentication (RFC 7617)."""
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -13,31 +14,35 @@ from netd.config.model import Networks
 from netd.listeners.admission import Sources
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
-from netd.listeners.http.response.response import DeferredResponse, Response, error_answer
+from netd.listeners.http.protocol.response import DeferredResponse, Response, Send, error_response
 from netd.listeners.http.routes.client_address import client_of, credentials_of
 from netd.listeners.password_verifier import PasswordVerifier
 
-REASONS: Final = ("denied_clients", "wrong_credentials", "unchecked_credentials")
-"""The counters of who was turned away."""
+_MAX_CHECKING: Final = 64  # passwords at once; one takes the only verifier tens of milliseconds
+_MAX_KNOWN: Final = 1000  # credentials that were right, and are not checked again
 
-_MAX_CHECKING: Final = 64  # passwords at once; each takes the only verifier tens of milliseconds
-_MAX_KNOWN: Final = 1000  # credentials that were right, so that they are checked once
+Respond = Callable[[], Response | DeferredResponse]
 
-Serve = Callable[[], Response | DeferredResponse]
-Give = Callable[[Response], object]
+
+class Denial(enum.Enum):
+    """Why a client may not use a route; the value is the name of its counter."""
+
+    NETWORK = "denied_clients"
+    CREDENTIALS = "wrong_credentials"
+    TOO_MANY_CHECKS = "unchecked_credentials"
 
 
 class RouteAuth:
-    """Stands before a route that names networks or users."""
+    """Checks the clients of a route that has networks or users."""
 
     def __init__(
         self,
         options: RouteOptions,
         trusted: Networks,
         verifier: PasswordVerifier,
-        tally: Counter[str],
+        denials: Counter[Denial],
     ) -> None:
-        """`tally` counts who was turned away."""
+        """`trusted` are proxies whose X-Forwarded-For is believed; `denials` counts refusals."""
         self._sources = Sources(options.allow, options.deny)
         self._users = options.users
         self._challenge = ("WWW-Authenticate", f'Basic realm="{options.realm}", charset="UTF-8"')
@@ -45,49 +50,51 @@ class RouteAuth:
         self._verifier = verifier
         if options.users:
             verifier.prepare()
-        self._tally = tally
+        self._denials = denials
         self._key = os.urandom(16)
         self._known: dict[bytes, None] = {}
         self._checking = 0
 
-    def answer(self, request: Request, host: str, serve: Serve) -> Response | DeferredResponse:
-        """What `serve` answers, if the client may see it; `host` is the peer's address."""
+    def respond(self, request: Request, host: str, respond: Respond) -> Response | DeferredResponse:
+        """Return the response of `respond` if the client may have it; `host` is the peer."""
         if not self._sources.is_any:
             if not self._sources.permits(client_of(host, request.fields, self._trusted)):
-                self._tally["denied_clients"] += 1
-                return error_answer(403)
-            serve = partial(_unkept, serve)  # the same request from elsewhere is judged anew
-        return self._identify(request, serve) if self._users else serve()
+                self._denials[Denial.NETWORK] += 1
+                return error_response(403)
+            # Another client may send the same head: it must be checked, too.
+            respond = partial(_uncached, respond)
+        return self._authenticate(request, respond) if self._users else respond()
 
-    def _identify(self, request: Request, serve: Serve) -> Response | DeferredResponse:
-        given = credentials_of(request.fields)
-        if given is None:
-            return error_answer(401, self._challenge)
-        if self._digest(*given) in self._known:
-            return serve()
+    def _authenticate(self, request: Request, respond: Respond) -> Response | DeferredResponse:
+        credentials = credentials_of(request.fields)
+        if credentials is None:
+            return error_response(401, self._challenge)
+        if self._digest(*credentials) in self._known:
+            return respond()
         if self._checking >= _MAX_CHECKING:
-            self._tally["unchecked_credentials"] += 1
-            return error_answer(503, ("Retry-After", "1"))
-        return DeferredResponse(partial(self._check, *given, serve))
+            self._denials[Denial.TOO_MANY_CHECKS] += 1
+            return error_response(503, ("Retry-After", "1"))
+        return DeferredResponse(partial(self._check, *credentials, respond))
 
-    def _check(self, name: str, password: str, serve: Serve, give: Give) -> None:
+    def _check(self, name: str, password: str, respond: Respond, send: Send) -> None:
         self._checking += 1
-        # Nobody's password is checked as long as somebody's, so that names cannot be told apart.
+        # For an unknown name another user's hash is checked: the time must not show which names
+        # exist.
         stored = self._users.get(name) or next(iter(self._users.values()))
 
-        def on_verified(right: bool) -> None:  # noqa: FBT001 (the verifier calls it)
+        def on_verified(is_right: bool) -> None:  # noqa: FBT001 (the verifier calls it)
             self._checking -= 1
-            if right and name in self._users:
+            if is_right and name in self._users:
                 self._remember(self._digest(name, password))
-                _hand_on(serve(), give)
+                _send(respond(), send)
             else:
-                self._tally["wrong_credentials"] += 1
-                give(error_answer(401, self._challenge))
+                self._denials[Denial.CREDENTIALS] += 1
+                send(error_response(401, self._challenge))
 
         self._verifier.verify(password, stored, on_verified)
 
     def _digest(self, name: str, password: str) -> bytes:
-        from hashlib import blake2b  # noqa: PLC0415 (OpenSSL comes along)
+        from hashlib import blake2b  # noqa: PLC0415 (imports OpenSSL)
 
         return blake2b(f"{name}:{password}".encode(), key=self._key).digest()
 
@@ -97,15 +104,15 @@ class RouteAuth:
         self._known[digest] = None
 
 
-def _unkept(serve: Serve) -> Response | DeferredResponse:
-    answer = serve()
-    return (
-        answer if isinstance(answer, DeferredResponse) else dataclasses.replace(answer, proofs=None)
-    )
+def _uncached(respond: Respond) -> Response | DeferredResponse:
+    response = respond()
+    if isinstance(response, DeferredResponse):
+        return response
+    return dataclasses.replace(response, stamps=None)
 
 
-def _hand_on(answer: Response | DeferredResponse, give: Give) -> None:
-    if isinstance(answer, DeferredResponse):
-        answer.begin(give)
+def _send(response: Response | DeferredResponse, send: Send) -> None:
+    if isinstance(response, DeferredResponse):
+        response.start(send)
     else:
-        give(answer)
+        send(response)

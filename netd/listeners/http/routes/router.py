@@ -1,4 +1,4 @@
-"""A listener's routes, made ready: which of them answers a request, and what it says."""
+"""The routes of a listener: which of them responds to a request."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from netd.errors import RemoteProtocolError
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.head import KNOWN_METHODS
+from netd.listeners.http.protocol.response import (
+    DeferredResponse,
+    Fields,
+    Response,
+    error_response,
+)
 from netd.listeners.http.protocol.target import parse_path
-from netd.listeners.http.response.response import DeferredResponse, Fields, Response, error_answer
 from netd.listeners.http.routes.daemon_status import DaemonStatus
-from netd.listeners.http.routes.handlers import READS, make_handler
-from netd.listeners.http.routes.route_auth import RouteAuth
+from netd.listeners.http.routes.handlers import READ_METHODS, make_handler
+from netd.listeners.http.routes.route_auth import Denial, RouteAuth
 from netd.listeners.password_verifier import PasswordVerifier
 
 _WELCOME: Final = (
@@ -24,7 +29,7 @@ _WELCOME: Final = (
     '<meta name="color-scheme" content="light dark">\n'
     '<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 32rem">\n'
     "<h1>netd works</h1>\n"
-    "<p>This listener has no routes yet. Give it some in its configuration, as in</p>\n"
+    "<p>This listener has no routes yet. Add some to its configuration, as in</p>\n"
     '<pre>[[listeners.web.routes]]\npath = "/"\ndirectory = "/srv/www"</pre>\n'
 )
 _WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; charset=utf-8")
@@ -32,77 +37,77 @@ _WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; cha
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What routes need of their worker; it outlasts every site."""
+    """What routes need of their worker. The context stays when a reload replaces the routes."""
 
     daemon: DaemonStatus
     verifier: PasswordVerifier
-    tally: Counter[str] = field(default_factory=Counter)
-    """Who was turned away by a route, by reason."""
+    denials: Counter[Denial] = field(default_factory=Counter)
 
 
 class Route:
-    """A handler, the requests it is for, and who may make them."""
+    """A handler, the requests it is for, and the clients that may use it."""
 
-    def __init__(self, options: RouteOptions, site: HttpOptions, means: WorkerContext) -> None:
-        self._fields = _merge(site.headers, options.headers, _cache_control(options))
+    def __init__(
+        self, options: RouteOptions, listener: HttpOptions, context: WorkerContext
+    ) -> None:
+        self._fields = _merge(listener.headers, options.headers, _cache_control(options))
         self._host = options.host.lower()
         self._path = options.path
-        self._below = options.path.rstrip("/") + "/" if options.is_prefix else None
+        self._prefix = options.path.rstrip("/") + "/" if options.is_prefix else None
         self.rank = (bool(self._host), not self._host.startswith("*"), len(self._path))
-        self.handler = make_handler(options, means.daemon)
-        is_guarded = options.allow or options.deny or options.users
-        self._guard = (
-            RouteAuth(options, site.forwarded_from, means.verifier, means.tally)
-            if is_guarded
-            else None
-        )
+        """Orders routes by how specific they are: by host, then by length of the path."""
+        self.handler = make_handler(options, context.daemon)
+        self._auth: RouteAuth | None = None
+        if options.allow or options.deny or options.users:
+            self._auth = RouteAuth(
+                options, listener.forwarded_from, context.verifier, context.denials
+            )
 
-    def fits(self, host: str, path: str) -> bool:
-        """Whether a request for this is the route's."""
-        if self._host and not self._fits_host(host):
+    def matches(self, host: str, path: str) -> bool:
+        """Whether the route is for requests to this host and path."""
+        if self._host and not self._matches_host(host):
             return False
-        return path == self._path or (self._below is not None and path.startswith(self._below))
+        return path == self._path or (self._prefix is not None and path.startswith(self._prefix))
 
-    def answer(
+    def respond(
         self, request: Request, path: str, host: str, body: bytes
     ) -> Response | DeferredResponse:
-        """Answer a request that fits, whose method the handler allows."""
-        if self._guard is None:
-            answer = self.handler.answer(request, path, body)
+        """Respond to a request that matches, with a method that the handler allows."""
+        if self._auth is None:
+            response = self.handler.respond(request, path, body)
         else:
-            serve = partial(self.handler.answer, request, path, body)
-            answer = self._guard.answer(request, host, serve)
-        return answer.with_fields(self._fields)
+            respond = partial(self.handler.respond, request, path, body)
+            response = self._auth.respond(request, host, respond)
+        return response.with_fields(self._fields)
 
-    def _fits_host(self, host: str) -> bool:
+    def _matches_host(self, host: str) -> bool:
         if self._host.startswith("*."):
             return host.endswith(self._host[1:])
         return host == self._host
 
 
 class Router:
-    """All routes; the more specific one answers: host before no host, then the longer path."""
+    """All routes of a listener; of those that match, the most specific responds."""
 
-    def __init__(self, options: HttpOptions, means: WorkerContext) -> None:
+    def __init__(self, options: HttpOptions, context: WorkerContext) -> None:
         self.fields = _merge(options.headers)
-        """The fields of answers that no route gives."""
-        routes = options.routes or (_WELCOME_ROUTE,)
-        made = [Route(each, options, means) for each in routes]
-        self._routes = sorted(made, key=lambda route: route.rank, reverse=True)
+        """The fields of responses that come from no route."""
+        routes = [Route(route, options, context) for route in options.routes or (_WELCOME_ROUTE,)]
+        self._routes = sorted(routes, key=lambda route: route.rank, reverse=True)
 
-    def answer(self, request: Request, host: str, body: bytes) -> Response | DeferredResponse:
-        """Answer a request that is complete; `host` is the peer's address."""
+    def respond(self, request: Request, host: str, body: bytes) -> Response | DeferredResponse:
+        """Respond to a complete request; `host` is the peer's address."""
         try:
             path = parse_path(request.path) if request.path != b"*" else "*"
         except RemoteProtocolError as error:
-            return error_answer(error.status).with_fields(self.fields)
+            return error_response(error.status).with_fields(self.fields)
         route = self._find(request.host, path)
         if route is not None and request.method in route.handler.methods:
-            return route.answer(request, path, host, body)
+            return route.respond(request, path, host, body)
         return _refuse_method(request, path, route).with_fields(self.fields)
 
-    def wants_body(self, request: Request) -> bool:
-        """Whether the body is to be kept for `answer`; else it is read and forgotten."""
+    def takes_body(self, request: Request) -> bool:
+        """Whether `respond` needs the body. If not, it is read and dropped."""
         try:
             route = self._find(request.host, parse_path(request.path))
         except RemoteProtocolError:
@@ -112,17 +117,17 @@ class Router:
         return route.handler.takes_body and request.method in route.handler.methods
 
     def _find(self, host: str, path: str) -> Route | None:
-        return next((route for route in self._routes if route.fits(host, path)), None)
+        return next((route for route in self._routes if route.matches(host, path)), None)
 
 
 def _refuse_method(request: Request, path: str, route: Route | None) -> Response:
     if request.method not in KNOWN_METHODS:
-        return error_answer(501)
+        return error_response(501)
     if route is None and path != "*":
-        return error_answer(404)
-    methods = READS if route is None else route.handler.methods
+        return error_response(404)
+    methods = READ_METHODS if route is None else route.handler.methods
     allow = ("Allow", ", ".join(sorted({*methods, "OPTIONS"})))
-    return Response(204, (allow,)) if request.method == "OPTIONS" else error_answer(405, allow)
+    return Response(204, (allow,)) if request.method == "OPTIONS" else error_response(405, allow)
 
 
 def _cache_control(options: RouteOptions) -> dict[str, str]:
@@ -130,6 +135,6 @@ def _cache_control(options: RouteOptions) -> dict[str, str]:
 
 
 def _merge(*layers: dict[str, str]) -> Fields:
-    """Header fields, a later layer's before an earlier one's of the same name; no empty ones."""
+    """Merge header fields: a later layer replaces fields of an earlier one; drop empty fields."""
     merged = {name.lower(): (name, value) for layer in layers for name, value in layer.items()}
     return tuple(field for field in merged.values() if field[1])

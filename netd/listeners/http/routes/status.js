@@ -1,16 +1,16 @@
-// Takes the page anew each second and puts what has changed into its place: the marked cells
-// one by one, so that focus and selection stay, or all of it where rows came or went.
+// Fetches the page again each second and updates what has changed: single cells, so that focus
+// and selection stay, or the whole page if rows were added or removed.
 "use strict";
 
 const PERIOD_MS = 1000;
-const PATIENCE_MS = 5000;
+const TIMEOUT_MS = 5000;
 const POINTS = 60;
-const rates = new Map(); // of each counter, the latest ones
-let before = null; // the counters of the last time and when that was
+const rates = new Map(); // the latest rates of each counter, by its cell
+let previous = null; // the totals of the last fetch, and the uptime then
 
-const cells = (root) => new Map([...root.querySelectorAll("[data-cell]")].map((each) => [each.dataset.cell, each]));
+const cells = (root) => new Map([...root.querySelectorAll("[data-cell]")].map((cell) => [cell.dataset.cell, cell]));
 
-function put(fresh) {
+function update(fresh) {
   const main = document.querySelector("main");
   const [old, now] = [cells(document), cells(fresh)];
   if ([...old.keys()].join() !== [...now.keys()].join()) {
@@ -30,13 +30,13 @@ function measure(uptime) {
     const key = cell.dataset.cell;
     const total = Number(cell.dataset.total);
     totals.set(key, total);
-    if (before?.totals.has(key) && uptime > before.uptime) {
-      const rate = Math.max(0, (total - before.totals.get(key)) / (uptime - before.uptime));
+    if (previous?.totals.has(key) && uptime > previous.uptime) {
+      const rate = Math.max(0, (total - previous.totals.get(key)) / (uptime - previous.uptime));
       rates.set(key, [...(rates.get(key) ?? []), rate].slice(-POINTS));
       cell.textContent = `${rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en")}/s`;
     }
   }
-  before = { totals, uptime };
+  previous = { totals, uptime };
 }
 
 function draw() {
@@ -51,10 +51,10 @@ function draw() {
 async function refresh() {
   const note = document.getElementById("note");
   try {
-    const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
-    if (!answer.ok) throw new Error(`netd answers ${answer.status}`);
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    put(fresh);
+    const response = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`netd responds with ${response.status}`);
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    update(fresh);
     measure(Number(fresh.querySelector("main").dataset.uptime));
     draw();
     note.textContent = "";
@@ -66,14 +66,14 @@ async function refresh() {
 const button = document.querySelector("button");
 button.hidden = false;
 button.addEventListener("click", () => {
-  const pauses = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(pauses));
+  const isPaused = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(isPaused));
 });
 
-async function live() {
+async function run() {
   if (button.getAttribute("aria-pressed") !== "true" && !document.hidden) await refresh();
-  setTimeout(live, PERIOD_MS);
+  setTimeout(run, PERIOD_MS);
 }
 
 measure(Number(document.querySelector("main").dataset.uptime));
-setTimeout(live, PERIOD_MS);
+setTimeout(run, PERIOD_MS);

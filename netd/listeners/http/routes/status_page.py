@@ -1,7 +1,7 @@
-"""A page of how the daemon is: its listeners, their workers, what each has done.
+"""The status page: the daemon's listeners, their workers, and their counters.
 
-The server makes the page; its script takes it anew each second and reckons the rates. Without
-the script it is taken anew by the browser.
+The page is made here. Its script fetches it again each second, updates the cells that have
+changed and calculates the rates. Without the script the browser reloads it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from netd.listeners.http.protocol.event import Request
-from netd.listeners.http.response.response import DeferredResponse, Response
+from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.status_text import format_size, format_uptime
 
@@ -47,7 +47,7 @@ _LISTENER_HEADINGS: Final = (
 )
 _WORKER_HEADINGS: Final = ("Worker", "Of", "State", "Uptime", "Restarts", "Last error")
 _NUMBERS: Final = frozenset({"Now", "Total", "Refused", "In", "Out", "Uptime", "Restarts"})
-# What tells best how busy a kind is; the first that a listener counts.
+# The counter that shows how busy a listener is, by the first of these that it has.
 _ACTIVITIES: Final = {"requests": "requests", "lines": "lines", "accepted": "connections"}
 
 
@@ -64,7 +64,7 @@ _FIELDS: Final = (("Cache-Control", "no-store"), ("Content-Security-Policy", _PO
 
 
 class StatusPage:
-    """The route; `?json` gives what `netd status --json` prints."""
+    """The handler of a route with `status`; `?json` sends what `netd status --json` prints."""
 
     methods = frozenset({"GET", "HEAD"})
     takes_body = False
@@ -72,22 +72,22 @@ class StatusPage:
     def __init__(self, daemon: DaemonStatus) -> None:
         self._daemon = daemon
 
-    def answer(self, request: Request, _path: str, _body: bytes) -> Response | DeferredResponse:
-        return self._daemon.answer(_as_json if request.query == b"json" else _as_page)
+    def respond(self, request: Request, _path: str, _body: bytes) -> Response | DeferredResponse:
+        return self._daemon.respond(_json if request.query == b"json" else _page)
 
 
-def _as_json(status: dict[str, Any]) -> Response:
+def _json(status: dict[str, Any]) -> Response:
     fields = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
     return Response(200, fields, (json.dumps(status, indent=2).encode() + b"\n",))
 
 
-def _as_page(status: dict[str, Any]) -> Response:
+def _page(status: dict[str, Any]) -> Response:
     fields = (("Content-Type", "text/html; charset=utf-8"), *_FIELDS)
     return Response(200, fields, (format_page(status).encode(),))
 
 
 def format_page(status: dict[str, Any]) -> str:
-    """The whole page for what `netd status --json` shows."""
+    """Format the page from the status that `netd status --json` prints."""
     return _PAGE.format(
         style=_STYLE,
         script=_SCRIPT,
@@ -102,24 +102,29 @@ def format_page(status: dict[str, Any]) -> str:
 
 def _main(status: dict[str, Any]) -> Iterator[str]:
     listeners = status["listeners"]
-    outcome = status["last_reload"]
-    if outcome is not None:
-        said = "taken" if outcome["ok"] else "refused"
-        yield f"<p>Last reload {said}: {html.escape(outcome['detail'])}</p>"
+    reload = status["last_reload"]
+    if reload is not None:
+        outcome = "taken" if reload["ok"] else "refused"
+        yield f"<p>Last reload {outcome}: {html.escape(reload['detail'])}</p>"
     yield "<h2>Listeners</h2>"
-    yield from _table("Listeners", _LISTENER_HEADINGS, [_listener_row(each) for each in listeners])
+    rows = [_listener_row(listener) for listener in listeners]
+    yield from _table("Listeners", _LISTENER_HEADINGS, rows)
     yield "<h2>Workers</h2>"
-    rows = [_worker_row(each["name"], worker) for each in listeners for worker in each["workers"]]
+    rows = [
+        _worker_row(listener["name"], worker)
+        for listener in listeners
+        for worker in listener["workers"]
+    ]
     yield from _table("Workers", _WORKER_HEADINGS, rows)
     yield "<h2>Counters</h2>"
-    for each in listeners:
-        yield _counters(each)
+    for listener in listeners:
+        yield _counters(listener)
 
 
 def _table(label: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
-    heads = "".join(map(_heading, headings))
+    header = "".join(map(_heading, headings))
     yield f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
-    yield f"<table><thead><tr>{heads}</thead><tbody>"
+    yield f"<table><thead><tr>{header}</thead><tbody>"
     for row in rows:
         cells = zip(headings, row, strict=True)
         yield "<tr>" + "".join(cell.replace("<td", f'<td data-label="{h}"', 1) for h, cell in cells)
@@ -127,8 +132,8 @@ def _table(label: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iter
 
 
 def _heading(text: str) -> str:
-    kind = ' class="number"' if text in _NUMBERS else ""
-    return f'<th scope="col"{kind}>{text}'
+    css_class = ' class="number"' if text in _NUMBERS else ""
+    return f'<th scope="col"{css_class}>{text}'
 
 
 def _listener_row(listener: dict[str, Any]) -> list[str]:
@@ -149,8 +154,8 @@ def _listener_row(listener: dict[str, Any]) -> list[str]:
 
 
 def _activity(key: str, counters: dict[str, int]) -> str:
-    """A line and a figure that the script fills."""
-    name = next((each for each in _ACTIVITIES if each in counters), "accepted")
+    """Make the cell of a graph and a rate, which the script fills."""
+    name = next((name for name in _ACTIVITIES if name in counters), "accepted")
     return (
         '<td><span class="activity">'
         '<svg viewBox="0 0 60 22" preserveAspectRatio="none" aria-hidden="true">'
@@ -181,15 +186,15 @@ def _number(key: str, count: int) -> str:
     return _cell(key, f"{count:,}", "number")
 
 
-def _cell(key: str, text: str, kind: str) -> str:
-    return f'<td class="{kind}" data-cell="{key}">{html.escape(text)}'
+def _cell(key: str, text: str, css_class: str) -> str:
+    return f'<td class="{css_class}" data-cell="{key}">{html.escape(text)}'
 
 
 def _counters(listener: dict[str, Any]) -> str:
     name = html.escape(listener["name"])
-    counted = "".join(
+    entries = "".join(
         f"<div><dt>{counter.replace('_', ' ')}</dt>"
         f'<dd data-cell="{name}/{counter}">{count:,}</dd></div>'
         for counter, count in listener["counters"].items()
     )
-    return f"<details><summary>{name}</summary><dl>{counted}</dl></details>"
+    return f"<details><summary>{name}</summary><dl>{entries}</dl></details>"

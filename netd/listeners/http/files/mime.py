@@ -1,11 +1,11 @@
-"""What a file is, by its name."""
+"""The media type of a file, by the suffix of its name."""
 
 from __future__ import annotations
 
 import mimetypes
 from typing import Final
 
-_MODERN: Final = {
+_ADDED: Final = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".json": "application/json",
@@ -35,20 +35,20 @@ _MODERN: Final = {
     ".zst": "application/zstd",
     ".7z": "application/x-7z-compressed",
 }
-_TYPES: Final = {**mimetypes.MimeTypes(filenames=()).types_map[True], **_MODERN}
+_TYPES: Final = {**mimetypes.MimeTypes(filenames=()).types_map[True], **_ADDED}
 _TEXT_LIKE: Final = frozenset({"application/json", "application/manifest+json", "image/svg+xml"})
 
 
 def content_type(name: str) -> str:
-    """The media type of a file of this name, with its charset where it is text."""
+    """Return the media type for a file name, with a charset if it is text."""
     _, dot, suffix = name.rpartition(".")
-    found = _TYPES.get(f".{suffix.lower()}", "") if dot else ""
-    if not found:
+    media_type = _TYPES.get(f".{suffix.lower()}", "") if dot else ""
+    if not media_type:
         return "application/octet-stream"
-    return f"{found}; charset=utf-8" if is_text(found) else found
+    return f"{media_type}; charset=utf-8" if is_text(media_type) else media_type
 
 
 def is_text(media_type: str) -> bool:
-    """Whether a type is text, of whatever kind: worth a charset, worth compressing."""
-    bare = media_type.partition(";")[0]
-    return bare.startswith("text/") or bare in _TEXT_LIKE
+    """Whether a media type is text or like text, so that a charset and compression make sense."""
+    essence = media_type.partition(";")[0]
+    return essence.startswith("text/") or essence in _TEXT_LIKE

@@ -1,4 +1,4 @@
-"""A page of what is in a directory, for people."""
+"""The page that lists a directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from typing import Final
 from urllib.parse import quote
 
-from netd.listeners.http.response.response import Response
+from netd.listeners.http.protocol.response import Response
 from netd.status_text import format_size
 
 _MAX_ENTRIES: Final = 10000
@@ -42,48 +42,47 @@ tbody tr:hover {{ background: #8881 }}
 
 
 def list_directory(fd: int, path: str, *, dotfiles: bool) -> Response:
-    """List an open directory: directories first, then files, each by name."""
+    """List an open directory: directories first, then files, both sorted by name."""
     with os.scandir(fd) as entries:
-        seen = (each for each in entries if dotfiles or not each.name.startswith("."))
-        taken = list(itertools.islice(seen, _MAX_ENTRIES + 1))
-    more = f"<p>Only {_MAX_ENTRIES} are shown.</p>\n" if len(taken) > _MAX_ENTRIES else ""
-    shown = sorted(taken[:_MAX_ENTRIES], key=_place)
-    rows = [_row(each) for each in shown]
+        visible = (entry for entry in entries if dotfiles or not entry.name.startswith("."))
+        first = list(itertools.islice(visible, _MAX_ENTRIES + 1))
+    more = f"<p>Only {_MAX_ENTRIES} are shown.</p>\n" if len(first) > _MAX_ENTRIES else ""
+    rows = [_row(entry) for entry in sorted(first[:_MAX_ENTRIES], key=_sort_key)]
     if path != "/":
         rows.insert(0, '<tr><td><a href="../">../</a><td><td>')
-    page = _PAGE.format(title=_shown(path), rows="\n".join(rows), more=more)
+    page = _PAGE.format(title=_display(path), rows="\n".join(rows), more=more)
     return Response(200, (("Content-Type", "text/html; charset=utf-8"),), (page.encode(),))
 
 
-def _place(entry: os.DirEntry[str]) -> tuple[bool, str]:
+def _sort_key(entry: os.DirEntry[str]) -> tuple[bool, str]:
     return not _is_directory(entry), entry.name.lower()
 
 
 def _row(entry: os.DirEntry[str]) -> str:
     slash = "/" if _is_directory(entry) else ""
     try:
-        found = entry.stat(follow_symlinks=False)
+        info = entry.stat(follow_symlinks=False)
     except OSError:
-        return ""  # removed since it was listed
-    size = "" if slash or entry.is_symlink() else format_size(found.st_size)
-    when = _date(found.st_mtime)
+        return ""  # removed meanwhile
+    size = "" if slash or entry.is_symlink() else format_size(info.st_size)
+    when = _date(info.st_mtime)
     link = quote(os.fsencode(entry.name)) + slash
-    return f'<tr><td><a href="./{link}">{_shown(entry.name + slash)}</a><td>{size}<td>{when}'
+    return f'<tr><td><a href="./{link}">{_display(entry.name + slash)}</a><td>{size}<td>{when}'
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        return False  # a symbolic link that leads to itself, or where we may not look
+        return False  # a symbolic link to itself, or into a directory without permission
 
 
 def _date(modified: float) -> str:
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.gmtime(modified))
     except (OSError, OverflowError, ValueError):
-        return ""  # a file system may keep times that no calendar has
+        return ""  # file systems can store times that no calendar has
 
 
-def _shown(name: str) -> str:
+def _display(name: str) -> str:
     return html.escape(os.fsencode(name).decode("utf-8", "replace"))

@@ -1,9 +1,9 @@
 """Opening files so that no path leaves its root, whatever is renamed or linked meanwhile.
 
-openat2(2) with RESOLVE_BENEATH has the kernel hold the rule while it walks: symbolic links
-inside the root are followed, any step out of it is EXDEV. Python has no wrapper, so it is
-called by number. Where the kernel (before 5.6) or a sandbox refuses the call, the path is
-walked one component at a time and every symbolic link is refused.
+With RESOLVE_BENEATH of openat2(2) the kernel ensures this while it resolves the path: symbolic
+links inside the root are followed, and a step out of the root fails with EXDEV. Python has no
+wrapper, so the system call is made by number. If the kernel (before 5.6) or a sandbox refuses
+the call, the path is opened one component at a time and every symbolic link is refused.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from netd.runtime.errnos import UNSUPPORTED
 
 _SYS_OPENAT2: Final = 437  # the same on every architecture
 _RESOLVE: Final = 0x08 | 0x02  # RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, linux/openat2.h
-_DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-# O_NONBLOCK: a FIFO without a writer must not hold the worker.
-_FILE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-
-# A step up through a symbolic link is not sure of its root while anything is renamed: EAGAIN.
-_TRIES: Final = 20
+_DIRECTORY_FLAGS: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+# O_NONBLOCK: a FIFO without a writer must not block the worker.
+_FILE_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_MAX_TRIES: Final = 20  # a link with `..` fails with EAGAIN while another process renames files
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -38,15 +36,15 @@ class _OpenHow(ctypes.Structure):
     )
 
 
-_HOW: Final = _OpenHow(_FILE, 0, _RESOLVE)
+_HOW: Final = _OpenHow(_FILE_FLAGS, 0, _RESOLVE)
 
 
 def open_beneath(root: str, path: str) -> int:
-    """Open `path` (relative, no `..`) below the directory `root` for reading.
+    """Open `path` (relative, without `..`) below the directory `root` for reading.
 
-    OSError as open(2) raises it, or EXDEV or ELOOP for a path that would leave the root.
+    Raises OSError as open(2), with EXDEV or ELOOP for a path that would leave the root.
     """
-    directory = os.open(root, _DIRECTORY)
+    directory = os.open(root, _DIRECTORY_FLAGS)
     try:
         return (_openat2 if _has_openat2() else _walk)(directory, path or ".")
     finally:
@@ -54,35 +52,35 @@ def open_beneath(root: str, path: str) -> int:
 
 
 def _openat2(directory: int, path: str) -> int:
-    number = errno.EAGAIN
-    for _ in range(_TRIES):
+    error = errno.EAGAIN
+    for _ in range(_MAX_TRIES):
         fd = _libc.syscall(
             _SYS_OPENAT2, directory, os.fsencode(path), ctypes.byref(_HOW), ctypes.sizeof(_HOW)
         )
         if fd >= 0:
             return int(fd)
-        number = ctypes.get_errno()
-        if number != errno.EAGAIN:
+        error = ctypes.get_errno()
+        if error != errno.EAGAIN:
             break
-    raise OSError(number, os.strerror(number), path)
+    raise OSError(error, os.strerror(error), path)
 
 
 def _walk(directory: int, path: str) -> int:
     *parents, last = path.split("/")
-    held = os.dup(directory)
+    parent = os.dup(directory)
     try:
         for name in parents:
-            below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=held)
-            os.close(held)
-            held = below
-        return os.open(last, _FILE | os.O_NOFOLLOW, dir_fd=held)
+            child = os.open(name, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+            os.close(parent)
+            parent = child
+        return os.open(last, _FILE_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
     finally:
-        os.close(held)
+        os.close(parent)
 
 
 @functools.cache
 def _has_openat2() -> bool:
-    directory = os.open("/", _DIRECTORY)
+    directory = os.open("/", _DIRECTORY_FLAGS)
     try:
         os.close(_openat2(directory, "."))
     except OSError as error:

@@ -1,0 +1,140 @@
+"""The handler of a route with `directory`: which file a path names, and what replaces it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+from typing import Final
+
+from netd.listeners.http.files.directory_listing import list_directory
+from netd.listeners.http.files.mime import content_type
+from netd.listeners.http.files.openat import open_beneath
+from netd.listeners.http.files.representation import cache_control, respond_with_file
+from netd.listeners.http.options import RouteOptions
+from netd.listeners.http.protocol.event import Request
+from netd.listeners.http.protocol.response import Response, error_response
+from netd.listeners.http.protocol.target import format_path
+from netd.runtime.errnos import TEMPORARY
+
+_NOT_FOUND: Final = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EXDEV, errno.ELOOP),
+        *(errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO),
+    }
+)
+_MAX_PAGE_BYTES: Final = 1048576  # of a page for an error
+
+_log = logging.getLogger("netd")
+
+
+class Directory:
+    """Responds with the files below a directory; holds nothing open between requests."""
+
+    methods = frozenset({"GET", "HEAD"})
+    takes_body = False
+
+    def __init__(self, options: RouteOptions) -> None:
+        assert options.directory is not None
+        self._options = options
+        self._root = os.path.abspath(options.directory)
+        self._prefix = options.path.rstrip("/")
+
+    def respond(self, request: Request, path: str, _body: bytes) -> Response:
+        """Respond with the file that `path` names, its fallback, or an error."""
+        name = path[len(self._prefix) :].strip("/")
+        is_hidden = self._is_hidden(name)
+        response = error_response(404) if is_hidden else self._find(request, path, name)
+        if response.status == 404 and self._options.fallback:  # noqa: PLR2004 (not found)
+            missing = () if is_hidden else (f"{self._root}/{name}",)
+            response = self._find(request, "", self._options.fallback).while_missing(missing)
+        page = self._options.error_pages.get(response.status)
+        return self._with_page(response, page) if page else response
+
+    def _is_hidden(self, name: str) -> bool:
+        return not self._options.dotfiles and any(
+            part.startswith(".") and part != ".well-known" for part in name.split("/")
+        )
+
+    def _find(self, request: Request, path: str, name: str) -> Response:
+        """Respond with `name`, a path relative to the root, which `path` asked for."""
+        try:
+            return self._open(request, path, name)
+        except OSError as error:
+            return _refuse(error, f"{self._root}/{name}")
+        except UnicodeEncodeError:
+            return error_response(404)  # no file can have this name in the present locale
+
+    def _open(self, request: Request, path: str, name: str) -> Response:
+        fd = open_beneath(self._root, name)
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode) and not path.endswith("/"):
+            return respond_with_file(self._options, self._root, name, fd, request)
+        try:
+            if not stat.S_ISDIR(mode):
+                return error_response(404)
+            if not path.endswith("/"):
+                return _add_slash(path, request.query)
+            response = self._open_index(request, name)
+            if response is None and self._options.listing:
+                response = list_directory(fd, path, dotfiles=self._options.dotfiles)
+            return response or error_response(404)
+        finally:
+            os.close(fd)
+
+    def _open_index(self, request: Request, directory: str) -> Response | None:
+        missing: list[str] = []
+        for index in self._options.index:
+            name = f"{directory}/{index}" if directory else index
+            try:
+                fd = open_beneath(self._root, name)
+            except OSError as error:
+                if error.errno not in _NOT_FOUND:
+                    raise
+            else:
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    response = respond_with_file(self._options, self._root, name, fd, request)
+                    return response.while_missing(missing)
+                os.close(fd)
+            missing.append(f"{self._root}/{name}")
+        return None
+
+    def _with_page(self, response: Response, page: str) -> Response:
+        """Replace the content of an error response by the file `page`, if it can be read."""
+        content = self._read_page(page)
+        if content is None:
+            return response
+        rest = (*response.fields[1:], *cache_control(self._options, page))
+        fields = (("Content-Type", content_type(page)), *rest)
+        return Response(response.status, fields, (content,))
+
+    def _read_page(self, page: str) -> bytes | None:
+        try:
+            fd = open_beneath(self._root, page)
+        except OSError:
+            return None
+        try:
+            is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
+            return os.read(fd, _MAX_PAGE_BYTES) if is_regular else None
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+
+
+def _add_slash(path: str, query: bytes) -> Response:
+    """Redirect to the directory's path with a slash, so that relative links work."""
+    location = format_path(path) + "/" + (f"?{query.decode()}" if query else "")
+    return error_response(301, ("Location", location))
+
+
+def _refuse(error: OSError, path: str) -> Response:
+    if error.errno in _NOT_FOUND:
+        return error_response(404)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return error_response(403)
+    if error.errno in TEMPORARY:  # EAGAIN: another process holds a lease, or renames files
+        return error_response(503, ("Retry-After", "1"))
+    _log.error("%r: %s", path, error.strerror)
+    return error_response(500)

@@ -1,0 +1,215 @@
+"""A response made from one open file: its coding, validators, conditions and ranges."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from netd.listeners.http.files.mime import content_type, is_text
+from netd.listeners.http.files.openat import open_beneath
+from netd.listeners.http.options import RouteOptions
+from netd.listeners.http.protocol.condition import Validators, Verdict, judge, range_applies
+from netd.listeners.http.protocol.date import format_date
+from netd.listeners.http.protocol.event import Request
+from netd.listeners.http.protocol.negotiation import choose_coding
+from netd.listeners.http.protocol.range import UnsatisfiableError, parse_range
+from netd.listeners.http.protocol.response import (
+    Fields,
+    FilePart,
+    FileStamp,
+    Part,
+    Response,
+    error_response,
+)
+from netd.runtime.watched_files import signature_of
+
+MAX_CACHED_BYTES: Final = 65536
+"""Files up to this size are read and may be cached; larger ones are sent with sendfile(2)."""
+
+_MIN_GZIP_BYTES: Final = 256
+_SUFFIXES: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+# A file written more recently may be written again without a change of its signature.
+_SETTLED_NS: Final = 100_000_000
+_MIN_MODIFIED_S: Final = 2  # since the epoch; container images set the time of files to 0 or 1
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An open file; `coding` is the content coding that it has or is to be sent with."""
+
+    fd: int
+    info: os.stat_result
+    name: str  # relative to the root, as requested: without the suffix of a coding
+    coding: str
+    stamps: tuple[FileStamp, ...]
+    varies: bool  # with Accept-Encoding
+
+    @property
+    def source(self) -> FileStamp | None:
+        """The stamp of this very file, if no other file had a part in the choice."""
+        return self.stamps[0] if len(self.stamps) == 1 else None
+
+
+def respond_with_file(
+    options: RouteOptions, root: str, name: str, fd: int, request: Request
+) -> Response:
+    """Respond with the open regular file `name` below `root`; takes over the descriptor."""
+    file = _choose(options, root, name, fd, request)
+    is_compressed_here = file.coding == "gzip" and not options.precompressed
+    etag = _etag(file.info, "-gzip" if is_compressed_here else "")
+    validators = Validators(etag.encode(), _modified(file.info))
+    fields: Fields = (("ETag", etag), *cache_control(options, name))
+    if validators.modified is not None:
+        fields += (("Last-Modified", format_date(validators.modified)),)
+    if file.varies:
+        fields += (("Vary", "Accept-Encoding"),)
+    verdict = judge(request.fields, validators, is_read=True)
+    if verdict is not Verdict.SEND:
+        os.close(file.fd)
+        is_unchanged = verdict is Verdict.UNCHANGED
+        return Response(304, fields, stamps=_stamps(file)) if is_unchanged else error_response(412)
+    fields = (("Content-Type", content_type(name)), *fields)
+    if file.coding:
+        fields += (("Content-Encoding", file.coding),)
+    if is_compressed_here:
+        return _send_compressed(file, fields)
+    fields += (("Accept-Ranges", "bytes"),)
+    range_field = _range_of(request)
+    if range_field is not None and range_applies(request.fields, validators):
+        return _send_ranges(file, range_field, fields)
+    return _send_whole(file, fields)
+
+
+def cache_control(options: RouteOptions, name: str) -> Fields:
+    """Return the Cache-Control field of the first rule that matches, if one does."""
+    for pattern, value in options.cache_rules.items():
+        subject = f"/{name}" if "/" in pattern else name.rpartition("/")[2]
+        if fnmatchcase(subject, pattern):
+            return (("Cache-Control", value),)
+    return ()
+
+
+def _choose(options: RouteOptions, root: str, name: str, fd: int, request: Request) -> File:
+    """Choose the file itself or a precompressed one, and the coding to send it with."""
+    info = os.fstat(fd)
+    stamp = FileStamp(f"{root}/{name}", signature_of(info))
+    accepted = request.fields.get(b"accept-encoding")
+    if options.precompressed:
+        return _choose_precompressed(root, name, fd, accepted, stamp)
+    is_suited = _MIN_GZIP_BYTES <= info.st_size <= MAX_CACHED_BYTES and is_text(content_type(name))
+    varies = options.gzip and is_suited
+    may_compress = varies and _range_of(request) is None
+    coding = choose_coding(accepted, ("gzip",)) if may_compress else ""
+    return File(fd, info, name, coding, (stamp,), varies)
+
+
+def _choose_precompressed(
+    root: str, name: str, fd: int, accepted: bytes | None, stamp: FileStamp
+) -> File:
+    stamps = [stamp]
+    available = {"": fd}
+    for coding, suffix in _SUFFIXES.items():
+        encoded = _open_regular(root, name + suffix)
+        if encoded is not None:
+            available[coding] = encoded
+        signature = None if encoded is None else signature_of(os.fstat(encoded))
+        stamps.append(FileStamp(f"{root}/{name}{suffix}", signature))
+    chosen = choose_coding(accepted, tuple(coding for coding in available if coding))
+    for coding, other in available.items():
+        if coding != chosen:
+            os.close(other)
+    fd = available[chosen]
+    return File(fd, os.fstat(fd), name, chosen, tuple(stamps), len(available) > 1)
+
+
+def _open_regular(root: str, name: str) -> int | None:
+    try:
+        fd = open_beneath(root, name)
+    except OSError:
+        return None  # for any reason: the file without a coding can be sent
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
+
+
+def _range_of(request: Request) -> bytes | None:
+    return request.fields.get(b"range") if request.method == "GET" else None  # RFC 9110 14.2
+
+
+def _modified(info: os.stat_result) -> int | None:
+    """Return the time for Last-Modified; None if it is unset or in the future (RFC 9110 8.8.2)."""
+    return int(info.st_mtime) if _MIN_MODIFIED_S <= info.st_mtime <= time.time() else None
+
+
+def _etag(info: os.stat_result, suffix: str) -> str:
+    return f'"{info.st_mtime_ns:x}-{info.st_size:x}-{info.st_ino:x}{suffix}"'
+
+
+def _stamps(file: File) -> tuple[FileStamp, ...] | None:
+    """Return the stamps to cache the response with; None if the file was written just now."""
+    changed_ns = max(file.info.st_mtime_ns, file.info.st_ctime_ns)
+    return None if time.time_ns() - changed_ns < _SETTLED_NS else file.stamps
+
+
+def _read(file: File, offset: int, count: int) -> bytes:
+    try:
+        return os.pread(file.fd, count, offset)
+    finally:
+        os.close(file.fd)
+
+
+def _send_compressed(file: File, fields: Fields) -> Response:
+    content = gzip.compress(_read(file, 0, file.info.st_size), 6, mtime=0)
+    return Response(200, fields, (content,), _stamps(file))
+
+
+def _send_whole(file: File, fields: Fields) -> Response:
+    size = file.info.st_size
+    if size > MAX_CACHED_BYTES:
+        return Response(200, fields, (FilePart(file.fd, 0, size),))
+    content = _read(file, 0, size)
+    stamps = _stamps(file) if len(content) == size else None
+    return Response(200, fields, (content,), stamps, source=file.source)
+
+
+def _send_ranges(file: File, range_field: bytes, fields: Fields) -> Response:
+    size = file.info.st_size
+    try:
+        ranges = parse_range(range_field, size)
+    except UnsatisfiableError:
+        os.close(file.fd)
+        return error_response(416, ("Content-Range", f"bytes */{size}"))
+    if not ranges:
+        return _send_whole(file, fields)
+    if len(ranges) == 1:
+        offset, count = ranges[0]
+        fields += (("Content-Range", f"bytes {offset}-{offset + count - 1}/{size}"),)
+        if count > MAX_CACHED_BYTES:
+            return Response(206, fields, (FilePart(file.fd, offset, count),))
+        content = _read(file, offset, count)
+        return Response(206, fields, (content,), _stamps(file) if len(content) == count else None)
+    return _send_multipart(file.fd, size, ranges, fields)
+
+
+def _send_multipart(
+    fd: int, size: int, ranges: tuple[tuple[int, int], ...], fields: Fields
+) -> Response:
+    """Send several ranges as multipart/byteranges (RFC 9110 section 14.6)."""
+    boundary = os.urandom(12).hex()
+    (_, media_type), *rest = fields
+    content: list[Part] = []
+    for number, (offset, count) in enumerate(ranges, 1):
+        head = (
+            f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\n"
+            f"Content-Range: bytes {offset}-{offset + count - 1}/{size}\r\n\r\n"
+        )
+        content += [head.encode(), FilePart(fd, offset, count, is_last=number == len(ranges))]
+    content.append(f"\r\n--{boundary}--\r\n".encode())
+    multipart = ("Content-Type", f"multipart/byteranges; boundary={boundary}")
+    return Response(206, (multipart, *rest), tuple(content))
