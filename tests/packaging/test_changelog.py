@@ -22,7 +22,7 @@ def test_debians_changelog_is_made_from_ours() -> None:
     changelog = (PACKAGING / "CHANGELOG.md").read_text()
     names = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
     versions = ["9.8.7" if name == "Unreleased" else name for name in names]
-    assert [version for version, _, _ in entries] == [f"{each}~deb13" for each in versions]
+    assert [version for version, _, _ in entries] == [f"{version}~deb13" for version in versions]
     assert names[0] != "Unreleased" or entries[0][2] == DATE
     items = re.findall(r"^- ", changelog, re.MULTILINE)
     assert sum(body.count("  * ") for _, body, _ in entries) == len(items)

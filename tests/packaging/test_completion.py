@@ -82,7 +82,7 @@ class Interactive:
 
 
 class Fish:
-    """fish tells without a terminal what it would offer."""
+    """fish prints its completions without a terminal."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -143,7 +143,7 @@ def long_options(parser: argparse.ArgumentParser) -> set[str]:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     actions = cli.build_parser()._actions
-    return next(each.choices for each in actions if isinstance(each.choices, dict))
+    return next(action.choices for action in actions if isinstance(action.choices, dict))
 
 
 def test_every_command_and_no_other_is_offered(shell: Interactive | Fish) -> None:
@@ -159,8 +159,8 @@ def test_every_option_and_no_other_is_offered(shell: Interactive | Fish) -> None
         assert offered == (long_options(command) if len(offered) > 1 else {"--help"})
 
 
-def test_what_config_prints_is_offered_once(shell: Interactive | Fish) -> None:
-    [what] = [each for each in commands()["config"]._actions if each.choices]
+def test_an_argument_of_config_is_offered_once(shell: Interactive | Fish) -> None:
+    [what] = [action for action in commands()["config"]._actions if action.choices]
     assert shell.offers("netd config ") == set(what.choices or ())
     assert shell.offers("netd config --config some.toml s") == {"show", "schema"}
 

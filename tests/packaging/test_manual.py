@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def option_strings(parser: argparse.ArgumentParser) -> set[str]:
-    return {string for each in arguments(parser) for string in each.option_strings}
+    return {string for argument in arguments(parser) for string in argument.option_strings}
 
 
 def documented_keys(text: str) -> dict[str, set[str]]:
@@ -91,23 +91,23 @@ def test_the_pages_are_written(pages: Path) -> None:
 @pytest.mark.parametrize("name", PARSERS)
 def test_every_option_and_argument_is_explained(pages: Path, name: str) -> None:
     page = (pages / name).read_text()
-    for each in arguments(PARSERS[name]):
-        for string in each.option_strings:
+    for argument in arguments(PARSERS[name]):
+        for string in argument.option_strings:
             escaped = string[1:].replace("-", r"\-")
             assert re.search(rf"^\.It .*Fl {re.escape(escaped)}\b", page, re.MULTILINE), string
-        for choice in each.choices or ():
-            heading = rf"\.Ss netd {choice}" if isinstance(each.choices, dict) else ""
+        for choice in argument.choices or ():
+            heading = rf"\.Ss netd {choice}" if isinstance(argument.choices, dict) else ""
             assert re.search(rf"^({heading or rf'.It Cm {choice}'})$", page, re.MULTILINE), choice
-        if not each.option_strings and not each.choices:
-            assert f".It Ar {(each.metavar or each.dest).upper()}\n" in page  # type: ignore[union-attr]
+        if not argument.option_strings and not argument.choices:
+            assert f".It Ar {(argument.metavar or argument.dest).upper()}\n" in page  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_no_page_names_an_option_that_is_none(pages: Path, name: str) -> None:
     page = (pages / name).read_text().replace(r"\-", "-")
-    named = {f"-{each}" for each in re.findall(r"\bFl (-?[\w-]+)", page)}
+    named = {f"-{option}" for option in re.findall(r"\bFl (-?[\w-]+)", page)}
     shown = re.findall(rf"{PARSERS[name].prog} (?!LISTENER=)[^|\n]*", page)
-    named |= {option for each in shown for option in re.findall(r"--[\w-]+", each)}
+    named |= {option for line in shown for option in re.findall(r"--[\w-]+", line)}
     assert named
     assert named <= option_strings(PARSERS[name])
 
@@ -165,7 +165,7 @@ def test_a_key_has_its_default_its_values_and_what_a_change_needs(pages: Path) -
 
 def literals(page: str) -> list[str]:
     found = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page, re.MULTILINE | re.DOTALL)
-    return [re.sub(r"\\\(aq", "'", each) for each in found]
+    return [re.sub(r"\\\(aq", "'", text) for text in found]
 
 
 def test_the_configurations_shown_are_accepted(pages: Path) -> None:
@@ -176,17 +176,17 @@ def test_the_configurations_shown_are_accepted(pages: Path) -> None:
 
 
 def test_the_faults_shown_are_told_so(pages: Path) -> None:
-    [shown] = [each for each in literals((pages / "netd.8").read_text()) if "broken" in each]
+    [shown] = [text for text in literals((pages / "netd.8").read_text()) if "broken" in text]
     broken = '[netd]\ndrain_timeout = "10 seconds"\n\n[listeners.web]\nkind = "http"\n'
     broken += 'address = "tcp://[::]:80"\nworker = 2\n'
     with pytest.raises(ConfigError) as caught:
         parse_config(broken, "broken.toml", KINDS)
-    told = " ".join(shown.split("\n", 1)[1].split())
-    assert " ".join(str(caught.value).split()) == told
+    expected = " ".join(shown.split("\n", 1)[1].split())
+    assert " ".join(str(caught.value).split()) == expected
 
 
 def test_the_settings_shown_are_all_there_are(pages: Path, tmp_path: Path) -> None:
-    [shown] = [each for each in literals((pages / "netd-chat.1").read_text()) if "bell" in each]
+    [shown] = [text for text in literals((pages / "netd-chat.1").read_text()) if "bell" in text]
     assert set(tomllib.loads(shown)) == set(client_settings.KEYS) - {"address"}
     (tmp_path / ".chat").write_text("secret\n")
     path = tmp_path / "chat.toml"

@@ -1,4 +1,4 @@
-"""What the README shows is what netd takes."""
+"""The commands and configurations of the README are accepted by netd."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ TOML = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def test_every_configuration_is_accepted() -> None:
-    configurations = [each for each in TOML if "[listeners." in each]
+    configurations = [text for text in TOML if "[listeners." in text]
     assert len(configurations) > 2
-    for each in configurations:
-        assert parse_config(each, "README.md", KINDS).listeners
+    for text in configurations:
+        assert parse_config(text, "README.md", KINDS).listeners
 
 
 def test_every_setting_of_the_client_is_one() -> None:
-    [settings] = [each for each in TOML if "[listeners." not in each]
+    [settings] = [text for text in TOML if "[listeners." not in text]
     assert set(tomllib.loads(settings)) <= set(client_settings.KEYS)
 
 
 def test_every_nc_ends_with_its_input() -> None:
-    """Without -N Debian's waits until the server has had enough of it."""
+    """Without -N Debian's nc waits until the server closes the connection."""
     shown = re.findall(r"\| nc (.*)", TEXT)
     assert shown
     assert all(line.startswith("-N ") for line in shown)
@@ -40,9 +40,9 @@ def test_every_command_and_option_is_one() -> None:
         ("netd-chat", client_settings.build_parser()),
     ):
         actions = parser._actions
-        commands = next((each.choices for each in actions if isinstance(each.choices, dict)), {})
+        commands = next((a.choices for a in actions if isinstance(a.choices, dict)), {})
         parsers = [parser, *commands.values()]
-        options = {s for each in parsers for action in each._actions for s in action.option_strings}
+        options = {s for p in parsers for action in p._actions for s in action.option_strings}
         shown = re.findall(rf"(?:^\$ |`|[|/] |bin/){program} ([^`|\n]*)", TEXT, re.MULTILINE)
         assert shown
         assert {option for line in shown for option in re.findall(r"--[a-z-]+", line)} <= options

@@ -1,4 +1,4 @@
-"""Builds the package, and boots the Debians it is installed on."""
+"""Builds the package, and boots containers that it is installed in."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def build(suite: str) -> Path:
 
 
 def install(container: Container, package: Path) -> str:
-    """Install a package file as an administrator does; what apt said."""
+    """Install a package file as an administrator does; returns the output of apt."""
     options = "-y -q -o Dpkg::Options::=--force-confdef"
     return container.sh(
         f"DEBIAN_FRONTEND=noninteractive apt-get install {options} {container.copy_in(package)}"
@@ -71,7 +71,7 @@ def start_container(tmp_path: Path) -> Iterator[StartContainer]:
 def installed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Container]:
-    """A booted Debian with netd installed; every test leaves it as it found it."""
+    """A booted Debian with netd installed; a test restores what it changes."""
     with Container(request.param, tmp_path_factory.mktemp(request.param)) as container:
         install(container, build(request.param))
         yield container

@@ -1,6 +1,6 @@
-"""A Debian of our own with a real systemd in it: made by mmdebstrap, booted by systemd-nspawn.
+"""A Debian container with a real systemd: made by mmdebstrap, booted by systemd-nspawn.
 
-It has no network but its loopback. What a test needs is put into its root beforehand.
+Its only network is the loopback. Packages that a test needs are installed in its root beforehand.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _COMMON = (
 )
 PACKAGES = {"trixie": (*_COMMON, "python3-pydantic"), "bookworm": _COMMON}
 _COMMAND_S = 120.0
-# Where control groups are mounted: cgroup 2 alone, or beside it the one systemd had before.
+# The mount points of control groups: cgroup 2 alone, or the hybrid hierarchies of older systems.
 _HIERARCHIES = [
-    each
-    for each in map(Path, ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"))
-    if (each / "cgroup.procs").exists()
+    path
+    for path in map(Path, ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"))
+    if (path / "cgroup.procs").exists()
 ]
 _IN_GROUPS = """
-for each in $1; do mkdir -p "$each"; echo $$ >"$each/cgroup.procs"; done
+for group in $1; do mkdir -p "$group"; echo $$ >"$group/cgroup.procs"; done
 shift; exec "$@"
 """
-_ASKS_REBOOT = 133  # systemd-nspawn(1): who runs it with --keep-unit starts it again
+_ASKS_REBOOT = 133  # exit status of systemd-nspawn --keep-unit: start the container again
 
 
 def find_obstacle() -> str:
@@ -48,7 +48,7 @@ def find_obstacle() -> str:
 
 
 def base_root(suite: str) -> Path:
-    """A root of that suite with all its packages, made once and kept."""
+    """The root of a suite with all packages of PACKAGES, made once and kept."""
     packages = ",".join(PACKAGES[suite])
     root = CACHE / f"system-{suite}-{hashlib.sha256(packages.encode()).hexdigest()[:8]}"
     complete = root / ".complete"
@@ -87,7 +87,7 @@ class Container:
         shutil.rmtree(self.root, ignore_errors=True)
         for hierarchy in _HIERARCHIES:
             for group in os.walk(hierarchy / self._name, topdown=False):
-                with contextlib.suppress(OSError):  # an empty group that stays harms nobody
+                with contextlib.suppress(OSError):  # an empty group that stays does no harm
                     os.rmdir(group[0])
 
     def await_boot(self) -> None:
@@ -105,13 +105,13 @@ class Container:
         self.await_boot()
 
     def sh(self, script: str, stdin: str = "") -> str:
-        """What a shell script prints; it must succeed."""
+        """Run a shell script, which must succeed, and return its output."""
         done = self.try_(script, stdin)
         assert done.returncode == 0, f"{script}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def try_(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a shell script, whatever comes of it."""
+        """Run a shell script; it may fail."""
         return subprocess.run(
             self._command(script),
             input=stdin,
@@ -137,16 +137,16 @@ class Container:
         self.sh(f"mkdir -p $(dirname {path}) && cat > {path}", text)
 
     def copy_in(self, path: Path) -> str:
-        """Copy a file into /srv; where it is there."""
+        """Copy a file into /srv, and return its path there."""
         shutil.copy(path, self.root / "srv" / path.name)
         return f"/srv/{path.name}"
 
     def property(self, name: str, unit: str = "netd.service") -> str:
-        """What systemd says of a unit."""
+        """The value of a property of a unit."""
         return self.sh(f"systemctl show --value -p {name} {unit}").strip()
 
     def _boot(self) -> subprocess.Popen[bytes]:
-        """Boot in control groups of its own: in shared ones two systemds see each other's."""
+        """Boot in separate control groups: in one group two systemds manage the same units."""
         return subprocess.Popen(
             [
                 *self._in_group(),
@@ -160,14 +160,14 @@ class Container:
         )
 
     def _command(self, script: str) -> list[str]:
-        """Its systemd refuses to deal with a process that is in none of its groups."""
+        """The container's systemd refuses processes that are in none of its control groups."""
         return [
             *self._in_group("payload/commands"),
             *("nsenter", "-t", self._leader() or "0", "-a", "/bin/sh", "-c", script),
         ]
 
     def _in_group(self, below: str = "") -> list[str]:
-        groups = " ".join(str(each / self._name / below) for each in _HIERARCHIES)
+        groups = " ".join(str(path / self._name / below) for path in _HIERARCHIES)
         return ["sh", "-ec", _IN_GROUPS, "sh", groups]
 
     def _leader(self) -> str:

@@ -1,4 +1,4 @@
-"""What the package puts on a machine, and what it leaves there."""
+"""The files that the package installs, keeps on an upgrade, and removes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_upgrade_keeps_the_edited_file_and_a_purge_leaves_nothing(
     assert after - before <= {"/var/lib/apt/listchanges.db"}
 
 
-def test_nobody_gets_a_daemon_of_their_own_unasked(start_container: StartContainer) -> None:
+def test_the_user_service_is_not_enabled(start_container: StartContainer) -> None:
     debian = start_container("trixie")
     install(debian, build("trixie"))
     assert debian.sh("find /etc/systemd/user -name 'netd*'") == ""

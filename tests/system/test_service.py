@@ -1,4 +1,4 @@
-"""netd as an administrator of Debian runs it; on each release with its own package."""
+"""netd as an administrator of Debian runs it, on each release with the package for it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_killed_worker_is_brought_back_by_netd(installed: Container) -> None:
 
     def worker() -> object:
         status = json.loads(installed.try_("netd status --json").stdout)
-        [web] = [each for each in status["listeners"] if each["name"] == "web"]
+        [web] = [entry for entry in status["listeners"] if entry["name"] == "web"]
         return web["workers"][0]["pid"]
 
     before = worker()
@@ -122,24 +122,24 @@ def test_a_file_that_cannot_be_used_stops_the_start_for_good(installed: Containe
     assert installed.property("ExecMainStatus") == "78"
 
 
-def test_the_journal_tells_the_listener_and_nobody_forges_it(installed: Container) -> None:
+def test_a_journal_record_names_its_listener_and_cannot_be_forged(installed: Container) -> None:
     assert reload(installed, 's/^kind = "http"/&\\naccess_log = "-"/') == 0
     request = r"GET /\033[2Jevil HTTP/1.1\r\nUser-Agent: a\nLISTENER=evil\r\n\r\n"
     installed.sh("curl -s -A 'evil one' 'http://127.0.0.1:8080/evil%0aLISTENER=evil'")
     installed.sh(f"printf '{request}' | nc -N 127.0.0.1 8080")
-    told = "journalctl -q -u netd --no-pager"
-    wait_until(lambda: "evil one" in installed.sh(f"{told} LISTENER=web"), "the access log")
+    command = "journalctl -q -u netd --no-pager"
+    wait_until(lambda: "evil one" in installed.sh(f"{command} LISTENER=web"), "the access log")
     records = [
-        json.loads(line) for line in installed.sh(f"{told} -o json LISTENER=web").splitlines()
+        json.loads(line) for line in installed.sh(f"{command} -o json LISTENER=web").splitlines()
     ]
-    assert all("PRIORITY" in each for each in records)
-    assert all(each["MESSAGE"].isprintable() for each in records)
-    assert any("evil HTTP" in each["MESSAGE"] for each in records)
-    assert not installed.sh(f"{told} LISTENER=evil || true")
+    assert all("PRIORITY" in record for record in records)
+    assert all(record["MESSAGE"].isprintable() for record in records)
+    assert any("evil HTTP" in record["MESSAGE"] for record in records)
+    assert not installed.sh(f"{command} LISTENER=evil || true")
 
 
 def add_user(container: Container, name: str) -> str:
-    """A user of the machine; their number."""
+    """Add a user to the machine; returns the user's id."""
     return container.sh(
         f"id -u {name} 2>/dev/null || {{ useradd -m {name}; id -u {name}; }}"
     ).strip()
@@ -166,7 +166,7 @@ def test_two_users_of_the_machine_talk(installed: Container) -> None:
     listening.stdout.close()
 
 
-def test_a_user_runs_a_netd_of_their_own(installed: Container) -> None:
+def test_a_user_runs_a_separate_netd(installed: Container) -> None:
     number = add_user(installed, "ann")
     as_ann = f"runuser -u ann -- env HOME=/home/ann XDG_RUNTIME_DIR=/run/user/{number}"
     installed.sh("loginctl enable-linger ann")

@@ -66,11 +66,11 @@ threads = [
     threading.Thread(target=use, args=("http", 80, http, b"works", over)),
     threading.Thread(target=use, args=("echo", 7, b"echo" * 10, b"echo" * 10, over)),
 ]
-for each in threads: each.start()
+for thread in threads: thread.start()
 print("under way", flush=True)
 sys.stdin.readline()
 over.set()
-for each in threads: each.join()
+for thread in threads: thread.join()
 print(dict(count), errors[:5], len(errors))
 """
 
@@ -88,7 +88,7 @@ def _may_start_often(debian: Container) -> None:
 
 
 def vary(debian: Container, drop_in: str, **config: object) -> None:
-    """Run netd with a drop-in beside its unit and this configuration."""
+    """Run netd with a drop-in for its unit and with this configuration."""
     debian.write(DROP_IN, (EXAMPLES / drop_in).read_text() if drop_in else "")
     debian.write("/etc/netd.toml", CONFIG.format(**config))
     debian.sh("systemctl daemon-reload; systemctl restart netd || ! journalctl -u netd -n 20")
@@ -131,7 +131,7 @@ def test_everything_works_in_the_sandbox(  # noqa: PLR0913, PLR0917 (a case's fi
 
 
 def pass_sockets(debian: Container) -> Iterator[str]:
-    """Have systemd open every port; the names of the socket units."""
+    """Have systemd open every port; yields the names of the socket units."""
     lines = {
         "netd": (EXAMPLES / "netd.socket").read_text(),
         "netd-echo": SOCKET.format(
@@ -165,7 +165,7 @@ def test_a_connection_starts_what_is_not_running(debian: Container) -> None:
 
 
 @pytest.mark.parametrize("passed", [True, False], ids=["passed sockets", "stored sockets"])
-def test_a_restart_under_load_refuses_nobody(debian: Container, *, passed: bool) -> None:
+def test_a_restart_under_load_refuses_no_connection(debian: Container, *, passed: bool) -> None:
     units = " ".join(pass_sockets(debian))
     if passed:
         debian.sh(f"systemctl stop netd; systemctl daemon-reload; systemctl start {units}")
