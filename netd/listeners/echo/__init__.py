@@ -1,4 +1,4 @@
-"""Echo: what comes in goes back (RFC 862), over streams and datagrams."""
+"""The echo listener (RFC 862): sends back what it receives, over streams and datagrams."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Answers datagrams: one for one, to where it came from, from where it was sent to.
+"""Answers each datagram with one, to its source, from the address that it was sent to.
 
-UDP's source address can be forged, so what could feed a loop or an attack is not answered
-(RFC 862 on its own would): source ports of services that answer anything, our own, and 0.
+A UDP source address can be forged. Unlike RFC 862 alone, datagrams that could cause a loop or
+multiply an attacker's traffic are not answered: from the ports of services that reply to
+anything, from our own ports, from port 0, and broadcast or multicast ones.
 """
 
 from __future__ import annotations
@@ -19,31 +20,32 @@ from netd.listeners.kind import ListeningSocket
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
-MAX_DATAGRAM_BYTES: Final = 2**18  # above SO_SNDBUF's default, which bounds a Unix datagram
+MAX_DATAGRAM_BYTES: Final = 2**18  # more than the default SO_SNDBUF, the limit of a Unix datagram
 _PER_TURN: Final = 256
-# echo, discard, daytime, qotd, chargen: each answers, so two of them would talk for ever
+# echo, discard, daytime, qotd, chargen: two such services would reply to each other for ever
 _LOOP_PORTS: Final = frozenset({0, 7, 13, 17, 19})
 COUNTERS: Final = (
     "bytes_in",
     "bytes_out",
     "datagrams_in",
     "datagrams_out",
-    "datagrams_refused",  # no absolute name to answer to, a port that could loop, a denied network
+    "datagrams_refused",  # no absolute path to reply to, a port that could loop, a denied network
     "datagrams_truncated",
     "datagrams_undelivered",
 )
-_IP_PKTINFO: Final = 8  # ip(7); the socket module does not name it
+_IP_PKTINFO: Final = 8  # ip(7); not in the socket module
 _IPV6_MULTICAST: Final = 0xFF
 _PKTINFO_BYTES: Final = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger of the two
 
 
 class DatagramEcho:
-    """One datagram socket on the loop; `counts` is what all of a listener's share.
+    """One datagram socket on the loop.
 
-    `own_ports` are the UDP ports of them all: two of them would answer each other for ever.
+    `counts` (COUNTERS) is shared by the listener's datagram sockets. `own_ports` are their UDP
+    ports: datagrams from them are not answered, since two of them would reply for ever.
     """
 
-    def __init__(  # noqa: PLR0913 (what it serves, and how)
+    def __init__(  # noqa: PLR0913 (all are needed)
         self,
         loop: Loop,
         listening: ListeningSocket,
@@ -69,12 +71,12 @@ class DatagramEcho:
                 self._is_answerable_inet if limits.has_networks else self._is_answerable_port
             )
         self._answer_batch = (
-            self._answer_by_destination if _ask_destination(self._sock) else self._answer_plainly
+            self._answer_by_destination if _enable_pktinfo(self._sock) else self._answer_plainly
         )
         loop.watch(self._sock.fileno(), READ, self._on_readable)
 
     def close(self) -> None:
-        """Answer what waits, then close."""
+        """Answer the datagrams that wait, then close."""
         self._on_readable(READ)
         self._loop.unwatch(self._sock.fileno())
         self._sock.close()
@@ -102,7 +104,7 @@ class DatagramEcho:
             data = view[:size]
             try:
                 sent.append(send(tag + data if tag else data, peer))
-            except OSError:  # whatever a peer's name or network does costs it its answer alone
+            except OSError:  # of this peer's address or network; the others are answered
                 self._counts["datagrams_undelivered"] += 1
 
     def _answer_by_destination(
@@ -117,10 +119,10 @@ class DatagramEcho:
         for _ in range(_PER_TURN):
             size, ancillary, _, peer = receive(into, _PKTINFO_BYTES)
             received.append(size)
-            if not is_answerable(peer) or _is_to_many(ancillary):
+            if not is_answerable(peer) or _is_broadcast(ancillary):
                 self._refuse(size)
                 continue
-            try:  # the same structure makes it leave from where it was sent to
+            try:  # the same ancillary data sets the source address of the reply
                 sent.append(send([view[:size]], ancillary, 0, peer))
             except OSError:
                 self._counts["datagrams_undelivered"] += 1
@@ -130,7 +132,7 @@ class DatagramEcho:
         self._counts["datagrams_truncated" if too_large else "datagrams_refused"] += 1
 
     def _is_answerable_path(self, peer: str | bytes) -> bool:
-        """Not who has no name, nor a relative path: seen from here it is somebody else's."""
+        """An absolute path or an abstract name; here, a relative path means another file."""
         return bool(peer) and peer[:1] in ("/", b"\0") and peer != self._name
 
     def _is_answerable_port(self, peer: tuple[str, int]) -> bool:
@@ -140,8 +142,8 @@ class DatagramEcho:
         return self._is_answerable_port(peer) and self._limits.permits(peer[0])
 
 
-def _ask_destination(sock: socket.socket) -> bool:
-    """Have a socket on every address tell to which one each datagram came; False for others."""
+def _enable_pktinfo(sock: socket.socket) -> bool:
+    """Have a socket that is bound to a wildcard report destinations; False if it is not."""
     name = sock.getsockname()
     if sock.family == socket.AF_INET and name[0] == "0.0.0.0":  # noqa: S104 (asked, not bound)
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
@@ -152,8 +154,8 @@ def _ask_destination(sock: socket.socket) -> bool:
     return True
 
 
-def _is_to_many(ancillary: Iterable[tuple[int, int, bytes]]) -> bool:
-    """Whether a datagram was broadcast or multicast, which would multiply a forger's traffic."""
+def _is_broadcast(ancillary: Iterable[tuple[int, int, bytes]]) -> bool:
+    """Whether a datagram was broadcast or multicast."""
     for level, _, data in ancillary:
         if level == socket.IPPROTO_IP and data[4:8] != data[8:12]:  # ipi_spec_dst, ipi_addr
             return True

@@ -1,8 +1,9 @@
 """A pool of slots that serve the same sockets with the same options.
 
-It keeps `spare` of them idle, so that a client never waits for a fork; grows when the slots
-ring, shrinks when they stay idle, replaces what ends, and refuses what comes when every slot
-there may be is busy. A pool never changes its options or sockets: another takes its place.
+The pool keeps `spare` slots idle, so that a client need not wait for a fork. It starts slots when
+few are idle, retires slots that stay idle, replaces slots that have ended, and refuses
+connections while all slots that the options allow are busy. Options and sockets of a pool never
+change: a new pool replaces it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from netd.runtime.poller import READ
 
 TICK_S = 1.0
 _DRAIN_TICK_S = 0.02
-_IDLE_TICKS = 10  # a slot nobody needed for so long is surplus
-_CRASHES_PER_TICK = 4  # replaced at once; past that the next tick does
+_IDLE_TICKS = 10  # a slot that was idle for as many ticks is surplus
+_CRASHES_PER_TICK = 4  # slots replaced at once; further ones at the next tick
 _REFUSED_PER_TURN = 64
-_CARRIERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
+_RUNNERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
     Concurrency.FORK: ForkRunner,
     Concurrency.THREAD: ThreadRunner,
 }
@@ -36,80 +37,80 @@ _log = logging.getLogger("netd")
 
 
 class Pool:
-    """One generation of slots; `on_over` is called when it has retired and all are gone."""
+    """One generation of slots; `on_ended` is called when it is retired and all slots have ended."""
 
     def __init__(
         self,
         loop: Loop,
-        board: Scoreboard,
+        scoreboard: Scoreboard,
         options: EchoOptions,
         sockets: Sequence[socket.socket],
-        on_over: Callable[[Pool], object],
+        on_ended: Callable[[Pool], object],
     ) -> None:
         self._loop = loop
-        self._board = board
+        self._scoreboard = scoreboard
         self._options = options
         self.sockets = list(sockets)
-        self._on_over = on_over
-        self._carriers: dict[int, SlotRunner] = {}
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK)
-        self._queue = select.poll()
+        self._on_ended = on_ended
+        self._runners: dict[int, SlotRunner] = {}
+        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK)
+        self._backlogs = select.poll()
         for sock in sockets:
-            self._queue.register(sock, select.POLLIN)
-        self._is_retired = self._is_refusing = self._is_starved = self._is_over = False
+            self._backlogs.register(sock, select.POLLIN)
+        self._is_retired = self._is_refusing = self._has_failed_to_start = self._has_ended = False
         self._crashes = 0  # since the last tick
-        self._least_idle: list[int] = []
-        loop.watch(self._bell, READ, self._on_bell)
+        self._idle_history: list[int] = []
+        loop.watch(self._wakeup, READ, self._on_wakeup)
         self._tick = loop.call_every(TICK_S, self._on_tick)
         self._grow()
 
     def retire(self) -> None:
-        """Accept nothing more; each slot leaves when its connection has ended."""
+        """Accept no more connections; slots leave when their connections have ended."""
         if self._is_retired:
             return
         self._is_retired = True
         self._tick.cancel()
         self._stop_refusing()
-        for carrier in self._carriers.values():
-            carrier.retire()
+        for runner in self._runners.values():
+            runner.retire()
         self._close_sockets()
-        self._end_if_over()
+        self._check_ended()
 
     def drain(self) -> None:
-        """Serve what waits to be accepted, then retire."""
+        """Serve the connections that wait to be accepted, then retire."""
         if self._is_retired:
             return
-        if self._has_queue():
+        if self._has_backlog():
             self._grow()
             self._loop.call_later(_DRAIN_TICK_S, self.drain)
         else:
             self.retire()
 
     def kill(self) -> None:
-        """End every connection now."""
+        """End all connections now."""
         self.retire()
-        for carrier in list(self._carriers.values()):
-            carrier.kill()
+        for runner in list(self._runners.values()):
+            runner.kill()
 
-    def cut(self, index: int) -> None:
-        """Let the slot of a row, if it is one of this pool's, end its connection."""
-        if index in self._carriers:
-            self._carriers[index].cut()
+    def close_expired(self, index: int) -> None:
+        """Have the slot of a row, if it belongs to this pool, close an expired connection."""
+        if index in self._runners:
+            self._runners[index].close_expired()
 
     def _idle(self) -> int:
-        states = self._board.states
+        states = self._scoreboard.states
         ready = (State.STARTING, State.IDLE)
-        return sum(states[index] in ready for index in self._carriers)
+        return sum(states[index] in ready for index in self._runners)
 
-    def _has_queue(self) -> bool:
-        return bool(self._queue.poll(0))
+    def _has_backlog(self) -> bool:
+        return bool(self._backlogs.poll(0))
 
-    def _on_bell(self, _mask: int) -> None:
-        os.eventfd_read(self._bell)
+    def _on_wakeup(self, _mask: int) -> None:
+        os.eventfd_read(self._wakeup)
         self._grow()
 
-    def _grow(self, least: int = 0) -> None:
-        wanted = max(least, self._options.spare - self._idle())
+    def _grow(self, at_least: int = 0) -> None:
+        wanted = max(at_least, self._options.spare - self._idle())
         for _ in range(0 if self._is_retired else wanted):
             if not self._start():
                 break
@@ -117,72 +118,73 @@ class Pool:
             self._start_refusing()
 
     def _is_full(self) -> bool:
-        return self._board.slots() >= self._options.max_connections
+        return self._scoreboard.slots() >= self._options.max_connections
 
     def _start(self) -> bool:
         if self._is_full():
             return False
-        index = self._board.find_vacant()
-        self._board.states[index] = State.STARTING
-        start = _CARRIERS[self._options.concurrency]
+        index = self._scoreboard.find_vacant()
+        self._scoreboard.states[index] = State.STARTING
+        runner_class = _RUNNERS[self._options.concurrency]
         try:
-            duty = SlotConfig(self._board, index, self._options, self.sockets, self._bell)
-            self._carriers[index] = start(self._loop, duty, self._on_end)
+            config = SlotConfig(self._scoreboard, index, self._options, self.sockets, self._wakeup)
+            self._runners[index] = runner_class(self._loop, config, self._on_end)
         except OSError as error:
-            self._board.states[index] = State.VACANT
+            self._scoreboard.states[index] = State.VACANT
             self._on_start_failed(error)
             return False
-        self._is_starved = False
+        self._has_failed_to_start = False
         return True
 
     def _on_start_failed(self, error: OSError) -> None:
         if error.errno not in TEMPORARY:
             raise error
-        self._board.counts["failed_starts"] += 1
-        if not self._is_starved:
+        self._scoreboard.counts["failed_starts"] += 1
+        if not self._has_failed_to_start:
             _log.error("no room for another echo %s: %s", self._options.concurrency, error.strerror)
-        self._is_starved = True
+        self._has_failed_to_start = True
 
-    def _on_end(self, carrier: SlotRunner, ended_well: bool) -> None:  # noqa: FBT001 (a callback's second argument)
-        del self._carriers[carrier.index]
-        self._board.vacate(carrier.index)
+    def _on_end(self, runner: SlotRunner, ended_well: bool) -> None:  # noqa: FBT001 (argument of a callback)
+        del self._runners[runner.index]
+        self._scoreboard.vacate(runner.index)
         if not ended_well:
-            self._board.counts["crashed"] += 1
+            self._scoreboard.counts["crashed"] += 1
             self._crashes += 1
         if not self._is_retired and self._crashes <= _CRASHES_PER_TICK:
-            # It may have been woken for a connection it did not take: a new slot sees what
-            # waits at once, while those that sleep do not wake for it.
-            self._grow(least=int(self._has_queue()))
-        self._end_if_over()
+            # The slot may have been woken for a connection that it did not accept. Idle slots
+            # do not wake for that connection any more; a new slot finds it.
+            self._grow(at_least=int(self._has_backlog()))
+        self._check_ended()
 
     def _close_sockets(self) -> None:
-        if self._idle():  # a thread may be about to accept from one
+        if self._idle():  # a thread may be about to accept
             self._loop.call_later(_DRAIN_TICK_S, self._close_sockets)
             return
         for sock in self.sockets:
             sock.close()
         self.sockets.clear()
 
-    def _end_if_over(self) -> None:
-        if self._is_retired and not self._carriers and not self._is_over:
-            self._is_over = True
+    def _check_ended(self) -> None:
+        if self._is_retired and not self._runners and not self._has_ended:
+            self._has_ended = True
             self._close_sockets()
-            self._loop.unwatch(self._bell)
-            os.close(self._bell)
-            self._on_over(self)
+            self._loop.unwatch(self._wakeup)
+            os.close(self._wakeup)
+            self._on_ended(self)
 
     def _on_tick(self) -> None:
         self._crashes = 0
         self._grow()
-        self._least_idle = [*self._least_idle, self._idle()][-_IDLE_TICKS:]
-        surplus = min(self._least_idle) - self._options.spare
-        if surplus > 0 and len(self._least_idle) == _IDLE_TICKS:
+        self._idle_history = [*self._idle_history, self._idle()][-_IDLE_TICKS:]
+        surplus = min(self._idle_history) - self._options.spare
+        if surplus > 0 and len(self._idle_history) == _IDLE_TICKS:
             self._shrink(math.ceil(surplus / 2))
 
     def _shrink(self, count: int) -> None:
-        idle = [each for each in self._carriers if self._board.states[each] == State.IDLE]
+        states = self._scoreboard.states
+        idle = [index for index in self._runners if states[index] == State.IDLE]
         for index in idle[-count:]:
-            self._carriers[index].retire()
+            self._runners[index].retire()
 
     def _start_refusing(self) -> None:
         if not self._is_refusing:
@@ -208,11 +210,11 @@ class Pool:
                 self._on_refusal_failed(error)
                 return
             conn.close()
-            self._board.counts["refused_full"] += 1
+            self._scoreboard.counts["refused_full"] += 1
 
     def _on_refusal_failed(self, error: OSError) -> None:
         if error.errno in OUT_OF_RESOURCES:  # still readable: retry at the next tick
-            self._board.counts["accept_failures"] += 1
+            self._scoreboard.counts["accept_failures"] += 1
             self._stop_refusing()
         elif not isinstance(error, BlockingIOError) and error.errno not in CONNECTION_ABORTED:
             raise error

@@ -1,8 +1,8 @@
-"""Sends a connection's bytes back to it, until its peer has no more.
+"""Sends the bytes of one connection back, until the peer's end-of-file.
 
-Blocking, for it serves one connection: the socket's own buffers push back on a peer that
-does not read. Splicing moves pages through a pipe inside the kernel (splice(2)); where the
-kernel or a sandbox refuses that, and where each piece is to be tagged, bytes are copied.
+The calls block, since a slot serves one connection: the socket's buffers slow down a peer that
+does not read. Splicer moves large pieces through a pipe in the kernel (splice(2)). If the kernel
+or a sandbox does not allow that, or each piece gets a tag, bytes are copied.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from netd.runtime.errnos import UNSUPPORTED
 _PIPE_BYTES: Final = 2**20  # pipe-max-size, pipe(7)
 _COPY_BYTES: Final = 65536
 _SMALL_BYTES: Final = 16384
-_PIECE_BYTES: Final = 2**17  # a slow reader is seen to move at least so often
+_PIECE_BYTES: Final = 2**17  # so that a slow reader makes visible progress (Timeouts)
 _SPLICE_REFUSED = UNSUPPORTED | {errno.EINVAL}
 _IN, _OUT = int(Column.BYTES_IN), int(Column.BYTES_OUT)
 
 
 class Relay(Protocol):
-    """A way to echo."""
+    """A way to echo connections, one after the other."""
 
     def echo(self, conn: socket.socket) -> None:
-        """Serve a connection to its peer's end-of-file; OSError as recv(2) and send(2) tell."""
+        """Serve a connection until its peer's end-of-file. Raises OSError."""
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Release its descriptors."""
 
 
 class Copier:
-    """Echoes through this process's memory, with `tag` before each piece."""
+    """Copies through memory, and puts `tag` before each piece."""
 
     def __init__(self, row: memoryview, tag: bytes = b"") -> None:
         self._row = row
@@ -46,19 +46,19 @@ class Copier:
         row = self._row
         while data := conn.recv(_COPY_BYTES):
             row[_IN] += len(data)
-            answer = self._tag + data
-            conn.sendall(answer)
-            row[_OUT] += len(answer)
+            reply = self._tag + data
+            conn.sendall(reply)
+            row[_OUT] += len(reply)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """It has none."""
 
 
 class Splicer:
-    """Echoes within the kernel what comes in large pieces, through a pipe of its own.
+    """Moves large pieces through a pipe in the kernel, and copies small ones.
 
-    Small ones are copied, for that is cheaper than two trips through the pipe; it is opened
-    when first needed.
+    To copy a small piece is cheaper than two calls of splice(2). The pipe is opened when it is
+    first needed.
     """
 
     def __init__(self, row: memoryview) -> None:
@@ -72,7 +72,7 @@ class Splicer:
         try:
             self._copy(conn)
         except OSError:
-            self.close()  # something may be left in the pipe
+            self.close()  # the pipe can have bytes of this connection left
             raise
 
     def close(self) -> None:
@@ -119,8 +119,8 @@ class Splicer:
 
     def _has_pipe(self) -> bool:
         if self._pipe is None and self._can_splice:
-            with contextlib.suppress(OSError):  # EMFILE, ENFILE: copy, and try the next time
+            with contextlib.suppress(OSError):  # EMFILE, ENFILE: copy now, retry later
                 self._pipe = os.pipe()
-                # EPERM past pipe-user-pages-soft, pipe(7): the default size does too.
+                # EPERM above pipe-user-pages-soft, pipe(7): then the default size is used.
                 fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         return self._pipe is not None

@@ -1,4 +1,4 @@
-"""What carries a slot: a forked process or a thread, to the pool one and the same."""
+"""Runs a slot in a forked process or in a thread, with one interface for the pool."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ _STACK_BYTES = 2**18
 _log = logging.getLogger("netd")
 
 OnEnd = Callable[["SlotRunner", bool], None]
-"""Called on the loop with the carrier and whether it ended as it should."""
+"""Called on the loop with the runner, and whether it ended without an error."""
 
 
 class SlotRunner(Protocol):
-    """One slot at work; `index` is its row of the board."""
+    """A running slot; `index` is its row of the scoreboard."""
 
     index: int
 
     def retire(self) -> None:
-        """Let it leave after its present connection."""
+        """Have the slot leave when its open connection has ended."""
 
-    def cut(self) -> None:
-        """Let it look at the board, whether its present connection has had its time."""
+    def close_expired(self) -> None:
+        """Have the slot close its connection if the scoreboard marks it as expired."""
 
     def kill(self) -> None:
-        """End its connection and itself now."""
+        """End the connection and the slot now."""
 
 
 class ForkRunner:
-    """A slot in a process of its own."""
+    """Runs a slot in a forked process."""
 
-    def __init__(self, loop: Loop, duty: SlotConfig, on_end: OnEnd) -> None:
-        """Start it; OSError (EAGAIN, ENOMEM, EMFILE) where the system has no room for it."""
-        self.index = duty.index
+    def __init__(self, loop: Loop, config: SlotConfig, on_end: OnEnd) -> None:
+        """Start the process. Raises OSError (EAGAIN, ENOMEM, EMFILE)."""
+        self.index = config.index
         self._loop = loop
         self._on_end = on_end
         self._is_killed = False
         self._wakeup = os.eventfd(0)
-        slot = Slot(duty, self._wakeup)
-        keep = [self._wakeup, duty.bell, *(sock.fileno() for sock in duty.sockets)]
+        slot = Slot(config, self._wakeup)
+        keep = [self._wakeup, config.pool_wakeup, *(sock.fileno() for sock in config.sockets)]
         try:
             self._process = process.spawn(lambda: _run_forked(slot), keep)
         except OSError:
@@ -60,10 +60,10 @@ class ForkRunner:
         loop.watch(self._process.pidfd, READ, self._on_exit)
 
     def retire(self) -> None:
-        os.eventfd_write(self._wakeup, 1)  # first, for one that has no handler yet
+        os.eventfd_write(self._wakeup, 1)  # first: the signal handler may not exist yet
         self._process.kill(signal.SIGUSR2)
 
-    def cut(self) -> None:
+    def close_expired(self) -> None:
         self._process.kill(signal.SIGALRM)
 
     def kill(self) -> None:
@@ -72,44 +72,44 @@ class ForkRunner:
 
     def _on_exit(self, _mask: int) -> None:
         self._loop.unwatch(self._process.pidfd)
-        exit_ = self._process.reap()
+        exit_status = self._process.reap()
         os.close(self._wakeup)
-        ended_well = self._is_killed or exit_ == process.Exit(0, by_signal=False)
+        ended_well = self._is_killed or exit_status == process.Exit(0, by_signal=False)
         if not ended_well:
-            _log.error("echo process %d ended: %s", self._process.pid, exit_)
+            _log.error("echo process %d ended: %s", self._process.pid, exit_status)
         self._on_end(self, ended_well)
 
 
 def _run_forked(slot: Slot) -> None:
     def on_retire(_number: int, _frame: FrameType | None) -> None:
         slot.leave()
-        slot.abandon_sockets()
+        slot.close_sockets()
 
-    def on_cut(_number: int, _frame: FrameType | None) -> None:
-        slot.cut()
+    def on_expire(_number: int, _frame: FrameType | None) -> None:
+        slot.close_expired()
 
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the group; the worker says when
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the process group; the worker decides
     signal.signal(signal.SIGUSR2, on_retire)
-    signal.signal(signal.SIGALRM, on_cut)
+    signal.signal(signal.SIGALRM, on_expire)
     with slot:
         slot.run()
 
 
 class ThreadRunner:
-    """A slot in a thread of the worker."""
+    """Runs a slot in a thread of the worker."""
 
-    def __init__(self, loop: Loop, duty: SlotConfig, on_end: OnEnd) -> None:
-        """Start it; OSError where the system has no room for it."""
-        self.index = duty.index
+    def __init__(self, loop: Loop, config: SlotConfig, on_end: OnEnd) -> None:
+        """Start the thread. Raises OSError."""
+        self.index = config.index
         self._loop = loop
         self._on_end = on_end
         self._ended_well = False
         with contextlib.ExitStack() as opened:
             self._wakeup = _open_eventfd(opened)
             self._ended = _open_eventfd(opened)
-            self._slot = Slot(duty, self._wakeup)
+            self._slot = Slot(config, self._wakeup)
             opened.enter_context(self._slot)
-            self._thread = _start_thread(self._run, f"echo-{duty.index}")
+            self._thread = _start_thread(self._run, f"echo-{config.index}")
             self._opened = opened.pop_all()
         loop.watch(self._ended, READ, self._on_exit)
 
@@ -117,8 +117,8 @@ class ThreadRunner:
         self._slot.leave()
         os.eventfd_write(self._wakeup, 1)
 
-    def cut(self) -> None:
-        self._slot.cut()
+    def close_expired(self) -> None:
+        self._slot.close_expired()
 
     def kill(self) -> None:
         self._slot.abort()
@@ -149,6 +149,6 @@ def _start_thread(run: Callable[[], None], name: str) -> threading.Thread:
     thread = threading.Thread(target=run, name=name, daemon=True)
     try:
         thread.start()
-    except RuntimeError as error:  # what threading makes of EAGAIN
+    except RuntimeError as error:  # threading raises it for EAGAIN
         raise OSError(errno.EAGAIN, str(error)) from error
     return thread

@@ -1,7 +1,7 @@
-"""The scoreboard: what each slot of a pool does and has done, in memory all of them share.
+"""The scoreboard: the state and the counters of each slot, in memory that all slots share.
 
-Each slot writes its own row only, so nothing needs a lock; sums over rows may be a moment old.
-A row outlives its slot: the totals in it go on with the next one.
+A slot writes only its own row, so no lock is needed; sums over rows can be slightly out of date.
+A row outlives its slot: the next slot continues the row's totals.
 """
 
 from __future__ import annotations
@@ -15,80 +15,80 @@ MAX_SLOTS: Final = 4096
 COUNTERS: Final = (
     "refused_full",  # connections past max_connections
     "timed_out",
-    "crashed",  # slots that ended otherwise than told
-    "failed_starts",  # slots the system had no room for
-    "accept_failures",  # the worker's own, where it accepts to refuse
+    "crashed",  # slots that ended on their own
+    "failed_starts",  # no process, memory or descriptor for another slot
+    "accept_failures",  # of the worker, which accepts connections to refuse them
 )
 _WORD_BYTES = 8
-_WORDS_PER_ROW = 16  # two cache lines, so neighbours do not disturb one another
+_WORDS_PER_ROW = 16  # two cache lines, against false sharing
 
 
 class State(enum.IntEnum):
-    """What a row's slot is at; the pool writes STARTING and VACANT, the slot the rest."""
+    """The state of a row; the pool writes STARTING and VACANT, the slot the others."""
 
-    UNUSED = 0  # no slot had this row yet
+    UNUSED = 0  # never had a slot
     STARTING = 1
     IDLE = 2
     BUSY = 3
     ENDED = 4
-    VACANT = 5
+    VACANT = 5  # has no slot at present
 
 
 class Column(enum.IntEnum):
     """The words of a row."""
 
-    HOST = 0  # hash of the present peer's address, 0 for none
-    ACCEPTED = 1  # connections served, which numbers the present one too
-    CUT = 2  # number of the connection that has had its time; written by the pool
+    HOST = 0  # hash of the connected peer's address, 0 if there is none
+    ACCEPTED = 1  # connections served; also the number of the open one
+    EXPIRED = 2  # number of the last connection that timed out; written by the worker
     BYTES_IN = 3
     BYTES_OUT = 4
     DENIED = 5
     ADDRESS_FULL = 6
     RESET = 7
-    ACCEPT_FAILURES = 8  # for want of descriptors or memory
+    ACCEPT_FAILURES = 8  # no descriptor or memory left
 
 
 class Scoreboard:
-    """The rows of one pool; made before any slot is, so that forked ones share it."""
+    """The rows of all slots; created before the first slot, so that forked slots share it."""
 
     def __init__(self) -> None:
         size = MAX_SLOTS * (1 + _WORDS_PER_ROW * _WORD_BYTES)
-        self.states: Final = mmap.mmap(-1, size)  # one byte a slot, before the words
+        self.states: Final = mmap.mmap(-1, size)  # one byte for each slot; the words follow
         self.counts: Final = Counter(dict.fromkeys(COUNTERS, 0))
-        """What the worker itself counts, beside the rows."""
+        """The worker's own counters (COUNTERS)."""
         self._words = memoryview(self.states)[MAX_SLOTS:].cast("q")
 
     def row(self, index: int) -> memoryview:
-        """A slot's words."""
+        """Return the words of a row."""
         start = index * _WORDS_PER_ROW
         return self._words[start : start + _WORDS_PER_ROW]
 
     def count(self, state: State) -> int:
-        """How many slots are in a state."""
+        """Return the number of slots in a state."""
         return self.states[:MAX_SLOTS].count(state)
 
     def slots(self) -> int:
-        """How many rows have a slot."""
+        """Return the number of rows that have a slot."""
         states = self.states[:MAX_SLOTS]
-        return MAX_SLOTS - sum(states.count(each) for each in _WITHOUT_SLOT)
+        return MAX_SLOTS - sum(states.count(state) for state in _WITHOUT_SLOT)
 
     def busy(self) -> list[int]:
-        """The rows whose slots serve a connection."""
+        """Return the rows whose slots serve a connection."""
         states = self.states[:MAX_SLOTS].rstrip(b"\0")
         return [index for index, state in enumerate(states) if state == State.BUSY]
 
     def vacate(self, index: int) -> None:
-        """A row's slot is gone; its totals stay."""
+        """Mark a row whose slot has ended; its totals stay."""
         self.row(index)[Column.HOST] = 0
         self.states[index] = State.VACANT
 
     def find_vacant(self) -> int:
-        """The lowest row without a slot; -1 if all have one."""
-        found = [self.states.find(bytes([each]), 0, MAX_SLOTS) for each in _WITHOUT_SLOT]
+        """Return the lowest row without a slot; -1 if all rows have one."""
+        found = [self.states.find(bytes([state]), 0, MAX_SLOTS) for state in _WITHOUT_SLOT]
         return min((index for index in found if index >= 0), default=-1)
 
     def column(self, column: Column) -> list[int]:
-        """A word of every row up to the last that was ever used."""
+        """Return one word of each row, up to the last row that was ever used."""
         used = len(self.states[:MAX_SLOTS].rstrip(b"\0"))
         return self._words[column : used * _WORDS_PER_ROW : _WORDS_PER_ROW].tolist()
 

@@ -1,6 +1,6 @@
-"""The echo worker: pools for its stream sockets, answers for its datagram sockets.
+"""The echo service: a pool of slots for its stream sockets, replies on its datagram sockets.
 
-The worker itself serves no connection, so nothing a peer does can keep it from its link.
+The worker process serves no connection itself, so no peer can block its link to the supervisor.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from netd.listeners.echo.timeouts import Sample, Timeouts
 from netd.listeners.kind import Daemon, ListeningSocket
 from netd.runtime.loop import Loop
 
-_TIMEKEEPING_PERIOD_S = 0.5
-_KILLED_WITHIN_S = 1.0
+_TIMEOUT_CHECK_PERIOD_S = 0.5
+_KILL_TIMEOUT_S = 1.0
 
 
 class EchoService:
-    """What an echo worker does."""
+    """The service of an echo worker."""
 
     def __init__(
         self,
@@ -41,19 +41,19 @@ class EchoService:
     ) -> None:
         self._loop = loop
         self._options = options
-        self._board = Scoreboard()
-        self._pools: list[Pool] = []  # the present one, and those whose connections go on
+        self._scoreboard = Scoreboard()
+        self._pools: list[Pool] = []  # the present pool, and retired ones with open connections
         self._datagrams: list[DatagramEcho] = []
         self._counts = Counter(dict.fromkeys(COUNTERS, 0))
-        self._timekeeper = Timeouts()
+        self._timeouts = Timeouts()
         self._is_draining = False
-        # Ignored until a forked slot sets its handlers, so that none comes too early for it.
+        # Ignored, so that a signal does not kill a forked slot before it has set its handlers.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         gc.collect()
-        gc.freeze()  # forked slots share these pages for as long as nobody writes to them
-        loop.call_every(_TIMEKEEPING_PERIOD_S, self._keep_time)
-        self._pool = self._add_pool(_streams(sockets))  # serves by the present options
+        gc.freeze()  # the collector then writes to no page that forked slots share
+        loop.call_every(_TIMEOUT_CHECK_PERIOD_S, self._close_expired)
+        self._pool = self._add_pool(_streams(sockets))
         self._replace_datagrams(sockets)
 
     def reconfigure(self, options: EchoOptions, sockets: Sequence[ListeningSocket]) -> None:
@@ -63,36 +63,36 @@ class EchoService:
         self._pool = self._add_pool(streams)
         self._replace_datagrams(sockets)
 
-    def drain(self, within_s: float | None, *, stopping: bool) -> None:  # noqa: ARG002 (every connection is open work here)
+    def drain(self, within_s: float | None, *, stopping: bool) -> None:  # noqa: ARG002 (no echo connection counts as idle)
         self._is_draining = True
         for pool in self._pools:
             pool.drain()
         self._replace_datagrams([])
         if within_s is not None:
             self._loop.call_later(within_s, self._kill)
-        self._stop_if_over()
+        self._stop_if_drained()
 
     def counters(self) -> Counters:
-        board, counts = self._board, self._counts
-        denied = sum(board.column(Column.DENIED))
-        address_full = sum(board.column(Column.ADDRESS_FULL))
+        scoreboard, counts = self._scoreboard, self._counts
+        denied = sum(scoreboard.column(Column.DENIED))
+        address_full = sum(scoreboard.column(Column.ADDRESS_FULL))
         totals = {
             **counts,
-            **board.counts,
-            "accepted": sum(board.column(Column.ACCEPTED)),
-            "refused": denied + address_full + board.counts["refused_full"],
+            **scoreboard.counts,
+            "accepted": sum(scoreboard.column(Column.ACCEPTED)),
+            "refused": denied + address_full + scoreboard.counts["refused_full"],
             "refused_denied": denied,
             "refused_address_full": address_full,
-            "bytes_in": sum(board.column(Column.BYTES_IN)) + counts["bytes_in"],
-            "bytes_out": sum(board.column(Column.BYTES_OUT)) + counts["bytes_out"],
-            "reset": sum(board.column(Column.RESET)),
-            "accept_failures": sum(board.column(Column.ACCEPT_FAILURES))
-            + board.counts["accept_failures"],
+            "bytes_in": sum(scoreboard.column(Column.BYTES_IN)) + counts["bytes_in"],
+            "bytes_out": sum(scoreboard.column(Column.BYTES_OUT)) + counts["bytes_out"],
+            "reset": sum(scoreboard.column(Column.RESET)),
+            "accept_failures": sum(scoreboard.column(Column.ACCEPT_FAILURES))
+            + scoreboard.counts["accept_failures"],
         }
-        return Counters(totals, {"connections": board.count(State.BUSY)})
+        return Counters(totals, {"connections": scoreboard.count(State.BUSY)})
 
     def _retire_pool(self, kept: set[int]) -> None:
-        """Let the present pool go; others serve what waits on its sockets that are not kept."""
+        """Retire the present pool; a small one drains those of its sockets that are not kept."""
         dropped = [sock.dup() for sock in self._pool.sockets if _identity(sock) not in kept]
         self._pool.retire()
         if dropped:
@@ -100,34 +100,35 @@ class EchoService:
 
     def _add_pool(self, sockets: Sequence[socket.socket], spare: int = 0) -> Pool:
         options = replace(self._options, spare=spare) if spare else self._options
-        pool = Pool(self._loop, self._board, options, sockets, self._on_pool_over)
+        pool = Pool(self._loop, self._scoreboard, options, sockets, self._on_pool_ended)
         self._pools.append(pool)
         return pool
 
-    def _on_pool_over(self, pool: Pool) -> None:
+    def _on_pool_ended(self, pool: Pool) -> None:
         self._pools.remove(pool)
-        self._stop_if_over()
+        self._stop_if_drained()
 
-    def _stop_if_over(self) -> None:
+    def _stop_if_drained(self) -> None:
         if self._is_draining and not self._pools:
             self._loop.stop()
 
     def _kill(self) -> None:
         for pool in list(self._pools):
             pool.kill()
-        # A thread that does not notice dies with the process, so it is not waited for.
-        self._loop.call_later(_KILLED_WITHIN_S, self._loop.stop)
+        # A thread that does not end in time ends with the process.
+        self._loop.call_later(_KILL_TIMEOUT_S, self._loop.stop)
 
     def _replace_datagrams(self, sockets: Sequence[ListeningSocket]) -> None:
-        for each in self._datagrams:
-            each.close()
+        for datagram in self._datagrams:
+            datagram.close()
         limits, tag = Limits(self._options), self._datagram_tag(self._options)
-        udp = [each.sock for each in sockets if each.address.scheme is Scheme.UDP]
-        ports = {sock.getsockname()[1] for sock in udp}
+        ports = {s.sock.getsockname()[1] for s in sockets if s.address.scheme is Scheme.UDP}
         self._datagrams = [
-            DatagramEcho(self._loop, each, limits, tag=tag, own_ports=ports, counts=self._counts)
-            for each in sockets
-            if not each.address.scheme.is_stream
+            DatagramEcho(
+                self._loop, listening, limits, tag=tag, own_ports=ports, counts=self._counts
+            )
+            for listening in sockets
+            if not listening.address.scheme.is_stream
         ]
 
     def _datagram_tag(self, options: EchoOptions) -> bytes:
@@ -136,32 +137,32 @@ class EchoService:
         forked = options.concurrency is Concurrency.FORK
         return f"{os.getpid() if forked else threading.current_thread().name}: ".encode()
 
-    def _keep_time(self) -> None:
-        options, board = self._options, self._board
+    def _close_expired(self) -> None:
+        options, scoreboard = self._options, self._scoreboard
         if not (options.idle_timeout or options.connection_timeout):
             return
-        late = self._timekeeper.judge(
-            _sights(board), self._loop.now, options.idle_timeout, options.connection_timeout
+        expired = self._timeouts.find_expired(
+            _samples(scoreboard), self._loop.now, options.idle_timeout, options.connection_timeout
         )
-        for each in late:
-            row = board.row(each.index)
-            if row[Column.CUT] != each.number:
-                board.counts["timed_out"] += 1
-            row[Column.CUT] = each.number
+        for sample in expired:
+            row = scoreboard.row(sample.index)
+            if row[Column.EXPIRED] != sample.number:
+                scoreboard.counts["timed_out"] += 1
+            row[Column.EXPIRED] = sample.number
             for pool in self._pools:
-                pool.cut(each.index)
+                pool.close_expired(sample.index)
 
 
 def _streams(sockets: Sequence[ListeningSocket]) -> list[socket.socket]:
-    return [each.sock for each in sockets if each.address.scheme.is_stream]
+    return [listening.sock for listening in sockets if listening.address.scheme.is_stream]
 
 
-def _sights(board: Scoreboard) -> list[Sample]:
-    numbers = board.column(Column.ACCEPTED)
-    received, sent = board.column(Column.BYTES_IN), board.column(Column.BYTES_OUT)
-    return [Sample(i, numbers[i], received[i] + sent[i]) for i in board.busy()]
+def _samples(scoreboard: Scoreboard) -> list[Sample]:
+    numbers = scoreboard.column(Column.ACCEPTED)
+    received, sent = scoreboard.column(Column.BYTES_IN), scoreboard.column(Column.BYTES_OUT)
+    return [Sample(i, numbers[i], received[i] + sent[i]) for i in scoreboard.busy()]
 
 
 def _identity(sock: socket.socket) -> int:
-    """What all descriptors of one socket have in common."""
+    """Return the inode, which all descriptors of one socket share."""
     return os.fstat(sock.fileno()).st_ino

@@ -1,7 +1,7 @@
-"""One slot of the pool: accepts a connection, serves it to its end, and waits for the next.
+"""One slot of the pool: accepts a connection, serves it until it ends, and accepts the next.
 
-The same code runs in a forked process and in a thread. It knows its row of the board, the
-listening sockets, and two eventfds: one that wakes it to leave, one that calls the pool.
+The same code runs in a forked process and in a thread. A slot has its row of the scoreboard, the
+listening sockets, and two eventfds: one wakes the slot to leave, the other wakes the pool.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from netd.listeners.echo.scoreboard import MAX_SLOTS, Column, Scoreboard, State
 from netd.runtime.acceptor import host_of
 from netd.runtime.errnos import CONNECTION_ABORTED, CONNECTION_LOST, OUT_OF_RESOURCES
 
-_PAUSE_S = 0.1  # between attempts to accept for want of descriptors or memory
-_HOST, _ACCEPTED, _CUT = int(Column.HOST), int(Column.ACCEPTED), int(Column.CUT)
+_PAUSE_S = 0.1  # before accept(2) is tried again without descriptors or memory
+_HOST, _ACCEPTED, _EXPIRED = int(Column.HOST), int(Column.ACCEPTED), int(Column.EXPIRED)
 _log = logging.getLogger("netd")
 
 
@@ -33,38 +33,40 @@ _log = logging.getLogger("netd")
 class SlotConfig:
     """What a slot serves, and its place in the pool."""
 
-    board: Scoreboard
-    index: int  # its row of the board
+    scoreboard: Scoreboard
+    index: int  # the slot's row of the scoreboard
     options: EchoOptions
     sockets: Sequence[socket.socket]
-    bell: int  # eventfd to ring when hardly a slot is idle
+    pool_wakeup: int  # eventfd to write to when few slots are idle
 
 
 class Slot:
     """Serves one connection at a time, in the process or thread that calls `run`."""
 
-    def __init__(self, duty: SlotConfig, wakeup: int) -> None:
-        """Take up a duty; `wakeup` is an eventfd, written to once `leave` was called."""
-        options = duty.options
-        self._board, self._index, self._bell = duty.board, duty.index, duty.bell
-        self._row = duty.board.row(duty.index)
+    def __init__(self, config: SlotConfig, wakeup: int) -> None:
+        """`wakeup` is an eventfd that the pool writes to after it has called `leave`."""
+        options = config.options
+        self._scoreboard = config.scoreboard
+        self._index = config.index
+        self._pool_wakeup = config.pool_wakeup
+        self._row = config.scoreboard.row(config.index)
         self._options = options
         self._limits = Limits(options)
-        self._low = options.spare // 2
-        self._sockets = {sock.fileno(): sock for sock in duty.sockets}
+        self._low_idle = options.spare // 2
+        self._sockets = {sock.fileno(): sock for sock in config.sockets}
         self._wakeup = wakeup
         self._conn: socket.socket | None = None
-        self._is_short = False
-        self._leaving = False
-        self._forked = options.concurrency is Concurrency.FORK
-        self._last = (
+        self._is_paused = False
+        self._is_leaving = False
+        self._is_forked = options.concurrency is Concurrency.FORK
+        self._last_number = (
             self._row[_ACCEPTED] + options.connections_per_slot
             if options.connections_per_slot
             else -1
         )
 
     def __enter__(self) -> Self:
-        """Take what serving needs; OSError (EMFILE) where there is no room for it."""
+        """Open the epoll descriptor. Raises OSError (EMFILE)."""
         self._epoll = select.epoll()
         return self
 
@@ -72,52 +74,52 @@ class Slot:
         self._epoll.close()
 
     def run(self) -> None:
-        """Serve until told to leave, or as many connections as it may; to be entered before."""
+        """Serve until `leave` is called or `connections_per_slot` is reached."""
         relay = self._open_relay()
         self._echo = relay.echo
-        states, index, row = self._board.states, self._index, self._row
+        states, index, row = self._scoreboard.states, self._index, self._row
         wakeup, sockets, epoll = self._wakeup, self._sockets, self._epoll
         with contextlib.closing(relay):
             epoll.register(wakeup, select.EPOLLIN)
-            self._leaving |= bool(epoll.poll(0))  # told before it had a handler to be told by
-            for fd in sockets:  # exclusive: one connection wakes one slot
+            self._is_leaving |= bool(epoll.poll(0))  # retired before it had a signal handler
+            for fd in sockets:  # exclusive: a connection wakes one slot
                 epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
             wait, fd = epoll.poll, -1
-            while not self._leaving and row[_ACCEPTED] != self._last:
+            while not self._is_leaving and row[_ACCEPTED] != self._last_number:
                 states[index] = State.IDLE
-                [(fd, _)] = wait(-1, 1)  # one at a time: the kernel takes turns between sockets
+                [(fd, _)] = wait(-1, 1)  # one event: the kernel alternates between sockets
                 if fd == wakeup:
                     break
-                if not self._leaving:
+                if not self._is_leaving:
                     self._accept(sockets[fd])
             epoll.close()
-            if self._leaving or fd == wakeup:
+            if self._is_leaving or fd == wakeup:
                 self._accept_last()
         states[index] = State.ENDED
 
     def leave(self) -> None:
-        """Accept nothing more; callable from another thread or a signal's handler."""
-        self._leaving = True
+        """Accept no more connections; may be called from another thread or a signal handler."""
+        self._is_leaving = True
 
-    def abandon_sockets(self) -> None:
-        """Close the listening sockets of a forked slot that is to leave but is busy yet.
+    def close_sockets(self) -> None:
+        """Close the listening sockets of a forked slot that leaves, but is still busy.
 
-        Held open, they would let clients connect to an address nobody serves any more.
+        If it kept them open, clients could connect to an address that has no server any more.
         """
         if self._conn is not None:
             for sock in self._sockets.values():
                 sock.close()
 
-    def cut(self) -> None:
-        """Shut the present connection down if the board says that it has had its time."""
+    def close_expired(self) -> None:
+        """Shut the open connection down if the scoreboard marks it as expired."""
         conn = self._conn
-        if conn is not None and self._row[_CUT] == self._row[_ACCEPTED]:
-            with contextlib.suppress(OSError):  # it ended by itself
+        if conn is not None and self._row[_EXPIRED] == self._row[_ACCEPTED]:
+            with contextlib.suppress(OSError):  # the connection has ended already
                 conn.shutdown(socket.SHUT_RDWR)
 
     def abort(self) -> None:
-        """Leave, and shut the present connection down."""
-        self._leaving = True
+        """Leave, and shut the open connection down."""
+        self._is_leaving = True
         conn = self._conn
         if conn is not None:
             with contextlib.suppress(OSError):
@@ -126,13 +128,13 @@ class Slot:
     def _open_relay(self) -> Relay:
         if not self._options.tag:
             return Splicer(self._row)
-        name = str(os.getpid()) if self._forked else threading.current_thread().name
+        name = str(os.getpid()) if self._is_forked else threading.current_thread().name
         return Copier(self._row, f"{name}: ".encode())
 
     def _accept_last(self) -> None:
-        """Serve a connection whose arrival woke this slot while it was told to leave.
+        """Serve a connection that arrived together with the call of `leave`.
 
-        Nobody else was woken for it, and no slot of another pool or worker would look.
+        Its arrival woke only this slot; no other slot would accept it.
         """
         for sock in self._sockets.values():
             if sock.fileno() >= 0:
@@ -142,11 +144,11 @@ class Slot:
         try:
             conn, peer = listening.accept()
         except BlockingIOError:
-            return  # another slot was faster
+            return  # another slot has accepted it
         except OSError as error:
             self._on_accept_failed(error)
             return
-        self._is_short = False
+        self._is_paused = False
         with conn:
             if self._admit(host_of(peer)):
                 self._serve(conn)
@@ -157,9 +159,9 @@ class Slot:
         if error.errno not in OUT_OF_RESOURCES:
             raise error
         self._row[Column.ACCEPT_FAILURES] += 1
-        if not self._is_short:
+        if not self._is_paused:
             _log.warning("cannot accept: %s; connections wait", error.strerror)
-        self._is_short = True
+        self._is_paused = True
         time.sleep(_PAUSE_S)
 
     def _admit(self, host: str) -> bool:
@@ -167,24 +169,24 @@ class Slot:
             self._row[Column.DENIED] += 1
             return False
         if self._limits.max_per_address:
-            # Shown before it is counted: two that come at once may both be refused, never
-            # both served.
+            # The host is written before hosts are counted, so of two connections that arrive at
+            # the same time both may be refused, but never both served.
             self._row[_HOST] = key = hash(host) or 1
-            if self._board.column(Column.HOST).count(key) > self._limits.max_per_address:
+            if self._scoreboard.column(Column.HOST).count(key) > self._limits.max_per_address:
                 self._row[_HOST] = 0
                 self._row[Column.ADDRESS_FULL] += 1
                 return False
         return True
 
     def _serve(self, conn: socket.socket) -> None:
-        states, row = self._board.states, self._row
+        states, row = self._scoreboard.states, self._row
         row[_ACCEPTED] += 1
         states[self._index] = State.BUSY
-        if states[:MAX_SLOTS].count(State.IDLE) <= self._low:
-            os.eventfd_write(self._bell, 1)
+        if states[:MAX_SLOTS].count(State.IDLE) <= self._low_idle:
+            os.eventfd_write(self._pool_wakeup, 1)
         self._conn = conn
-        if self._leaving and self._forked:
-            self.abandon_sockets()
+        if self._is_leaving and self._is_forked:
+            self.close_sockets()
         try:
             self._echo(conn)
         except OSError as error:

@@ -1,7 +1,7 @@
-"""Finds the connections that have had their time, from what the board shows.
+"""Finds connections that have timed out, from samples of the scoreboard.
 
-A slot's own system calls need no timeouts then: progress is seen in its byte counts, which
-cost it nothing more. Pure: the numbers and the clock are handed in.
+So a slot's own system calls need no time-outs: the byte counters show its progress. The clock is
+an argument.
 """
 
 from __future__ import annotations
@@ -12,47 +12,47 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a busy row shows: the connection's number and the bytes moved so far."""
+    """A busy row: the number of its connection, and the bytes received and sent so far."""
 
     index: int
     number: int
-    moved: int
+    bytes_moved: int
 
 
 @dataclass(slots=True)
-class _Known:
+class _Seen:
     number: int
-    moved: int
+    bytes_moved: int
     since: float
     moved_at: float
 
 
 class Timeouts:
-    """Remembers when each present connection was first seen and last seen moving."""
+    """Keeps when each open connection was first seen, and when its byte count last changed."""
 
     def __init__(self) -> None:
-        self._known: dict[int, _Known] = {}
+        self._seen: dict[int, _Seen] = {}
 
-    def judge(
-        self, sights: Sequence[Sample], now: float, idle_timeout_s: float, total_timeout_s: float
+    def find_expired(
+        self, samples: Sequence[Sample], now: float, idle_timeout_s: float, total_timeout_s: float
     ) -> list[Sample]:
-        """Take in what is seen at `now`; those whose time is up. A timeout of 0 is none."""
-        known = {each.index: self._recall(each, now) for each in sights}
-        self._known = known
+        """Record samples taken at `now`, and return those past a time-out (0: no time-out)."""
+        seen = {sample.index: self._update(sample, now) for sample in samples}
+        self._seen = seen
         return [
-            each
-            for each in sights
-            if _is_past(now - known[each.index].moved_at, idle_timeout_s)
-            or _is_past(now - known[each.index].since, total_timeout_s)
+            sample
+            for sample in samples
+            if _is_past(now - seen[sample.index].moved_at, idle_timeout_s)
+            or _is_past(now - seen[sample.index].since, total_timeout_s)
         ]
 
-    def _recall(self, sight: Sample, now: float) -> _Known:
-        known = self._known.get(sight.index)
-        if known is None or known.number != sight.number:
-            return _Known(sight.number, sight.moved, now, now)
-        if known.moved != sight.moved:
-            known.moved, known.moved_at = sight.moved, now
-        return known
+    def _update(self, sample: Sample, now: float) -> _Seen:
+        seen = self._seen.get(sample.index)
+        if seen is None or seen.number != sample.number:
+            return _Seen(sample.number, sample.bytes_moved, now, now)
+        if seen.bytes_moved != sample.bytes_moved:
+            seen.bytes_moved, seen.moved_at = sample.bytes_moved, now
+        return seen
 
 
 def _is_past(elapsed_s: float, timeout_s: float) -> bool:
