@@ -46,31 +46,22 @@ class Sources:
 class Limits:
     """The limits in a listener's options."""
 
-    __slots__ = ("_max", "_sources", "max_per_address")
+    __slots__ = ("_max", "max_per_address", "sources")
 
     def __init__(self, options: ListenerOptions) -> None:
         self._max = options.max_connections
         self.max_per_address = options.max_connections_per_address
-        self._sources = Sources(options.allow, options.deny)
+        self.sources = Sources(options.allow, options.deny)
 
     def judge(self, host: str, connections: int, of_host: int) -> Refusal | None:
         """Decide on a connection of `host`; of `connections` open ones, `of_host` are from it."""
-        if not self.permits(host):
+        if not self.sources.permits(host):
             return Refusal.DENIED
         if connections >= self._max:
             return Refusal.FULL
         if self.max_per_address and of_host >= self.max_per_address:
             return Refusal.ADDRESS_FULL
         return None
-
-    @property
-    def has_networks(self) -> bool:
-        """Whether some networks may not connect."""
-        return not self._sources.is_any
-
-    def permits(self, host: str) -> bool:
-        """Whether an address may connect."""
-        return self._sources.permits(host)
 
 
 class Admission:

@@ -1,4 +1,4 @@
-"""Error numbers of system calls, in groups by what the caller has to do."""
+"""Errors of system calls: their text, and sets of numbers by what the caller has to do."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ CONNECTION_LOST: Final = CONNECTION_ABORTED | OUT_OF_RESOURCES | {
 A connection that times out reports the last ICMP error, such as EHOSTUNREACH, or the state of
 its route: prohibited (EACCES) or a black hole (EINVAL). ECONNABORTED comes from `ss --kill`.
 """
+
+
+def describe(error: OSError) -> str:
+    """Return the system's text for an error, in lower case, to follow a colon in a message."""
+    return (error.strerror or str(error)).lower()

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from netd.errors import BindError
+from netd.runtime.errnos import describe
 
 _CONNECT_TIMEOUT_S = 1.0
 
@@ -52,7 +53,7 @@ def open_inet(
     except OSError as error:
         for sock in opened:
             sock.close()
-        raise BindError(_reason(error)) from error
+        raise BindError(describe(error)) from error
     return opened
 
 
@@ -89,7 +90,7 @@ def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> so
             sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise BindError(_reason(error)) from error
+        raise BindError(describe(error)) from error
     sock.setblocking(False)
     return sock
 
@@ -161,9 +162,3 @@ def _set_inet_options(sock: socket.socket, kind: socket.SocketKind, *, dual_stac
     if kind is socket.SOCK_STREAM:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # accepted sockets inherit it
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EACCES:
-        return "permission denied"
-    return (error.strerror or str(error)).lower()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from netd.runtime.errnos import CONNECTION_LOST
+from netd.runtime.errnos import CONNECTION_LOST, describe
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
 
@@ -190,5 +190,5 @@ class Stream:
 
 def _reason(error: OSError) -> str:
     if error.errno in CONNECTION_LOST:
-        return (error.strerror or "connection lost").lower()
+        return describe(error)
     raise error

@@ -15,6 +15,7 @@ from typing import Final
 import sdnotify
 
 from netd.errors import BindError
+from netd.runtime.errnos import describe
 from netd.runtime.sockets import adopt
 
 _FIRST_PASSED_FD: Final = 3
@@ -106,6 +107,4 @@ def _take(fd: int, name: str) -> socket.socket:
     try:
         return adopt(fd)
     except OSError as error:
-        raise BindError(
-            f"passed descriptor {fd} ({name}): {(error.strerror or '').lower()}"
-        ) from error
+        raise BindError(f"passed descriptor {fd} ({name}): {describe(error)}") from error

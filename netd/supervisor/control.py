@@ -27,6 +27,7 @@ from netd.protocols.control import (
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.runtime import sockets
 from netd.runtime.acceptor import Acceptor
+from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream
 
@@ -157,7 +158,7 @@ def make_directory(path: str) -> None:
         os.makedirs(directory, mode=0o755, exist_ok=True)
         owner = os.stat(directory).st_uid
     except OSError as error:
-        raise BindError(f"control socket {path}: {(error.strerror or '').lower()}") from error
+        raise BindError(f"control socket {path}: {describe(error)}") from error
     if owner not in (os.geteuid(), 0):
         raise BindError(f"control socket {path}: its directory belongs to another user")
 
@@ -175,9 +176,7 @@ def ask(path: str, command: Command, timeout_s: float) -> Reply:
             with sock.makefile("rb") as replies:
                 line = replies.readline()
     except OSError as error:
-        raise ControlError(
-            f"no netd answers at {path}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise ControlError(f"no netd answers at {path}: {describe(error)}") from error
     if not line:
         raise ControlError(f"netd at {path} closed the connection without an answer")
     return parse_reply(line)

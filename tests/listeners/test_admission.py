@@ -74,7 +74,7 @@ def test_new_limits_hold_for_the_next_and_spare_who_is_there() -> None:
     ],
 )
 def test_networks(fields: dict[str, Any], host: str, permitted: bool) -> None:  # noqa: FBT001 (a column of the table)
-    assert Limits(options(**fields)).permits(host) is permitted
+    assert Limits(options(**fields)).sources.permits(host) is permitted
 
 
 def test_a_denied_address_is_told_so_even_when_full() -> None:

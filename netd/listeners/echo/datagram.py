@@ -57,7 +57,7 @@ class DatagramEcho:
     ) -> None:
         self._loop = loop
         self._sock = listening.sock
-        self._limits = limits
+        self._sources = limits.sources
         self._counts = counts
         self._buffer = bytearray(MAX_DATAGRAM_BYTES)
         self._name = self._sock.getsockname()
@@ -68,7 +68,7 @@ class DatagramEcho:
             self._tag = b""
             self._refused_ports = _LOOP_PORTS | own_ports
             self._is_answerable = (
-                self._is_answerable_inet if limits.has_networks else self._is_answerable_port
+                self._is_answerable_port if limits.sources.is_any else self._is_answerable_inet
             )
         self._answer_batch = (
             self._answer_by_destination if _enable_pktinfo(self._sock) else self._answer_plainly
@@ -139,7 +139,7 @@ class DatagramEcho:
         return peer[1] not in self._refused_ports
 
     def _is_answerable_inet(self, peer: tuple[str, int]) -> bool:
-        return self._is_answerable_port(peer) and self._limits.permits(peer[0])
+        return self._is_answerable_port(peer) and self._sources.permits(peer[0])
 
 
 def _enable_pktinfo(sock: socket.socket) -> bool:

@@ -165,7 +165,7 @@ class Slot:
         time.sleep(_PAUSE_S)
 
     def _admit(self, host: str) -> bool:
-        if not self._limits.permits(host):
+        if not self._limits.sources.permits(host):
             self._row[Column.DENIED] += 1
             return False
         if self._limits.max_per_address:
