@@ -17,7 +17,7 @@ from netd.config.address import Address, Scheme
         ("unixgram:///run/d", Address(Scheme.UNIXGRAM, path="/run/d")),
     ],
 )
-def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> None:
+def test_an_address_is_parsed_and_formatted(text: str, address: Address) -> None:
     assert Address.parse(text) == address
     assert str(address) == text
 
@@ -42,7 +42,7 @@ def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> No
         ("unix:///a\0b", "no NUL"),
     ],
 )
-def test_a_wrong_address_is_told_what_is_allowed(text: str, why: str) -> None:
+def test_the_error_for_a_wrong_address_says_what_is_allowed(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Address.parse(text)
 
@@ -63,12 +63,12 @@ def test_a_wrong_address_is_told_what_is_allowed(text: str, why: str) -> None:
         ("unix:///a", "tcp://[::]:80", False),
     ],
 )
-def test_a_wildcard_takes_every_host(one: str, other: str, *, overlap: bool) -> None:
+def test_a_wildcard_overlaps_every_host(one: str, other: str, *, overlap: bool) -> None:
     assert Address.parse(one).overlaps(Address.parse(other)) is overlap
     assert Address.parse(other).overlaps(Address.parse(one)) is overlap
 
 
-def test_schemes_know_what_they_are() -> None:
+def test_stream_and_local_schemes() -> None:
     assert [s for s in Scheme if s.is_stream] == [Scheme.TCP, Scheme.UNIX]
     assert [s for s in Scheme if s.is_local] == [Scheme.UNIX, Scheme.UNIXGRAM]
 

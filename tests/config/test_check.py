@@ -7,7 +7,6 @@ import pytest
 
 from netd.config.check import check_files, with_lines
 from netd.config.load import read_config
-from netd.config.paths import client_control_path, daemon_control_path
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
 from netd.supervisor.socket_table import check_ports
@@ -33,7 +32,7 @@ def test_missing_directories_are_found(tmp_path: Path) -> None:
     assert f"there is no directory {tmp_path}/no" in "".join(map(str, found))
 
 
-def test_files_to_be_written_need_a_place(tmp_path: Path) -> None:
+def test_files_that_cannot_be_created_are_found(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         f'[netd]\ncontrol = "{tmp_path}/no/control"\n'
@@ -50,12 +49,12 @@ def test_files_to_be_written_need_a_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("log", ["", "-", "/dev/null", "{}/new", "{}/netd.toml"])
-def test_files_that_can_be_written_are_no_fault(tmp_path: Path, log: str) -> None:
+def test_files_that_can_be_written_are_accepted(tmp_path: Path, log: str) -> None:
     path = write(tmp_path, f'{WEB}access_log = "{log.format(tmp_path)}"\n')
     assert check_files(read_config(path, KINDS), KINDS, path) == ()
 
 
-def test_what_the_machine_lacks_is_told_with_what_the_file_gets_wrong(tmp_path: Path) -> None:
+def test_problems_of_the_machine_are_reported_with_those_of_the_file(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         '[netd]\ndrain_timeout = "soon"\n'
@@ -65,7 +64,7 @@ def test_what_the_machine_lacks_is_told_with_what_the_file_gets_wrong(tmp_path: 
     )
     with pytest.raises(ConfigError) as caught:
         read_config(path, KINDS, lambda config: check_files(config, KINDS, path))
-    assert [(each.line, each.key) for each in caught.value.problems] == [
+    assert [(problem.line, problem.key) for problem in caught.value.problems] == [
         (2, "netd.drain_timeout"),
         (6, "listeners.web.worker"),
         (8, "listeners.web.routes.0.directory"),
@@ -74,7 +73,7 @@ def test_what_the_machine_lacks_is_told_with_what_the_file_gets_wrong(tmp_path: 
     ]
 
 
-def test_a_name_of_digits_has_its_line(tmp_path: Path) -> None:
+def test_a_key_of_digits_has_its_line(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         f'[listeners.7]\nkind = "http"\naddress = ["tcp://127.0.0.1:0",\n"unix://{tmp_path}/no/s"]\n'
@@ -89,7 +88,7 @@ def test_a_name_of_digits_has_its_line(tmp_path: Path) -> None:
     ]
 
 
-def test_taken_ports_are_found_and_those_of_the_daemon_are_not(tmp_path: Path) -> None:
+def test_ports_in_use_are_found_except_those_of_the_daemon(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         path = write(
@@ -113,28 +112,7 @@ def test_a_trial_bind_leaves_no_socket_behind(tmp_path: Path) -> None:
 WEB = '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:0"\n'
 
 
-@pytest.mark.parametrize("broken", ["", "[[[\n", "workers ="])
-def test_the_control_socket_is_found_also_through_a_broken_file(
-    tmp_path: Path, broken: str
-) -> None:
-    path = write(tmp_path, f'[netd]\ncontrol = "{tmp_path}/c"\n{WEB}{broken}')
-    assert client_control_path(path) == f"{tmp_path}/c"
-
-
-def test_without_a_setting_the_users_own_daemon_comes_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    own = tmp_path / "netd" / "control.sock"
-    path = write(tmp_path, WEB)
-    own.parent.mkdir()
-    own.touch()
-    assert client_control_path(path) == str(own)
-    assert client_control_path(str(tmp_path / "none.toml")) == str(own)
-    assert daemon_control_path(read_config(path, KINDS)) in (str(own), "/run/netd/control.sock")
-
-
-def test_problems_of_a_file_spoilt_meanwhile_have_no_line(tmp_path: Path) -> None:
+def test_problems_of_a_file_that_has_become_invalid_have_no_line(tmp_path: Path) -> None:
     for text in ("[[[\n", "x = 1\nx = [1, {"):
         problem = Problem("listeners.web.workers", "x")
         assert with_lines([problem], write(tmp_path, text))[0].line == 0

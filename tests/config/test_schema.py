@@ -82,10 +82,10 @@ TABLE: dict[str, Any] = {
 def faults(**changed: object) -> list[tuple[tuple[int | str, ...], str]]:
     with pytest.raises(ValidationError) as caught:
         read_options(Derived, {**TABLE, **changed})
-    return [(each["loc"], each["type"]) for each in caught.value.errors()]
+    return [(error["loc"], error["type"]) for error in caught.value.errors()]
 
 
-def test_a_table_becomes_plain_data() -> None:
+def test_a_table_is_read_into_its_dataclass() -> None:
     options = read_options(Derived, TABLE)
     assert type(options) is Derived
     assert options.address == (Address.parse("tcp://[::1]:80"),)
@@ -93,11 +93,11 @@ def test_a_table_becomes_plain_data() -> None:
     assert (options.names, options.loud, options.pages) == (("one",), "ABC", {404: "x"})
     assert options.inner == Inner(one="a")
     assert options.many == (Inner(other=True), Inner(one="b"))
-    assert [str(each) for each in options.networks] == ["10.0.0.0/8", "::1/128"]
+    assert [str(network) for network in options.networks] == ["10.0.0.0/8", "::1/128"]
 
 
 @pytest.mark.parametrize("table", [TABLE, {"address": ["unix:///x"]}])
-def test_plain_data_travels_and_comes_back_the_same(table: dict[str, Any]) -> None:
+def test_options_are_the_same_after_serialization(table: dict[str, Any]) -> None:
     options = read_options(Derived, table)
     assert deserialize(Derived, json.loads(json.dumps(serialize(options)))) == options
 
@@ -122,7 +122,7 @@ def test_plain_data_travels_and_comes_back_the_same(table: dict[str, Any]) -> No
         ({"inner": {"two": 1}}, (("inner", "two"), "unexpected_keyword_argument")),
     ],
 )
-def test_a_fault_is_found_where_it_is(changed: dict[str, Any], fault: object) -> None:
+def test_a_fault_has_its_location(changed: dict[str, Any], fault: object) -> None:
     [found] = faults(**changed)
     location = tuple(step for step in found[0] if not str(step).startswith("function-"))
     assert (location, found[1]) == fault
@@ -140,7 +140,7 @@ def test_the_fields_have_their_docstrings_and_marks() -> None:
     assert inner["other"].description == "The second,\non two lines."
 
 
-def test_a_network_is_one_type_everywhere() -> None:
+def test_a_network_may_stand_in_any_type() -> None:
     @dataclass(frozen=True)
     class Alone(Table):
         network: Network

@@ -89,7 +89,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(keys, values, max_size=5), st.booleans())
-def test_any_document_is_located_as_tomllib_reads_it(
+def test_the_scanner_finds_the_paths_that_tomllib_reads(
     document: dict[str, object],
     multiline: bool,  # noqa: FBT001 (drawn by hypothesis)
 ) -> None:

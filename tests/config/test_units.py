@@ -40,5 +40,7 @@ def test_a_wrong_quantity_names_the_units(text: str) -> None:
         (None, 7, 7),
     ],
 )
-def test_written_as_people_write_it(quantity: Quantity | None, value: float, text: object) -> None:
+def test_a_number_is_formatted_with_its_unit(
+    quantity: Quantity | None, value: float, text: object
+) -> None:
     assert format_number([quantity], value) == text

@@ -79,7 +79,7 @@ def test_values_in_words(name: str, words: str) -> None:
     assert describe(fields_of(Everything)[name]) == words
 
 
-def test_a_type_without_a_name_is_a_fault_of_ours() -> None:
+def test_a_type_without_a_description_is_an_error() -> None:
     @dataclass(frozen=True)
     class Odd(Table):
         x: complex

@@ -1,4 +1,4 @@
-"""The manual pages say all that the code knows, and nothing it does not know."""
+"""The manual pages document all options, commands and keys of the code, and no others."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_pages_are_written(pages: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-def test_every_option_and_argument_is_explained(pages: Path, name: str) -> None:
+def test_every_option_and_argument_is_documented(pages: Path, name: str) -> None:
     page = (pages / name).read_text()
     for argument in arguments(PARSERS[name]):
         for string in argument.option_strings:
@@ -103,7 +103,7 @@ def test_every_option_and_argument_is_explained(pages: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-def test_no_page_names_an_option_that_is_none(pages: Path, name: str) -> None:
+def test_no_page_names_an_unknown_option(pages: Path, name: str) -> None:
     page = (pages / name).read_text().replace(r"\-", "-")
     named = {f"-{option}" for option in re.findall(r"\bFl (-?[\w-]+)", page)}
     shown = re.findall(rf"{PARSERS[name].prog} (?!LISTENER=)[^|\n]*", page)
@@ -113,25 +113,25 @@ def test_no_page_names_an_option_that_is_none(pages: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_text_names_a_command_that_is_none(pages: Path, name: str) -> None:
+def test_no_page_names_an_unknown_command(pages: Path, name: str) -> None:
     page = (pages / name).read_text()
     named = set(re.findall(r"(?:^|[$`>] |\.Cm |\\fB)netd ([a-z]+)\b(?! [0-9])", page, re.MULTILINE))
     assert named <= set(subcommands(PARSERS["netd.8"]))
 
 
-def test_every_command_of_a_conversation_is_explained(pages: Path) -> None:
+def test_every_slash_command_is_documented(pages: Path) -> None:
     page = (pages / "netd-chat.1").read_text()
     assert set(re.findall(r"^\.It Ic /(\w+)", page, re.MULTILINE)) == set(slash_commands.COMMANDS)
 
 
-def test_the_keys_of_the_daemon_are_all_there(pages: Path) -> None:
+def test_all_keys_of_the_daemon_are_documented(pages: Path) -> None:
     page = (pages / "netd.toml.5").read_text()
     daemon = documented_keys(section(page, "THE DAEMON"))
     assert daemon == {"": names(DaemonOptions)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_keys_of_each_kind_are_all_there_and_no_others(pages: Path, kind: str) -> None:
+def test_exactly_the_keys_of_each_kind_are_documented(pages: Path, kind: str) -> None:
     page = (pages / "netd.toml.5").read_text()
     common = documented_keys(section(page, "EVERY LISTENER"))[""]
     assert common == names(ListenerOptions)
@@ -155,7 +155,7 @@ def test_the_overview_lists_every_kind(pages: Path) -> None:
     assert re.findall(r"^\.It Cm (\w+)", overview, re.MULTILINE) == list(KINDS)
 
 
-def test_a_key_has_its_default_its_values_and_what_a_change_needs(pages: Path) -> None:
+def test_a_key_has_its_default_its_values_and_the_effect_of_a_change(pages: Path) -> None:
     echo = section((pages / "netd.toml.5").read_text(), "ECHO LISTENERS")
     entry = echo[echo.index(".It Cm concurrency") : echo.index(".It Cm tag")]
     assert entry.startswith('.It Cm concurrency No "= \\(dqfork\\(dq"\n')
@@ -168,14 +168,14 @@ def literals(page: str) -> list[str]:
     return [re.sub(r"\\\(aq", "'", text) for text in found]
 
 
-def test_the_configurations_shown_are_accepted(pages: Path) -> None:
+def test_the_example_configurations_are_accepted(pages: Path) -> None:
     examples = literals((pages / "netd.toml.5").read_text())
     assert len(examples) > 3
     for example in examples:
         assert parse_config(example, "netd.toml", KINDS).listeners
 
 
-def test_the_faults_shown_are_told_so(pages: Path) -> None:
+def test_the_example_faults_are_reported_as_shown(pages: Path) -> None:
     [shown] = [text for text in literals((pages / "netd.8").read_text()) if "broken" in text]
     broken = '[netd]\ndrain_timeout = "10 seconds"\n\n[listeners.web]\nkind = "http"\n'
     broken += 'address = "tcp://[::]:80"\nworker = 2\n'
@@ -185,7 +185,7 @@ def test_the_faults_shown_are_told_so(pages: Path) -> None:
     assert " ".join(str(caught.value).split()) == expected
 
 
-def test_the_settings_shown_are_all_there_are(pages: Path, tmp_path: Path) -> None:
+def test_the_example_settings_are_complete(pages: Path, tmp_path: Path) -> None:
     [shown] = [text for text in literals((pages / "netd-chat.1").read_text()) if "bell" in text]
     assert set(tomllib.loads(shown)) == set(client_settings.KEYS) - {"address"}
     (tmp_path / ".chat").write_text("secret\n")
@@ -213,7 +213,7 @@ def test_groff_warns_of_nothing(pages: Path, name: str) -> None:
 
 
 @pytest.mark.needs("mandoc")
-def test_a_literal_reads_as_it_was_written(pages: Path) -> None:
+def test_a_literal_can_be_copied_from_the_page(pages: Path) -> None:
     """Hyphens, quotes, tildes and backslashes can be copied from the page into a shell."""
     render = ["mandoc", "-T", "utf8", "-O", "width=200", str(pages / "netd-chat.1")]
     text = re.sub(".\b", "", subprocess.run(render, capture_output=True, text=True).stdout)  # noqa: PLW1510 (its output is looked at)

@@ -25,12 +25,12 @@ deny = "10.0.0.0/8"
 """
 
 
-def test_what_another_process_read_is_the_same() -> None:
+def test_the_configuration_of_the_subprocess_is_the_same() -> None:
     config = parse_config(TEXT, "netd.toml", KINDS)
     assert read_in_subprocess(lambda: parse_config(TEXT, "netd.toml", KINDS), KINDS) == config
 
 
-def test_its_problems_are_told_as_they_are() -> None:
+def test_its_problems_are_raised() -> None:
     found = (Problem("a.b", "is missing", "netd.toml", 3), Problem("", "is no text"))
 
     def fail() -> Config:
@@ -41,7 +41,7 @@ def test_its_problems_are_told_as_they_are() -> None:
     assert caught.value.problems == found
 
 
-def test_a_reader_that_dies_refuses_the_reload_only() -> None:
+def test_a_subprocess_that_dies_makes_the_reload_fail() -> None:
     def die() -> Config:
         os._exit(3)
 
