@@ -45,6 +45,7 @@ ISUPPORT = {
 _CHAT = {
     "kind": "chat",
     "server_name": "My.Little.Server",  # irctest expects this name
+    "network": "test server",  # and this description in LINKS
     "channel": "",  # tests count channels
     "replay_lines": 0,  # and lines
     "flood_rate": 0,

@@ -101,8 +101,8 @@ class ChatOptions(ListenerOptions):
     server_name: Annotated[str, Pattern(r"^([^\s:]\S{0,62})?$")] = ""
     """The name of the server; empty for the host name."""
 
-    network: Annotated[str, Pattern(r"^\S{1,50}$")] = "netd"
-    """The name of the IRC network, which clients show."""
+    network: Annotated[str, Pattern(r"^\S([\S ]{0,48}\S)?$")] = "netd"
+    """The name of the IRC network, which clients show; it may have spaces."""
 
     channel: Annotated[str, Pattern(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
     """The permanent channel, which also exists without members; empty for none."""

@@ -132,8 +132,10 @@ def _change_list(
     entries = channel.lists[change.letter]
     mask = normalize(change.argument or "")
     folded = fold(mask)
-    if " " in mask or len(mask.encode()) > context.room.settings.limits.mask_bytes:
-        _refuse(context, channel, change.letter, "*", "A mask is one word, and not that long")
+    max_bytes = context.room.settings.limits.mask_bytes
+    if " " in mask or len(mask.encode()) > max_bytes:
+        reason = f"A mask is one word of at most {max_bytes} bytes"
+        _refuse(context, channel, change.letter, "*", reason)
         return None
     if not change.setting:
         removed = entries.pop(folded, None)
