@@ -104,8 +104,8 @@ class Kind(Generic[Options]):
     schemes: frozenset[Scheme] = ALL_SCHEMES
     """The address schemes that the kind can listen on."""
     max_workers: int = 64
-    example_address: str = "tcp://127.0.0.1:8080"
-    """The address in the examples of the documentation."""
+    example_address: str = "tcp://127.0.0.1:0"
+    """The address in `netd config default`; port 0 lets the system choose one."""
 
 
 AnyKind = Kind[Any]

@@ -11,6 +11,7 @@ from netd.config.model import ListenerOptions
 from netd.errors import ConfigError
 from netd.listeners.kinds import KINDS
 
+ALL_KINDS = ", ".join(KINDS)
 WEB = '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:80"\n'
 
 
@@ -78,18 +79,18 @@ def test_one_address_or_many() -> None:
         ),
         (
             '[listeners.web]\naddress = "tcp://[::]:80"\n',
-            "netd.toml:1: listeners.web.kind: is missing; write one of echo, chat, http",
+            f"netd.toml:1: listeners.web.kind: is missing; write one of {ALL_KINDS}",
         ),
         (
             WEB.replace('"http"', '"htpp"'),
             (
                 "netd.toml:2: listeners.web.kind: 'htpp' is no kind; "
-                "write one of echo, chat, http; did you mean 'http'?"
+                f"write one of {ALL_KINDS}; did you mean 'http'?"
             ),
         ),
         (
             WEB.replace('"http"', "7"),
-            "netd.toml:2: listeners.web.kind: 7 is no kind; write one of echo, chat, http",
+            f"netd.toml:2: listeners.web.kind: 7 is no kind; write one of {ALL_KINDS}",
         ),
         (
             WEB.replace("tcp", "udp"),
@@ -310,7 +311,7 @@ def test_a_listener_without_a_kind_is_checked_for_the_common_keys() -> None:
         "netd.toml:1: listeners.web.address: is missing",
         (
             "netd.toml:2: listeners.web.kind: 'HTTP' is no kind; "
-            "write one of echo, chat, http; did you mean 'http'?"
+            f"write one of {ALL_KINDS}; did you mean 'http'?"
         ),
         "netd.toml:3: listeners.web.workers: 0 is below 1",
     ]

@@ -21,4 +21,5 @@ KIND = Kind(
     hint=hint,
     schemes=STREAM_SCHEMES,
     check=check,
+    example_address="tcp://127.0.0.1:8080",
 )
