@@ -1,4 +1,4 @@
-"""The limits every kind shares."""
+"""The limits that all kinds of listeners have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def options(**fields: Any) -> ListenerOptions:
     return read_options(ListenerOptions, {"kind": "echo", "address": "tcp://127.0.0.1:0", **fields})
 
 
-def test_one_past_the_limit_is_refused_until_one_leaves() -> None:
+def test_a_connection_above_the_limit_is_refused_until_another_is_released() -> None:
     admission = Admission(options(max_connections=2))
     assert [admission.admit(host) for host in ("1.1.1.1", "2.2.2.2", "3.3.3.3")] == [
         None,
@@ -34,7 +34,7 @@ def test_one_past_the_limit_is_refused_until_one_leaves() -> None:
     }
 
 
-def test_each_address_has_its_own_count() -> None:
+def test_the_limit_for_an_address_counts_only_its_connections() -> None:
     admission = Admission(options(max_connections_per_address=1))
     assert admission.admit("1.1.1.1") is None
     assert admission.admit("1.1.1.1") is Refusal.ADDRESS_FULL
@@ -43,13 +43,13 @@ def test_each_address_has_its_own_count() -> None:
     assert admission.admit("1.1.1.1") is None
 
 
-def test_unix_peers_are_one_address() -> None:
+def test_all_unix_peers_count_as_one_address() -> None:
     admission = Admission(options(max_connections_per_address=1, allow="10.0.0.0/8"))
     assert admission.admit("") is None
     assert admission.admit("") is Refusal.ADDRESS_FULL
 
 
-def test_new_limits_hold_for_the_next_and_spare_who_is_there() -> None:
+def test_new_limits_apply_to_new_connections_only() -> None:
     admission = Admission(options())
     for _ in range(3):
         assert admission.admit("1.1.1.1") is None
@@ -77,7 +77,7 @@ def test_networks(fields: dict[str, Any], host: str, permitted: bool) -> None:  
     assert Limits(options(**fields)).sources.permits(host) is permitted
 
 
-def test_a_denied_address_is_told_so_even_when_full() -> None:
+def test_a_denied_address_is_refused_as_denied_even_when_full() -> None:
     admission = Admission(options(deny="1.0.0.0/8", max_connections=1))
     assert admission.admit("2.2.2.2") is None
     assert admission.admit("1.1.1.1") is Refusal.DENIED

@@ -1,4 +1,4 @@
-"""What services do alike with their connections: accept, count, drain."""
+"""Accepting, counting and draining connections."""
 
 from __future__ import annotations
 

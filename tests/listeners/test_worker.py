@@ -1,4 +1,4 @@
-"""A worker of any kind before its first configuration, as where the host is slow."""
+"""A worker of any kind, before and after its first configuration."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ KINDS = (echo.KIND, chat.KIND, http.KIND)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_it_lives_and_ends_when_asked(kind: AnyKind) -> None:
+def test_a_worker_without_a_configuration_drains(kind: AnyKind) -> None:
     with contextlib.closing(WorkerUnderTest(kind, None, LOOPBACK)) as worker:
         assert worker.await_message(Heartbeat) == Heartbeat({})
         worker.process.kill(signal.SIGTERM)
         assert worker.await_exit().status == 0
 
 
-def test_it_outlives_a_configuration_it_cannot_take() -> None:
+def test_a_worker_survives_a_configuration_that_it_refuses() -> None:
     tls = {"certificate": "/nowhere", "key": "/nowhere"}
     with contextlib.closing(WorkerUnderTest(http.KIND, None, LOOPBACK)) as worker:
         assert isinstance(worker.ask_configure({"tls": tls}), Failed)
@@ -36,10 +36,10 @@ def test_it_outlives_a_configuration_it_cannot_take() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_out_of_descriptors_it_stays_as_it_is(kind: AnyKind) -> None:
+def test_without_descriptors_a_reload_changes_nothing(kind: AnyKind) -> None:
     with contextlib.closing(WorkerUnderTest(kind, {}, LOOPBACK)) as worker:
         pid = worker.process.pid
-        taken = {int(each) for each in os.listdir(f"/proc/{pid}/fd")}
+        taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         free = next(number for number in range(len(taken) + 1) if number not in taken)
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))

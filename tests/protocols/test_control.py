@@ -15,7 +15,7 @@ from netd.protocols.control import (
 
 
 @pytest.mark.parametrize("command", Command)
-def test_a_request_comes_back_the_same(command: Command) -> None:
+def test_a_request_is_parsed_as_it_was_formatted(command: Command) -> None:
     assert parse_request(format_request(command)) is command
 
 
@@ -23,12 +23,12 @@ def test_a_request_comes_back_the_same(command: Command) -> None:
     "line",
     [b"", b"status", b"{}", b"[]", b'{"command":"halt"}', b"\xff\xfe", b"[" * MAX_REQUEST_BYTES],
 )
-def test_a_wrong_request_is_told_what_is_allowed(line: bytes) -> None:
+def test_an_invalid_request_gets_the_list_of_commands(line: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="status, reload"):
         parse_request(line)
 
 
-def test_a_reply_comes_back_the_same_on_one_line() -> None:
+def test_a_reply_is_one_line_and_parsed_as_it_was_formatted() -> None:
     reply = Reply({"detail": "a\nb"}, "x\ny")
     line = format_reply(reply)
     assert line.count(b"\n") == 1
@@ -36,6 +36,6 @@ def test_a_reply_comes_back_the_same_on_one_line() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"body": 3, "error": ""}', b"null"])
-def test_a_wrong_reply_is_refused(line: bytes) -> None:
+def test_an_invalid_reply_is_refused(line: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="not a reply"):
         parse_reply(line)

@@ -32,12 +32,12 @@ from netd.protocols.irc import (
         (b"@a=1;a=2 PING", Message("PING", (), "", {"a": "2"})),
     ],
 )  # fmt: skip
-def test_what_a_line_says(line: bytes, message: Message) -> None:
+def test_a_line_is_parsed(line: bytes, message: Message) -> None:
     assert parse(line) == message
 
 
 @pytest.mark.parametrize("line", [b"", b"   ", b":only.source", b"@only=tags"])
-def test_lines_that_say_nothing(line: bytes) -> None:
+def test_lines_without_a_message(line: bytes) -> None:
     assert parse(line) is None
 
 
@@ -51,12 +51,12 @@ def test_lines_that_say_nothing(line: bytes) -> None:
         (b"PING a\rQUIT", RemoteProtocolError),
     ],
 )
-def test_lines_that_break_the_rules(line: bytes, error: type[Exception]) -> None:
+def test_invalid_lines(line: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         parse(line)
 
 
-def test_the_longest_line_passes() -> None:
+def test_a_line_of_the_maximum_length_is_accepted() -> None:
     assert parse(b"@" + b"a" * 4094 + b" " + b"x" * 510) is not None
 
 
@@ -68,14 +68,14 @@ WORD = st.text("abcé~#:1", min_size=1).filter(lambda word: word[0] != ":")
     st.text("ab :é"),
     st.dictionaries(st.sampled_from("abc"), st.text("a; \\\r\n=é", max_size=9)),
 )
-def test_what_is_formatted_is_parsed_back(
+def test_a_message_is_parsed_as_it_was_formatted(
     words: list[str], last: str, tags: dict[str, str]
 ) -> None:
     message = Message("CMD", (*words, last), "server", tags)
     assert parse(format_message(message)[:-2]) == message
 
 
-def test_a_line_is_cut_to_512_bytes() -> None:
+def test_a_line_is_truncated_to_512_bytes() -> None:
     line = format_body(Message("PRIVMSG", ("#a", "é" * 400)))
     assert len(line) <= 512
     assert line.endswith("é\r\n".encode())

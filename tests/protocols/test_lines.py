@@ -16,18 +16,18 @@ def test_both_endings_end_a_line() -> None:
     assert frame([b"one\r\ntwo\n\nthree\r\n"]) == [b"one", b"two", b"", b"three"]
 
 
-def test_end_of_file_gives_what_is_buffered() -> None:
+def test_end_of_file_ends_the_last_line() -> None:
     assert frame([b"one\ntw", b"o"]) == [b"one", b"two"]
     assert frame([b"one\n"]) == [b"one"]
 
 
-def test_a_line_of_the_bound_passes_and_one_byte_more_does_not() -> None:
+def test_a_line_of_the_maximum_length_is_accepted_and_one_byte_more_is_not() -> None:
     assert frame([b"0123456789\r\n"]) == [b"0123456789"]
     assert frame([b"01234567890\r\n"]) == [Overlong(b"0123456789")]
     assert frame([b"0123456789", b"0\n", b"next\n"]) == [Overlong(b"0123456789"), b"next"]
 
 
-def test_an_endless_line_holds_no_more_than_its_bound() -> None:
+def test_an_endless_line_is_not_buffered_beyond_the_limit() -> None:
     framer = LineFramer(10)
     for _ in range(1000):
         assert framer.receive(b"x" * 1000) == ()
@@ -36,7 +36,7 @@ def test_an_endless_line_holds_no_more_than_its_bound() -> None:
 
 
 @given(st.lists(st.sampled_from([b"a", b"b" * 7, b"\r", b"\n", b"\r\n", b"c" * 12]), max_size=30))
-def test_pieces_make_no_difference(pieces: list[bytes]) -> None:
+def test_lines_are_the_same_for_any_pieces(pieces: list[bytes]) -> None:
     whole = b"".join(pieces)
     assert frame(pieces) == frame([whole])
     assert frame([bytes([byte]) for byte in whole]) == frame([whole])

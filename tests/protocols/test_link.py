@@ -35,13 +35,13 @@ from netd.protocols.link import (
         Status({"listeners": []}),
     ],
 )
-def test_a_message_is_one_line_and_comes_back_the_same(message: Message) -> None:
+def test_a_message_is_one_line_and_parsed_as_it_was_formatted(message: Message) -> None:
     line = format_message(message)
     assert line.count(b"\n") == 1
     assert parse_message(line.rstrip()) == message
 
 
-def test_configure_comes_back_the_same() -> None:
+def test_configure_is_parsed_as_it_was_formatted() -> None:
     sent = Configure("web", {"text": "é\n"}, ("tcp://[::]:80",))
     got = parse_message(format_message(sent).rstrip())
     assert isinstance(got, Configure)
@@ -55,6 +55,6 @@ def test_configure_comes_back_the_same() -> None:
 @pytest.mark.parametrize(
     "line", [b"", b"{", b"[]", b"{}", b'{"type":"nope"}', b'{"type":"ready","more":1}', b"\xff"]
 )
-def test_anything_else_is_refused(line: bytes) -> None:
+def test_other_lines_are_refused(line: bytes) -> None:
     with pytest.raises(LocalProtocolError, match="not a link message"):
         parse_message(line)

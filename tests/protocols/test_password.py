@@ -9,7 +9,7 @@ SALT = bytes(range(16))
 STORED = hash_password("sesame", SALT)
 
 
-def test_a_hash_says_how_it_was_made_and_nothing_else() -> None:
+def test_a_hash_has_its_parameters_but_not_the_password() -> None:
     assert STORED.startswith("$scrypt$ln=14,r=8,p=1$AAECAwQFBgcICQoLDA0ODw$")
     assert "sesame" not in STORED
     assert is_hashed(STORED)
@@ -23,7 +23,7 @@ def test_only_the_password_matches(stored: str) -> None:
     assert not matches("", stored)
 
 
-def test_a_vector_of_the_standard() -> None:
+def test_a_vector_of_rfc_7914() -> None:
     """RFC 7914 section 12, its first 32 bytes."""
     stored = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI"
     assert matches("pleaseletmein", stored)
@@ -43,7 +43,7 @@ def test_a_vector_of_the_standard() -> None:
         "$scrypt$ln=16,r=1,p=1$AAAA$AAAA",
     ],
 )
-def test_a_hash_nobody_can_check_is_told(stored: str) -> None:
+def test_an_invalid_hash_is_refused(stored: str) -> None:
     with pytest.raises(LocalProtocolError, match="not a scrypt hash"):
         check_hash(stored)
     with pytest.raises(LocalProtocolError, match="not a scrypt hash"):

@@ -39,7 +39,7 @@ def binary(command: int, transport: int, rest: bytes) -> bytes:
         (binary(0x21, 0x31, bytes(216)), ""),
     ],
 )
-def test_a_client_is_introduced(data: bytes, client: str) -> None:
+def test_a_header_gives_the_clients_address(data: bytes, client: str) -> None:
     assert parse_proxy_header(data + b"GET /") == ProxyHeader(len(data), client)
     for end in range(len(data)):
         assert parse_proxy_header(data[:end]) is None
@@ -55,13 +55,13 @@ def test_a_client_is_introduced(data: bytes, client: str) -> None:
         binary(0x21, 0x11, bytes(5000)),
     ],
 )
-def test_nothing_else_is_taken_for_one(data: bytes) -> None:
+def test_other_data_is_refused(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         parse_proxy_header(data)
 
 
 @given(st.one_of(st.binary(max_size=64), st.binary(max_size=300).map(lambda x: SIGNATURE + x)))
-def test_anything_at_all_is_refused_or_bounded(data: bytes) -> None:
+def test_random_data_is_refused_or_bounded(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         found = parse_proxy_header(data)
         assert found is None or found.size <= len(data)

@@ -1,4 +1,4 @@
-"""Accepting: who waits is let in, and being short of descriptors neither spins nor loses."""
+"""Accepting connections, also when the process has no descriptor left."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Named:
 
 
 class Host:
-    """An acceptor and whom it let in."""
+    """An acceptor, and the connections that it has accepted."""
 
     def __init__(self) -> None:
         self.loop = Loop(EpollPoller())
         self.acceptor: Acceptor[Named] = Acceptor(self.loop, self._on_accept)
-        self.let_in: list[tuple[str, str]] = []
+        self.accepted: list[tuple[str, str]] = []
         self.sockets: list[socket.socket] = []
 
     def _on_accept(self, sock: socket.socket, host: str, listening: Named) -> None:
-        self.let_in.append((listening.name, host))
+        self.accepted.append((listening.name, host))
         self.sockets.append(sock)
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ def no_descriptor_left() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_says_where_and_from_whom(host: Host, tmp_path: Path) -> None:
+def test_a_connection_comes_with_its_socket_and_the_peers_host(host: Host, tmp_path: Path) -> None:
     path = str(tmp_path / "sock")
     tcp, six, unix = (
         listen("tcp", ("127.0.0.1", 0)),
@@ -91,9 +91,9 @@ def test_says_where_and_from_whom(host: Host, tmp_path: Path) -> None:
         socket.socket(socket.AF_UNIX) as client,
     ):
         client.connect(path)
-        while len(host.let_in) < 4:
+        while len(host.accepted) < 4:
             host.loop.turn()
-    assert sorted(host.let_in) == [
+    assert sorted(host.accepted) == [
         ("six", "127.0.0.1"),
         ("six", "::1"),
         ("tcp", "127.0.0.1"),
@@ -102,7 +102,7 @@ def test_says_where_and_from_whom(host: Host, tmp_path: Path) -> None:
     assert not any(sock.getblocking() for sock in host.sockets)
 
 
-def test_who_waits_on_a_replaced_socket_is_let_in_first(host: Host) -> None:
+def test_connections_that_wait_on_a_replaced_socket_are_accepted(host: Host) -> None:
     old, new = listen("old", ("127.0.0.1", 0)), listen("new", ("127.0.0.1", 0))
     host.acceptor.replace((old,))
     with (
@@ -110,40 +110,40 @@ def test_who_waits_on_a_replaced_socket_is_let_in_first(host: Host) -> None:
         socket.create_connection(old.sock.getsockname()),
     ):
         host.acceptor.replace((new,))
-        assert host.let_in == [("old", "127.0.0.1")] * 2
+        assert host.accepted == [("old", "127.0.0.1")] * 2
     assert old.sock.fileno() == -1
 
 
-def test_short_of_descriptors_it_rests_and_then_lets_in(
+def test_without_descriptors_connections_wait_and_are_accepted_later(
     host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
-    door = listen("door", ("127.0.0.1", 0))
-    host.acceptor.replace((door,))
-    with socket.create_connection(door.sock.getsockname()):
+    listening = listen("tcp", ("127.0.0.1", 0))
+    host.acceptor.replace((listening,))
+    with socket.create_connection(listening.sock.getsockname()):
         with no_descriptor_left(), caplog.at_level(logging.WARNING, "netd"):
             while host.acceptor.failures < 3:
                 host.loop.turn()
-            assert not host.let_in
-        while not host.let_in:
+            assert not host.accepted
+        while not host.accepted:
             host.loop.turn()
     assert caplog.messages == ["cannot accept: Too many open files; connections wait"]
 
 
-def test_while_it_rests_the_loop_waits(host: Host) -> None:
-    door = listen("door", ("127.0.0.1", 0))
-    host.acceptor.replace((door,))
+def test_a_pause_causes_no_busy_loop(host: Host) -> None:
+    listening = listen("tcp", ("127.0.0.1", 0))
+    host.acceptor.replace((listening,))
     turns = 0
-    with socket.create_connection(door.sock.getsockname()), no_descriptor_left():
+    with socket.create_connection(listening.sock.getsockname()), no_descriptor_left():
         while host.acceptor.failures < 3:
             host.loop.turn()
             turns += 1
     assert turns <= 3 * host.acceptor.failures
 
 
-def test_other_errors_end_the_worker(host: Host) -> None:
-    deaf = Named("deaf", socket.socket())
-    deaf.sock.setblocking(False)
-    host.acceptor.replace((deaf,))
+def test_other_errors_are_raised(host: Host) -> None:
+    closed = Named("closed", socket.socket())
+    closed.sock.setblocking(False)
+    host.acceptor.replace((closed,))
     with pytest.raises(OSError, match="Invalid argument"):
         host.loop.turn()
-    deaf.sock.listen()  # so that the fixture can end it
+    closed.sock.listen()  # so that the fixture can drain it

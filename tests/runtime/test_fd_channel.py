@@ -9,7 +9,7 @@ import pytest
 from netd.runtime.fd_channel import MAX_DESCRIPTORS, ChannelClosedError, FdChannel
 
 
-def test_lines_arrive_whole_and_in_order() -> None:
+def test_lines_arrive_complete_and_in_order() -> None:
     ours, theirs = FdChannel.pair()
     ours.send(b"one\n")
     ours.send(b"two\n")
@@ -40,7 +40,7 @@ def test_a_line_larger_than_the_socket_buffer_arrives_with_its_descriptor() -> N
     theirs.close()
 
 
-def test_descriptors_keep_step_with_their_lines() -> None:
+def test_descriptors_arrive_with_their_lines() -> None:
     ours, theirs = FdChannel.pair()
     pipes = [os.pipe() for _ in range(3)]
     ours.send(b"first\n", [pipes[0][1]])
@@ -55,18 +55,18 @@ def test_descriptors_keep_step_with_their_lines() -> None:
     theirs.close()
 
 
-def test_the_other_end_closed_is_told_after_its_last_line() -> None:
+def test_a_closed_end_is_reported_after_its_last_line() -> None:
     ours, theirs = FdChannel.pair()
     ours.send(b"last words\n")
     ours.close()
     assert theirs.receive() == [b"last words"]
     with pytest.raises(ChannelClosedError):
         theirs.receive()
-    theirs.send(b"nobody hears this\n")
+    theirs.send(b"lost\n")
     theirs.close()
 
 
-def test_descriptors_nobody_took_are_closed() -> None:
+def test_descriptors_that_were_not_taken_are_closed() -> None:
     ours, theirs = FdChannel.pair()
     reader, writer = os.pipe()
     ours.send(b"take it\n", [writer])

@@ -17,7 +17,7 @@ from netd.runtime.process import spawn
 
 @pytest.fixture
 def log() -> Iterator[logging.Logger]:
-    """The logger of netd, given back as it was."""
+    """The logger of netd, restored after the test."""
     logger = logging.getLogger("netd")
     before = logger.handlers[:], logger.level, logger.propagate
     yield logger
@@ -27,7 +27,7 @@ def log() -> Iterator[logging.Logger]:
 
 
 class Journal:
-    """A real datagram socket in the journal's place."""
+    """A datagram socket in place of the journal's."""
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
@@ -36,7 +36,7 @@ class Journal:
         self.sock.bind(self.path)
 
     def next(self) -> dict[str, str]:
-        """The fields of the next record, read as systemd reads them."""
+        """Return the fields of the next record, parsed as systemd does."""
         data, fields = self.sock.recv(65536), {}
         while data:
             line, _, data = data.partition(b"\n")
@@ -69,13 +69,13 @@ def test_the_journal_gets_fields(log: logging.Logger, server: Journal) -> None:
     assert server.next()["LISTENER"] == "echo"
 
 
-def test_a_child_has_a_connection_of_its_own(log: logging.Logger, server: Journal) -> None:
-    """Those it inherits are closed, and their numbers go to whatever it opens first."""
+def test_a_child_process_opens_its_own_connection(log: logging.Logger, server: Journal) -> None:
+    """The inherited descriptors are closed, and the child's first files get their numbers."""
     log.handlers[:] = [journal.JournalHandler(server.path)]
     ours, theirs = socket.socketpair()
 
     def child() -> None:
-        logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
+        logging.getLogger().handlers.clear()  # the child has no descriptors for pytest's handlers
         for _ in range(64):
             os.dup(theirs.fileno())
         log.warning("of a child")
@@ -93,7 +93,9 @@ def test_a_child_has_a_connection_of_its_own(log: logging.Logger, server: Journa
     assert server.next()["MESSAGE"] == "of the parent"
 
 
-def test_a_journal_that_stands_still_holds_up_nobody(log: logging.Logger, server: Journal) -> None:
+def test_a_journal_that_does_not_read_blocks_only_once(
+    log: logging.Logger, server: Journal
+) -> None:
     handler = journal.JournalHandler(server.path)
     log.handlers[:] = [handler]
     sent = 0
@@ -118,7 +120,7 @@ def test_a_value_cannot_forge_a_field(log: logging.Logger, server: Journal) -> N
     assert (fields["PRIORITY"], fields.get("LISTENER")) == ("3", None)
 
 
-def test_a_long_message_is_cut_to_what_a_datagram_holds(
+def test_a_long_message_is_truncated_to_fit_into_a_datagram(
     log: logging.Logger, server: Journal
 ) -> None:
     log.handlers[:] = [journal.JournalHandler(server.path)]
@@ -126,7 +128,7 @@ def test_a_long_message_is_cut_to_what_a_datagram_holds(
     assert set(server.next()["MESSAGE"]) == {"x"}
 
 
-def test_a_traceback_goes_with_the_message(log: logging.Logger, server: Journal) -> None:
+def test_a_traceback_is_part_of_the_message(log: logging.Logger, server: Journal) -> None:
     log.handlers[:] = [journal.JournalHandler(server.path)]
     try:
         int("x")
@@ -137,7 +139,7 @@ def test_a_traceback_goes_with_the_message(log: logging.Logger, server: Journal)
     assert message.endswith("invalid literal for int() with base 10: 'x'")
 
 
-def test_lines_for_the_journal_each_have_a_priority(
+def test_every_line_for_the_journal_has_a_priority(
     log: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log.handlers[:] = [journal.LineHandler(with_priority=True)]
@@ -145,7 +147,7 @@ def test_lines_for_the_journal_each_have_a_priority(
     assert capsys.readouterr().err == "<4>one\n<4>  two\\x0d\\x00\n"
 
 
-def test_lines_for_a_person_have_the_time_and_what_matters(
+def test_lines_for_a_terminal_have_time_process_and_level(
     log: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.fileno", lambda: 2, raising=False)

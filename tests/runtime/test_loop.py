@@ -14,7 +14,7 @@ def loop(request: pytest.FixtureRequest) -> Loop:
     return Loop(POLLERS[request.param]())
 
 
-def test_a_readable_and_writable_socket_is_told_as_both(loop: Loop) -> None:
+def test_a_readable_and_writable_socket_is_reported_as_both(loop: Loop) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.send(b"x")
@@ -28,7 +28,7 @@ def test_a_readable_and_writable_socket_is_told_as_both(loop: Loop) -> None:
     loop.close()
 
 
-def test_a_closed_peer_can_be_read(loop: Loop) -> None:
+def test_a_closed_peer_makes_a_socket_readable(loop: Loop) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         theirs.close()
@@ -39,7 +39,7 @@ def test_a_closed_peer_can_be_read(loop: Loop) -> None:
     loop.close()
 
 
-def test_a_callback_may_forget_another_that_is_ready_too(loop: Loop) -> None:
+def test_a_callback_may_unwatch_another_ready_descriptor(loop: Loop) -> None:
     pairs = [socket.socketpair() for _ in range(2)]
     called: list[int] = []
 
@@ -58,7 +58,7 @@ def test_a_callback_may_forget_another_that_is_ready_too(loop: Loop) -> None:
     loop.close()
 
 
-def test_timers_come_in_order_and_a_cancelled_one_never(loop: Loop) -> None:
+def test_timers_fire_in_order_and_a_cancelled_one_never(loop: Loop) -> None:
     fired: list[str] = []
     loop.call_later(0.002, lambda: fired.append("second"))
     loop.call_later(0.001, lambda: fired.append("first"))
@@ -69,7 +69,7 @@ def test_timers_come_in_order_and_a_cancelled_one_never(loop: Loop) -> None:
     loop.close()
 
 
-def test_a_repeating_timer_goes_on_until_it_is_cancelled(loop: Loop) -> None:
+def test_a_repeating_timer_fires_until_it_is_cancelled(loop: Loop) -> None:
     fired: list[int] = []
 
     def beat() -> None:
@@ -84,7 +84,7 @@ def test_a_repeating_timer_goes_on_until_it_is_cancelled(loop: Loop) -> None:
     loop.close()
 
 
-def test_deferred_work_runs_at_the_end_of_the_turn_also_when_it_defers_more(loop: Loop) -> None:
+def test_deferred_calls_run_at_the_end_of_the_turn_even_if_they_defer_more(loop: Loop) -> None:
     order: list[str] = []
 
     def first() -> None:
@@ -109,7 +109,7 @@ def test_input_comes_before_timers_that_are_due(loop: Loop) -> None:
     loop.close()
 
 
-def test_another_poller_takes_over_what_is_watched(loop: Loop) -> None:
+def test_another_poller_takes_over_the_watched_descriptors(loop: Loop) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         masks: list[int] = []
@@ -123,7 +123,7 @@ def test_another_poller_takes_over_what_is_watched(loop: Loop) -> None:
 
 
 @pytest.mark.usefixtures("many_descriptors")
-def test_select_refuses_what_it_cannot_see_and_the_loop_stays_as_it_was() -> None:
+def test_select_refuses_high_descriptors_and_the_loop_keeps_its_poller() -> None:
     ours, theirs = socket.socketpair()
     high = FD_SETSIZE
     with ours, theirs:

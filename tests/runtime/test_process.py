@@ -26,20 +26,20 @@ def test_a_child_returns_its_status() -> None:
     assert wait(process.spawn(lambda: sys.exit(3))).status == 3
 
 
-def test_a_child_that_raises_ends_with_a_status_of_its_own() -> None:
+def test_a_child_that_raises_exits_with_ex_software() -> None:
     def fail() -> None:
         raise ValueError("on purpose")
 
     assert wait(process.spawn(fail)).status == os.EX_SOFTWARE
 
 
-def test_a_result_comes_from_a_child_of_its_own() -> None:
+def test_work_runs_in_a_child_and_its_result_comes_back() -> None:
     large = process.run_in_child(lambda: os.getpid().to_bytes(4, "big") * 100_000, 20)
     assert len(large) == 400_000
     assert large[:4] != os.getpid().to_bytes(4, "big")
 
 
-def test_a_result_that_does_not_come_is_told() -> None:
+def test_work_that_fails_or_takes_too_long_is_reported() -> None:
     def fail() -> bytes:
         raise ValueError("on purpose")
 
@@ -53,14 +53,14 @@ def test_a_result_that_does_not_come_is_told() -> None:
         process.run_in_child(sleep, 0.1)
 
 
-def test_a_killed_child_is_told_as_killed() -> None:
+def test_a_killed_child_is_reported_with_its_signal() -> None:
     child = process.spawn(signal.pause)
     child.kill(signal.SIGKILL)
     ended = wait(child)
     assert (str(ended), ended.by_signal) == ("killed by SIGKILL", True)
 
 
-def test_a_child_killed_by_a_signal_without_a_name_is_told_its_number() -> None:
+def test_a_signal_without_a_name_is_reported_by_number() -> None:
     child = process.spawn(signal.pause)
     os.kill(child.pid, signal.SIGRTMIN + 6)
     assert str(wait(child)) == f"killed by signal {signal.SIGRTMIN + 6}"
@@ -73,15 +73,15 @@ def test_reap_is_none_while_the_child_lives() -> None:
     wait(child)
 
 
-def test_a_child_holds_only_the_descriptors_it_was_given() -> None:
+def test_a_child_keeps_only_the_descriptors_it_was_given() -> None:
     reader, writer = os.pipe()
     kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY)
 
-    def tell() -> None:
+    def report() -> None:
         held = sorted(int(name) for name in os.listdir("/proc/self/fd"))
         os.write(writer, json.dumps(held).encode())
 
-    child = process.spawn(tell, keep=[kept, writer])
+    child = process.spawn(report, keep=[kept, writer])
     wait(child)
     held = eval(os.read(reader, 1000))
     assert set(held) >= {0, 1, 2, kept, writer}
@@ -120,7 +120,7 @@ def test_no_child_outlives_its_parent() -> None:
     os.close(reader)
 
 
-def test_a_process_can_show_a_title() -> None:
+def test_a_process_can_set_its_name() -> None:
     reader, writer = os.pipe()
 
     def show() -> None:
@@ -134,7 +134,7 @@ def test_a_process_can_show_a_title() -> None:
     os.close(writer)
 
 
-def test_a_child_nobody_could_watch_is_not_left_behind() -> None:
+def test_a_child_without_a_pidfd_is_killed() -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     before = children.read_text()

@@ -13,7 +13,7 @@ from netd.runtime import sockets
 STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
 
-def test_the_system_chooses_a_port_and_its_name_tells_it() -> None:
+def test_the_bound_name_has_the_port_that_the_system_chose() -> None:
     [sock] = sockets.open_inet(STREAM, "127.0.0.1", 0, 10)
     with sock:
         assert sockets.bound_name(sock) == f"tcp://127.0.0.1:{sock.getsockname()[1]}"
@@ -26,14 +26,14 @@ def test_a_link_local_address_is_named_with_its_interface() -> None:
         assert sockets.bound_name(sock) == f"udp://[ff02::1%lo]:{sock.getsockname()[1]}"
 
 
-def test_a_name_with_two_addresses_gives_two_sockets_on_one_port() -> None:
+def test_a_host_with_two_addresses_gives_two_sockets_on_one_port() -> None:
     opened = sockets.open_inet(DATAGRAM, "localhost", 0, 10)
     assert len({sock.getsockname()[1] for sock in opened}) == 1
     for sock in opened:
         sock.close()
 
 
-def test_the_ipv6_wildcard_takes_ipv4_too() -> None:
+def test_the_ipv6_wildcard_includes_ipv4() -> None:
     [sock] = sockets.open_inet(STREAM, "::", 0, 10)
     with sock, socket.create_connection(("127.0.0.1", sock.getsockname()[1]), 20):
         accepted, peer = sock.accept()
@@ -52,7 +52,7 @@ def test_connections_of_a_passed_socket_send_without_delay() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_answers_on_this_machine_are_not_paced(host: str) -> None:
+def test_loopback_sockets_use_reno(host: str) -> None:
     [listening] = sockets.open_inet(socket.SOCK_STREAM, host, 0, 1)
     with listening, socket.create_connection(listening.getsockname()[:2]):
         accepted, _ = listening.accept()
@@ -61,7 +61,7 @@ def test_answers_on_this_machine_are_not_paced(host: str) -> None:
     assert algorithm.rstrip(b"\0") == b"reno"
 
 
-def test_a_taken_port_is_refused_and_nothing_stays_open() -> None:
+def test_a_port_in_use_is_refused_and_all_sockets_are_closed() -> None:
     [sock] = sockets.open_inet(STREAM, "127.0.0.1", 0, 10)
     before = len(os.listdir("/proc/self/fd"))
     with sock, pytest.raises(BindError, match="address already in use"):
@@ -75,7 +75,7 @@ def test_an_unknown_host_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", [STREAM, DATAGRAM])
-def test_a_unix_socket_has_its_mode_and_replaces_one_left_behind(
+def test_a_unix_socket_has_its_mode_and_replaces_a_stale_file(
     tmp_path: Path, kind: socket.SocketKind
 ) -> None:
     path = str(tmp_path / "s")
@@ -86,7 +86,7 @@ def test_a_unix_socket_has_its_mode_and_replaces_one_left_behind(
         assert sockets.bound_name(sock) == f"{scheme}://{path}"
 
 
-def test_a_unix_socket_somebody_serves_is_not_replaced(tmp_path: Path) -> None:
+def test_a_unix_socket_in_use_is_not_replaced(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with (
         sockets.open_unix(STREAM, path, 0o600, 1),
@@ -104,7 +104,7 @@ def test_a_file_that_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
     assert path.read_text() == "data"
 
 
-def test_a_missing_directory_is_told(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     path = str(tmp_path / "missing" / "s")
     with pytest.raises(BindError, match="no such file or directory"):
         sockets.open_unix(STREAM, path, 0o600, 1)

@@ -11,7 +11,7 @@ from netd.runtime.stream import Stream
 
 
 class Peer:
-    """A stream on a loop, the socket at its other end, and what the stream told."""
+    """A stream on a loop, its callbacks' arguments, and the socket at the other end."""
 
     def __init__(self, max_unsent_bytes: int = 1 << 20) -> None:
         self.loop = Loop(EpollPoller())
@@ -43,7 +43,7 @@ def peer() -> Peer:
     return Peer()
 
 
-def test_data_comes_and_goes(peer: Peer) -> None:
+def test_data_is_received_and_sent(peer: Peer) -> None:
     peer.sock.send(b"in")
     peer.loop.turn()
     peer.stream.write(b"o")
@@ -54,7 +54,7 @@ def test_data_comes_and_goes(peer: Peer) -> None:
     peer.close()
 
 
-def test_after_the_peers_end_the_stream_still_writes(peer: Peer) -> None:
+def test_a_stream_can_write_after_the_peers_end_of_file(peer: Peer) -> None:
     peer.sock.shutdown(socket.SHUT_WR)
     peer.loop.turn()
     assert peer.ended
@@ -84,7 +84,7 @@ def test_a_slow_reader_gets_everything_before_the_close(peer: Peer) -> None:
     peer.close()
 
 
-def test_a_reader_that_does_not_read_is_cut_at_the_bound() -> None:
+def test_a_peer_that_does_not_read_is_closed_at_the_limit() -> None:
     peer = Peer(max_unsent_bytes=1000)
     peer.stream.write(b"x" * 10_000_000)
     peer.loop.turn()
@@ -94,14 +94,14 @@ def test_a_reader_that_does_not_read_is_cut_at_the_bound() -> None:
     peer.close()
 
 
-def test_a_reset_is_told_once() -> None:
+def test_a_reset_is_reported_once() -> None:
     loop, _, closed = _reset()
     loop.turn()
     assert closed == ["connection reset by peer"]
     loop.close()
 
 
-def test_what_is_sent_leaves_at_once_and_in_its_order(peer: Peer) -> None:
+def test_send_writes_at_once_but_after_queued_data(peer: Peer) -> None:
     peer.stream.send(b"one ")
     assert peer.sock.recv(10) == b"one "
     peer.stream.write(b"two ")
@@ -112,7 +112,7 @@ def test_what_is_sent_leaves_at_once_and_in_its_order(peer: Peer) -> None:
     peer.close()
 
 
-def test_what_a_slow_reader_is_sent_waits_for_it(peer: Peer) -> None:
+def test_data_for_a_slow_reader_waits(peer: Peer) -> None:
     data = bytes(range(256)) * 4000
     peer.stream.send(data[:500_000])
     peer.stream.send(data[500_000:])
@@ -124,7 +124,7 @@ def test_what_a_slow_reader_is_sent_waits_for_it(peer: Peer) -> None:
     peer.close()
 
 
-def test_sending_to_who_does_not_read_is_cut_at_the_bound() -> None:
+def test_send_to_a_peer_that_does_not_read_is_closed_at_the_limit() -> None:
     peer = Peer(max_unsent_bytes=1000)
     peer.stream.send(b"x" * 10_000_000)
     assert not peer.closed
@@ -134,7 +134,7 @@ def test_sending_to_who_does_not_read_is_cut_at_the_bound() -> None:
     peer.close()
 
 
-def test_a_reset_found_while_sending_is_told_after_it() -> None:
+def test_a_reset_found_by_send_is_reported_later() -> None:
     loop, stream, closed = _reset()
     stream.send(b"x")
     assert not closed
@@ -163,11 +163,11 @@ def _reset() -> tuple[Loop, Stream, list[str]]:
     return loop, stream, closed
 
 
-def test_a_network_that_gave_up_ends_the_connection_alone() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # is told what ICMP says at once
-        ours.connect(nobody.getsockname())
+def test_an_icmp_error_ends_only_its_connection() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        unused.bind(("127.0.0.1", 0))
+        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # gets ICMP errors at once
+        ours.connect(unused.getsockname())
     loop = Loop(EpollPoller())
     closed: list[str] = []
     stream = Stream(
@@ -184,7 +184,7 @@ def test_a_network_that_gave_up_ends_the_connection_alone() -> None:
     loop.close()
 
 
-def test_nothing_is_taken_after_the_close(peer: Peer) -> None:
+def test_a_closed_stream_ignores_writes(peer: Peer) -> None:
     peer.stream.close("enough")
     peer.stream.write(b"x")
     peer.stream.close("again")

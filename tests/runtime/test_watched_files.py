@@ -25,7 +25,7 @@ def test_without_files_nothing_changes() -> None:
     assert watched.value == {}
 
 
-def test_the_first_reading_raises_what_is_wrong(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_at_first(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         WatchedFiles("missing", [str(tmp_path / "missing")], str)
 
@@ -44,9 +44,7 @@ def test_a_fault_is_logged_once_and_the_value_stays(
     assert watched.value == "hello"
 
 
-def test_content_that_cannot_be_used_changes_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_invalid_content_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "greeting"
     path.write_text("hello")
 

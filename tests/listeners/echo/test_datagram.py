@@ -23,7 +23,7 @@ both = pytest.mark.parametrize("concurrency", ["fork", "thread"])
 @both
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 @pytest.mark.parametrize("size", [0, 1, 1500, 65507])
-def test_udp_comes_back(start_worker: StartWorker, concurrency: str, host: str, size: int) -> None:
+def test_udp_is_echoed(start_worker: StartWorker, concurrency: str, host: str, size: int) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency}, [f"udp://{host}:0"])
     data = os.urandom(size)
     with worker.connect() as client:
@@ -32,7 +32,7 @@ def test_udp_comes_back(start_worker: StartWorker, concurrency: str, host: str, 
 
 
 @both
-def test_unix_datagrams_come_back_tagged(
+def test_unix_datagrams_are_echoed_with_a_tag(
     start_worker: StartWorker, tmp_path: Path, concurrency: str
 ) -> None:
     worker = start_worker(
@@ -45,28 +45,28 @@ def test_unix_datagrams_come_back_tagged(
         assert client.recv(100) == tag.encode() + b"hello"
 
 
-def test_a_probe_needs_no_file_of_its_own(
+def test_a_probe_creates_no_file(
     start_worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "seen by nobody else"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "private"))
     assert KIND.probe("echo", worker.address(), PATIENCE_S).startswith("64 bytes back")
 
 
-def test_udp_is_never_answered_with_more_than_came(start_worker: StartWorker) -> None:
+def test_a_udp_reply_is_never_larger_than_the_datagram(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"tag": True}, [UDP])
     with worker.connect() as client:
         client.send(b"hello")
         assert client.recv(100) == b"hello"
 
 
-def test_a_flood_is_answered_one_for_one(start_worker: StartWorker) -> None:
+def test_every_datagram_of_a_flood_gets_one_reply(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {}, [UDP])
     with worker.connect() as client:
         for start in range(0, 1000, 50):
             sent = [b"%d" % number for number in range(start, start + 50)]
-            for each in sent:
-                client.send(each)
+            for datagram in sent:
+                client.send(datagram)
             assert [client.recv(100) for _ in sent] == sent
     counters = worker.await_counters(lambda counters: counters["datagrams_out"] == 1000)
     assert counters["datagrams_in"] == 1000
@@ -79,7 +79,7 @@ def test_a_unix_peer_without_a_name_is_counted(start_worker: StartWorker, tmp_pa
     worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
 
 
-def test_a_unix_peer_that_is_gone_is_counted(start_worker: StartWorker, tmp_path: Path) -> None:
+def test_a_unix_peer_that_has_closed_is_counted(start_worker: StartWorker, tmp_path: Path) -> None:
     worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
     with worker.connect() as client:
         client.bind(f"{tmp_path}/client")
@@ -88,7 +88,7 @@ def test_a_unix_peer_that_is_gone_is_counted(start_worker: StartWorker, tmp_path
     worker.await_counters(lambda counters: counters["datagrams_undelivered"] == 1)
 
 
-def test_a_unix_peer_s_relative_name_is_not_taken_for_another_s(
+def test_a_unix_peer_with_a_relative_path_is_not_answered(
     start_worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -106,7 +106,7 @@ def test_a_unix_peer_s_relative_name_is_not_taken_for_another_s(
             victim.recv(100)
 
 
-def test_a_unix_peer_that_changes_what_its_name_is_ends_nothing(
+def test_a_unix_peer_whose_path_becomes_another_file_does_no_harm(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
     worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
@@ -121,7 +121,7 @@ def test_a_unix_peer_that_changes_what_its_name_is_ends_nothing(
         worker.await_counters(lambda counters: counters["datagrams_undelivered"] == 1)
 
 
-def test_a_datagram_too_large_is_not_answered_in_part(
+def test_a_datagram_that_is_too_large_is_not_answered(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
     worker = start_worker(KIND, {}, [f"unixgram://{tmp_path}/echo"])
@@ -154,7 +154,7 @@ def test_a_source_port_that_could_loop_is_not_answered(
     worker.await_counters(lambda counters: counters["datagrams_refused"] == 1)
 
 
-def test_a_denied_network_gets_no_answer(start_worker: StartWorker) -> None:
+def test_a_denied_network_gets_no_reply(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"deny": "127.0.0.0/8"}, [UDP])
     with worker.connect() as client:
         client.send(b"let me in")
@@ -162,13 +162,13 @@ def test_a_denied_network_gets_no_answer(start_worker: StartWorker) -> None:
 
 
 @pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]"])
-def test_an_answer_leaves_from_the_address_it_was_sent_to(
+def test_a_reply_has_the_address_that_the_datagram_was_sent_to(
     start_worker: StartWorker, wildcard: str
 ) -> None:
     worker = start_worker(KIND, {}, [f"udp://{wildcard}:0"])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
-        client.connect(("127.0.0.2", worker.address().port))  # takes answers from nobody else
+        client.connect(("127.0.0.2", worker.address().port))  # receives only from this address
         client.send(b"hello")
         assert client.recv(100) == b"hello"
 

@@ -1,4 +1,4 @@
-"""Echo over connections, by processes and by threads."""
+"""Echo over connections, with processes and with threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def addresses(directory: Path) -> list[str]:
 
 
 def exchange(client: socket.socket, data: bytes) -> bytes:
-    """Send everything and the end-of-file while reading what comes back."""
+    """Send data and end-of-file, and read the reply at the same time."""
 
     def send() -> None:
         client.sendall(data)
@@ -40,7 +40,7 @@ def exchange(client: socket.socket, data: bytes) -> bytes:
 
 @both
 @pytest.mark.parametrize("index", range(3))
-def test_every_byte_comes_back_then_the_end(
+def test_every_byte_is_echoed_then_end_of_file(
     start_worker: StartWorker, tmp_path: Path, concurrency: str, index: int
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency}, addresses(tmp_path))
@@ -50,7 +50,7 @@ def test_every_byte_comes_back_then_the_end(
 
 
 @both
-def test_connections_are_served_at_the_same_time_past_the_spare_ones(
+def test_more_connections_than_spare_slots_are_served_at_the_same_time(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
@@ -88,10 +88,10 @@ def test_tag_is_put_before_each_piece(start_worker: StartWorker, concurrency: st
 
 
 @both
-def test_a_reset_costs_one_connection(start_worker: StartWorker, concurrency: str) -> None:
+def test_a_reset_ends_one_connection(start_worker: StartWorker, concurrency: str) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
     with worker.connect() as rude:
-        rude.sendall(b"x" * 1_000_000)  # more than is taken back, so the slot is writing
+        rude.sendall(b"x" * 1_000_000)  # more than the client reads, so the slot blocks in a write
         rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     worker.await_counters(lambda counters: counters["reset"] == 1)
     with worker.connect() as client:
@@ -107,7 +107,7 @@ def test_an_idle_connection_is_closed(start_worker: StartWorker, concurrency: st
 
 
 @both
-def test_a_busy_connection_is_closed_when_its_whole_time_is_up(
+def test_a_busy_connection_is_closed_after_the_connection_timeout(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "connection_timeout": "100ms"}, [TCP])
@@ -125,7 +125,7 @@ def test_a_busy_connection_is_closed_when_its_whole_time_is_up(
 
 
 @both
-def test_one_past_the_limit_is_closed_and_the_others_go_on(
+def test_a_connection_above_the_limit_is_closed(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(
@@ -146,7 +146,9 @@ def test_one_past_the_limit_is_closed_and_the_others_go_on(
 
 
 @both
-def test_one_address_has_its_limit(start_worker: StartWorker, concurrency: str) -> None:
+def test_connections_of_one_address_are_limited(
+    start_worker: StartWorker, concurrency: str
+) -> None:
     worker = start_worker(
         KIND, {"concurrency": concurrency, "max_connections_per_address": 2}, [TCP]
     )
@@ -168,7 +170,7 @@ def test_a_denied_network_is_refused(start_worker: StartWorker, concurrency: str
 
 
 def held(worker: WorkerUnderTest, count: int) -> list[socket.socket]:
-    """Connections that are being served."""
+    """Return the number of open connections."""
     clients = [worker.connect() for _ in range(count)]
     for client in clients:
         client.sendall(b"?")
@@ -189,14 +191,14 @@ def test_a_killed_process_is_replaced(start_worker: StartWorker) -> None:
 def test_no_process_outlives_the_worker(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"spare": 3}, [TCP])
     children = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children")
-    pids = [int(each) for each in children.read_text().split()]
+    pids = [int(pid) for pid in children.read_text().split()]
     assert len(pids) == 3
     os.kill(worker.process.pid, 9)
     worker.await_exit()
     wait_until(lambda: not any(is_running(pid) for pid in pids), "the slots to die")
 
 
-def test_threads_share_a_processor_and_leave_the_worker_free(start_worker: StartWorker) -> None:
+def test_threads_share_a_cpu_and_the_worker_does_not(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"concurrency": "thread"}, [TCP])
     with worker.connect() as client:
         assert exchange(client, b"hello") == b"hello"

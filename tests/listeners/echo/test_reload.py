@@ -1,4 +1,4 @@
-"""Reload and stop: what is open goes on, what waits is served, the deadline holds."""
+"""Reload and drain: open connections continue, waiting ones are served, deadlines apply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ both = pytest.mark.parametrize("concurrency", ["fork", "thread"])
 
 
 @both
-def test_open_connections_go_on_and_new_ones_meet_the_new_options(
+def test_new_options_apply_to_new_connections_and_open_ones_continue(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency}, [TCP])
@@ -39,7 +39,7 @@ def test_open_connections_go_on_and_new_ones_meet_the_new_options(
 
 
 @both
-def test_an_address_taken_away_is_served_empty_and_then_refuses(
+def test_waiting_connections_of_a_removed_address_are_served(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP, TCP])
@@ -81,7 +81,7 @@ def test_an_address_is_added(start_worker: StartWorker, tmp_path: Path, concurre
 
 
 @both
-def test_drain_serves_what_waits_and_what_is_open(
+def test_drain_serves_waiting_and_open_connections(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
@@ -96,21 +96,21 @@ def test_drain_serves_what_waits_and_what_is_open(
 
 
 @both
-def test_the_deadline_ends_what_is_open(start_worker: StartWorker, concurrency: str) -> None:
+def test_the_deadline_ends_open_connections(start_worker: StartWorker, concurrency: str) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency}, [TCP])
     with worker.connect() as idle, worker.connect() as stuck:
         idle.sendall(b"a")
         assert idle.recv(1) == b"a"
         stuck.settimeout(0.2)
         with pytest.raises(TimeoutError):
-            stuck.sendall(bytes(50_000_000))  # reads nothing back, so its slot is blocked
+            stuck.sendall(bytes(50_000_000))  # the client does not read, so its slot blocks
         worker.drain(0.05, stopping=True)
         assert worker.await_exit().status == 0
         assert read_all(idle) == b""
 
 
 @both
-def test_idle_slots_do_not_delay_the_end(start_worker: StartWorker, concurrency: str) -> None:
+def test_idle_slots_do_not_delay_the_drain(start_worker: StartWorker, concurrency: str) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency}, [TCP, "udp://127.0.0.1:0"])
     worker.drain(stopping=True)
     assert worker.await_exit().status == 0

@@ -1,4 +1,4 @@
-"""What happens at the bounds: of descriptors, of processes, of the pool, of time."""
+"""Limits: of descriptors, processes, the pool, and time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def slots(worker: WorkerUnderTest) -> list[int]:
     """The processes or threads that the worker started."""
     task = Path(f"/proc/{worker.process.pid}/task")
     children = (task / str(worker.process.pid) / "children").read_text().split()
-    threads = [int(each.name) for each in task.iterdir()]
+    threads = [int(thread.name) for thread in task.iterdir()]
     return [int(pid) for pid in children] + [tid for tid in threads if tid != worker.process.pid]
 
 
@@ -55,14 +55,14 @@ def echoes(client: socket.socket) -> bool:
 
 
 def crashes(worker: WorkerUnderTest) -> int:
-    """How many slots ended otherwise than told, by the end of it all."""
+    """Drain the worker, and return how many slots crashed."""
     worker.drain()
     assert worker.await_exit().status == 0
     return worker.counters["crashed"]
 
 
 def failures(worker: WorkerUnderTest, counter: str) -> int:
-    """How often something failed, by the first heartbeat that tells of any."""
+    """Return a counter of failures from the first heartbeat in which it is not 0."""
     return worker.await_counters(lambda counters: counters[counter] > 0)[counter]
 
 
@@ -83,14 +83,14 @@ def test_without_descriptors_connections_wait(start_worker: StartWorker, concurr
     limit_descriptors(starved, 3)
     with worker.connect() as client:
         client.sendall(b"?")
-        assert 0 < failures(worker, "accept_failures") < 1000, "it does not rest"
+        assert 0 < failures(worker, "accept_failures") < 1000, "it retries without a pause"
         limit_descriptors(starved, 64)
         assert read_exactly(client, 1) == b"?"
     assert crashes(worker) == 0
 
 
 @both
-def test_without_descriptors_a_full_pool_refuses_nobody_but_goes_on(
+def test_without_descriptors_a_full_pool_continues(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     options = {"concurrency": concurrency, "spare": 1, "max_connections": 1}
@@ -99,7 +99,7 @@ def test_without_descriptors_a_full_pool_refuses_nobody_but_goes_on(
         assert echoes(served)
         limit_descriptors([worker.process.pid], 3)
         with worker.connect() as waiting:
-            assert 0 < failures(worker, "accept_failures") < 1000, "it does not rest"
+            assert 0 < failures(worker, "accept_failures") < 1000, "it retries without a pause"
             assert echoes(served)
             limit_descriptors([worker.process.pid], 64)
             assert read_all(waiting) == b""
@@ -114,12 +114,12 @@ def test_without_descriptors_large_pieces_are_copied(
     with worker.connect() as client:
         assert echoes(client)
         limit_descriptors([slot if concurrency == "fork" else worker.process.pid], 3)
-        assert comes_back(client, os.urandom(3_000_000))
+        assert is_echoed(client, os.urandom(3_000_000))
 
 
 @pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
 @pytest.mark.parametrize("allowed", [0, 1], ids=["into the pipe", "out of the pipe"])
-def test_where_splicing_is_refused_bytes_are_copied(
+def test_bytes_are_copied_if_splice_is_refused(
     start_worker: StartWorker, refusal: int, allowed: int
 ) -> None:
     def refuse() -> None:
@@ -130,27 +130,27 @@ def test_where_splicing_is_refused_bytes_are_copied(
                 raise OSError(refusal, os.strerror(refusal))
             return real(source, target, count)
 
-        os.splice = splice  # type: ignore[assignment]  # the system call's own refusal
+        os.splice = splice  # type: ignore[assignment]  # as the system call fails
 
     worker = start_worker(beginning_with(refuse), {"spare": 1}, [TCP])
     for _ in range(2):
         with worker.connect() as client:
-            assert comes_back(client, os.urandom(3_000_000))
+            assert is_echoed(client, os.urandom(3_000_000))
     assert crashes(worker) == 0
 
 
-def comes_back(client: socket.socket, data: bytes) -> bool:
-    """Whether all of it does, sent while it is read back."""
+def is_echoed(client: socket.socket, data: bytes) -> bool:
+    """Send data and read it back at the same time."""
     sender = threading.Thread(target=client.sendall, args=(data,))
     sender.start()
-    answer = read_exactly(client, len(data))
+    reply = read_exactly(client, len(data))
     sender.join()
-    return answer == data
+    return reply == data
 
 
 def limit_processes_by_signal() -> None:
-    """SIGUSR1 takes from the worker the right to start any process or thread, or gives it back."""
-    if os.getuid() == 0:  # root always may
+    """Let SIGUSR1 forbid the worker to start a process or thread, or allow it again."""
+    if os.getuid() == 0:  # the limit does not apply to root
         os.setresuid(NOBODY, NOBODY, NOBODY)
 
     def change(_number: int, _frame: FrameType | None) -> None:
@@ -189,39 +189,39 @@ def test_without_descriptors_no_thread_starts(start_worker: StartWorker, free: i
     worker = start_worker(KIND, {"concurrency": "thread", "spare": 1}, [TCP])
     used = {int(name) for name in os.listdir(f"/proc/{worker.process.pid}/fd")}
     unused = [fd for fd in range(len(used) + free) if fd not in used]
-    limit_descriptors([worker.process.pid], unused[free - 1] + 1)  # the first is for accepting
+    limit_descriptors([worker.process.pid], unused[free - 1] + 1)  # one for accept(2)
     the_second_waits(worker, lambda: limit_descriptors([worker.process.pid], 64))
 
 
 def the_second_waits(worker: WorkerUnderTest, make_room: Callable[[], object]) -> None:
-    """Whom the only slot does not serve is served once there is room for another."""
+    """Check that a second connection waits until another slot can be started."""
     with worker.connect() as first:
         assert echoes(first)
         with worker.connect() as second:
             second.sendall(b"?")
-            assert 0 < failures(worker, "failed_starts") < 100, "it does not rest"
+            assert 0 < failures(worker, "failed_starts") < 100, "it retries without a pause"
             assert echoes(first)
             make_room()
             assert read_exactly(second, 1) == b"?"
 
 
-def test_more_killed_processes_than_are_replaced_at_once(start_worker: StartWorker) -> None:
+def test_many_killed_processes_are_replaced(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"spare": 8}, [TCP])
     killed = slots(worker)
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: len(set(slots(worker)) - set(killed)) == 8, "others in their place")
+    wait_until(lambda: len(set(slots(worker)) - set(killed)) == 8, "the new processes")
     with worker.connect() as client:
         assert echoes(client)
     assert crashes(worker) == 8
 
 
 def tick_fast() -> None:
-    pool.TICK_S = 0.02  # in the worker's process alone
+    pool.TICK_S = 0.02  # only in the worker's process
 
 
 @both
-def test_the_pool_shrinks_when_nobody_needs_it(start_worker: StartWorker, concurrency: str) -> None:
+def test_an_idle_pool_shrinks(start_worker: StartWorker, concurrency: str) -> None:
     worker = start_worker(
         beginning_with(tick_fast), {"concurrency": concurrency, "spare": 2}, [TCP]
     )
@@ -236,7 +236,7 @@ def test_the_pool_shrinks_when_nobody_needs_it(start_worker: StartWorker, concur
     assert crashes(worker) == 0
 
 
-def test_a_process_ends_after_its_connections(start_worker: StartWorker) -> None:
+def test_a_process_ends_after_connections_per_slot(start_worker: StartWorker) -> None:
     options = {"spare": 1, "connections_per_slot": 2, "tag": True}
     worker = start_worker(KIND, options, [TCP])
     served: Counter[bytes] = Counter()
@@ -250,12 +250,10 @@ def test_a_process_ends_after_its_connections(start_worker: StartWorker) -> None
 
 
 @both
-def test_a_flood_without_end_is_cut_at_the_deadline(
-    start_worker: StartWorker, concurrency: str
-) -> None:
+def test_an_endless_flood_ends_at_the_deadline(start_worker: StartWorker, concurrency: str) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
     with worker.connect() as client:
-        flood = threading.Thread(target=echo_until_cut, args=(client,))
+        flood = threading.Thread(target=echo_until_closed, args=(client,))
         flood.start()
         worker.drain(0.2, stopping=True)
         assert worker.await_exit().status == 0
@@ -263,7 +261,7 @@ def test_a_flood_without_end_is_cut_at_the_deadline(
     assert worker.counters["bytes_out"] > 0
 
 
-def echo_until_cut(client: socket.socket) -> None:
+def echo_until_closed(client: socket.socket) -> None:
     piece = bytes(65536)
     try:
         while True:
@@ -275,29 +273,31 @@ def echo_until_cut(client: socket.socket) -> None:
 
 
 @both
-def test_connections_without_end_are_refused_after_the_deadline(
+def test_endless_connections_are_refused_after_the_deadline(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
     stop = threading.Event()
-    crowd = [threading.Thread(target=connect_until, args=(worker, stop)) for _ in range(3)]
-    for each in crowd:
-        each.start()
+    threads = [threading.Thread(target=connect_until, args=(worker, stop)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
     worker.drain(0.2, stopping=True)
     assert worker.await_exit().status == 0
     stop.set()
-    for each in crowd:
-        each.join()
+    for thread in threads:
+        thread.join()
 
 
 def connect_until(worker: WorkerUnderTest, stop: threading.Event) -> None:
     while not stop.is_set():
         with socket.socket() as client:
-            client.settimeout(0.1)  # ours stays open, so the backlog takes them until it is full
+            client.settimeout(
+                0.1
+            )  # the test's copy of the socket stays open, and its backlog fills
             client.connect_ex(worker.sockets[0][1].getsockname())
 
 
-def test_the_daemon_may_have_all_the_descriptors_it_is_granted(start_daemon: StartDaemon) -> None:
+def test_the_daemon_raises_its_limit_of_descriptors(start_daemon: StartDaemon) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
     try:
