@@ -57,11 +57,11 @@ def render(settings: dict[str, Any], accounts: list[tuple[str, str]]) -> str:
     """The configuration as TOML."""
     lines = ["[netd]", f"control = {json.dumps(settings.pop('control'))}", "[listeners.chat]"]
     lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    for table, people in (
+    for table, credentials in (
         ("opers", [("operuser", "operpassword")]),
         ("accounts", [("interop", "secret"), *accounts]),
     ):
-        for name, password in people:
+        for name, password in credentials:
             lines.append(f"[[listeners.chat.{table}]]")
             lines.append(f"name = {json.dumps(name)}")
             lines.append(f"password = {json.dumps(password, ensure_ascii=False)}")
@@ -75,13 +75,13 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
     supports_sts = False
     extban_mute_char = "m"
     supported_sasl_mechanisms = frozenset({"PLAIN"})
-    capabilities = frozenset(Capabilities.from_name(each) for each in CAPABILITIES.split())
-    optional_behaviors = frozenset(OptionalBehaviors[each] for each in BEHAVIOURS.split())
+    capabilities = frozenset(Capabilities.from_name(name) for name in CAPABILITIES.split())
+    optional_behaviors = frozenset(OptionalBehaviors[name] for name in BEHAVIOURS.split())
     isupport = ISUPPORT
     _port_wait_interval = 0.02
 
     def get_hostname_and_port(self) -> tuple[str, int]:
-        """A port on the loopback: irctest's own choice listens to the whole world."""
+        """A port on the loopback interface; irctest's own choice listens on all interfaces."""
         return "127.0.0.1", super().get_hostname_and_port()[1]
 
     def run(  # noqa: PLR0913 (irctest calls it so)
@@ -94,9 +94,9 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         run_services: bool,  # noqa: ARG002 (accounts are netd's own)
         faketime: str | None = None,
         websocket_hostname: str | None = None,
-        websocket_port: int | None = None,  # noqa: ARG002 (the host says it all)
+        websocket_port: int | None = None,  # noqa: ARG002 (the host is enough)
     ) -> None:
-        """Start netd with a configuration that fits the test."""
+        """Start netd with the configuration that the test needs."""
         config = self.test_config
         if websocket_hostname is not None or ssl:
             raise NotImplementedByController("websocket" if websocket_hostname else "TLS")

@@ -1,6 +1,6 @@
-"""netd-chat, an irssi, an nc and a pipe in one room: through a reload, a flood and a crash.
+"""netd-chat, irssi, nc and a pipe in one channel: through a reload, a flood and a crash.
 
-Each behaves as its user would wish, and nobody sleeps: every step waits for what somebody sees.
+No step sleeps: it waits until a client shows the expected text.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.needs("tmux", "irssi", "nc")
 
 
 class Netcat:
-    """Somebody who types IRC into an nc and reads what comes."""
+    """An nc into which IRC lines are typed."""
 
     def __init__(self, address: Address, nick: str) -> None:
         command = ["nc", address.host, str(address.port)]
@@ -81,8 +81,8 @@ def pipe(address: Address) -> Iterator[subprocess.Popen[str]]:
         assert bot.wait(PATIENCE_S) == 0
 
 
-class Room:
-    """Everybody in it; `talk` lets each be heard by all the others."""
+class Clients:
+    """All clients in the channel; `talk` sends a message from every one of them."""
 
     def __init__(self, tmux: Tmux, daemon: Daemon, nc: Netcat, bot: subprocess.Popen[str]) -> None:
         self.tmux, self.daemon, self.nc, self.bot = tmux, daemon, nc, bot
@@ -111,7 +111,7 @@ class Room:
             self.nc.type("MOTD")
 
     def flood(self) -> None:
-        """Somebody sends all it can until the server has enough of it."""
+        """A client floods the channel until the server disconnects it."""
         with connect(self.daemon.address("lounge")) as flooder:
             hello = b"NICK flooder\r\nUSER f 0 * :f\r\nJOIN #lounge\r\n"
             flooder.sendall(hello + b"PRIVMSG #lounge :a flood of words\r\n" * 1000)
@@ -121,10 +121,12 @@ class Room:
     def crash(self) -> None:
         [pid] = self.daemon.pids("lounge")
         os.kill(pid, signal.SIGKILL)
-        self.nc.close()  # nc itself may go on waiting for its user
+        self.nc.close()  # nc itself may continue to wait for input
 
 
-def test_they_live_through_it_all(tmux: Tmux, start_daemon: StartDaemon, tmp_path: Path) -> None:
+def test_clients_survive_a_reload_a_flood_and_a_crash(
+    tmux: Tmux, start_daemon: StartDaemon, tmp_path: Path
+) -> None:
     text = CONFIG.format(directory=tmp_path)
     daemon = start_daemon(text)
     address = daemon.address("lounge")
@@ -138,29 +140,31 @@ def test_they_live_through_it_all(tmux: Tmux, start_daemon: StartDaemon, tmp_pat
         tmux.await_text("irssi", "Welcome")
         tmux.type("irssi", "/join #lounge")
         tmux.await_text("chat", "irene has joined")
-        room = Room(tmux, daemon, Netcat(address, "nc"), stack.enter_context(pipe(address)))
-        stack.callback(lambda: room.nc.close())  # noqa: PLW0108 (another one by then)
-        room.talk("at first")
+        clients = Clients(tmux, daemon, Netcat(address, "nc"), stack.enter_context(pipe(address)))
+        stack.callback(lambda: clients.nc.close())  # noqa: PLW0108 (`nc` is replaced after the crash)
+        clients.talk("at first")
 
-        room.reload(text + 'motd = "anew"\nflood_rate = 3.0\n')
-        room.talk("after the reload")
+        clients.reload(text + 'motd = "anew"\nflood_rate = 3.0\n')
+        clients.talk("after the reload")
 
         tmux.keys("chat", "half a li")
         tmux.await_text("chat", "]> half a li")
-        room.flood()
+        clients.flood()
         tmux.await_text("chat", "flooder has gone (Excess flood)")
         tmux.type("chat", "ne")
-        room.nc.read("PRIVMSG #lounge :half a line")
-        room.talk("after the flood")
+        clients.nc.read("PRIVMSG #lounge :half a line")
+        clients.talk("after the flood")
 
-        room.crash()
-        with Observer(address) as ear:
-            ear.say("said while you were away")
-            print("logged meanwhile", file=room.bot.stdin, flush=True)
-            wait_until(lambda: {"alice", "irene", "logbot"} <= ear.names(), "everybody to return")
+        clients.crash()
+        with Observer(address) as observer:
+            observer.say("said while you were away")
+            print("logged meanwhile", file=clients.bot.stdin, flush=True)
+            wait_until(
+                lambda: {"alice", "irene", "logbot"} <= observer.names(), "all clients to return"
+            )
             tmux.await_text("chat", "said while you were away")
-            room.nc = Netcat(address, "nc")
-        room.talk("after the crash")
+            clients.nc = Netcat(address, "nc")
+        clients.talk("after the crash")
         screen = tmux.screen("chat")
         assert screen.count("said while you were away") == 1
         assert screen.count("logged meanwhile") == 1
