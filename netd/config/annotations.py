@@ -23,7 +23,7 @@ class Table:
     __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "strict": True}
 
     removed_keys: ClassVar[Mapping[str, str]] = {}
-    """Keys of earlier versions, each with the advice that an error about it gives."""
+    """The keys of earlier versions, with the advice for the error message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class CheckedKind(Protocol):
 
     @property
     def check(self) -> Callable[[ListenerOptions], tuple[Problem, ...]]:
-        """Find problems with this machine; the key of each is relative to the listener."""
+        """Find problems with this machine; the keys in them are relative to the listener."""
 
 
 def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> tuple[Problem, ...]:

@@ -38,7 +38,7 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
 
 class _Generator(GenerateJsonSchema):
     def dataclass_schema(self, schema: DataclassSchema) -> dict[str, Any]:
-        """A table's schema with the docstrings of its keys, each on one line."""
+        """A table's schema with the docstrings of its keys, without line breaks."""
         definition = super().dataclass_schema(schema)
         options, properties = schema["cls"], definition["properties"]
         definition["description"] = " ".join((inspect.getdoc(options) or "").split())

@@ -23,10 +23,10 @@ class Quantity:
     number: type[float]
     example: str
     units: Mapping[str, float]
-    """The units that netd writes, with how much each of them is of the unit that counts 1."""
+    """The units that netd writes, with their sizes in the base unit."""
 
     other_units: Mapping[str, float] = field(default_factory=dict)
-    """Units that are read, too."""
+    """Units that netd reads but does not write."""
 
     @property
     def pattern(self) -> str:
