@@ -67,8 +67,8 @@ class Connection:
     """Reads requests and responds to them in order."""
 
     __slots__ = (
-        *("_closes", "_exchange", "_fd", "_loop", "_owner", "_recv", "_responder", "_send"),
-        *("_send_queue", "_state", "_transport", "_watched", "deadline", "host", "is_unused"),
+        *("_closes", "_exchange", "_fd", "_is_unused", "_loop", "_owner", "_recv", "_responder"),
+        *("_send", "_send_queue", "_state", "_transport", "_watched", "deadline", "host"),
     )
 
     def __init__(self, owner: Owner, fd: int, transport: Transport, host: str) -> None:
@@ -77,8 +77,7 @@ class Connection:
         self._transport = transport
         self._recv, self._send = transport.recv, transport.send
         self.host = host
-        self.is_unused = True
-        """True until the peer has sent a byte."""
+        self._is_unused = True  # until the first byte from the peer
         self._state = ConnectionState.IDLE
         self._exchange: Exchange | None = None
         self._send_queue: SendQueue | None = None
@@ -154,7 +153,7 @@ class Connection:
         responder.bytes_out += sent
         if responder.access_log is not None:
             responder.log_cached(self.host, head, cached)
-        self.is_unused = False
+        self._is_unused = False
         if sent == len(cached.wire) and not cached.close:
             self.deadline = self._loop.now + responder.options.keepalive_timeout
             return
@@ -188,7 +187,7 @@ class Connection:
         if self._state is ConnectionState.IDLE:
             self.on_ready(READ)
         if self._state is ConnectionState.IDLE:
-            if self.is_unused:
+            if self._is_unused:
                 self.deadline = min(self.deadline, self._loop.now + UNUSED_TIMEOUT_S)
             else:
                 self._end()
@@ -218,7 +217,7 @@ class Connection:
             return
         if self._state is ConnectionState.LINGERING:
             return
-        self.is_unused = False
+        self._is_unused = False
         if self._exchange is None:
             self._exchange = Exchange(self._responder, self.host, self._queue, self._on_response)
         self._exchange.receive(data, is_looked_up=is_looked_up)

@@ -112,7 +112,7 @@ class Exchange:
         return True
 
     def _begin(self, request: Request, head: bytes | None) -> None:
-        self._request, self._head = request, head
+        self._request, self._head, self._uncached = request, head, None
         has_body = request.framing is not Framing.NONE
         takes_body = has_body and self._responder.router.takes_body(request)
         self._body = bytearray() if takes_body else None

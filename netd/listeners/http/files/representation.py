@@ -28,9 +28,7 @@ from netd.listeners.http.protocol.response import (
 )
 from netd.runtime.watched_files import signature_of
 
-MAX_CACHED_BYTES: Final = 65536
-"""Files up to this size are read and may be cached; larger ones are sent with sendfile(2)."""
-
+_MAX_CACHED_BYTES: Final = 65536  # larger files are sent with sendfile(2)
 _MIN_GZIP_BYTES: Final = 256
 _SUFFIXES: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 # A file written more recently may be written again without a change of its signature.
@@ -101,7 +99,7 @@ def _choose(options: RouteOptions, root: str, name: str, fd: int, request: Reque
     accepted = request.fields.get(b"accept-encoding")
     if options.precompressed:
         return _choose_precompressed(root, name, fd, accepted, stamp)
-    is_suited = _MIN_GZIP_BYTES <= info.st_size <= MAX_CACHED_BYTES and is_text(content_type(name))
+    is_suited = _MIN_GZIP_BYTES <= info.st_size <= _MAX_CACHED_BYTES and is_text(content_type(name))
     varies = options.gzip and is_suited
     may_compress = varies and _range_of(request) is None
     coding = choose_coding(accepted, ("gzip",)) if may_compress else ""
@@ -171,7 +169,7 @@ def _send_compressed(file: File, fields: Fields) -> Response:
 
 def _send_whole(file: File, fields: Fields) -> Response:
     size = file.info.st_size
-    if size > MAX_CACHED_BYTES:
+    if size > _MAX_CACHED_BYTES:
         return Response(200, fields, (FilePart(file.fd, 0, size),))
     content = _read(file, 0, size)
     stamps = _stamps(file) if len(content) == size else None
@@ -190,7 +188,7 @@ def _send_ranges(file: File, range_field: bytes, fields: Fields) -> Response:
     if len(ranges) == 1:
         offset, count = ranges[0]
         fields += (("Content-Range", f"bytes {offset}-{offset + count - 1}/{size}"),)
-        if count > MAX_CACHED_BYTES:
+        if count > _MAX_CACHED_BYTES:
             return Response(206, fields, (FilePart(file.fd, offset, count),))
         content = _read(file, offset, count)
         return Response(206, fields, (content,), _stamps(file) if len(content) == count else None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
-PHRASES: Final[dict[int, str]] = {
+_PHRASES: Final[dict[int, str]] = {
     **{status.value: status.phrase for status in HTTPStatus},
     413: "Content Too Large",  # the phrases of RFC 9110; Python has older ones before 3.13
     414: "URI Too Long",
@@ -62,7 +62,6 @@ class Response:
     fields: Fields = ()
     content: tuple[Part, ...] = ()
     stamps: tuple[FileStamp, ...] | None = None
-    close: bool = False
     source: FileStamp | None = None
 
     @property
@@ -74,9 +73,7 @@ class Response:
         """Add fields, except those whose name the response has already."""
         present = {name.lower() for name, _ in self.fields}
         added = tuple([field for field in fields if field[0].lower() not in present])
-        return Response(
-            *(self.status, self.fields + added, self.content, self.stamps, self.close, self.source)
-        )
+        return Response(self.status, self.fields + added, self.content, self.stamps, self.source)
 
     def while_missing(self, paths: Sequence[str]) -> Response:
         """Allow caching only as long as there is no file at any of these paths."""
@@ -105,12 +102,10 @@ class DeferredResponse:
         )
 
 
-def error_response(status: int, *fields: tuple[str, str], close: bool = False) -> Response:
+def error_response(status: int, *fields: tuple[str, str]) -> Response:
     """Make a short page with the status and its phrase."""
-    page = _ERROR_PAGE.format(title=f"{status} {PHRASES[status]}").encode()
-    return Response(
-        status, (("Content-Type", "text/html; charset=utf-8"), *fields), (page,), close=close
-    )
+    page = _ERROR_PAGE.format(title=f"{status} {_PHRASES[status]}").encode()
+    return Response(status, (("Content-Type", "text/html; charset=utf-8"), *fields), (page,))
 
 
 def has_content(status: int) -> bool:
@@ -134,5 +129,5 @@ def format_head(
     elif not minor:
         lines.append("Connection: keep-alive\r\n")
     lines.append("\r\n")
-    status_line = f"HTTP/1.1 {response.status} {PHRASES[response.status]}\r\n".encode()
+    status_line = f"HTTP/1.1 {response.status} {_PHRASES[response.status]}\r\n".encode()
     return status_line, common + "".join(lines).encode("latin-1")

@@ -42,8 +42,7 @@ class Responder:
 
     def __init__(self, options: HttpOptions, context: WorkerContext) -> None:
         self._context = context
-        self.is_closing = False
-        """True once the worker drains: every response then closes its connection."""
+        self._is_closing = False
         self.requests = self.cache_hits = self.refusals = self.timeouts = self.truncated = 0
         self.handshake_failures = 0
         self.bytes_in = self.bytes_out = 0
@@ -67,8 +66,8 @@ class Responder:
         self._clear_cache()
 
     def start_closing(self) -> None:
-        """Close each connection with its next response, and cache no more: the worker drains."""
-        self.is_closing = True
+        """Close each connection with its next response and cache no more, as the worker drains."""
+        self._is_closing = True
         self._clear_cache()
 
     def flush_log(self) -> None:
@@ -110,7 +109,7 @@ class Responder:
 
         `head` is the request's head as received, if it is known; `host` is the peer's address.
         """
-        close = close or response.close or self.is_closing or not request.keep_alive
+        close = close or self._is_closing or not request.keep_alive
         if request.method == "HEAD":
             close_files(response)
         has_none = request.method == "HEAD" or not has_content(response.status)
@@ -152,7 +151,7 @@ class Responder:
         self.log(host, head, cached.status, len(cached.wire) - cached.head_bytes)
 
     def _clear_cache(self) -> None:
-        self.cache = ResponseCache(0 if self.is_closing else self.options.cache_size)
+        self.cache = ResponseCache(0 if self._is_closing else self.options.cache_size)
         self._entries = self.cache.entries
 
 
