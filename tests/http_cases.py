@@ -1,4 +1,4 @@
-"""Reads the raw requests under tests/cases/http."""
+"""Reads the requests in tests/cases/http."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 
 
 def raw(text: str) -> bytes:
-    """The bytes a case's request is written for."""
+    """Return the bytes of a request as a case writes it."""
     text = _ESCAPE.sub(lambda m: _PLAIN.get(m[1]) or chr(int(m[1][1:], 16)), text)
     text = re.sub(r"\{(\d+)\*([^}]*)\}", lambda m: int(m[1]) * m[2], text)
     return text.encode("latin-1")
 
 
 def load(*names: str) -> list[tuple[str, bytes, str]]:
-    """Outcome, request and subject of every case in these files."""
-    found = []
+    """Return (outcome, request, subject) of all cases in these files."""
+    cases = []
     for name in names:
         for line in (CASES / f"{name}.txt").read_text(encoding="ascii").splitlines():
             outcome, _, rest = line.partition("  ")
             rest = rest.removeprefix(" ") if outcome == "ok" else rest
             request, _, subject = rest.rpartition(" -- ")
-            found.append((outcome, raw(request), f"{name}: {subject}"))
-    return found
+            cases.append((outcome, raw(request), f"{name}: {subject}"))
+    return cases

@@ -1,4 +1,4 @@
-"""A real Chromium without a screen, driven over the WebDriver protocol by chromedriver."""
+"""Chromium without a screen, controlled through chromedriver by the WebDriver protocol."""
 
 from __future__ import annotations
 
@@ -24,54 +24,54 @@ _KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Space": " "}
 
 
 class Browser:
-    """One window."""
+    """One browser window."""
 
     def __init__(self, session: str) -> None:
         self._session = session
 
     def visit(self, url: str) -> None:
-        """Go there and wait until it is loaded."""
+        """Load a page and wait for it."""
         self._post("url", {"url": url})
 
     def run(self, script: str) -> Any:
-        """What a function's body in JavaScript returns."""
+        """Run the body of a JavaScript function and return its value."""
         return self._post("execute/sync", {"script": script, "args": []})
 
     def press(self, *names: str) -> None:
         """Press and release keys."""
         keys = [_KEYS[name] for name in names]
-        actions = [{"type": each, "value": key} for key in keys for each in ("keyDown", "keyUp")]
+        actions = [{"type": type_, "value": key} for key in keys for type_ in ("keyDown", "keyUp")]
         self._post("actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
     def resize(self, width: int, height: int) -> None:
-        """Give the window another size."""
+        """Resize the window."""
         self._post("window/rect", {"width": width, "height": height})
 
     def prefer(self, scheme: str) -> None:
-        """Say that the person likes it `light` or `dark`."""
+        """Set the preferred colour scheme, `light` or `dark`."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
         self._post("goog/cdp/execute", command)
 
     def save(self, path: Path) -> None:
-        """Write a picture of what is seen."""
-        with urlopen(f"{self._session}/screenshot", None, PATIENCE_S) as answer:
-            path.write_bytes(base64.b64decode(json.load(answer)["value"]))
+        """Save a screenshot."""
+        with urlopen(f"{self._session}/screenshot", None, PATIENCE_S) as response:
+            path.write_bytes(base64.b64decode(json.load(response)["value"]))
 
-    def _post(self, what: str, body: dict[str, Any]) -> Any:
-        return post(f"{self._session}/{what}", body)
+    def _post(self, command: str, body: dict[str, Any]) -> Any:
+        return post(f"{self._session}/{command}", body)
 
 
 def post(url: str, body: dict[str, Any]) -> Any:
-    """A command's value."""
+    """Send a WebDriver command and return its value."""
     request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, None, PATIENCE_S) as answer:
-        return json.load(answer)["value"]
+    with urlopen(request, None, PATIENCE_S) as response:
+        return json.load(response)["value"]
 
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the two programs, and end them."""
+    """Start chromedriver and Chromium, and end them."""
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True) as driver,

@@ -1,4 +1,4 @@
-"""A worker for each test, ended with it."""
+"""A fixture that starts workers and ends them with the test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support import WorkerUnderTest
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a worker with these routes and options."""
+    """Return a function that starts a worker with routes and options."""
     started: list[WorkerUnderTest] = []
 
     def launch(*routes: dict[str, Any], addresses: list[str] = LOOPBACK, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A client that reads one answer after another, and what many tests ask."""
+"""A small HTTP client, and the requests and files that many tests use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GET_HELLO = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Response:
-    """One answer, read off a connection by its Content-Length."""
+    """One response, read from a connection by its Content-Length."""
 
     def __init__(self, sock: socket.socket, *, has_body: bool = True) -> None:
         head = b""
@@ -26,7 +26,7 @@ class Response:
             head += byte
         line, *lines = head.decode("latin-1").split("\r\n")[:-2]
         self.status = int(line.split(" ")[1])
-        self.fields = dict(each.split(": ", 1) for each in lines)
+        self.fields = dict(line.split(": ", 1) for line in lines)
         self.body = b""
         left = int(self.fields.get("Content-Length", 0)) if has_body else 0
         while left and (chunk := sock.recv(left)):
@@ -36,7 +36,7 @@ class Response:
 
 
 def ask(worker: WorkerUnderTest, target: str, *lines: str, method: str = "GET") -> Response:
-    """One request on a connection of its own."""
+    """Send one request on a new connection and return the response."""
     head = "\r\n".join([f"{method} {target} HTTP/1.1", "Host: x", *lines, "", ""])
     with worker.connect() as sock:
         sock.sendall(head.encode("latin-1"))
@@ -44,7 +44,7 @@ def ask(worker: WorkerUnderTest, target: str, *lines: str, method: str = "GET") 
 
 
 def write(path: Path, content: str = "content", age_s: float = 60) -> None:
-    """A file that was written some time ago, so that answers made of it may be kept."""
+    """Write a file with an old date, so that responses made from it are cached."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
     then = path.stat().st_mtime - age_s
@@ -52,7 +52,7 @@ def write(path: Path, content: str = "content", age_s: float = 60) -> None:
 
 
 def is_cut(sock: socket.socket) -> bool:
-    """Whether the connection ends without a word; what was not read makes it a reset."""
+    """Whether the connection ends without a response; unread bytes make it a reset."""
     try:
         return sock.recv(1) == b""
     except ConnectionResetError:

@@ -59,9 +59,7 @@ def text(browser: Browser, cell: str) -> str:
     return str(browser.run(f"return document.querySelector('[data-cell=\"{cell}\"]').textContent"))
 
 
-def test_the_status_page_keeps_itself_up_to_date(
-    browser: Browser, site: str, daemon: Daemon
-) -> None:
+def test_the_status_page_updates_itself(browser: Browser, site: str, daemon: Daemon) -> None:
     browser.visit(f"{site}/status")
     assert text(browser, "state") == "serving"
     with daemon.connect("echo"):
@@ -113,7 +111,7 @@ def test_a_page_fits_a_narrow_screen_and_a_dark_one(
             browser.save(tmp_path / f"{width}-{scheme}.png")
 
 
-def test_a_listing_is_walked_by_the_keyboard(browser: Browser, site: str) -> None:
+def test_a_listing_is_usable_by_keyboard(browser: Browser, site: str) -> None:
     browser.visit(f"{site}/")
     browser.press("Tab", "Enter")
     wait_until(lambda: browser.run("return location.pathname") == "/docs/", "the directory")
@@ -122,7 +120,7 @@ def test_a_listing_is_walked_by_the_keyboard(browser: Browser, site: str) -> Non
     assert browser.run("return document.body.textContent") == "read"
 
 
-def test_a_player_seeks_by_ranges(browser: Browser, site: str, daemon: Daemon) -> None:
+def test_a_media_player_seeks_by_ranges(browser: Browser, site: str, daemon: Daemon) -> None:
     browser.visit(f"{site}/player.html")
     player = "document.querySelector('audio')"
     wait_until(lambda: browser.run(f"return {player}.duration") == SECONDS, "the duration")

@@ -1,4 +1,4 @@
-"""Every raw case on a live connection: whole, byte by byte, and what comes after it."""
+"""Every case of tests/cases/http on a real connection: whole, and byte by byte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.listeners.http.http_client import LOOPBACK, Response
 from tests.support import WorkerUnderTest, read_all
 
 NEXT = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
-MAX_BYTEWISE = 1000  # longer ones would take their time and show no more
+MAX_BYTEWISE = 1000  # longer requests would take long and show no more
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def ways(request: bytes) -> Iterator[list[bytes]]:
 
 
 def say(sock: socket.socket, pieces: list[bytes]) -> None:
-    """Send as far as the other side listens; it may have refused what came first."""
+    """Send the pieces until the worker closes; it may have refused the first ones."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     try:
         for piece in pieces:
@@ -48,7 +48,7 @@ def status(sock: socket.socket, *, has_body: bool = True) -> int:
     ("outcome", "request_bytes"),
     [pytest.param(outcome, request, id=subject) for outcome, request, subject in load(*PARSED)],
 )
-def test_a_request_is_taken_or_refused(
+def test_a_request_is_accepted_or_refused(
     worker: WorkerUnderTest, outcome: str, request_bytes: bytes
 ) -> None:
     is_head = request_bytes.startswith(b"HEAD")
@@ -74,7 +74,7 @@ def test_a_conversation(worker: WorkerUnderTest, outcome: str, request_bytes: by
     for pieces in ways(request_bytes):
         with worker.connect() as sock:
             say(sock, pieces)
-            assert [status(sock) for _ in statuses] == [int(each) for each in statuses]
+            assert [status(sock) for _ in statuses] == [int(text) for text in statuses]
             if end == "open":
                 sock.sendall(NEXT)
                 assert status(sock) == 200

@@ -48,7 +48,7 @@ def test_conditions_in_their_order(
 @pytest.mark.parametrize(
     ("name", "verdict"), [(b"if-unmodified-since", FAILED), (b"if-modified-since", SEND)]
 )
-def test_without_a_date_to_rely_on_no_date_holds(name: bytes, verdict: Verdict) -> None:
+def test_without_a_date_no_condition_on_dates_matches(name: bytes, verdict: Verdict) -> None:
     assert judge({name: AFTER}, UNDATED, is_read=True) is verdict
 
 
@@ -65,6 +65,6 @@ def test_without_a_date_to_rely_on_no_date_holds(name: bytes, verdict: Verdict) 
         (b"nonsense", False),
     ],
 )
-def test_if_range_wants_the_very_same(value: bytes | None, applies: bool) -> None:  # noqa: FBT001 (a case's field)
+def test_if_range_needs_a_strong_match(value: bytes | None, applies: bool) -> None:  # noqa: FBT001 (a case's field)
     fields = {} if value is None else {b"if-range": value}
     assert range_applies(fields, HAS) is applies

@@ -27,9 +27,9 @@ from netd.listeners.http.protocol.negotiation import choose_coding
         (b"br gzip", ""),
     ],
 )
-def test_the_coding_wanted_most(accepted: bytes | None, coding: str) -> None:
+def test_the_coding_with_the_highest_weight_is_chosen(accepted: bytes | None, coding: str) -> None:
     assert choose_coding(accepted, ("br", "gzip")) == coding
 
 
-def test_nothing_available_is_nothing_chosen() -> None:
+def test_without_an_available_coding_none_is_chosen() -> None:
     assert choose_coding(b"*", ()) == ""

@@ -32,12 +32,12 @@ SIZE = 100
         (b"bytes=" + b"0-0," * 16 + b"0-0", []),
     ],
 )
-def test_what_is_asked_for(value: bytes, ranges: list[tuple[int, int]]) -> None:
+def test_ranges(value: bytes, ranges: list[tuple[int, int]]) -> None:
     assert list(parse_range(value, SIZE)) == ranges
 
 
 @pytest.mark.parametrize("value", [b"bytes=100-", b"bytes=-0", b"bytes=100-200,-0"])
-def test_nothing_of_it_is_there(value: bytes) -> None:
+def test_ranges_outside_the_content_are_unsatisfiable(value: bytes) -> None:
     with pytest.raises(UnsatisfiableError):
         parse_range(value, SIZE)
 

@@ -35,8 +35,8 @@ def read(pieces: Sequence[bytes]) -> list[Event | int]:
 
 def joined(events: list[Event | int]) -> list[object]:
     """The events with the body in one piece."""
-    body = b"".join(each.payload for each in events if isinstance(each, Data))
-    return [*(each for each in events if not isinstance(each, Data)), body]
+    body = b"".join(event.payload for event in events if isinstance(event, Data))
+    return [*(event for event in events if not isinstance(event, Data)), body]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_anything_at_all_is_read_alike_in_one_piece_and_in_many(data: bytes) -> 
     assert was_refused[0] or joined(whole) == joined(bytewise)
 
 
-def test_a_head_somebody_knows_the_answer_to_is_dropped_unread() -> None:
+def test_a_head_that_was_served_otherwise_is_dropped() -> None:
     connection = RequestReader(Limits())
     assert connection.is_between_requests
     connection.receive(NEXT + b"GET")

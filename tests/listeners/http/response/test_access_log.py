@@ -48,8 +48,8 @@ def test_access_log(start: Start, tmp_path: Path) -> None:
     worker.configure({"routes": [HELLO], **options, "access_log_format": "json"})
     ask(worker, "/hello")
     wait_until(lambda: log.exists() and log.read_text(), "a line")
-    told = json.loads(log.read_text())
-    assert (told["client"], told["request"], told["status"]) == (
+    record = json.loads(log.read_text())
+    assert (record["client"], record["request"], record["status"]) == (
         *("127.0.0.1", "GET /hello HTTP/1.1", 200),
     )
 
@@ -59,7 +59,7 @@ def test_lines_of_several_processes_on_one_pipe_are_not_mixed() -> None:
     command = [sys.executable, "-c", WRITER]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writer) for _ in range(3)]
     os.close(writer)
-    for process in processes:  # all write from now on, more than the pipe holds
+    for process in processes:  # from now on all write, more than the pipe holds
         assert process.stdout
         process.stdout.readline()
     with open(reader, "rb") as file:
@@ -73,7 +73,7 @@ def test_lines_of_several_processes_on_one_pipe_are_not_mixed() -> None:
     }
 
 
-def test_a_fifo_that_nobody_reads_holds_up_nothing(start: Start, tmp_path: Path) -> None:
+def test_a_fifo_without_a_reader_blocks_nothing(start: Start, tmp_path: Path) -> None:
     fifo = tmp_path / "log"
     os.mkfifo(fifo)
     worker = start(HELLO, access_log=str(fifo))

@@ -1,4 +1,4 @@
-"""HTTP under TLS, with certificates made for the occasion."""
+"""HTTP with TLS, with certificates made for the test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def secure(sock: socket.socket, ca: Path, name: str) -> ssl.SSLSocket:
     return context.wrap_socket(sock, server_hostname=name)
 
 
-def test_requests_are_answered(worker: WorkerUnderTest, tmp_path: Path) -> None:
+def test_requests_are_served_with_tls(worker: WorkerUnderTest, tmp_path: Path) -> None:
     content = os.urandom(2_000_000)
     (tmp_path / "big").write_bytes(content)
     with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:
@@ -51,7 +51,7 @@ def test_requests_are_answered(worker: WorkerUnderTest, tmp_path: Path) -> None:
         assert read_all(sock).endswith(content)  # an end without close_notify would raise
 
 
-def test_large_ready_answers_are_sent_whole(start_daemon: StartDaemon, tmp_path: Path) -> None:
+def test_large_cached_responses_are_sent_whole(start_daemon: StartDaemon, tmp_path: Path) -> None:
     tls, text = make_certificate(tmp_path, "one.test"), "0123456789" * 50_000
     daemon = start_daemon(f"""
 [listeners.web]
@@ -61,12 +61,14 @@ tls = {{certificate = "{tls["certificate"]}", key = "{tls["key"]}"}}
 routes = [{{path = "/", text = "{text}"}}]
 """)
     with secure(daemon.connect("web"), tmp_path / "one.test.pem", "one.test") as sock:
-        for _ in range(3):  # each more than the socket takes at once
+        for _ in range(3):  # a response is larger than the socket's buffer
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert Response(sock).body == text.encode()
 
 
-def test_who_ends_tls_in_the_middle_of_a_request_ends_nothing_else(worker: WorkerUnderTest) -> None:
+def test_a_tls_end_within_a_request_ends_one_connection(
+    worker: WorkerUnderTest,
+) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -108,7 +110,7 @@ def test_a_changed_certificate_is_read_again(worker: WorkerUnderTest, tmp_path: 
     assert not Path(tls["key"]).exists()
 
 
-def test_who_does_not_shake_hands_is_cut(worker: WorkerUnderTest) -> None:
+def test_a_client_without_a_handshake_is_closed(worker: WorkerUnderTest) -> None:
     with worker.connect() as silent, worker.connect() as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         worker.await_counters(lambda c: c["handshake_failures"] == 1)
@@ -117,7 +119,7 @@ def test_who_does_not_shake_hands_is_cut(worker: WorkerUnderTest) -> None:
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
-def test_who_is_idle_is_told_of_the_end(
+def test_an_idle_client_gets_a_close_notify(
     worker: WorkerUnderTest, tmp_path: Path, *, is_stopped: bool
 ) -> None:
     tls = {"certificate": f"{tmp_path}/one.test.pem", "key": f"{tmp_path}/one.test.key"}
@@ -133,16 +135,16 @@ def test_who_is_idle_is_told_of_the_end(
         assert sock.recv(1) == b""  # an end without close_notify would raise
 
 
-def test_probe_finds_out_that_it_is_tls(worker: WorkerUnderTest) -> None:
+def test_probe_detects_tls(worker: WorkerUnderTest) -> None:
     assert KIND.probe("web", worker.address(), 5).startswith("404 Not Found in ")
 
 
-def test_a_bad_certificate_is_found_by_check_and_refused(
+def test_a_bad_certificate_is_reported_by_check_and_refused(
     worker: WorkerUnderTest, tmp_path: Path
 ) -> None:
     bad = options(tmp_path, {"certificate": str(tmp_path / "none.pem")})
     model = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, **bad})
-    assert [each.key for each in KIND.check(model)] == ["tls.certificate"]
+    assert [problem.key for problem in KIND.check(model)] == ["tls.certificate"]
     assert "none.pem" in str(worker.ask_configure({**bad, "proxy_protocol_from": "127.0.0.1"}))
     with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:
         sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")

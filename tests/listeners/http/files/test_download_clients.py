@@ -1,4 +1,4 @@
-"""Clients people have at hand: a download is gone on with where it was cut."""
+"""curl and wget continue an interrupted download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may use a route: networks, passwords, and the address behind a proxy."""
+"""Which clients may use a route: networks, passwords, and the address behind a proxy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def basic(credentials: str) -> str:
 
 def test_a_password_opens_the_route(start: Start) -> None:
     worker = start(PRIVATE)
-    for _ in range(3):  # checked, then known, then from the table of ready answers
+    for _ in range(3):  # checked, then known, then from the cache
         assert ask(worker, "/p", basic("bob:s:ß")).body == b"private"
     assert worker.await_counters(lambda c: c["requests"] == 3)["wrong_credentials"] == 0
 
@@ -37,13 +37,13 @@ def test_a_password_opens_the_route(start: Start) -> None:
         *("Authorization: Bearer x", "Authorization:", "X: y", "Authorization: Basic /w=="),
     ],
 )
-def test_nothing_else_does(start: Start, line: str) -> None:
-    answer = ask(start(PRIVATE), "/p", line)
-    assert (answer.status, b"private" in answer.body) == (401, False)
-    assert answer.fields["WWW-Authenticate"] == 'Basic realm="r", charset="UTF-8"'
+def test_other_credentials_are_refused(start: Start, line: str) -> None:
+    response = ask(start(PRIVATE), "/p", line)
+    assert (response.status, b"private" in response.body) == (401, False)
+    assert response.fields["WWW-Authenticate"] == 'Basic realm="r", charset="UTF-8"'
 
 
-def test_checking_a_password_holds_up_nobody(start: Start) -> None:
+def test_checking_passwords_delays_no_other_client(start: Start) -> None:
     worker = start(PRIVATE, HELLO)
     checked = [worker.connect() for _ in range(8)]
     for number, sock in enumerate(checked):
@@ -65,28 +65,28 @@ def test_passwords_are_checked_without_a_descriptor_left(start: Start) -> None:
         highest = max(map(int, os.listdir(f"/proc/{pid}/fd")))
         limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
-        waiting = [worker.connect() for _ in range(highest + 1)]  # numbers below may be free
+        waiting = [worker.connect() for _ in range(highest + 1)]  # smaller numbers may be free
         worker.await_counters(lambda c: c["accept_failures"] > 0)
         sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{basic('bob:s:ß')}\r\n\r\n".encode())
         assert Response(sock).body == b"private"
-        for each in waiting:
-            each.close()
+        for waiter in waiting:
+            waiter.close()
 
 
 def test_only_so_many_passwords_are_checked_at_once(start: Start) -> None:
     worker = start(PRIVATE)
     with worker.connect() as sock:
         socks = [worker.connect() for _ in range(80)]
-        for number, each in enumerate(socks):
-            each.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{basic(f'b:{number}')}\r\n\r\n".encode())
+        for number, client in enumerate(socks):
+            client.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{basic(f'b:{number}')}\r\n\r\n".encode())
         worker.await_counters(lambda c: c["unchecked_credentials"] > 0)
         sock.sendall(b"GET /p HTTP/1.1\r\nHost: x\r\n\r\n")
         assert Response(sock).status == 401
-        for each in socks:
-            each.close()
+        for client in socks:
+            client.close()
 
 
-def test_a_password_is_never_stored_itself() -> None:
+def test_options_take_no_password_but_its_hash() -> None:
     for stored in ("secret", "$scrypt$nonsense"):
         with pytest.raises(ValidationError, match="scrypt hash"):
             read_options(
@@ -99,18 +99,18 @@ def test_a_password_is_never_stored_itself() -> None:
             )
 
 
-def test_networks_choose_who_may_use_a_route(start: Start) -> None:
+def test_networks_may_use_a_route_or_not(start: Start) -> None:
     worker = start(
         {"path": "/in", "text": "x", "allow": "127.0.0.0/8"},
         {"path": "/out", "text": "x", "allow": "10.0.0.0/8"},
         {"path": "/not", "text": "x", "deny": "127.0.0.1"},
     )
     for _ in range(2):
-        assert [ask(worker, each).status for each in ("/in", "/out", "/not")] == [200, 403, 403]
+        assert [ask(worker, target).status for target in ("/in", "/out", "/not")] == [200, 403, 403]
     assert worker.await_counters(lambda c: c["denied_clients"] == 4)["cache_hits"] == 0
 
 
-def test_behind_a_trusted_proxy_the_client_counts(start: Start) -> None:
+def test_the_address_behind_a_trusted_proxy_is_checked(start: Start) -> None:
     route = {"path": "/", "text": "x", "allow": ["192.0.2.0/24", "2001:db8::/32"]}
     behind = start(route, forwarded_from=["127.0.0.1", "10.0.0.0/8"])
     bare = start(route)

@@ -1,4 +1,4 @@
-"""The status page and the metrics, of a whole daemon."""
+"""The status page and the metrics of a whole daemon."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.support import PATIENCE_S, Daemon, wait_until
 
 parser = pytest.importorskip("prometheus_client.parser")
 
+
 CONFIG = """
 [listeners.web]
 kind = "http"
@@ -30,6 +31,8 @@ address = "tcp://127.0.0.1:0"
 kind = "chat"
 address = "tcp://127.0.0.1:0"
 """
+
+
 HOSTILE = '<i>"\\\n&'
 
 
@@ -69,7 +72,7 @@ def status(name: str = "web") -> dict[str, object]:
 
 
 def samples(text: str) -> dict[tuple[str, str], float]:
-    """Every sample by its name and listener."""
+    """Return all samples by name and listener."""
     return {
         (sample.name, sample.labels.get("listener", "")): sample.value
         for family in parser.text_string_to_metric_families(text)
@@ -78,7 +81,7 @@ def samples(text: str) -> dict[tuple[str, str], float]:
 
 
 class Cells(HTMLParser):
-    """The texts of the cells that change."""
+    """The texts of the status page's cells."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -87,7 +90,7 @@ class Cells(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag != "i", "a name of ours must not be markup"
+        assert tag != "i", "a name must not become markup"
         self._key = dict(attrs).get("data-cell") or ""
 
     def handle_data(self, data: str) -> None:
@@ -95,19 +98,19 @@ class Cells(HTMLParser):
             self.texts.setdefault(self._key, data.strip())
 
 
-def test_metrics_tell_of_every_listener(daemon: Daemon) -> None:
-    told: dict[tuple[str, str], float] = {}
+def test_metrics_cover_every_listener(daemon: Daemon) -> None:
+    values: dict[tuple[str, str], float] = {}
 
     def is_counted() -> bool:
-        told.update(samples(fetch(daemon, "/metrics")))
-        return told["netd_connections", "echo"] == 1
+        values.update(samples(fetch(daemon, "/metrics")))
+        return values["netd_connections", "echo"] == 1
 
     with daemon.connect("echo"), daemon.connect("lounge"):
         wait_until(is_counted, "the connection to be counted")
-    assert told["netd_up", ""] == 1
-    assert [told["netd_listener_up", each] for each in ("web", "echo", "lounge")] == [1, 1, 1]
-    assert told["netd_workers", "web"] == 2
-    assert told["netd_uptime_seconds", ""] > 0
+    assert values["netd_up", ""] == 1
+    assert [values["netd_listener_up", name] for name in ("web", "echo", "lounge")] == [1, 1, 1]
+    assert values["netd_workers", "web"] == 2
+    assert values["netd_uptime_seconds", ""] > 0
 
 
 def test_the_status_page_shows_every_listener_and_worker(daemon: Daemon) -> None:
@@ -118,33 +121,33 @@ def test_the_status_page_shows_every_listener_and_worker(daemon: Daemon) -> None
         assert page.texts[f"web/{pid}/state"] == "serving"
 
 
-def test_the_status_is_there_as_json_too(daemon: Daemon) -> None:
-    told = json.loads(fetch(daemon, "/status?json"))
-    assert told.keys() == daemon.status().keys()
-    assert [each["name"] for each in told["listeners"]] == ["web", "echo", "lounge"]
+def test_the_status_is_available_as_json(daemon: Daemon) -> None:
+    body = json.loads(fetch(daemon, "/status?json"))
+    assert body.keys() == daemon.status().keys()
+    assert [listener["name"] for listener in body["listeners"]] == ["web", "echo", "lounge"]
 
 
-def test_metrics_say_what_is_wrong() -> None:
-    told = samples(format_metrics(status()))
-    assert (told["netd_up", ""], told["netd_reload_ok", ""]) == (0, 0)
-    assert told["netd_reload_time_seconds", ""] == 1000.5
-    assert (told["netd_listener_up", "web"], told["netd_worker_restarts", "web"]) == (0, 3)
-    assert (told["netd_connections", "web"], told["netd_requests_total", "web"]) == (2, 5)
+def test_metrics_show_faults() -> None:
+    values = samples(format_metrics(status()))
+    assert (values["netd_up", ""], values["netd_reload_ok", ""]) == (0, 0)
+    assert values["netd_reload_time_seconds", ""] == 1000.5
+    assert (values["netd_listener_up", "web"], values["netd_worker_restarts", "web"]) == (0, 3)
+    assert (values["netd_connections", "web"], values["netd_requests_total", "web"]) == (2, 5)
 
 
-def test_no_name_breaks_out_of_its_place() -> None:
+def test_names_are_escaped() -> None:
     assert samples(format_metrics(status(HOSTILE)))["netd_listener_up", HOSTILE] == 0
     page = Cells(format_page(status(HOSTILE)))
     assert page.texts[f"{HOSTILE}/7/error"] == HOSTILE.partition("\n")[0]
 
 
-def test_a_status_that_never_comes_is_not_waited_for_for_ever(start: Start) -> None:
+def test_a_status_that_never_arrives_is_a_503(start: Start) -> None:
     worker = start({"path": "/", "status": True}, send_timeout="200ms")
     assert ask(worker, "/").status == 503
     assert worker.await_counters(lambda c: c["timeouts"] == 1)["connections"] == 0
 
 
-def test_who_leaves_while_it_waits_is_let_go(start: Start, tmp_path: Path) -> None:
+def test_a_client_that_leaves_while_it_waits_is_closed(start: Start, tmp_path: Path) -> None:
     worker = start({"path": "/", "status": True}, addresses=[f"unix://{tmp_path}/s"])
     with worker.connect() as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -1,0 +1,255 @@
+"""Reading requests and sending responses on one connection, and its deadlines."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netd.config.address import Address
+from netd.listeners.http.connection.connection import Connection
+from netd.listeners.http.connection.transport import PlainTransport
+from netd.listeners.http.options import HttpOptions, RouteOptions
+from netd.listeners.http.response.responder import Responder
+from netd.listeners.http.response.response_cache import CachedResponse
+from netd.listeners.http.routes.daemon_status import DaemonStatus
+from netd.listeners.http.routes.router import WorkerContext
+from netd.listeners.kind import ReloadResult
+from netd.listeners.password_verifier import PasswordVerifier
+from netd.protocols.link import Heartbeat
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from tests.listeners.http.http_client import GET_HELLO, HELLO, Response, Start, ask
+from tests.support import read_all
+
+
+def test_one_connection_serves_many_requests(start: Start) -> None:
+    worker = start(HELLO)
+    with worker.connect() as sock:
+        for _ in range(3):
+            sock.sendall(GET_HELLO)
+            response = Response(sock)
+            assert (response.status, response.body) == (200, b"Hello from Epoll Server")
+            assert response.fields["Content-Type"] == "text/plain; charset=utf-8"
+            assert "Connection" not in response.fields
+    assert worker.await_counters(lambda c: c["requests"] == 3)["cache_hits"] == 2
+
+
+def test_pipelined_requests_get_their_responses_in_order(start: Start) -> None:
+    worker = start(HELLO, {"path": "/", "text": "root"})
+    with worker.connect() as sock:
+        other = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        sock.sendall((GET_HELLO + other) * 50)
+        for _ in range(50):
+            assert Response(sock).body == b"Hello from Epoll Server"
+            assert Response(sock).body == b"root"
+
+
+def test_a_request_may_arrive_byte_by_byte(start: Start) -> None:
+    with start(HELLO).connect() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        for _ in range(2):
+            for byte in GET_HELLO:
+                sock.send(bytes([byte]))
+            assert Response(sock).status == 200
+
+
+@pytest.mark.parametrize(
+    ("split", "count", "sent"),
+    [(2, 1, b"\r\n" + GET_HELLO), (30, 2, GET_HELLO + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
+)
+def test_a_cached_response_to_a_request_in_pieces(
+    start: Start, split: int, count: int, sent: bytes
+) -> None:
+    worker = start(HELLO, header_timeout="500ms", keepalive_timeout="500ms")
+    assert ask(worker, "/hello").status == 200
+    before = worker.await_counters(lambda c: c["connections"] == 0)["bytes_in"]
+    with worker.connect() as sock:
+        sock.sendall(sent[:split])
+        worker.await_counters(lambda c: c["bytes_in"] == before + split)
+        sock.sendall(sent[split:])
+        assert [Response(sock).status for _ in range(count)] == [200, 404][:count]
+        assert sock.recv(1) == b""  # idle, so it is closed without a response
+
+
+def test_http_1_0_is_closed_unless_it_asks_for_keep_alive(start: Start) -> None:
+    worker = start(HELLO)
+    with worker.connect() as sock:
+        sock.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
+        assert read_all(sock).endswith(b"\r\n\r\nHello from Epoll Server")
+    with worker.connect() as sock:
+        for _ in range(2):
+            sock.sendall(b"GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            assert Response(sock).fields["Connection"] == "keep-alive"
+
+
+def test_connection_close_is_honoured_with_a_cached_response_too(start: Start) -> None:
+    worker = start(HELLO)
+    for _ in range(2):
+        with worker.connect() as sock:
+            sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert b"Connection: close" in read_all(sock)
+
+
+def test_requests_after_connection_close_get_no_response(start: Start) -> None:
+    with start(HELLO).connect() as sock:
+        last = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        sock.sendall(last + GET_HELLO)
+        assert Response(sock).status == 200
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock) == b""
+
+
+def test_a_late_client_gets_408_and_is_closed(start: Start) -> None:
+    worker = start(HELLO, header_timeout="200ms", keepalive_timeout="200ms", body_timeout="200ms")
+    with worker.connect() as sock:
+        sock.sendall(b"GET / HT")
+        assert Response(sock).status == 408
+    with worker.connect() as sock:
+        sock.sendall(b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        assert Response(sock).status == 408
+    with worker.connect() as sock:
+        sock.sendall(GET_HELLO)
+        assert Response(sock).status == 200
+        assert sock.recv(1) == b""
+    with worker.connect() as sock:
+        assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"GET /hello HTTP/1.1\r\nHost: x\r\nX: ", b"y"),
+        (b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n", b"y"),
+        (b"POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\ny\r\n"),
+    ],
+)
+def test_a_client_that_sends_single_bytes_is_closed(start: Start, head: bytes, drop: bytes) -> None:
+    worker = start(HELLO, header_timeout="300ms", body_timeout="300ms")
+    with worker.connect() as sock:
+        sock.sendall(head)
+        while not select.select([sock], [], [], 0.02)[0]:
+            sock.sendall(drop)
+        assert Response(sock).status == 408
+    assert worker.await_counters(lambda c: c["timeouts"] == 1)
+
+
+def test_a_client_that_receives_too_slowly_is_closed(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(64_000_000))
+    slow = {"send_timeout": "300ms", "min_rate": "1GiB"}
+    worker = start({"path": "/", "directory": str(tmp_path)}, **slow)
+    with worker.connect() as sock:
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not worker.counters.get("timeouts"):
+            sock.recv(200_000)
+            worker.await_message(Heartbeat)  # the bytes read until then are far too few
+
+
+def test_a_client_that_receives_nothing_is_closed(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(64_000_000))
+    worker = start({"path": "/", "directory": str(tmp_path)}, send_timeout="300ms")
+    with worker.connect() as sock:
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert worker.await_counters(lambda c: c["timeouts"] == 1)["connections"] == 0
+
+
+def test_large_files_are_sent_whole(start: Start, tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "big").write_bytes(content)
+    worker = start({"path": "/", "directory": str(tmp_path)})
+    with worker.connect() as sock:
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        assert Response(sock).body == content
+        assert Response(sock).body == content
+
+
+def test_a_file_truncated_meanwhile_ends_the_connection(start: Start, tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(bytes(64_000_000))
+    worker = start({"path": "/", "directory": str(tmp_path)})
+    with worker.connect() as sock:
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.recv(1)
+        os.truncate(big, 100)
+        assert len(read_all(sock)) < 64_000_000
+    assert worker.await_counters(lambda c: c["truncated"] == 1)
+
+
+def test_memory_stays_flat(start: Start) -> None:
+    worker = start(HELLO, {"path": "/echo", "echo": "body"}, cache_size=0)
+    mixed = b"".join(
+        b"GET /none/%d HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Length: 5\r\n\r\nhello%s" % (number, GET_HELLO)
+        for number in range(300)
+    )
+
+    def resident_kib() -> int:
+        for _ in range(3):
+            with worker.connect() as sock:
+                sock.sendall(mixed)
+                sock.shutdown(socket.SHUT_WR)
+                assert read_all(sock).count(b"HTTP/1.1 ") == 900
+        pages = int(Path(f"/proc/{worker.process.pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize() // 1024
+
+    resident_kib()
+    first = resident_kib()
+    assert resident_kib() - first < 1024
+
+
+class CountingResponder(Responder):
+    """A responder that counts its look-ups in the cache."""
+
+    lookups = 0
+
+    def lookup(self, head: bytes) -> CachedResponse | None:
+        CountingResponder.lookups += 1
+        return super().lookup(head)
+
+
+class Owner:
+    """The service of one connection."""
+
+    def __init__(self) -> None:
+        self.loop = Loop(EpollPoller())
+        address = Address.parse("tcp://127.0.0.1:0")
+        options = HttpOptions(address=(address,), routes=(RouteOptions(path="/", text="x"),))
+        daemon = DaemonStatus(self.loop, UnusedDaemon())
+        context = WorkerContext(daemon, PasswordVerifier(self.loop))
+        self.responder: Responder = CountingResponder(options, context)
+
+    def on_closed(self, connection: Connection) -> None:
+        """Ignore the end."""
+
+
+class UnusedDaemon:
+    """A daemon whose status is never requested."""
+
+    def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
+        raise AssertionError(on_status)
+
+    def request_reload(self, on_result: Callable[[ReloadResult], object]) -> None:
+        raise AssertionError(on_result)
+
+
+def test_a_head_is_looked_up_once_whether_it_is_cached_or_not() -> None:
+    owner = Owner()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        connection = Connection(owner, ours.fileno(), PlainTransport(ours), "")
+        connection.start()
+        for lookups in (1, 2):
+            theirs.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            owner.loop.turn()
+            assert Response(theirs).status == 200
+            assert CountingResponder.lookups == lookups
+        assert owner.responder.cache_hits == 1
+        connection.close()
+    owner.loop.close()

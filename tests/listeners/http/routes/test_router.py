@@ -1,0 +1,53 @@
+"""Which route responds to a request, and the fields it adds."""
+
+from __future__ import annotations
+
+from tests.listeners.http.http_client import HELLO, Response, Start, ask
+
+
+def test_without_routes_a_page_says_that_netd_works(start: Start) -> None:
+    worker = start()
+    assert b"netd works" in ask(worker, "/").body
+    assert ask(worker, "/other").status == 404
+
+
+def test_routes_are_chosen_by_host_and_longest_path(start: Start) -> None:
+    worker = start(
+        {"path": "/", "text": "any"},
+        {"path": "/", "host": "a.example", "text": "a"},
+        {"path": "/", "host": "*.example", "text": "wild"},
+        {"path": "/sub", "match": "prefix", "text": "sub"},
+    )
+
+    def body(host: str, path: str = "/") -> bytes:
+        with worker.connect() as sock:
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            return Response(sock).body
+
+    assert [body("A.example:80"), body("b.example"), body("b.test")] == [b"a", b"wild", b"any"]
+    assert [body("b.test", "/sub"), body("b.test", "/sub/x")] == [b"sub", b"sub"]
+    assert b"404" in body("b.test", "/subx")
+
+
+def test_methods(start: Start) -> None:
+    worker = start(HELLO)
+    refused = ask(worker, "/hello", method="DELETE")
+    assert (refused.status, refused.fields["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert ask(worker, "/hello", method="BREW").status == 501
+    assert ask(worker, "/hello", method="OPTIONS").fields["Allow"] == "GET, HEAD, OPTIONS"
+    assert ask(worker, "*", method="OPTIONS").status == 204
+
+
+def test_a_route_adds_and_removes_fields(start: Start) -> None:
+    worker = start({**HELLO, "headers": {"X-Frame-Options": "", "X-A": "b"}})
+    fields = ask(worker, "/hello").fields
+    assert (fields["X-A"], fields["X-Content-Type-Options"]) == ("b", "nosniff")
+    assert "X-Frame-Options" not in fields
+    assert ask(worker, "/none").fields["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_a_field_is_sent_once_in_whatever_case_it_is_written(start: Start) -> None:
+    worker = start({**HELLO, "headers": {"content-type": "text/html", "cache-control": "no-store"}})
+    fields = ask(worker, "/hello").fields
+    assert [name for name in fields if name.lower() == "content-type"] == ["Content-Type"]
+    assert fields["cache-control"] == "no-store"

@@ -1,0 +1,26 @@
+"""Checks of the files that the options name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netd.config.schema import read_options
+from netd.listeners.http import KIND
+from tests.listeners.http.http_client import LOOPBACK, write
+
+
+def test_check_reports_what_is_missing(tmp_path: Path) -> None:
+    write(tmp_path / "file")
+    routes = [
+        {"path": "/a", "directory": str(tmp_path)},
+        {"path": "/b", "directory": str(tmp_path / "none")},
+        {"path": "/c", "directory": str(tmp_path / "file")},
+        {"path": "/d", "directory": str(tmp_path), "fallback": "app", "error_pages": {404: "x"}},
+    ]
+    options = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, "routes": routes})
+    problems = KIND.check(options)
+    assert [problem.key for problem in problems] == [
+        *("routes.1.directory", "routes.2.directory"),
+        *("routes.3.fallback", "routes.3.error_pages.404"),
+    ]
+    assert problems[0].message.endswith("does not exist")
