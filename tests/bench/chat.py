@@ -1,7 +1,8 @@
 """How fast a line reaches the members of a channel: netd's chat beside ngircd, in IRC.
 
-Two loads of different shape, so that nothing is gained by a trick that only one of them rewards:
-`chat_observed` keeps the server busy, `chat_closed` waits for the slowest member.
+There are two loads, because a change that gains under one load only is not an improvement. Under
+`chat_observed` the server never runs out of messages; under `chat_closed` a sender waits for the
+slowest member.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ from tests.bench.chat_observed import ObservedLoad
 from tests.bench.harness import Goal, Reading, Server, Work
 from tests.bench.usage import cpu_s, family, memory_kib
 
-_SELECT, _EPOLL, _PEER, _LIMIT = "netd (select)", "netd (epoll)", "ngircd", "fan-out alone"
+_SELECT, _EPOLL, _PEER, _LIMIT = (
+    "netd (select)",
+    "netd (epoll)",
+    "ngircd",
+    "limit: a trivial server",
+)
 _MANY: Final = 10_000
 _OBSERVED_GOALS: Final = {50: 1.5, 200: 2.0, 800: 1.2}  # by members
 _GOALS: Final = {2: None, 15: 1.0, 50: 3.0, 200: 2.5, 800: 1.2}
@@ -84,7 +90,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server with its members, and the memory that each of them took there."""
+    """A server with its members, and the memory that a member takes there."""
 
     pid: int
     load: Load
@@ -96,7 +102,7 @@ def _netd(poller: str) -> Iterator[tuple[int, int]]:
     port = harness_process.free_port()
     listener = _LISTENER.format(port=port, poller=poller)
     with harness_process.netd(listener, port) as process:
-        for sock in join(port, 1):  # so the worker runs
+        for sock in join(port, 1):  # so that the worker runs
             sock.close()
         yield port, tuple(family(process.pid))[1]
 

@@ -1,8 +1,7 @@
-"""Measures servers at the same work, turn by turn, so that only ratios of one run are told.
+"""Measures servers at the same work by turns, so that the ratios of one run can be compared.
 
-A benchmark module has `works()`, which gives the Works it is made of. Every server of a work
-is up during all of its rounds; in each round each is loaded once, one after the other, and the
-order turns from round to round.
+A benchmark module has a function `works()`. All servers of a work are running during all of its
+rounds. A round loads the servers one after the other; the order rotates from round to round.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Something to load: `serve()` brings it up and gives what a Work's `load` needs to know."""
+    """A program to load; `serve()` starts it and gives the target for the work's `load`."""
 
     name: str
     serve: Callable[[], AbstractContextManager[Any]]
-    needs: str = ""  # a program without which it is left out
-    is_limit: bool = False  # does next to nothing, to show what the load generator can do
+    needs: str = ""  # the program that must be installed; else the server is left out
+    is_limit: bool = False  # a trivial server, which shows how fast the load generator is
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`ours` is to reach `ratio` times the best of `peers`, by medians."""
+    """The server `ours` shall reach `ratio` times the best of `peers`, by medians."""
 
     ours: str
     peers: tuple[str, ...]
@@ -41,57 +40,67 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one load of a server gave, and what else was seen on the way, by name and unit."""
+    """The result of one load: the figure to compare, and details by name and unit."""
 
     figure: float
-    also: Mapping[str, float]
+    details: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the servers are loaded with."""
+    """A load, and the servers that get it."""
 
     name: str
     unit: str
     load: Callable[[Any, float], float | Reading]
-    """`load(what serve gave, seconds)` gives the figure reached; the higher the better."""
+    """`load(target, seconds)` returns a figure; higher is better."""
     servers: tuple[Server, ...]
     goals: tuple[Goal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Each server's figures, one for each round."""
+    """The figures of a work's servers, one for each round."""
 
     work: Work
     samples: dict[str, list[float]] = field(default_factory=dict)
-    also: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    """By server and name; each round's, as in `samples`."""
+    """By server."""
+    details: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """By server and by the detail's name."""
 
-    def median(self, name: str) -> float:
-        """A server's figure; 0 where it did not take part."""
-        return statistics.median(self.samples.get(name) or [0.0])
+    def median(self, server: str) -> float:
+        """A server's median figure; 0 if it did not take part."""
+        return statistics.median(self.samples.get(server) or [0.0])
+
+    def detail(self, server: str, name: str) -> float | None:
+        """The median of a detail; None if it was not measured."""
+        values = self.details.get(server, {}).get(name)
+        return statistics.median(values) if values else None
+
+    def detail_names(self) -> list[str]:
+        """The details that were measured of any server."""
+        return list(dict.fromkeys(name for details in self.details.values() for name in details))
 
     def add(self, server: str, reading: float | Reading) -> None:
-        """Take in one round."""
+        """Add the result of one load."""
         if isinstance(reading, Reading):
-            for name, value in reading.also.items():
-                self.also.setdefault(server, {}).setdefault(name, []).append(value)
+            for name, value in reading.details.items():
+                self.details.setdefault(server, {}).setdefault(name, []).append(value)
             reading = reading.figure
         self.samples[server].append(reading)
 
-    def best(self, names: Sequence[str]) -> str:
-        """The one of these with the highest median."""
-        return max(names, key=self.median)
+    def best(self, servers: Sequence[str]) -> str:
+        """The server with the highest median of these."""
+        return max(servers, key=self.median)
 
     def ratio(self, goal: Goal) -> float | None:
-        """How far ours came; None where no peer, or not ours, took part."""
+        """The ratio that was reached; None if ours or all peers did not take part."""
         best = self.median(self.best(goal.peers))
         return self.median(goal.ours) / best if best and goal.ours in self.samples else None
 
 
 def measure(work: Work, rounds: int, seconds: float) -> Result:
-    """Load every server of a work that this machine has."""
+    """Load the servers of a work that are installed on this machine."""
     with contextlib.ExitStack() as stack:
         targets = [
             (server.name, stack.enter_context(server.serve()))
@@ -110,7 +119,7 @@ def measure(work: Work, rounds: int, seconds: float) -> Result:
 
 
 def machine() -> str:
-    """What the figures were measured on, in a line."""
+    """The machine, its system and the date, on one line."""
     return (
         f"{os.cpu_count()} x {_processor()}, Linux {platform.release()}, "
         f"Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"

@@ -1,4 +1,4 @@
-"""Starts the programs that are measured, each on a free port, and waits until it listens."""
+"""Starts the programs that are measured, on free ports, and waits until they serve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STOP_S = 10.0
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on."""
+    """A TCP port on which no program listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -26,13 +26,13 @@ def free_port() -> int:
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody takes TCP connections."""
+    """Whether a program accepts TCP connections."""
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answers(port: int) -> bool:
-    """Whether somebody sends a UDP datagram back."""
+    """Whether a program sends a UDP datagram back."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(0.1)
         sock.connect(("127.0.0.1", port))
@@ -47,7 +47,7 @@ def answers(port: int) -> bool:
 def program(
     command: Sequence[str], port: int, is_up: Callable[[int], bool] = accepts
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that serves a port of 127.0.0.1 within ten seconds."""
+    """Run a program that serves a port of 127.0.0.1 within ten seconds; end it afterwards."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _await(process, partial(is_up, port))
@@ -65,7 +65,7 @@ def program(
 def netd(
     listener: str, port: int, is_up: Callable[[int], bool] = accepts
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """`netd run` with one listener's table, given as TOML, which serves `port`."""
+    """Run `netd run` with one listener, given as the TOML of its table, which serves `port`."""
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory) / "netd.toml"
         config.write_text(

@@ -5,13 +5,13 @@ of all measurements.
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.harness import Result, machine
 
 _HEADER = ("median", "lowest to highest", "x best peer")
+_LATENCIES = ("p50, ms", "p99, ms")
 _PNG_INCHES = (10, 2.2)
 _OURS, _PEERS, _LIMITS = "tab:blue", "tab:gray", "lightgray"
 _PAGE_HEAD = """# Measurements
@@ -50,8 +50,8 @@ def page(directory: Path) -> str:
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """A table for each work, and how its goals were met."""
-    return "\n\n".join([f"Measured on {machine()}.", *map(_table, results)])
+    """A table of all works, then a table for each work with the goals that it met or missed."""
+    return "\n\n".join([f"Measured on {machine()}.", *_overview(results), *map(_table, results)])
 
 
 def write(results: Sequence[Result], directory: Path, name: str) -> list[Path]:
@@ -63,21 +63,51 @@ def write(results: Sequence[Result], directory: Path, name: str) -> list[Path]:
     return [table, data, *([chart] if _draw(results, chart) else [])]
 
 
+def _overview(results: Sequence[Result]) -> list[str]:
+    """A table with a row for each work that has a goal: netd beside its best peer."""
+    compared = [
+        (result, goal, ratio)
+        for result in results
+        for goal in result.work.goals
+        if (ratio := result.ratio(goal)) is not None
+    ]
+    if not compared:
+        return []
+    latencies = [name for name in _LATENCIES if any(name in r.detail_names() for r, *_ in compared)]
+    rows = _head(["work", "netd", *latencies, "best peer", *latencies, "ratio", "goal"])
+    for result, goal, ratio in compared:
+        peer = result.best(goal.peers)
+        ours = [_cell(result.detail(goal.ours, name)) for name in latencies]
+        theirs = [_cell(result.detail(peer, name)) for name in latencies]
+        figures = [f"{result.median(goal.ours):,.0f}", *ours]
+        figures += [f"{peer}: {result.median(peer):,.0f}", *theirs]
+        work = f"{result.work.name}, {result.work.unit}"
+        rows.append(_row([work, *figures, f"{ratio:.2f}", f"{goal.ratio:g}"]))
+    return ["\n".join(rows)]
+
+
 def _table(result: Result) -> str:
     work = result.work
     limits = {server.name for server in work.servers if server.is_limit}
     ours = {goal.ours for goal in work.goals}
     peers = [name for name in result.samples if name not in ours | limits]
     best = result.median(result.best(peers)) if ours and peers else 0
-    also = list(dict.fromkeys(name for figures in result.also.values() for name in figures))
-    columns = (f"{work.name}, {work.unit}", *_HEADER, *also)
-    rows = [_row(columns), "|---" + "|--:" * (len(columns) - 1) + "|"]
+    details = result.detail_names()
+    rows = _head([f"{work.name}, {work.unit}", *_HEADER, *details])
     for name, samples in result.samples.items():
         ratio = f"{result.median(name) / best:.2f}" if best and name not in limits else ""
         spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
-        seen = [f"{statistics.median(result.also[name][column]):.2f}" for column in also]
-        rows.append(_row((name, f"{result.median(name):,.0f}", spread, ratio, *seen)))
+        cells = [_cell(result.detail(name, detail)) for detail in details]
+        rows.append(_row([name, f"{result.median(name):,.0f}", spread, ratio, *cells]))
     return "\n".join([*rows, *_goals(result)])
+
+
+def _head(columns: Sequence[str]) -> list[str]:
+    return [_row(columns), "|---" + "|--:" * (len(columns) - 1) + "|"]
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -98,12 +128,11 @@ def _goals(result: Result) -> list[str]:
 
 
 def _beside(result: Result, ours: str, peer: str) -> list[str]:
-    """The other figures, as ratios of medians."""
-    own, its = (
-        {name: statistics.median(figures) for name, figures in result.also.get(server, {}).items()}
-        for server in (ours, peer)
-    )
-    return [f"{name.partition(',')[0]} {own[name] / its[name]:.2f} x" for name in own if its[name]]
+    """The details, as ratios of medians."""
+    pairs = [(n, result.detail(ours, n), result.detail(peer, n)) for n in result.detail_names()]
+    return [
+        f"{name.partition(',')[0]} {own / its:.2f} x" for name, own, its in pairs if own and its
+    ]
 
 
 def _plain(results: Sequence[Result]) -> dict[str, object]:
@@ -114,7 +143,7 @@ def _plain(results: Sequence[Result]) -> dict[str, object]:
                 "name": result.work.name,
                 "unit": result.work.unit,
                 "samples": result.samples,
-                "also": result.also,
+                "details": result.details,
                 "goals": [
                     {
                         "ours": goal.ours,
