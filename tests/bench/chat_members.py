@@ -8,6 +8,7 @@ a count of bytes is a count of lines.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 import socket
@@ -24,6 +25,7 @@ _TIME_BYTES: Final = 12
 _LINE: Final = b"PRIVMSG #bench :%c %012.6f " + b"x" * 40 + b"\r\n"
 _RECEIVED: Final = re.compile(rb":[^\n]+ PRIVMSG #bench :(.) (.{12}) [^\n]+\n")
 _JOIN_AT_ONCE: Final = 100
+_DISCARD_BYTES: Final = 65536
 
 Ready = Sequence[tuple[int, int]]
 
@@ -142,7 +144,7 @@ class Members:
 
 
 def join(port: int, count: int) -> list[socket.socket]:
-    """Connect members and put them into the channel."""
+    """Connect members and put them into the channel; all notices of that have been read."""
     socks: list[socket.socket] = []
     for start in range(0, count, _JOIN_AT_ONCE):
         new = [_register(port, index) for index in range(start, min(start + _JOIN_AT_ONCE, count))]
@@ -150,14 +152,23 @@ def join(port: int, count: int) -> list[socket.socket]:
             sock.sendall(b"JOIN #bench\r\nPING joined\r\n")
         for sock in new:
             _read_until(sock, b"joined\r\n")
+            sock.setblocking(False)
+        _discard(socks)
         socks += new
-        for sock in socks:
-            sock.sendall(b"PING settled\r\n")
-        for sock in socks:
-            _read_until(sock, b"settled\r\n")
     for sock in socks:
+        sock.settimeout(PATIENCE_S)
+        sock.sendall(b"PING settled\r\n")
+    for sock in socks:
+        _read_until(sock, b"settled\r\n")
         sock.setblocking(False)
     return socks
+
+
+def _discard(socks: Sequence[socket.socket]) -> None:
+    """Read what there is, so that no server has to keep it."""
+    for sock in socks:
+        with contextlib.suppress(BlockingIOError):
+            sock.recv(_DISCARD_BYTES)
 
 
 def _register(port: int, index: int) -> socket.socket:
