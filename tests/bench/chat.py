@@ -32,8 +32,12 @@ _SELECT, _EPOLL, _PEER, _LIMIT = (
     "limit: a trivial server",
 )
 _MANY: Final = 10_000
-_OBSERVED_GOALS: Final = {50: 1.5, 200: 2.0, 800: 1.2}  # by members
-_GOALS: Final = {2: None, 15: 1.0, 50: 3.0, 200: 2.5, 800: 1.2}
+# Goals beside ngircd, by members. A message to one member costs netd what Python takes; with more
+# members, the sends to them count. ngircd leaves Nagle's algorithm on, so its p99 is a delayed
+# acknowledgement (40 ms).
+_OBSERVED_GOALS: Final = {50: 1.2, 200: 2.0, 800: 1.2}
+_CLOSED_GOALS: Final = {2: 0.4, 15: 1.0, 50: 3.0, 200: 2.5, 800: 1.2}
+_ONE_SENDER_GOAL: Final = 0.8
 _LISTENER = """
 kind = "chat"
 address = "tcp://127.0.0.1:{port}"
@@ -183,9 +187,12 @@ def works() -> list[Work]:
     closed = partial(_work, "chat, paced by the slowest member", ClosedLoad)
     return [
         *(observed(Size(count, 10), two, goal) for count, goal in _OBSERVED_GOALS.items()),
-        *(observed(Size(count, 1), two) for count in (50, 800)),
+        *(observed(Size(count, 1), two, _ONE_SENDER_GOAL) for count in (50, 800)),
         *(observed(Size(200, 10, in_flight), two, 1.0) for in_flight in (1, 16)),
         observed(Size(_MANY, 10), {_EPOLL: partial(_netd, "epoll")}),
-        *(closed(Size(count, min(count - 1, 10)), three, goal) for count, goal in _GOALS.items()),
-        *(closed(Size(count, 1, 1), three) for count in (50, 800)),
+        *(
+            closed(Size(count, min(count - 1, 10)), three, goal)
+            for count, goal in _CLOSED_GOALS.items()
+        ),
+        *(closed(Size(count, 1, 1), three, _ONE_SENDER_GOAL) for count in (50, 800)),
     ]
