@@ -113,7 +113,8 @@ class Config:
     listeners: dict[str, ListenerOptions]
 
 
-def needs_new_worker(options: type[ListenerOptions], field: str) -> bool:
-    """Whether a new value of `field` takes effect in a new worker only."""
-    hint = get_type_hints(options, include_extras=True)[field]
-    return NeedsNewWorker() in getattr(hint, "__metadata__", ())
+def fields_for_new_workers(options: type[ListenerOptions]) -> tuple[str, ...]:
+    """The fields whose new value takes effect in a new worker only."""
+    hints = get_type_hints(options, include_extras=True).items()
+    mark = NeedsNewWorker()
+    return tuple(name for name, hint in hints if mark in getattr(hint, "__metadata__", ()))

@@ -28,8 +28,10 @@ class Notifier:
 
     def __init__(self) -> None:
         self._watchdog_usec = _watchdog_usec()
-        self._notifier = sdnotify.SystemdNotifier()
-        if self._notifier.socket is not None:
+        # Without NOTIFY_SOCKET, sdnotify would open a socket and never close it.
+        managed = bool(os.environ.get("NOTIFY_SOCKET"))
+        self._notifier = sdnotify.SystemdNotifier() if managed else None
+        if self._notifier is not None and self._notifier.socket is not None:
             self._notifier.socket.settimeout(_SEND_TIMEOUT_S)
 
     def ready(self, status: str) -> None:
@@ -70,12 +72,19 @@ class Notifier:
         """Have systemd close the sockets that it keeps under a label."""
         self._notify("FDSTOREREMOVE=1", f"FDNAME={label}")
 
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._notifier is not None and self._notifier.socket is not None:
+            self._notifier.socket.close()
+
     @property
     def watchdog_period_s(self) -> float | None:
         """The period for `alive`: half of WATCHDOG_USEC; None if the watchdog is off."""
         return self._watchdog_usec / 2e6 if self._watchdog_usec else None
 
     def _notify(self, *assignments: str) -> None:
+        if self._notifier is None:
+            return
         text = "\n".join(assignment.replace("\n", " | ") for assignment in assignments)
         whole = text.encode(errors="replace")[:_MAX_MESSAGE_BYTES].decode(errors="ignore")
         self._notifier.notify(whole.encode().decode("latin-1"))  # sdnotify encodes it again

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from netd.config.model import Config, ListenerOptions, needs_new_worker
+from netd.config.model import Config, ListenerOptions, fields_for_new_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,9 @@ def diff(running: Config, desired: Config) -> Plan:
 
 
 def _is_replaced(old: ListenerOptions, new: ListenerOptions) -> bool:
+    if old == new:
+        return False
     if type(old) is not type(new):
         return True
-    names = (field.name for field in fields(new))
-    return any(
-        needs_new_worker(type(new), field) and getattr(old, field) != getattr(new, field)
-        for field in names
-    )
+    names = fields_for_new_workers(type(new))
+    return any(getattr(old, name) != getattr(new, name) for name in names)

@@ -94,9 +94,10 @@ class Supervisor:
         self._begin(config, self._on_started)
 
     def close(self) -> None:
-        """Close the control socket."""
+        """Close the control socket, and the socket to the service manager."""
         if self._control is not None:
             self._control.close()
+        self._notifier.close()
 
     # Events of workers (WorkerObserver)
 

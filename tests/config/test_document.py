@@ -8,7 +8,7 @@ import pytest
 from netd.config.annotations import Table
 from netd.config.document import default_text, effective_text, keys
 from netd.config.load import parse_config
-from netd.config.model import DaemonOptions, needs_new_worker
+from netd.config.model import DaemonOptions, fields_for_new_workers
 from netd.config.schema import fields_of
 from netd.listeners.kinds import KINDS
 
@@ -88,7 +88,7 @@ def test_the_effective_text_reads_back_the_same() -> None:
 def test_keys_say_what_needs_a_new_worker_and_include_the_tables_inside() -> None:
     echo = {key.name: key for key in keys(KINDS["echo"].options)}
     assert echo["concurrency"].needs_new_worker
-    assert needs_new_worker(KINDS["echo"].options, "concurrency")
+    assert fields_for_new_workers(KINDS["echo"].options) == ("concurrency",)
     assert not echo["tag"].needs_new_worker
     assert echo["kind"].default in ("", '"echo"')
     http = [(key.table, key.name) for key in keys(KINDS["http"].options)]

@@ -21,6 +21,7 @@ from netd.protocols.link import (
     Heartbeat,
     Message,
     Ready,
+    Retiring,
     format_message,
     parse_message,
 )
@@ -30,7 +31,6 @@ from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 
 _FIRST_PID = 1_000_000_000  # above pid_max, so that no real process is meant
-_ROUNDS = 10  # more than a reload has steps
 READY = itertools.repeat(Ready())
 
 
@@ -78,6 +78,7 @@ class SimulatedWorker:
         self.name = name
         self.process = SimulatedProcess(pid, os.eventfd(0))
         self.exit: process.Exit | None = None
+        self._is_retiring = False
         self._channel = FdChannel(socket.socket(fileno=os.dup(channel.fileno())))
 
     def receive(self) -> list[Message]:
@@ -99,6 +100,11 @@ class SimulatedWorker:
             line = message if isinstance(message, bytes) else format_message(message)
             self._channel.send(line)
 
+    def retire(self) -> None:
+        """Do as a worker does that received SIGTERM; `obey` then ends it."""
+        self.send(Retiring())
+        self._is_retiring = True
+
     def end(self, exit_: process.Exit | None = None) -> None:
         """End the process."""
         if self.exit is None:
@@ -106,15 +112,22 @@ class SimulatedWorker:
             self._channel.close()
             os.eventfd_write(self.process.pidfd, 1)
 
-    def obey(self, replies: Iterator[Message] = READY) -> None:
-        """Do what the supervisor asked for; a configuration gets the next of the replies."""
-        for message in self.receive():
+    def obey(self, replies: Iterator[Message] = READY) -> bool:
+        """Do what the supervisor asked for, and return whether it asked for anything.
+
+        A configuration gets the next of the replies.
+        """
+        messages = self.receive()
+        for message in messages:
             match message:
                 case Configure():
                     self.send(next(replies))
                 case Drain():
                     self.end()
         self.send(Heartbeat({"accepted": 1}, {"connections": 0}))
+        if self._is_retiring:
+            self.end()
+        return bool(messages)
 
 
 WORKERS: dict[int, SimulatedWorker] = {}
@@ -158,10 +171,11 @@ class Simulation:
 
     def obey(self, replies: Iterator[Message] = READY) -> None:
         """Have every worker do what the supervisor asked for, until nothing more is asked."""
-        for _ in range(_ROUNDS):
+        is_busy = True
+        while is_busy:
             self.settle()
-            for worker in self.workers:
-                worker.obey(replies)
+            asked = [worker.obey(replies) for worker in self.workers]
+            is_busy = any(asked)
         self.settle()
 
     def close(self) -> None:
