@@ -15,9 +15,6 @@ from netd.config.schema import read_options
 from netd.listeners.chat import KIND
 from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
 from netd.protocols.link import Failed
-from netd.runtime.loop import Loop
-from netd.runtime.poller import EpollPoller
-from netd.runtime.tls import TlsStream, open_context
 from tests.listeners.chat.test_service import Irc
 from tests.support import PATIENCE_S, WorkerUnderTest, make_certificate, wait_until
 
@@ -122,37 +119,6 @@ def test_the_hint_speaks_tls_where_the_listener_does() -> None:
     assert [KIND.hint(each, some).endswith(" --tls") for each in addresses] == [False, True, False]
     every = ChatOptions(address=addresses, tls=ChatTlsOptions(certificate="x"))
     assert all(KIND.hint(each, every).endswith(" --tls") for each in addresses)
-
-
-def test_a_broken_stream_can_still_be_asked_who_it_was(tmp_path: Path) -> None:
-    tls = make_certificate(tmp_path, "one.test")
-    ours, theirs = socket.socketpair()
-    loop = Loop(EpollPoller())
-    stream = TlsStream(
-        loop,
-        ours,
-        context=open_context(tls["certificate"], tls["key"]),
-        on_data=lambda _: None,
-        on_end=lambda: None,
-        on_closed=lambda _: None,
-        max_unsent_bytes=2**20,
-    )
-    assert stream.fingerprint() == ""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = ssl.create_default_context(cafile=tls["certificate"])
-    client = context.wrap_bio(incoming, outgoing, server_hostname="one.test")
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    theirs.sendall(outgoing.read())
-    loop.turn()
-    incoming.write(theirs.recv(65536))
-    client.do_handshake()
-    theirs.sendall(outgoing.read() + b"\x17\x03\x03\x00\x20" + 32 * b"?")
-    loop.turn()
-    assert stream.fingerprint() == ""
-    theirs.close()
-    stream.close("enough")
-    loop.close()
 
 
 def test_the_probe_speaks_tls(worker: WorkerUnderTest) -> None:
