@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from typing import Any
 
@@ -108,3 +109,20 @@ class RoomUnderTest:
             for member in members:
                 if member is not effect.skip:
                     self._clients[member].received += effect.message.bytes_for(tag_caps)
+
+
+def find_line(lines: list[str], text: str) -> str:
+    """The only line with this text."""
+    found = [line for line in lines if text in line]
+    assert len(found) == 1, lines
+    return found[0]
+
+
+def at(second: int) -> str:
+    """A timestamp in the first minute after noon, as CHATHISTORY and MARKREAD take it."""
+    return f"timestamp=2023-11-15T12:00:{second:02d}.000Z"
+
+
+def sasl_plain(name: str, password: str) -> str:
+    """The data of SASL PLAIN (RFC 4616)."""
+    return base64.b64encode(f"\0{name}\0{password}".encode()).decode()

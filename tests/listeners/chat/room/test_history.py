@@ -1,105 +1,36 @@
+"""The history of channels and conversations."""
+
 from __future__ import annotations
 
-import pytest
-
-from netd.listeners.chat.room.settings import Account
-from tests.listeners.chat.room.room_under_test import RoomUnderTest
-from tests.listeners.chat.room.test_presence import plain
-
-CAPS = ("batch", "server-time", "message-tags", "draft/chathistory")
-ACCOUNTS = {name: Account(name, "secret") for name in ("alice", "bob")}
-
-
-def texts(lines: list[str]) -> list[str]:
-    return [line.rsplit(":", 1)[1] for line in lines if " PRIVMSG " in line]
+from netd.listeners.chat.room.history import (
+    MAX_CONVERSATIONS,
+    PrivateHistory,
+    Reference,
+    ReferenceKind,
+)
+from netd.protocols.irc import Message
+from tests.listeners.chat.room.room_under_test import (
+    RoomUnderTest,
+)
 
 
-def room_with_ten_lines() -> RoomUnderTest:
+def test_the_oldest_conversation_is_dropped_past_the_limit() -> None:
+    history = PrivateHistory(10)
+    for number in range(MAX_CONVERSATIONS + 1):
+        history.add(f"user{number}", f"User{number}", Message("PRIVMSG", ("ann", "hi")))
+    assert len(history.conversations) == MAX_CONVERSATIONS
+    assert "user0" not in history.conversations
+
+
+def test_an_unknown_message_id_is_after_all_messages() -> None:
+    log = [Message("PRIVMSG", ("#room", "hi"), tags={"msgid": "1", "time": ""})]
+    assert [Reference(ReferenceKind.MSGID, id_).start(log) for id_ in ("1", "2")] == [0, 1]
+
+
+def test_a_shorter_history_keeps_the_last_lines() -> None:
     room = RoomUnderTest()
-    speaker = room.join("speaker")
-    for number in range(10):
-        room.now += 1
-        speaker.send(f"PRIVMSG #room :{number}")
-    return room
-
-
-def at(second: int) -> str:
-    return f"timestamp=2023-11-15T12:00:{second:02d}.000Z"
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("LATEST #room * 3", "789"),
-        (f"LATEST #room {at(8)} 50", "89"),
-        (f"BEFORE #room {at(5)} 2", "23"),
-        (f"AFTER #room {at(5)} 2", "56"),
-        (f"AROUND #room {at(5)} 3", "345"),
-        (f"BETWEEN #room {at(3)} {at(7)} 2", "34"),
-        (f"BETWEEN #room {at(7)} {at(3)} 2", "45"),
-        ("LATEST #room msgid=unknown 5", ""),
-    ],
-)
-def test_chathistory_selects_the_right_messages(query: str, expected: str) -> None:
-    reader = room_with_ten_lines().join("reader", *CAPS)
-    assert "".join(texts(reader.send(f"CHATHISTORY {query}"))) == expected
-
-
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ("NONSENSE #room * 3", "INVALID_PARAMS"),
-        ("LATEST #room", "NEED_MORE_PARAMS"),
-        ("LATEST #room * many", "INVALID_PARAMS"),
-        ("BEFORE #room * 3", "INVALID_PARAMS"),
-        ("LATEST #elsewhere * 3", "INVALID_TARGET"),
-        ("TARGETS * * 3", "INVALID_PARAMS"),
-    ],
-)
-def test_a_wrong_chathistory_query_fails(query: str, code: str) -> None:
-    (line,) = room_with_ten_lines().join("reader", *CAPS).send(f"CHATHISTORY {query}")
-    assert f" FAIL CHATHISTORY {code} " in line
-
-
-def test_a_plain_client_gets_the_last_lines_with_their_time() -> None:
-    room = RoomUnderTest(replay_lines=2)
-    speaker = room.join("speaker")
-    speaker.send("PRIVMSG #room :one", "PRIVMSG #room :two", "PRIVMSG #room :three")
-    newcomer = room.join("newcomer", channel="")
-    assert newcomer.send("JOIN #room")[-2:] == [
-        ":speaker!~speaker@192.0.2.1 PRIVMSG #room :[12:00:00] two",
-        ":speaker!~speaker@192.0.2.1 PRIVMSG #room :[12:00:00] three",
-    ]
-    asking = room.join("asking", *CAPS, channel="")
-    assert texts(asking.send("JOIN #room")) == []
-
-
-def test_private_messages_are_kept_for_accounts_only() -> None:
-    room = RoomUnderTest(accounts=ACCOUNTS)
-    alice, bob = (room.join(name, "sasl", *CAPS) for name in ("alice", "bob"))
-    alice.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('alice', 'secret')}")
-    alice.send("PRIVMSG bob :hello")
-    bob.read()
-    assert texts(alice.send("CHATHISTORY LATEST bob * 5")) == ["hello"]
-    assert texts(bob.send("CHATHISTORY LATEST alice * 5")) == []
-    room.now += 1
-    alice.send("PRIVMSG #room :later")
-    found = alice.send(f"CHATHISTORY TARGETS {at(0).replace('2023', '2022')} {at(59)} 5")
-    assert [line.split()[-2] for line in found if " TARGETS " in line] == ["bob", "#room"]
-
-
-def test_accounts_do_not_share_read_markers() -> None:
-    accounts = {name: Account(name, "secret") for name in ("anna", "bert")}
-    client = RoomUnderTest(accounts=accounts).join("guest", "sasl", "draft/read-marker")
-    for name in accounts:
-        client.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain(name, 'secret')}")
-        assert client.member.account == name
-        assert client.send("MARKREAD #x") == [":irc.test MARKREAD #x *"]
-        client.send("MARKREAD #x timestamp=2023-11-15T12:00:00.000Z")
-
-
-def test_a_read_marker_never_moves_back() -> None:
-    alice = RoomUnderTest().join("alice", "draft/read-marker")
-    assert alice.send("MARKREAD #room") == [":irc.test MARKREAD #room *"]
-    for second in (5, 3):
-        assert alice.send(f"MARKREAD #room {at(second)}") == [f":irc.test MARKREAD #room {at(5)}"]
+    ann = room.join("ann")
+    ann.send(*(f"PRIVMSG #room {number}" for number in range(5)))
+    channel = room.state.channels["#room"]
+    channel.set_history_lines(2)
+    assert [message.params[1] for message in channel.messages()] == ["3", "4"]

@@ -1,4 +1,4 @@
-"""The room itself: settings, the server password, the persistent channel, the shutdown."""
+"""The room itself: lines, settings, limits, the persistent channel, the shutdown."""
 
 from __future__ import annotations
 
@@ -8,44 +8,90 @@ import pytest
 
 from netd.listeners.chat.room.effect import Record, Rehash, SaveChannel
 from netd.listeners.chat.room.member import Member
-from netd.listeners.chat.room.settings import Account, Settings
+from netd.listeners.chat.room.settings import Limits, Settings
 from netd.protocols.lines import Overlong
-from netd.protocols.password import hash_password
-from tests.listeners.chat.room.room_under_test import NOON, FakeClient, RoomUnderTest
+from tests.listeners.chat.room.room_under_test import (
+    NOON,
+    RoomUnderTest,
+    find_line,
+)
 
 
-def register(client: FakeClient, *before: str) -> list[str]:
-    return client.codes(*before, "NICK alice", "USER alice 0 * :Alice")
+def test_an_overlong_line_gets_417() -> None:
+    alice = RoomUnderTest().join("alice")
+    alice.room.apply(alice.room.core.receive(alice.member, Overlong(b"PRIVMSG"), NOON))
+    assert alice.read() == [":irc.test 417 alice :Input line was too long"]
 
 
-@pytest.mark.parametrize("stored", ["sesame", hash_password("sesame", bytes(16))])
-def test_the_right_password_is_accepted(stored: str) -> None:
-    room = RoomUnderTest(password=stored)
-    assert register(room.connect(), "PASS sesame")[0] == "001"
+def test_a_too_long_line_gets_an_error_and_the_next_one_works() -> None:
+    alice = RoomUnderTest().join("alice")
+    assert alice.codes("PRIVMSG #room :" + "x" * 600) == ["417"]
+    assert alice.codes("PING ok") == ["PONG"]
 
 
-@pytest.mark.parametrize("said", [["PASS wrong"], []])
-def test_a_wrong_or_missing_password_closes_the_connection(said: list[str]) -> None:
-    client = RoomUnderTest(password="sesame").connect()
-    assert client.send(*said, "NICK alice", "USER alice 0 * :Alice") == [
-        ":irc.test 464 alice :Password incorrect",
-        "ERROR :Closing link: 192.0.2.1 (password incorrect)",
-    ]
-    assert client.closed == "password incorrect"
+@pytest.mark.parametrize("text", [b"a\0b", b"a\r:irc.test NOTICE bob :forged"])
+def test_a_line_with_a_nul_or_a_bare_cr_is_refused(text: bytes) -> None:
+    room = RoomUnderTest()
+    alice, bob = room.join("alice"), room.join("bob")
+    refused = ":irc.test ERROR :a line holds no NUL and no carriage return but at its end"
+    assert alice.send(b"PRIVMSG #room :" + text) == [refused]
+    assert bob.read() == []
 
 
-def test_a_client_that_has_logged_in_needs_no_server_password() -> None:
-    room = RoomUnderTest(password="sesame", accounts={"anna": Account("Anna", "pw")})
-    client = room.connect()
-    client.send("CAP REQ :sasl", "AUTHENTICATE PLAIN", "AUTHENTICATE AGFubmEAcHc=")
-    client.send("NICK anna", "USER anna 0 * :Anna")
-    assert client.codes("CAP END")[0] == "001"
+def test_a_line_that_is_not_utf8_is_refused_by_a_standard_reply() -> None:
+    alice = RoomUnderTest().join("alice")
+    (line,) = alice.send(b"PRIVMSG #room :\xff\xfe")
+    assert line == ":irc.test FAIL PRIVMSG INVALID_UTF8 :Your message is not UTF-8"
+    assert alice.send(b":alice PRIVMSG #room :\xff") == [line]
+    assert alice.send(b"@+typing=\xff") == [line.replace("PRIVMSG", "*")]
 
 
-def test_new_members_join_the_configured_channel() -> None:
-    room = RoomUnderTest(channel="#lounge", topic="Be kind.", joins_channel=True)
-    codes = register(room.connect())
-    assert codes[-5:] == ["JOIN", "332", "333", "353", "366"]
+@pytest.mark.parametrize(
+    ("limits", "lines", "code"),
+    [
+        (Limits(channels_per_member=1), ["JOIN #two"], "405"),
+        (Limits(channels=1), ["JOIN #two"], "405"),
+        (Limits(list_entries=1), ["MODE #room +bb a b"], "478"),
+        (Limits(monitored=1), ["MONITOR + a,b"], "734"),
+        (Limits(nick_chars=9), ["NICK tencharact"], "432"),
+        (Limits(channel_chars=5), ["JOIN #toolong"], "403"),
+        (Limits(key_chars=3), ["MODE #room +k long"], "525"),
+    ],
+)
+def test_every_limit_has_its_error_reply(limits: Limits, lines: list[str], code: str) -> None:
+    assert code in RoomUnderTest(limits=limits).join("alice").codes(*lines)
+
+
+def test_a_notice_from_the_server() -> None:
+    room = RoomUnderTest()
+    ann = room.join("ann")
+    room.apply(room.core.send_notices(ann.member, ["reloaded"], room.now))
+    assert find_line(ann.read(), "NOTICE").endswith(" NOTICE ann :reloaded")
+
+
+def test_a_verification_of_a_member_that_has_left_does_nothing() -> None:
+    room = RoomUnderTest()
+    ann = room.join("ann")
+    assert room.core.verified(ann.member, room.now, right=True) == []
+
+
+def test_new_settings_remove_no_member() -> None:
+    room = RoomUnderTest(channel="#lounge", topic="one")
+    alice = room.join("alice", channel="#lounge")
+    room.core.configure(replace(room.state.settings, channel="", topic="two"), NOON)
+    assert alice.codes("TOPIC #lounge") == ["332", "333"]
+    alice.send("PART #lounge")
+    assert room.state.channels == {}
+
+
+def test_a_reload_keeps_all_members_and_the_channel() -> None:
+    room = RoomUnderTest(channel="#lounge", topic="be kind")
+    alice = room.join("alice", channel="#lounge")
+    alice.send("PART #lounge")
+    assert "#lounge" in room.state.channels
+    room.core.configure(room.state.settings.__class__("new.test"), room.now)
+    assert "#lounge" not in room.state.channels
+    assert alice.send("PING x") == [":new.test PONG new.test x"]
 
 
 def test_the_configured_channel_outlives_its_members() -> None:
@@ -59,15 +105,6 @@ def test_the_configured_channel_outlives_its_members() -> None:
     room.core.configure(Settings("irc.test", channel="#other"), NOON)
     assert list(room.state.channels) == ["#other"]
     assert bob.codes("INVITE") == ["337"]
-
-
-def test_new_settings_remove_no_member() -> None:
-    room = RoomUnderTest(channel="#lounge", topic="one")
-    alice = room.join("alice", channel="#lounge")
-    room.core.configure(replace(room.state.settings, channel="", topic="two"), NOON)
-    assert alice.codes("TOPIC #lounge") == ["332", "333"]
-    alice.send("PART #lounge")
-    assert room.state.channels == {}
 
 
 def test_changes_of_the_configured_channel_are_stored() -> None:
@@ -94,31 +131,16 @@ def test_a_shutdown_is_announced_to_all_clients() -> None:
     room.leave(alice, "gone")
 
 
-def test_an_overlong_line_gets_417() -> None:
-    alice = RoomUnderTest().join("alice")
-    alice.room.apply(alice.room.core.receive(alice.member, Overlong(b"PRIVMSG"), NOON))
-    assert alice.read() == [":irc.test 417 alice :Input line was too long"]
-
-
-@pytest.mark.parametrize("text", [b"a\0b", b"a\r:irc.test NOTICE bob :forged"])
-def test_a_line_with_a_nul_or_a_bare_cr_is_refused(text: bytes) -> None:
+def test_a_shutdown_closes_all_connections() -> None:
     room = RoomUnderTest()
-    alice, bob = room.join("alice"), room.join("bob")
-    refused = ":irc.test ERROR :a line holds no NUL and no carriage return but at its end"
-    assert alice.send(b"PRIVMSG #room :" + text) == [refused]
-    assert bob.read() == []
-
-
-def test_whois_shows_the_local_user_of_a_unix_socket() -> None:
-    room = RoomUnderTest()
-    client = room.connect(host="localhost", local_user="ann")
-    client.send("CAP LS 302")
-    client.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
-    assert client.codes("AUTHENTICATE +") == ["900", "903"]
-    client.send("NICK annie", "USER other 0 * :Ann", "CAP END")
-    received = "\n".join(client.send("WHOIS annie"))
-    assert " 311 annie annie ann localhost " in received
-    assert "is verified as local user ann" in received
+    ann, newcomer = room.join("ann"), room.connect()
+    newcomer.send("NICK newcomer")
+    room.apply(room.core.shut_down("bye", room.now))
+    assert (ann.closed, newcomer.closed) == ("bye", "bye")
+    assert newcomer.read() == ["ERROR :Closing link: 192.0.2.1 (bye)"]
+    assert not room.state.members
+    assert not room.state.unregistered
+    room.leave(ann, "bye")  # its connection ends after that
 
 
 def test_a_member_is_plain_data() -> None:

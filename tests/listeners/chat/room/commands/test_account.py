@@ -1,16 +1,20 @@
-"""Logging in: SASL, client certificates, local users, and the shown host."""
+"""Logging in by SASL: passwords, client certificates, local users, and the shown host."""
 
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 
 import pytest
 
-from netd.listeners.chat.room.effect import Verify
 from netd.listeners.chat.room.settings import Account
-from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
+from netd.protocols.password import hash_password
+from tests.listeners.chat.room.room_under_test import (
+    FakeClient,
+    RoomUnderTest,
+    sasl_plain,
+)
 
+ALICE = {"alice": Account("Alice", hash_password("sesame", b"0123456789abcdef"))}
 PRINT, OTHER_PRINT = "ab" * 32, "cd" * 32
 ACCOUNTS = {
     "anna": Account("Anna", "sesame", host="staff.example"),
@@ -27,12 +31,36 @@ def external(client: FakeClient, wanted: str = "") -> list[str]:
 
 
 def plain(client: FakeClient, name: str, password: str) -> list[str]:
-    said = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
-    return client.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {said}")
+    return client.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain(name, password)}")
 
 
 def account_of(client: FakeClient) -> str:
     return client.member.account
+
+
+def login_of(room: RoomUnderTest) -> FakeClient:
+    client = room.connect()
+    client.send("CAP REQ sasl", "AUTHENTICATE PLAIN")
+    return client
+
+
+@pytest.mark.parametrize(
+    ("said", "codes"),
+    [
+        (sasl_plain("alice", "sesame"), ["900", "903"]),
+        (sasl_plain("ALICE", "sesame"), ["900", "903"]),
+        (sasl_plain("alice", "wrong"), ["904"]),
+        (sasl_plain("nobody", ""), ["904"]),
+        ("!!!", ["904"]),
+        ("x" * 401, ["905"]),
+        ("*", ["906"]),
+    ],
+)
+def test_sasl_plain(said: str, codes: list[str]) -> None:
+    client = RoomUnderTest(accounts=ALICE).connect()
+    client.send("CAP REQ sasl")
+    assert client.send("AUTHENTICATE PLAIN") == [":irc.test AUTHENTICATE +"]
+    assert client.codes(f"AUTHENTICATE {said}") == codes
 
 
 @pytest.mark.parametrize(
@@ -58,6 +86,16 @@ def test_external(about: dict[str, str], wanted: str, account: str) -> None:
     assert (answer == [FAILED]) == (not account)
 
 
+def test_external_is_offered_to_local_users() -> None:
+    room = RoomUnderTest()
+    local = room.connect("localhost", local_user="bob")
+    local.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
+    assert local.send("AUTHENTICATE +")[0].endswith("bob :You are now logged in as bob")
+    remote = RoomUnderTest(accounts=ALICE).connect()
+    remote.send("CAP REQ sasl")
+    assert remote.codes("AUTHENTICATE EXTERNAL") == ["908", "904"]
+
+
 def test_only_usable_mechanisms_are_offered() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     assert "sasl=PLAIN " in room.connect().send("CAP LS 302")[1] + " "
@@ -67,12 +105,20 @@ def test_only_usable_mechanisms_are_offered() -> None:
     assert "sasl" not in " ".join(bare.connect().send("CAP LS 302"))
 
 
-def test_an_account_without_a_password_accepts_none() -> None:
-    client = RoomUnderTest(accounts=ACCOUNTS).connect()
-    client.send("CAP REQ sasl")
-    assert plain(client, "bot", "")[-1] == FAILED
-    assert plain(client, "nobody", "sesame")[-1] == FAILED
-    assert account_of(client) == ""
+def test_an_unknown_sasl_mechanism_is_refused() -> None:
+    client = RoomUnderTest(accounts={"anna": Account("anna", "sesame")}).join("ann", "sasl")
+    assert client.codes("AUTHENTICATE NONE") == ["908", "904"]
+
+
+def test_the_length_of_a_sasl_exchange_is_limited() -> None:
+    room = RoomUnderTest(accounts={"anna": Account("anna", "sesame")})
+    assert login_of(room).codes(f"AUTHENTICATE {'a' * 401}") == ["905"]
+    client = login_of(room)
+    for _ in range(40):
+        codes = client.codes(f"AUTHENTICATE {'a' * 400}")
+        if codes:
+            break
+    assert codes == ["904"]
 
 
 @pytest.mark.parametrize("said", ["²", "x", "=", "/w=="])  # no ASCII, no base64, no UTF-8
@@ -82,12 +128,12 @@ def test_malformed_sasl_data_is_refused(said: str) -> None:
     assert client.send(f"AUTHENTICATE {said}") == [FAILED]
 
 
-def test_whois_shows_the_certificate_only_to_its_owner() -> None:
-    room = RoomUnderTest()
-    ann, bob = room.join("ann", fingerprint=PRINT), room.join("bob")
-    shown = f":irc.test 276 ann ann :has client certificate fingerprint {PRINT}"
-    assert shown in ann.send("WHOIS ann")
-    assert not [line for line in bob.send("WHOIS ann") if " 276 " in line]
+def test_an_account_without_a_password_accepts_none() -> None:
+    client = RoomUnderTest(accounts=ACCOUNTS).connect()
+    client.send("CAP REQ sasl")
+    assert plain(client, "bot", "")[-1] == FAILED
+    assert plain(client, "nobody", "sesame")[-1] == FAILED
+    assert account_of(client) == ""
 
 
 def test_a_login_changes_the_shown_host() -> None:
@@ -128,32 +174,6 @@ def test_a_shown_host_does_not_evade_a_ban() -> None:
     assert ann.codes("JOIN #room") == ["474"]
 
 
-@pytest.mark.parametrize("guess", ["OPER root guess", "OPER nobody guess", "OPER nobody toor"])
-def test_a_member_that_keeps_guessing_passwords_is_disconnected(guess: str) -> None:
-    room = RoomUnderTest(opers={"root": "toor"})
-    bob, eve = room.join("bob"), room.join("eve")
-    bob.read()
-    assert eve.codes(*[guess] * 4) == ["464"] * 4
-    wrong, farewell = eve.send(guess)
-    assert " 464 " in wrong
-    assert farewell == "ERROR :Closing link: 192.0.2.1 (Too many failed logins)"
-    assert eve.closed == "Too many failed logins"
-    assert bob.read() == [":eve!~eve@192.0.2.1 QUIT :Too many failed logins"]
-
-
-def test_a_wrong_operator_name_takes_as_long_as_a_wrong_password() -> None:
-    room = RoomUnderTest(opers={"root": "toor"})
-    eve = room.join("eve")
-    for name in ("root", "nobody"):
-        effects = room.core.receive(eve.member, f"OPER {name} guess".encode(), room.now)
-        assert [type(effect) for effect in effects] == [Verify]
-        room.apply(effects)
-
-
-def test_an_operator_without_a_password_is_refused() -> None:
-    assert RoomUnderTest(opers={"root": ""}).join("eve").codes("OPER root :") == ["464"]
-
-
 def test_a_client_that_keeps_guessing_before_registration_is_disconnected() -> None:
     client = RoomUnderTest(accounts=ACCOUNTS).connect()
     client.send("CAP REQ sasl")
@@ -161,24 +181,3 @@ def test_a_client_that_keeps_guessing_before_registration_is_disconnected() -> N
         assert not client.closed
         plain(client, "anna", "guess")
     assert client.closed == "Too many failed logins"
-
-
-def test_a_reload_announces_that_sasl_becomes_available_or_unavailable() -> None:
-    room = RoomUnderTest()
-    asking, silent, early = room.connect(), room.join("silent"), room.connect()
-    asking.send("CAP LS 302", "NICK asking", "USER a 0 * :a", "CAP END")
-    early.send("CAP LS 302")
-    without = room.state.settings
-
-    def reload(accounts: dict[str, Account]) -> list[str]:
-        settings = replace(without, accounts=accounts)
-        room.apply(room.core.configure(settings, room.now))
-        return asking.read()
-
-    assert reload(ACCOUNTS) == [":irc.test CAP asking NEW sasl=PLAIN"]
-    assert early.read() == [":irc.test CAP * NEW sasl=PLAIN"]
-    assert reload(ACCOUNTS) == []
-    asking.send("CAP REQ sasl")
-    assert reload({}) == [":irc.test CAP asking DEL sasl"]
-    assert asking.send("CAP LIST") == [":irc.test CAP asking LIST cap-notify"]
-    assert silent.read() == []

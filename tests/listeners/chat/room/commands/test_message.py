@@ -1,10 +1,12 @@
+"""PRIVMSG, NOTICE and TAGMSG."""
+
 from __future__ import annotations
 
 import pytest
 
-from tests.listeners.chat.room.room_under_test import RoomUnderTest
-
-EVERYTHING = ("server-time", "message-tags", "account-tag", "batch", "echo-message")
+from tests.listeners.chat.room.room_under_test import (
+    RoomUnderTest,
+)
 
 
 def test_a_reader_gets_the_tags_that_it_requested() -> None:
@@ -60,52 +62,12 @@ def test_a_status_message_reaches_only_members_with_that_status() -> None:
     assert plain.read() == []
 
 
-@pytest.mark.parametrize(
-    ("said", "answer"),
-    [
-        ("WHOIS :two words", "401 alice * :No such nick/channel"),
-        ("JOIN ::colon", "403 alice * :No such channel"),
-        ("KICK #room :", "401 alice * :No such nick/channel"),
-        ("WHO :two words", "315 alice * :End of WHO list"),
-        ("CHATHISTORY :two words", "FAIL CHATHISTORY INVALID_PARAMS * :Unknown command"),
-    ],
-)
-def test_a_parameter_that_cannot_be_repeated_becomes_a_star(said: str, answer: str) -> None:
-    assert RoomUnderTest().join("alice").send(said)[0] == f":irc.test {answer}"
-
-
-def test_a_line_that_is_not_utf8_is_refused_by_a_standard_reply() -> None:
-    alice = RoomUnderTest().join("alice")
-    (line,) = alice.send(b"PRIVMSG #room :\xff\xfe")
-    assert line == ":irc.test FAIL PRIVMSG INVALID_UTF8 :Your message is not UTF-8"
-    assert alice.send(b":alice PRIVMSG #room :\xff") == [line]
-    assert alice.send(b"@+typing=\xff") == [line.replace("PRIVMSG", "*")]
-
-
-def test_a_too_long_line_gets_an_error_and_the_next_one_works() -> None:
-    alice = RoomUnderTest().join("alice")
-    assert alice.codes("PRIVMSG #room :" + "x" * 600) == ["417"]
-    assert alice.codes("PING ok") == ["PONG"]
-
-
 def test_a_relayed_line_is_cut_between_two_characters() -> None:
     room = RoomUnderTest()
     reader = room.join("reader")
     room.join("speaker").send("PRIVMSG #room :" + "é" * 245)
     assert 505 <= len(reader.received) <= 512
     assert reader.read()[0].endswith("éé")
-
-
-def test_a_label_ties_the_replies_to_their_line() -> None:
-    room = RoomUnderTest()
-    alice = room.join("alice", "labeled-response", "batch")
-    assert alice.send("@label=a PONG x") == ["@label=a :irc.test ACK"]
-    assert alice.send("@label=b PING x") == ["@label=b :irc.test PONG irc.test x"]
-    start, *inner, end = alice.send("@label=c WHOIS alice")
-    assert start.startswith("@label=c :irc.test BATCH +")
-    reference = start.split()[3][1:]
-    assert end == f":irc.test BATCH -{reference}"
-    assert all(line.startswith(f"@batch={reference} ") for line in inner)
 
 
 def test_moderation_and_mutes_block_members_without_voice() -> None:
