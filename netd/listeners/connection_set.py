@@ -46,7 +46,7 @@ class ConnectionSet(Generic[C]):
         self._is_draining = False
 
     def __iter__(self) -> Iterator[C]:
-        """Iterate over a copy, so that connections may close meanwhile."""
+        """Iterate over a copy, so that connections can close during the loop."""
         return iter(tuple(self._hosts))
 
     @property

@@ -62,7 +62,7 @@ def adopt(fd: int) -> socket.socket:
 
     A TCP socket gets TCP_NODELAY, as sockets that `open_inet` opens have it: a systemd unit may
     not say `NoDelay=yes`. `setblocking` is called whatever mode the descriptor has already,
-    because the Python object keeps the mode too: else a dup of it would make both blocking.
+    because the Python object keeps the mode too; otherwise `dup` would make both blocking.
     """
     os.set_inheritable(fd, False)
     sock = socket.socket(fileno=fd)

@@ -29,8 +29,8 @@ class Stream:
 
     __slots__ = (
         "_closing",
-        "_dirty",
         "_fd",
+        "_is_flush_deferred",
         "_loop",
         "_on_closed",
         "_on_data",
@@ -64,7 +64,7 @@ class Stream:
         self.max_unsent_bytes = max_unsent_bytes
         self._unsent: list[bytes] = []
         self._reading = True
-        self._dirty = False
+        self._is_flush_deferred = False
         self._closing: str | None = None  # the reason, once `finish` was called
         self.has_overflowed = False
         """True if the stream was closed because of `max_unsent_bytes`."""
@@ -87,8 +87,8 @@ class Stream:
             return
         self._unsent.append(data)
         self.unsent_bytes += len(data)
-        if not self._dirty:
-            self._dirty = True
+        if not self._is_flush_deferred:
+            self._is_flush_deferred = True
             self._loop.defer(self._flush)
 
     def send(self, data: bytes) -> None:
@@ -156,7 +156,7 @@ class Stream:
             self.close("connection closed by peer")
 
     def _flush(self) -> None:
-        self._dirty = False
+        self._is_flush_deferred = False
         if self._fd < 0:
             return
         if self._unsent and not self._send():

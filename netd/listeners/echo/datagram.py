@@ -22,7 +22,7 @@ from netd.runtime.poller import READ
 
 MAX_DATAGRAM_BYTES: Final = 2**18  # more than the default SO_SNDBUF, the limit of a Unix datagram
 _PER_TURN: Final = 256
-# echo, discard, daytime, qotd, chargen: two such services would reply to each other for ever
+# echo, discard, daytime, qotd, chargen: two such services would reply to each other endlessly
 _LOOP_PORTS: Final = frozenset({0, 7, 13, 17, 19})
 COUNTERS: Final = (
     "bytes_in",
@@ -42,7 +42,7 @@ class DatagramEcho:
     """One datagram socket on the loop.
 
     `counts` (COUNTERS) is shared by the listener's datagram sockets. `own_ports` are their UDP
-    ports: datagrams from them are not answered, since two of them would reply for ever.
+    ports: datagrams from them are not answered, since two of them would reply endlessly.
     """
 
     def __init__(  # noqa: PLR0913 (all are needed)
@@ -145,7 +145,7 @@ class DatagramEcho:
 def _enable_pktinfo(sock: socket.socket) -> bool:
     """Have a socket that is bound to a wildcard report destinations; False if it is not."""
     name = sock.getsockname()
-    if sock.family == socket.AF_INET and name[0] == "0.0.0.0":  # noqa: S104 (asked, not bound)
+    if sock.family == socket.AF_INET and name[0] == "0.0.0.0":  # noqa: S104 (compared, not bound)
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     elif sock.family == socket.AF_INET6 and name[0] == "::":
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
