@@ -32,8 +32,8 @@ _SELECT, _EPOLL, _PEER, _LIMIT = (
     "limit: a trivial server",
 )
 _MANY: Final = 10_000
-# Goals beside ngircd, by members. A message to one member costs netd what Python takes; with more
-# members, the sends to them count. ngircd leaves Nagle's algorithm on, so its p99 is a delayed
+# Ratios to ngircd, by members. In a small channel Python's work for a message counts, in a large
+# one the system calls that send it. ngircd leaves Nagle's algorithm on, so its p99 is a delayed
 # acknowledgement (40 ms).
 _OBSERVED_GOALS: Final = {50: 1.2, 200: 2.0, 800: 1.2}
 _CLOSED_GOALS: Final = {2: 0.4, 15: 1.0, 50: 3.0, 200: 2.5, 800: 1.2}
@@ -89,7 +89,7 @@ class Size:
     in_flight: int = 4
 
     def __str__(self) -> str:
-        return f"{self.members} members, {self.senders} sending, {self.in_flight} in flight each"
+        return f"{self.members} members, {self.senders} sending, {self.in_flight} in flight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,8 @@ def _measure(target: Target, seconds: float) -> Reading:
         {
             "p50, ms": measured.latency(0.5),
             "p99, ms": measured.latency(0.99),
-            "server's CPU, us each": served_s / measured.deliveries_in_all * 1e6,
-            "generator's CPU, us each": own_s / measured.deliveries_in_all * 1e6,
+            "server's CPU, us a delivery": served_s / measured.deliveries_in_all * 1e6,
+            "generator's CPU, us a delivery": own_s / measured.deliveries_in_all * 1e6,
             "memory, KiB a member": target.kib_a_member,
         },
     )

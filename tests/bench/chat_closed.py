@@ -1,8 +1,8 @@
 """A load in closed rounds: a sender sends its next message when every member has the one before.
 
 Each sender keeps a number of messages in flight. A message is over when the slowest member has
-it, and its latency is the time until then. So a server that keeps any member waiting, for
-whatever gain in throughput, is sent less. Every member reads as soon as it has something.
+it, and its latency is the time until then. So a server that lets any member wait gets
+fewer messages. Every member reads as soon as it has something.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class ClosedLoad:
     def _find_slowest(self) -> int:
         """Find the member that has the fewest messages, and give how many those are.
 
-        A sender has its own messages without receiving them, so what a sender has depends on how
-        many of the channel's messages, in their order, are its own.
+        A sender does not receive its own messages. They are counted as soon as it has received the
+        messages before them in the channel's order.
         """
         received, line_bytes = self._members.received, self._members.line_bytes
         slowest = min(self._listeners, key=received.__getitem__)

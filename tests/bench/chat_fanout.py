@@ -1,7 +1,7 @@
-"""`python -m tests.bench.chat_fanout PORT`: the least that a chat server can do, as a measure.
+"""`python -m tests.bench.chat_fanout PORT`: a trivial chat server, which shows the upper limit.
 
-Every line goes to every client but its sender: no nicks, no channels, no limits, and a client
-that does not read stops all. Of IRC it speaks what the loads need.
+It sends a line to all clients but its sender. It has no nicks, channels or limits, and a client
+that does not read stops it. It speaks as much IRC as the loads need.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PRIVMSG, _PING = b"PRIVMSG ", b"PING "
 
 
 class Clients:
-    """The connections, and what each has sent of a line that is not complete."""
+    """The connections, and the incomplete line that a connection has sent last."""
 
     def __init__(self, port: int) -> None:
         self._listening = socket.create_server(("127.0.0.1", port), backlog=1024)
@@ -27,18 +27,17 @@ class Clients:
         self._partial: dict[int, bytes] = {}
 
     def turn(self) -> None:
-        """Read what there is, and send all of it to everybody else."""
-        said: dict[int, bytes] = {}
+        """Wait for lines, read them, and send them to the other clients."""
+        messages: dict[int, bytes] = {}
         for fd, _ in self._poll.poll():
             if fd == self._listening.fileno():
                 self._accept()
             else:
-                said[fd] = self._receive(fd)
-        everything = b"".join(said.values())
+                messages[fd] = self._receive(fd)
+        everything = b"".join(messages.values())
         if everything:
             for fd, sock in self._socks.items():
-                own = said.get(fd)
-                sock.sendall(_without(said, fd) if own else everything)
+                sock.sendall(_without(messages, fd) if messages.get(fd) else everything)
 
     def _accept(self) -> None:
         sock, _ = self._listening.accept()
@@ -47,7 +46,7 @@ class Clients:
         self._poll.register(sock, select.EPOLLIN)
 
     def _receive(self, fd: int) -> bytes:
-        """Answer what only its sender hears of; returns the lines for everybody else."""
+        """Reply to PINGs; returns the messages for the other clients."""
         data = self._socks[fd].recv(_RECEIVE_BYTES)
         if not data:
             self._poll.unregister(fd)
@@ -61,8 +60,8 @@ class Clients:
         return b"".join([source + line + b"\n" for line in lines if line.startswith(_PRIVMSG)])
 
 
-def _without(said: dict[int, bytes], own: int) -> bytes:
-    return b"".join([lines for fd, lines in said.items() if fd != own])
+def _without(messages: dict[int, bytes], own: int) -> bytes:
+    return b"".join([lines for fd, lines in messages.items() if fd != own])
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """Members of one channel, as both loads of the chat benchmark need them.
 
-The kernel throws away what members receive (MSG_TRUNC), so that reading, which for real members
-costs another machine, takes little from the server. One member, the observer, never sends, and
-its lines are read: they show in which order the channel has them. All lines are equally long, so
-a count of bytes is a count of lines.
+The kernel discards the received bytes (MSG_TRUNC): real members read on machines of their own, so
+their reading must take little time from the server here. One member, the observer, does not send,
+and its lines are read; they show the order of the channel's messages. All lines are equally long,
+so a count of bytes is a count of lines.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Ready = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What members received in some seconds, and in all until nothing was on its way."""
+    """Deliveries in some seconds, their latencies, and all deliveries until the load had ended."""
 
     deliveries: int
     seconds: float
@@ -45,10 +45,10 @@ class Measured:
 
 
 class Members:
-    """Clients in one channel; the first few of them send, each under a letter."""
+    """Clients in one channel. The first few are senders; a letter in the text names a sender."""
 
     def __init__(self, port: int, count: int, senders: int) -> None:
-        """Connect and join; returns when no notice of that is on its way any more."""
+        """Connect and join; returns when all notices of that have arrived."""
         self._socks = join(port, count)
         self._started = time.perf_counter()
         self._buffer = bytearray(_BUFFER_BYTES)
@@ -72,13 +72,13 @@ class Members:
         return sum(self.received.values()) // self.line_bytes
 
     def send(self, letter: int, count: int) -> None:
-        """Let a sender say some lines."""
+        """Send lines from a sender."""
         line = _LINE % (letter, time.perf_counter() - self._started)
         self.senders[letter].sendall(line * count)
         self.sent[letter] += count
 
     def read(self, ready: Ready) -> bytes:
-        """Read what these members have; returns the observer's lines."""
+        """Read the bytes that these members have received; returns the observer's lines."""
         buffer, readers, received = self._buffer, self._readers, self.received
         observer, lines = self.observer.fileno(), b""
         for fd, _ in ready:
@@ -91,7 +91,7 @@ class Members:
         return lines
 
     def observe(self) -> bytes:
-        """Read what the observer has; returns whole lines."""
+        """Read the lines that the observer has received."""
         data = self.observer.recv(_BUFFER_BYTES)
         assert data, "the server closed a connection"
         self.received[self.observer.fileno()] += len(data)
@@ -107,7 +107,7 @@ class Members:
         return lines[self._letter_at :: self.line_bytes]
 
     def ages_ms(self, lines: bytes, step: int) -> Iterator[float]:
-        """How long ago each `step`-th of these lines was sent, in milliseconds."""
+        """The age of every `step`-th line, in milliseconds since it was sent."""
         now = time.perf_counter() - self._started
         for at in range(self._time_at, len(lines), self.line_bytes * step):
             yield (now - float(lines[at : at + _TIME_BYTES])) * 1000
@@ -129,7 +129,7 @@ class Members:
             sock.close()
 
     def _learn_form(self) -> None:
-        """Find how long a received line is, and where its letter and its time stand."""
+        """Find the length of a received line, and the positions of its letter and its time."""
         self.send(next(iter(self.senders)), 1)
         line = b""
         self.observer.settimeout(PATIENCE_S)
@@ -165,7 +165,7 @@ def join(port: int, count: int) -> list[socket.socket]:
 
 
 def _discard(socks: Sequence[socket.socket]) -> None:
-    """Read what there is, so that no server has to keep it."""
+    """Read the bytes that have arrived, so that no server has to keep them."""
     for sock in socks:
         with contextlib.suppress(BlockingIOError):
             sock.recv(_DISCARD_BYTES)

@@ -1,9 +1,9 @@
 """A load in which senders keep the pace of one member that reads at once, the observer.
 
-Each sender keeps a number of messages in flight: it sends its next message when the observer has
-the one before, however far the other members are. These read every few milliseconds, as behind a
-network card that coalesces interrupts. So the server always has something to do, and the latency
-is the observer's. What it does not show is how long the slowest member waits: `chat_closed` does.
+A sender keeps a number of messages in flight: it sends its next message when the observer has
+received an earlier one, however far the other members are. The other members read every few
+milliseconds, as behind a network card that coalesces interrupts. So the server always has messages
+to send, and the latency is that of the observer. `chat_closed` shows the slowest member's.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ObservedLoad:
             self._observe(_READ_EVERY_S)
 
     def _read_all(self) -> None:
-        """Read what the other members have by now."""
+        """Read the bytes that the other members have received."""
         ready = self._members.poll.poll(0, self._count)
         for start in range(0, len(ready), _AT_ONCE):
             self._members.read(ready[start : start + _AT_ONCE])

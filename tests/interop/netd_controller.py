@@ -139,5 +139,5 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
 
 
 def get_irctest_controller_class() -> type[NetdController]:
-    """What irctest asks this module for."""
+    """The entry point that irctest expects."""
     return NetdController

@@ -1,4 +1,9 @@
-"""The chat listener: one room anybody can reach, with any IRC client."""
+"""The chat listener: an IRC server of one process.
+
+`service` accepts connections (`gatekeeper`, `session`). `room_driver` gives their lines to the room
+(`room/`, which does no input or output) and carries out the effects that it returns. `fanout`
+sends a channel's messages to its members.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from netd.listeners.kind import Kind
 
 
 def hint(address: Address, options: ChatOptions) -> str:
-    """How to try the listener by hand."""
+    """A netd-chat command that connects to the address."""
     tls = " --tls" if options.is_tls(address) else ""
     if address.scheme is Scheme.TCP:
         host = address.to_loopback().host

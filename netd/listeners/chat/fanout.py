@@ -63,7 +63,7 @@ class Fanout:
             self._writes[member](data)
 
     def flush(self) -> None:
-        """Queue the lines so far, so that what is written next in this turn comes after them."""
+        """Queue the lines so far, so that later writes of this turn come after them."""
         self._send(is_last=False)
 
     def _end_turn(self) -> None:

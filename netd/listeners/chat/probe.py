@@ -1,4 +1,4 @@
-"""Speaks IRC to a chat listener, to see whether it is well."""
+"""Checks a chat listener by speaking IRC to it, for `netd probe`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _WELCOME, _PASSWORD_WRONG = "001", "464"
 
 
 def probe(_listener: str, address: Address, timeout_s: float) -> str:
-    """Register, PING, QUIT; where a password is asked for, that answer will do."""
+    """Register, send PING, and quit; a request for the password is good enough.
+
+    If the listener does not speak plain IRC, TLS is tried.
+    """
     try:
         return _speak(connect(address, timeout_s))
     except (RemoteProtocolError, ConnectionResetError):
@@ -39,15 +42,18 @@ def _speak(connected: socket.socket) -> str:
 
 
 class _Replies:
+    """The server's messages."""
+
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._framer = LineFramer(_MAX_LINE_BYTES)
-        self._waiting: list[Message] = []
+        self._messages: list[Message] = []
 
     def await_any(self, *commands: str) -> Message:
+        """Wait for the next message with one of these commands."""
         while True:
-            while self._waiting:
-                message = self._waiting.pop(0)
+            while self._messages:
+                message = self._messages.pop(0)
                 if message.command in commands:
                     return message
             data = self._sock.recv(65536)
@@ -55,4 +61,4 @@ class _Replies:
                 raise RemoteProtocolError(f"the server closed before {commands[0]}")
             for line in self._framer.receive(data):
                 parsed = parse(line) if isinstance(line, bytes) else None
-                self._waiting += [parsed] if parsed else []
+                self._messages += [parsed] if parsed else []

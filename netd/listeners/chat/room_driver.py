@@ -111,7 +111,7 @@ class RoomDriver:
         self._apply(self._room.shut_down(reason, time.time()))
 
     def close(self) -> None:
-        """Complete what is to be kept over a restart."""
+        """Complete the writes of the persistent channel."""
         self._persistent_channel.close()
 
     def counters(self) -> Counters:

@@ -1,7 +1,7 @@
-"""The chat listener's service: accepts connections, and keeps the room up to date.
+"""The chat listener's service: accepts connections, applies options, checks time limits.
 
-A line's way: `session` splits what a client sends into lines, `room_driver` gives a line to the
-room (`room.room`), which returns effects; `fanout` sends those that are for many members.
+A line from a client takes this way: `session` splits the received bytes into lines; `room_driver`
+gives a line to `room.room`, which returns effects; `fanout` sends the messages among them.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Session:
         "stream",
     )
 
-    def __init__(  # noqa: PLR0913 (what a connection needs, and nothing in common between them)
+    def __init__(  # noqa: PLR0913 (the parts of a connection)
         self,
         owner: SessionOwner,
         loop: Loop,

@@ -1,7 +1,7 @@
-"""Keeps the configured channel across restarts, in SQLite.
+"""Stores messages and states of channels in an SQLite file.
 
-A thread of its own writes, so no disk holds up the chat; what cannot be written (a full disk, a
-locked file) is dropped and counted, and the chat goes on from memory.
+A thread writes, so a slow disk does not delay the chat. Writes that fail (disk full, file locked)
+are dropped and counted; the chat goes on without them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 BUSY_S: Final = 2.0
 _CLOSE_S: Final = 5.0
-_MAX_WAITING: Final = 10_000
+_MAX_QUEUED: Final = 10_000
 _TRIM_EVERY: Final = 200
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS line (id INTEGER PRIMARY KEY, channel TEXT NOT NULL, body TEXT NOT NULL);
@@ -30,56 +30,56 @@ _Write = tuple[str, tuple[str, str]]
 
 
 class SqliteStore:
-    """One database file; `load` before the first write, `close` at the end."""
+    """One database file. Call `load` before the first write, and `close` at the end."""
 
     def __init__(self, path: str, max_lines: int) -> None:
         self.path = path
         self.max_lines = max_lines
-        """How many lines are kept; may be set at any time."""
-        self._waiting: queue.Queue[_Write | None] = queue.Queue(_MAX_WAITING)
+        """The number of lines to keep; may be set at any time."""
+        self._queue: queue.Queue[_Write | None] = queue.Queue(_MAX_QUEUED)
         self._is_failing = False
         self.lost = 0
-        """How many writes were dropped."""
+        """The number of writes that failed or were dropped."""
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
     def load(self, channel: str) -> tuple[str, list[str]]:
-        """The channel's state (empty for none) and its last lines, the oldest first."""
-        newest = "SELECT body FROM line WHERE channel = ? ORDER BY id DESC LIMIT ?"
+        """The channel's state (empty for none) and its last lines, oldest first."""
+        last_lines = "SELECT body FROM line WHERE channel = ? ORDER BY id DESC LIMIT ?"
         try:
             with contextlib.closing(_open(self.path)) as database:
                 row = database.execute(
                     "SELECT body FROM state WHERE channel = ?", (channel,)
                 ).fetchone()
-                lines = database.execute(newest, (channel, self.max_lines)).fetchall()
+                lines = database.execute(last_lines, (channel, self.max_lines)).fetchall()
         except sqlite3.Error as error:
             _log.warning("chat: %s: %s; history starts empty", self.path, error)
             return "", []
         return row[0] if row else "", [line for (line,) in reversed(lines)]
 
     def add_line(self, channel: str, body: str) -> None:
-        """Keep one more line."""
+        """Write a line."""
         self._put((_ADD_LINE, (channel, body)))
 
     def set_state(self, channel: str, body: str) -> None:
-        """Keep a channel's state, in place of any before."""
+        """Write a channel's state in place of the earlier one."""
         self._put((_SET_STATE, (channel, body)))
 
     def close(self, within_s: float = _CLOSE_S) -> None:
-        """Write what still waits; nobody is held up longer, the thread ends when it is done."""
+        """Wait for the queued writes, at most so long; the thread ends when they are done."""
         with contextlib.suppress(queue.Full):
-            self._waiting.put(None, timeout=within_s)
+            self._queue.put(None, timeout=within_s)
             self._thread.join(within_s)
 
     def _put(self, write: _Write) -> None:
         try:
-            self._waiting.put_nowait(write)
+            self._queue.put_nowait(write)
         except queue.Full:
             self.lost += 1
 
     def _run(self) -> None:
         written = 0
-        while (first := self._waiting.get()) is not None:
+        while (first := self._queue.get()) is not None:
             writes, is_last = self._gather(first)
             written += len(writes)
             self._write(writes, trim=written >= _TRIM_EVERY)
@@ -88,10 +88,10 @@ class SqliteStore:
                 return
 
     def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
-        """What waits by now, for one transaction; and whether it is the last."""
+        """All queued writes, for one transaction; and whether the store is closing."""
         writes = [first]
         with contextlib.suppress(queue.Empty):
-            while (write := self._waiting.get_nowait()) is not None:
+            while (write := self._queue.get_nowait()) is not None:
                 writes.append(write)
             return writes, True
         return writes, False

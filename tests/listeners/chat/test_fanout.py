@@ -1,4 +1,4 @@
-"""What many members are sent while several of them speak."""
+"""The fan-out of channel messages, alone and in a worker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Text(EncodedMessage):
 
 
 class Log:
-    """An outlet that notes what a member is sent."""
+    """An outlet that keeps a log of the bytes."""
 
     def __init__(self, sent: Sent, name: str) -> None:
         self._sent = sent

@@ -19,7 +19,7 @@ Start = Callable[..., WorkerUnderTest]
 
 
 class Irc:
-    """A client as simple as can be: lines out, and lines in until one holds a text."""
+    """A simple client: sends lines, and reads lines until one contains a text."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -48,7 +48,7 @@ class Irc:
         return self
 
     def sync(self) -> list[str]:
-        """Every line that was on its way."""
+        """All lines that the server has sent so far."""
         self.send("PING sync")
         lines: list[str] = []
         for raw in self._file:
@@ -103,7 +103,7 @@ def test_members_talk(start: Start, connect: Connect) -> None:
     bob.expect("ERROR :Closing link")
 
 
-def test_bare_line_feeds_and_end_of_file_as_nc_sends_them(start: Start, connect: Connect) -> None:
+def test_bare_line_feeds_and_end_of_file_as_from_nc(start: Start, connect: Connect) -> None:
     worker = start()
     alice = connect(worker).register("alice").join()
     nc = worker.connect()
@@ -115,7 +115,9 @@ def test_bare_line_feeds_and_end_of_file_as_nc_sends_them(start: Start, connect:
     assert alice.expect("QUIT").endswith("QUIT :Connection closed")
 
 
-def test_a_local_user_is_known_by_name(start: Start, connect: Connect, tmp_path: Path) -> None:
+def test_a_client_on_a_unix_socket_has_its_user_name(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
     worker = start((f"unix://{tmp_path}/chat.sock",))
     user = pwd.getpwuid(os.getuid()).pw_name
     client = connect(worker).register("alice")
@@ -128,7 +130,7 @@ def test_a_local_user_is_known_by_name(start: Start, connect: Connect, tmp_path:
     assert client.expect(" 330 ").split()[4] == user
 
 
-def test_a_reload_changes_settings_and_keeps_everybody(start: Start, connect: Connect) -> None:
+def test_a_reload_changes_settings_and_keeps_all_members(start: Start, connect: Connect) -> None:
     worker = start()
     alice = connect(worker).register("alice").join()
     for poller in ("epoll", "poll", "select"):
@@ -151,11 +153,11 @@ def test_a_poller_that_cannot_hold_the_members_is_refused(start: Start) -> None:
         assert "select watches descriptors below 1024" in answer.reason
         assert last.sync()[-1:] != ["gone"]
     finally:
-        for each in socks:
-            each.close()
+        for sock in socks:
+            sock.close()
 
 
-def test_a_full_server_says_so_and_serves_on(start: Start, connect: Connect) -> None:
+def test_a_full_server_sends_the_reason_and_continues(start: Start, connect: Connect) -> None:
     worker = start(max_connections=2)
     alice, bob = connect(worker).register("alice").join(), connect(worker).register("bob")
     with worker.connect() as third:
@@ -169,7 +171,7 @@ def test_a_full_server_says_so_and_serves_on(start: Start, connect: Connect) -> 
 
 
 @pytest.mark.usefixtures("many_descriptors")
-def test_select_turns_away_descriptors_it_cannot_watch(start: Start) -> None:
+def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
     options = {"opers": [{"name": "root", "password": hash_password("secret", bytes(16))}]}
     worker = start(max_connections=2000, **options)
     socks = [worker.connect() for _ in range(1030)]
@@ -181,11 +183,11 @@ def test_select_turns_away_descriptors_it_cannot_watch(start: Start) -> None:
         first.expect(" 381 ")
         assert worker.await_counters(lambda seen: seen["poller_full"] > 0)
     finally:
-        for each in socks:
-            each.close()
+        for sock in socks:
+            sock.close()
 
 
-def test_silence_is_asked_about_and_then_ended(start: Start, connect: Connect) -> None:
+def test_a_silent_client_gets_a_ping_and_is_disconnected(start: Start, connect: Connect) -> None:
     worker = start(ping_after="200ms", ping_timeout="200ms")
     alice = connect(worker).register("alice")
     alice.expect("PING :irc.test")
@@ -194,12 +196,12 @@ def test_silence_is_asked_about_and_then_ended(start: Start, connect: Connect) -
     alice.expect("ERROR :Closing link: (Ping timeout)")
 
 
-def test_those_who_never_register_are_closed(start: Start, connect: Connect) -> None:
+def test_a_client_that_does_not_register_is_disconnected(start: Start, connect: Connect) -> None:
     worker = start(registration_timeout="100ms")
     connect(worker).expect("ERROR :Closing link: (Registration timeout)")
 
 
-def test_who_was_slowed_down_goes_by_the_new_rate(start: Start, connect: Connect) -> None:
+def test_waiting_lines_follow_the_new_rate(start: Start, connect: Connect) -> None:
     worker = start(flood_burst=5, flood_rate=0.01)
     alice = connect(worker).register("alice")
     alice.send(*(f"PING {number}" for number in range(10)))
@@ -208,7 +210,7 @@ def test_who_was_slowed_down_goes_by_the_new_rate(start: Start, connect: Connect
     alice.expect("PONG irc.test 9")
 
 
-def test_a_flood_is_slowed_down(start: Start, connect: Connect) -> None:
+def test_a_flood_is_delayed(start: Start, connect: Connect) -> None:
     worker = start(flood_burst=10, flood_rate=50)
     alice, bob = connect(worker).register("alice").join(), connect(worker).register("bob").join()
     bob.send(*(f"PRIVMSG #lounge :line {i}" for i in range(30)))
@@ -217,7 +219,7 @@ def test_a_flood_is_slowed_down(start: Start, connect: Connect) -> None:
     alice.expect(":line 29")
 
 
-def test_too_much_of_a_flood_is_ended(start: Start, connect: Connect) -> None:
+def test_a_client_that_floods_too_much_is_disconnected(start: Start, connect: Connect) -> None:
     worker = start(flood_burst=1, flood_rate=0.1, max_receive_queue="8KiB")
     bob = connect(worker)
     bob.send("NICK bob", *("PRIVMSG bob :" + "x" * 400 for _ in range(40)))
@@ -225,7 +227,9 @@ def test_too_much_of_a_flood_is_ended(start: Start, connect: Connect) -> None:
     assert worker.await_counters(lambda seen: seen["excess_flood"] == 1)
 
 
-def test_who_does_not_read_is_dropped_and_costs_nobody(start: Start, connect: Connect) -> None:
+def test_a_client_that_does_not_read_is_disconnected_and_harms_no_other(
+    start: Start, connect: Connect
+) -> None:
     worker = start(flood_rate=0, max_send_queue="64KiB")
     deaf = worker.connect()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -241,13 +245,15 @@ def test_who_does_not_read_is_dropped_and_costs_nobody(start: Start, connect: Co
 
 
 @pytest.mark.parametrize("stopping", [True, False])
-def test_a_drain_tells_everybody_and_ends(start: Start, connect: Connect, stopping: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+def test_a_drain_informs_all_clients_and_ends(
+    start: Start, connect: Connect, *, stopping: bool
+) -> None:
     worker = start()
     alice = connect(worker).register("alice").join()
     waiting = connect(worker)
     worker.drain(PATIENCE_S, stopping=stopping)
-    for each in (alice, waiting):
-        each.expect("ERROR :Closing link")
+    for client in (alice, waiting):
+        client.expect("ERROR :Closing link")
     assert worker.await_exit().status == 0
 
 
@@ -258,7 +264,7 @@ def test_the_probe_speaks_irc(start: Start) -> None:
     assert "asks for its password" in KIND.probe("lounge", closed.address(), PATIENCE_S)
 
 
-def test_a_password_is_asked_for(start: Start, connect: Connect) -> None:
+def test_a_password_is_required(start: Start, connect: Connect) -> None:
     worker = start(password="secret")
     right, wrong = connect(worker), connect(worker)
     right.send("PASS secret")

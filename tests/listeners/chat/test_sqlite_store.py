@@ -41,7 +41,7 @@ def start() -> Iterator[Start]:
         yield make
 
 
-def test_lines_topic_and_modes_outlast_the_worker(start: Start, tmp_path: Path) -> None:
+def test_messages_topic_and_modes_survive_a_restart(start: Start, tmp_path: Path) -> None:
     worker, alice = start(tmp_path / "chat.db")
     alice.send("OPER root secret", "TOPIC #lounge :kept topic", "MODE #lounge +b-t bad!*@*")
     alice.send("PRIVMSG #lounge :kept line")
@@ -58,7 +58,7 @@ def test_lines_topic_and_modes_outlast_the_worker(start: Start, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("trouble", ["locked", "no database", "no directory"])
-def test_no_trouble_with_the_file_stops_the_chat(
+def test_a_fault_of_the_file_does_not_stop_the_chat(
     start: Start, tmp_path: Path, trouble: str
 ) -> None:
     path = tmp_path / ("missing/chat.db" if trouble == "no directory" else "chat.db")
@@ -73,7 +73,7 @@ def test_no_trouble_with_the_file_stops_the_chat(
         worker.await_counters(lambda seen: seen["history_lost"] > 0)
 
 
-def test_a_reload_to_another_file_waits_for_none_and_takes_the_state_along(
+def test_a_reload_to_another_file_does_not_wait_and_keeps_the_state(
     start: Start, tmp_path: Path
 ) -> None:
     worker, alice = start(tmp_path / "one.db")
@@ -95,7 +95,7 @@ def test_a_reload_to_another_file_waits_for_none_and_takes_the_state_along(
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """The file locked by another process: SQLite forbids to carry a database across a fork."""
+    """Lock the file in another process, because SQLite does not allow a database across fork."""
     with subprocess.Popen(
         [sys.executable, "-c", _LOCK, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

@@ -56,8 +56,8 @@ def test_members_talk_under_tls(worker: WorkerUnderTest, tmp_path: Path) -> None
     bob.send("QUIT")
     bob.expect("ERROR")
     alice.expect("QUIT")
-    for each in (alice, bob):
-        each.close()
+    for client in (alice, bob):
+        client.close()
 
 
 def test_a_reload_reads_the_certificate_again(worker: WorkerUnderTest, tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_a_reload_reads_the_certificate_again(worker: WorkerUnderTest, tmp_path:
     answer = worker.ask_configure(options({"certificate": str(tmp_path / "broken.pem")}))
     assert isinstance(answer, Failed)
     after.sync()
-    for each in (before, after):
-        each.close()
+    for client in (before, after):
+        client.close()
 
 
 def test_a_renewed_certificate_needs_no_reload(worker: WorkerUnderTest, tmp_path: Path) -> None:
@@ -89,14 +89,14 @@ def test_a_renewed_certificate_needs_no_reload(worker: WorkerUnderTest, tmp_path
     wait_until(serves_the_new, "the new certificate")
 
 
-def test_what_is_no_tls_is_refused(worker: WorkerUnderTest) -> None:
+def test_plain_irc_is_refused(worker: WorkerUnderTest) -> None:
     with worker.connect() as sock:
         sock.sendall(b"NICK bob\r\nUSER bob 0 * :bob\r\n")
         assert b"001" not in sock.recv(100)
 
 
 @pytest.mark.parametrize("is_clean", [True, False])
-def test_who_ends_in_mid_talk_harms_nobody(
+def test_a_client_that_breaks_off_harms_no_other(
     worker: WorkerUnderTest, tmp_path: Path, *, is_clean: bool
 ) -> None:
     client = secure(worker, tmp_path, "one.test")
@@ -105,35 +105,38 @@ def test_who_ends_in_mid_talk_harms_nobody(
     client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # all of it in one turn
     client.send("PRIVMSG #own :hello")
     if not is_clean:
-        socket.socket.sendall(client.sock, b"\x17\x03\x03\x00\x20" + 32 * b"?")  # no record
+        socket.socket.sendall(client.sock, b"\x17\x03\x03\x00\x20" + 32 * b"?")  # not a TLS record
     with contextlib.suppress(OSError):
         client.sock.unwrap()  # type: ignore[attr-defined]  # it is an SSLSocket
     client.close()
     secure(worker, tmp_path, "one.test").register("bob").close()
 
 
-def test_the_hint_speaks_tls_where_the_listener_does() -> None:
+def test_the_hint_has_the_tls_option_where_the_listener_speaks_tls() -> None:
     addresses = tuple(map(Address.parse, ("tcp://[::]:6667", "tcp://[::]:6697", "unix:///s")))
     tls = ChatTlsOptions(certificate="x", ports=(6697,))
     some = ChatOptions(address=addresses, tls=tls)
-    assert [KIND.hint(each, some).endswith(" --tls") for each in addresses] == [False, True, False]
+    hints = [KIND.hint(address, some) for address in addresses]
+    assert [hint.endswith(" --tls") for hint in hints] == [False, True, False]
     every = ChatOptions(address=addresses, tls=ChatTlsOptions(certificate="x"))
-    assert all(KIND.hint(each, every).endswith(" --tls") for each in addresses)
+    assert all(KIND.hint(address, every).endswith(" --tls") for address in addresses)
 
 
 def test_the_probe_speaks_tls(worker: WorkerUnderTest) -> None:
-    found = KIND.probe("lounge", worker.address(), PATIENCE_S)
-    assert found.endswith("answered its PING, under TLS")
+    reply = KIND.probe("lounge", worker.address(), PATIENCE_S)
+    assert reply.endswith("answered its PING, under TLS")
 
 
-def test_only_some_ports_may_speak_it(worker: WorkerUnderTest, tmp_path: Path) -> None:
+def test_a_port_that_is_not_listed_speaks_plain_irc(
+    worker: WorkerUnderTest, tmp_path: Path
+) -> None:
     tls = {"certificate": str(tmp_path / "one.test.pem"), "key": str(tmp_path / "one.test.key")}
     worker.configure({"server_name": "irc.test", "tls": {**tls, "ports": [6697]}})
     plain = Irc(worker.connect()).register("plain")
     plain.close()
 
 
-def test_the_check_names_what_cannot_be_used(tmp_path: Path) -> None:
+def test_the_check_names_the_keys_with_faults(tmp_path: Path) -> None:
     options_ = read_options(
         KIND.options,
         {
@@ -143,11 +146,11 @@ def test_the_check_names_what_cannot_be_used(tmp_path: Path) -> None:
             "tls": {"certificate": str(tmp_path / "missing.pem")},
         },
     )
-    keys = [each.key for each in KIND.check(options_)]
+    keys = [problem.key for problem in KIND.check(options_)]
     assert keys == ["tls.certificate", "password"]
 
 
-def test_nobody_is_asked_for_the_password_of_a_key(tmp_path: Path) -> None:
+def test_an_encrypted_key_is_refused_without_a_prompt(tmp_path: Path) -> None:
     tls = make_certificate(tmp_path, "one.test")
     key, locked = tls["key"], str(tmp_path / "locked.key")
     hide = ("openssl", "pkey", "-aes256", "-passout", "pass:sesame", "-in", key, "-out", locked)
@@ -181,7 +184,7 @@ def test_a_client_certificate_logs_in(tmp_path: Path) -> None:
         client.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL", "AUTHENTICATE +")
         assert client.expect(" 900 ").endswith("logged in as bot")
         client.close()
-        context.load_cert_chain(ours["certificate"], ours["key"])  # one nobody vouches for
+        context.load_cert_chain(ours["certificate"], ours["key"])  # not in client_ca
         stranger = context.wrap_socket(worker.connect(), server_hostname="one.test")
         with stranger, pytest.raises(ssl.SSLError, match=r"(?i)unknown.ca"):
             stranger.recv(100)
@@ -189,10 +192,10 @@ def test_a_client_certificate_logs_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [None, "no certificate"])
 def test_the_check_reads_the_certificates_of_clients(tmp_path: Path, text: str | None) -> None:
-    people = tmp_path / "clients.pem"
+    path = tmp_path / "clients.pem"
     if text is not None:
-        people.write_text(text)
-    tls = {**make_certificate(tmp_path, "one.test"), "client_ca": str(people)}
+        path.write_text(text)
+    tls = {**make_certificate(tmp_path, "one.test"), "client_ca": str(path)}
     [problem] = KIND.check(
         read_options(KIND.options, {"kind": "chat", "address": ADDRESSES, "tls": tls})
     )
