@@ -24,7 +24,7 @@ class Named:
     sock: socket.socket
 
 
-class Host:
+class Accepting:
     """An acceptor, and the connections that it has accepted."""
 
     def __init__(self) -> None:
@@ -45,10 +45,10 @@ class Host:
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    host = Host()
-    yield host
-    host.close()
+def accepting() -> Iterator[Accepting]:
+    accepting = Accepting()
+    yield accepting
+    accepting.close()
 
 
 def listen(name: str, where: tuple[str, int] | str) -> Named:
@@ -76,14 +76,16 @@ def no_descriptor_left() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_a_connection_comes_with_its_socket_and_the_peers_host(host: Host, tmp_path: Path) -> None:
+def test_a_connection_comes_with_its_socket_and_the_peers_host(
+    accepting: Accepting, tmp_path: Path
+) -> None:
     path = str(tmp_path / "sock")
     tcp, six, unix = (
         listen("tcp", ("127.0.0.1", 0)),
         listen("six", ("::", 0)),
         listen("unix", path),
     )
-    host.acceptor.replace((tcp, six, unix))
+    accepting.acceptor.replace((tcp, six, unix))
     with (
         socket.create_connection(tcp.sock.getsockname()),
         socket.create_connection(("127.0.0.1", six.sock.getsockname()[1])),
@@ -91,59 +93,59 @@ def test_a_connection_comes_with_its_socket_and_the_peers_host(host: Host, tmp_p
         socket.socket(socket.AF_UNIX) as client,
     ):
         client.connect(path)
-        while len(host.accepted) < 4:
-            host.loop.turn()
-    assert sorted(host.accepted) == [
+        while len(accepting.accepted) < 4:
+            accepting.loop.turn()
+    assert sorted(accepting.accepted) == [
         ("six", "127.0.0.1"),
         ("six", "::1"),
         ("tcp", "127.0.0.1"),
         ("unix", ""),
     ]
-    assert not any(sock.getblocking() for sock in host.sockets)
+    assert not any(sock.getblocking() for sock in accepting.sockets)
 
 
-def test_connections_that_wait_on_a_replaced_socket_are_accepted(host: Host) -> None:
+def test_connections_that_wait_on_a_replaced_socket_are_accepted(accepting: Accepting) -> None:
     old, new = listen("old", ("127.0.0.1", 0)), listen("new", ("127.0.0.1", 0))
-    host.acceptor.replace((old,))
+    accepting.acceptor.replace((old,))
     with (
         socket.create_connection(old.sock.getsockname()),
         socket.create_connection(old.sock.getsockname()),
     ):
-        host.acceptor.replace((new,))
-        assert host.accepted == [("old", "127.0.0.1")] * 2
+        accepting.acceptor.replace((new,))
+        assert accepting.accepted == [("old", "127.0.0.1")] * 2
     assert old.sock.fileno() == -1
 
 
 def test_without_descriptors_connections_wait_and_are_accepted_later(
-    host: Host, caplog: pytest.LogCaptureFixture
+    accepting: Accepting, caplog: pytest.LogCaptureFixture
 ) -> None:
     listening = listen("tcp", ("127.0.0.1", 0))
-    host.acceptor.replace((listening,))
+    accepting.acceptor.replace((listening,))
     with socket.create_connection(listening.sock.getsockname()):
         with no_descriptor_left(), caplog.at_level(logging.WARNING, "netd"):
-            while host.acceptor.failures < 3:
-                host.loop.turn()
-            assert not host.accepted
-        while not host.accepted:
-            host.loop.turn()
+            while accepting.acceptor.failures < 3:
+                accepting.loop.turn()
+            assert not accepting.accepted
+        while not accepting.accepted:
+            accepting.loop.turn()
     assert caplog.messages == ["cannot accept: Too many open files; connections wait"]
 
 
-def test_a_pause_causes_no_busy_loop(host: Host) -> None:
+def test_a_pause_causes_no_busy_loop(accepting: Accepting) -> None:
     listening = listen("tcp", ("127.0.0.1", 0))
-    host.acceptor.replace((listening,))
+    accepting.acceptor.replace((listening,))
     turns = 0
     with socket.create_connection(listening.sock.getsockname()), no_descriptor_left():
-        while host.acceptor.failures < 3:
-            host.loop.turn()
+        while accepting.acceptor.failures < 3:
+            accepting.loop.turn()
             turns += 1
-    assert turns <= 3 * host.acceptor.failures
+    assert turns <= 3 * accepting.acceptor.failures
 
 
-def test_other_errors_are_raised(host: Host) -> None:
+def test_other_errors_are_raised(accepting: Accepting) -> None:
     closed = Named("closed", socket.socket())
     closed.sock.setblocking(False)
-    host.acceptor.replace((closed,))
+    accepting.acceptor.replace((closed,))
     with pytest.raises(OSError, match="Invalid argument"):
-        host.loop.turn()
+        accepting.loop.turn()
     closed.sock.listen()  # so that the fixture can drain it

@@ -204,12 +204,12 @@ def test_threads_share_a_cpu_and_the_worker_does_not(start_worker: StartWorker) 
         assert exchange(client, b"hello") == b"hello"
         pid = worker.process.pid
 
-        def share_one() -> bool:
+        def share_a_cpu() -> bool:
             threads = {int(tid) for tid in os.listdir(f"/proc/{pid}/task")} - {pid}
             usable = {frozenset(os.sched_getaffinity(tid)) for tid in threads}
             return len(usable) == len(next(iter(usable))) == 1
 
-        wait_until(share_one, "every thread on one processor")
+        wait_until(share_a_cpu, "all threads on one CPU")
         assert os.sched_getaffinity(pid) == os.sched_getaffinity(0)
 
 
