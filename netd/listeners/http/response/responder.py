@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.protocol.date import format_date
@@ -29,8 +28,7 @@ from netd.listeners.http.response.response_cache import (
 from netd.listeners.http.routes.router import Router, WorkerContext
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedResponse:
+class EncodedResponse(NamedTuple):
     """The parts to send, and whether the connection closes after them."""
 
     parts: tuple[Part, ...]
@@ -114,41 +112,38 @@ class Responder:
             close_files(response)
         has_none = request.method == "HEAD" or not has_content(response.status)
         content = () if has_none else response.content
-        self.log(host, head or b"", response.status, response.length if content else 0)
+        if self.access_log is not None:
+            sent = response.length if content else 0
+            self.access_log.add(host, head or b"", response.status, sent)
         before, after = format_head(response, common=self._common, minor=request.minor, close=close)
         wire = before + self._date_line + after
         if any(isinstance(part, FilePart) for part in content):
             return EncodedResponse((wire, *content), close)
         whole = wire + _join(content)
         if head is not None and response.stamps is not None and request.framing is Framing.NONE:
-            cached = partial(
-                CachedResponse,
-                status=response.status,
-                head_bytes=len(wire),
-                date_at=len(before),
+            cached = CachedResponse(
+                *(whole, response.status, len(wire)),
                 close=close,
+                date_at=len(before),
+                stamps=response.stamps,
             )
-            has_source = content and response.source is not None
-            head_only = cached(wire, source=response.source) if has_source else None
-            self.cache.store(head, cached(whole, stamps=response.stamps), head_only)
+            self.cache.store(head, cached, response.source if content else None)
         return EncodedResponse((whole,), close)
 
     def refuse(self, host: str, status: int) -> bytes:
         """Make and log the response to a bad or late request; it closes the connection."""
         self.refusals += 1
         response = error_response(status).with_fields(self.router.fields)
-        self.log(host, b"", status, response.length)
+        if self.access_log is not None:
+            self.access_log.add(host, b"", status, response.length)
         before, after = format_head(response, common=self._common, minor=1, close=True)
         return before + self._date_line + after + _join(response.content)
 
-    def log(self, host: str, head: bytes, status: int, sent: int) -> None:
-        """Add a response with `sent` bytes of content to the access log, if there is one."""
-        if self.access_log is not None:
-            self.access_log.add(host, head, status, sent)
-
     def log_cached(self, host: str, head: bytes, cached: CachedResponse) -> None:
         """Add a response from the cache to the access log, if there is one."""
-        self.log(host, head, cached.status, len(cached.wire) - cached.head_bytes)
+        if self.access_log is not None:
+            sent = len(cached.wire) - cached.head_bytes
+            self.access_log.add(host, head, cached.status, sent)
 
     def _clear_cache(self) -> None:
         self.cache = ResponseCache(0 if self._is_closing else self.options.cache_size)

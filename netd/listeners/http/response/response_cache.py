@@ -57,9 +57,17 @@ class CachedResponse:
         self.second = second
 
     def with_content(self, content: bytes) -> CachedResponse:
-        """Complete a response of which only the head is cached."""
-        wire = self.wire + content
-        return CachedResponse(wire, self.status, self.head_bytes, close=self.close)
+        """Return the complete response, to send once, if only its head is cached."""
+        return CachedResponse(self.wire + content, self.status, self.head_bytes, close=self.close)
+
+    def head_only(self, source: FileStamp) -> CachedResponse:
+        """Return an entry without the content, which can be read from `source`."""
+        return CachedResponse(
+            *(self.wire[: self.head_bytes], self.status, self.head_bytes),
+            close=self.close,
+            date_at=self._date_at,
+            source=source,
+        )
 
 
 class ResponseCache:
@@ -77,14 +85,16 @@ class ResponseCache:
         """Responses that were not cached because the cache was full."""
         self._rejected_before = 0
 
-    def store(
-        self, head: bytes, response: CachedResponse, head_only: CachedResponse | None = None
-    ) -> None:
-        """Cache a response, or only its head, if there is room."""
+    def store(self, head: bytes, response: CachedResponse, source: FileStamp | None = None) -> None:
+        """Cache a response if there is room.
+
+        Beyond the share for contents only its head is cached if `source` has the content.
+        """
         self.drop(head)
         size = _size(head, response)
-        if head_only is not None and self._bytes + size > self._max_bytes // _CONTENT_SHARE:
-            response, size = head_only, _size(head, head_only)
+        if source is not None and self._bytes + size > self._max_bytes // _CONTENT_SHARE:
+            response = response.head_only(source)
+            size = _size(head, response)
         if size > self._max_bytes // _MAX_ENTRY_SHARE:
             return
         if self._bytes + size > self._max_bytes:
