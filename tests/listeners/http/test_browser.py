@@ -1,4 +1,4 @@
-"""The pages as a person has them, in a real Chromium; left out where there is none."""
+"""The status page, listings and media in a real Chromium."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _LINGER_S: Final = 2.0  # for the peer to receive a response that came before it
 
 
 class ConnectionState(Enum):
-    """What a connection waits for; its deadline limits how long."""
+    """The event that a connection waits for; its deadline limits the wait."""
 
     HANDSHAKE = "the peer's part of the TLS handshake"
     IDLE = "a request"
@@ -54,7 +54,7 @@ _EVENTS: Final = {ConnectionState.SENDING: WRITE, ConnectionState.DEFERRED: 0}
 
 
 class Owner(Protocol):
-    """What a connection needs of its service."""
+    """The service, as its connections use it."""
 
     loop: Loop
     responder: Responder

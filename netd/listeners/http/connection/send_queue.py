@@ -12,7 +12,7 @@ from netd.listeners.http.connection.transport import Transport
 from netd.listeners.http.protocol.response import FilePart, Part
 from netd.runtime.errnos import CONNECTION_LOST
 
-_SENDFILE_LOST: Final = CONNECTION_LOST - {errno.EINVAL}  # sendfile(2): about the file
+_SENDFILE_LOST: Final = CONNECTION_LOST - {errno.EINVAL}  # sendfile(2): the fault is in the file
 _JOINED_BYTES: Final = 65536  # larger parts are sent without copying
 # The most that one connection sends in a turn of the loop, from memory and of a file. For a peer
 # with a tiny window the kernel takes long to queue many bytes, and a thousand such peers would

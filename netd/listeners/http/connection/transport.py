@@ -15,7 +15,7 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for 0
 
 
 class Transport(Protocol):
-    """What a connection needs of its socket."""
+    """The socket, as its connection uses it."""
 
     has_close_notify: bool
     """Whether `shutdown` must be called before every close, to tell the peer that all was sent."""

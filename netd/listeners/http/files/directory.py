@@ -58,7 +58,7 @@ class Directory:
         )
 
     def _find(self, request: Request, path: str, name: str) -> Response:
-        """Respond with `name`, a path relative to the root, which `path` asked for."""
+        """Respond with the file `name`, relative to the root; `path` is the path of the request."""
         try:
             return self._open(request, path, name)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What a client's bytes are parsed into: a request's head, pieces of its body, its end."""
+"""The events that a client's bytes are parsed into: a request, pieces of its body, its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all connections of a worker share: routes, response cache, Date line, log and counters."""
+"""Shared by all connections of a worker: routes, response cache, Date line, log and counters."""
 
 from __future__ import annotations
 

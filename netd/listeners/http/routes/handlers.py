@@ -1,4 +1,4 @@
-"""What a route does with a request: fixed text, redirects, echo.
+"""The actions of routes: fixed text, redirects, echo.
 
 Files have their own package; the status page and the metrics have their own modules.
 """

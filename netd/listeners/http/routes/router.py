@@ -37,7 +37,7 @@ _WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; cha
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What routes need of their worker. The context stays when a reload replaces the routes."""
+    """The parts of a worker that its routes use. They stay when a reload replaces the routes."""
 
     daemon: DaemonStatus
     verifier: PasswordVerifier

@@ -48,7 +48,7 @@ def test_an_empty_file_has_no_range() -> None:
 
 
 @given(st.binary(max_size=40), st.integers(0, 1000))
-def test_a_range_lies_within_whatever_is_asked(value: bytes, size: int) -> None:
+def test_a_range_lies_within_the_content(value: bytes, size: int) -> None:
     try:
         found = parse_range(b"bytes=" + value, size)
     except UnsatisfiableError:

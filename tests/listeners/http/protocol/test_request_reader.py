@@ -43,7 +43,7 @@ def joined(events: list[Event | int]) -> list[object]:
     ("outcome", "request_bytes"),
     [pytest.param(outcome, request, id=subject) for outcome, request, subject in load(*PARSED)],
 )
-def test_case(outcome: str, request_bytes: bytes) -> None:
+def test_a_case_gives_its_outcome(outcome: str, request_bytes: bytes) -> None:
     for events in feed(read, request_bytes, NEXT if outcome == "ok" else b""):
         if outcome == "ok":
             assert isinstance(events[0], Request)
@@ -53,7 +53,7 @@ def test_case(outcome: str, request_bytes: bytes) -> None:
             assert events[-1] == int(outcome)
 
 
-def test_a_request_says_what_it_holds() -> None:
+def test_the_parts_of_a_request() -> None:
     lines = b"Host: A.example:80\r\nX: 1\r\nx: 2\r\nContent-Length: 3\r\n\r\n"
     request, data, end = read([b"POST /a/b?c=d HTTP/1.1\r\n" + lines + b"abc"])
     assert isinstance(request, Request)
@@ -63,7 +63,7 @@ def test_a_request_says_what_it_holds() -> None:
     assert (data, end) == (Data(b"abc"), End())
 
 
-def test_trailers_are_told() -> None:
+def test_trailers_are_reported() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert read([head + b"1\r\nx\r\n0\r\nA: b\r\n\r\n"])[-1] == End(((b"A", b"b"),))
 
@@ -110,7 +110,7 @@ _PIECES = st.sampled_from(
 
 
 @given(st.lists(st.one_of(_PIECES, st.binary(max_size=20)), max_size=12).map(b"".join))
-def test_anything_at_all_is_read_alike_in_one_piece_and_in_many(data: bytes) -> None:
+def test_any_input_gives_the_same_events_in_one_piece_and_in_many(data: bytes) -> None:
     whole, bytewise = feed(read, data)
     was_refused = [bool(events) and isinstance(events[-1], int) for events in (whole, bytewise)]
     assert was_refused[0] == was_refused[1]

@@ -37,14 +37,14 @@ def test_a_path_is_decoded_and_its_dots_resolved(raw: bytes, path: str) -> None:
 @pytest.mark.parametrize(
     "raw", [b"/..", b"/a/../..", b"/%2e%2e/x", b"/a%2fb", b"/a%00", b"/a%0d", b"/a%7f"]
 )
-def test_what_would_escape_is_refused(raw: bytes) -> None:
+def test_a_path_that_would_leave_the_root_is_refused(raw: bytes) -> None:
     with pytest.raises(RemoteProtocolError) as refused:
         parse_path(raw)
     assert refused.value.status == 400
 
 
 @given(st.text("/.%2efa\\ ", max_size=30))
-def test_no_path_escapes(text: str) -> None:
+def test_no_path_leaves_its_root(text: str) -> None:
     try:
         path = parse_path(b"/" + text.encode())
     except RemoteProtocolError:

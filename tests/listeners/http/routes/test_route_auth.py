@@ -99,7 +99,7 @@ def test_options_take_no_password_but_its_hash() -> None:
             )
 
 
-def test_networks_may_use_a_route_or_not(start: Start) -> None:
+def test_networks_are_allowed_or_denied(start: Start) -> None:
     worker = start(
         {"path": "/in", "text": "x", "allow": "127.0.0.0/8"},
         {"path": "/out", "text": "x", "allow": "10.0.0.0/8"},
