@@ -30,12 +30,12 @@ _lacking: set[str] = set()
 
 
 def missing_packages(*programs: str) -> list[str]:
-    """The Debian packages to install for those of the programs that are not installed."""
+    """The Debian packages that install the missing ones of the programs."""
     return sorted({PACKAGES[name] for name in programs if find(name) is None})
 
 
 def find(program: str) -> str | None:
-    """The path of a program, also where an ordinary user's PATH does not lead (sbin)."""
+    """The path of a program; sbin is searched too, which is not in the PATH of an ordinary user."""
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
 
 

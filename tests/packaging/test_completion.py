@@ -1,4 +1,4 @@
-"""What real shells offer after netd and netd-chat when the completion key is pressed."""
+"""The completions that real shells offer for the command lines of netd and netd-chat."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FISH_SETUP = "source {0}/fish/netd.fish; source {0}/fish/netd-chat.fish; complet
 
 
 class Interactive:
-    """A shell at a terminal, whose key Ctrl-T puts every completion there is into the line."""
+    """A shell at a terminal; its key Ctrl-T inserts all completions into the line."""
 
     def __init__(self, command: list[str], setup: str, directory: Path) -> None:
         self._shell = pexpect.spawn(
@@ -65,7 +65,7 @@ class Interactive:
         self._shell.expect("BEGUN")
 
     def offers(self, line: str) -> set[str]:
-        """What stands in the place of the line's last word."""
+        """The words that replace the last word of the line."""
         self._shell.send(f"{line}\x14\x01{PRINT}\x05; echo END''ED\r")
         self._shell.expect(r"((?:<[^<>]*>)+)\s*ENDED")
         words = re.findall("<([^<>]*)>", str(self._shell.match[1]))
@@ -88,7 +88,7 @@ class Fish:
         self._directory = directory
 
     def offers(self, line: str) -> set[str]:
-        """What fish would offer for the line's last word."""
+        """The completions of the last word of the line."""
         done = subprocess.run(
             ["fish", "--no-config", "-c", FISH_SETUP.format(COMPLETIONS), line],
             cwd=self._directory,
@@ -102,7 +102,7 @@ class Fish:
         return {offer.partition("\t")[0] for offer in done.stdout.splitlines()}
 
     def close(self) -> None:
-        """Nothing runs."""
+        """There is no process to end."""
 
 
 def environ(directory: Path) -> dict[str, str]:

@@ -30,7 +30,7 @@ def _remember(installed: Container) -> None:
 
 
 def reload(container: Container, edit: str) -> int:
-    """Edit the configuration with sed, then reload; the status of systemctl."""
+    """Edit the configuration with sed, then reload; returns the exit status of systemctl."""
     container.sh(f"sed -i '{edit}' {CONFIG}")
     return container.try_("systemctl reload netd").returncode
 

@@ -1,4 +1,4 @@
-"""The unit's sandbox and its stricter variants: their scores, and that everything works in them."""
+"""The unit's sandbox and its stricter variants: each service works in them, and their scores."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def vary(debian: Container, drop_in: str, **config: object) -> None:
 
 
 def works(debian: Container, *, echo: int, web: int) -> None:
-    """Every service answers, on every transport."""
+    """Check that each service replies, on each transport."""
     assert debian.sh(f"echo hello | nc -N 127.0.0.1 {echo}") == "hello\n"
     assert debian.sh(f"head -c 3000000 /dev/zero | nc -N ::1 {echo} | wc -c").strip() == "3000000"
     assert debian.sh(f"echo hello | nc -u -W 1 127.0.0.1 {echo}") == "hello\n"
