@@ -50,6 +50,13 @@ class Listener:
         for worker in workers:
             worker.drain(within_s, stopping=stopping)
 
+    def take_over(self, old: Listener) -> None:
+        """Continue the totals of the listener that this one replaced; its workers drain here."""
+        self.past += old.past
+        self.draining += old.all_workers
+        for worker in old.all_workers:
+            worker.drain(None, stopping=False)
+
     def let_finish(self, worker: WorkerHandle) -> None:
         """Count a worker that drains by itself as draining."""
         self.workers.remove(worker)

@@ -113,13 +113,18 @@ class Reload:
             fleet.table.tune(name, listener.options)
             surplus = listener.workers[listener.options.workers :]
             listener.drain(surplus, None, stopping=False)
-        for name in self.plan.replaced:
-            fleet.release(fleet.listeners[name], None, stopping=False)
+        replaced = [fleet.listeners[name] for name in self.plan.replaced]
         for name in self.plan.removed:
             fleet.release(fleet.listeners[name], desired.netd.drain_timeout, stopping=False)
         running = fleet.listeners | self._new_listeners
         fleet.listeners = {name: running[name] for name in desired.listeners}
         fleet.config = desired
+        for old in replaced:
+            new = fleet.listeners[old.name]
+            if new.kind is old.kind:
+                new.take_over(old)
+            else:  # figures of another kind are no figures of this one
+                fleet.release(old, None, stopping=False)
         self._close_unused_sockets()
         self._on_done(None)
 

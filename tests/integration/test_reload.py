@@ -192,12 +192,15 @@ def test_echo_goes_on_when_its_concurrency_changes(start_daemon: StartDaemon) ->
         assert echoes(client)
         daemon.write(ECHO + 'concurrency = "thread"\n')
         assert daemon.reload().body["detail"] == "replaced echo"
-        assert before[0] not in daemon.pids("echo")
+        [new_worker, old_worker] = daemon.listener("echo")["workers"]
+        assert new_worker["pid"] not in before
+        assert (old_worker["pid"], old_worker["state"]) == (before[0], "draining")
         assert echoes(client)
         with daemon.connect("echo") as new:
             assert echoes(new)
-        wait_until(lambda: daemon.status()["listeners"][-1]["state"] == "draining", "the drain")
-    wait_until(lambda: len(daemon.status()["listeners"]) == 1, "the old worker to be gone")
+        wait_until(lambda: daemon.listener("echo")["counters"]["accepted"] == 2, "both connections")
+    wait_until(lambda: len(daemon.pids("echo")) == 1, "the old worker to be gone")
+    assert daemon.listener("echo")["counters"]["accepted"] == 2
 
 
 def test_a_listener_changes_its_kind_on_its_address(start_daemon: StartDaemon) -> None:

@@ -207,6 +207,20 @@ def test_a_listener_s_totals_outlive_its_workers(setting: Setting) -> None:
     assert setting.fleet.listeners["a"].counters.totals["accepted"] == 2
 
 
+def test_a_listener_s_totals_outlive_its_replacement(setting: Setting) -> None:
+    setting.apply(config(a={}))
+    old = setting.fleet.listeners["a"].workers
+    setting.begin(config(a={"concurrency": "thread"}))
+    setting.simulation.settle()
+    setting.simulation.workers[1].obey()
+    setting.simulation.settle()
+    assert setting.fleet.listeners["a"].draining == old
+    assert setting.fleet.listeners["a"].counters.totals["accepted"] == 2
+    setting.simulation.obey()
+    assert setting.fleet.listeners["a"].draining == []
+    assert setting.fleet.listeners["a"].counters.totals["accepted"] == 2
+
+
 def test_a_worker_that_finishes_by_itself_has_a_successor(setting: Setting) -> None:
     setting.apply(config(a={}))
     [worker] = setting.fleet.listeners["a"].workers
