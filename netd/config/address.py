@@ -37,7 +37,8 @@ ALL_SCHEMES = frozenset(Scheme)
 
 _ANY_IPV4 = "0.0.0.0"  # noqa: S104 (only compared)
 _LOOPBACK = {_ANY_IPV4: "127.0.0.1", "::": "::1"}
-_MAX_SUN_PATH_BYTES = 107  # unix(7): sun_path holds 108 with its NUL
+MAX_SUN_PATH_BYTES = 107
+"""The length of a Unix socket's path: sun_path holds 108 bytes with its NUL (unix(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,6 @@ def _checked_path(path: str) -> str:
         raise ValueError(
             f"a socket's path must be absolute, as in unix:///run/x.sock, not {path!r}"
         )
-    if "\0" in path or len(path.encode()) > _MAX_SUN_PATH_BYTES:
-        raise ValueError(f"a socket's path holds at most {_MAX_SUN_PATH_BYTES} bytes and no NUL")
+    if "\0" in path or len(path.encode()) > MAX_SUN_PATH_BYTES:
+        raise ValueError(f"a socket's path holds at most {MAX_SUN_PATH_BYTES} bytes and no NUL")
     return path

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
-from netd.config.address import Address, Scheme
+from netd.config.address import MAX_SUN_PATH_BYTES, Address, Scheme
 from netd.config.messages import explain, suggest
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.paths import read_text
@@ -126,6 +126,9 @@ class _Reader:
             return DaemonOptions()
         if options.control and not os.path.isabs(options.control):
             self._add(("netd", "control"), f"{options.control!r} must begin with /")
+        if len(os.fsencode(options.control)) > MAX_SUN_PATH_BYTES:
+            message = f"a socket's path holds at most {MAX_SUN_PATH_BYTES} bytes"
+            self._add(("netd", "control"), message)
         return options
 
     def _listeners(self) -> dict[str, ListenerOptions]:

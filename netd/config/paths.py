@@ -8,6 +8,7 @@ import tomllib
 from typing import Any, Final
 
 from netd.config.model import Config
+from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, Problem
 
 SYSTEM_CONFIG: Final = "/etc/netd.toml"
@@ -34,8 +35,8 @@ def find_config(explicit: str | None) -> str:
 def read_text(path: str) -> str:
     """The text of a configuration file. Raises ConfigError if it cannot be read as UTF-8."""
     try:
-        with open(path, encoding="utf-8-sig") as file:  # some editors write a byte order mark
-            return file.read()
+        text = read_regular_file(path).decode("utf-8-sig")  # some editors write a byte order mark
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
         raise ConfigError((Problem("", reason, path),)) from error

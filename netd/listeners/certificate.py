@@ -51,9 +51,9 @@ class Certificate:
 def problems(options: TlsOptions) -> tuple[Problem, ...]:
     """Check the files on this machine; the keys of the problems are relative to the listener."""
     try:
-        open_context(options.certificate, options.key)
-    except OSError as error:
-        return (problem_of(options, error),)
+        Certificate(options)
+    except ConfigError as error:
+        return error.problems
     return ()
 
 

@@ -11,6 +11,8 @@ from typing import Final
 from netd.errors import LocalProtocolError
 
 _PREFIX: Final = "$scrypt$"
+_FORM: Final = "$scrypt$ln=N,r=N,p=N$SALT$DIGEST"
+_DIGEST_BYTES: Final = 32
 _LOG_N, _R, _P = 14, 8, 1
 _MAX_LOG_N, _MAX_R, _MAX_P = 17, 16, 4
 _MAX_MEMORY_BYTES = 300 * 2**20
@@ -47,11 +49,13 @@ def _parse(stored: str) -> tuple[tuple[int, int, int], bytes, bytes]:
         numbers = dict(pair.split("=") for pair in cost.split(","))
         log_n, r, p = (int(numbers[key]) for key in ("ln", "r", "p"))
         salt_bytes, digest_bytes = _decode(salt), _decode(digest)
-    except (ValueError, KeyError) as error:
-        raise LocalProtocolError(f"not a scrypt hash: {error}") from error
+    except (ValueError, KeyError) as error:  # whose text can have a part of the hash
+        raise LocalProtocolError(f"not a scrypt hash: expected {_FORM}") from error
     is_bounded = 0 < log_n <= _MAX_LOG_N and 0 < r <= _MAX_R and 0 < p <= _MAX_P
     if not is_bounded or log_n >= 16 * r:  # RFC 7914 section 6: N < 2^(128 * r / 8)
         raise LocalProtocolError("not a scrypt hash: cost out of bounds")
+    if len(digest_bytes) != _DIGEST_BYTES:  # no password would ever match
+        raise LocalProtocolError(f"not a scrypt hash: its digest needs {_DIGEST_BYTES} bytes")
     return (log_n, r, p), salt_bytes, digest_bytes
 
 
@@ -59,7 +63,7 @@ def _scrypt(password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
     from hashlib import scrypt  # noqa: PLC0415 (loads OpenSSL)
 
     memory, secret = _MAX_MEMORY_BYTES, password.encode()
-    return scrypt(secret, salt=salt, n=2**log_n, r=r, p=p, maxmem=memory, dklen=32)
+    return scrypt(secret, salt=salt, n=2**log_n, r=r, p=p, maxmem=memory, dklen=_DIGEST_BYTES)
 
 
 def _is_same(one: bytes, other: bytes) -> bool:

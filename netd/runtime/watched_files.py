@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -57,4 +59,12 @@ class WatchedFiles(Generic[T]):
         return True
 
     def _look(self) -> list[FileSignature]:
-        return [signature_of(os.stat(path)) for path in self._paths]
+        return [signature_of(_stat_regular(path)) for path in self._paths]
+
+
+def _stat_regular(path: str) -> os.stat_result:
+    """As os.stat. Raises OSError for a FIFO or a device as well: reading it may never end."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "Is not a regular file", path)
+    return status

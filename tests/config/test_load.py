@@ -323,6 +323,15 @@ def test_a_pattern_without_an_example_is_reported_itself() -> None:
     assert "netd.toml:4: listeners.web.opers.0.name: 'a b' does not fit ^" in message
 
 
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_the_path_of_the_control_socket_fits_a_socket_address(letter: str) -> None:
+    path = "/" + letter * (106 // len(letter.encode()))
+    assert parse_config(f'[netd]\ncontrol = "{path}"\n{WEB}', "f", KINDS).netd.control == path
+    assert problems(f'[netd]\ncontrol = "{path}xx"\n{WEB}') == [
+        "netd.toml:2: netd.control: a socket's path holds at most 107 bytes"
+    ]
+
+
 def test_the_control_socket_needs_an_absolute_path() -> None:
     assert problems(f'[netd]\ncontrol = "control.sock"\n{WEB}') == [
         "netd.toml:2: netd.control: 'control.sock' must begin with /"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,3 +78,33 @@ def test_without_an_option_the_users_own_daemon_comes_first(
     assert client_control_path(path) == str(own)
     assert client_control_path(str(tmp_path / "none.toml")) == str(own)
     assert daemon_control_path(read_config(path, KINDS)) in (str(own), "/run/netd/control.sock")
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link_to_an_endless_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def write_10_megabytes(path: Path) -> None:
+    path.write_bytes(b"#" * 10_000_000)
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (make_fifo, "is not a regular file"),
+        (link_to_an_endless_device, "is not a regular file"),
+        (Path.mkdir, "is not a regular file|is a directory"),
+        (write_10_megabytes, "has more than 1048576 bytes"),
+    ],
+)
+def test_a_file_that_may_never_end_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], None], fault: str
+) -> None:
+    make(tmp_path / "netd.toml")
+    with pytest.raises(ConfigError, match=rf"netd\.toml: ({fault})$"):
+        read_config(str(tmp_path / "netd.toml"), KINDS)
+    assert client_control_path(str(tmp_path / "netd.toml"))

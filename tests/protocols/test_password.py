@@ -41,6 +41,8 @@ def test_a_vector_of_rfc_7914() -> None:
         "$scrypt$ln=0,r=8,p=1$AAAA$AAAA",
         "$scrypt$ln=14,r=8,p=99$AAAA$AAAA",
         "$scrypt$ln=16,r=1,p=1$AAAA$AAAA",
+        STORED[:-4],
+        STORED + "AAAA",
     ],
 )
 def test_an_invalid_hash_is_refused(stored: str) -> None:
@@ -53,3 +55,10 @@ def test_an_invalid_hash_is_refused(stored: str) -> None:
 def test_plain_text_needs_no_check() -> None:
     check_hash("sesame")
     assert not is_hashed("sesame")
+
+
+@pytest.mark.parametrize("stored", ["$scrypt$hunter2", "$scrypt$ln=hunter2,r=8,p=1$AAAA$AAAA"])
+def test_the_error_for_a_hash_has_no_part_of_it(stored: str) -> None:
+    with pytest.raises(LocalProtocolError) as caught:
+        check_hash(stored)
+    assert "hunter2" not in str(caught.value)

@@ -7,14 +7,12 @@ that begin with `#`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
+from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.options import ChatOptions
 from netd.protocols.password import check_hash, is_hashed
 from netd.runtime.watched_files import WatchedFiles
-
-_MAX_BYTES: Final = 2**20
 
 
 class CredentialsFile(WatchedFiles[Mapping[str, str]]):
@@ -53,17 +51,14 @@ class CredentialsFiles:
 
 
 def _read(path: str) -> dict[str, str]:
-    with open(path, "rb") as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise ConfigError((Problem("", f"more than {_MAX_BYTES} bytes", path),))
     hashes: dict[str, str] = {}
     problems = []
-    for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
+    text = read_regular_file(path).decode(errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        name, _, stored = line.strip().partition(":")
-        fault = _fault(name, stored, hashes)
+        name, colon, stored = line.strip().partition(":")
+        fault = _fault(name, stored, hashes) if colon else "not NAME:HASH"
         if fault:
             problems.append(Problem("", fault, path, number))
         hashes[name] = stored

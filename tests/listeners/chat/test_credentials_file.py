@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
@@ -98,12 +99,12 @@ def test_an_account_in_the_configuration_replaces_the_one_in_the_file(
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("anna\n", "people:1: the text after 'anna' is not a hash"),
+        ("anna\n", "people:1: not NAME:HASH"),  # the whole line may be a password
         ("# x\nanna:sesame\n", "people:2: the text after 'anna' is not a hash"),
         ("anna:$scrypt$x\n", "people:1: not a scrypt hash"),
         (":x\n", "people:1: not NAME:HASH"),
         (entry("anna", "a") + entry("anna", "b"), "people:2: 'anna' is there twice"),
-        ("#" * 2**20 + "#", "more than 1048576 bytes"),
+        ("#" * 2**20 + "#", "Has more than 1048576 bytes"),
         (None, "No such file"),
     ],
 )
@@ -119,3 +120,19 @@ def test_netd_check_finds_the_faults_of_a_file(
     [problem] = KIND.check(options)
     assert problem.key == "accounts_file"
     assert fault in problem.message
+
+
+def test_netd_check_does_not_wait_for_the_writer_of_a_fifo(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "people")
+    options = read_options(
+        ChatOptions,
+        {
+            "kind": "chat",
+            "address": "tcp://127.0.0.1:0",
+            "accounts_file": str(tmp_path / "people"),
+            "tls": {"certificate": str(tmp_path / "people")},
+        },
+    )
+    problems = KIND.check(options)
+    assert {problem.key for problem in problems} == {"accounts_file", "tls.certificate"}
+    assert all("Is not a regular file" in problem.message for problem in problems)
