@@ -1,0 +1,181 @@
+"""A session without a room: its owner records the calls, and the tests move the loop's clock."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from netd.config.schema import read_options
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.member import CheckPurpose, MemberState, PasswordCheck
+from netd.listeners.chat.session import DisconnectReason, Session
+from netd.protocols.lines import Line
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+
+OPTIONS = read_options(
+    ChatOptions,
+    {
+        "kind": "chat",
+        "address": "tcp://127.0.0.1:0",
+        "flood_burst": 2,
+        "flood_rate": 0.001,
+        "ping_after": "90s",
+        "ping_timeout": "60s",
+        "registration_timeout": "30s",
+    },
+)
+
+
+class Owner:
+    """Records the calls of a session, and finishes it as the server does."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.ends: list[str | DisconnectReason] = []
+        self.closed: list[str] = []
+
+    def receive(self, session: Session, line: Line) -> None:
+        self.lines.append(line)
+        if line == b"check":
+            session.member.password_check = PasswordCheck(CheckPurpose.OPER, "root", "")
+
+    def leave(self, session: Session, reason: str) -> None:
+        self.ends.append(reason)
+        session.finish(reason)
+
+    def disconnect(self, session: Session, reason: DisconnectReason) -> None:
+        self.ends.append(reason)
+        session.finish(reason.text)
+
+    def on_closed(self, _session: Session, reason: str) -> None:
+        self.closed.append(reason)
+
+
+class Connection:
+    """A session, its owner, and the client's socket."""
+
+    def __init__(self, options: ChatOptions) -> None:
+        self.loop = Loop(EpollPoller())
+        ours, self.client = socket.socketpair()
+        self.client.settimeout(20)
+        self.owner = Owner()
+        self.session = Session(
+            self.owner, self.loop, options, ours, host="192.0.2.1", certificate=None
+        )
+
+    def send(self, data: bytes) -> None:
+        """Send bytes from the client, and let the session read them."""
+        self.client.sendall(data)
+        self.loop.turn()
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the loop's clock, and check the time limits."""
+        self.loop.now += seconds
+        self.session.check_time_limits("irc.test")
+
+    def close(self) -> None:
+        self.session.close()
+        self.client.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    with closing(Connection(OPTIONS)) as made:
+        yield made
+
+
+def test_lines_over_the_burst_wait(connection: Connection) -> None:
+    connection.send(b"one\r\ntwo\nthree\r\nfo")
+    assert connection.owner.lines == [b"one", b"two"]
+    connection.session.reconfigure(replace(OPTIONS, flood_rate=0.0))
+    assert connection.owner.lines == [b"one", b"two", b"three"]
+    connection.send(b"ur\r\n")
+    assert connection.owner.lines[3:] == [b"four"]
+
+
+def test_lines_wait_while_a_password_is_checked(connection: Connection) -> None:
+    connection.send(b"check\r\nafter\r\n")
+    assert connection.owner.lines == [b"check"]
+    connection.session.member.password_check = None
+    connection.session.handle_held()
+    assert connection.owner.lines == [b"check", b"after"]
+
+
+def test_a_client_with_too_many_waiting_bytes_is_disconnected(connection: Connection) -> None:
+    for _ in range(OPTIONS.max_receive_queue // 400 + 1 + OPTIONS.flood_burst):
+        connection.send(b"x" * 400 + b"\n")
+    assert connection.owner.ends[0] is DisconnectReason.EXCESS_FLOOD
+
+
+def test_the_end_of_file_ends_a_session_after_its_last_line(connection: Connection) -> None:
+    connection.send(b"one\r\nlast")
+    connection.client.shutdown(socket.SHUT_WR)
+    connection.loop.turn()
+    assert connection.owner.lines == [b"one", b"last"]
+    assert connection.owner.ends == ["Connection closed"]
+    assert connection.owner.closed == ["Connection closed"]
+
+
+def test_a_finished_session_handles_no_more_lines(connection: Connection) -> None:
+    connection.session.finish("done")
+    connection.send(b"late\r\n")
+    assert not connection.owner.lines
+    assert connection.owner.closed == ["done"]
+
+
+def test_a_client_that_does_not_register_is_disconnected(connection: Connection) -> None:
+    connection.pass_time(29)
+    assert not connection.owner.ends
+    connection.pass_time(2)
+    assert connection.owner.ends == [DisconnectReason.REGISTRATION_TIMEOUT]
+
+
+def test_a_silent_member_gets_a_ping_and_is_disconnected(connection: Connection) -> None:
+    connection.session.member.state = MemberState.REGISTERED
+    connection.pass_time(91)
+    connection.pass_time(59)
+    assert not connection.owner.ends
+    connection.pass_time(2)
+    assert connection.owner.ends == [DisconnectReason.PING_TIMEOUT]
+    connection.loop.turn()
+    assert connection.client.recv(100) == b"PING :irc.test\r\n"
+
+
+def test_a_line_answers_a_ping(connection: Connection) -> None:
+    connection.session.member.state = MemberState.REGISTERED
+    connection.pass_time(91)
+    connection.send(b"PONG irc.test\r\n")
+    connection.pass_time(61)
+    assert not connection.owner.ends
+
+
+def test_a_client_that_does_not_read_its_last_lines_is_closed() -> None:
+    with closing(Connection(OPTIONS)) as connection:
+        connection.session.stream.write(b"x" * 10_000_000)
+        connection.session.stream.max_unsent_bytes = 100_000_000
+        connection.session.finish("done")
+        connection.loop.turn()
+        assert not connection.owner.closed
+        connection.pass_time(4)
+        assert not connection.owner.closed
+        connection.pass_time(2)
+        assert connection.owner.closed == ["the last lines were not read"]
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("192.0.2.1", "192.0.2.1"), ("::1", "0::1"), ("2001:db8::1", "2001:db8::1")],
+)
+def test_the_shown_host_can_be_an_argument_of_a_line(host: str, shown: str) -> None:
+    loop = Loop(EpollPoller())
+    ours, client = socket.socketpair()
+    with closing(loop), client:
+        session = Session(Owner(), loop, OPTIONS, ours, host=host, certificate=None)
+        assert session.member.host == shown
+        session.close()
