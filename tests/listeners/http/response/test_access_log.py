@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from tests.listeners.http.http_client import HELLO, Response, Start, ask
+from tests.listeners.http.http_client import HELLO, Response, Start, ask, write
 from tests.support import PATIENCE_S, wait_until
 
 WRITER = """
@@ -52,6 +53,23 @@ def test_access_log(start: Start, tmp_path: Path) -> None:
     assert (record["client"], record["request"], record["status"]) == (
         *("127.0.0.1", "GET /hello HTTP/1.1", 200),
     )
+
+
+def test_cached_responses_are_logged_with_their_status_and_size(
+    start: Start, tmp_path: Path
+) -> None:
+    write(tmp_path / "www" / "page")
+    time.sleep(0.2)  # a file that was written just now is not cached
+    log = tmp_path / "log"
+    worker = start({"path": "/", "directory": str(tmp_path / "www")}, access_log=str(log))
+    for _ in range(2):
+        ask(worker, "/page")
+        ask(worker, "/page", method="HEAD")
+        ask(worker, "/page", "If-None-Match: *")
+    worker.await_counters(lambda c: c["cache_hits"] == 3)
+    wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 6, "six lines")
+    logged = [line.split('"')[2].split() for line in log.read_text().splitlines()]
+    assert logged == [["200", "7"], ["200", "0"], ["304", "0"]] * 2
 
 
 def test_lines_of_several_processes_on_one_pipe_are_not_mixed() -> None:
