@@ -1,8 +1,8 @@
 """A load in closed rounds: a sender sends its next message when every member has the one before.
 
-Each sender keeps a number of messages in flight. A message is over when the slowest member has
-it, and its latency is the time until then. So a server that lets any member wait gets
-fewer messages. Every member reads as soon as it has something.
+A sender keeps a number of messages in flight. A message is over when the slowest member has it, and
+its latency is the time until then. So a server that lets any member wait gets fewer messages. All
+members read as soon as they have received something.
 """
 
 from __future__ import annotations

@@ -30,13 +30,14 @@ class PersistentChannel:
     def __init__(self, options: ChatOptions, room: Room) -> None:
         """Open the file and restore the channel in a new room."""
         self._store = _open_store(options)
+        self._lost_earlier = 0  # of files that were in use before
         if self._store is not None:
             self._restore(self._store, options, room)
 
     @property
     def lost(self) -> int:
         """The number of writes that failed or were dropped."""
-        return self._store.lost if self._store else 0
+        return self._lost_earlier + (self._store.lost if self._store else 0)
 
     def reconfigure(self, options: ChatOptions, room: Room) -> None:
         """Take new options; a new file gets the channel's present state, without its messages."""
@@ -45,6 +46,7 @@ class PersistentChannel:
             return
         if self._store is not None:
             self._store.close(within_s=0)  # the chat goes on meanwhile
+            self._lost_earlier += self._store.lost
         self._store = _open_store(options)
         channel = room.state.find_channel(options.channel)
         if channel is not None:
