@@ -23,7 +23,7 @@ from netd.errors import ConfigError, ControlError, NetdError, Problem
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import Command
 from netd.protocols.password import hash_password
-from netd.runtime.journal import configure_logging
+from netd.runtime.journal import configure_logging, log_unexpected
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.process import open_standard_descriptors
@@ -121,7 +121,7 @@ def _run(arguments: argparse.Namespace) -> int:
     configure_logging()
     path = find_config(arguments.config)
     supervisor = Supervisor(
-        Loop(EpollPoller()),
+        Loop(EpollPoller(), on_error=log_unexpected),
         KINDS,
         SocketTable(take_passed_sockets(os.environ)),
         load=lambda: read_in_subprocess(lambda: _load(path), KINDS),

@@ -25,16 +25,16 @@ class Link:
         *,
         on_message: Callable[[Message], object],
         on_closed: Callable[[], object],
-        on_invalid: Callable[[LocalProtocolError], object],
+        on_error: Callable[[OSError | LocalProtocolError], object],
     ) -> None:
-        """Take over a channel.
+        """Take over a channel. Raises OSError if it cannot be watched.
 
         `on_closed` is called once the other end is closed and all its messages were given;
-        `on_invalid` for a line that is no message.
+        `on_error` for a line that is no message, and if the socket fails.
         """
         self._loop = loop
         self._channel = channel
-        self._on_message, self._on_closed, self._on_invalid = on_message, on_closed, on_invalid
+        self._on_message, self._on_closed, self._on_error = on_message, on_closed, on_error
         self._is_open = True
         loop.watch(channel.fileno(), READ, self._on_ready)
 
@@ -45,7 +45,10 @@ class Link:
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """Send a message with its descriptors, now or when the socket becomes writable."""
-        self._channel.send(format_message(message), descriptors)
+        try:
+            self._channel.send(format_message(message), descriptors)
+        except OSError as error:
+            self._on_error(error)
         self._watch()
 
     def take_descriptors(self, count: int) -> list[int]:
@@ -58,6 +61,9 @@ class Link:
             lines = self._channel.receive()
         except ChannelClosedError:
             self._on_closed()
+            return
+        except OSError as error:
+            self._on_error(error)
             return
         for line in lines:
             self._handle(line)
@@ -73,18 +79,28 @@ class Link:
         try:
             message = parse_message(line)
         except LocalProtocolError as error:
-            self._on_invalid(error)
+            self._on_error(error)
         else:
             self._on_message(message)
 
     def _on_ready(self, mask: int) -> None:
         if mask & WRITE:
-            self._channel.flush()
-        if mask & ~WRITE:
+            self._flush()
+        if mask & ~WRITE and self._is_open:
             self.receive()
         self._watch()
 
+    def _flush(self) -> None:
+        try:
+            self._channel.flush()
+        except OSError as error:
+            self._on_error(error)
+
     def _watch(self) -> None:
-        if self._is_open:
-            mask = READ | WRITE if self._channel.has_unsent else READ
+        if not self._is_open:
+            return
+        mask = READ | WRITE if self._channel.has_unsent else READ
+        try:
             self._loop.modify(self._channel.fileno(), mask)
+        except OSError as error:
+            self._on_error(error)

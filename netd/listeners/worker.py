@@ -56,7 +56,7 @@ class Worker:
             channel,
             on_message=self._on_message,
             on_closed=_exit_orphaned,
-            on_invalid=_raise,
+            on_error=_raise,
         )
         self._service: Service[Any] | None = None
         self._status_requests: deque[Callable[[dict[str, Any]], object]] = deque()
@@ -141,5 +141,5 @@ def _exit_orphaned() -> NoReturn:
     raise SystemExit(1)
 
 
-def _raise(error: LocalProtocolError) -> NoReturn:
+def _raise(error: OSError | LocalProtocolError) -> NoReturn:
     raise error

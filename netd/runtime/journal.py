@@ -18,6 +18,7 @@ import re
 import socket
 import struct
 import sys
+import traceback
 from typing import Final
 
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
@@ -56,6 +57,15 @@ def name_listener(name: str) -> None:
         if isinstance(handler, JournalHandler):
             with contextlib.suppress(OSError):  # `emit` tries again
                 handler.reconnect_after_fork()
+
+
+def log_unexpected(error: Exception) -> None:
+    """Log an exception in one line, with the place in netd's code that it comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "/netd/" in frame.filename] or frames
+    where = f"{ours[-1].filename.rpartition('/netd/')[2]}:{ours[-1].lineno}" if ours else "?"
+    text = "unexpected error at %s: %s: %s"
+    logging.getLogger("netd").error(text, where, type(error).__name__, error)
 
 
 class JournalHandler(logging.Handler):

@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 from netd.runtime.poller import Poller
 
+_PAUSE_S = 0.1  # for a descriptor whose callback failed
+
 OnReady = Callable[[int], object]
 Callback = Callable[[], object]
 
@@ -46,9 +48,23 @@ class Timer:
 class Loop:
     """Calls back when descriptors are ready and timers are due; single-threaded."""
 
-    def __init__(self, poller: Poller, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives the seconds of a clock that never goes back."""
+    def __init__(
+        self,
+        poller: Poller,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        on_error: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """`clock` gives the seconds of a clock that never goes back.
+
+        With `on_error` the loop outlives any exception of a call that it makes: `on_error` gets
+        it, and a descriptor whose callback failed is not watched for 0.1 s. Without it the
+        exception leaves `run`.
+        """
         self._clock = clock
+        self._on_error = on_error
+        self.errors = 0
+        """How many exceptions `on_error` was given."""
         self._poller = poller
         self._callbacks: dict[int, OnReady] = {}
         self._masks: dict[int, int] = {}
@@ -74,7 +90,10 @@ class Loop:
     def unwatch(self, fd: int) -> None:
         """Stop watching a descriptor; to be called before it is closed."""
         del self._callbacks[fd], self._masks[fd]
-        self._poller.remove(fd)
+        try:
+            self._poller.remove(fd)
+        except OSError:  # the kernel forgets it when it is closed
+            return
 
     def use_poller(self, poller: Poller) -> None:
         """Move all watched descriptors to another poller.
@@ -99,8 +118,8 @@ class Loop:
 
         def again() -> None:
             if repeating.is_live:
-                callback()
                 self.call_later(period_s, again)
+                callback()
 
         self.call_later(period_s, again)
         return repeating
@@ -131,13 +150,17 @@ class Loop:
         for fd, mask in ready:
             callback = callbacks.get(fd)  # an earlier callback of this turn may have closed it
             if callback is not None:
-                callback(mask)
+                try:
+                    callback(mask)
+                except Exception as error:  # noqa: BLE001 (raised again without `on_error`)
+                    self._handle(error)
+                    self._pause(fd)
         if self._timers:
             self._fire_due()
         while self._deferred:
             deferred, self._deferred = self._deferred, []
             for call in deferred:
-                call()
+                self._guard(call)
 
     def close(self) -> None:
         """Close the poller."""
@@ -155,4 +178,29 @@ class Loop:
     def _fire_due(self) -> None:
         now = self._clock()
         while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2].fire()
+            self._guard(heapq.heappop(self._timers)[2].fire)
+
+    def _guard(self, call: Callback) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 (raised again without `on_error`)
+            self._handle(error)
+
+    def _handle(self, error: Exception) -> None:
+        if self._on_error is None:
+            raise error
+        self.errors += 1
+        self._on_error(error)
+
+    def _pause(self, fd: int) -> None:
+        """Watch a descriptor for nothing for a moment: its callback would fail again at once."""
+        mask, callback = self._masks.get(fd), self._callbacks.get(fd)
+        if not mask:
+            return
+
+        def resume() -> None:
+            if self._callbacks.get(fd) is callback and not self._masks[fd]:
+                self.modify(fd, mask)
+
+        self.modify(fd, 0)
+        self.call_later(_PAUSE_S, resume)

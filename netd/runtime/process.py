@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -33,12 +33,18 @@ class Exit:
     by_signal: bool
 
     def __str__(self) -> str:
+        if self == UNKNOWN_EXIT:
+            return "ended in an unknown way"
         if not self.by_signal:
             return f"exit status {self.status}"
         try:
             return f"killed by {signal.Signals(self.status).name}"
         except ValueError:  # most real-time signals have no name
             return f"killed by signal {self.status}"
+
+
+UNKNOWN_EXIT: Final = Exit(-1, by_signal=False)
+"""The system does not say how the child ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,22 @@ class Process:
 
     def reap(self) -> Exit | None:
         """Return how the child ended, and close the pidfd; None if it still runs."""
-        info = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
+        try:
+            info = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
+        except OSError:  # ECHILD, though it is our child
+            os.close(self.pidfd)
+            return UNKNOWN_EXIT
         if info is None:
             return None
         os.close(self.pidfd)
         return Exit(info.si_status, info.si_code != os.CLD_EXITED)
+
+    def destroy(self) -> None:
+        """Kill the child, wait for its end, and close the pidfd."""
+        self.kill(signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+        os.close(self.pidfd)
 
 
 def set_name(name: str) -> None:

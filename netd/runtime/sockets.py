@@ -116,8 +116,8 @@ def remove_stale_file(kind: socket.SocketKind, path: str) -> None:
 
 
 def file_identity(path: str) -> tuple[int, int] | None:
-    """Return the device and inode of a socket's file; None if there is no file."""
-    with contextlib.suppress(FileNotFoundError):
+    """Return the device and inode of a socket's file; None if it cannot be found."""
+    with contextlib.suppress(OSError):
         found = os.lstat(path)
         return found.st_dev, found.st_ino
     return None
@@ -131,8 +131,15 @@ def bound_name(sock: socket.socket) -> str:
         return f"{'unix' if stream else 'unixgram'}://{name}"
     host = name[0]
     if sock.family == socket.AF_INET6:  # a link-local address includes its interface
-        host = f"[{host}%{socket.if_indextoname(name[3])}]" if name[3] else f"[{host}]"
+        host = f"[{host}%{_interface_name(name[3])}]" if name[3] else f"[{host}]"
     return f"{'tcp' if stream else 'udp'}://{host}:{name[1]}"
+
+
+def _interface_name(index: int) -> str:
+    try:
+        return socket.if_indextoname(index)
+    except OSError:  # the interface has gone; the socket stays bound
+        return str(index)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netd.config.model import Config, ListenerOptions
-from netd.errors import BindError, NetdError, ReloadError
+from netd.errors import NetdError, ReloadError
 from netd.runtime.loop import Loop, Timer
 from netd.supervisor.fleet import Fleet, Listener
 from netd.supervisor.plan import diff
@@ -38,21 +38,31 @@ class Reload:
         self._old_workers: dict[str, list[WorkerHandle]] = {}
         self._previous_options: list[tuple[WorkerHandle, ListenerOptions]] = []
         self._awaited: set[WorkerHandle] = set()
+        self._crashed: set[WorkerHandle] = set()
         self._next_step: Callable[[], None] = self._reconfigure
         self._deadline: Timer | None = None
 
     def begin(self) -> None:
         """Prepare; the other steps follow as the workers reply."""
+        self._attempt(self._prepare)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """Take a step, or roll back if it fails."""
         try:
-            self._open_sockets()
-            self._start_new_listeners()
-            self._start_more_workers()
-        except BindError as error:
+            step()
+        except NetdError as error:
             self.abort(error)
         except OSError as error:
             self.abort(ReloadError(f"cannot start a worker: {error.strerror}"))
-        else:
-            self._await_workers(then=self._reconfigure)
+        except Exception as error:
+            self.abort(ReloadError(f"internal error: {error!r}"))
+            raise
+
+    def _prepare(self) -> None:
+        self._open_sockets()
+        self._start_new_listeners()
+        self._start_more_workers()
+        self._await_workers(then=self._reconfigure)
 
     def on_ready(self, worker: WorkerHandle) -> None:
         """A worker took its configuration."""
@@ -60,9 +70,15 @@ class Reload:
         self._continue_if_ready()
 
     def on_failed(self, worker: WorkerHandle, reason: str) -> None:
-        """A worker refused its configuration, or ended before it replied."""
+        """A worker refused its configuration."""
         if worker in self._awaited:
             self.abort(ReloadError(f"listeners.{worker.name}: {reason}"))
+
+    def on_crashed(self, worker: WorkerHandle, reason: str) -> None:
+        """A worker ended before it replied: its successor is awaited, but no third process."""
+        if worker in self._crashed:
+            self.on_failed(worker, reason)
+        self._crashed.add(worker)
 
     def abort(self, error: NetdError) -> None:
         """Roll back, and end with this error."""
@@ -139,7 +155,7 @@ class Reload:
     def _continue_if_ready(self) -> None:
         if not self._awaited and self._deadline is not None:
             self._cancel_deadline()
-            self._next_step()
+            self._attempt(self._next_step)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

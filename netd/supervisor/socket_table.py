@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -19,6 +19,7 @@ from netd.config.address import Address, Scheme
 from netd.config.model import Config, ListenerOptions
 from netd.errors import BindError, Problem
 from netd.runtime import sockets
+from netd.runtime.errnos import describe
 
 STORED = (
     "stored."  # prefix of the labels in systemd's descriptor store; the listener's name follows
@@ -79,36 +80,42 @@ class SocketTable:
 
     def bound_names(self, name: str, options: ListenerOptions) -> list[str]:
         """The addresses that a listener is bound to: host names resolved, port 0 chosen."""
-        return [sockets.bound_name(sock) for _, sock in self.of(name, options)]
+        return [_bound_name(sock, str(address)) for address, sock in self.of(name, options)]
 
     def tune(self, name: str, options: ListenerOptions) -> None:
-        """Apply a listener's backlog and socket file mode to its open sockets."""
+        """Apply a listener's backlog and socket file mode to its open sockets.
+
+        An error is logged and changes nothing else: the sockets serve already.
+        """
         for place in _places(name, options):
-            bound = self._bound[place]
-            for sock in bound.sockets:
-                if place.address.scheme.is_stream:
+            bound, address = self._bound[place], place.address
+            for sock in bound.sockets if address.scheme.is_stream else ():
+                with _warning(f"{address}: cannot set the backlog"):
                     sock.listen(options.backlog)
-            if bound.file and bound.file == sockets.file_identity(place.address.path):
-                os.chmod(place.address.path, int(options.socket_mode, 8))
+            if bound.file and bound.file == sockets.file_identity(address.path):
+                with _warning(f"{address}: cannot set the mode"):
+                    os.chmod(address.path, int(options.socket_mode, 8))
 
     def keep_only(self, listeners: Mapping[str, ListenerOptions]) -> None:
         """Close the sockets that none of these listeners names.
 
-        A draining worker's copy of a socket still serves the connections in its queue.
+        A draining worker's copy of a socket still serves the connections in its queue. An error
+        is logged, and the rest is closed.
         """
         kept = {place for name, options in listeners.items() for place in _places(name, options)}
         for place in self._bound.keys() - kept:
             bound, address = self._bound.pop(place), place.address
             for sock in bound.sockets:
-                sock.close()
+                with _warning(f"{address}: cannot close"):
+                    sock.close()
             if bound.file and bound.file == sockets.file_identity(address.path):
-                with contextlib.suppress(FileNotFoundError):
+                with _warning(f"{address}: cannot remove the file"):
                     os.unlink(address.path)
 
     def close_unclaimed(self) -> None:
         """Close the passed sockets that match no listener's address, with a warning."""
         for name, sock in self._passed:
-            where = sockets.bound_name(sock)
+            where = _bound_name(sock, "unknown address")
             _log.warning("passed socket %s (%s) fits no listener's address; closed", name, where)
             sock.close()
         self._passed.clear()
@@ -130,6 +137,22 @@ class SocketTable:
                 self._passed = [entry for entry in self._passed if entry not in found]
                 return _Bound(tuple(sock for _, sock in found), is_ours=label != name)
         return None
+
+
+@contextlib.contextmanager
+def _warning(text: str) -> Iterator[None]:
+    """Log an OSError as a warning."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("%s: %s", text, describe(error))
+
+
+def _bound_name(sock: socket.socket, fallback: str) -> str:
+    try:
+        return sockets.bound_name(sock)
+    except OSError:
+        return fallback
 
 
 def check_ports(config: Config, held: AbstractSet[Address]) -> tuple[Problem, ...]:

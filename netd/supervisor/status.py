@@ -60,8 +60,8 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
 def _worker(worker: WorkerHandle, now: float) -> dict[str, Any]:
     return {
         "pid": worker.pid,
-        "state": str(worker.state),
+        "state": "unresponsive" if worker.is_silent else str(worker.state),
         "uptime_s": round(now - worker.started_at, 3),
         "restarts": worker.restarts,
-        "last_error": worker.last_error,
+        "last_error": worker.problem,
     }

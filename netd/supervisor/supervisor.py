@@ -111,6 +111,11 @@ class Supervisor:
         if self._reload is not None:
             self._reload.on_failed(worker, reason)
 
+    def on_crashed(self, worker: WorkerHandle, reason: str) -> None:
+        """See WorkerObserver."""
+        if self._reload is not None:
+            self._reload.on_crashed(worker, reason)
+
     def on_ended(self, worker: WorkerHandle) -> None:
         """See WorkerObserver."""
         self._fleet.remove(worker)
@@ -330,6 +335,7 @@ class Supervisor:
             "pid": os.getpid(),
             "uptime_s": round(self._loop.now - self._started_at, 3),
             "state": self._state(),
+            "internal_errors": self._loop.errors,
             "last_reload": outcome.as_dict() if outcome else None,
             "listeners": describe(self._fleet, self._loop.now),
         }

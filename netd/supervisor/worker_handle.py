@@ -42,6 +42,8 @@ from netd.runtime.poller import READ
 from netd.supervisor.lifecycle import TRANSITIONS, Event, RestartPolicy, State
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
+_UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
+_UNKILLABLE_S = 5.0  # from SIGKILL until a process that does not end is given up
 
 Sockets = Sequence[tuple[Address, socket.socket]]
 
@@ -53,7 +55,10 @@ class WorkerObserver(Protocol):
         """The worker's last configuration is in force."""
 
     def on_failed(self, worker: WorkerHandle, reason: str) -> None:
-        """The worker refused its last configuration, or its process ended before it replied."""
+        """The worker refused its last configuration."""
+
+    def on_crashed(self, worker: WorkerHandle, reason: str) -> None:
+        """The worker's process ended before it replied; its successor gets the configuration."""
 
     def on_ended(self, worker: WorkerHandle) -> None:
         """The worker has drained, and its process has ended."""
@@ -101,6 +106,7 @@ class WorkerHandle:
         self.last_error = ""
         self.started_at = self.heard_at = loop.now
         self._kill_reason = ""  # set if the supervisor itself ended the process
+        self._killed_at: float | None = None
         self._loop = loop
         self._observer = observer
         self._spawn_process = spawn
@@ -121,10 +127,19 @@ class WorkerHandle:
 
     @property
     def is_well(self) -> bool:
-        """True if it serves or drains, and was not restarted repeatedly."""
-        return self.state in (State.SERVING, State.DRAINING) and self._policy.is_settled(
-            self._loop.now
-        )
+        """True if it serves or drains, sends heartbeats, and was not restarted repeatedly."""
+        is_active = self.state in (State.SERVING, State.DRAINING)
+        return is_active and not self.is_silent and self._policy.is_settled(self._loop.now)
+
+    @property
+    def is_silent(self) -> bool:
+        """True if a process is there, but several of its heartbeats are missing."""
+        return self._process is not None and self._silence_s > _UNRESPONSIVE_S
+
+    @property
+    def problem(self) -> str:
+        """The reason why it is not well, or why its last process ended; empty if there is none."""
+        return f"no heartbeat for {self._silence_s:.0f} s" if self.is_silent else self.last_error
 
     @property
     def counters(self) -> Counters:
@@ -175,16 +190,32 @@ class WorkerHandle:
 
     def kill(self) -> None:
         """End the process now."""
-        if self._process is not None:
+        if self._process is None:
+            return
+        try:
             self._process.kill(signal.SIGKILL)
+        except OSError as error:
+            self._log.error("%s: cannot kill worker %d: %s", self.name, self.pid, error.strerror)
+        else:
+            self._killed_at = self._killed_at or self._loop.now
 
     def kill_if_silent(self, timeout_s: float) -> None:
-        """Kill a process that has sent nothing for `timeout_s` seconds; a successor is started."""
-        silence_s = self._loop.now - self.heard_at
-        if self._process is not None and silence_s > timeout_s:
-            reason = f"no heartbeat for {silence_s:.0f} s"
-            self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, reason)
+        """Kill a process that has sent nothing for `timeout_s` seconds; a successor is started.
+
+        A process that does not end in spite of SIGKILL (it waits for a disk, for example) is given
+        up: its successor is started beside it.
+        """
+        if self._killed_at is not None and self._loop.now - self._killed_at > _UNKILLABLE_S:
+            self._give_up()
+        elif self._process is not None and self._silence_s > timeout_s:
+            reason = f"no heartbeat for {self._silence_s:.0f} s"
+            if self._killed_at is None:
+                self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, reason)
             self._kill_because(reason)
+
+    @property
+    def _silence_s(self) -> float:
+        return self._loop.now - self.heard_at
 
     def _kill_because(self, reason: str) -> None:
         self.last_error = self._kill_reason = reason
@@ -199,18 +230,30 @@ class WorkerHandle:
             raise
         finally:
             theirs.close()
+        try:
+            self._watch(child, ours)
+        except OSError:
+            child.destroy()
+            ours.close()
+            raise
         self.started_at = self.heard_at = self._loop.now
         self._policy.on_start(self._loop.now)
-        self._process = child
-        self._loop.watch(child.pidfd, READ, self._on_exit)
-        self._link = Link(
-            self._loop,
-            ours,
-            on_message=self._on_message,
-            on_closed=self._close_link,
-            on_invalid=self._on_invalid,
-        )
+        self._process, self._killed_at = child, None
         self._send_configuration()
+
+    def _watch(self, child: process.Process, channel: FdChannel) -> None:
+        self._loop.watch(child.pidfd, READ, self._on_exit)
+        try:
+            self._link = Link(
+                self._loop,
+                channel,
+                on_message=self._on_message,
+                on_closed=self._close_link,
+                on_error=self._on_link_error,
+            )
+        except OSError:
+            self._loop.unwatch(child.pidfd)
+            raise
 
     def _send_configuration(self) -> None:
         if self._link is None or self._configuration is None:
@@ -239,7 +282,7 @@ class WorkerHandle:
             case RequestReload():
                 self._observer.on_reload_requested(self)
 
-    def _on_invalid(self, error: LocalProtocolError) -> None:
+    def _on_link_error(self, error: OSError | LocalProtocolError) -> None:
         self._kill_because(str(error))
 
     def _on_failed(self, reason: str) -> None:
@@ -259,10 +302,28 @@ class WorkerHandle:
         assert self._process is not None
         if self._link is not None:
             self._link.receive()  # the messages sent before it ended
+        pid, pidfd = self._process.pid, self._process.pidfd
+        exit_ = self._process.reap()
+        if exit_ is not None:
+            self._loop.unwatch(pidfd)
+            self._after_exit(pid, str(exit_))
+
+    def _give_up(self) -> None:
+        assert self._process is not None
+        stuck = self._process
+        self._log.error("%s: worker %d does not end; leaving it behind", self.name, stuck.pid)
+        self._loop.unwatch(stuck.pidfd)
+
+        def on_exit(_mask: int) -> None:
+            self._loop.unwatch(stuck.pidfd)
+            stuck.reap()
+
+        self._loop.watch(stuck.pidfd, READ, on_exit)
+        self._after_exit(stuck.pid, "does not end after SIGKILL")
+
+    def _after_exit(self, pid: int, status: str) -> None:
         self._close_link()
-        self._loop.unwatch(self._process.pidfd)
-        pid, status = self._process.pid, str(self._process.reap())
-        self._process = None
+        self._process = self._killed_at = None
         self._past, self._present = self.counters.after_exit(), Counters()
         self._step(Event.EXITED)
         if self.state is State.ENDED:
@@ -277,7 +338,8 @@ class WorkerHandle:
             "%s: worker %d ended (%s); next start in %.1f s", self.name, pid, status, delay_s
         )
         if self._awaits_reply:
-            self._on_failed(f"worker {pid} ended: {status}")
+            self._awaits_reply = False
+            self._observer.on_crashed(self, f"worker {pid} ended: {status}")
 
     def _restart_later(self, at_least_s: float = 0.0) -> float:
         """Schedule the next start; returns the delay in seconds."""

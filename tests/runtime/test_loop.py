@@ -6,7 +6,15 @@ import socket
 import pytest
 
 from netd.runtime.loop import Loop
-from netd.runtime.poller import FD_SETSIZE, POLLERS, READ, WRITE, PollerFullError, SelectPoller
+from netd.runtime.poller import (
+    FD_SETSIZE,
+    POLLERS,
+    READ,
+    WRITE,
+    EpollPoller,
+    PollerFullError,
+    SelectPoller,
+)
 
 
 @pytest.fixture(params=POLLERS)
@@ -138,3 +146,29 @@ def test_select_refuses_high_descriptors_and_the_loop_keeps_its_poller() -> None
         assert masks == [READ]
         os.close(high)
         loop.close()
+
+
+def test_with_a_guard_it_outlives_every_call_that_fails() -> None:
+    errors: list[Exception] = []
+    guarded = Loop(EpollPoller(), on_error=errors.append)
+    reader, writer = socket.socketpair()
+    calls: list[str] = []
+
+    def fail(name: str) -> None:
+        calls.append(name)
+        raise ValueError(name)
+
+    with reader, writer:
+        guarded.watch(reader.fileno(), READ, lambda _mask: fail("ready"))
+        guarded.call_every(0.001, lambda: fail("timer"))
+        guarded.defer(lambda: fail("deferred"))
+        guarded.defer(lambda: calls.append("the next deferred"))
+        writer.send(b"x")
+        while calls.count("ready") < 2 or calls.count("timer") < 2:
+            guarded.turn()
+        guarded.unwatch(reader.fileno())
+    assert calls.index("the next deferred") > calls.index("deferred")
+    assert {str(error) for error in errors} == {"ready", "timer", "deferred"}
+    assert guarded.errors == len(errors)
+    assert calls.count("timer") > calls.count("ready")  # a failing descriptor does not spin
+    guarded.close()

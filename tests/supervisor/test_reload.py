@@ -51,6 +51,10 @@ class Setting:
         if self.reload is not None:
             self.reload.on_failed(worker, reason)
 
+    def on_crashed(self, worker: WorkerHandle, reason: str) -> None:
+        if self.reload is not None:
+            self.reload.on_crashed(worker, reason)
+
     def on_ended(self, worker: WorkerHandle) -> None:
         self.fleet.remove(worker)
 
@@ -163,12 +167,26 @@ def test_whoever_refuses_all_is_as_before(setting: Setting, refuser: int) -> Non
     assert setting.fleet.is_well
 
 
-def test_a_worker_that_ends_before_it_replies_rolls_back(setting: Setting) -> None:
+def test_the_successor_of_a_worker_that_ends_is_awaited(setting: Setting) -> None:
+    setting.apply(config(a={}))
+    [pid] = setting.pids("a")
+    setting.begin(config(a={"tag": True}, b={}))
+    for worker in setting.simulation.workers:
+        worker.end()
+        setting.simulation.settle()
+    setting.simulation.obey()
+    assert setting.outcomes[-1] is None
+    assert setting.pids("a") != [pid]
+    assert setting.fleet.listeners["b"].is_well
+
+
+def test_a_worker_that_ends_twice_before_it_replies_rolls_back(setting: Setting) -> None:
     setting.apply(config(a={}))
     before = setting.picture()
     setting.begin(config(a={}, b={}))
-    setting.simulation.workers[1].end()
-    setting.simulation.obey()
+    for _ in range(2):
+        setting.simulation.workers[1].end()
+        setting.simulation.settle()
     assert "listeners.b: worker" in str(setting.outcomes[-1])
     assert setting.picture() == before
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,46 @@ def test_the_mode_of_a_socket_s_file_changes_with_the_options(
     assert os.stat(tmp_path / "echo").st_mode & 0o777 == 0o600
     table.tune("echo", options(f"unix://{tmp_path}/echo", socket_mode="0666"))
     assert os.stat(tmp_path / "echo").st_mode & 0o777 == 0o666
+
+
+def test_a_directory_that_has_become_a_file_keeps_nothing_from_closing(
+    table: SocketTable, tmp_path: Path
+) -> None:
+    directory = tmp_path / "sockets"
+    directory.mkdir()
+    echo = options(f"unix://{directory}/echo", "tcp://127.0.0.1:0")
+    table.open("echo", echo)
+    sockets = [sock for _, sock in table.of("echo", echo)]
+    (directory / "echo").unlink()
+    directory.rmdir()
+    directory.write_text("")
+    table.tune("echo", echo)
+    table.keep_only({})
+    assert [sock.fileno() for sock in sockets] == [-1, -1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_left_with_a_warning(
+    table: SocketTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        echo = options(f"unix://{directory}/echo", socket_mode="0600")
+        table.open("echo", echo)
+        with as_user(54321):
+            table.tune("echo", options(f"unix://{directory}/echo", socket_mode="0666"))
+            table.keep_only({})
+    assert "cannot set the mode: operation not permitted" in caplog.text
+    assert "cannot remove the file: permission denied" in caplog.text
+
+
+@contextlib.contextmanager
+def as_user(uid: int) -> Iterator[None]:
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_a_taken_address_is_named(table: SocketTable) -> None:

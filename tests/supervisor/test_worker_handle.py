@@ -35,6 +35,9 @@ class Recorder:
     def on_failed(self, _worker: WorkerHandle, reason: str) -> None:
         self.events.append(f"failed: {reason}")
 
+    def on_crashed(self, _worker: WorkerHandle, reason: str) -> None:
+        self.events.append(f"crashed: {reason}")
+
     def on_ended(self, _worker: WorkerHandle) -> None:
         self.events.append("ended")
 
@@ -171,13 +174,13 @@ def test_one_that_refuses_a_new_configuration_keeps_the_previous_one(setting: Se
     )
 
 
-def test_one_that_ends_before_it_replies_has_failed(setting: Setting) -> None:
+def test_one_that_ends_before_it_replies_has_crashed(setting: Setting) -> None:
     worker = setting.serve()
     setting.handle.configure(OPTIONS, [])
     worker.end(KILLED)
     setting.simulation.settle()
     pid = worker.process.pid
-    assert setting.recorder.events == ["ready", f"failed: worker {pid} ended: killed by SIGKILL"]
+    assert setting.recorder.events == ["ready", f"crashed: worker {pid} ended: killed by SIGKILL"]
 
 
 def test_new_options_start_one_that_waits_for_its_restart(setting: Setting) -> None:
