@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import netd
+from netd.listeners.kinds import KINDS
 
 ROOT = Path(netd.__file__).parent
 PURE_FORBIDDEN = {"socket", "os", "time", "threading", "logging", "select", "asyncio", "subprocess"}
@@ -50,9 +51,7 @@ ALLOWED = {
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
     "netd.listeners.tls_options": CORE,
     "netd.listeners.password_verifier": (*CORE, "netd.runtime"),
-    "netd.listeners.echo": (*CORE, "netd.runtime", "netd.listeners"),
-    "netd.listeners.chat": (*CORE, "netd.runtime", "netd.listeners"),
-    "netd.listeners.http": (*CORE, "netd.runtime", "netd.listeners"),
+    **{f"netd.listeners.{kind}": (*CORE, "netd.runtime", "netd.listeners") for kind in KINDS},
     "netd.listeners.http.connection": (
         *(*CORE, "netd.runtime", "netd.listeners.certificate", "netd.listeners.tls_options"),
         *("netd.listeners.http.connection", "netd.listeners.http.response"),
@@ -90,7 +89,6 @@ ALLOWED = {
     "netd.__main__": ("netd.cli",),
     "netd": (),
 }
-KINDS = ("echo", "chat", "http")
 
 
 def modules() -> Iterator[str]:
