@@ -142,7 +142,10 @@ def _check(arguments: argparse.Namespace) -> int:
         found = (*ports, *check_files(config, KINDS, path))
         return {problem.key: problem for problem in found}.values()
 
-    count = len(read_config(path, KINDS, check).listeners)
+    config = read_config(path, KINDS, check)
+    for warning in config.warnings:
+        print(warning, file=sys.stderr)
+    count = len(config.listeners)
     print(f"{path}: {count} listener{'s' * (count != 1)}, no fault found")
     return os.EX_OK
 

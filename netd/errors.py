@@ -21,10 +21,12 @@ class Problem:
     message: str
     file: str = ""
     line: int = 0  # counted from 1; 0 if no line can be named
+    is_warning: bool = False  # a warning does not keep the configuration from being used
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.key, self.message) if part)
+        label = "warning" if self.is_warning else ""
+        return ": ".join(part for part in (place, self.key, label, self.message) if part)
 
 
 class ConfigError(NetdError):

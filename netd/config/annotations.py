@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 Item = TypeVar("Item")
 
@@ -29,6 +29,18 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class NeedsNewWorker:
     """A new value takes effect in a new worker; without this mark the running worker takes it."""
+
+
+HIDDEN: Final = "..."
+"""What messages and `netd config show` have in place of a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The value is a password or its hash: no message and no output of a command has it."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
+        return core_schema().no_info_after_validator_function(_refuse_hidden, handler(source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,13 @@ def core_schema() -> ModuleType:
     from pydantic_core import core_schema  # noqa: PLC0415 (a daemon builds no schema)
 
     return core_schema
+
+
+def _refuse_hidden(value: str) -> str:
+    """Refuse the output of `netd config show` as a configuration: its passwords are all alike."""
+    if value == HIDDEN:
+        raise ValueError(f"{HIDDEN!r} stands for a secret that is not shown; write the secret")
+    return value
 
 
 def _as_tuple(value: object) -> object:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from netd.config.annotations import Secret, Table
+from netd.config.file_access import why_no_directory
 from netd.config.model import Config, ListenerOptions
 from netd.config.paths import read_text
+from netd.config.schema import fields_of
 from netd.config.toml import Path, line_of, parse_toml
 from netd.errors import ConfigError, Problem
+from netd.protocols.password import is_hashed
 
 
 class CheckedKind(Protocol):
@@ -22,8 +27,11 @@ class CheckedKind(Protocol):
 
 
 def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> tuple[Problem, ...]:
-    """Find missing directories and unreadable files; `file` is the path of the configuration."""
-    return with_lines(_problems(config, kinds), file)
+    """Find missing directories and unreadable files; `file` is the path of the configuration.
+
+    A password in plain text that every user can read gives a warning.
+    """
+    return with_lines((*_problems(config, kinds), *_readable_passwords(config, file)), file)
 
 
 def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
@@ -33,17 +41,6 @@ def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
         replace(problem, file=file, line=line_of(lines, _path(lines, problem.key)))
         for problem in problems
     )
-
-
-def why_not_writable(path: str) -> str:
-    """Return why a file cannot be created or written to; empty if it can."""
-    directory = os.path.dirname(path) or os.curdir
-    if not os.path.isdir(directory):
-        return f"there is no directory {directory}"
-    if os.path.isdir(path):
-        return f"{path} is a directory"
-    is_writable = os.access(path if os.path.exists(path) else directory, os.W_OK)
-    return "" if is_writable else f"{path} cannot be written"
 
 
 def _path(lines: Mapping[Path, int], key: str) -> Path:
@@ -64,16 +61,43 @@ def _lines(file: str) -> Mapping[Path, int]:
 
 
 def _problems(config: Config, kinds: Mapping[str, CheckedKind]) -> Iterator[Problem]:
-    directory = os.path.dirname(config.netd.control)
-    if directory and not os.path.isdir(directory):
-        yield Problem("netd.control", f"there is no directory {directory}")
+    fault = why_no_directory(os.path.dirname(config.netd.control)) if config.netd.control else ""
+    if fault:
+        yield Problem("netd.control", fault)
     for name, options in config.listeners.items():
         for problem in (*kinds[options.kind].check(options), *_missing_directories(options)):
             yield replace(problem, key=f"listeners.{name}.{problem.key}")
 
 
+def _readable_passwords(config: Config, file: str) -> Iterator[Problem]:
+    try:
+        is_readable = os.stat(file).st_mode & stat.S_IROTH
+    except OSError:  # the file was removed after it had been read
+        return
+    if not is_readable:
+        return
+    for name, options in config.listeners.items():
+        for key in _plain_passwords(options):
+            message = f"every user can read it; hash it with `netd passwd`, or chmod o-r {file}"
+            yield Problem(f"listeners.{name}{key}", message, is_warning=True)
+
+
+def _plain_passwords(value: object) -> Iterator[str]:
+    """Yield the key, with a dot before it, of each secret that is not hashed."""
+    if isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from (f".{number}{key}" for key in _plain_passwords(item))
+    if not isinstance(value, Table):
+        return
+    for name, field in fields_of(type(value)).items():
+        inner = getattr(value, name)
+        if Secret() in field.metadata and inner and not is_hashed(inner):
+            yield f".{name}"
+        yield from (f".{name}{key}" for key in _plain_passwords(inner))
+
+
 def _missing_directories(options: ListenerOptions) -> Iterator[Problem]:
     for number, address in enumerate(options.address):
-        directory = os.path.dirname(address.path)
-        if address.scheme.is_local and not os.path.isdir(directory):
-            yield Problem(f"address.{number}", f"there is no directory {directory}")
+        fault = why_no_directory(os.path.dirname(address.path)) if address.path else ""
+        if fault:
+            yield Problem(f"address.{number}", fault)

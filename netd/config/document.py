@@ -11,12 +11,12 @@ import tomli_w
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from netd.config.annotations import NeedsNewWorker, Table
+from netd.config.annotations import HIDDEN, NeedsNewWorker, Table
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.schema import fields_of
 from netd.config.serialize import serialize
 from netd.config.units import format_number
-from netd.config.values import describe, tables_in
+from netd.config.values import describe, is_secret, tables_in
 
 _WIDTH: Final = 92
 
@@ -78,7 +78,7 @@ def default_text(kinds: Mapping[str, DocumentedKind]) -> str:
 
 
 def effective_text(config: Config) -> str:
-    """A configuration file with the value of every option, including defaults."""
+    """A configuration file with the value of every option, including defaults, but no secret."""
     listeners = {name: _with_units(options) for name, options in config.listeners.items()}
     return tomli_w.dumps({"netd": _with_units(config.netd), "listeners": listeners})
 
@@ -145,6 +145,8 @@ def _table_with_units(options: type[Table], data: dict[str, Any]) -> dict[str, A
 
 
 def _value_with_units(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOML data is any)
+    if is_secret(field):
+        return _hide(value)
     inner = _table_inside(field)
     if inner is not None and isinstance(value, dict) and set(value) <= set(fields_of(inner)):
         return _table_with_units(inner, value)
@@ -153,6 +155,13 @@ def _value_with_units(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOM
     if isinstance(value, int | float) and not isinstance(value, bool):
         return format_number(field.metadata, value)
     return value
+
+
+def _hide(secret: Any) -> Any:  # noqa: ANN401 (TOML data is any)
+    """HIDDEN in place of each text but an empty one, which stands for no secret."""
+    if isinstance(secret, dict):
+        return {name: _hide(inner) for name, inner in secret.items()}
+    return HIDDEN if secret else secret
 
 
 def _table_inside(field: FieldInfo) -> type[Table] | None:

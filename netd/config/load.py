@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
@@ -52,7 +52,7 @@ def read_config(path: str, kinds: Kinds, check: Check = lambda _: ()) -> Config:
     """Read the configuration in a file. Raises ConfigError with every fault found.
 
     `check` gets the configuration without the options that have faults; the problems that it
-    returns are reported as well.
+    returns are reported as well, and warnings are kept in the Config.
     """
     return _read(read_text(path), path, kinds, check)
 
@@ -83,14 +83,14 @@ class _Reader:
         config = Config(netd=self._daemon(), listeners=self._listeners())
         self._refuse_shared_addresses(config.listeners)
         reported = {problem.key for problem in self._problems}
-        self._problems += [found for found in check(config) if found.key not in reported]
+        found = [problem for problem in check(config) if problem.key not in reported]
+        self._problems += [problem for problem in found if not problem.is_warning]
         self._raise_problems()
-        return config
+        return replace(config, warnings=_by_line(found))  # nothing else was found
 
     def _raise_problems(self) -> None:
         if self._problems:
-            by_line = sorted(self._problems, key=lambda problem: problem.line)
-            raise ConfigError(tuple(dict.fromkeys(by_line)))
+            raise ConfigError(_by_line(self._problems))
 
     def _refuse_impossible_values(self, path: Path, value: object) -> None:
         """Refuse values that no key can have, such as a text with a NUL character."""
@@ -209,6 +209,10 @@ class _Reader:
     def _add(self, path: Path, message: str) -> None:
         shown = ".".join(str(part) for part in _written_path(path, self._lines))
         self._problems.append(Problem(shown, message, self._file, line_of(self._lines, path)))
+
+
+def _by_line(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(dict.fromkeys(sorted(problems, key=lambda problem: problem.line)))
 
 
 def _written_path(path: Path, lines: Mapping[Path, int]) -> Path:

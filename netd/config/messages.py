@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from netd.config.annotations import SingleItem, Table
+from netd.config.annotations import HIDDEN, SingleItem, Table
 from netd.config.schema import fields_of
 from netd.config.toml import Path
 from netd.config.units import format_number
-from netd.config.values import tables_in
+from netd.config.values import holds_secret, is_secret, tables_in
 
 _SHOWN_CHARACTERS: Final = 60
 _MIN_PREFIX_LENGTH: Final = 3
@@ -52,7 +52,8 @@ def explain(
 
 
 def _message(detail: ErrorDetails, options: type[Table], path: Path) -> str:
-    kind, found, bounds = detail["type"], detail["input"], detail.get("ctx", {})
+    kind, bounds = detail["type"], detail.get("ctx", {})
+    found = _without_secrets(detail["input"], options, path)
     field = _field_at(options, path)
     if kind == "missing":
         return "is missing"
@@ -65,6 +66,23 @@ def _message(detail: ErrorDetails, options: type[Table], path: Path) -> str:
     if expected is None:
         return f"{_show(found)}: {detail['msg']}"
     return f"expected {expected}{_example(field, kind)}, found {_show(found)}"
+
+
+def _without_secrets(found: object, options: type[Table], path: Path) -> object:
+    """The value for a message, with HIDDEN in place of each text that is or may be a secret."""
+    on_path = (_field_at(options, path[:length]) for length in range(1, len(path) + 1))
+    fields = [field for field in on_path if field is not None]
+    if any(map(is_secret, fields)):
+        return HIDDEN
+    if fields and holds_secret(fields[-1]):  # as in opers = "name:password"
+        match found:
+            case str():
+                return HIDDEN
+            case list():
+                return [HIDDEN]
+            case dict():
+                return {HIDDEN: HIDDEN}
+    return found
 
 
 def _unknown_key(options: type[Table], key: str) -> str:

@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Interval, Len
 from netd.config.address import Address
 from netd.config.annotations import FromText, NeedsNewWorker, OneOrMany, Pattern, Table
 from netd.config.units import Duration
+from netd.errors import Problem
 
 _NOT_A_NETWORK = "is no network, such as 10.0.0.0/8 or ::1"
 
@@ -111,6 +112,7 @@ class Config:
 
     netd: DaemonOptions
     listeners: dict[str, ListenerOptions]
+    warnings: tuple[Problem, ...] = ()
 
 
 def fields_for_new_workers(options: type[ListenerOptions]) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from netd.config.address import Address
-from netd.config.annotations import SingleItem, Table
+from netd.config.annotations import Secret, SingleItem, Table
+from netd.config.schema import fields_of
 from netd.config.units import format_number, quantity_of
 
 _WORDS: Final[dict[object, str]] = {
@@ -40,6 +41,23 @@ def tables_in(annotation: object) -> Iterator[type[Table]]:
         yield annotation  # type: ignore[misc]  # _is_table has checked it
     for argument in get_args(annotation):
         yield from tables_in(argument)
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the value of a key, or each item of it, is a secret."""
+    return Secret() in field.metadata or _is_secret_type(field.annotation)
+
+
+def holds_secret(field: FieldInfo) -> bool:
+    """Whether the value of a key is a secret, or is a table that has one."""
+    inner = (field for table in tables_in(field.annotation) for field in fields_of(table).values())
+    return is_secret(field) or any(map(holds_secret, inner))
+
+
+def _is_secret_type(annotation: object) -> bool:
+    if Secret() in getattr(annotation, "__metadata__", ()):
+        return True
+    return any(map(_is_secret_type, get_args(annotation)))
 
 
 def _words(annotation: Any) -> str:  # noqa: ANN401 (a type of any form)

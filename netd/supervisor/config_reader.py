@@ -31,14 +31,19 @@ def read_in_subprocess(read: Callable[[], Config], kinds: Mapping[str, AnyKind])
         reason = error.strerror or str(error)
         raise ReloadError(f"the configuration cannot be read: {reason}") from error
     if "problems" in data:
-        raise ConfigError(tuple(Problem(**problem) for problem in data["problems"]))
+        raise ConfigError(_problems(data["problems"]))
     return Config(
         netd=deserialize(DaemonOptions, data["netd"]),
         listeners={
             name: deserialize(kinds[options["kind"]].options, options)
             for name, options in data["listeners"].items()
         },
+        warnings=_problems(data["warnings"]),
     )
+
+
+def _problems(data: list[dict[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(Problem(**problem) for problem in data)
 
 
 def _result(read: Callable[[], Config]) -> bytes:

@@ -158,6 +158,8 @@ class Supervisor:
     # Starting and reloading
 
     def _begin(self, config: Config, on_done: Callable[[NetdError | None], None]) -> None:
+        for warning in config.warnings:
+            _log.warning("%s", warning)
         self._reload = Reload(self._loop, self._fleet, config, on_done)
         self._reload.begin()
 

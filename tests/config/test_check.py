@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from netd.config.check import check_files, with_lines
 from netd.config.load import read_config
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
+from netd.protocols.password import hash_password
 from netd.supervisor.socket_table import check_ports
+from tests.conftest import StartDaemon
 
 
 def write(directory: Path, text: str) -> str:
@@ -121,3 +125,60 @@ def test_problems_of_a_file_that_has_become_invalid_have_no_line(tmp_path: Path)
 def test_a_problem_without_a_known_key_has_no_line(tmp_path: Path) -> None:
     path = write(tmp_path, WEB)
     assert with_lines([Problem("nowhere", "x")], path)[0].line == 0
+
+
+LOUNGE = f"""
+[listeners.lounge]
+kind = "chat"
+address = "tcp://127.0.0.1:0"
+password = "hunter2"
+opers = [{{ name = "ann", password = "hunter2" }}]
+accounts = [
+  {{ name = "ann", password = "{hash_password("hunter2", bytes(16))}" }},
+  {{ name = "bob", password = "hunter2" }},
+]
+"""
+
+
+def test_a_plain_password_in_a_file_that_all_can_read_gives_a_warning(tmp_path: Path) -> None:
+    path = write(tmp_path, LOUNGE)
+    Path(path).chmod(0o644)
+    config = read_config(path, KINDS, lambda config: check_files(config, KINDS, path))
+    advice = f"warning: every user can read it; hash it with `netd passwd`, or chmod o-r {path}"
+    assert list(map(str, config.warnings)) == [
+        f"{path}:5: listeners.lounge.password: {advice}",
+        f"{path}:6: listeners.lounge.opers.0.password: {advice}",
+        f"{path}:9: listeners.lounge.accounts.1.password: {advice}",
+    ]
+    Path(path).chmod(0o640)
+    assert read_config(path, KINDS, lambda config: check_files(config, KINDS, path)).warnings == ()
+
+
+def test_errors_are_reported_without_warnings(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{LOUNGE}workers = 2\n")
+    Path(path).chmod(0o644)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path, KINDS, lambda config: check_files(config, KINDS, path))
+    assert [problem.line for problem in caught.value.problems] == [11]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_a_log_that_is_no_file_is_found(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "log")
+    path = write(tmp_path, f'{WEB}access_log = "{tmp_path}/log"\n')
+    [problem] = check_files(read_config(path, KINDS), KINDS, path)
+    assert problem.key == "listeners.web.access_log"
+
+
+def test_a_daemon_logs_warnings_and_serves(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(LOUNGE)
+    daemon.config.chmod(0o644)
+    check = daemon.netd("check")
+    assert check.returncode == 0
+    assert check.stderr.count("warning: every user can read it") == 3
+    assert "1 listener, no fault found" in check.stdout
+    before = daemon.log.read_text().count("warning: every user can read it")
+    assert not daemon.reload().error
+    assert daemon.log.read_text().count("warning: every user can read it") == before + 3
+    for command in (["config", "show"], ["status"], ["status", "--json"]):
+        assert "hunter2" not in daemon.netd(*command).stdout

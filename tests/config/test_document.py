@@ -11,6 +11,7 @@ from netd.config.load import parse_config
 from netd.config.model import DaemonOptions, fields_for_new_workers
 from netd.config.schema import fields_of
 from netd.listeners.kinds import KINDS
+from netd.protocols.password import hash_password
 
 EVERYTHING = """
 [netd]
@@ -100,3 +101,28 @@ def test_every_default_is_toml(name: str) -> None:
     for key in keys(KINDS[name].options):
         if key.default:
             assert "x" in tomllib.loads(f"x = {key.default}")
+
+
+def test_the_effective_text_has_no_secret() -> None:
+    stored = hash_password("sesame", bytes(16))
+    text = f"""
+[listeners.b]
+kind = "chat"
+address = "tcp://127.0.0.1:0"
+password = "hunter2"
+opers = [{{ name = "ann", password = "hunter2" }}]
+accounts = [{{ name = "ann", password = "{stored}" }}, {{ name = "bob", local_user = "bob" }}]
+[listeners.c]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+[[listeners.c.routes]]
+text = "x"
+users = {{ ann = "{stored}" }}
+"""
+    shown = effective_text(parse_config(text, "f", KINDS))
+    assert "hunter2" not in shown
+    assert "scrypt" not in shown
+    listeners = tomllib.loads(shown)["listeners"]
+    assert listeners["b"]["password"] == "..."
+    assert [account["password"] for account in listeners["b"]["accounts"]] == ["...", ""]
+    assert listeners["c"]["routes"][0]["users"] == {"ann": "..."}

@@ -389,3 +389,46 @@ def test_equal_unix_paths_conflict_and_port_zero_does_not() -> None:
     assert len(parse_config(zero + zero.replace("web", "too"), "f", KINDS).listeners) == 2
     unix = '[listeners.{}]\nkind = "http"\naddress = "unix:///run/x"\n'
     assert "is taken by listeners.a" in problems(unix.format("a") + unix.format("b"))[0]
+
+
+CHAT = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{CHAT}password = 8154711\n",
+        f'{CHAT}password = ["hunter2"]\n',
+        f'{CHAT}opers = "ann:hunter2"\n',
+        f'{CHAT}opers = ["ann:hunter2"]\n',
+        f'{CHAT}opers = [["ann", "hunter2"]]\n',
+        f'{CHAT}opers = {{ name = "ann", password = "hunter2" }}\n',
+        f'{CHAT}accounts = [{{ name = "ann", password = {{ hunter2 = "hunter2" }} }}]\n',
+        f'{CHAT}accounts = [{{ name = "ann", password = "hunter2", fingerprints = 5 }}]\n',
+        f'{CHAT}pasword = "hunter2"\n',
+        f'{CHAT}password = "hunter2\n',
+        f'{CHAT}password = "hunter2" hunter2\n',
+        f'{CHAT}[listeners.lounge.password]\nx = "hunter2"\n',
+        f'{WEB}routes = [{{ text = "", users = {{ ann = "hunter2" }} }}]\n',
+        f'{WEB}routes = [{{ text = "", users = {{ ann = 8154711 }} }}]\n',
+        f'{WEB}routes = [{{ text = "", users = "ann:hunter2" }}]\n',
+        f'{WEB}routes = [{{ text = "", users = {{ ann = "$scrypt$ln=hunter2" }} }}]\n',
+        f'{WEB}routes = [{{ users = {{ ann = "hunter2" }} }}]\n',
+        f'{WEB}routes = {{ users = {{ ann = "hunter2" }} }}\n',
+    ],
+)
+def test_no_message_has_a_password(text: str) -> None:
+    messages = "\n".join(problems(text))
+    assert "hunter2" not in messages
+    assert "8154711" not in messages
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{CHAT}password = "..."\n',
+        f'{WEB}routes = [{{ text = "", users = {{ ann = "..." }} }}]\n',
+    ],
+)
+def test_the_output_of_config_show_is_no_password(text: str) -> None:
+    assert "stands for a secret that is not shown" in problems(text)[0]

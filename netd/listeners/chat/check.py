@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netd.config.check import why_not_writable
+from netd.config.file_access import why_not_writable
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.credentials_file import CredentialsFile
 from netd.listeners.chat.options import ChatOptions, ChatTlsOptions

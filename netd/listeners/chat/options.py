@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, MaxLen
 
 from netd.config.address import Address
-from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Table
+from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, Table
 from netd.config.model import ListenerOptions, Networks
 from netd.config.units import Duration, Size
 from netd.listeners.tls_options import TlsOptions
@@ -20,6 +20,7 @@ def _normalize_fingerprint(text: str) -> str:
     return text.replace(":", "").lower()
 
 
+Password = Annotated[str, Secret()]
 Line = Annotated[str, Pattern(r"^[^\r\n]*$")]  # it is sent within one IRC message
 Fingerprint = Annotated[
     str, Pattern(r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normalize_fingerprint)
@@ -33,7 +34,7 @@ class OperOptions(Table):
     name: Annotated[str, Pattern(r"^[^\s:]\S*$")]
     """The name that the user gives with OPER."""
 
-    password: str
+    password: Password
     """The password, in plain text or hashed by `netd passwd`."""
 
 
@@ -48,7 +49,7 @@ class AccountOptions(Table):
     """The name of the account. Other members cannot change their nick to it. A new client may
     connect with that nick, because it may log in afterwards."""
 
-    password: str = ""
+    password: Password = ""
     """The password, in plain text or hashed by `netd passwd`; empty for no login by password."""
 
     fingerprints: Fingerprints = ()
@@ -121,7 +122,7 @@ class ChatOptions(ListenerOptions):
     """The reply to ADMIN, in up to three lines: location, name and mail address of the
     administrator."""
 
-    password: str = ""
+    password: Password = ""
     """The password that every client has to give, in plain text or hashed by `netd passwd`; empty
     for none."""
 

@@ -1,11 +1,12 @@
-"""Checks that need this machine's files: directories, pages, certificate, access log."""
+"""Checks that need the files of this machine: directories, pages, certificate, access log."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
-from netd.config.check import why_not_writable
+from netd.config.file_access import why_no_directory, why_not_readable, why_not_writable
 from netd.errors import Problem
 from netd.listeners.http.options import STDERR, HttpOptions, RouteOptions
 
@@ -24,15 +25,22 @@ def _problems(options: HttpOptions) -> Iterator[Problem]:
     if fault:
         yield Problem("access_log", fault)
     for number, route in enumerate(options.routes):
-        if route.directory is None:
-            continue
-        fault = _why_not_readable(route.directory)
+        for problem in _route_problems(route) if route.directory is not None else ():
+            yield replace(problem, key=f"routes.{number}.{problem.key}")
+
+
+def _route_problems(route: RouteOptions) -> Iterator[Problem]:
+    directory = route.directory or ""
+    fault = why_no_directory(directory)
+    if not fault and route.listing and not os.access(directory, os.R_OK):
+        fault = f"{directory} cannot be listed: permission denied"
+    if fault:
+        yield Problem("directory", fault)
+        return
+    for key, name in _pages(route):
+        fault = why_not_readable(os.path.join(directory, name))
         if fault:
-            yield Problem(f"routes.{number}.directory", f"{route.directory} {fault}")
-            continue
-        for key, name in _pages(route):
-            if not os.path.isfile(os.path.join(route.directory, name)):
-                yield Problem(f"routes.{number}.{key}", f"{route.directory}/{name} is no file")
+            yield Problem(key, fault)
 
 
 def _pages(route: RouteOptions) -> Iterator[tuple[str, str]]:
@@ -40,11 +48,3 @@ def _pages(route: RouteOptions) -> Iterator[tuple[str, str]]:
         yield "fallback", route.fallback
     for status, name in route.error_pages.items():
         yield f"error_pages.{status}", name
-
-
-def _why_not_readable(directory: str) -> str:
-    if not os.path.exists(directory):
-        return "does not exist"
-    if not os.path.isdir(directory):
-        return "is not a directory"
-    return "" if os.access(directory, os.R_OK | os.X_OK) else "cannot be read"

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Table
+from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, Table
 from netd.config.model import ListenerOptions, Networks
 from netd.config.units import Duration, Size
 from netd.errors import LocalProtocolError
@@ -47,7 +47,7 @@ def _check_hash(stored: str) -> str:
     return stored
 
 
-Hash = Annotated[str, AfterValidator(_check_hash)]
+Hash = Annotated[str, Secret(), AfterValidator(_check_hash)]
 Names = OneOrMany[str]
 
 

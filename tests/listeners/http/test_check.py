@@ -23,4 +23,4 @@ def test_check_reports_what_is_missing(tmp_path: Path) -> None:
         *("routes.1.directory", "routes.2.directory"),
         *("routes.3.fallback", "routes.3.error_pages.404"),
     ]
-    assert problems[0].message.endswith("does not exist")
+    assert problems[0].message.startswith("there is no directory ")

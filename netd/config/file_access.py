@@ -1,0 +1,64 @@
+"""Why this process cannot use a file or a directory, as text; empty if it can use it.
+
+The files are looked at, not opened, so nothing is created and a FIFO does not wait.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+_USABLE_LOGS = (stat.S_ISREG, stat.S_ISCHR)  # /dev/null, /dev/stdout and terminals are devices
+
+
+def why_no_directory(path: str) -> str:
+    """Whether the path is a directory that this process can look into."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return f"there is no directory {path}"
+    except OSError as error:
+        return _describe(path, error)
+    if not stat.S_ISDIR(mode):
+        return f"{path} is not a directory"
+    return "" if os.access(path, os.X_OK) else f"{path}: permission denied"
+
+
+def why_not_readable(path: str) -> str:
+    """Whether the path is a regular file that this process can read."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return _describe(path, error)
+    if not stat.S_ISREG(mode):
+        return f"{path} is no file"
+    return "" if os.access(path, os.R_OK) else f"{path}: permission denied"
+
+
+def why_not_writable(path: str) -> str:
+    """Whether this process can create the file, or write to it."""
+    fault = why_no_directory(os.path.dirname(path) or os.curdir)
+    if fault:
+        return fault
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return why_not_changeable(os.path.dirname(os.path.realpath(path)))
+    except OSError as error:
+        return _describe(path, error)
+    if stat.S_ISDIR(mode):
+        return f"{path} is a directory"
+    if not any(is_usable(mode) for is_usable in _USABLE_LOGS):
+        return f"{path} is not a regular file"
+    return "" if os.access(path, os.W_OK) else f"{path}: permission denied"
+
+
+def why_not_changeable(directory: str) -> str:
+    """Whether this process can create files in the directory."""
+    fault = why_no_directory(directory)
+    is_writable = os.access(directory, os.W_OK)
+    return fault or ("" if is_writable else f"no file can be created in {directory}")
+
+
+def _describe(path: str, error: OSError) -> str:
+    return f"{path}: {(error.strerror or str(error)).lower()}"
