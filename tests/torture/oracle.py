@@ -36,6 +36,7 @@ class Outcome(enum.Enum):
     """How a case ended; the last ones are failures."""
 
     WHOLE = "whole"
+    GUARDED = "guarded"  # whole, by the guard of the supervisor's loop, which logged the error
     REPLACED = "worker replaced"  # and clients of that worker were disconnected
     REFUSED = "start refused"  # with a message and an exit status
     KILLED = "killed whole"  # the supervisor was killed, and no process was left
@@ -118,7 +119,7 @@ def check_vanished(pids: list[int]) -> None:
         raise TortureError(Outcome.BROKEN, f"processes are left over: {left}")
 
 
-def check_start_failure(daemon: Daemon, pids: list[int]) -> Outcome:
+def check_start_failure(daemon: Daemon) -> Outcome:
     """A daemon that did not start: it says why, in a line, and its status says the kind."""
     log = daemon.log.read_text(errors="replace")
     if "Traceback" in _outside_workers(log, daemon.pid):
@@ -127,7 +128,6 @@ def check_start_failure(daemon: Daemon, pids: list[int]) -> Outcome:
         raise TortureError(Outcome.EXIT, f"exit {daemon.poll()} at the start")
     if not log.strip():
         raise TortureError(Outcome.EXIT, "the start failed without a message")
-    check_vanished(pids)
     return Outcome.REFUSED
 
 
@@ -152,14 +152,14 @@ def judge_lost(
     return outcome
 
 
-def check_log(daemon: Daemon, baseline: Baseline) -> None:
-    """No traceback is the supervisor's."""
+def check_log(daemon: Daemon, baseline: Baseline) -> str:
+    """No traceback is the supervisor's; returns the first error that the loop's guard logged."""
     log = daemon.log.read_text(errors="replace")[baseline.log_size :]
     if "Traceback" in (text := _outside_workers(log, daemon.pid)):
-        last = [
-            line.strip() for line in text.splitlines() if re.match(r" *\w+(\.\w+)*(Error|:)", line)
-        ]
-        raise TortureError(Outcome.TRACEBACK, last[-1] if last else "a traceback in the log")
+        errors = re.findall(r"^ *([\w.]*(?:Error|Interrupt|Exit)\b.*)", text, re.MULTILINE)
+        raise TortureError(Outcome.TRACEBACK, errors[-1] if errors else "see the log")
+    guarded = re.search(r"unexpected error at .*", text)
+    return guarded[0] if guarded else ""
 
 
 def check_stop(daemon: Daemon, pids: list[int]) -> None:

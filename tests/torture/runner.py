@@ -81,12 +81,13 @@ class Runner:
         daemon = self._daemon
         self._cases_of_daemon.append(case)
         try:
-            outcome, detail = _torture(daemon, case, phase, self._directory / "trace"), ""
+            outcome, detail = _torture(daemon, case, phase, self._directory / "trace")
             if anew and daemon.poll() is None and not phase.is_stop:
                 oracle.stop(daemon)
         except TortureError as error:
             outcome, detail = error.outcome, str(error)
-        reusable = outcome in (Outcome.WHOLE, Outcome.NOT_REACHED) and not phase.consumes
+        is_whole = outcome in (Outcome.WHOLE, Outcome.GUARDED, Outcome.NOT_REACHED)
+        reusable = is_whole and not phase.consumes
         log = _tail(daemon.log) if outcome.is_failure else ""
         if not reusable or anew:
             self._discard()
@@ -164,8 +165,8 @@ def _traced(
             acting.join()
 
 
-def _torture(daemon: Daemon, case: Case, phase: Phase, output: Path) -> Outcome:
-    """Run one case; raises TortureError if the daemon does not pass."""
+def _torture(daemon: Daemon, case: Case, phase: Phase, output: Path) -> tuple[Outcome, str]:
+    """Run one case; returns its outcome with details. Raises TortureError if it is a failure."""
     output.unlink(missing_ok=True)
     baseline = Baseline() if phase.is_start else Baseline.of(daemon)
     try:
@@ -174,47 +175,48 @@ def _torture(daemon: Daemon, case: Case, phase: Phase, output: Path) -> Outcome:
             with _traced(daemon, case.role, phase, output, case) as (_, strace):
                 pass
         except AttachError:
-            return Outcome.NOT_REACHED
+            return Outcome.NOT_REACHED, ""
         reached = strace.has_injected
-        outcome = _judge(daemon, case, phase, baseline, pids_before)
-        return outcome if reached else Outcome.NOT_REACHED
+        outcome, guarded = _judge(daemon, case, phase, baseline, pids_before)
+        if not reached:
+            return Outcome.NOT_REACHED, ""
+        if guarded and outcome is Outcome.WHOLE:
+            outcome = Outcome.GUARDED
+        return outcome, guarded
     finally:
         baseline.close()
 
 
 def _judge(
     daemon: Daemon, case: Case, phase: Phase, baseline: Baseline, pids_before: list[int]
-) -> Outcome:
+) -> tuple[Outcome, str]:
     killed = case.role == SUPERVISOR and case.error == KILL
     if killed and daemon.poll() is not None:
         oracle.check_vanished(pids_before)
-        return Outcome.KILLED
+        return Outcome.KILLED, ""
     if phase.is_start:
         return _judge_start(daemon)
     if phase.is_stop:
         oracle.check_stop(daemon, pids_before)
-        oracle.check_log(daemon, baseline)
-        return Outcome.WHOLE
+        return Outcome.WHOLE, oracle.check_log(daemon, baseline)
     oracle.check_lives(daemon)
     lost = baseline.lost_clients()
     baseline.close()
     oracle.check_whole(daemon, baseline)
-    oracle.check_log(daemon, baseline)
-    return oracle.judge_lost(daemon, baseline, lost, excused=_disturbed(case, phase))
+    guarded = oracle.check_log(daemon, baseline)
+    return oracle.judge_lost(daemon, baseline, lost, excused=_disturbed(case, phase)), guarded
 
 
-def _judge_start(daemon: Daemon) -> Outcome:
+def _judge_start(daemon: Daemon) -> tuple[Outcome, str]:
     if daemon.poll() is not None:
-        return oracle.check_start_failure(daemon, [])
+        return oracle.check_start_failure(daemon), ""
     baseline = Baseline.of(daemon)
-    try:
-        oracle.check_whole(daemon, baseline)
-        baseline.log_size = 0
-        oracle.check_log(daemon, baseline)
-    finally:
-        baseline.close()
+    baseline.close()
+    oracle.check_whole(daemon, baseline)
+    baseline.log_size = 0
+    guarded = oracle.check_log(daemon, baseline)
     oracle.stop(daemon)
-    return Outcome.WHOLE
+    return Outcome.WHOLE, guarded
 
 
 def _disturbed(case: Case, phase: Phase) -> tuple[str, ...]:
