@@ -69,6 +69,7 @@ class Acceptor(Generic[L]):
         """Accept one connection. Returns whether another may wait."""
         try:
             sock, peer = listening.sock.accept()
+            sock.setblocking(False)
         except BlockingIOError:
             self._is_paused = False
             return False
@@ -79,7 +80,6 @@ class Acceptor(Generic[L]):
                 raise
             self._pause(error)
             return False
-        sock.setblocking(False)
         self._on_accept(sock, host_of(peer), listening)
         return True
 

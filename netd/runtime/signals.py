@@ -28,7 +28,11 @@ class SignalWatch:
         loop.watch(self._arrived.fileno(), READ, self._on_ready)
 
     def _on_ready(self, _mask: int) -> None:
-        for number in self._arrived.recv(4096):
+        try:
+            numbers = self._arrived.recv(4096)
+        except BlockingIOError:  # it was reported readable; the next turn tries again
+            return
+        for number in numbers:
             callback = self._callbacks.get(signal.Signals(number))
             if callback is not None:
                 callback()

@@ -78,9 +78,12 @@ def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> so
     The socket file of a process that has ended is replaced. Raises BindError if another process
     listens on it, or the file is no socket.
     """
-    sock = socket.socket(socket.AF_UNIX, kind)
     try:
         remove_stale_file(kind, path)
+        sock = socket.socket(socket.AF_UNIX, kind)
+    except OSError as error:
+        raise BindError(describe(error)) from error
+    try:
         previous = os.umask(0o777 & ~mode)
         try:
             sock.bind(path)
@@ -88,10 +91,10 @@ def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> so
             os.umask(previous)
         if kind is socket.SOCK_STREAM:
             sock.listen(backlog)
+        sock.setblocking(False)
     except OSError as error:
         sock.close()
         raise BindError(describe(error)) from error
-    sock.setblocking(False)
     return sock
 
 

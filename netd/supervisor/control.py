@@ -6,7 +6,7 @@ authentication. Clients, their requests and the replies that wait for them are b
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
 import shutil
 import socket
@@ -34,6 +34,7 @@ from netd.runtime.stream import Stream
 _MAX_CLIENTS: Final = 32
 _MAX_REPLY_BYTES: Final = 16 * 2**20
 _BACKLOG: Final = 16
+_log = logging.getLogger("netd")
 
 Respond = Callable[[Reply], None]
 OnCommand = Callable[[Command, Respond], None]
@@ -50,32 +51,59 @@ class ControlServer:
         self._path = path
         self._on_command = on_command
         self._clients: dict[_Client, None] = {}  # in the order of their arrival
+        self._acceptor: Acceptor[ControlServer] = Acceptor(loop, self._on_accept)
         mode = int(options.control_mode, 8)
         try:
             self.sock = sockets.open_unix(socket.SOCK_STREAM, path, mode, _BACKLOG)
-            _change_owner(path, options.control_owner)
+            self._file = sockets.file_identity(path)
+            self._listen(options.control_owner)
         except BindError as error:
             raise BindError(f"control socket {path}: {error}") from error
-        self._file = sockets.file_identity(path)
-        self._acceptor: Acceptor[ControlServer] = Acceptor(loop, self._on_accept)
-        self._acceptor.replace((self,))
 
     def close(self) -> None:
         """Stop listening and remove the socket's file; replies already written are still sent."""
         self._acceptor.replace(())
         for client in tuple(self._clients):
             client.stream.finish("closed")
-        if self._file == sockets.file_identity(self._path):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
+        self._remove_file()
+
+    def _listen(self, owner: str) -> None:
+        try:
+            _change_owner(self._path, owner)
+            self._acceptor.replace((self,))
+        except BindError:
+            self._discard()
+            raise
+        except OSError as error:
+            self._discard()
+            raise BindError(describe(error)) from error
+
+    def _discard(self) -> None:
+        self.sock.close()
+        self._remove_file()
+
+    def _remove_file(self) -> None:
+        """Remove the socket's file, unless another process has put its own there."""
+        if self._file is None or self._file != sockets.file_identity(self._path):
+            return
+        try:
+            os.unlink(self._path)
+        except OSError as error:
+            _log.warning("control socket %s: cannot remove it: %s", self._path, describe(error))
 
     def _on_accept(self, sock: socket.socket, _host: str, _listening: ControlServer) -> None:
         if len(self._clients) >= _MAX_CLIENTS:
             self._make_room()
         if len(self._clients) >= _MAX_CLIENTS:
             sock.close()
+            return
+        try:
+            client = _Client(self._loop, sock, self._on_command, self._clients.pop)
+        except OSError as error:  # epoll(7) watches no more descriptors, or no memory is left
+            _log.warning("a client of the control socket is refused: %s", describe(error))
+            sock.close()
         else:
-            self._clients[_Client(self._loop, sock, self._on_command, self._clients.pop)] = None
+            self._clients[client] = None
 
     def _make_room(self) -> None:
         """Close the oldest client that waits for no reply, if there is one."""
@@ -183,6 +211,7 @@ def ask(path: str, command: Command, timeout_s: float) -> Reply:
 
 
 def _change_owner(path: str, owner: str) -> None:
+    """Raises BindError."""
     user, _, group = owner.partition(":")
     if not owner:
         return

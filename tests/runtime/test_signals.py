@@ -4,7 +4,7 @@ import os
 import signal
 
 from netd.runtime.loop import Loop
-from netd.runtime.poller import EpollPoller
+from netd.runtime.poller import READ, EpollPoller
 from netd.runtime.process import run_in_child
 from netd.runtime.signals import SignalWatch
 
@@ -20,3 +20,31 @@ def test_a_signal_is_a_callback_on_the_loop() -> None:
         return b"".join(arrived[len(before) :])
 
     assert run_in_child(work, 20) == b"on the loop"
+
+
+class EagerPoller(EpollPoller):
+    """Reports every descriptor as readable, as the system may do by mistake: select(2), BUGS."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        register = self.add
+        self._fds: list[int] = []
+
+        def add(fd: int, mask: int) -> None:
+            register(fd, mask)
+            self._fds.append(fd)
+
+        self.add = add  # type: ignore[assignment]
+
+    def poll(self, _timeout_s: float) -> list[tuple[int, int]]:
+        return [(fd, READ) for fd in self._fds]
+
+
+def test_a_descriptor_without_a_signal_is_no_error() -> None:
+    def work() -> bytes:
+        loop = Loop(EagerPoller())
+        SignalWatch(loop, {})
+        loop.turn()
+        return b"no error"
+
+    assert run_in_child(work, 20) == b"no error"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
 from pathlib import Path
@@ -109,3 +110,15 @@ def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BindError, match="no such file or directory"):
         sockets.open_unix(STREAM, path, 0o600, 1)
     assert sockets.file_identity(path) is None
+
+
+def test_a_unix_socket_without_a_descriptor_left_is_refused(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(BindError, match="too many open files"):
+            sockets.open_unix(STREAM, str(tmp_path / "echo"), 0o600, 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

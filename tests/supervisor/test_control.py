@@ -1,0 +1,89 @@
+"""The control socket's server on a loop that cannot watch every descriptor."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from netd.config.model import DaemonOptions
+from netd.errors import BindError
+from netd.protocols.control import Command, Reply, format_request
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from netd.supervisor.control import ControlServer, Respond
+
+
+class FullPoller(EpollPoller):
+    """epoll(7) that has no room for a descriptor while `is_full`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        register = self.add
+        self.is_full = False
+
+        def add(fd: int, mask: int) -> None:
+            if self.is_full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            register(fd, mask)
+
+        self.add = add  # type: ignore[assignment]
+
+
+def respond_at_once(_command: Command, respond: Respond) -> None:
+    respond(Reply({"state": "serving"}))
+
+
+def test_a_client_that_cannot_be_watched_is_refused_and_the_next_one_is_served(
+    tmp_path: Path,
+) -> None:
+    poller = FullPoller()
+    loop = Loop(poller)
+    server = ControlServer(loop, str(tmp_path / "control"), DaemonOptions(), respond_at_once)
+    poller.is_full = True
+    with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+        first.connect(str(tmp_path / "control"))
+        loop.turn()
+        assert first.recv(100) == b""
+        poller.is_full = False
+        second.connect(str(tmp_path / "control"))
+        second.sendall(format_request(Command.STATUS))
+        second.settimeout(0)
+        reply = b""
+        while not reply.endswith(b"\n"):
+            loop.turn()
+            try:
+                reply += second.recv(65536)
+            except BlockingIOError:
+                continue
+        assert b"serving" in reply
+        server.close()
+        loop.turn()  # the clients are closed at its end
+    loop.close()
+
+
+def test_a_socket_that_cannot_be_watched_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
+    poller = FullPoller()
+    loop = Loop(poller)
+    poller.is_full = True
+    with pytest.raises(BindError, match="no space left on device"):
+        ControlServer(loop, str(tmp_path / "control"), DaemonOptions(), respond_at_once)
+    assert not os.path.exists(tmp_path / "control")
+    loop.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_an_owner_that_does_not_exist_leaves_no_file(tmp_path: Path) -> None:
+    loop = Loop(EpollPoller())
+    with pytest.raises(BindError, match="cannot give it to"):
+        ControlServer(
+            loop,
+            str(tmp_path / "control"),
+            DaemonOptions(control_owner="nobody-of-that-name"),
+            respond_at_once,
+        )
+    assert not os.path.exists(tmp_path / "control")
+    loop.close()
