@@ -31,6 +31,7 @@ from netd.protocols.link import (
     Status,
 )
 from netd.runtime.fd_channel import FdChannel
+from netd.runtime.journal import flush_log
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.signals import SignalWatch
@@ -127,6 +128,7 @@ class Worker:
             self._service.drain(within_s, stopping=stopping)
 
     def _send_heartbeat(self) -> None:
+        flush_log()
         if self._link.has_unsent:
             return  # the supervisor does not read at present
         if self._service is None:

@@ -15,15 +15,17 @@ import contextlib
 import logging
 import os
 import re
+import select
 import socket
 import struct
 import sys
 import traceback
+from collections import deque
 from typing import Final
 
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 _IDENTIFIER: Final = "netd"
-_SEND_TIMEOUT_S: Final = 0.5  # less than the shortest heartbeat_timeout
+_MAX_QUEUED: Final = 1000  # records that wait for the journal or for the reader of stderr
 _MAX_MESSAGE_BYTES: Final = 48 * 1024  # a datagram must hold it
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PRIORITIES: Final = (  # syslog(3); the first level that is not above the record's
@@ -49,14 +51,17 @@ def is_native() -> bool:
     return any(isinstance(handler, JournalHandler) for handler in handlers)
 
 
+def flush_log() -> None:
+    """Write log records that wait because the journal or the reader of stderr did not read."""
+    for handler in logging.getLogger("netd").handlers:
+        handler.flush()
+
+
 def name_listener(name: str) -> None:
     """Add the listener's name to all further records of this process."""
     for handler in logging.getLogger("netd").handlers:
-        if isinstance(handler, JournalHandler | LineHandler):
+        if isinstance(handler, _QueueHandler):
             handler.listener = name
-        if isinstance(handler, JournalHandler):
-            with contextlib.suppress(OSError):  # `emit` tries again
-                handler.reconnect_after_fork()
 
 
 def log_unexpected(error: Exception) -> None:
@@ -68,56 +73,99 @@ def log_unexpected(error: Exception) -> None:
     logging.getLogger("netd").error(text, where, type(error).__name__, error)
 
 
-class JournalHandler(logging.Handler):
-    """Writes to the journal by its native protocol: one datagram for each record."""
+class _QueueHandler(logging.Handler):
+    """Writes without blocking, and never raises.
+
+    A record that cannot be written now waits in a bounded queue. If the queue is full, records
+    are dropped and counted, and the number is logged when records can be written again.
+    """
 
     listener = ""
-    lost = 0
-    """The number of records that the journal did not accept since it last accepted one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = 0
+        """The number of records dropped since the last one was written."""
+        self._queue: deque[bytes] = deque()
+        self._owner = os.getpid()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.flush()
+        if len(self._queue) < _MAX_QUEUED:
+            self._queue.append(self._encode(record))
+            self.flush()
+        else:
+            self.lost += 1
+
+    def flush(self) -> None:
+        """Write the records that wait, as far as that does not block."""
+        if self._owner != os.getpid():
+            self._after_fork()
+        try:
+            while self._queue:
+                rest = self._write(self._queue[0])
+                if rest:
+                    self._queue[0] = rest
+                else:
+                    self._queue.popleft()
+                    self._report_lost()
+        except BlockingIOError:
+            return
+        except OSError:  # the reader has gone, or the disk is full
+            self.lost += len(self._queue)
+            self._queue.clear()
+
+    def _report_lost(self) -> None:
+        if self.lost and not self._queue:
+            text, self.lost = f"{self.lost} log records were lost", 0
+            record = logging.LogRecord("netd", logging.WARNING, "", 0, text, None, None)
+            self._queue.append(self._encode(record))
+
+    def _after_fork(self) -> None:
+        """Leave the records that wait to the parent."""
+        self._owner, self.lost = os.getpid(), 0
+        self._queue.clear()
+
+    def _encode(self, record: logging.LogRecord) -> bytes:
+        raise NotImplementedError
+
+    def _write(self, data: bytes) -> bytes:
+        """Write some of the data and return the rest. Raises BlockingIOError, OSError."""
+        raise NotImplementedError
+
+
+class JournalHandler(_QueueHandler):
+    """Writes to the journal by its native protocol: one datagram for each record."""
 
     def __init__(self, path: str = JOURNAL_SOCKET) -> None:
         """Connect to the journal. Raises OSError."""
         super().__init__()
         self._path = path
         self._sock = _connect(path)
-        self._owner = os.getpid()
 
-    def reconnect_after_fork(self) -> None:
-        """Connect again in a forked child, which has lost the parent's descriptor.
-
-        The number of that descriptor can belong to another file by now, so it is neither used
-        nor closed.
-        """
-        if self._owner != os.getpid():
-            self._sock.detach()
-            self._sock, self._owner, self.lost = _connect(self._path), os.getpid(), 0
-
-    def emit(self, record: logging.LogRecord) -> None:
+    def _encode(self, record: logging.LogRecord) -> bytes:
         fields = {
             "MESSAGE": _text(record),
             "PRIORITY": str(_priority(record)),
             "SYSLOG_IDENTIFIER": _IDENTIFIER,
             "LISTENER": getattr(record, "listener", self.listener),
         }
-        datagram = b"".join(_field(name, value) for name, value in fields.items() if value)
-        try:
-            self.reconnect_after_fork()
-            self._send(datagram)
-        except OSError:
-            self.handleError(record)
+        return b"".join(_field(name, value) for name, value in fields.items() if value)
 
-    def _send(self, datagram: bytes) -> None:
-        """Send; after the first time-out, drop and count records until the journal reads again."""
-        try:
-            self._sock.send(datagram)
-        except (TimeoutError, BlockingIOError):
-            self.lost += 1
-            self._sock.settimeout(0)
-            return
-        if self.lost:
-            lost, self.lost = self.lost, 0
-            self._sock.settimeout(_SEND_TIMEOUT_S)
-            logging.getLogger("netd").warning("the journal did not take %d records", lost)
+    def _write(self, data: bytes) -> bytes:
+        self._sock.send(data)
+        return b""
+
+    def _after_fork(self) -> None:
+        """Connect again: a forked child has lost the parent's descriptor.
+
+        The number of that descriptor can belong to another file by now, so it is neither used
+        nor closed.
+        """
+        super()._after_fork()
+        self._sock.detach()
+        with contextlib.suppress(OSError):
+            self._sock = _connect(self._path)
 
     def close(self) -> None:
         if self._owner == os.getpid():
@@ -129,7 +177,7 @@ class JournalHandler(logging.Handler):
 
 def _connect(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    sock.settimeout(_SEND_TIMEOUT_S)
+    sock.setblocking(False)
     try:
         sock.connect(path)
     except OSError:
@@ -138,13 +186,16 @@ def _connect(path: str) -> socket.socket:
     return sock
 
 
-class LineHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in typeshed only
+class LineHandler(_QueueHandler):
     """Writes lines to standard error: with priorities for the journal, or with the time."""
 
-    def __init__(self, *, with_priority: bool) -> None:
-        super().__init__(sys.stderr)
-        self.listener = ""
+    def __init__(self, fd: int = 2, *, with_priority: bool) -> None:
+        super().__init__()
+        self._fd = fd
         self._with_priority = with_priority
+        self._writable = select.poll()
+        self._writable.register(fd, select.POLLOUT)
+        self._is_torn = False
 
     def format(self, record: logging.LogRecord) -> str:
         text = _text(record).replace("\n", "\n  ")  # a line without indent is netd's
@@ -154,6 +205,15 @@ class LineHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic i
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         time = _clock.formatTime(record, "%H:%M:%S")
         return f"{time} netd[{record.process}] {level}{text}"
+
+    def _encode(self, record: logging.LogRecord) -> bytes:
+        return self.format(record).encode(errors="replace") + b"\n"
+
+    def _write(self, data: bytes) -> bytes:
+        """Write what fits: a pipe that polls writable takes PIPE_BUF bytes without blocking."""
+        if not self._writable.poll(0):
+            raise BlockingIOError
+        return data[os.write(self._fd, data[: select.PIPE_BUF]) :]
 
 
 _clock = logging.Formatter()

@@ -114,8 +114,9 @@ def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process
     Raises OSError (EAGAIN, ENOMEM, EMFILE) if the system has no room for another process.
     """
     parent = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a pipe without a reader
+            stream.flush()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()

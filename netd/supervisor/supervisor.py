@@ -21,6 +21,7 @@ from netd.errors import ControlError, NetdError
 from netd.listeners.kind import AnyKind
 from netd.protocols.control import Command, Reply
 from netd.runtime import process
+from netd.runtime.journal import flush_log
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
@@ -269,6 +270,7 @@ class Supervisor:
     # Watching
 
     def _tick(self) -> None:
+        flush_log()
         was_stopped = self._loop.now - self._ticked_at > _STALL_S
         self._ticked_at = self._loop.now
         for worker in tuple(self._fleet.workers):

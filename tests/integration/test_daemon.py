@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -430,3 +431,37 @@ def test_who_holds_the_control_socket_idle_makes_room(start_daemon: StartDaemon)
 def test_the_control_socket_is_private(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     assert os.stat(daemon.control).st_mode & 0o777 == 0o600
+
+
+def test_stderr_that_is_not_read_holds_nothing_up(tmp_path: Path) -> None:
+    control = f"{tmp_path}/control.sock"
+    (tmp_path / "netd.toml").write_text(f'[netd]\ncontrol = "{control}"\n{THREE}')
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    command = [sys.executable, "-m", "netd", "run", "--config", f"{tmp_path}/netd.toml"]
+    with subprocess.Popen(command, stderr=writer) as daemon:
+        os.close(writer)
+        try:
+            wait_until(lambda: answers(control) or daemon.poll() is not None, "the socket")
+            for _ in range(30):  # each logs some 300 bytes
+                assert not ask(control, Command.RELOAD, PATIENCE_S).error
+            [pid, _] = [
+                worker["pid"]
+                for listener in ask(control, Command.STATUS, PATIENCE_S).body["listeners"]
+                if listener["name"] == "web"
+                for worker in listener["workers"]
+            ]
+            os.close(reader)
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: restarts(control, "web") == 1, "the successor")
+            assert not ask(control, Command.RELOAD, PATIENCE_S).error
+        finally:
+            daemon.terminate()
+        assert daemon.wait(PATIENCE_S) == 0
+
+
+def restarts(control: str, name: str) -> int:
+    """How often the worker of a listener was restarted, and serves."""
+    listeners = ask(control, Command.STATUS, PATIENCE_S).body["listeners"]
+    workers = [worker for one in listeners if one["name"] == name for worker in one["workers"]]
+    return sum(worker["restarts"] for worker in workers if worker["state"] == "serving")

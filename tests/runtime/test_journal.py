@@ -93,13 +93,13 @@ def test_a_child_process_opens_its_own_connection(log: logging.Logger, server: J
     assert server.next()["MESSAGE"] == "of the parent"
 
 
-def test_a_journal_that_does_not_read_blocks_only_once(
+def test_a_journal_that_does_not_read_loses_only_what_the_queue_does_not_hold(
     log: logging.Logger, server: Journal
 ) -> None:
     handler = journal.JournalHandler(server.path)
     log.handlers[:] = [handler]
     sent = 0
-    while not handler.lost:  # until its queue is full
+    while not handler.lost:  # until its queue and the handler's are full
         log.warning("%d", sent)
         sent += 1
     for _ in range(1000):
@@ -107,10 +107,41 @@ def test_a_journal_that_does_not_read_blocks_only_once(
     assert handler.lost == 1001
     for number in range(sent - 1):
         assert server.next()["MESSAGE"] == str(number)
+        journal.flush_log()
+    assert server.next()["MESSAGE"] == "1001 log records were lost"
+    assert handler.lost == 0
     log.warning("well again")
     assert server.next()["MESSAGE"] == "well again"
-    assert server.next()["MESSAGE"] == "the journal did not take 1001 records"
-    assert handler.lost == 0
+
+
+def test_a_reader_of_stderr_that_does_not_read_never_blocks(log: logging.Logger) -> None:
+    ours, theirs = os.pipe()
+    handler = journal.LineHandler(theirs, with_priority=True)
+    log.handlers[:] = [handler]
+    sent = 0
+    while not handler.lost:
+        log.warning("%d %s", sent, "x" * 3000)
+        sent += 1
+    expected = b"".join(b"<4>%d %s\n" % (number, b"x" * 3000) for number in range(sent - 1))
+    expected += b"<4>1 log records were lost\n"
+    found = b""
+    while len(found) < len(expected):
+        found += os.read(ours, 65536)
+        journal.flush_log()
+    assert found == expected
+    os.close(ours)
+    log.warning("no reader is left")  # EPIPE
+    assert handler.lost == 1
+    os.close(theirs)
+
+
+def test_a_full_disk_behind_stderr_raises_nothing(log: logging.Logger) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    handler = journal.LineHandler(full, with_priority=True)
+    log.handlers[:] = [handler]
+    log.warning("no space left")
+    assert handler.lost == 1
+    os.close(full)
 
 
 def test_a_value_cannot_forge_a_field(log: logging.Logger, server: Journal) -> None:
@@ -140,21 +171,20 @@ def test_a_traceback_is_part_of_the_message(log: logging.Logger, server: Journal
 
 
 def test_every_line_for_the_journal_has_a_priority(
-    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+    log: logging.Logger, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log.handlers[:] = [journal.LineHandler(with_priority=True)]
     log.warning("one\ntwo\r\x00")
-    assert capsys.readouterr().err == "<4>one\n<4>  two\\x0d\\x00\n"
+    assert capfd.readouterr().err == "<4>one\n<4>  two\\x0d\\x00\n"
 
 
 def test_lines_for_a_terminal_have_time_process_and_level(
-    log: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    log: logging.Logger, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stderr.fileno", lambda: 2, raising=False)
     journal.configure_logging()
     log.info("ready")
     log.error("broken: %s", "x\n12:00:00 netd[1] forged")
-    info, error, more = capsys.readouterr().err.splitlines()
+    info, error, more = capfd.readouterr().err.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d netd\[\d+\] ready", info)
     assert error.endswith("] error: broken: x")
     assert more == "  12:00:00 netd[1] forged"
