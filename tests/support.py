@@ -77,6 +77,7 @@ class WorkerUnderTest:
         self.kind = kind
         self.sockets = open_sockets(addresses)
         self.counters: dict[str, int] = {}
+        self.degraded = ""
         self._channel, theirs = FdChannel.pair()
         self.process = process.spawn(lambda: _serve(kind, theirs), keep=[theirs.fileno()])
         theirs.close()
@@ -123,6 +124,7 @@ class WorkerUnderTest:
                 message = parse_message(line)
                 if isinstance(message, Heartbeat):
                     self.counters = {**message.gauges, **message.totals}
+                    self.degraded = message.degraded
                 if isinstance(message, types):
                     return message
         raise AssertionError(f"no {types} from the worker")
@@ -137,6 +139,10 @@ class WorkerUnderTest:
             if condition(self.counters):
                 return self.counters
         raise AssertionError(f"counters stayed at {self.counters}")
+
+    def await_degraded(self, text: str) -> None:
+        """Wait until the reason why the worker is degraded has this text; "" for a well worker."""
+        self.await_counters(lambda _: text in self.degraded if text else not self.degraded)
 
     def await_exit(self) -> process.Exit:
         """Wait for the process's end; last words are taken in."""

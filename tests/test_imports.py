@@ -30,6 +30,7 @@ PURE = (
     "netd.client.core",
     "netd.supervisor.plan",
     "netd.supervisor.lifecycle",
+    "netd.listeners.restart_policy",
 )
 
 # What a part of the package may import of the package; the longest prefix that fits rules.
@@ -42,6 +43,7 @@ ALLOWED = {
     "netd.status_text": (),
     "netd.runtime": ("netd.errors", "netd.runtime"),
     "netd.listeners.counters": (),
+    "netd.listeners.restart_policy": (),
     "netd.listeners.kind": (*CORE, "netd.runtime", "netd.listeners.counters"),
     "netd.listeners.link": (*CORE, "netd.runtime"),
     "netd.listeners.worker": (*CORE, "netd.runtime", "netd.listeners.kind", "netd.listeners.link"),
@@ -78,7 +80,7 @@ ALLOWED = {
     "netd.listeners.kinds": ("netd.listeners",),
     "netd.supervisor": (
         *(*CORE, "netd.runtime", "netd.supervisor"),
-        *("netd.listeners.counters", "netd.listeners.kind"),
+        *("netd.listeners.counters", "netd.listeners.kind", "netd.listeners.restart_policy"),
         *("netd.listeners.link", "netd.listeners.worker"),
     ),
     "netd.client": ("netd.errors", "netd.protocols", *CLIENT_FRONT),

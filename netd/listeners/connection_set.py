@@ -95,6 +95,10 @@ class ConnectionSet(Generic[C]):
         """Those of Admission, and the total accept_failures."""
         return self._admission.counters() + Counters({"accept_failures": self._acceptor.failures})
 
+    def degraded(self) -> str:
+        """Why connections wait that could be accepted; empty while none does."""
+        return self._acceptor.failure
+
     def _close_all(self) -> None:
         for connection in self:
             self._close(connection)

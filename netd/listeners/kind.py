@@ -73,6 +73,9 @@ class Service(Protocol[Options_contra]):
     def counters(self) -> Counters:
         """The service's figures: at least those of `Admission`, `bytes_in` and `bytes_out`."""
 
+    def degraded(self) -> str:
+        """Why it serves less than it should, for `netd status`; empty while it is well."""
+
 
 def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
     """The check of a kind whose options need no check beyond their types."""

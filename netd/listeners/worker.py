@@ -135,7 +135,8 @@ class Worker:
             self._link.send(Heartbeat())
         else:
             counters = self._service.counters()
-            self._link.send(Heartbeat(dict(counters.totals), dict(counters.gauges)))
+            degraded = self._service.degraded()
+            self._link.send(Heartbeat(dict(counters.totals), dict(counters.gauges), degraded))
 
 
 def _exit_orphaned() -> NoReturn:

@@ -45,11 +45,13 @@ class Ready:
 class Heartbeat:
     """The worker's loop turns.
 
-    `totals` count since the worker's start, `gauges` are values of the moment.
+    `totals` count since the worker's start, `gauges` are values of the moment. `degraded` is the
+    reason why it serves less than it should, empty if it is well.
     """
 
     totals: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, int] = field(default_factory=dict)
+    degraded: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Acceptor(Generic[L]):
         self._on_accept = on_accept
         self._listening: Sequence[L] = ()
         self._is_paused = False
+        self.failure = ""
+        """Why connections wait; empty while they do not."""
         self.failures = 0
         """How many times there was no descriptor or memory for a connection."""
 
@@ -71,7 +73,6 @@ class Acceptor(Generic[L]):
             sock, peer = listening.sock.accept()
             sock.setblocking(False)
         except BlockingIOError:
-            self._is_paused = False
             return False
         except OSError as error:
             if error.errno in CONNECTION_ABORTED:
@@ -85,11 +86,24 @@ class Acceptor(Generic[L]):
 
     def _pause(self, error: OSError) -> None:
         self.failures += 1
+        if not self.failure:
+            self.failure = f"cannot accept: {error.strerror}; connections wait"
+            _log.warning("%s", self.failure)
         if not self._is_paused:
-            _log.warning("cannot accept: %s; connections wait", error.strerror)
-        self._is_paused = True
-        self._watch_all(0)
-        self._loop.call_later(_PAUSE_S, lambda: self._watch_all(READ))
+            self._is_paused = True
+            self._watch_all(0)
+            self._loop.call_later(_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        """Try again: another process may have accepted the connections that waited."""
+        self._is_paused = False
+        self._watch_all(READ)
+        for listening in tuple(self._listening):
+            self._accept_batch(listening, READ)
+            if self._is_paused:
+                return
+        self.failure = ""
+        _log.info("connections can be accepted again")
 
     def _watch_all(self, mask: int) -> None:
         for listening in self._listening:

@@ -20,6 +20,7 @@ from netd.errors import LocalProtocolError
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
 from netd.listeners.link import Link
+from netd.listeners.restart_policy import RestartPolicy
 from netd.listeners.worker import run_worker
 from netd.protocols.link import (
     Configure,
@@ -39,7 +40,7 @@ from netd.runtime.fd_channel import FdChannel
 from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
-from netd.supervisor.lifecycle import TRANSITIONS, Event, RestartPolicy, State
+from netd.supervisor.lifecycle import TRANSITIONS, Event, State
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
@@ -104,6 +105,7 @@ class WorkerHandle:
         self.state = State.ENDED
         self.restarts = 0
         self.last_error = ""
+        self._degraded = ""  # why it serves less than it should, by its last heartbeat
         self.started_at = self.heard_at = loop.now
         self._kill_reason = ""  # set if the supervisor itself ended the process
         self._killed_at: float | None = None
@@ -127,9 +129,10 @@ class WorkerHandle:
 
     @property
     def is_well(self) -> bool:
-        """True if it serves or drains, sends heartbeats, and was not restarted repeatedly."""
+        """True if it serves or drains as it should, and was not restarted repeatedly."""
         is_active = self.state in (State.SERVING, State.DRAINING)
-        return is_active and not self.is_silent and self._policy.is_settled(self._loop.now)
+        is_hindered = self.is_silent or self._degraded
+        return is_active and not is_hindered and self._policy.is_settled(self._loop.now)
 
     @property
     def is_silent(self) -> bool:
@@ -139,7 +142,9 @@ class WorkerHandle:
     @property
     def problem(self) -> str:
         """The reason why it is not well, or why its last process ended; empty if there is none."""
-        return f"no heartbeat for {self._silence_s:.0f} s" if self.is_silent else self.last_error
+        if self.is_silent:
+            return f"no heartbeat for {self._silence_s:.0f} s"
+        return self._degraded or self.last_error
 
     @property
     def counters(self) -> Counters:
@@ -267,8 +272,9 @@ class WorkerHandle:
     def _on_message(self, message: Message) -> None:
         self.heard_at = self._loop.now
         match message:
-            case Heartbeat(totals, gauges):
+            case Heartbeat(totals, gauges, degraded):
                 self._present = Counters(totals, gauges)
+                self._set_degraded(degraded)
             case Ready():
                 self._awaits_reply = False
                 self._step(Event.READY)
@@ -281,6 +287,13 @@ class WorkerHandle:
                 self._observer.on_status_requested(self)
             case RequestReload():
                 self._observer.on_reload_requested(self)
+
+    def _set_degraded(self, reason: str) -> None:
+        was_well, self._degraded = not self._degraded, reason
+        if reason and was_well:
+            self._log.warning("%s: worker %d is degraded: %s", self.name, self.pid, reason)
+        elif not reason and not was_well:
+            self._log.info("%s: worker %d is well again", self.name, self.pid)
 
     def _on_link_error(self, error: OSError | LocalProtocolError) -> None:
         self._kill_because(str(error))
@@ -325,6 +338,7 @@ class WorkerHandle:
         self._close_link()
         self._process = self._killed_at = None
         self._past, self._present = self.counters.after_exit(), Counters()
+        self._degraded = ""
         self._step(Event.EXITED)
         if self.state is State.ENDED:
             self._observer.on_ended(self)

@@ -198,6 +198,28 @@ def test_a_worker_that_keeps_dying_degrades_its_listener_alone(start_daemon: Sta
     assert daemon.netd("status").returncode == 1
 
 
+@pytest.mark.parametrize("name", ["lounge", "web"])
+def test_a_worker_without_descriptors_makes_its_listener_degraded(
+    start_daemon: StartDaemon, name: str
+) -> None:
+    daemon = start_daemon(THREE)
+    pids = daemon.pids(name)
+    limits = resource.prlimit(pids[0], resource.RLIMIT_NOFILE)
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+    with daemon.connect(name):
+        wait_until(lambda: daemon.listener(name)["state"] == "degraded", "the degraded state")
+        status = daemon.netd("status")
+        assert status.returncode == 1
+        assert "cannot accept: Too many open files; connections wait" in status.stdout
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        wait_until(lambda: daemon.status()["state"] == "serving", "the recovery")
+    log = daemon.log.read_text()
+    assert log.count("is degraded: cannot accept") in (1, len(pids))
+    assert log.count("is well again") == log.count("is degraded")
+
+
 def test_the_supervisor_survives_having_no_descriptor_left(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     pid = daemon.process.pid

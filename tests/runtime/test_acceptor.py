@@ -122,13 +122,19 @@ def test_without_descriptors_connections_wait_and_are_accepted_later(
     listening = listen("tcp", ("127.0.0.1", 0))
     accepting.acceptor.replace((listening,))
     with socket.create_connection(listening.sock.getsockname()):
-        with no_descriptor_left(), caplog.at_level(logging.WARNING, "netd"):
+        caplog.set_level(logging.INFO, "netd")
+        with no_descriptor_left():
             while accepting.acceptor.failures < 3:
                 accepting.loop.turn()
             assert not accepting.accepted
+        assert accepting.acceptor.failure == caplog.messages[0]
         while not accepting.accepted:
             accepting.loop.turn()
-    assert caplog.messages == ["cannot accept: Too many open files; connections wait"]
+    assert not accepting.acceptor.failure
+    assert caplog.messages == [
+        "cannot accept: Too many open files; connections wait",
+        "connections can be accepted again",
+    ]
 
 
 def test_a_pause_causes_no_busy_loop(accepting: Accepting) -> None:

@@ -89,6 +89,16 @@ def setting() -> Iterator[Setting]:
         yield setting
 
 
+def test_a_worker_that_reports_why_it_is_degraded_is_not_well(setting: Setting) -> None:
+    worker = setting.serve()
+    worker.send(Heartbeat(degraded="no descriptor is left"))
+    setting.simulation.settle()
+    assert (setting.handle.is_well, setting.handle.problem) == (False, "no descriptor is left")
+    worker.send(Heartbeat())
+    setting.simulation.settle()
+    assert (setting.handle.is_well, setting.handle.problem) == (True, "")
+
+
 def test_it_is_configured_and_serves_once_it_is_ready(setting: Setting) -> None:
     worker = setting.start()
     [configure] = worker.receive()

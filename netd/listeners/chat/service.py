@@ -81,6 +81,9 @@ class ChatService:
     def counters(self) -> Counters:
         return self._connections.counters() + self._gatekeeper.counters() + self._room.counters()
 
+    def degraded(self) -> str:
+        return self._connections.degraded()
+
     def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
         if not self._gatekeeper.admit(sock, host, self._loop.now, self._options):
             return

@@ -1,7 +1,7 @@
 """A pool of slots that serve the same sockets with the same options.
 
 The pool keeps `spare` slots idle, so that a client need not wait for a fork. It starts slots when
-few are idle, retires slots that stay idle, replaces slots that have ended, and refuses
+few are idle, retires slots that stay idle, replaces slots that have ended or hang, and refuses
 connections while all slots that the options allow are busy. Options and sockets of a pool never
 change: a new pool replaces it.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import random
 import select
 import socket
 from collections.abc import Callable, Sequence
@@ -20,14 +21,17 @@ from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.runner import ForkRunner, SlotRunner, ThreadRunner
 from netd.listeners.echo.scoreboard import Scoreboard, State
 from netd.listeners.echo.slot import SlotConfig
+from netd.listeners.echo.slot_watch import SlotWatch
+from netd.listeners.restart_policy import RestartPolicy
 from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES, TEMPORARY
-from netd.runtime.loop import Loop
+from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
 
 TICK_S = 1.0
 _DRAIN_TICK_S = 0.02
 _IDLE_TICKS = 10  # a slot that was idle for as many ticks is surplus
-_CRASHES_PER_TICK = 4  # slots replaced at once; further ones at the next tick
+MAX_LEAVING_S = 5.0  # an idle slot that takes longer to leave hangs
+_READY = (State.STARTING, State.IDLE)
 _REFUSED_PER_TURN = 64
 _RUNNERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
     Concurrency.FORK: ForkRunner,
@@ -57,8 +61,13 @@ class Pool:
         self._backlogs = select.poll()
         for sock in sockets:
             self._backlogs.register(sock, select.POLLIN)
-        self._is_retired = self._is_refusing = self._has_failed_to_start = self._has_ended = False
-        self._crashes = 0  # since the last tick
+        self._is_retired = self._is_refusing = self._has_ended = False
+        self._policy = RestartPolicy()
+        self._restart: Timer | None = None  # live while no slot may start, after a crash
+        self._crash = ""  # how the last slot that crashed ended
+        self._start_failure = ""  # why the last start failed; empty if it succeeded
+        self._watch = SlotWatch(scoreboard)
+        self._retired_at = math.inf
         self._idle_history: list[int] = []
         loop.watch(self._wakeup, READ, self._on_wakeup)
         self._tick = loop.call_every(TICK_S, self._on_tick)
@@ -69,6 +78,7 @@ class Pool:
         if self._is_retired:
             return
         self._is_retired = True
+        self._retired_at = self._loop.now
         self._tick.cancel()
         self._stop_refusing()
         for runner in self._runners.values():
@@ -97,10 +107,29 @@ class Pool:
         if index in self._runners:
             self._runners[index].close_expired()
 
-    def _idle(self) -> int:
+    def kill_hung(self, index: int) -> None:
+        """Kill the slot of a row, if it belongs to this pool: its connection should have ended."""
+        if index in self._runners:
+            self._kill_hung([index])
+
+    def degraded(self) -> str:
+        """Why connections may have to wait; empty if the pool is well."""
+        noun = "processes" if self._options.concurrency is Concurrency.FORK else "threads"
+        if not self._policy.is_settled(self._loop.now):
+            return f"echo {noun} keep failing: {self._crash}"
+        if (
+            self._start_failure
+            and len(self._find_idle()) < self._options.spare
+            and not self._is_full()
+        ):
+            return f"no room for more echo {noun}: {self._start_failure}"
+        if self._watch.cannot_accept:
+            return f"echo {noun} cannot accept: no descriptor or memory is left; connections wait"
+        return ""
+
+    def _find_idle(self) -> list[int]:
         states = self._scoreboard.states
-        ready = (State.STARTING, State.IDLE)
-        return sum(states[index] in ready for index in self._runners)
+        return [index for index in self._runners if states[index] in _READY]
 
     def _has_backlog(self) -> bool:
         return bool(self._backlogs.poll(0))
@@ -110,18 +139,18 @@ class Pool:
         self._grow()
 
     def _grow(self, at_least: int = 0) -> None:
-        wanted = max(at_least, self._options.spare - self._idle())
+        wanted = max(at_least, self._options.spare - len(self._find_idle()))
         for _ in range(0 if self._is_retired else wanted):
             if not self._start():
                 break
-        if not self._is_retired and self._is_full() and not self._idle():
+        if not self._is_retired and self._is_full() and not self._find_idle():
             self._start_refusing()
 
     def _is_full(self) -> bool:
         return self._scoreboard.slots() >= self._options.max_connections
 
     def _start(self) -> bool:
-        if self._is_full():
+        if self._is_full() or (self._restart is not None and self._restart.is_live):
             return False
         index = self._scoreboard.find_vacant()
         self._scoreboard.states[index] = State.STARTING
@@ -133,31 +162,49 @@ class Pool:
             self._scoreboard.states[index] = State.VACANT
             self._on_start_failed(error)
             return False
-        self._has_failed_to_start = False
+        self._start_failure = ""
         return True
 
     def _on_start_failed(self, error: OSError) -> None:
         if error.errno not in TEMPORARY:
             raise error
         self._scoreboard.counts["failed_starts"] += 1
-        if not self._has_failed_to_start:
+        if not self._start_failure:
             _log.error("no room for another echo %s: %s", self._options.concurrency, error.strerror)
-        self._has_failed_to_start = True
+        self._start_failure = error.strerror or str(error)
 
-    def _on_end(self, runner: SlotRunner, ended_well: bool) -> None:  # noqa: FBT001 (argument of a callback)
+    def _on_end(self, runner: SlotRunner, failure: str) -> None:
         del self._runners[runner.index]
         self._scoreboard.vacate(runner.index)
-        if not ended_well:
+        if failure:
             self._scoreboard.counts["crashed"] += 1
-            self._crashes += 1
-        if not self._is_retired and self._crashes <= _CRASHES_PER_TICK:
-            # The slot may have been woken for a connection that it did not accept. Idle slots
-            # do not wake for that connection any more; a new slot finds it.
-            self._grow(at_least=int(self._has_backlog()))
+            self._delay_starts(failure)
+        self._replace()
         self._check_ended()
 
+    def _replace(self) -> None:
+        # A slot that ended may have been woken for a connection that it did not accept. Idle
+        # slots do not wake for that connection any more; a new slot finds it.
+        if not self._is_retired:
+            self._grow(at_least=int(self._has_backlog()))
+
+    def _delay_starts(self, failure: str) -> None:
+        """Start no slot for a time after a crash; further crashes meanwhile count as the same."""
+        self._crash = failure
+        if self._restart is None or not self._restart.is_live:
+            chance = random.random()  # noqa: S311 (jitter, no secret)
+            delay_s = self._policy.delay_after_exit(self._loop.now, chance)
+            self._restart = self._loop.call_later(delay_s, self._start_again)
+
+    def _start_again(self) -> None:
+        self._policy.on_start(self._loop.now)
+        self._replace()
+
     def _close_sockets(self) -> None:
-        if self._idle():  # a thread may be about to accept
+        idle = self._find_idle()
+        if idle and self._loop.now - self._retired_at > MAX_LEAVING_S:
+            self._kill_hung(idle)
+        elif idle:  # a thread may be about to accept
             self._loop.call_later(_DRAIN_TICK_S, self._close_sockets)
             return
         for sock in self.sockets:
@@ -173,9 +220,11 @@ class Pool:
             self._on_ended(self)
 
     def _on_tick(self) -> None:
-        self._crashes = 0
+        idle = self._find_idle()
+        if self._watch.is_hung(self._runners, is_waited_for=bool(idle) and self._has_backlog()):
+            self._kill_hung(idle)
         self._grow()
-        self._idle_history = [*self._idle_history, self._idle()][-_IDLE_TICKS:]
+        self._idle_history = [*self._idle_history, len(self._find_idle())][-_IDLE_TICKS:]
         surplus = min(self._idle_history) - self._options.spare
         if surplus > 0 and len(self._idle_history) == _IDLE_TICKS:
             self._shrink(math.ceil(surplus / 2))
@@ -185,6 +234,15 @@ class Pool:
         idle = [index for index in self._runners if states[index] == State.IDLE]
         for index in idle[-count:]:
             self._runners[index].retire()
+
+    def _kill_hung(self, indexes: Sequence[int]) -> None:
+        _log.error("%d echo %s hung; killing", len(indexes), self._options.concurrency)
+        self._scoreboard.counts["hung"] += len(indexes)
+        for index in indexes:
+            self._scoreboard.states[index] = State.ENDED  # it may be long until its process ends
+            self._runners[index].retire()
+            self._runners[index].kill()
+        self._delay_starts("they hung and were killed")
 
     def _start_refusing(self) -> None:
         if not self._is_refusing:
@@ -200,7 +258,7 @@ class Pool:
 
     def _refuse(self, listening: socket.socket, _mask: int) -> None:
         for _ in range(_REFUSED_PER_TURN):
-            if self._idle() or not self._is_full():
+            if self._find_idle() or not self._is_full():
                 self._stop_refusing()
                 self._grow()
                 return

@@ -20,8 +20,8 @@ from netd.runtime.poller import READ
 _STACK_BYTES = 2**18
 _log = logging.getLogger("netd")
 
-OnEnd = Callable[["SlotRunner", bool], None]
-"""Called on the loop with the runner, and whether it ended without an error."""
+OnEnd = Callable[["SlotRunner", str], None]
+"""Called on the loop with the runner, and how it failed; empty if it ended as it should."""
 
 
 class SlotRunner(Protocol):
@@ -76,7 +76,7 @@ class ForkRunner:
         ended_well = self._is_killed or exit_status == process.Exit(0, by_signal=False)
         if not ended_well:
             _log.error("echo process %d ended: %s", self._process.pid, exit_status)
-        self._on_end(self, ended_well)
+        self._on_end(self, "" if ended_well else str(exit_status))
 
 
 def _run_forked(slot: Slot) -> None:
@@ -134,7 +134,7 @@ class ThreadRunner:
         self._thread.join()
         self._loop.unwatch(self._ended)
         self._opened.close()
-        self._on_end(self, self._ended_well)
+        self._on_end(self, "" if self._ended_well else "an error, see the log")
 
 
 def _pin_to_process_cpu() -> None:

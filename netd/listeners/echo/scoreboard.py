@@ -16,6 +16,7 @@ COUNTERS: Final = (
     "refused_full",  # connections past max_connections
     "timed_out",
     "crashed",  # slots that ended on their own
+    "hung",  # slots that were killed because they took no connection, or did not end one
     "failed_starts",  # no process, memory or descriptor for another slot
     "accept_failures",  # of the worker, which accepts connections to refuse them
 )
@@ -86,6 +87,10 @@ class Scoreboard:
         """Return the lowest row without a slot; -1 if all rows have one."""
         found = [self.states.find(bytes([state]), 0, MAX_SLOTS) for state in _WITHOUT_SLOT]
         return min((index for index in found if index >= 0), default=-1)
+
+    def accept_failures(self) -> int:
+        """Return how often there was no descriptor or memory to accept with."""
+        return sum(self.column(Column.ACCEPT_FAILURES)) + self.counts["accept_failures"]
 
     def column(self, column: Column) -> list[int]:
         """Return one word of each row, up to the last row that was ever used."""

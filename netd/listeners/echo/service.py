@@ -86,10 +86,12 @@ class EchoService:
             "bytes_in": sum(scoreboard.column(Column.BYTES_IN)) + counts["bytes_in"],
             "bytes_out": sum(scoreboard.column(Column.BYTES_OUT)) + counts["bytes_out"],
             "reset": sum(scoreboard.column(Column.RESET)),
-            "accept_failures": sum(scoreboard.column(Column.ACCEPT_FAILURES))
-            + scoreboard.counts["accept_failures"],
+            "accept_failures": scoreboard.accept_failures(),
         }
         return Counters(totals, {"connections": scoreboard.count(State.BUSY)})
+
+    def degraded(self) -> str:
+        return self._pool.degraded()
 
     def _retire_pool(self, kept: set[int]) -> None:
         """Retire the present pool; a small one drains those of its sockets that are not kept."""
@@ -149,8 +151,9 @@ class EchoService:
             if row[Column.EXPIRED] != sample.number:
                 scoreboard.counts["timed_out"] += 1
             row[Column.EXPIRED] = sample.number
+            is_hung = self._timeouts.is_overdue(sample, self._loop.now)
             for pool in self._pools:
-                pool.close_expired(sample.index)
+                (pool.kill_hung if is_hung else pool.close_expired)(sample.index)
 
 
 def _streams(sockets: Sequence[ListeningSocket]) -> list[socket.socket]:

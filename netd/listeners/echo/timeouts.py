@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_CLOSING_S = 5.0  # a slot that takes longer to end a connection that timed out hangs
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -25,6 +27,7 @@ class _Seen:
     bytes_moved: int
     since: float
     moved_at: float
+    expired_at: float | None = None
 
 
 class Timeouts:
@@ -39,12 +42,21 @@ class Timeouts:
         """Record samples taken at `now`, and return those past a time-out (0: no time-out)."""
         seen = {sample.index: self._update(sample, now) for sample in samples}
         self._seen = seen
-        return [
+        expired = [
             sample
             for sample in samples
             if _is_past(now - seen[sample.index].moved_at, idle_timeout_s)
             or _is_past(now - seen[sample.index].since, total_timeout_s)
         ]
+        for sample in expired:
+            if seen[sample.index].expired_at is None:
+                seen[sample.index].expired_at = now
+        return expired
+
+    def is_overdue(self, sample: Sample, now: float) -> bool:
+        """Whether a connection that has timed out is still open long after."""
+        expired_at = self._seen[sample.index].expired_at
+        return expired_at is not None and now - expired_at > MAX_CLOSING_S
 
     def _update(self, sample: Sample, now: float) -> _Seen:
         seen = self._seen.get(sample.index)

@@ -90,6 +90,9 @@ class HttpService:
         }
         return self._connections.counters() + Counters(totals)
 
+    def degraded(self) -> str:
+        return self._connections.degraded()
+
     def on_closed(self, connection: Connection) -> None:
         self._connections.remove(connection)
 

@@ -16,7 +16,7 @@ from types import FrameType
 
 import pytest
 
-from netd.listeners.echo import KIND, pool
+from netd.listeners.echo import KIND, pool, slot, timeouts
 from netd.listeners.echo.options import EchoOptions
 from netd.listeners.kind import Daemon, Kind, ListeningSocket, Service
 from netd.runtime.loop import Loop
@@ -84,8 +84,10 @@ def test_without_descriptors_connections_wait(start_worker: StartWorker, concurr
     with worker.connect() as client:
         client.sendall(b"?")
         assert 0 < failures(worker, "accept_failures") < 1000, "it retries without a pause"
+        worker.await_degraded("cannot accept")
         limit_descriptors(starved, 64)
         assert read_exactly(client, 1) == b"?"
+    worker.await_degraded("")
     assert crashes(worker) == 0
 
 
@@ -200,9 +202,11 @@ def the_second_waits(worker: WorkerUnderTest, make_room: Callable[[], object]) -
         with worker.connect() as second:
             second.sendall(b"?")
             assert 0 < failures(worker, "failed_starts") < 100, "it retries without a pause"
+            worker.await_degraded("no room for more echo")
             assert echoes(first)
             make_room()
             assert read_exactly(second, 1) == b"?"
+            worker.await_degraded("")
 
 
 def test_many_killed_processes_are_replaced(start_worker: StartWorker) -> None:
@@ -218,6 +222,50 @@ def test_many_killed_processes_are_replaced(start_worker: StartWorker) -> None:
 
 def tick_fast() -> None:
     pool.TICK_S = 0.02  # only in the worker's process
+
+
+def test_stopped_idle_processes_are_replaced(start_worker: StartWorker) -> None:
+    worker = start_worker(beginning_with(tick_fast), {"spare": 3}, [TCP])
+    stopped = slots(worker)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    with worker.connect() as client:
+        assert echoes(client)
+        wait_until(lambda: not set(slots(worker)) & set(stopped), "the stopped processes' end")
+        worker.await_counters(lambda counters: counters["hung"] >= 3)
+    assert crashes(worker) == 0
+
+
+def test_a_stopped_process_ends_after_the_time_limit(start_worker: StartWorker) -> None:
+    def end_fast() -> None:
+        timeouts.MAX_CLOSING_S = 0.1
+
+    worker = start_worker(beginning_with(end_fast), {"spare": 1, "idle_timeout": 0.1}, [TCP])
+    [stopped] = slots(worker)
+    with worker.connect() as client:
+        assert echoes(client)
+        os.kill(stopped, signal.SIGSTOP)
+        assert read_all(client) == b""
+    worker.await_counters(lambda counters: counters["hung"] == 1)
+
+
+def test_a_stopped_process_does_not_delay_the_end(start_worker: StartWorker) -> None:
+    def retire_fast() -> None:
+        pool.MAX_LEAVING_S = 0.1
+
+    worker = start_worker(beginning_with(retire_fast), {"spare": 2}, [TCP])
+    for pid in slots(worker):
+        os.kill(pid, signal.SIGSTOP)
+    assert crashes(worker) == 0
+    assert worker.counters["hung"] == 2
+
+
+def test_processes_that_keep_crashing_make_it_degraded(start_worker: StartWorker) -> None:
+    def crash() -> None:
+        slot.Slot.run = lambda self: os._exit(3)  # type: ignore[method-assign]  # noqa: ARG005
+
+    worker = start_worker(beginning_with(crash), {"spare": 1}, [TCP])
+    worker.await_degraded("echo processes keep failing: exit status 3")
 
 
 @both
