@@ -206,7 +206,7 @@ def test_a_worker_without_descriptors_makes_its_listener_degraded(
     pids = daemon.pids(name)
     limits = resource.prlimit(pids[0], resource.RLIMIT_NOFILE)
     for pid in pids:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     with daemon.connect(name):
         wait_until(lambda: daemon.listener(name)["state"] == "degraded", "the degraded state")
         status = daemon.netd("status")
@@ -224,7 +224,7 @@ def test_the_supervisor_survives_having_no_descriptor_left(start_daemon: StartDa
     daemon = start_daemon(THREE)
     pid = daemon.process.pid
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     with socket.socket(socket.AF_UNIX) as waiting:
         waiting.connect(str(daemon.control))
         waiting.sendall(b'{"command": "status"}\n')
