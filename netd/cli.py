@@ -1,8 +1,8 @@
 """The `netd` command: parses the arguments, connects the parts, and exits.
 
 Only this module decides the exit status (sysexits.h): 64 for a wrong command line, 69 if something
-needed is unavailable (a taken port, no daemon), 78 for a configuration that cannot be used, 1 if
-the daemon or a listener is degraded.
+needed is unavailable (a taken port, no daemon), 71 if the system has no room for the daemon, 78 for
+a configuration that cannot be used, 1 if the daemon or a listener is degraded.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import netd
 from netd.config.address import Address
 from netd.config.model import Config
 from netd.config.paths import client_control_path, daemon_control_path, find_config
-from netd.errors import ConfigError, ControlError, NetdError, Problem
+from netd.errors import ConfigError, ControlError, NetdError, Problem, SystemFailureError
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import Command
 from netd.protocols.password import hash_password
+from netd.runtime.errnos import describe
 from netd.runtime.journal import configure_logging, log_unexpected
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -50,6 +51,9 @@ def main() -> NoReturn:
     except ConfigError as error:
         _complain(error)
         status = os.EX_CONFIG
+    except SystemFailureError as error:
+        _complain(error)
+        status = os.EX_OSERR
     except NetdError as error:
         _complain(error)
         status = os.EX_UNAVAILABLE
@@ -78,7 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="netd",
         description="Echo, chat and HTTP services as one daemon.",
         epilog="Exit status: 0 well, 1 something is sick, 64 usage, 69 something is not there, "
-        "78 a configuration that cannot be used. The manual: netd(8), netd.toml(5).",
+        "71 no room on the system, 78 a configuration that cannot be used. "
+        "The manual: netd(8), netd.toml(5).",
     )
     version = f"netd {netd.__version__}"
     parser.add_argument("--version", action="version", version=version, help="show the version")
@@ -117,9 +122,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    open_standard_descriptors()
-    configure_logging()
-    path = find_config(arguments.config)
+    try:
+        open_standard_descriptors()
+        configure_logging()
+        _serve(find_config(arguments.config))
+    except (OSError, MemoryError) as error:  # of the start: the loop outlives those of a callback
+        reason = describe(error) if isinstance(error, OSError) else "out of memory"
+        raise SystemFailureError(f"cannot run: {reason}") from error
+    return os.EX_OK
+
+
+def _serve(path: str) -> None:
     supervisor = Supervisor(
         Loop(EpollPoller(), on_error=log_unexpected),
         KINDS,
@@ -128,7 +141,6 @@ def _run(arguments: argparse.Namespace) -> int:
         control_path=daemon_control_path,
     )
     supervisor.run()
-    return os.EX_OK
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -56,6 +56,10 @@ class RemoteProtocolError(ProtocolError):
         self.status = status
 
 
+class SystemFailureError(NetdError):
+    """A system call failed that the daemon cannot run without."""
+
+
 class BindError(NetdError):
     """An address cannot be listened on."""
 

@@ -376,6 +376,23 @@ def test_a_taken_port_stops_the_start_with_its_name(start_daemon: StartDaemon) -
     assert f"tcp://127.0.0.1:{port}: address already in use" in daemon.log.read_text()
 
 
+def test_a_system_without_room_stops_the_start_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "netd.toml").write_text(THREE)
+    command = f'ulimit -n 5; exec "$0" -m netd run --config {tmp_path}/netd.toml'
+    ended = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (
+        os.EX_OSERR,
+        "netd: cannot run: too many open files\n",
+    )
+
+
 def test_a_bad_file_stops_the_start_with_file_and_line(start_daemon: StartDaemon) -> None:
     daemon = start_daemon('[listeners.web]\nkind = "http"\nworkers = 0\n', ready=False)
     assert daemon.process.wait(PATIENCE_S) == os.EX_CONFIG
