@@ -32,7 +32,7 @@ from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
 from netd.supervisor.config_reader import read_in_subprocess
 from netd.supervisor.control import ask
-from netd.supervisor.socket_table import SocketTable, check_ports
+from netd.supervisor.socket_table import HeldAddresses, SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
 
 _STATUS_TIMEOUT_S: Final = 10.0
@@ -255,15 +255,21 @@ def _control_path(arguments: argparse.Namespace) -> str:
     return client_control_path(path)
 
 
-def _held_by_daemon(path: str) -> frozenset[Address]:
+def _held_by_daemon(path: str) -> HeldAddresses:
     """The addresses of the running daemon, so that its own ports do not count as taken."""
+    control = client_control_path(path)
     try:
-        status = ask(client_control_path(path), Command.STATUS, _STATUS_TIMEOUT_S).body
-    except ControlError:
-        return frozenset()
-    return frozenset(
-        Address.parse(text) for listener in status["listeners"] for text in listener["configured"]
-    )
+        listeners = ask(control, Command.STATUS, _STATUS_TIMEOUT_S).body["listeners"]
+    except ControlError as error:
+        if isinstance(error.__cause__, PermissionError):
+            reason = f"perhaps by netd, which this user may not ask at {control}"
+            return HeldAddresses(unknown=reason)
+        return HeldAddresses()
+    return HeldAddresses(_addresses(listeners, "configured"), _addresses(listeners, "addresses"))
+
+
+def _addresses(listeners: list[dict[str, Any]], key: str) -> frozenset[Address]:
+    return frozenset(Address.parse(text) for listener in listeners for text in listener[key])
 
 
 def _complain(error: NetdError) -> None:

@@ -61,7 +61,11 @@ class SystemFailureError(NetdError):
 
 
 class BindError(NetdError):
-    """An address cannot be listened on."""
+    """An address cannot be listened on; `errno` is that of the system call, 0 if there is none."""
+
+    def __init__(self, message: str, errno: int = 0) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class ControlError(NetdError):

@@ -37,10 +37,15 @@ def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> 
 def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
     """Add the file to each problem, and the line of its key."""
     lines = _lines(file)
-    return tuple(
-        replace(problem, file=file, line=line_of(lines, _path(lines, problem.key)))
-        for problem in problems
-    )
+    return tuple(_with_line(problem, file, lines) for problem in problems)
+
+
+def _with_line(problem: Problem, file: str, lines: Mapping[Path, int]) -> Problem:
+    path = _path(lines, problem.key)
+    key = problem.key
+    if path not in lines and str(path[-1]).isdecimal():  # an only item without brackets
+        key = key.rpartition(".")[0]
+    return replace(problem, key=key, file=file, line=line_of(lines, path))
 
 
 def _path(lines: Mapping[Path, int], key: str) -> Path:

@@ -30,12 +30,12 @@ def open_inet(
     """Bind each address that `host` resolves to, and listen if `kind` is SOCK_STREAM.
 
     `::` includes IPv4. With port 0, the kernel chooses a port for the first address, and the
-    others use the same. `beside` are our own sockets on the same port, for example 127.0.0.1
-    when a wildcard replaces it: both are bound for a moment. Raises BindError.
+    others use the same. `beside` are our own sockets that this one replaces, for example 127.0.0.1
+    when a wildcard takes its place: both are bound for a moment. Raises BindError.
     """
     opened: list[socket.socket] = []
     try:
-        for family, sockaddr in _resolve(kind, host, port):
+        for family, sockaddr in resolve(kind, host, port):
             sock = socket.socket(family, kind)
             opened.append(sock)
             _set_inet_options(sock, kind, dual_stack=host == "::")
@@ -53,7 +53,7 @@ def open_inet(
     except OSError as error:
         for sock in opened:
             sock.close()
-        raise BindError(describe(error)) from error
+        raise BindError(describe(error), error.errno or 0) from error
     return opened
 
 
@@ -82,7 +82,7 @@ def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> so
         remove_stale_file(kind, path)
         sock = socket.socket(socket.AF_UNIX, kind)
     except OSError as error:
-        raise BindError(describe(error)) from error
+        raise BindError(describe(error), error.errno or 0) from error
     try:
         previous = os.umask(0o777 & ~mode)
         try:
@@ -94,7 +94,7 @@ def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> so
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise BindError(describe(error)) from error
+        raise BindError(describe(error), error.errno or 0) from error
     return sock
 
 
@@ -145,6 +145,16 @@ def _interface_name(index: int) -> str:
         return str(index)
 
 
+def resolve(kind: socket.SocketKind, host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
+    """Return the family and the address of each socket for a host name. Raises BindError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise BindError(f"{host}: {error.strerror}") from error
+    unique = {(family, sockaddr): None for family, _, _, _, sockaddr in found}
+    return list(unique)  # type: ignore[arg-type]  # typeshed's sockaddr is wider than inet's
+
+
 @contextlib.contextmanager
 def _sharing_port(socks: Sequence[socket.socket]) -> Iterator[None]:
     """Allow these sockets to share a port, only while the context lasts."""
@@ -155,15 +165,6 @@ def _sharing_port(socks: Sequence[socket.socket]) -> Iterator[None]:
     finally:
         for sock in socks:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, False)
-
-
-def _resolve(kind: socket.SocketKind, host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
-    try:
-        found = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
-    except socket.gaierror as error:
-        raise BindError(f"{host}: {error.strerror}") from error
-    unique = {(family, sockaddr): None for family, _, _, _, sockaddr in found}
-    return list(unique)  # type: ignore[arg-type]  # typeshed's sockaddr is wider than inet's
 
 
 def _set_inet_options(sock: socket.socket, kind: socket.SocketKind, *, dual_stack: bool) -> None:

@@ -96,8 +96,7 @@ class Reload:
         self._on_done(error)
 
     def _open_sockets(self) -> None:
-        for name, options in self._desired.listeners.items():
-            self._fleet.table.open(name, options)
+        self._fleet.table.open(self._desired.listeners)
 
     def _start_new_listeners(self) -> None:
         for name in (*self.plan.added, *self.plan.replaced):

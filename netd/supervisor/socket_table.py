@@ -8,6 +8,8 @@ from a socket unit or from its descriptor store, is used if its name and its add
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import logging
 import os
 import socket
@@ -60,13 +62,19 @@ class SocketTable:
         self.stored_labels = {label for label, _ in self._passed if label.startswith(STORED)}
         """The labels under which systemd's store holds sockets of this daemon."""
 
-    def open(self, name: str, options: ListenerOptions) -> None:
-        """Open the addresses of a listener that are not open yet. Raises BindError."""
-        for place in _places(name, options):
-            if place not in self._bound:
-                adopted = self._adopt(name, place.address)
-                beside = self._overlapping(place.address)
-                self._bound[place] = adopted or _open(place.address, options, beside)
+    def open(self, listeners: Mapping[str, ListenerOptions]) -> None:
+        """Open the addresses that these listeners name and that are not open yet.
+
+        Raises BindError; also if two of them name the same address in different ways, such as
+        `localhost` and 127.0.0.1. An open socket that none of them names is about to be closed,
+        so its port can be bound already.
+        """
+        wanted = _owners(listeners)
+        for name, options in listeners.items():
+            for place in _places(name, options):
+                if place not in self._bound:
+                    adopted = self._adopt(name, place.address)
+                    self._bound[place] = adopted or self._open(place.address, options, wanted)
 
     def of(self, name: str, options: ListenerOptions) -> list[tuple[Address, socket.socket]]:
         """Every open socket of a listener, with its configured address."""
@@ -102,10 +110,12 @@ class SocketTable:
         A draining worker's copy of a socket still serves the connections in its queue. An error
         is logged, and the rest is closed.
         """
-        kept = {place for name, options in listeners.items() for place in _places(name, options)}
-        for place in self._bound.keys() - kept:
-            bound, address = self._bound.pop(place), place.address
-            for sock in bound.sockets:
+        owners = _owners(listeners)
+        removed = {place: self._bound.pop(place) for place in self._bound.keys() - owners.keys()}
+        renamed = {sock for bound in self._bound.values() for sock in bound.sockets}
+        for place, bound in removed.items():
+            address = place.address
+            for sock in set(bound.sockets) - renamed:
                 with _warning(f"{address}: cannot close"):
                     sock.close()
             if bound.file and bound.file == sockets.file_identity(address.path):
@@ -120,11 +130,46 @@ class SocketTable:
             sock.close()
         self._passed.clear()
 
-    def _overlapping(self, address: Address) -> list[socket.socket]:
-        """Our sockets that would keep an address from being bound: 127.0.0.1 and a wildcard."""
-        ours = [sock for bound in self._bound.values() for sock in bound.sockets]
-        ours += [sock for label, sock in self._passed if label.startswith(STORED)]
-        return [sock for sock in ours if Address.parse(sockets.bound_name(sock)).overlaps(address)]
+    def _open(
+        self, address: Address, options: ListenerOptions, wanted: Mapping[_Place, str]
+    ) -> _Bound:
+        resolved = _resolve(address)
+        try:
+            if address.scheme.is_local:
+                return _open_unix(address, options)
+            # With port 0 by its name, because all its numbers get the same port.
+            numeric = resolved if address.port else [address]
+            return _Bound(self._open_inet(numeric, options.backlog, wanted))
+        except BindError as error:
+            for place in self._bound.keys() & wanted.keys():
+                if _overlap(map(_bound_address, self._bound[place].sockets), resolved):
+                    raise BindError(_taken(address, wanted[place], place.address)) from error
+            raise BindError(f"{address}: {error}", error.errno) from error
+
+    def _open_inet(
+        self, addresses: Sequence[Address], backlog: int, wanted: Mapping[_Place, str]
+    ) -> tuple[socket.socket, ...]:
+        """Open the addresses beside the sockets that they replace.
+
+        Of those, one that is bound to the very same address is taken over, so that the
+        connections in its queue are not lost.
+        """
+        leaving = [bound for place, bound in self._bound.items() if place not in wanted]
+        ours = [sock for bound in leaving if bound.is_ours for sock in bound.sockets]
+        stored = [sock for label, sock in self._passed if label.startswith(STORED)]
+        found: list[socket.socket] = []
+        try:
+            for address in addresses:
+                same = [sock for sock in ours if _bound_address(sock) == address]
+                beside = [s for s in (*ours, *stored) if _overlap([_bound_address(s)], [address])]
+                kind, host, port = _KIND[address.scheme], address.host, address.port
+                found += same or sockets.open_inet(kind, host, port, backlog, beside)
+        except BindError:
+            for sock in found:
+                if sock not in ours:
+                    sock.close()
+            raise
+        return tuple(found)
 
     def _adopt(self, name: str, address: Address) -> _Bound | None:
         for label in (name, STORED + name):
@@ -155,20 +200,57 @@ def _bound_name(sock: socket.socket, fallback: str) -> str:
         return fallback
 
 
-def check_ports(config: Config, held: AbstractSet[Address]) -> tuple[Problem, ...]:
-    """The addresses that cannot be bound; those `held` by the running daemon are not tried."""
-    problems = []
-    table = SocketTable()
+@dataclass(frozen=True, slots=True)
+class HeldAddresses:
+    """The addresses of the running daemon, as in its configuration and as bound."""
+
+    configured: AbstractSet[Address] = frozenset()
+    bound: AbstractSet[Address] = frozenset()
+    unknown: str = ""
+    """Why the daemon was not asked; an address that is in use may then be its own."""
+
+
+def check_ports(config: Config, held: HeldAddresses) -> tuple[Problem, ...]:
+    """The addresses that cannot be bound, or that two listeners name in different ways.
+
+    An address is bound for a moment, unless the running daemon holds it.
+    """
+    problems: list[Problem] = []
+    earlier: list[tuple[Address, str, list[Address]]] = []
     for name, options in config.listeners.items():
         for number, address in enumerate(options.address):
-            if address in held:
-                continue
+            key = f"listeners.{name}.address.{number}"
             try:
-                table.open(name, replace(options, address=(address,)))
+                resolved = _resolve(address)
+                _refuse_taken(address, resolved, earlier)
+                earlier.append((address, name, resolved))
+                if address not in held.configured and not _overlap(resolved, held.bound):
+                    _try(address, options)
             except BindError as error:
-                problems.append(Problem(f"listeners.{name}.address.{number}", str(error)))
-    table.keep_only({})
+                is_unknown = bool(held.unknown) and error.errno == errno.EADDRINUSE
+                text = f"{error}; {held.unknown}" if is_unknown else str(error)
+                problems.append(Problem(key, text, is_warning=is_unknown))
     return tuple(problems)
+
+
+def _refuse_taken(
+    address: Address, resolved: list[Address], earlier: list[tuple[Address, str, list[Address]]]
+) -> None:
+    for other, owner, others in earlier:
+        if _overlap(resolved, others):
+            raise BindError(_taken(address, owner, other))
+
+
+def _try(address: Address, options: ListenerOptions) -> None:
+    """Bind an address, and close the socket. Raises BindError."""
+    table = SocketTable()
+    table.open({"": replace(options, address=(address,))})
+    table.keep_only({})
+
+
+def _owners(listeners: Mapping[str, ListenerOptions]) -> dict[_Place, str]:
+    """The listener that names each place."""
+    return {place: name for name, options in listeners.items() for place in _places(name, options)}
 
 
 def _places(name: str, options: ListenerOptions) -> list[_Place]:
@@ -178,17 +260,38 @@ def _places(name: str, options: ListenerOptions) -> list[_Place]:
     ]
 
 
-def _open(address: Address, options: ListenerOptions, beside: Sequence[socket.socket]) -> _Bound:
-    kind = _KIND[address.scheme]
+def _open_unix(address: Address, options: ListenerOptions) -> _Bound:
+    kind, mode = _KIND[address.scheme], int(options.socket_mode, 8)
+    opened = sockets.open_unix(kind, address.path, mode, options.backlog)
+    return _Bound((opened,), file=sockets.file_identity(address.path))
+
+
+def _resolve(address: Address) -> list[Address]:
+    """The address with each number that its host name stands for. Raises BindError."""
+    if address.scheme.is_local:
+        return [address]
     try:
-        if address.scheme.is_local:
-            mode = int(options.socket_mode, 8)
-            opened = sockets.open_unix(kind, address.path, mode, options.backlog)
-            return _Bound((opened,), file=sockets.file_identity(address.path))
-        host, port = address.host, address.port
-        return _Bound(tuple(sockets.open_inet(kind, host, port, options.backlog, beside)))
+        found = sockets.resolve(_KIND[address.scheme], address.host, address.port)
     except BindError as error:
         raise BindError(f"{address}: {error}") from error
+    return [replace(address, host=sockaddr[0]) for _, sockaddr in found]
+
+
+def _bound_address(sock: socket.socket) -> Address | None:
+    """Where a socket is bound; None for a link-local address whose interface is gone."""
+    try:
+        return Address.parse(sockets.bound_name(sock))
+    except (OSError, ValueError):
+        return None
+
+
+def _overlap(some: Iterable[Address | None], others: Iterable[Address]) -> bool:
+    pairs = itertools.product(some, others)
+    return any(one is not None and one.overlaps(other) for one, other in pairs)
+
+
+def _taken(address: Address, owner: str, other: Address) -> str:
+    return f"{address} is taken by listeners.{owner} ({other})"
 
 
 def _is_bound_to(sock: socket.socket, address: Address) -> bool:

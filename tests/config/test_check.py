@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from netd.config.address import Address
 from netd.config.check import check_files, with_lines
 from netd.config.load import read_config
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
 from netd.protocols.password import hash_password
-from netd.supervisor.socket_table import check_ports
+from netd.supervisor.socket_table import HeldAddresses, check_ports
 from tests.conftest import StartDaemon
 
 
@@ -72,7 +73,7 @@ def test_problems_of_the_machine_are_reported_with_those_of_the_file(tmp_path: P
         (2, "netd.drain_timeout"),
         (6, "listeners.web.worker"),
         (8, "listeners.web.routes.0.directory"),
-        (11, "listeners.lounge.address.0"),
+        (11, "listeners.lounge.address"),
         (12, "listeners.lounge.workers"),
     ]
 
@@ -100,16 +101,56 @@ def test_ports_in_use_are_found_except_those_of_the_daemon(tmp_path: Path) -> No
             f'[listeners.web]\nkind = "http"\naddress = ["tcp://127.0.0.1:0", "{address}"]\n',
         )
         config = read_config(path, KINDS)
-        [problem] = with_lines(check_ports(config, frozenset()), path)
+        [problem] = with_lines(check_ports(config, HeldAddresses()), path)
         assert str(problem) == (
             f"{path}:3: listeners.web.address.1: {address}: address already in use"
         )
-        assert check_ports(config, frozenset(config.listeners["web"].address)) == ()
+        assert check_ports(config, HeldAddresses({Address.parse(address)})) == ()
+
+
+def test_an_address_in_use_is_a_warning_where_the_daemon_cannot_be_asked(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        path = write(tmp_path, f'[listeners.web]\nkind = "http"\naddress = "{address}"\n')
+        [problem] = check_ports(read_config(path, KINDS), HeldAddresses(unknown="perhaps by netd"))
+        assert problem.is_warning
+        assert problem.message == f"{address}: address already in use; perhaps by netd"
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+def test_two_names_of_one_address_are_found(tmp_path: Path, scheme: str) -> None:
+    port = unused_port()
+    first, second = f"{scheme}://localhost:{port}", f"{scheme}://127.0.0.1:{port}"
+    path = write(
+        tmp_path,
+        f'[listeners.one]\nkind = "echo"\naddress = "{first}"\n'
+        f'[listeners.two]\nkind = "echo"\naddress = ["tcp://127.0.0.1:0", "{second}"]\n',
+    )
+    [problem] = check_ports(read_config(path, KINDS), HeldAddresses())
+    assert problem.key == "listeners.two.address.1"
+    assert problem.message == f"{second} is taken by listeners.one ({first})"
+
+
+def test_an_address_that_the_daemon_holds_by_another_name_is_not_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        bound = Address.parse(f"tcp://127.0.0.1:{port}")
+        for host in ("localhost", "0.0.0.0"):
+            path = write(
+                tmp_path, f'[listeners.a]\nkind = "echo"\naddress = "tcp://{host}:{port}"\n'
+            )
+            config = read_config(path, KINDS)
+            assert check_ports(config, HeldAddresses(bound={bound})) == ()
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def test_a_trial_bind_leaves_no_socket_behind(tmp_path: Path) -> None:
     path = write(tmp_path, f'[listeners.web]\nkind = "http"\naddress = "unix://{tmp_path}/s"\n')
-    assert check_ports(read_config(path, KINDS), frozenset()) == ()
+    assert check_ports(read_config(path, KINDS), HeldAddresses()) == ()
     assert not (tmp_path / "s").exists()
 
 

@@ -426,3 +426,40 @@ def test_descriptors_do_not_grow_with_connections_and_reloads(start_daemon: Star
         assert daemon.reload().error == ""
     round_trip()
     wait_until(lambda: held() <= before, f"{before} descriptors, not {held()}")
+
+
+def test_two_listeners_with_one_address_are_refused_and_the_first_goes_on(
+    start_daemon: StartDaemon,
+) -> None:
+    daemon = start_daemon(ECHO)
+    port = daemon.address("echo").port
+    number, name = f"tcp://127.0.0.1:{port}", f"tcp://localhost:{port}"
+    daemon.write(ECHO.replace("tcp://127.0.0.1:0", number))
+    assert not daemon.reload().error
+    both = WEB.replace("tcp://127.0.0.1:0", name) + ECHO.replace("tcp://127.0.0.1:0", number)
+    daemon.write(both)
+    check = daemon.netd("check")
+    assert check.returncode == os.EX_CONFIG
+    assert f"listeners.echo.address: {number} is taken by listeners.web ({name})" in check.stderr
+    assert "is taken by listeners." in daemon.reload().error
+    for _ in range(20):
+        with daemon.connect("echo") as client:
+            assert echoes(client)
+    daemon.stop()
+    daemon.start()
+    assert daemon.process.wait(PATIENCE_S) == os.EX_UNAVAILABLE
+    assert "is taken by listeners.web" in daemon.log.read_text()
+
+
+def test_check_takes_no_port_of_the_daemon_for_that_of_another(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ECHO)
+    port = daemon.address("echo").port
+    for host in ("127.0.0.1", "localhost", "127.0.0.1"):
+        daemon.write(ECHO.replace("127.0.0.1:0", f"{host}:{port}"))
+        assert daemon.netd("check").returncode == 0
+        assert not daemon.reload().error
+        with connect(Address.parse(f"tcp://127.0.0.1:{port}")) as client:
+            assert echoes(client)
+    daemon.write(ECHO.replace("127.0.0.1:0", f"0.0.0.0:{port}"))
+    assert daemon.netd("check").returncode == 0
+    assert not daemon.reload().error

@@ -34,28 +34,28 @@ def port_of(table: SocketTable, name: str, listener: ListenerOptions) -> int:
 
 def test_an_open_address_is_not_opened_again(table: SocketTable) -> None:
     echo = options("tcp://127.0.0.1:0")
-    table.open("echo", echo)
+    table.open({"echo": echo})
     before = table.of("echo", echo)
-    table.open("echo", echo)
+    table.open({"echo": echo})
     assert table.of("echo", echo) == before
 
 
 def test_with_port_0_each_listener_has_its_own(table: SocketTable) -> None:
     echo = options("tcp://127.0.0.1:0")
-    table.open("a", echo)
-    table.open("b", echo)
+    table.open({"a": echo})
+    table.open({"b": echo})
     assert port_of(table, "a", echo) != port_of(table, "b", echo)
 
 
 def test_a_listener_takes_over_the_socket_of_another(table: SocketTable) -> None:
     first = options("tcp://127.0.0.1:0")
-    table.open("a", first)
+    table.open({"a": first})
     port = port_of(table, "a", first)
     table.keep_only({})
     fixed = options(f"tcp://127.0.0.1:{port}")
-    table.open("a", fixed)
+    table.open({"a": fixed})
     [(_, sock)] = table.of("a", fixed)
-    table.open("b", fixed)
+    table.open({"b": fixed})
     table.keep_only({"b": fixed})
     assert [each for _, each in table.of("b", fixed)] == [sock]
     assert sock.fileno() >= 0
@@ -63,7 +63,7 @@ def test_a_listener_takes_over_the_socket_of_another(table: SocketTable) -> None
 
 def test_unnamed_sockets_are_closed_with_their_files(table: SocketTable, tmp_path: Path) -> None:
     echo = options("tcp://127.0.0.1:0", f"unix://{tmp_path}/echo")
-    table.open("echo", echo)
+    table.open({"echo": echo})
     sockets = [sock for _, sock in table.of("echo", echo)]
     table.keep_only({})
     assert [sock.fileno() for sock in sockets] == [-1, -1]
@@ -72,7 +72,7 @@ def test_unnamed_sockets_are_closed_with_their_files(table: SocketTable, tmp_pat
 
 def test_a_file_that_is_not_ours_any_more_stays(table: SocketTable, tmp_path: Path) -> None:
     echo = options(f"unix://{tmp_path}/echo")
-    table.open("echo", echo)
+    table.open({"echo": echo})
     (tmp_path / "echo").unlink()
     (tmp_path / "echo").write_text("another's")
     table.keep_only({})
@@ -83,7 +83,7 @@ def test_the_mode_of_a_socket_s_file_changes_with_the_options(
     table: SocketTable, tmp_path: Path
 ) -> None:
     echo = options(f"unix://{tmp_path}/echo", socket_mode="0600")
-    table.open("echo", echo)
+    table.open({"echo": echo})
     assert os.stat(tmp_path / "echo").st_mode & 0o777 == 0o600
     table.tune("echo", options(f"unix://{tmp_path}/echo", socket_mode="0666"))
     assert os.stat(tmp_path / "echo").st_mode & 0o777 == 0o666
@@ -95,7 +95,7 @@ def test_a_directory_that_has_become_a_file_keeps_nothing_from_closing(
     directory = tmp_path / "sockets"
     directory.mkdir()
     echo = options(f"unix://{directory}/echo", "tcp://127.0.0.1:0")
-    table.open("echo", echo)
+    table.open({"echo": echo})
     sockets = [sock for _, sock in table.of("echo", echo)]
     (directory / "echo").unlink()
     directory.rmdir()
@@ -112,7 +112,7 @@ def test_a_file_of_another_user_is_left_with_a_warning(
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         echo = options(f"unix://{directory}/echo", socket_mode="0600")
-        table.open("echo", echo)
+        table.open({"echo": echo})
         with as_user(54321):
             table.tune("echo", options(f"unix://{directory}/echo", socket_mode="0666"))
             table.keep_only({})
@@ -133,18 +133,47 @@ def test_a_taken_address_is_named(table: SocketTable) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(BindError, match=f"{address}: address already in use"):
-            table.open("echo", options(address))
+            table.open({"echo": options(address)})
 
 
 def test_a_wildcard_opens_beside_the_address_whose_place_it_takes(table: SocketTable) -> None:
     loopback = options("tcp://127.0.0.1:0")
-    table.open("a", loopback)
+    table.open({"a": loopback})
     port = port_of(table, "a", loopback)
     fixed = options(f"tcp://127.0.0.1:{port}")
     table.keep_only({})
-    table.open("a", fixed)
-    table.open("a", options(f"tcp://0.0.0.0:{port}"))
+    table.open({"a": fixed})
+    table.open({"a": options(f"tcp://0.0.0.0:{port}")})
     assert table.bound_names("a", options(f"tcp://0.0.0.0:{port}")) == [f"tcp://0.0.0.0:{port}"]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+def test_two_listeners_never_share_a_port(table: SocketTable, scheme: str) -> None:
+    first = options("tcp://127.0.0.1:0")
+    table.open({"a": first})
+    port = port_of(table, "a", first)
+    table.keep_only({})
+    one, two = options(f"{scheme}://localhost:{port}"), options(f"{scheme}://127.0.0.1:{port}")
+    fault = f"{scheme}://127.0.0.1:{port} is taken by listeners.one "
+    with pytest.raises(BindError, match=fault):
+        table.open({"one": one, "two": two})
+    table.keep_only({"one": one})
+    with pytest.raises(BindError, match=fault):
+        table.open({"one": one, "two": two})
+
+
+def test_an_address_by_another_name_keeps_its_socket(table: SocketTable) -> None:
+    first = options("tcp://127.0.0.1:0")
+    table.open({"a": first})
+    port = port_of(table, "a", first)
+    number, name = options(f"tcp://127.0.0.1:{port}"), options(f"tcp://localhost:{port}")
+    table.open({"a": number})
+    [(_, sock)] = table.of("a", number)
+    for taking in (name, number):
+        table.open({"a": taking})
+        table.keep_only({"a": taking})
+        assert sock in [found for _, found in table.of("a", taking)]
+        assert f"tcp://127.0.0.1:{port}" in table.bound_names("a", taking)
 
 
 @pytest.mark.parametrize("label", ["echo", f"{STORED}echo"])
@@ -155,7 +184,7 @@ def test_a_passed_socket_is_used_where_its_name_and_address_match(label: str) ->
         table = SocketTable([(label, passed)])
         opened.callback(table.keep_only, {})
         echo = options(address)
-        table.open("echo", echo)
+        table.open({"echo": echo})
         assert table.of("echo", echo)[0][1] is passed
         assert table.storable("echo", echo) == ([passed] if label != "echo" else [])
         table.close_unclaimed()
