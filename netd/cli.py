@@ -30,7 +30,7 @@ from netd.runtime.poller import EpollPoller
 from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
-from netd.supervisor.config_reader import read_in_subprocess
+from netd.supervisor.config_reader import ConfigReader
 from netd.supervisor.control import ask
 from netd.supervisor.socket_table import HeldAddresses, SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
@@ -60,6 +60,8 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         status = os.EX_OK
     except BrokenPipeError:  # the reader of the output has exited, as in `netd status | head`
+        if arguments.run is _run:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = os.EX_OK
     sys.exit(status)
@@ -133,11 +135,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(path: str) -> None:
+    loop = Loop(EpollPoller(), on_error=log_unexpected)
     supervisor = Supervisor(
-        Loop(EpollPoller(), on_error=log_unexpected),
+        loop,
         KINDS,
         SocketTable(take_passed_sockets(os.environ)),
-        load=lambda: read_in_subprocess(lambda: _load(path), KINDS),
+        load=ConfigReader(loop, lambda: _load(path), KINDS).begin,
         control_path=daemon_control_path,
     )
     supervisor.run()

@@ -33,7 +33,10 @@ from netd.protocols.link import (
     parse_message,
 )
 from netd.runtime import process, sockets
+from netd.runtime.child_call import ChildCall
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
 from netd.supervisor.control import ask
 from tests.programs import require
 
@@ -65,6 +68,20 @@ def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
 def _serve(kind: AnyKind, channel: FdChannel) -> None:
     logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
     run_worker(kind, channel, heartbeat_period_s=0.05)
+
+
+def call_in_child(work: Callable[[], bytes], timeout_s: float = PATIENCE_S) -> bytes:
+    """The result of `work` in a child process; raises the OSError that ChildCall gives."""
+    outcomes: list[bytes | OSError] = []
+    loop = Loop(EpollPoller())
+    with contextlib.closing(loop):
+        ChildCall(loop, work, outcomes.append, timeout_s=timeout_s, max_memory_bytes=2**32)
+        while not outcomes:
+            loop.turn()
+    [outcome] = outcomes
+    if isinstance(outcome, OSError):
+        raise outcome
+    return outcome
 
 
 class WorkerUnderTest:

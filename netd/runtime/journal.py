@@ -211,9 +211,15 @@ class LineHandler(_QueueHandler):
 
     def _write(self, data: bytes) -> bytes:
         """Write what fits: a pipe that polls writable takes PIPE_BUF bytes without blocking."""
-        if not self._writable.poll(0):
+        if not self._accepts():
             raise BlockingIOError
         return data[os.write(self._fd, data[: select.PIPE_BUF]) :]
+
+    def _accepts(self) -> bool:
+        try:
+            return bool(self._writable.poll(0))
+        except OSError:  # poll(2) refuses any descriptor where RLIMIT_NOFILE is 0
+            return True
 
 
 _clock = logging.Formatter()

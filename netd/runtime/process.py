@@ -12,12 +12,11 @@ import ctypes
 import logging
 import os
 import resource
-import select
 import signal
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import BinaryIO, Final, NoReturn
+from typing import Final, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -130,36 +129,6 @@ def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
-
-
-def run_in_child(work: Callable[[], bytes], within_s: float) -> bytes:
-    """Run `work` in a child process, wait, and return its result; its memory goes with the child.
-
-    Raises OSError as `spawn` does, ChildProcessError if the child fails, and TimeoutError if it
-    runs for more than `within_s` seconds.
-    """
-    ours, theirs = os.pipe()
-    with open(ours, "rb") as reader, open(theirs, "wb") as writer:
-        child = spawn(lambda: _write(writer, work()), keep=[theirs])
-        writer.close()
-        poller = select.poll()  # select takes no descriptor above FD_SETSIZE
-        poller.register(ours, select.POLLIN)
-        in_time = poller.poll(within_s * 1000)
-        if not in_time:
-            child.kill(signal.SIGKILL)
-        result = reader.read()
-    os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED | os.WNOWAIT)
-    ended = child.reap()
-    if not in_time:
-        raise TimeoutError(f"gave no answer within {within_s:g} s")
-    if ended != Exit(os.EX_OK, by_signal=False):
-        raise ChildProcessError(f"the process that was to do it ended: {ended}")
-    return result
-
-
-def _write(pipe: BinaryIO, data: bytes) -> None:
-    pipe.write(data)
-    pipe.flush()
 
 
 def _be_child(main: Callable[[], int | None], parent: int, keep: Collection[int]) -> NoReturn:

@@ -12,7 +12,10 @@ from netd.runtime.poller import READ
 
 
 class SignalWatch:
-    """Calls back on the loop when a signal arrives."""
+    """Calls back on the loop when a signal arrives, until `close`.
+
+    Signals that were blocked before arrive then.
+    """
 
     def __init__(
         self, loop: Loop, callbacks: Mapping[signal.Signals, Callable[[], object]]
@@ -26,6 +29,11 @@ class SignalWatch:
         for signum in callbacks:
             signal.signal(signum, _on_signal)
         loop.watch(self._arrived.fileno(), READ, self._on_ready)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, callbacks)
+
+    def close(self) -> None:
+        """Block the signals: for a process that ends, and must not be ended by one of them."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._callbacks)
 
     def _on_ready(self, _mask: int) -> None:
         try:

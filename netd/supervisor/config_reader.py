@@ -1,7 +1,8 @@
-"""Reads the configuration in a subprocess.
+"""Reads the configuration in a subprocess, without blocking the loop.
 
 pydantic, its schemas and the TLS library that checks certificates need as much memory as the rest
-of the daemon. The subprocess takes that memory with it when it ends.
+of the daemon. The subprocess takes that memory with it when it ends, and whatever the file is, the
+subprocess is bounded in time and memory.
 """
 
 from __future__ import annotations
@@ -13,37 +14,60 @@ from typing import Any, Final
 
 from netd.config.model import Config, DaemonOptions
 from netd.config.serialize import deserialize, serialize
-from netd.errors import ConfigError, Problem, ReloadError
+from netd.errors import ConfigError, NetdError, Problem, ReloadError
 from netd.listeners.kind import AnyKind
-from netd.runtime import process
+from netd.runtime.child_call import ChildCall
+from netd.runtime.loop import Loop
 
-_TIMEOUT_S: Final = 30.0
+_TIMEOUT_S: Final = 5.0
+_MAX_MEMORY_BYTES: Final = 2**30
 
-
-def read_in_subprocess(read: Callable[[], Config], kinds: Mapping[str, AnyKind]) -> Config:
-    """Call `read` in a subprocess and return its result.
-
-    Raises the ConfigError that `read` raises, and ReloadError if the subprocess fails.
-    """
-    try:
-        data: dict[str, Any] = json.loads(process.run_in_child(lambda: _result(read), _TIMEOUT_S))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ReloadError(f"the configuration cannot be read: {reason}") from error
-    if "problems" in data:
-        raise ConfigError(_problems(data["problems"]))
-    return Config(
-        netd=deserialize(DaemonOptions, data["netd"]),
-        listeners={
-            name: deserialize(kinds[options["kind"]].options, options)
-            for name, options in data["listeners"].items()
-        },
-        warnings=_problems(data["warnings"]),
-    )
+OnRead = Callable[[Config | NetdError], object]
 
 
-def _problems(data: list[dict[str, Any]]) -> tuple[Problem, ...]:
-    return tuple(Problem(**problem) for problem in data)
+class ConfigReader:
+    """Calls `read` in a subprocess whenever the configuration is needed."""
+
+    def __init__(
+        self, loop: Loop, read: Callable[[], Config], kinds: Mapping[str, AnyKind]
+    ) -> None:
+        self._loop = loop
+        self._read = read
+        self._kinds = kinds
+
+    def begin(self, on_read: OnRead) -> None:
+        """Read the file; `on_read` gets the configuration or the error.
+
+        The error is the ConfigError that `read` raised, or a ReloadError if the subprocess failed.
+        """
+        try:
+            ChildCall(
+                self._loop,
+                lambda: _result(self._read),
+                lambda outcome: on_read(self._parse(outcome)),
+                timeout_s=_TIMEOUT_S,
+                max_memory_bytes=_MAX_MEMORY_BYTES,
+            )
+        except OSError as error:
+            on_read(_failure(error))
+
+    def _parse(self, outcome: bytes | OSError) -> Config | NetdError:
+        if isinstance(outcome, OSError):
+            return _failure(outcome)
+        data: dict[str, Any] = json.loads(outcome)
+        if "problems" in data:
+            return ConfigError(tuple(Problem(**problem) for problem in data["problems"]))
+        return Config(
+            netd=deserialize(DaemonOptions, data["netd"]),
+            listeners={
+                name: deserialize(self._kinds[options["kind"]].options, options)
+                for name, options in data["listeners"].items()
+            },
+        )
+
+
+def _failure(error: OSError) -> ReloadError:
+    return ReloadError(f"the configuration cannot be read: {error.strerror or error}")
 
 
 def _result(read: Callable[[], Config]) -> bytes:

@@ -25,6 +25,7 @@ from netd.runtime.journal import flush_log
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
+from netd.supervisor.config_reader import OnRead
 from netd.supervisor.control import ControlServer, Respond, make_directory
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
@@ -43,8 +44,8 @@ _log = logging.getLogger("netd")
 class Supervisor:
     """Runs a configuration until a signal stops it.
 
-    `load` reads and checks the configuration file (it raises ConfigError); `control_path` gives
-    the path of the control socket for a configuration.
+    `load` reads and checks the configuration file and calls back with the configuration or the
+    error; `control_path` gives the path of the control socket for a configuration.
     """
 
     def __init__(  # noqa: PLR0913 (all that it works with is handed in)
@@ -52,7 +53,7 @@ class Supervisor:
         loop: Loop,
         kinds: Mapping[str, AnyKind],
         table: SocketTable,
-        load: Callable[[], Config],
+        load: Callable[[OnRead], object],
         control_path: Callable[[Config], str],
         *,
         spawn: SpawnWorker = spawn_worker,
@@ -65,6 +66,7 @@ class Supervisor:
         )
         self._notifier = Notifier()
         self._control: ControlServer | None = None
+        self._is_loading = False
         self._reload: Reload | None = None
         self._queued_requests: list[Respond] = []  # for the next reload
         self._current_requests: list[Respond] = []  # for the one under way
@@ -75,24 +77,24 @@ class Supervisor:
 
     def run(self) -> None:
         """Start, serve, and return when drained. Raises NetdError if it cannot start."""
-        self._watch_signals()
-        config = self._load()
+        signals = self._watch_signals()
         process.raise_descriptor_limit()
         gc.collect()
         gc.freeze()  # objects that exist now stay shared with every forked worker
-        self.start(config)
+        self.start()
         self._loop.run()
+        signals.close()
         self.close()
         if self._failure is not None:
             raise self._failure
 
-    def start(self, config: Config) -> None:
-        """Begin to serve a configuration on the loop. Raises BindError for the control socket."""
-        self._control = self._open_control(config)
+    def start(self) -> None:
+        """Read the configuration and begin to serve it, on the loop."""
+        self._is_loading = True
         self._loop.call_every(_TICK_S, self._tick)
         if self._notifier.watchdog_period_s is not None:
             self._loop.call_every(self._notifier.watchdog_period_s, self._feed_watchdog)
-        self._begin(config, self._on_started)
+        self._load(self._on_first_loaded)
 
     def close(self) -> None:
         """Close the control socket, and the socket to the service manager."""
@@ -145,8 +147,8 @@ class Supervisor:
             )
         )
 
-    def _watch_signals(self) -> None:
-        SignalWatch(
+    def _watch_signals(self) -> SignalWatch:
+        return SignalWatch(
             self._loop,
             {
                 signal.SIGTERM: self.stop,
@@ -157,6 +159,19 @@ class Supervisor:
         )
 
     # Starting and reloading
+
+    def _on_first_loaded(self, config: Config | NetdError) -> None:
+        if not self._is_loading:
+            return  # stopped meanwhile
+        self._is_loading = False
+        try:
+            if isinstance(config, NetdError):
+                raise config
+            self._control = self._open_control(config)
+        except NetdError as error:
+            self._on_started(error)
+        else:
+            self._begin(config, self._on_started)
 
     def _begin(self, config: Config, on_done: Callable[[NetdError | None], None]) -> None:
         for warning in config.warnings:
@@ -183,15 +198,23 @@ class Supervisor:
         self._loop.defer(self._begin_reload)  # one reload for all requests of a turn
 
     def _begin_reload(self) -> None:
-        if self._reload is not None or not self._queued_requests:
+        if self._is_loading or self._reload is not None or not self._queued_requests:
             return
         self._current_requests, self._queued_requests = self._queued_requests, []
         if self._stopping:
             self._finish_reload(ControlError("netd is stopping"), "")
             return
         self._notifier.reloading()
+        self._is_loading = True
+        self._load(self._on_loaded)
+
+    def _on_loaded(self, desired: Config | NetdError) -> None:
+        if not self._is_loading:
+            return  # stopped meanwhile
+        self._is_loading = False
         try:
-            desired = self._load()
+            if isinstance(desired, NetdError):
+                raise desired
             control = self._open_moved_control(desired)
         except NetdError as error:
             self._finish_reload(error, "")
@@ -249,6 +272,9 @@ class Supervisor:
         self._notifier.stopping()
         if self._reload is not None:
             self._reload.abort(ControlError("netd is stopping"))
+        self._is_loading = False
+        if self._current_requests:
+            self._finish_reload(ControlError("netd is stopping"), "")
         timeout_s = self._fleet.config.netd.drain_timeout
         if self._failure is None:
             _log.info("stopping: draining for at most %g s", timeout_s)

@@ -504,3 +504,25 @@ def restarts(control: str, name: str) -> int:
     listeners = ask(control, Command.STATUS, PATIENCE_S).body["listeners"]
     workers = [worker for one in listeners if one["name"] == name for worker in one["workers"]]
     return sum(worker["restarts"] for worker in workers if worker["state"] == "serving")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGUSR1, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_moment_of_the_start_is_handled(
+    start_daemon: StartDaemon, signum: signal.Signals
+) -> None:
+    """From the moment on that the process runs netd: before that it is Python's."""
+    daemon = start_daemon(THREE, ready=False)
+    wait_until(lambda: is_prepared(daemon.process.pid), "the blocked signals")
+    daemon.process.send_signal(signum)
+    if signum in (signal.SIGHUP, signal.SIGUSR1):
+        daemon.await_ready()
+        assert daemon.stop() == 0
+    assert daemon.process.wait(PATIENCE_S) == 0
+    assert "Traceback" not in daemon.log.read_text()
+
+
+def is_prepared(pid: int) -> bool:
+    """Whether netd has blocked its signals, or handles them; SIGTERM stands for all of them."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = [line.split()[1] for line in status.splitlines() if line.startswith(("SigBlk", "SigC"))]
+    return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)

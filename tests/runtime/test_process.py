@@ -33,26 +33,6 @@ def test_a_child_that_raises_exits_with_ex_software() -> None:
     assert wait(process.spawn(fail)).status == os.EX_SOFTWARE
 
 
-def test_work_runs_in_a_child_and_its_result_comes_back() -> None:
-    large = process.run_in_child(lambda: os.getpid().to_bytes(4, "big") * 100_000, 20)
-    assert len(large) == 400_000
-    assert large[:4] != os.getpid().to_bytes(4, "big")
-
-
-def test_work_that_fails_or_takes_too_long_is_reported() -> None:
-    def fail() -> bytes:
-        raise ValueError("on purpose")
-
-    def sleep() -> bytes:
-        signal.pause()
-        return b""
-
-    with pytest.raises(ChildProcessError, match="exit status 70"):
-        process.run_in_child(fail, 20)
-    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
-        process.run_in_child(sleep, 0.1)
-
-
 def test_a_killed_child_is_reported_with_its_signal() -> None:
     child = process.spawn(signal.pause)
     child.kill(signal.SIGKILL)

@@ -5,8 +5,8 @@ import signal
 
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, EpollPoller
-from netd.runtime.process import run_in_child
 from netd.runtime.signals import SignalWatch
+from tests.support import call_in_child
 
 
 def test_a_signal_is_a_callback_on_the_loop() -> None:
@@ -19,7 +19,7 @@ def test_a_signal_is_a_callback_on_the_loop() -> None:
         loop.turn()
         return b"".join(arrived[len(before) :])
 
-    assert run_in_child(work, 20) == b"on the loop"
+    assert call_in_child(work) == b"on the loop"
 
 
 class EagerPoller(EpollPoller):
@@ -47,4 +47,4 @@ def test_a_descriptor_without_a_signal_is_no_error() -> None:
         loop.turn()
         return b"no error"
 
-    assert run_in_child(work, 20) == b"no error"
+    assert call_in_child(work) == b"no error"

@@ -20,6 +20,7 @@ from netd.listeners.kinds import KINDS
 from netd.protocols.control import Reply
 from netd.protocols.link import Failed, RequestReload, RequestStatus
 from netd.runtime import process
+from netd.supervisor.config_reader import OnRead
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.supervisor import Supervisor
 from tests.supervisor.simulation import SimulatedWorker, Simulation
@@ -59,7 +60,8 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.directory = tempfile.mkdtemp()
         self.simulation = Simulation()
         self.file = make_config({"a": {"address": "tcp://127.0.0.1:0"}})
-        self.is_broken = False
+        self.is_broken = self.is_slow = False
+        self.reads: list[OnRead] = []
         self.table = SocketTable()
         self.supervisor = Supervisor(
             self.simulation.loop,
@@ -73,11 +75,16 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.replies: list[Reply] = []
         self.stops = 0
 
-    def load(self) -> Config:
-        """Read the simulated file."""
-        if self.is_broken:
-            raise ConfigError((Problem("", "is broken"),))
-        return self.file
+    def load(self, on_read: OnRead) -> None:
+        """Begin to read the simulated file; `finish_reading` ends it if the system is slow."""
+        self.reads.append(on_read)
+        if not self.is_slow:
+            self.read_all()
+
+    def read_all(self) -> None:
+        reads, self.reads = self.reads, []
+        for on_read in reads:
+            on_read(ConfigError((Problem("", "is broken"),)) if self.is_broken else self.file)
 
     @property
     def is_started(self) -> bool:
@@ -90,7 +97,7 @@ class SupervisorMachine(RuleBasedStateMachine):
     @initialize(listeners=LISTENERS)
     def start(self, listeners: dict[str, dict[str, Any]]) -> None:
         self.file = make_config(listeners)
-        self.supervisor.start(self.file)
+        self.supervisor.start()
         self.simulation.obey()
 
     @rule(listeners=LISTENERS)
@@ -100,6 +107,15 @@ class SupervisorMachine(RuleBasedStateMachine):
     @rule(is_broken=st.booleans())
     def spoil(self, *, is_broken: bool) -> None:
         self.is_broken = is_broken
+
+    @rule(is_slow=st.booleans())
+    def slow_down(self, *, is_slow: bool) -> None:
+        self.is_slow = is_slow
+
+    @rule()
+    def finish_reading(self) -> None:
+        self.read_all()
+        self.simulation.settle()
 
     @precondition(lambda self: self.simulation.loop.is_running)
     @rule()
@@ -179,7 +195,8 @@ class SupervisorMachine(RuleBasedStateMachine):
         assert len(self.replies) <= self.requested
 
     def teardown(self) -> None:
-        self.simulation.spawn_error = None
+        self.simulation.spawn_error, self.is_slow = None, False
+        self.read_all()
         for _ in range(24):  # long enough for every back-off and deadline
             self.simulation.obey()
             self.simulation.advance(5)

@@ -1,0 +1,97 @@
+"""Runs a function in a child process and gives its result to the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+from collections.abc import Callable
+from typing import BinaryIO, Final
+
+from netd.runtime import process
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ
+
+_CHUNK_BYTES: Final = 65536
+
+
+class ChildCall:
+    """One call of `work` in a child process, whose memory goes with it.
+
+    `on_done` gets the result, or an OSError: TimeoutError if the child runs for more than
+    `timeout_s` seconds, ChildProcessError if it fails or needs more than `max_memory_bytes` of
+    address space.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        work: Callable[[], bytes],
+        on_done: Callable[[bytes | OSError], object],
+        *,
+        timeout_s: float,
+        max_memory_bytes: int,
+    ) -> None:
+        """Start the child. Raises OSError if the system has no room for it."""
+        self._loop = loop
+        self._on_done = on_done
+        self._timeout_s = timeout_s
+        self._result = bytearray()
+        self._is_late = False
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._reader = open(reader, "rb", buffering=0)  # noqa: SIM115 (closed with the call)
+        try:
+            with open(writer, "wb") as pipe:
+                self._child = process.spawn(
+                    lambda: _run(work, pipe, max_memory_bytes), keep=[writer]
+                )
+        except OSError:
+            self._reader.close()
+            raise
+        loop.watch(reader, READ, self._on_readable)
+        loop.watch(self._child.pidfd, READ, self._on_exit)
+        self._deadline = loop.call_later(timeout_s, self._on_deadline)
+
+    def _on_readable(self, _mask: int) -> None:
+        data = self._reader.read(_CHUNK_BYTES)
+        if data:
+            self._result += data
+        elif data is not None:
+            self._loop.modify(self._reader.fileno(), 0)  # the end; the exit follows
+
+    def stop(self) -> None:
+        """End the child now; `on_done` gets a ChildProcessError."""
+        self._child.kill(signal.SIGKILL)
+
+    def _on_deadline(self) -> None:
+        self._is_late = True
+        self.stop()
+
+    def _on_exit(self, _mask: int) -> None:
+        pidfd = self._child.pidfd
+        exit_ = self._child.reap()
+        if exit_ is None:
+            return
+        self._deadline.cancel()
+        self._loop.unwatch(pidfd)
+        self._loop.unwatch(self._reader.fileno())
+        with contextlib.closing(self._reader):
+            while data := self._reader.read(_CHUNK_BYTES):
+                self._result += data
+        self._on_done(self._outcome(exit_))
+
+    def _outcome(self, exit_: process.Exit) -> bytes | OSError:
+        if self._is_late:
+            return TimeoutError(f"gave no answer within {self._timeout_s:g} s")
+        if exit_ != process.Exit(os.EX_OK, by_signal=False):
+            return ChildProcessError(f"the process that was to do it ended: {exit_}")
+        return bytes(self._result)
+
+
+def _run(work: Callable[[], bytes], pipe: BinaryIO, max_memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
+    result = work()
+    os.set_blocking(pipe.fileno(), True)
+    pipe.write(result)
+    pipe.flush()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from netd.runtime.child_call import ChildCall
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from tests.support import PATIENCE_S, call_in_child
+
+
+def test_work_runs_in_a_child_and_its_result_comes_back() -> None:
+    large = call_in_child(lambda: os.getpid().to_bytes(4, "big") * 100_000)
+    assert len(large) == 400_000
+    assert large[:4] != os.getpid().to_bytes(4, "big")
+
+
+def test_the_loop_goes_on_meanwhile() -> None:
+    loop = Loop(EpollPoller())
+    outcomes: list[bytes | OSError] = []
+    call = ChildCall(loop, sleep, outcomes.append, timeout_s=PATIENCE_S, max_memory_bytes=2**32)
+    ticks: list[int] = []
+    loop.call_every(0.001, lambda: ticks.append(1))
+    while len(ticks) < 3:
+        loop.turn()
+    assert not outcomes
+    call.stop()
+    while not outcomes:
+        loop.turn()
+    loop.close()
+
+
+def sleep() -> bytes:
+    signal.pause()
+    return b""
+
+
+def test_work_that_fails_or_takes_too_long_is_reported() -> None:
+    def fail() -> bytes:
+        raise ValueError("on purpose")
+
+    with pytest.raises(ChildProcessError, match="exit status 70"):
+        call_in_child(fail)
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
+        call_in_child(sleep, 0.1)
+
+
+def test_work_is_bounded_in_memory() -> None:
+    with pytest.raises(ChildProcessError, match="exit status 70"):
+        call_in_child(lambda: bytes(2**33)[:1])
