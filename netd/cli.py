@@ -60,8 +60,6 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         status = os.EX_OK
     except BrokenPipeError:  # the reader of the output has exited, as in `netd status | head`
-        if arguments.run is _run:
-            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = os.EX_OK
     sys.exit(status)
