@@ -21,6 +21,7 @@ PACKAGES: Final = {
     "nc": "netcat-openbsd",
     "ngircd": "ngircd",
     "openssl": "openssl",
+    "strace": "strace",
     "systemd-nspawn": "systemd-container",
     "tmux": "tmux",
     "wget": "wget",

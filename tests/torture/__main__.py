@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from itertools import groupby
+from itertools import groupby, takewhile
 from multiprocessing import get_context
 
 from tests.torture.case import Case, all_cases, parse_case, sample
@@ -46,7 +47,7 @@ def main() -> int:
         if result.outcome.is_failure or arguments.verbose:
             _print_result(result)
     _print_table(results)
-    print(f"{len(results)} cases in {time.monotonic() - started:.0f} s")
+    print(f"{len(results)} of {len(cases)} cases in {time.monotonic() - started:.0f} s")
     return int(any(result.outcome.is_failure for result in results))
 
 
@@ -55,6 +56,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--role", choices=ROLES, help="fail calls of this process only")
     parser.add_argument("--phase", help="fail calls in this phase only, such as start or status")
     parser.add_argument("--call", help="fail only this system call, such as accept4")
+    parser.add_argument(
+        "--phases", type=int, metavar="N", help="count the calls of N phases, chosen by the seed"
+    )
     parser.add_argument("--count", type=int, default=200, help="cases to run (0: all; default 200)")
     parser.add_argument("--seed", type=int, default=0, help="chooses the cases (default 0)")
     parser.add_argument("--jobs", type=int, default=1, help="cases that run at the same time")
@@ -74,12 +78,20 @@ def _parse_arguments() -> argparse.Namespace:
 
 def _find_cases(arguments: argparse.Namespace) -> list[Case]:
     """All cases of the chosen roles and phases, from one run of each."""
-    cases: list[Case] = []
+    chosen = [
+        (role, phase)
+        for role, phases in PHASES.items()
+        for phase in phases.values()
+        if arguments.role in (None, role) and arguments.phase in (None, phase.name)
+    ]
+    if arguments.phases is not None and arguments.phases < len(chosen):
+        chosen = random.Random(arguments.seed).sample(chosen, arguments.phases)
     with new_runner() as runner:
-        for role, phases in PHASES.items():
-            for name, phase in phases.items():
-                if arguments.role in (None, role) and arguments.phase in (None, name):
-                    cases += all_cases(role, name, runner.calls(role, phase))
+        cases = [
+            case
+            for role, phase in chosen
+            for case in all_cases(role, phase.name, runner.calls(role, phase))
+        ]
     return [case for case in cases if arguments.call in (None, case.call)]
 
 
@@ -103,10 +115,9 @@ def _batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
 
 
 def _run_batch(cases: Sequence[Case], deadline: float | None) -> list[Result]:
-    if deadline is not None and time.monotonic() > deadline:
-        return []
     with new_runner() as runner:
-        return list(runner.run(cases))
+        in_time = takewhile(lambda _: deadline is None or time.monotonic() < deadline, cases)
+        return list(runner.run(in_time))
 
 
 def _print_result(result: Result) -> None:

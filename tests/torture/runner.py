@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ class Runner:
             baseline.close()
             daemon.end()
 
-    def run(self, cases: Sequence[Case]) -> Iterator[Result]:
+    def run(self, cases: Iterable[Case]) -> Iterator[Result]:
         """Run cases of one role and phase.
 
         A daemon that is whole after a case serves the next one too. A failure counts if it is seen
