@@ -35,9 +35,10 @@ class LineTooLongError(RemoteProtocolError):
 class NotUtf8Error(RemoteProtocolError):
     """A line that is not UTF-8; `command` is the line's command, "*" if there is none."""
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, tags: Mapping[str, str]) -> None:
         super().__init__(f"{command}: not UTF-8")
         self.command = command
+        self.tags = tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def parse(line: bytes) -> Message | None:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        raise NotUtf8Error(_command_of(line[tag_bytes:])) from error
+        tags = parse_tags(line[1:tag_bytes].decode("utf-8", "replace").rstrip(" "))
+        raise NotUtf8Error(_command_of(line[tag_bytes:]), tags) from error
     return _parse_text(text)
 
 

@@ -28,6 +28,10 @@ class TokenBucket:
         self._tokens -= 1
         return True
 
+    def charge(self, tokens: float) -> None:
+        """Remove tokens for work that is done already; they may be more than there are."""
+        self._tokens -= tokens
+
     def wait_s(self, rate: float) -> float:
         """Seconds from the last refill until there is a token; 0 if there is one."""
         return max(0.0, (1 - self._tokens) / rate)

@@ -71,6 +71,7 @@ class Loop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._timer_order = itertools.count()
         self._deferred: list[Callback] = []
+        self._for_next_turn: list[Callback] = []
         self._running = True
         self.now = self._clock()
         """The monotonic clock in seconds, read when this turn stopped waiting."""
@@ -128,6 +129,10 @@ class Loop:
         """Call once, at the end of this turn."""
         self._deferred.append(callback)
 
+    def call_next_turn(self, callback: Callback) -> None:
+        """Call once at the end of the next turn, which does not wait."""
+        self._for_next_turn.append(callback)
+
     def run(self) -> None:
         """Turn until `stop` is called; it may have been called already."""
         while self._running:
@@ -145,6 +150,9 @@ class Loop:
     def turn(self) -> None:
         """Wait once, and make every call that is due."""
         ready = self._poller.poll(self._poll_timeout_s())
+        if self._for_next_turn:
+            self._deferred += self._for_next_turn
+            self._for_next_turn.clear()
         self.now = self._clock()
         callbacks = self._callbacks
         for fd, mask in ready:
@@ -167,7 +175,7 @@ class Loop:
         self._poller.close()
 
     def _poll_timeout_s(self) -> float:
-        if self._deferred or not self._running:
+        if self._deferred or self._for_next_turn or not self._running:
             return 0
         while self._timers and not self._timers[0][2].is_live:
             heapq.heappop(self._timers)

@@ -34,6 +34,7 @@ class Stream:
         "_loop",
         "_on_closed",
         "_on_data",
+        "_on_drained",
         "_on_end",
         "_reading",
         "_unsent",
@@ -65,6 +66,7 @@ class Stream:
         self._unsent: list[bytes] = []
         self._reading = True
         self._is_flush_deferred = False
+        self._on_drained: Callable[[], object] | None = None
         self._closing: str | None = None  # the reason, once `finish` was called
         self.has_overflowed = False
         """True if the stream was closed because of `max_unsent_bytes`."""
@@ -108,6 +110,10 @@ class Stream:
             self.bytes_out += sent
         if sent < len(data):
             self.write(data[sent:])
+
+    def when_drained(self, callback: Callable[[], object]) -> None:
+        """Call once, when all queued bytes have been sent; never if the stream closes before."""
+        self._on_drained = callback
 
     def fingerprint(self) -> str:
         """Empty: only a peer under TLS can have a certificate (TlsStream)."""
@@ -181,6 +187,9 @@ class Stream:
         self.bytes_out += sent
         self.unsent_bytes -= sent
         self._unsent = [data[sent:]] if sent < len(data) else []
+        if self._on_drained is not None and not self._unsent:
+            on_drained, self._on_drained = self._on_drained, None
+            self._loop.call_next_turn(on_drained)
         return True
 
     def _watch(self) -> None:

@@ -94,6 +94,15 @@ class TlsStream:
         """See Stream."""
         return self.stream.has_overflowed
 
+    @property
+    def unsent_bytes(self) -> int:
+        """See Stream; with the overhead of TLS, and without the bytes that await the handshake."""
+        return self.stream.unsent_bytes
+
+    def when_drained(self, callback: Callable[[], object]) -> None:
+        """See Stream."""
+        self.stream.when_drained(callback)
+
     def fingerprint(self) -> str:
         """The SHA-256 of the client's certificate in hexadecimal; empty without one."""
         return self._fingerprint

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
+from netd.listeners.chat.backlog import Backlog
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.persistent_channel import PersistentChannel
@@ -52,6 +53,7 @@ class RoomDriver:
         self._notify_closed = on_closed
         self._verifier = PasswordVerifier(loop)
         self._fanout = Fanout(loop)
+        self._backlog = Backlog(loop)
         self._sessions: dict[Member, Session] = {}
         self._disconnected: Counter[DisconnectReason] = Counter()
         self._lines = self._bytes_in = self._bytes_out = 0
@@ -76,6 +78,15 @@ class RoomDriver:
     def receive(self, session: Session, line: Line) -> None:
         self._lines += 1
         self._apply(self._room.receive(session.member, line, time.time()))
+
+    def resume(self, session: Session) -> None:
+        self._apply(self._room.resume(session.member, time.time()))
+
+    def on_input(self, session: Session) -> None:
+        self._backlog.add_fresh(session)
+
+    def wake(self, session: Session) -> None:
+        self._backlog.add(session)
 
     def leave(self, session: Session, reason: str) -> None:
         if session.closing_since is None:
@@ -156,7 +167,7 @@ class RoomDriver:
         self._apply(self._room.verified(member, time.time(), right=right))
         session = self._sessions.get(member)
         if session is not None:
-            session.handle_held()
+            session.wake()
 
     def _on_reloaded(self, member: Member, result: ReloadResult) -> None:
         """Send an operator the outcome of the REHASH."""

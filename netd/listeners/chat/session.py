@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.room.room import SLICE_WORK
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.protocols.token_bucket import TokenBucket
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
     from netd.listeners.certificate import Certificate
     from netd.runtime.tls import TlsStream
 
+WORK_PER_TOKEN: Final = 1000  # in the units of `Member.work`, so about a millisecond
+_LINE_WORK: Final = 8
+_ANSWER_BYTES: Final = 65536  # with more unsent bytes, a long answer waits until the client reads
 _LINGER_S: Final = 5.0  # for a client that does not read the last lines it is sent
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
@@ -45,6 +49,15 @@ class SessionOwner(Protocol):
     def receive(self, session: Session, line: Line) -> None:
         """Handle a line from the client."""
 
+    def resume(self, session: Session) -> None:
+        """Send the client the next part of the answer to its last line."""
+
+    def on_input(self, session: Session) -> None:
+        """Call `Session.serve` soon: the client has sent lines, or its end of file."""
+
+    def wake(self, session: Session) -> None:
+        """Call `Session.serve` soon: the session waits no more."""
+
     def leave(self, session: Session, reason: str) -> None:
         """Remove the member from the room and finish the session; the client has ended it."""
 
@@ -58,7 +71,8 @@ class SessionOwner(Protocol):
 class Session:
     """A member and its connection.
 
-    Lines wait in `_held` while flood control or a password check delays them.
+    Received lines wait in `_held` until the session is served. They also wait while flood control
+    or a password check delays them, and while the answer to the line before is under way.
     """
 
     __slots__ = (
@@ -75,6 +89,7 @@ class Session:
         "_pinged_at",
         "_started_at",
         "closing_since",
+        "is_queued",
         "member",
         "stream",
     )
@@ -112,6 +127,7 @@ class Session:
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False
+        self.is_queued = False  # set by the backlog
         self._bucket = TokenBucket(loop.now, options.flood_burst)
         self._flood_timer: Timer | None = None
         self._started_at = self._heard_at = loop.now
@@ -126,14 +142,30 @@ class Session:
             self._flood_timer.cancel()
             self._on_flood_timer()
 
-    def handle_held(self) -> None:
-        """Handle the lines that wait, as far as flood control and password checks allow."""
-        while self._held and self.closing_since is None and self._may_handle():
-            line = self._held.popleft()
-            self._held_bytes -= _size(line)
-            self._owner.receive(self, line)
-        if self._has_ended and not self._held and self.member.password_check is None:
-            self._owner.leave(self, "Connection closed")
+    def serve(self) -> bool:
+        """Handle lines until a slice of work is done; return whether there is more to do now."""
+        left = SLICE_WORK
+        while left > 0:
+            if self.closing_since is not None:
+                return False
+            if self.member.is_answering:
+                if self.stream.unsent_bytes > _ANSWER_BYTES:
+                    self.stream.when_drained(self.wake)
+                    return False
+                self._owner.resume(self)
+            elif self._held and self._may_handle():
+                line = self._held.popleft()
+                self._held_bytes -= _size(line)
+                self._owner.receive(self, line)
+            else:
+                self._check_ended()
+                return False
+            left -= self._charge()
+        return True
+
+    def wake(self) -> None:
+        """Have the session served: it waits no more for a password check, or a full queue."""
+        self._owner.wake(self)
 
     def check_time_limits(self, server_name: str) -> None:
         """Send a PING to a silent client; end a session that has passed a time limit."""
@@ -173,21 +205,31 @@ class Session:
     def _on_end(self) -> None:
         self._has_ended = True
         self._receive(self._framer.end())
-        self.handle_held()
 
     def _on_closed(self, reason: str) -> None:
         self._owner.on_closed(self, reason)
 
     def _receive(self, lines: Sequence[Line]) -> None:
-        owner, held = self._owner, self._held
+        self._held += lines
         for line in lines:
-            if held or self.closing_since is not None or not self._may_handle():
-                held.append(line)
-                self._held_bytes += _size(line)
-            else:
-                owner.receive(self, line)
+            self._held_bytes += _size(line)
         if self._held_bytes > self._options.max_receive_queue:
-            owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
+            self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
+        elif not self.is_queued:
+            self._owner.on_input(self)
+
+    def _charge(self) -> int:
+        """Take tokens for the work that was done for the client; return the work."""
+        member = self.member
+        work, member.work = member.work, 0
+        if work and self._options.flood_rate:
+            self._bucket.charge(work / WORK_PER_TOKEN)
+        return _LINE_WORK + work
+
+    def _check_ended(self) -> None:
+        is_idle = not self._held and self.member.password_check is None
+        if self._has_ended and is_idle:
+            self._owner.leave(self, "Connection closed")
 
     def _may_handle(self) -> bool:
         """Take a token for a line; without one, wait for it."""
@@ -204,7 +246,7 @@ class Session:
 
     def _on_flood_timer(self) -> None:
         self._flood_timer = None
-        self.handle_held()
+        self.wake()
 
 
 def _shown_host(host: str) -> str:

@@ -44,6 +44,16 @@ class Owner:
         if line == b"check":
             session.member.password_check = PasswordCheck(CheckPurpose.OPER, "root", "")
 
+    def resume(self, _session: Session) -> None:
+        raise AssertionError("no line has a long answer here")
+
+    def on_input(self, session: Session) -> None:
+        self.wake(session)
+
+    def wake(self, session: Session) -> None:
+        while session.serve():
+            pass
+
     def leave(self, session: Session, reason: str) -> None:
         self.ends.append(reason)
         session.finish(reason)
@@ -103,7 +113,7 @@ def test_lines_wait_while_a_password_is_checked(connection: Connection) -> None:
     connection.send(b"check\r\nafter\r\n")
     assert connection.owner.lines == [b"check"]
     connection.session.member.password_check = None
-    connection.session.handle_held()
+    connection.session.wake()
     assert connection.owner.lines == [b"check", b"after"]
 
 

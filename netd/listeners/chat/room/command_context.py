@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
@@ -22,12 +23,16 @@ from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import MAX_BODY_BYTES, Message, format_body
 
+WORK_PER_RECIPIENT: Final = 3  # the system call is shared with other lines of the same turn
+WORK_PER_SEND: Final = 4
+_BYTES_PER_WORK: Final = 32
+
 
 class CommandContext:
     """What a command's handler works with. The handler's effects are collected in `effects`.
 
-    If the line has a label (labeled-response), the replies to the sender are held back until
-    `finish`, because their form depends on their number.
+    If the line has a label (labeled-response), the first reply is held back until there is a second
+    one, or until `finish`, because their form depends on their number.
     """
 
     def __init__(self, room: RoomState, sender: Member, now: float, label: str = "") -> None:
@@ -38,7 +43,10 @@ class CommandContext:
         self.command = ""
         self.client_tags: dict[str, str] = {}
         self.effects: list[Effect] = []
-        self._held_replies: list[Message] = []
+        self.work = 0
+        """What the line has cost so far, in units of about one microsecond."""
+        self._first_reply: Message | None = None  # to a line with a label
+        self._batch = ""  # of the replies to a line with a label
 
     # Replies: to the sender, with the label.
 
@@ -49,13 +57,15 @@ class CommandContext:
 
     def reply_words(
         self, numeric: Numeric, params: Sequence[str], words: Iterable[str], separator: str = " "
-    ) -> None:
+    ) -> Iterator[None]:
         """Send a numeric that ends in a list of words, as many times as the words need."""
         head = (self.sender.shown_nick, *params, "")
         source = self.room.settings.server_name
         free = MAX_BODY_BYTES + 2 - len(format_body(Message(numeric.code, head, source)))
         for line in pack(words, separator, free):
             self.reply(numeric, *params, line)
+            self.work += line.count(separator)
+            yield
 
     def reply_command(self, command: str, *params: str) -> None:
         """Send the sender a command whose source is the server."""
@@ -68,41 +78,54 @@ class CommandContext:
 
     def reply_message(self, message: Message) -> None:
         """Send the sender a message that is part of the reply to its line."""
-        if self.label:
-            self._held_replies.append(message)
-        else:
+        if not self.label:
             self.send_unlabeled(self.sender, message)
+        elif self._batch:
+            self._reply_in_batch(message)
+        elif self._first_reply is None:
+            self._first_reply = message
+        else:
+            self._open_batch()
+            self._reply_in_batch(self._first_reply)
+            self._reply_in_batch(message)
 
-    def reply_batch(self, kind: str, params: Sequence[str], messages: Iterable[Message]) -> None:
+    def reply_batch(
+        self, kind: str, params: Sequence[str], messages: Iterable[Message]
+    ) -> Iterator[None]:
         """Send the sender a batch, or the bare messages if its client takes no batches."""
         if not self.sender.has(Cap.BATCH):
             for message in messages:
                 self.reply_message(message)
+                yield
             return
         reference = self.room.ids.next_id()
         self.reply_command("BATCH", f"+{reference}", kind, *params)
         for message in messages:
             self.reply_message(_tagged(message, "batch", reference))
+            yield
         self.reply_command("BATCH", f"-{reference}")
 
     def finish(self) -> None:
-        """Send the replies that were held back for the label (labeled-response)."""
+        """Complete the reply to a line with a label (labeled-response)."""
         label, self.label = self.label, ""
-        if not label:
-            return
+        batch, self._batch = self._batch, ""
         server = self.room.settings.server_name
-        replies = self._held_replies or [Message("ACK", (), server)]
-        if len(replies) == 1:
-            self.send_unlabeled(self.sender, _tagged(replies[0], "label", label))
-            return
-        reference = self.room.ids.next_id()
-        start = Message("BATCH", (f"+{reference}", "labeled-response"), server)
-        self.send_unlabeled(self.sender, _tagged(start, "label", label))
-        for reply in replies:
-            is_nested = "batch" in reply.tags
-            nested = reply if is_nested else _tagged(reply, "batch", reference)
-            self.send_unlabeled(self.sender, nested)
-        self.send_unlabeled(self.sender, Message("BATCH", (f"-{reference}",), server))
+        if batch:
+            self.send_unlabeled(self.sender, Message("BATCH", (f"-{batch}",), server))
+        elif label:
+            reply = self._first_reply or Message("ACK", (), server)
+            self.send_unlabeled(self.sender, _tagged(reply, "label", label))
+
+    def _open_batch(self) -> None:
+        self._batch = self.room.ids.next_id()
+        params = (f"+{self._batch}", "labeled-response")
+        start = Message("BATCH", params, self.room.settings.server_name)
+        self.send_unlabeled(self.sender, _tagged(start, "label", self.label))
+
+    def _reply_in_batch(self, reply: Message) -> None:
+        is_nested = "batch" in reply.tags
+        nested = reply if is_nested else _tagged(reply, "batch", self._batch)
+        self.send_unlabeled(self.sender, nested)
 
     # Messages to any members.
 
@@ -121,9 +144,18 @@ class CommandContext:
         encoded = EncodedMessage(message, self.now)
         for tag_caps, group in groups.items():
             self.effects.append(Send(group, encoded.bytes_for(tag_caps)))
+            self.work += WORK_PER_RECIPIENT * len(group)
 
-    def broadcast(self, channel: Channel, message: Message, *, to_sender: bool) -> None:
-        """Send a message to the members of a channel, and perhaps to the sender as a reply."""
+    def broadcast(self, channel: Channel, message: Message) -> None:
+        """Announce a change to the members of a channel; to the sender, it is a reply."""
+        self.work += WORK_PER_RECIPIENT * len(channel.members)
+        self.relay(channel, message, to_sender=True)
+
+    def relay(self, channel: Channel, message: Message, *, to_sender: bool) -> None:
+        """Send a message to the members of a channel, and perhaps to the sender as a reply.
+
+        This is the work of a chat, and is not charged.
+        """
         if to_sender and self.sender in channel.members:
             self.reply_message(message)
         encoded = EncodedMessage(message, self.now)
@@ -133,6 +165,7 @@ class CommandContext:
         """Send a message to one member now, whether or not a label holds back replies."""
         data = EncodedMessage(message, self.now).bytes_for(member.tag_caps)
         self.effects.append(Send((member,), data))
+        self.work += WORK_PER_SEND + len(data) // _BYTES_PER_WORK
 
     # Messages whose source is the sender.
 

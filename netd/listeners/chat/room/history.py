@@ -88,7 +88,7 @@ def around(log: Log, reference: Reference, count: int) -> Log:
     return log[start : start + count]
 
 
-def visible(log: deque[Message], *, events: bool) -> list[Message]:
+def visible(log: Log, *, events: bool) -> list[Message]:
     """The messages that a client may get: text only, or events too (event-playback)."""
     return [message for message in log if events or message.command in _TEXT_COMMANDS]
 

@@ -68,6 +68,7 @@ class Member:
         "host",
         "idle_since",
         "invites",
+        "is_answering",
         "is_secure",
         "local_user",
         "modes",
@@ -84,6 +85,7 @@ class Member:
         "state",
         "tag_caps",
         "user",
+        "work",
     )
 
     def __init__(self, host: str, *, local_user: str = "", is_secure: bool = False) -> None:
@@ -101,6 +103,10 @@ class Member:
         self.sasl = SaslExchange()
         self.password_check: PasswordCheck | None = None
         self.failed_logins = 0
+
+        # The cost of the client to the server.
+        self.is_answering = False  # a part of the answer to its last line is still to come
+        self.work = 0  # that was done for it and is not charged yet, in units of about 1 us
 
         # The member as others see it.
         self.nick = self.folded = self.user = self.realname = ""

@@ -5,7 +5,9 @@ Pure. `now` is the caller's clock, in seconds since the epoch. The commands are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
@@ -13,7 +15,7 @@ from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability
-from netd.listeners.chat.room.commands.base import Command, Phase
+from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Member, MemberState
@@ -22,6 +24,9 @@ from netd.listeners.chat.room.settings import Settings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
 from netd.protocols.lines import Line, Overlong
+
+SLICE_WORK: Final = 400
+"""The work after which a long answer pauses, in units of about one microsecond."""
 
 _MAX_LABEL_CHARS = 64
 _UNREGISTERED_PHASES = (Phase.ANY, Phase.REGISTERING)
@@ -33,6 +38,7 @@ class Room:
     def __init__(self, settings: Settings, now: float, identity: str) -> None:
         self.state = RoomState(settings, now, identity)
         self.fast_path = FastPath(self.state)
+        self._answers: dict[Member, _Answer] = {}
         self.configure(settings, now)
 
     def configure(self, settings: Settings, now: float) -> list[Effect]:
@@ -77,11 +83,17 @@ class Room:
         context = CommandContext(self.state, member, now)
         message = _parse(context, line)
         if message is not None and member.state is not MemberState.GONE:
-            _take_tags(context, message)
-            _dispatch(context, message)
-            if member.password_check is None:
-                context.finish()
-        return context.effects
+            _take_tags(context, message.command, message.tags)
+            return self._advance(_Answer(context, _dispatch(context, message)))
+        context.finish()
+        return _take_effects(context)
+
+    def resume(self, member: Member, now: float) -> list[Effect]:
+        """Go on with the answer to a member's last line, while `Member.is_answering` is true."""
+        self.fast_path.clear()
+        answer = self._answers.pop(member)
+        answer.context.now = now
+        return self._advance(answer)
 
     def verified(self, member: Member, now: float, *, right: bool) -> list[Effect]:
         """Go on after the password check that a Verify requested."""
@@ -90,17 +102,16 @@ class Room:
         if check is None or member.state is MemberState.GONE:
             return []
         context = CommandContext(self.state, member, now, check.label)
-        ON_VERIFIED[check.purpose](context, check.name, right=right)
-        if member.password_check is None:
-            context.finish()
-        return context.effects
+        steps = ON_VERIFIED[check.purpose](context, check.name, right=right)
+        return self._advance(_Answer(context, steps))
 
     def leave(self, member: Member, reason: str, now: float) -> list[Effect]:
         """Remove a member whose connection is closed, or is about to be."""
         self.fast_path.clear()
         context = CommandContext(self.state, member, now)
+        self._answers.pop(member, None)
         presence.remove_member(context, member, reason)
-        return context.effects
+        return _take_effects(context)
 
     def send_notices(self, member: Member, lines: Iterable[str], now: float) -> list[Effect]:
         """Send a member notices from the server."""
@@ -122,6 +133,37 @@ class Room:
         self.state.unregistered.clear()
         return effects
 
+    def _advance(self, answer: _Answer) -> list[Effect]:
+        """Do a slice of an answer's work; keep the answer if it is not complete then."""
+        context, sender = answer.context, answer.context.sender
+        for _ in answer.steps or ():
+            if sender.state is MemberState.GONE:
+                return _take_effects(context)
+            if context.work >= SLICE_WORK:
+                self._answers[sender] = answer
+                sender.is_answering = True
+                return _take_effects(context)
+        sender.is_answering = False
+        if sender.password_check is None:
+            context.finish()
+        return _take_effects(context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer under way: its context, and the steps that are left."""
+
+    context: CommandContext
+    steps: Steps | None
+
+
+def _take_effects(context: CommandContext) -> list[Effect]:
+    """The effects of a context so far; its work is noted at the sender."""
+    effects, context.effects = context.effects, []
+    context.sender.work += context.work
+    context.work = 0
+    return effects
+
 
 def _parse(context: CommandContext, line: Line) -> Message | None:
     """The message of a line; None for an empty or wrong one, after a reply that says so."""
@@ -132,32 +174,33 @@ def _parse(context: CommandContext, line: Line) -> Message | None:
     except LineTooLongError:
         context.reply(Numeric.INPUTTOOLONG)
     except NotUtf8Error as error:
-        context.command = error.command
+        _take_tags(context, error.command, error.tags)
         context.fail("INVALID_UTF8", "Your message is not UTF-8")
     except RemoteProtocolError as error:
         context.reply_command("ERROR", str(error))
     return None
 
 
-def _take_tags(context: CommandContext, message: Message) -> None:
-    context.command = message.command
-    if message.tags:
-        label = message.tags.get("label", "")
+def _take_tags(context: CommandContext, command: str, tags: Mapping[str, str]) -> None:
+    context.command = command
+    if tags:
+        label = tags.get("label", "")
         if context.sender.has(Cap.LABELED_RESPONSE) and len(label) <= _MAX_LABEL_CHARS:
             context.label = label
         if context.sender.has(Cap.MESSAGE_TAGS):
-            context.client_tags = {k: v for k, v in message.tags.items() if k[0] == "+"}
+            context.client_tags = {k: v for k, v in tags.items() if k[0] == "+"}
 
 
-def _dispatch(context: CommandContext, message: Message) -> None:
+def _dispatch(context: CommandContext, message: Message) -> Steps | None:
     command = COMMANDS.get(message.command)
     if command is not None:
         if _is_allowed(context, command, message):
-            command.handler(context, message.params)
+            return command.handler(context, message.params)
     elif context.sender.is_registered:
         context.reply(Numeric.UNKNOWNCOMMAND, message.command)
     else:
         context.reply(Numeric.NOTREGISTERED)
+    return None
 
 
 def _is_allowed(context: CommandContext, command: Command, message: Message) -> bool:

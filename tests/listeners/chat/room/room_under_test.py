@@ -35,6 +35,8 @@ class FakeClient:
         """Send a line."""
         raw = line.encode() if isinstance(line, str) else line
         self.room.apply(self.room.core.receive(self.member, raw, self.room.now))
+        while self.member.is_answering:
+            self.room.apply(self.room.core.resume(self.member, self.room.now))
 
     def read(self) -> list[str]:
         """The lines received since the last read."""

@@ -22,7 +22,7 @@ from netd.listeners.chat.room.commands import (
     who,
     whois,
 )
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.help import help_commands
 from netd.listeners.chat.room.member import CheckPurpose
 
@@ -47,7 +47,7 @@ COMMANDS.update(help_commands(COMMANDS))  # HELP explains itself too
 
 
 class _OnVerified(Protocol):
-    def __call__(self, context: CommandContext, name: str, *, right: bool) -> None: ...
+    def __call__(self, context: CommandContext, name: str, *, right: bool) -> Steps | None: ...
 
 
 ON_VERIFIED: Final[dict[CheckPurpose, _OnVerified]] = {

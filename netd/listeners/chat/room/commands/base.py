@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from netd.listeners.chat.room.command_context import CommandContext
 
-Handler = Callable[[CommandContext, Sequence[str]], None]
+Steps = Iterator[None]
+"""The steps of a long answer: an iterator that does one step each time it is advanced.
+
+The room advances it until a slice of work is done, and goes on in a later turn of the loop. Members
+and channels may have changed, or be gone, by then.
+"""
+
+Handler = Callable[[CommandContext, Sequence[str]], Steps | None]
 
 
 class Phase(enum.Enum):

@@ -8,7 +8,7 @@ from netd.listeners.chat.room.capability import BY_WIRE_NAME, WIRE_NAMES, Cap, w
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import registration
 from netd.listeners.chat.room.commands.account import mechanisms
-from netd.listeners.chat.room.commands.base import Command, Phase
+from netd.listeners.chat.room.commands.base import Command, Handler, Phase, Steps
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
 
@@ -16,13 +16,13 @@ _CAPS_PER_LINE = 12
 _CAP_302 = 302
 
 
-def cap(context: CommandContext, params: Sequence[str]) -> None:
+def cap(context: CommandContext, params: Sequence[str]) -> Steps | None:
     """Negotiate capabilities."""
     subcommand = _SUBCOMMANDS.get(params[0].upper())
-    if subcommand is None:
-        context.reply(Numeric.INVALIDCAPCMD, params[0])
-    else:
-        subcommand(context, params[1:])
+    if subcommand is not None:
+        return subcommand(context, params[1:])
+    context.reply(Numeric.INVALIDCAPCMD, params[0])
+    return None
 
 
 def _ls(context: CommandContext, params: Sequence[str]) -> None:
@@ -72,13 +72,14 @@ def _requested_caps(context: CommandContext, words: Sequence[str]) -> int | None
     return caps
 
 
-def _end(context: CommandContext, _params: Sequence[str]) -> None:
+def _end(context: CommandContext, _params: Sequence[str]) -> Steps | None:
     context.sender.registration.is_negotiating = False
     if context.sender.state is MemberState.REGISTERING:
-        registration.complete(context)
+        return registration.complete(context)
+    return None
 
 
-_SUBCOMMANDS = {"LS": _ls, "LIST": _list, "REQ": _req, "END": _end}
+_SUBCOMMANDS: dict[str, Handler] = {"LS": _ls, "LIST": _list, "REQ": _req, "END": _end}
 
 
 def _available(context: CommandContext) -> list[Cap]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
+from netd.listeners.chat.room.encoded_message import HistoryEntry, message_of
 from netd.listeners.chat.room.history import (
     Log,
     PrivateHistory,
@@ -39,18 +40,18 @@ _SELECTIONS: dict[str, tuple[int, _Select]] = {  # subcommand -> number of refer
 }
 
 
-def chathistory(context: CommandContext, params: Sequence[str]) -> None:
+def chathistory(context: CommandContext, params: Sequence[str]) -> Steps | None:
     """Send a part of a channel's or conversation's history, or a list of those with messages."""
     subcommand = params[0].upper()
     if subcommand == "TARGETS":
-        _send_targets(context, params)
-    elif subcommand not in _SELECTIONS:
-        context.fail("INVALID_PARAMS", subcommand, "Unknown command")
-    else:
-        _send_selection(context, subcommand, params)
+        return _send_targets(context, params)
+    if subcommand in _SELECTIONS:
+        return _send_selection(context, subcommand, params)
+    context.fail("INVALID_PARAMS", subcommand, "Unknown command")
+    return None
 
 
-def _send_selection(context: CommandContext, subcommand: str, params: Sequence[str]) -> None:
+def _send_selection(context: CommandContext, subcommand: str, params: Sequence[str]) -> Steps:
     needed, select = _SELECTIONS[subcommand]
     if len(params) < needed + 3:
         context.fail("NEED_MORE_PARAMS", subcommand, "Missing parameters")
@@ -66,21 +67,34 @@ def _send_selection(context: CommandContext, subcommand: str, params: Sequence[s
     if log is None:
         context.fail("INVALID_TARGET", subcommand, target, "Messages could not be retrieved")
         return
-    seen = visible(log, events=context.sender.has(Cap.EVENT_PLAYBACK))
-    context.reply_batch("chathistory", (target,), select(seen, references, count))
+    messages = yield from _messages(context, log)
+    seen = visible(messages, events=context.sender.has(Cap.EVENT_PLAYBACK))
+    yield from context.reply_batch("chathistory", (target,), select(seen, references, count))
 
 
 def _parse_count(text: str) -> int:
     return min(int(text), MAX_HISTORY_REPLIES) if text.isdecimal() else _NO_COUNT
 
 
-def _log(context: CommandContext, target: str) -> deque[Message] | None:
+def _log(context: CommandContext, target: str) -> deque[HistoryEntry] | deque[Message] | None:
     """The log of a channel or conversation; None for a channel that the sender is not in."""
     if target.startswith("#"):
         channel = context.room.find_channel(target)
         is_joined = channel is not None and context.sender in channel.members
-        return channel.messages() if channel is not None and is_joined else None
+        return channel.history if channel is not None and is_joined else None
     return _conversations(context).get(fold(target), (target, deque[Message]()))[1]
+
+
+def _messages(
+    context: CommandContext, log: Iterable[HistoryEntry]
+) -> Generator[None, None, list[Message]]:
+    """The messages of a log; to make them takes most of the time of CHATHISTORY."""
+    messages = []
+    for entry in list(log):
+        messages.append(message_of(entry))
+        context.work += 2
+        yield
+    return messages
 
 
 def _conversations(context: CommandContext) -> dict[str, tuple[str, deque[Message]]]:
@@ -88,32 +102,33 @@ def _conversations(context: CommandContext) -> dict[str, tuple[str, deque[Messag
     return history.conversations if history else {}
 
 
-def _send_targets(context: CommandContext, params: Sequence[str]) -> None:
+def _send_targets(context: CommandContext, params: Sequence[str]) -> Steps:
     bounds = [reference.value for reference in map(parse_reference, params[1:3]) if reference]
     count = _parse_count("".join(params[3:4]))
     if len(bounds) != 2 or count == _NO_COUNT:  # noqa: PLR2004 (from, to)
         context.fail("INVALID_PARAMS", "TARGETS", "Invalid parameters")
         return
     channels = context.room.channels_of(context.sender)
-    logs = [(channel.name, channel.messages()) for channel in channels]
+    logs: list[tuple[str, deque[HistoryEntry] | deque[Message]]]
+    logs = [(channel.name, channel.history) for channel in channels]
     logs += _conversations(context).values()
-    times = ((log[-1].tags["time"], name) for name, log in logs if log)
+    times = [(message_of(log[-1]).tags["time"], name) for name, log in logs if log]
     found = sorted((at, name) for at, name in times if min(bounds) < at < max(bounds))
     server = context.room.settings.server_name
     messages = [Message("CHATHISTORY", ("TARGETS", name, at), server) for at, name in found]
-    context.reply_batch("draft/chathistory-targets", (), messages[:count])
+    yield from context.reply_batch("draft/chathistory-targets", (), messages[:count])
 
 
-def replay(context: CommandContext, channel: Channel) -> None:
+def replay(context: CommandContext, channel: Channel) -> Steps:
     """Send a new member the last messages, unless its client can request them itself."""
     member, count = context.sender, context.room.settings.replay_lines
     if not count or member.has(Cap.CHATHISTORY):
         return
-    messages = visible(channel.messages(), events=False)[-count:]
+    messages = visible((yield from _messages(context, channel.history)), events=False)[-count:]
     if not member.has(Cap.SERVER_TIME):
         messages = [_with_clock(message) for message in messages]
     if messages:
-        context.reply_batch("chathistory", (channel.name,), messages)
+        yield from context.reply_batch("chathistory", (channel.name,), messages)
 
 
 def _with_clock(message: Message) -> Message:

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.mask import has_wildcards, matches
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold
 
+MAX_CONDITIONS: Final = 10
 _Condition = Callable[[Channel], bool]
 
 
-def list_(context: CommandContext, params: Sequence[str]) -> None:
-    """List the channels that meet every condition; a name is a condition too."""
+def list_(context: CommandContext, params: Sequence[str]) -> Steps:
+    """List the channels that are named, or all, if they meet every condition."""
     room, member = context.room, context.sender
-    words = params[0].split(",") if params else ()
-    conditions = [_condition(context, word) for word in words if word]
+    words = [word for word in params[0].split(",") if word] if params else []
+    names = [word for word in words if _is_name(word)]
+    conditions = [_condition(context, word) for word in words if not _is_name(word)]
+    if len(conditions) > MAX_CONDITIONS:
+        context.reply(Numeric.TOOMANYTARGETS, "LIST")
+        return
     context.reply(Numeric.LISTSTART, "Channel")
     shown = 0
-    for channel in room.channels.values():
-        is_shown = channel.is_known_to(member) or member.oper
-        if not is_shown or not all(condition(channel) for condition in conditions):
-            continue
-        topic = channel.topic.text if channel.topic else ""
-        context.reply(Numeric.LIST, channel.name, str(len(channel.members)), topic)
-        shown += 1
+    for channel in _named(context, names) if names else list(room.channels.values()):
+        context.work += 1 + len(params[0]) // 4 if conditions else 1
+        is_known = room.channels.get(channel.folded) is channel and channel.is_known_to(member)
+        if (is_known or member.oper) and all(condition(channel) for condition in conditions):
+            topic = channel.topic.text if channel.topic else ""
+            context.reply(Numeric.LIST, channel.name, str(len(channel.members)), topic)
+            shown += 1
         if shown == room.settings.limits.list_replies:
             break
+        yield
     context.reply(Numeric.LISTEND)
+
+
+def _is_name(word: str) -> bool:
+    return word.startswith("#") and not has_wildcards(word)
+
+
+def _named(context: CommandContext, names: Iterable[str]) -> list[Channel]:
+    found = map(context.room.find_channel, names)
+    return list(dict.fromkeys(channel for channel in found if channel is not None))
 
 
 def _condition(context: CommandContext, text: str) -> _Condition:

@@ -7,12 +7,10 @@ from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
 
-MAX_TARGETS = 20
-
 
 def split_targets(param: str) -> list[str]:
     """The names in a comma-separated parameter, without duplicates."""
-    return list(dict.fromkeys(name for name in param.split(",") if name))[:MAX_TARGETS]
+    return list(dict.fromkeys(name for name in param.split(",") if name))
 
 
 def find_member(context: CommandContext, nick: str) -> Member | None:

@@ -9,10 +9,9 @@ from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import read_marker
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.history import replay
 from netd.listeners.chat.room.commands.lookup import (
-    MAX_TARGETS,
     find_joined_channel,
     find_member,
     find_operated_channel,
@@ -24,18 +23,20 @@ from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import is_channel
 
 
-def join(context: CommandContext, params: Sequence[str]) -> None:
+def join(context: CommandContext, params: Sequence[str]) -> Steps:
     """Join channels; `JOIN 0` leaves all."""
     if params[0] == "0":
         for channel in context.room.channels_of(context.sender):
-            _part(context, channel, "")
+            if context.sender in channel.members:
+                _part(context, channel, "")
+            yield
         return
     keys = params[1].split(",") if len(params) > 1 else []
     for index, name in enumerate(split_targets(params[0])):
-        join_channel(context, name, keys[index] if index < len(keys) else "")
+        yield from join_channel(context, name, keys[index] if index < len(keys) else "")
 
 
-def join_channel(context: CommandContext, name: str, key: str) -> None:
+def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     """Add the sender to a channel if the channel's modes allow it."""
     room, member = context.room, context.sender
     if not is_channel(name, room.settings.limits.channel_chars):
@@ -56,9 +57,9 @@ def join_channel(context: CommandContext, name: str, key: str) -> None:
         read_marker.show(context, channel.name)
     if channel.topic:
         show_topic(context, channel)
-    _show_names(context, channel)
+    yield from _show_names(context, channel)
     context.reply(Numeric.ENDOFNAMES, channel.name)
-    replay(context, channel)
+    yield from replay(context, channel)
 
 
 def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Numeric | None:
@@ -92,23 +93,24 @@ def _announce_join(context: CommandContext, channel: Channel) -> None:
         context.send_to(notified, away, sender)
 
 
-def part(context: CommandContext, params: Sequence[str]) -> None:
+def part(context: CommandContext, params: Sequence[str]) -> Steps:
     """Leave channels."""
     for name in split_targets(params[0]):
         channel = find_joined_channel(context, name)
         if channel is not None:
             _part(context, channel, params[1] if len(params) > 1 else "")
+        yield
 
 
 def _part(context: CommandContext, channel: Channel, reason: str) -> None:
     params = (channel.name, reason) if reason else (channel.name,)
-    context.broadcast(channel, context.message_from_sender("PART", *params), to_sender=True)
+    context.broadcast(channel, context.message_from_sender("PART", *params))
     presence.leave_channel(context, channel, context.sender)
 
 
-def kick(context: CommandContext, params: Sequence[str]) -> None:
+def kick(context: CommandContext, params: Sequence[str]) -> Steps:
     """Remove members from one channel, or each member from the channel at the same position."""
-    names_, nicks = params[0].split(",")[:MAX_TARGETS], params[1].split(",")[:MAX_TARGETS]
+    names_, nicks = params[0].split(","), params[1].split(",")
     if len(names_) == 1:
         names_ *= len(nicks)
     limit = context.room.settings.limits.kick_chars
@@ -118,6 +120,7 @@ def kick(context: CommandContext, params: Sequence[str]) -> None:
         if channel is None:
             return
         _kick(context, channel, nick, reason)
+        yield
 
 
 def _kick(context: CommandContext, channel: Channel, nick: str, reason: str) -> None:
@@ -128,7 +131,7 @@ def _kick(context: CommandContext, channel: Channel, nick: str, reason: str) -> 
         context.reply(Numeric.USERNOTINCHANNEL, nick, channel.name)
     else:
         message = context.message_from_sender("KICK", channel.name, victim.nick, reason)
-        context.broadcast(channel, message, to_sender=True)
+        context.broadcast(channel, message)
         presence.leave_channel(context, channel, victim)
 
 
@@ -175,28 +178,28 @@ def _show_invitations(context: CommandContext, params: Sequence[str]) -> None:
     context.reply(Numeric.ENDOFINVITELIST_OWN)
 
 
-def names(context: CommandContext, params: Sequence[str]) -> None:
+def names(context: CommandContext, params: Sequence[str]) -> Steps:
     """Show the members of channels."""
     requested = params[0] if params else "*"
     for name in split_targets(requested):
         channel = context.room.find_channel(name)
         if channel is not None and channel.is_known_to(context.sender):
-            _show_names(context, channel)
+            yield from _show_names(context, channel)
     context.reply(Numeric.ENDOFNAMES, requested)
 
 
-def _show_names(context: CommandContext, channel: Channel) -> None:
+def _show_names(context: CommandContext, channel: Channel) -> Steps:
     symbol = "@" if channel.is_secret else "="
     words = _visible_names(context, channel)
-    context.reply_words(Numeric.NAMREPLY, (symbol, channel.name), words)
+    return context.reply_words(Numeric.NAMREPLY, (symbol, channel.name), words)
 
 
 def _visible_names(context: CommandContext, channel: Channel) -> Iterator[str]:
     viewer = context.sender
     every, full = viewer.has(Cap.MULTI_PREFIX), viewer.has(Cap.USERHOST_IN_NAMES)
     sees_all = viewer in channel.members
-    for member in channel.members:
-        if sees_all or not member.is_invisible:
+    for member in list(channel.members):
+        if member in channel.members and (sees_all or not member.is_invisible):
             name = member.prefix if full else member.nick
             yield channel.status_prefix(member, every=every) + name
 

@@ -97,7 +97,7 @@ def _send_to_all(context: CommandContext, channel: Channel, message: Message) ->
     if _belongs_in_history(message):
         context.record(channel, message)
     if message.command != "TAGMSG":
-        context.broadcast(channel, message, to_sender=context.sender.has(Cap.ECHO_MESSAGE))
+        context.relay(channel, message, to_sender=context.sender.has(Cap.ECHO_MESSAGE))
     else:
         _send_to_some(context, list(channel.members), message)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from netd.listeners.chat.room.channel import Channel, ListEntry
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.lookup import find_channel, find_member
 from netd.listeners.chat.room.isupport import MAX_MODES
 from netd.listeners.chat.room.mask import normalize
@@ -30,12 +30,12 @@ _LIST_REPLIES = {
 _SETTABLE_USER_MODES = "Biw"  # a member can only give up `o`
 
 
-def mode(context: CommandContext, params: Sequence[str]) -> None:
+def mode(context: CommandContext, params: Sequence[str]) -> Steps | None:
     """Show or change the modes of a channel or of the sender."""
     if params[0].startswith("#"):
-        _channel_mode(context, params)
-    else:
-        _user_mode(context, params)
+        return _channel_mode(context, params)
+    _user_mode(context, params)
+    return None
 
 
 def _user_mode(context: CommandContext, params: Sequence[str]) -> None:
@@ -71,17 +71,19 @@ def _change_user_mode(context: CommandContext, change: ModeChange) -> bool:
     return True
 
 
-def _channel_mode(context: CommandContext, params: Sequence[str]) -> None:
+def _channel_mode(context: CommandContext, params: Sequence[str]) -> Steps | None:
     channel = find_channel(context, params[0])
     if channel is None:
-        return
+        return None
     if len(params) == 1:
         is_inside = context.sender in channel.members
         modes = channel.format_modes(with_key=is_inside)
         context.reply(Numeric.CHANNELMODEIS, channel.name, *modes)
         context.reply(Numeric.CREATIONTIME, channel.name, str(int(channel.created)))
-        return
-    _change_channel_modes(context, channel, parse_changes(params[1:])[:MAX_MODES])
+        return None
+    changes = parse_changes(params[1:])[:MAX_MODES]
+    _change_channel_modes(context, channel, changes)
+    return _show_lists(context, channel, changes)
 
 
 def _change_channel_modes(
@@ -94,8 +96,8 @@ def _change_channel_modes(
         kind = CHANNEL_MODES.get(change.letter)
         if kind is None:
             context.reply(Numeric.UNKNOWNMODE, change.letter)
-        elif kind is ModeKind.LIST and not change.argument:
-            _show_list(context, channel, change.letter)
+        elif _is_query(change):
+            continue
         elif not channel.is_op(context.sender):
             is_refused = True
         else:
@@ -113,17 +115,25 @@ def _announce(context: CommandContext, channel: Channel, done: Sequence[ModeChan
     head = format_body(context.message_from_sender("MODE", channel.name, ""))
     for changes in split_changes(done, MAX_BODY_BYTES - len(head)):
         message = context.message_from_sender("MODE", channel.name, *format_changes(changes))
-        context.broadcast(channel, message, to_sender=True)
+        context.broadcast(channel, message)
 
 
-def _show_list(context: CommandContext, channel: Channel, letter: str) -> None:
-    item, end = _LIST_REPLIES[letter]
-    if letter != "b" and not channel.is_op(context.sender):
-        context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
-        return
-    for entry in channel.lists[letter].values():
-        context.reply(item, channel.name, entry.mask, entry.by, str(int(entry.at)))
-    context.reply(end, channel.name)
+def _is_query(change: ModeChange) -> bool:
+    """Whether a letter requests a list: `MODE #channel b`."""
+    return CHANNEL_MODES.get(change.letter) is ModeKind.LIST and not change.argument
+
+
+def _show_lists(context: CommandContext, channel: Channel, changes: Sequence[ModeChange]) -> Steps:
+    """Show each list that is requested, once."""
+    for letter in dict.fromkeys(change.letter for change in changes if _is_query(change)):
+        item, end = _LIST_REPLIES[letter]
+        if letter != "b" and not channel.is_op(context.sender):
+            context.reply(Numeric.CHANOPRIVSNEEDED, channel.name)
+            continue
+        for entry in list(channel.lists[letter].values()):
+            context.reply(item, channel.name, entry.mask, entry.by, str(int(entry.at)))
+            yield
+        context.reply(end, channel.name)
 
 
 def _change_list(

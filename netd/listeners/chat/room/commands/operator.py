@@ -56,6 +56,7 @@ def kill(context: CommandContext, params: Sequence[str]) -> None:
 
 def wallops(context: CommandContext, params: Sequence[str]) -> None:
     """Send a message to all members with the user mode +w."""
+    context.work += len(context.room.members) // 4
     receivers = [member for member in context.room.registered_members() if "w" in member.modes]
     context.send_to(receivers, context.message_from_sender("WALLOPS", params[0]))
 

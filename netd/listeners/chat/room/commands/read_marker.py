@@ -39,6 +39,7 @@ def _move(context: CommandContext, target: str, moment: str) -> None:
     markers[fold(target)] = moment
     if len(markers) > _MAX_MARKERS:
         del markers[next(iter(markers))]
+    context.work += len(context.room.members) // 4
     others = [
         member
         for member in context.room.members.values()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import membership, server
-from netd.listeners.chat.room.commands.base import Command, Phase
+from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.isupport import isupport_lines
 from netd.listeners.chat.room.member import CheckPurpose, MemberState
 from netd.listeners.chat.room.mode import CHANNEL_MODES, USER_MODES
@@ -20,11 +20,11 @@ def pass_(context: CommandContext, params: Sequence[str]) -> None:
     context.sender.registration.password = params[0]
 
 
-def nick(context: CommandContext, params: Sequence[str]) -> None:
+def nick(context: CommandContext, params: Sequence[str]) -> Steps | None:
     """Take a nick, or change it."""
     if not params or not params[0]:
         context.reply(Numeric.NONICKNAMEGIVEN)
-        return
+        return None
     wanted, sender, room = params[0], context.sender, context.room
     holder = room.members.get(fold(wanted))
     if not is_nick(wanted, room.settings.limits.nick_chars):
@@ -34,7 +34,8 @@ def nick(context: CommandContext, params: Sequence[str]) -> None:
     elif sender.is_registered:
         _change_nick(context, wanted)
     else:
-        _take_nick(context, wanted)
+        return _take_nick(context, wanted)
+    return None
 
 
 def _is_reserved(context: CommandContext, wanted: str) -> bool:
@@ -50,13 +51,13 @@ def _is_reserved(context: CommandContext, wanted: str) -> bool:
     )
 
 
-def _take_nick(context: CommandContext, wanted: str) -> None:
+def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
     sender, room = context.sender, context.room
     if room.members.get(sender.folded) is sender:
         del room.members[sender.folded]
     sender.set_nick(wanted)
     room.members[sender.folded] = sender
-    complete(context)
+    return complete(context)
 
 
 def _change_nick(context: CommandContext, wanted: str) -> None:
@@ -75,17 +76,17 @@ def _change_nick(context: CommandContext, wanted: str) -> None:
         presence.announce_online(context, sender)
 
 
-def user(context: CommandContext, params: Sequence[str]) -> None:
+def user(context: CommandContext, params: Sequence[str]) -> Steps | None:
     """Take a user name and a real name."""
     sender, limits = context.sender, context.room.settings.limits
     if not params[0] or not params[3]:
         context.reply(Numeric.NEEDMOREPARAMS, "USER")
-        return
+        return None
     sender.user = sender.local_user or f"~{_clean_user(params[0])}"[: limits.user_chars]
     sender.realname = params[3][: limits.realname_chars]
     sender.registration.has_user = True
     sender.update_prefix()
-    complete(context)
+    return complete(context)
 
 
 def _clean_user(name: str) -> str:
@@ -93,29 +94,29 @@ def _clean_user(name: str) -> str:
     return "".join(letter for letter in allowed if letter.isalnum() or letter in "-_.") or "user"
 
 
-def complete(context: CommandContext) -> None:
+def complete(context: CommandContext) -> Steps | None:
     """Complete the registration if nothing is missing."""
     sender, settings = context.sender, context.room.settings
     given = sender.registration
     if not (sender.nick and given.has_user) or given.is_negotiating:
-        return
+        return None
     if not settings.password or given.password_is_right or sender.account:
-        _welcome(context)
-    else:
-        context.verify(CheckPurpose.CONNECT, given.password, settings.password)
+        return _welcome(context)
+    context.verify(CheckPurpose.CONNECT, given.password, settings.password)
+    return None
 
 
-def on_password_verified(context: CommandContext, name: str, *, right: bool) -> None:  # noqa: ARG001
+def on_password_verified(context: CommandContext, name: str, *, right: bool) -> Steps | None:  # noqa: ARG001
     """Welcome the client, or close its connection."""
     if right:
         context.sender.registration.password_is_right = True
-        _welcome(context)
-    else:
-        context.reply(Numeric.PASSWDMISMATCH)
-        context.close(context.sender, "password incorrect")
+        return _welcome(context)
+    context.reply(Numeric.PASSWDMISMATCH)
+    context.close(context.sender, "password incorrect")
+    return None
 
 
-def _welcome(context: CommandContext) -> None:
+def _welcome(context: CommandContext) -> Steps:
     sender, room = context.sender, context.room
     settings = room.settings
     room.unregistered.discard(sender)
@@ -130,7 +131,7 @@ def _welcome(context: CommandContext) -> None:
     server.motd(context, ())
     presence.announce_online(context, sender)
     if settings.joins_channel and settings.channel:
-        membership.join_channel(context, settings.channel, "")
+        yield from membership.join_channel(context, settings.channel, "")
 
 
 def _greet(context: CommandContext) -> None:

@@ -48,6 +48,7 @@ def lusers(context: CommandContext, _params: Sequence[str]) -> None:
     """Show how many members and channels there are."""
     room = context.room
     members = room.registered_members()
+    context.work += len(members) // 4
     invisible = sum(member.is_invisible for member in members)
     opers = sum(bool(member.oper) for member in members)
     now, most = len(members), room.most_members

@@ -42,7 +42,7 @@ def _set_topic(context: CommandContext, channel: Channel, text: str) -> None:
     message = context.history_message("TOPIC", channel.name, text)
     context.record(channel, message)
     context.save(channel)
-    context.broadcast(channel, message, to_sender=True)
+    context.broadcast(channel, message)
 
 
 def show_topic(context: CommandContext, channel: Channel) -> None:

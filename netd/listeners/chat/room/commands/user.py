@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold, is_nick
 
@@ -36,11 +36,12 @@ def setname(context: CommandContext, params: Sequence[str]) -> None:
         context.reply_message(message)
 
 
-def monitor(context: CommandContext, params: Sequence[str]) -> None:
+def monitor(context: CommandContext, params: Sequence[str]) -> Steps | None:
     """Change or show the nicks about which the sender is notified (IRCv3 monitor)."""
     action = _MONITOR_ACTIONS.get(params[0].upper())
-    if action is not None:
-        action(context, params[1].split(",") if len(params) > 1 else [])
+    if action is None:
+        return None
+    return action(context, params[1].split(",") if len(params) > 1 else [])
 
 
 def _remove(context: CommandContext, nicks: Iterable[str]) -> None:
@@ -53,16 +54,16 @@ def _clear(context: CommandContext, _nicks: Sequence[str]) -> None:
     _remove(context, list(context.sender.monitoring))
 
 
-def _list(context: CommandContext, _nicks: Sequence[str]) -> None:
-    _reply(context, Numeric.MONLIST, context.sender.monitoring.values())
+def _list(context: CommandContext, _nicks: Sequence[str]) -> Steps:
+    yield from _reply(context, Numeric.MONLIST, list(context.sender.monitoring.values()))
     context.reply(Numeric.ENDOFMONLIST)
 
 
-def _show_all(context: CommandContext, _nicks: Sequence[str]) -> None:
-    _show(context, context.sender.monitoring.values())
+def _show_all(context: CommandContext, _nicks: Sequence[str]) -> Steps:
+    return _show(context, context.sender.monitoring.values())
 
 
-def _add(context: CommandContext, nicks: Sequence[str]) -> None:
+def _add(context: CommandContext, nicks: Sequence[str]) -> Steps:
     sender, limits = context.sender, context.room.settings.limits
     added = []
     for index, nick in enumerate(nicks):
@@ -75,10 +76,10 @@ def _add(context: CommandContext, nicks: Sequence[str]) -> None:
         sender.monitoring[fold(nick)] = nick
         context.room.watchers.setdefault(fold(nick), set()).add(sender)
         added.append(nick)
-    _show(context, added)
+    return _show(context, added)
 
 
-def _show(context: CommandContext, nicks: Iterable[str]) -> None:
+def _show(context: CommandContext, nicks: Iterable[str]) -> Steps:
     online, offline = [], []
     for nick in nicks:
         member = context.room.find_member(nick)
@@ -86,12 +87,12 @@ def _show(context: CommandContext, nicks: Iterable[str]) -> None:
             offline.append(nick)
         else:
             online.append(member.prefix)
-    _reply(context, Numeric.MONONLINE, online)
-    _reply(context, Numeric.MONOFFLINE, offline)
+    yield from _reply(context, Numeric.MONONLINE, online)
+    yield from _reply(context, Numeric.MONOFFLINE, offline)
 
 
-def _reply(context: CommandContext, numeric: Numeric, words: Iterable[str]) -> None:
-    context.reply_words(numeric, (), words, ",")
+def _reply(context: CommandContext, numeric: Numeric, words: Iterable[str]) -> Steps:
+    return context.reply_words(numeric, (), words, ",")
 
 
 _MONITOR_ACTIONS = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.mask import has_wildcards, matches
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
@@ -15,42 +15,49 @@ from netd.listeners.chat.room.numeric import Numeric
 _MAX_REPLIES = 1000
 
 
-def who(context: CommandContext, params: Sequence[str]) -> None:
+def who(context: CommandContext, params: Sequence[str]) -> Steps:
     """Show the members of a channel, or those that match a mask."""
     mask = params[0] if params else "*"
-    flags = params[1] if len(params) > 1 else ""
+    letters, percent, fields = (params[1] if len(params) > 1 else "").partition("%")
     requested = context.room.find_channel(mask)
-    found = _in_channel(context, requested) if requested else _by_mask(context, mask)
-    only_opers = "o" in flags.partition("%")[0]
-    shown = [member for member in found if member.oper or not only_opers]
-    for member in shown[:_MAX_REPLIES]:
-        channel = requested or _visible_channel(context, member)
-        if "%" in flags:
-            _reply_whox(context, member, channel, flags.partition("%")[2])
-        else:
-            _reply(context, member, channel)
+    shown = 0
+    for member in _in_channel(context, requested) if requested else _by_mask(context, mask):
+        if member is not None and (member.oper or "o" not in letters):
+            channel = requested or _visible_channel(context, member)
+            if percent:
+                _reply_whox(context, member, channel, fields)
+            else:
+                _reply(context, member, channel)
+            shown += 1
+        if shown == _MAX_REPLIES:
+            break
+        yield
     context.reply(Numeric.ENDOFWHO, mask)
 
 
-def _in_channel(context: CommandContext, channel: Channel) -> list[Member]:
+def _in_channel(context: CommandContext, channel: Channel) -> Iterator[Member | None]:
+    """The visible members of a channel; None for each one that is not shown."""
     viewer = context.sender
-    if viewer.oper:
-        return list(channel.members)
-    return [member for member in channel.members if channel.shows_to(viewer, member)]
+    for member in list(channel.members):
+        context.work += 1
+        is_visible = viewer.oper or channel.shows_to(viewer, member)
+        yield member if is_visible and member in channel.members else None
 
 
-def _by_mask(context: CommandContext, mask: str) -> list[Member]:
+def _by_mask(context: CommandContext, mask: str) -> Iterator[Member | None]:
+    """The visible members that match a mask; None for each one that does not."""
     room = context.room
-    if not has_wildcards(mask) and mask != "0":
-        named = room.find_member(mask)
-        if named is not None:
-            return [named]
+    named = None if has_wildcards(mask) else room.find_member(mask)
+    if named is not None:
+        yield named
+        return
+    if len(mask.encode()) > room.settings.limits.mask_bytes:
+        return  # it is longer than all that it could match
     mask = "*" if mask == "0" else mask
-    return [
-        member
-        for member in room.registered_members()
-        if _matches(mask, member) and _is_visible(context, member)
-    ]
+    for member in room.registered_members():
+        context.work += 1 if mask == "*" else 4 + len(mask)
+        is_shown = member.is_registered and _matches(mask, member) and _is_visible(context, member)
+        yield member if is_shown else None
 
 
 def _matches(mask: str, member: Member) -> bool:
@@ -120,7 +127,7 @@ _WHOX_FIELDS: dict[str, _Field] = {  # in the order of the reply
 
 def _address(context: CommandContext, member: Member) -> str:
     is_trusted = context.sender is member or context.sender.oper
-    return member.host if is_trusted else "255.255.255.255"
+    return member.address if is_trusted else "255.255.255.255"
 
 
 def _reply_whox(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.lookup import find_member
 from netd.listeners.chat.room.commands.server import format_date, is_for_other_server
 from netd.listeners.chat.room.member import Member
@@ -16,7 +16,7 @@ from netd.protocols.irc import fold
 _MAX_USERHOST = 5
 
 
-def whois(context: CommandContext, params: Sequence[str]) -> None:
+def whois(context: CommandContext, params: Sequence[str]) -> Steps:
     """Show everything about one member."""
     if not params or not params[-1]:
         context.reply(Numeric.NONICKNAMEGIVEN)
@@ -26,14 +26,15 @@ def whois(context: CommandContext, params: Sequence[str]) -> None:
     nick = params[min(len(params), 2) - 1].partition(",")[0]
     member = find_member(context, nick)
     if member is not None:
-        _describe(context, member)
+        yield from _describe(context, member)
     context.reply(Numeric.ENDOFWHOIS, nick)
 
 
-def _describe(context: CommandContext, member: Member) -> None:
+def _describe(context: CommandContext, member: Member) -> Steps:
     settings, nick, viewer = context.room.settings, member.nick, context.sender
     context.reply(Numeric.WHOISUSER, nick, member.user, member.host, "*", member.realname)
-    context.reply_words(Numeric.WHOISCHANNELS, (nick,), _visible_channels(context, member))
+    channels = list(_visible_channels(context, member))
+    yield from context.reply_words(Numeric.WHOISCHANNELS, (nick,), channels)
     context.reply(Numeric.WHOISSERVER, nick, settings.server_name, settings.network)
     if viewer is member or viewer.oper:
         context.reply(Numeric.WHOISACTUALLY, nick, member.address)
@@ -69,18 +70,21 @@ def _visible_channels(context: CommandContext, member: Member) -> Iterator[str]:
             yield channel.status_prefix(member, every=every) + channel.name
 
 
-def whowas(context: CommandContext, params: Sequence[str]) -> None:
+def whowas(context: CommandContext, params: Sequence[str]) -> Steps:
     """Show the earlier holders of a nick, latest first."""
     if not params or not params[0]:
         context.reply(Numeric.NONICKNAMEGIVEN)
         return
     nick = params[0]
-    found = [entry for entry in context.room.whowas if fold(entry.nick) == fold(nick)]
+    folded = fold(nick)
+    found = [entry for entry in context.room.whowas if fold(entry.nick) == folded]
+    context.work += len(context.room.whowas) // 4
     count = int(params[1]) if len(params) > 1 and params[1].isdecimal() else 0
     server = context.room.settings.server_name
     for entry in found[: count or None]:
         context.reply(Numeric.WHOWASUSER, entry.nick, entry.user, entry.host, "*", entry.realname)
         context.reply(Numeric.WHOISSERVER, entry.nick, server, format_date(entry.at))
+        yield
     if not found:
         context.reply(Numeric.WASNOSUCHNICK, nick)
     context.reply(Numeric.ENDOFWHOWAS, nick)
@@ -98,11 +102,11 @@ def _userhost(member: Member) -> str:
     return f"{member.nick}{oper}={away}{member.user}@{member.host}"
 
 
-def ison(context: CommandContext, params: Sequence[str]) -> None:
+def ison(context: CommandContext, params: Sequence[str]) -> Steps:
     """Show which nicks are online."""
     nicks = [nick for param in params for nick in param.split()]
     online = [member.nick for member in map(context.room.find_member, nicks) if member]
-    context.reply_words(Numeric.ISON, (), online or [""])
+    return context.reply_words(Numeric.ISON, (), online or [""])
 
 
 COMMANDS = {

@@ -1,0 +1,74 @@
+"""Serves the clients in turn, so that the work of one does not delay the others.
+
+A session with lines to handle, or with a long answer under way, is served one slice at a time
+(`Session.serve`). Sessions whose input has just arrived come first: a client that sends a line now
+and then does not wait behind those whose lines have piled up. When the time of a turn is used up,
+the rest waits until the loop has polled again, so timers and new input are never far away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Final, Protocol
+
+from netd.runtime.loop import Loop
+
+TURN_S: Final = 0.004
+
+
+class Served(Protocol):
+    """A session, as the backlog sees it."""
+
+    is_queued: bool
+    """Whether the backlog holds the session; set by the backlog."""
+
+    def serve(self) -> bool:
+        """Do one slice of work; return whether there is more to do at once."""
+
+
+class Backlog:
+    """The sessions that have something to do."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._fresh: deque[Served] = deque()
+        self._waiting: deque[Served] = deque()
+        self._is_scheduled = False
+
+    def add_fresh(self, session: Served) -> None:
+        """Serve a session that has received input, at the end of this turn."""
+        if not session.is_queued:
+            session.is_queued = True
+            self._fresh.append(session)
+            self._schedule()
+
+    def add(self, session: Served) -> None:
+        """Serve a session that can go on, after those with new input."""
+        if not session.is_queued:
+            session.is_queued = True
+            self._waiting.append(session)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.defer(self._serve)
+
+    def _serve(self) -> None:
+        fresh, waiting = self._fresh, self._waiting
+        end = time.monotonic() + TURN_S
+        while fresh or waiting:
+            session = fresh.popleft() if fresh else waiting.popleft()
+            if session.serve():
+                waiting.append(session)
+            else:
+                session.is_queued = False
+            if time.monotonic() > end:
+                break
+        self._is_scheduled = bool(fresh or waiting)
+        if self._is_scheduled:
+            self._loop.call_next_turn(self._go_on)
+
+    def _go_on(self) -> None:
+        self._loop.defer(self._serve)
