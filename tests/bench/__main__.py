@@ -1,8 +1,9 @@
 """`python -m tests.bench echo`: measure netd beside its peers and print a Markdown table.
 
-`integrity` sends gibibytes through echo and compares checksums, `memory` reports the memory of
-an idle daemon, and `report` writes the page of measurements: it runs each benchmark of which
---output holds no result.
+`attacks` reports how long innocent clients wait while others attack; it exits with status 1 if netd
+misses its goal. `integrity` sends gibibytes through echo and compares checksums, `memory` reports
+the memory of an idle daemon, and `report` writes the page of measurements: it runs each benchmark
+of which --output holds no result.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from tests.bench import echo_integrity, memory
+from tests.bench import attacks, echo_integrity, memory
 from tests.bench.harness import Result, measure
 from tests.bench.report import markdown, page, write
 
@@ -22,15 +23,20 @@ _PAGE = Path(__file__).parents[2] / "packaging" / "doc" / "measurements.md"
 def main() -> None:
     """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("benchmark", choices=[*_COMPARED, "integrity", "memory", "report"])
+    parser.add_argument(
+        "benchmark", choices=[*_COMPARED, "attacks", "integrity", "memory", "report"]
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="for each server and round")
     parser.add_argument("--only", default="", help="works whose name contains this")
+    parser.add_argument("--server", default="", help="attacks': servers whose name contains this")
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
     parser.add_argument("--gibibytes", type=float, default=2.0, help="integrity's, each way")
     arguments = parser.parse_args()
     if arguments.benchmark == "integrity":
         prove_integrity(int(arguments.gibibytes * 2**30))
+    elif arguments.benchmark == "attacks":
+        raise SystemExit(not attacks.report(arguments.only, arguments.seconds, arguments.server))
     elif arguments.benchmark == "report":
         write_page(arguments)
     else:

@@ -143,15 +143,16 @@ class Members:
         self.settle()
 
 
-def join(port: int, count: int) -> list[socket.socket]:
+def join(port: int, count: int, letter: str = "b") -> list[socket.socket]:
     """Connect members and put them into the channel; all notices of that have been read."""
     socks: list[socket.socket] = []
     for start in range(0, count, _JOIN_AT_ONCE):
-        new = [_register(port, index) for index in range(start, min(start + _JOIN_AT_ONCE, count))]
+        indexes = range(start, min(start + _JOIN_AT_ONCE, count))
+        new = [_register(port, f"{letter}{index:05}") for index in indexes]
         for sock in new:
             sock.sendall(b"JOIN #bench\r\nPING joined\r\n")
         for sock in new:
-            _read_until(sock, b"joined\r\n")
+            read_until(sock, b"joined\r\n")
             sock.setblocking(False)
         _discard(socks)
         socks += new
@@ -159,7 +160,7 @@ def join(port: int, count: int) -> list[socket.socket]:
         sock.settimeout(PATIENCE_S)
         sock.sendall(b"PING settled\r\n")
     for sock in socks:
-        _read_until(sock, b"settled\r\n")
+        read_until(sock, b"settled\r\n")
         sock.setblocking(False)
     return socks
 
@@ -171,15 +172,16 @@ def _discard(socks: Sequence[socket.socket]) -> None:
             sock.recv(_DISCARD_BYTES)
 
 
-def _register(port: int, index: int) -> socket.socket:
+def _register(port: int, nick: str) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.sendall(f"NICK b{index:05}\r\nUSER b 0 * :b\r\nPING registered\r\n".encode())
-    _read_until(sock, b"registered\r\n")
+    sock.sendall(f"NICK {nick}\r\nUSER b 0 * :b\r\nPING registered\r\n".encode())
+    read_until(sock, b"registered\r\n")
     return sock
 
 
-def _read_until(sock: socket.socket, text: bytes) -> None:
+def read_until(sock: socket.socket, text: bytes) -> None:
+    """Read until the text has arrived; the rest of what arrived is dropped."""
     seen = b""
     while text not in seen:
         data = sock.recv(_BUFFER_BYTES)

@@ -68,7 +68,4 @@ class Backlog:
                 break
         self._is_scheduled = bool(fresh or waiting)
         if self._is_scheduled:
-            self._loop.call_next_turn(self._go_on)
-
-    def _go_on(self) -> None:
-        self._loop.defer(self._serve)
+            self._loop.call_next_turn(self._serve)

@@ -169,7 +169,9 @@ class ChatOptions(ListenerOptions):
     disconnected."""
 
     flood_burst: Annotated[int, Ge(1)] = 20
-    """The number of lines that a member may send at once."""
+    """The number of lines that a member may send at once. A line that makes much work counts for
+    more: one more line for each millisecond that it takes on an ordinary machine, or for 30 kB of
+    answers, or for 300 members to which a JOIN, PART, NICK or the like is announced."""
 
     flood_rate: Annotated[float, Ge(0)] = 4.0
     """The number of lines per second that a member may send on average; 0 turns flood control

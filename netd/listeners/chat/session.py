@@ -207,7 +207,9 @@ class Session:
         self._receive(self._framer.end())
 
     def _on_closed(self, reason: str) -> None:
+        self._held.clear()
         self._owner.on_closed(self, reason)
+        self.closing_since = self._loop.now  # the backlog may still hold the session
 
     def _receive(self, lines: Sequence[Line]) -> None:
         self._held += lines

@@ -272,3 +272,20 @@ def test_a_password_is_required(start: Start, connect: Connect) -> None:
     wrong.send("PASS guess", "NICK bob", "USER bob 0 * :bob")
     wrong.expect(" 464 ")
     wrong.expect("ERROR")
+
+
+def test_a_client_that_does_not_read_gets_a_long_answer_when_it_reads(
+    start: Start, connect: Connect
+) -> None:
+    worker = start(flood_rate=0, max_send_queue="100KiB")
+    nicks = [f"{'n' * 20}{number}" for number in range(200)]
+    members = [connect(worker).register(nick) for nick in nicks]
+    slow = connect(worker).register("slow")
+    slow.send(*["WHO *"] * 300)
+    members[0].sync()
+    members[1].sync()
+    slow.send("PING end")
+    found = 0
+    while (line := slow.expect("")) != ":irc.test PONG irc.test end":
+        found += " 352 " in line
+    assert found == 300 * (len(members) + 1)

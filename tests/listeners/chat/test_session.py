@@ -12,7 +12,7 @@ import pytest
 from netd.config.schema import read_options
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.member import CheckPurpose, MemberState, PasswordCheck
-from netd.listeners.chat.session import DisconnectReason, Session
+from netd.listeners.chat.session import WORK_PER_TOKEN, DisconnectReason, Session
 from netd.protocols.lines import Line
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -41,6 +41,8 @@ class Owner:
 
     def receive(self, session: Session, line: Line) -> None:
         self.lines.append(line)
+        if line == b"work":
+            session.member.work = WORK_PER_TOKEN
         if line == b"check":
             session.member.password_check = PasswordCheck(CheckPurpose.OPER, "root", "")
 
@@ -107,6 +109,14 @@ def test_lines_over_the_burst_wait(connection: Connection) -> None:
     assert connection.owner.lines == [b"one", b"two", b"three"]
     connection.send(b"ur\r\n")
     assert connection.owner.lines[3:] == [b"four"]
+
+
+def test_work_takes_tokens_as_lines_do(connection: Connection) -> None:
+    connection.send(b"work\r\ntwo\r\n")
+    assert connection.owner.lines == [b"work"]
+    connection.session.reconfigure(replace(OPTIONS, flood_rate=0.0))
+    assert connection.owner.lines == [b"work", b"two"]
+    assert not connection.session.member.work
 
 
 def test_lines_wait_while_a_password_is_checked(connection: Connection) -> None:

@@ -110,6 +110,7 @@ class Room:
         self.fast_path.clear()
         context = CommandContext(self.state, member, now)
         self._answers.pop(member, None)
+        member.is_answering = False
         presence.remove_member(context, member, reason)
         return _take_effects(context)
 

@@ -46,6 +46,12 @@ def test_a_line_that_is_not_utf8_is_refused_by_a_standard_reply() -> None:
     assert alice.send(b"@+typing=\xff") == [line.replace("PRIVMSG", "*")]
 
 
+def test_a_line_that_is_not_utf_8_keeps_its_label() -> None:
+    alice = RoomUnderTest().join("alice", "labeled-response", "batch")
+    (line,) = alice.send(b"@label=a;x=\xff PRIVMSG #room :\xff")
+    assert line.startswith("@label=a :irc.test FAIL PRIVMSG INVALID_UTF8 ")
+
+
 @pytest.mark.parametrize(
     ("limits", "lines", "code"),
     [

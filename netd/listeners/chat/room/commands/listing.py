@@ -9,6 +9,7 @@ from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.mask import has_wildcards, matches
+from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold
 
@@ -29,8 +30,8 @@ def list_(context: CommandContext, params: Sequence[str]) -> Steps:
     shown = 0
     for channel in _named(context, names) if names else list(room.channels.values()):
         context.work += 1 + len(params[0]) // 4 if conditions else 1
-        is_known = room.channels.get(channel.folded) is channel and channel.is_known_to(member)
-        if (is_known or member.oper) and all(condition(channel) for condition in conditions):
+        is_shown = room.channels.get(channel.folded) is channel and _may_see(member, channel)
+        if is_shown and all(condition(channel) for condition in conditions):
             topic = channel.topic.text if channel.topic else ""
             context.reply(Numeric.LIST, channel.name, str(len(channel.members)), topic)
             shown += 1
@@ -38,6 +39,10 @@ def list_(context: CommandContext, params: Sequence[str]) -> Steps:
             break
         yield
     context.reply(Numeric.LISTEND)
+
+
+def _may_see(member: Member, channel: Channel) -> bool:
+    return channel.is_known_to(member) or bool(member.oper)
 
 
 def _is_name(word: str) -> bool:

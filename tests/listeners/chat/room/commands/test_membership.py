@@ -90,3 +90,17 @@ def test_many_names_fill_many_lines() -> None:
     lines = [line for line in ann.send("NAMES #room") if " 353 " in line]
     assert max(map(len, lines)) <= 510
     assert {nick for line in lines for nick in line.rpartition(":")[2].split()} >= nicks
+
+
+def test_all_targets_of_a_line_are_served() -> None:
+    room = RoomUnderTest()
+    ann = room.join("ann", channel="")
+    names = [f"#{number}" for number in range(45)]
+    ann.send(f"JOIN {','.join(names)}")
+    assert list(ann.member.channels) == names
+    assert ann.codes(f"NAMES {','.join(names)}").count("353") == 45
+    victims = [room.join(f"v{number}", channel="#0") for number in range(25)]
+    ann.send(f"KICK #0 {','.join(victim.member.nick for victim in victims)}")
+    assert not any(victim.member.channels for victim in victims)
+    ann.send(f"PART {','.join(names)}")
+    assert not ann.member.channels

@@ -1,0 +1,80 @@
+"""The order in which the backlog serves sessions, and the end of its turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from netd.listeners.chat.backlog import TURN_S, Backlog
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+
+
+class Session:
+    """A session with some slices of work, which notes when it is served."""
+
+    def __init__(self, served: list[str], name: str, slices: int, slice_s: float = 0.0) -> None:
+        self.is_queued = False
+        self._served, self._name, self._slices, self._slice_s = served, name, slices, slice_s
+
+    def serve(self) -> bool:
+        self._served.append(self._name)
+        end = time.monotonic() + self._slice_s
+        while time.monotonic() < end:
+            pass
+        self._slices -= 1
+        return self._slices > 0
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    with closing(Loop(EpollPoller())) as made:
+        yield made
+
+
+def test_sessions_are_served_in_turn(loop: Loop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    for name in "abc":
+        backlog.add_fresh(Session(served, name, 2))
+    loop.turn()
+    assert "".join(served) == "abcabc"
+
+
+def test_new_input_comes_before_work_that_waits(loop: Loop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    for name in "abc":
+        backlog.add_fresh(Session(served, name, 2, TURN_S))
+    loop.turn()
+    assert "".join(served) == "a"
+    backlog.add_fresh(Session(served, "x", 1))
+    for _ in range(5):
+        loop.turn()
+    assert "".join(served) == "abcxabc"
+
+
+def test_a_timer_fires_while_work_waits(loop: Loop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    backlog.add_fresh(Session(served, "a", 1000, TURN_S))
+    loop.call_later(0, loop.stop)
+    loop.run()
+    assert len(served) < 10
+
+
+def test_a_session_is_queued_once(loop: Loop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    session = Session(served, "a", 1)
+    backlog.add_fresh(session)
+    backlog.add_fresh(session)
+    backlog.add(session)
+    loop.turn()
+    assert served == ["a"]
+    backlog.add(session)
+    loop.turn()
+    assert served == ["a", "a"]
