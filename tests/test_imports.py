@@ -50,6 +50,7 @@ ALLOWED = {
     "netd.listeners.admission": (*CORE, "netd.runtime", "netd.listeners.counters"),
     "netd.listeners.probe_connection": (*CORE,),
     "netd.listeners.connection_set": (*CORE, "netd.runtime", "netd.listeners"),
+    "netd.listeners.stream_service": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
     "netd.listeners.tls_options": CORE,
     "netd.listeners.password_verifier": (*CORE, "netd.runtime"),

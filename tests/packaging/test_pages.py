@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import StartWorker
-from tests.support import read_all
+from netd.config.address import Address
+from tests.support import PATIENCE_S, connect, read_all, wait_until
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -31,25 +33,54 @@ def test_every_path_exists(page: Path) -> None:
     assert not missing | linked
 
 
-def test_the_kind_that_the_page_adds_works(
-    start_worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+RUN = """
+import sys
+import daytime
+from netd.cli import main
+from netd.listeners.kinds import KINDS
+KINDS["daytime"] = daytime.KIND
+main()
+"""
+
+
+def test_the_kind_that_the_page_adds_works(tmp_path: Path) -> None:
+    """As a module and a name in the tuple do, in the real daemon and its commands."""
     [source] = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "netd/README.md").read_text(), re.MULTILINE | re.DOTALL
     )
-    path = tmp_path / "daytime.py"
-    path.write_text(source)
-    spec = importlib.util.spec_from_file_location("daytime", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "daytime", module)  # where its annotations are looked up
-    spec.loader.exec_module(module)
-    worker = start_worker(module.KIND, {"format": "%Y"}, ["tcp://127.0.0.1:0"])
-    with worker.connect() as client:
-        assert re.fullmatch(rb"\d{4}\r\n", read_all(client))
-    assert re.fullmatch(r"\d{4}", module.probe("test", worker.address(), 5.0))
-    worker.configure({"format": "%Z"})
-    worker.drain()
-    assert worker.await_exit().status == 0
-    assert worker.counters["accepted"] == 2
+    (tmp_path / "daytime.py").write_text(source)
+    address, control = f"unix://{tmp_path}/daytime.sock", f"{tmp_path}/control.sock"
+    (tmp_path / "netd.toml").write_text(
+        f'[netd]\ncontrol = "{control}"\n'
+        f'[listeners.time]\nkind = "daytime"\naddress = "{address}"\n'
+    )
+
+    def netd(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", RUN, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+            timeout=PATIENCE_S,
+        )
+
+    file = ("--config", f"{tmp_path}/netd.toml")
+    assert netd("check", *file).returncode == 0
+    assert "[listeners.daytime]" in netd("config", "default").stdout
+    command = [sys.executable, "-c", RUN, "run", *file]
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    with subprocess.Popen(command, env=environ) as daemon:
+        try:
+            wait_until(lambda: netd("status", *file).returncode == 0, "the daemon")
+            with connect(Address.parse(address)) as client:
+                assert re.fullmatch(rb"\w{3}, .* \d{4} .*\r\n", read_all(client))
+            probe = netd("probe", *file)
+            assert re.search(r"time  unix://.*  ok  \w{3}, ", probe.stdout)
+            counters = json.loads(netd("status", "--json", *file).stdout)["listeners"][0][
+                "counters"
+            ]
+            assert (counters["accepted"], counters["bytes_in"]) == (2, 0)
+        finally:
+            daemon.terminate()
+        assert daemon.wait(PATIENCE_S) == 0
