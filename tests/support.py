@@ -28,6 +28,7 @@ from netd.protocols.link import (
     Failed,
     Heartbeat,
     Message,
+    OwnAddresses,
     Ready,
     format_message,
     parse_message,
@@ -124,6 +125,8 @@ class WorkerUnderTest:
         texts = tuple(text for text, _ in self.sockets)
         full = {"kind": self.kind.name, "address": texts, **options}
         options = serialize(read_options(self.kind.options, full))
+        own = OwnAddresses(tuple(_datagram_name(sock) for _, sock in self.sockets))
+        self._channel.send(format_message(own))
         line = format_message(Configure("test", options, texts))
         self._channel.send(line, [sock.fileno() for _, sock in self.sockets])
         return self.await_message(Ready, Failed)
@@ -184,6 +187,11 @@ class WorkerUnderTest:
             address = Address.parse(text)
             if address.scheme.is_local:
                 Path(address.path).unlink(missing_ok=True)
+
+
+def _datagram_name(sock: socket.socket) -> int | str:
+    name = sock.getsockname()
+    return str(name) if sock.family == socket.AF_UNIX else int(name[1])
 
 
 class Daemon:

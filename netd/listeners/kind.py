@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -43,6 +44,10 @@ class ReloadResult:
 
 class Daemon(Protocol):
     """The rest of the daemon, as a service sees it. Both calls return at once."""
+
+    @property
+    def datagram_names(self) -> AbstractSet[int | str]:
+        """The UDP ports and Unix datagram paths of the daemon; always this set, kept up to date."""
 
     def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
         """Call `on_status` with the daemon's status, as `netd status --json` prints it."""

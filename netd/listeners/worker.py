@@ -23,6 +23,7 @@ from netd.protocols.link import (
     Failed,
     Heartbeat,
     Message,
+    OwnAddresses,
     Ready,
     Reloaded,
     RequestReload,
@@ -59,6 +60,8 @@ class Worker:
             on_closed=_exit_orphaned,
             on_error=_raise,
         )
+        self.datagram_names: set[int | str] = set()
+        """See `Daemon`."""
         self._service: Service[Any] | None = None
         self._status_requests: deque[Callable[[dict[str, Any]], object]] = deque()
         self._reload_requests: deque[Callable[[ReloadResult], object]] = deque()
@@ -86,6 +89,9 @@ class Worker:
 
     def _on_message(self, message: Message) -> None:
         match message:
+            case OwnAddresses(names):
+                self.datagram_names.clear()
+                self.datagram_names.update(names)
             case Configure():
                 self._link.send(self._configure(message))
                 self._send_heartbeat()

@@ -1,8 +1,8 @@
 """The messages between the supervisor and a worker: one JSON object on each line.
 
-To the worker: Configure, Drain, Status, Reloaded. To the supervisor: Ready, Failed, Heartbeat,
-Retiring, RequestStatus, RequestReload. Descriptors travel beside the lines; a Configure states how
-many belong to it, and the address of each one.
+To the worker: OwnAddresses, Configure, Drain, Status, Reloaded. To the supervisor: Ready, Failed,
+Heartbeat, Retiring, RequestStatus, RequestReload. Descriptors travel beside the lines; a Configure
+states how many belong to it, and the address of each one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,16 @@ class Configure:
     listener: str
     options: dict[str, Any]
     sockets: tuple[str, ...]  # configured address of each descriptor that comes with this
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAddresses:
+    """The addresses of the whole daemon's datagram sockets: UDP ports and paths of Unix sockets.
+
+    A worker does not reply to datagrams from them, since two of them would reply endlessly.
+    """
+
+    datagram_names: tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,8 @@ class Reloaded:
 
 
 Message = (
-    Configure
+    OwnAddresses
+    | Configure
     | Drain
     | Status
     | Reloaded

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
+from netd.protocols.link import OwnAddresses
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.worker_handle import WorkerHandle
 
@@ -83,6 +84,7 @@ class Fleet:
         self.table = table
         self.listeners: dict[str, Listener] = {}
         self.leaving: list[Listener] = []  # removed or replaced, with workers that still drain
+        self._own_addresses = OwnAddresses(())
         self._kinds = kinds
         self._new_worker = new_worker
 
@@ -115,8 +117,17 @@ class Fleet:
         """Start more workers for a listener. Raises OSError if the system has no room for one."""
         for _ in range(count):
             worker = self._new_worker(listener.name, listener.kind)
+            worker.announce(self._own_addresses)
             worker.start(options, self.table.of(listener.name, options))
             listener.workers.append(worker)
+
+    def announce_addresses(self) -> None:
+        """Send the addresses of the daemon to all workers if they have changed."""
+        own = OwnAddresses(self.table.datagram_names())
+        if own != self._own_addresses:
+            self._own_addresses = own
+            for worker in self.workers:
+                worker.announce(own)
 
     def replace(self, worker: WorkerHandle) -> None:
         """Start a successor of a worker that finishes by itself. Raises OSError as above."""

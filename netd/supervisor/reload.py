@@ -97,6 +97,7 @@ class Reload:
 
     def _open_sockets(self) -> None:
         self._fleet.table.open(self._desired.listeners)
+        self._fleet.announce_addresses()
 
     def _start_new_listeners(self) -> None:
         for name in (*self.plan.added, *self.plan.replaced):
@@ -145,6 +146,7 @@ class Reload:
 
     def _close_unused_sockets(self) -> None:
         self._fleet.table.keep_only(self._fleet.config.listeners)
+        self._fleet.announce_addresses()
 
     def _await_workers(self, then: Callable[[], None]) -> None:
         self._next_step = then

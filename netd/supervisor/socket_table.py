@@ -90,6 +90,18 @@ class SocketTable:
         """The addresses that a listener is bound to: host names resolved, port 0 chosen."""
         return [_bound_name(sock, str(address)) for address, sock in self.of(name, options)]
 
+    def datagram_names(self) -> tuple[int | str, ...]:
+        """The UDP ports and the Unix paths of all datagram sockets, sorted."""
+        names = [
+            sock.getsockname()
+            for bound in self._bound.values()
+            for sock in bound.sockets
+            if sock.type == socket.SOCK_DGRAM
+        ]
+        return tuple(
+            sorted({name if isinstance(name, str) else name[1] for name in names}, key=str)
+        )
+
     def tune(self, name: str, options: ListenerOptions) -> None:
         """Apply a listener's backlog and socket file mode to its open sockets.
 

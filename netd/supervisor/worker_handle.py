@@ -28,6 +28,7 @@ from netd.protocols.link import (
     Failed,
     Heartbeat,
     Message,
+    OwnAddresses,
     Ready,
     Reloaded,
     RequestReload,
@@ -116,6 +117,7 @@ class WorkerHandle:
         self._policy = RestartPolicy()
         self._process: process.Process | None = None
         self._link: Link | None = None
+        self._own_addresses = OwnAddresses(())
         self._configuration: tuple[ListenerOptions, Sockets] | None = None
         self._awaits_reply = False  # to a Configure
         self._restart: Timer | None = None
@@ -169,6 +171,12 @@ class WorkerHandle:
             self._start_again()
         else:
             self._send_configuration()
+
+    def announce(self, own: OwnAddresses) -> None:
+        """Send the daemon's addresses, now and to each process to come."""
+        self._own_addresses = own
+        if self._link is not None:
+            self._link.send(own)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         """Have the worker finish; the observer's on_ended follows."""
@@ -244,6 +252,8 @@ class WorkerHandle:
         self.started_at = self.heard_at = self._loop.now
         self._policy.on_start(self._loop.now)
         self._process, self._killed_at = child, None
+        if self._own_addresses.datagram_names:
+            self.announce(self._own_addresses)
         self._send_configuration()
 
     def _watch(self, child: process.Process, channel: FdChannel) -> None:

@@ -83,6 +83,34 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     manager.close()
 
 
+def test_no_listener_replies_to_a_datagram_of_another(
+    start_daemon: StartDaemon, manager: Manager
+) -> None:
+    def listener(name: str) -> str:
+        return f'[listeners.{name}]\nkind = "echo"\naddress = "udp://127.0.0.1:0"\n'
+
+    daemon = start_daemon(listener("a") + listener("b"), manager.environ())
+    manager.await_key("READY")
+    daemon.write(listener("a") + listener("b") + listener("c"))
+    assert daemon.reload().body["detail"] == "added c"
+    manager.await_key("READY")
+    with contextlib.ExitStack() as opened:
+        stored = [opened.enter_context(socket.socket(fileno=fd)) for fd in manager.descriptors]
+        own = {sock.getsockname()[1]: sock for sock in stored}
+        assert len(own) == 3
+        for source in own.values():  # as a datagram with a forged source
+            for name in "abc":
+                address = daemon.address(name)
+                if address.port != source.getsockname()[1]:
+                    source.sendto(b"loop", (address.host, address.port))
+        wait_until(lambda: refused_datagrams(daemon, "abc") == 6, "all datagrams to be refused")
+        assert [daemon.listener(name)["counters"]["datagrams_out"] for name in "abc"] == [0, 0, 0]
+
+
+def refused_datagrams(daemon: Daemon, names: str) -> int:
+    return sum(daemon.listener(name)["counters"]["datagrams_refused"] for name in names)
+
+
 def test_ready_reload_and_stop_are_told(start_daemon: StartDaemon, manager: Manager) -> None:
     daemon = start_daemon(ECHO, manager.environ())
     assert manager.await_key("READY")["STATUS"] == "1 listener, 1 worker, 0 connections"

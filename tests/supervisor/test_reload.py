@@ -14,12 +14,12 @@ from netd.config.schema import read_options
 from netd.errors import NetdError
 from netd.listeners.echo.options import EchoOptions
 from netd.listeners.kinds import KINDS
-from netd.protocols.link import Failed, Message, Ready
+from netd.protocols.link import Failed, Message, OwnAddresses, Ready
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.worker_handle import WorkerHandle
-from tests.supervisor.simulation import READY, Simulation
+from tests.supervisor.simulation import READY, SimulatedWorker, Simulation
 
 
 def config(**listeners: dict[str, Any]) -> Config:
@@ -215,6 +215,32 @@ def test_a_system_without_room_for_a_process_rolls_back(setting: Setting) -> Non
     setting.simulation.spawn_error = OSError(errno.EAGAIN, "no room")
     assert setting.apply(config(a={}, b={})) == "cannot start a worker: no room"
     assert setting.picture() == before
+
+
+def announced(worker: SimulatedWorker) -> list[set[int | str]]:
+    """The sets of the daemon's addresses that a worker has received."""
+    messages = worker.receive()
+    return [set(one.datagram_names) for one in messages if isinstance(one, OwnAddresses)]
+
+
+def test_every_worker_knows_the_daemon_s_udp_ports(setting: Setting) -> None:
+    udp = {"address": "udp://127.0.0.1:0"}
+    setting.apply(config(a=udp))
+    [first] = setting.simulation.workers
+    setting.begin(config(a=udp, b=udp))
+    setting.simulation.settle()
+    second = setting.simulation.workers[1]
+    both = set(setting.fleet.table.datagram_names())
+    assert (len(both), announced(first), announced(second)) == (2, [both], [both])
+    second.send(Ready())
+    setting.simulation.settle()
+    first.end()
+    setting.simulation.settle()
+    assert announced(setting.simulation.workers[-1]) == [both]
+    setting.begin(config(b=udp))
+    setting.simulation.settle()
+    remaining = set(setting.fleet.table.datagram_names())
+    assert (len(remaining), announced(second)) == (1, [remaining])
 
 
 def test_a_listener_s_totals_outlive_its_workers(setting: Setting) -> None:

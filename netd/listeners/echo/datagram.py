@@ -2,7 +2,7 @@
 
 A UDP source address can be forged. Unlike RFC 862 alone, datagrams that could cause a loop or
 multiply an attacker's traffic are not answered: from the ports of services that reply to
-anything, from our own ports, from port 0, and broadcast or multicast ones.
+anything, from the daemon's own sockets, from port 0, and broadcast or multicast ones.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ _PKTINFO_BYTES: Final = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger 
 class DatagramEcho:
     """One datagram socket on the loop.
 
-    `counts` (COUNTERS) is shared by the listener's datagram sockets. `own_ports` are their UDP
-    ports: datagrams from them are not answered, since two of them would reply endlessly.
+    `counts` (COUNTERS) is shared by the listener's datagram sockets. `own_names` are the UDP ports
+    and the paths of the daemon's datagram sockets, a set that is kept up to date. Datagrams from
+    them are not answered, since two of the sockets would reply to each other endlessly.
     """
 
     def __init__(  # noqa: PLR0913 (all are needed)
@@ -52,7 +53,7 @@ class DatagramEcho:
         limits: Limits,
         *,
         tag: bytes,
-        own_ports: AbstractSet[int],
+        own_names: AbstractSet[int | str],
         counts: Counter[str],
     ) -> None:
         self._loop = loop
@@ -60,13 +61,12 @@ class DatagramEcho:
         self._sources = limits.sources
         self._counts = counts
         self._buffer = bytearray(MAX_DATAGRAM_BYTES)
-        self._name = self._sock.getsockname()
+        self._own_names = own_names
         if listening.address.scheme is Scheme.UNIXGRAM:
             self._tag = tag
             self._is_answerable: Callable[[Any], bool] = self._is_answerable_path
         else:
             self._tag = b""
-            self._refused_ports = _LOOP_PORTS | own_ports
             self._is_answerable = (
                 self._is_answerable_port if limits.sources.is_any else self._is_answerable_inet
             )
@@ -133,10 +133,10 @@ class DatagramEcho:
 
     def _is_answerable_path(self, peer: str | bytes) -> bool:
         """An absolute path or an abstract name; here, a relative path means another file."""
-        return bool(peer) and peer[:1] in ("/", b"\0") and peer != self._name
+        return bool(peer) and peer[:1] in ("/", b"\0") and peer not in self._own_names
 
     def _is_answerable_port(self, peer: tuple[str, int]) -> bool:
-        return peer[1] not in self._refused_ports
+        return peer[1] not in _LOOP_PORTS and peer[1] not in self._own_names
 
     def _is_answerable_inet(self, peer: tuple[str, int]) -> bool:
         return self._is_answerable_port(peer) and self._sources.permits(peer[0])

@@ -27,7 +27,7 @@ class EchoOptions(ListenerOptions):
 
     Each connection has a process or thread to itself, from a pool that grows and shrinks. The
     worker itself replies to datagrams. It sends no UDP reply to ports 0, 7, 13, 17 and 19 and to
-    its own port, because such a reply could start an endless loop between two servers.
+    the daemon's own ports, because such a reply could start an endless loop between two servers.
     """
 
     kind: Literal["echo"] = "echo"

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netd.config.address import Scheme
 from netd.listeners.admission import Limits
 from netd.listeners.counters import Counters
 from netd.listeners.echo.datagram import COUNTERS, DatagramEcho
@@ -37,10 +36,11 @@ class EchoService:
         loop: Loop,
         options: EchoOptions,
         sockets: Sequence[ListeningSocket],
-        _daemon: Daemon,
+        daemon: Daemon,
     ) -> None:
         self._loop = loop
         self._options = options
+        self._own_names = daemon.datagram_names
         self._scoreboard = Scoreboard()
         self._pools: list[Pool] = []  # the present pool, and retired ones with open connections
         self._datagrams: list[DatagramEcho] = []
@@ -124,10 +124,14 @@ class EchoService:
         for datagram in self._datagrams:
             datagram.close()
         limits, tag = Limits(self._options), self._datagram_tag(self._options)
-        ports = {s.sock.getsockname()[1] for s in sockets if s.address.scheme is Scheme.UDP}
         self._datagrams = [
             DatagramEcho(
-                self._loop, listening, limits, tag=tag, own_ports=ports, counts=self._counts
+                self._loop,
+                listening,
+                limits,
+                tag=tag,
+                own_names=self._own_names,
+                counts=self._counts,
             )
             for listening in sockets
             if not listening.address.scheme.is_stream

@@ -231,6 +231,8 @@ class Owner:
 class UnusedDaemon:
     """A daemon whose status is never requested."""
 
+    datagram_names: frozenset[int | str] = frozenset()
+
     def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
         raise AssertionError(on_status)
 
