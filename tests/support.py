@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -331,3 +332,20 @@ def feed(parse: Callable[[Sequence[bytes]], Any], data: bytes, trailing: bytes =
     """What a parser makes of data given whole, byte by byte, and with bytes trailing."""
     whole, bytewise = parse([data]), parse([data[i : i + 1] for i in range(len(data))])
     return [whole, bytewise, *([parse([data + trailing])] if trailing else [])]
+
+
+class FullPoller(EpollPoller):
+    """epoll(7) that has room for `room` more descriptors: max_user_watches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        register = self.add
+        self.room = 1000
+
+        def add(fd: int, mask: int) -> None:
+            if not self.room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.room -= 1
+            register(fd, mask)
+
+        self.add = add  # type: ignore[assignment]

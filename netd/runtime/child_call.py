@@ -39,18 +39,19 @@ class ChildCall:
         self._timeout_s = timeout_s
         self._result = bytearray()
         self._is_late = False
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._reader = open(reader, "rb", buffering=0)  # noqa: SIM115 (closed with the call)
-        try:
+        with contextlib.ExitStack() as on_error:
+            reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            self._reader = open(reader, "rb", buffering=0)  # noqa: SIM115 (closed with the call)
+            on_error.callback(self._reader.close)
             with open(writer, "wb") as pipe:
                 self._child = process.spawn(
                     lambda: _run(work, pipe, max_memory_bytes), keep=[writer]
                 )
-        except OSError:
-            self._reader.close()
-            raise
-        loop.watch(reader, READ, self._on_readable)
-        loop.watch(self._child.pidfd, READ, self._on_exit)
+            on_error.callback(self._child.destroy)
+            loop.watch(reader, READ, self._on_readable)
+            on_error.callback(loop.unwatch, reader)
+            loop.watch(self._child.pidfd, READ, self._on_exit)
+            on_error.pop_all()
         self._deadline = loop.call_later(timeout_s, self._on_deadline)
 
     def _on_readable(self, _mask: int) -> None:
@@ -76,12 +77,15 @@ class ChildCall:
         self._deadline.cancel()
         self._loop.unwatch(pidfd)
         self._loop.unwatch(self._reader.fileno())
-        with contextlib.closing(self._reader):
-            while data := self._reader.read(_CHUNK_BYTES):
-                self._result += data
         self._on_done(self._outcome(exit_))
 
     def _outcome(self, exit_: process.Exit) -> bytes | OSError:
+        try:
+            with contextlib.closing(self._reader):
+                while data := self._reader.read(_CHUNK_BYTES):
+                    self._result += data
+        except OSError as error:
+            return error
         if self._is_late:
             return TimeoutError(f"gave no answer within {self._timeout_s:g} s")
         if exit_ != process.Exit(os.EX_OK, by_signal=False):

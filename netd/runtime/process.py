@@ -101,9 +101,13 @@ def open_standard_descriptors() -> None:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit of descriptors to the hard limit, for this process and its children."""
+    """Raise the soft limit of descriptors to the hard limit, for this process and its children.
+
+    Where a sandbox forbids that, the soft limit stays.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(OSError, ValueError):  # ValueError is Python's word for EPERM
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process:

@@ -8,7 +8,7 @@ import pytest
 from netd.runtime.child_call import ChildCall
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
-from tests.support import PATIENCE_S, call_in_child
+from tests.support import PATIENCE_S, FullPoller, call_in_child
 
 
 def test_work_runs_in_a_child_and_its_result_comes_back() -> None:
@@ -50,3 +50,17 @@ def test_work_that_fails_or_takes_too_long_is_reported() -> None:
 def test_work_is_bounded_in_memory() -> None:
     with pytest.raises(ChildProcessError, match="exit status 70"):
         call_in_child(lambda: bytes(2**33)[:1])
+
+
+def test_a_child_that_cannot_be_watched_is_ended_and_leaves_no_descriptor() -> None:
+    poller = FullPoller()
+    loop = Loop(poller)
+    before = len(os.listdir("/proc/self/fd"))
+    for room in (0, 1):
+        poller.room = room
+        with pytest.raises(OSError, match="No space left"):
+            ChildCall(loop, sleep, print, timeout_s=PATIENCE_S, max_memory_bytes=2**32)
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    loop.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 from pathlib import Path
@@ -15,22 +14,7 @@ from netd.protocols.control import Command, Reply, format_request
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.supervisor.control import ControlServer, Respond
-
-
-class FullPoller(EpollPoller):
-    """epoll(7) that has no room for a descriptor while `is_full`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        register = self.add
-        self.is_full = False
-
-        def add(fd: int, mask: int) -> None:
-            if self.is_full:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            register(fd, mask)
-
-        self.add = add  # type: ignore[assignment]
+from tests.support import FullPoller
 
 
 def respond_at_once(_command: Command, respond: Respond) -> None:
@@ -43,12 +27,12 @@ def test_a_client_that_cannot_be_watched_is_refused_and_the_next_one_is_served(
     poller = FullPoller()
     loop = Loop(poller)
     server = ControlServer(loop, str(tmp_path / "control"), DaemonOptions(), respond_at_once)
-    poller.is_full = True
+    poller.room = 0
     with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
         first.connect(str(tmp_path / "control"))
         loop.turn()
         assert first.recv(100) == b""
-        poller.is_full = False
+        poller.room = 10
         second.connect(str(tmp_path / "control"))
         second.sendall(format_request(Command.STATUS))
         second.settimeout(0)
@@ -68,7 +52,7 @@ def test_a_client_that_cannot_be_watched_is_refused_and_the_next_one_is_served(
 def test_a_socket_that_cannot_be_watched_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
     poller = FullPoller()
     loop = Loop(poller)
-    poller.is_full = True
+    poller.room = 0
     with pytest.raises(BindError, match="no space left on device"):
         ControlServer(loop, str(tmp_path / "control"), DaemonOptions(), respond_at_once)
     assert not os.path.exists(tmp_path / "control")
