@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import netd
 from netd.config.address import Address
@@ -31,7 +32,7 @@ from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
 from netd.supervisor.config_reader import ConfigReader
-from netd.supervisor.control import ask
+from netd.supervisor.control_client import ask
 from netd.supervisor.socket_table import HeldAddresses, SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
 
@@ -40,6 +41,7 @@ _RELOAD_TIMEOUT_S: Final = 120.0
 _PROBE_TIMEOUT_S: Final = 5.0
 _WATCH_PERIOD_S: Final = 1.0
 _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
+_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\n]")  # or a letter; see _escape
 EX_SICK: Final = 1
 
 
@@ -157,7 +159,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     config = read_config(path, KINDS, check)
     for warning in config.warnings:
-        print(warning, file=sys.stderr)
+        _print(str(warning), sys.stderr)
     count = len(config.listeners)
     print(f"{path}: {count} listener{'s' * (count != 1)}, no fault found")
     return os.EX_OK
@@ -166,9 +168,9 @@ def _check(arguments: argparse.Namespace) -> int:
 def _reload(arguments: argparse.Namespace) -> int:
     reply = ask(_control_path(arguments), Command.RELOAD, _RELOAD_TIMEOUT_S)
     if reply.error:
-        print(reply.error, file=sys.stderr)
+        _print(reply.error, sys.stderr)
         return os.EX_CONFIG
-    print(f"reloaded: {reply.body['detail']}")
+    _print(f"reloaded: {reply.body['detail']}")
     return os.EX_OK
 
 
@@ -178,9 +180,10 @@ def _status(arguments: argparse.Namespace) -> int:
         status = ask(path, Command.STATUS, _STATUS_TIMEOUT_S).body
         text = json.dumps(status, indent=2) if arguments.json else format_status(status)
         if not arguments.watch:
-            print(text)
+            _print(text)
             return EX_SICK if status["state"] == "degraded" else os.EX_OK
-        print(_CLEAR_SCREEN + text, flush=True)
+        print(_CLEAR_SCREEN, end="")
+        _print(text)
         time.sleep(_WATCH_PERIOD_S)
 
 
@@ -198,9 +201,9 @@ def _probe_one(listener: dict[str, Any], address: str) -> bool:
     try:
         answer = kind.probe(name, Address.parse(address), _PROBE_TIMEOUT_S)
     except (NetdError, OSError) as error:
-        print(f"{name}  {address}  SICK  {error}")
+        _print(f"{name}  {address}  SICK  {error}")
         return False
-    print(f"{name}  {address}  ok  {answer}")
+    _print(f"{name}  {address}  ok  {answer}")
     return True
 
 
@@ -274,5 +277,14 @@ def _addresses(listeners: list[dict[str, Any]], key: str) -> frozenset[Address]:
 
 
 def _complain(error: NetdError) -> None:
-    for line in str(error).splitlines():
-        print(f"netd: {line}" if not isinstance(error, ConfigError) else line, file=sys.stderr)
+    for line in str(error).split("\n"):
+        _print(f"netd: {line}" if not isinstance(error, ConfigError) else line, sys.stderr)
+
+
+def _print(text: str, file: TextIO | None = None) -> None:
+    """Print text that a file or another process gave, with its control characters escaped."""
+    print(_UNPRINTABLE.sub(_escape, text), file=file, flush=True)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else match[0].encode("unicode_escape").decode()

@@ -26,7 +26,8 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         label = "warning" if self.is_warning else ""
-        return ": ".join(part for part in (place, self.key, label, self.message) if part)
+        text = ": ".join(part for part in (place, self.key, label, self.message) if part)
+        return text.replace("\n", "\\n")  # a key or a path may hold one
 
 
 class ConfigError(NetdError):

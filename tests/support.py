@@ -39,7 +39,7 @@ from netd.runtime.child_call import ChildCall
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
-from netd.supervisor.control import ask
+from netd.supervisor.control_client import ask
 from tests.programs import require
 
 PATIENCE_S = 20.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from typing import Any, Final
 
@@ -63,7 +64,14 @@ def client_control_path(file: str) -> str:
     if configured:
         return configured
     own = _user_control_path()
-    return own if os.path.exists(own) or not os.path.exists(SYSTEM_CONTROL) else SYSTEM_CONTROL
+    is_own = os.path.exists(own) and _is_ours(os.path.dirname(own))
+    return own if is_own or not os.path.exists(SYSTEM_CONTROL) else SYSTEM_CONTROL
+
+
+def _is_ours(directory: str) -> bool:
+    """Whether this user made the directory: every user can make /tmp/netd-UID."""
+    status = os.lstat(directory)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _configured_control_path(file: str) -> str:

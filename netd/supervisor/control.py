@@ -1,4 +1,4 @@
-"""The control socket: its clients may request the status or a reload.
+"""The daemon's side of the control socket: its clients may request the status or a reload.
 
 The mode and the owner of the socket's file decide which users may connect; there is no other
 authentication. Clients, their requests and the replies that wait for them are bounded.
@@ -6,22 +6,22 @@ authentication. Clients, their requests and the replies that wait for them are b
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.config.model import DaemonOptions
-from netd.errors import BindError, ControlError, RemoteProtocolError
+from netd.errors import BindError, RemoteProtocolError
 from netd.protocols.control import (
     MAX_REQUEST_BYTES,
     Command,
     Reply,
     format_reply,
-    format_request,
-    parse_reply,
     parse_request,
 )
 from netd.protocols.lines import Line, LineFramer, Overlong
@@ -179,35 +179,23 @@ class _Client:
 def make_directory(path: str) -> None:
     """Make the directory of a control socket whose path is the default. Raises BindError.
 
-    It may lie in a world-writable directory, so one that belongs to another user is not used.
+    It may lie in /tmp, so a symbolic link, or a directory that another user owns or can write to,
+    is not used. The sticky bit of /tmp keeps other users from replacing a directory of ours.
     """
     directory = os.path.dirname(path)
     try:
-        os.makedirs(directory, mode=0o755, exist_ok=True)
-        owner = os.stat(directory).st_uid
+        os.makedirs(os.path.dirname(directory), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, mode=0o755)
+        status = os.lstat(directory)
     except OSError as error:
         raise BindError(f"control socket {path}: {describe(error)}") from error
-    if owner not in (os.geteuid(), 0):
+    if not stat.S_ISDIR(status.st_mode):
+        raise BindError(f"control socket {path}: {directory} is no directory")
+    if status.st_uid not in (os.geteuid(), 0):
         raise BindError(f"control socket {path}: its directory belongs to another user")
-
-
-def ask(path: str, command: Command, timeout_s: float) -> Reply:
-    """Send one request to the daemon that listens at `path`, and wait for its reply.
-
-    Raises ControlError if no daemon replies within `timeout_s` seconds.
-    """
-    try:
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(timeout_s)
-            sock.connect(path)
-            sock.sendall(format_request(command))
-            with sock.makefile("rb") as replies:
-                line = replies.readline()
-    except OSError as error:
-        raise ControlError(f"no netd answers at {path}: {describe(error)}") from error
-    if not line:
-        raise ControlError(f"netd at {path} closed the connection without an answer")
-    return parse_reply(line)
+    if status.st_mode & stat.S_IWOTH:
+        raise BindError(f"control socket {path}: every user can write to its directory")
 
 
 def _change_owner(path: str, owner: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from netd.errors import ControlError
 from netd.protocols.control import Command
-from netd.supervisor.control import ask
+from netd.supervisor.control_client import ask
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, connect, read_all, read_exactly, wait_until
 

@@ -25,7 +25,7 @@ from netd.errors import NetdError
 from netd.listeners.kinds import KINDS
 from netd.listeners.worker import run_worker
 from netd.protocols.control import Command, Reply
-from netd.supervisor.control import ask
+from netd.supervisor.control_client import ask
 from tests.torture.scenario import CONTROL, configuration
 
 _PR_SET_PDEATHSIG: Final = 1

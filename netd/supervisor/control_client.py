@@ -1,0 +1,81 @@
+"""The client's side of the control socket: sends one request to the running daemon."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import stat
+import struct
+import time
+from pathlib import PurePath
+from typing import Final
+
+from netd.errors import ControlError
+from netd.protocols.control import Command, Reply, format_request, parse_reply
+from netd.runtime.errnos import describe
+
+_MAX_REPLY_BYTES: Final = 16 * 2**20
+_CHUNK_BYTES: Final = 65536
+_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
+
+
+def ask(path: str, command: Command, timeout_s: float) -> Reply:
+    """Send one request to the daemon that listens at `path`, and wait for its reply.
+
+    Raises ControlError if no daemon replies within `timeout_s` seconds, or if the process that
+    listens there may be that of a stranger.
+    """
+    deadline = time.monotonic() + timeout_s
+    try:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(timeout_s)
+            sock.connect(path)
+            _refuse_stranger(sock, path)
+            sock.sendall(format_request(command))
+            line = _read_line(sock, deadline)
+    except OSError as error:
+        raise ControlError(f"no netd answers at {path}: {describe(error)}") from error
+    if not line:
+        raise ControlError(f"netd at {path} closed the connection without an answer")
+    return parse_reply(line)
+
+
+def _refuse_stranger(sock: socket.socket, path: str) -> None:
+    """Raise ControlError if any user could have made the socket, as in /tmp, and another one did.
+
+    The daemon of another user is believed where only root, that user or this one can have made
+    its socket: in /run/netd.
+    """
+    _, uid, _ = _CREDENTIALS.unpack(
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    )
+    if uid not in (os.geteuid(), 0) and _is_open_to_all(path):
+        raise ControlError(f"no netd answers at {path}: its process belongs to {_user_name(uid)}")
+
+
+def _is_open_to_all(path: str) -> bool:
+    """Whether every user can put a file at the path, or could replace a directory on the way."""
+    paths = (PurePath(path), PurePath(os.path.realpath(path)))
+    return any(
+        os.stat(directory).st_mode & stat.S_IWOTH for place in paths for directory in place.parents
+    )
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user {uid}"
+
+
+def _read_line(sock: socket.socket, deadline: float) -> bytes:
+    """The first line, or what came before the end of file. Raises TimeoutError, and OSError."""
+    data = bytearray()
+    while not data.endswith(b"\n") and len(data) <= _MAX_REPLY_BYTES:
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        chunk = sock.recv(_CHUNK_BYTES)
+        if not chunk:
+            break
+        data += chunk
+    return bytes(data)
