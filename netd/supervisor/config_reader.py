@@ -56,14 +56,19 @@ class ConfigReader:
             return _failure(outcome)
         data: dict[str, Any] = json.loads(outcome)
         if "problems" in data:
-            return ConfigError(tuple(Problem(**problem) for problem in data["problems"]))
+            return ConfigError(_problems(data["problems"]))
         return Config(
             netd=deserialize(DaemonOptions, data["netd"]),
             listeners={
                 name: deserialize(self._kinds[options["kind"]].options, options)
                 for name, options in data["listeners"].items()
             },
+            warnings=_problems(data["warnings"]),
         )
+
+
+def _problems(data: list[dict[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(Problem(**problem) for problem in data)
 
 
 def _failure(error: OSError) -> ReloadError:
