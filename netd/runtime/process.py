@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 _PR_SET_PDEATHSIG = 1
+_OOM_STEP, _MAX_OOM_SCORE = 250, 1000
 _libc = ctypes.CDLL(None, use_errno=True)
 _TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 _log = logging.getLogger("netd")
@@ -140,6 +141,7 @@ def _be_child(main: Callable[[], int | None], parent: int, keep: Collection[int]
     try:
         _reset_signals()
         _die_with(parent)
+        _offer_to_oom_killer()
         _close_all_but(keep)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         status = main() or 0
@@ -165,6 +167,20 @@ def _die_with(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died before the call of prctl
         os._exit(os.EX_UNAVAILABLE)
+
+
+def _offer_to_oom_killer() -> None:
+    """Have the kernel choose this process before its parent if memory runs out.
+
+    A child is replaced; the supervisor is not. The score is relative: proc_pid_oom_score_adj(5).
+    """
+    with (
+        contextlib.suppress(OSError, ValueError),
+        open("/proc/self/oom_score_adj", "r+", encoding="ascii") as score,
+    ):
+        preferred = min(int(score.read()) + _OOM_STEP, _MAX_OOM_SCORE)
+        score.seek(0)
+        score.write(str(preferred))
 
 
 def _close_all_but(keep: Collection[int]) -> None:

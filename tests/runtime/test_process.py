@@ -125,3 +125,11 @@ def test_a_child_without_a_pidfd_is_killed() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert children.read_text() == before
+
+
+def test_a_child_is_ended_before_its_parent_if_memory_runs_out() -> None:
+    def score() -> int:
+        return int(Path("/proc/self/oom_score_adj").read_text())
+
+    expected = min(score() + 250, 1000)
+    assert wait(process.spawn(lambda: int(score() != expected))).status == 0

@@ -48,6 +48,15 @@ def test_it_runs_as_its_own_user_and_answers(installed: Container) -> None:
     assert all(name in probe for name in ("echo", "lounge", "web"))
 
 
+def test_if_memory_runs_out_a_worker_ends_before_the_supervisor(installed: Container) -> None:
+    main = installed.property("MainPID")
+    status = json.loads(installed.sh("netd status --json"))
+    workers = [worker["pid"] for one in status["listeners"] for worker in one["workers"]]
+    scores = [int(installed.sh(f"cat /proc/{pid}/oom_score_adj")) for pid in (main, *workers)]
+    assert scores == [-250, *[0] * len(workers)]
+    assert installed.property("OOMPolicy") == "continue"
+
+
 def test_it_is_back_after_a_reboot(installed: Container) -> None:
     installed.reboot()
     assert installed.sh("systemctl is-active netd").strip() == "active"
