@@ -13,6 +13,7 @@ PACKAGES: Final = {
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
     "curl": "curl",
+    "fail2ban-regex": "fail2ban",
     "fish": "fish",
     "groff": "groff-base",
     "irssi": "irssi",

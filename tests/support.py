@@ -34,6 +34,7 @@ from netd.protocols.link import (
     format_message,
     parse_message,
 )
+from netd.protocols.password import hash_password
 from netd.runtime import process, sockets
 from netd.runtime.child_call import ChildCall
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
@@ -43,6 +44,11 @@ from netd.supervisor.control_client import ask
 from tests.programs import require
 
 PATIENCE_S = 20.0
+
+
+def cheap_hash(password: str) -> str:
+    """A scrypt hash whose check takes microseconds, unlike that of `hash_password`."""
+    return hash_password(password, b"0123456789abcdef", log_n=4)
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
@@ -104,11 +110,16 @@ class WorkerUnderTest:
         if options is not None:
             self.configure(options)
 
-    def connect(self, index: int = 0) -> socket.socket:
-        """A blocking client socket, connected to one of the worker's sockets."""
+    def connect(self, index: int = 0, source: str = "") -> socket.socket:
+        """A blocking client socket, connected to one of the worker's sockets.
+
+        `source` is the address to connect from, such as 127.0.0.2.
+        """
         sock = self.sockets[index][1]
         client = socket.socket(sock.family, sock.type)
         client.settimeout(PATIENCE_S)
+        if source:
+            client.bind((source, 0))
         client.connect(sock.getsockname())
         return client
 

@@ -31,6 +31,7 @@ PURE = (
     "netd.supervisor.plan",
     "netd.supervisor.lifecycle",
     "netd.listeners.restart_policy",
+    "netd.listeners.login_queue",
 )
 
 # What a part of the package may import of the package; the longest prefix that fits rules.
@@ -53,7 +54,14 @@ ALLOWED = {
     "netd.listeners.stream_service": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
     "netd.listeners.tls_options": CORE,
-    "netd.listeners.password_verifier": (*CORE, "netd.runtime"),
+    "netd.listeners.login_options": CORE,
+    "netd.listeners.login_queue": ("netd.listeners.login_options",),
+    "netd.listeners.login_log": ("netd.runtime",),
+    "netd.listeners.password_verifier": (
+        *(*CORE, "netd.runtime", "netd.listeners.admission", "netd.listeners.counters"),
+        *("netd.listeners.login_options", "netd.listeners.login_queue"),
+        "netd.listeners.login_log",
+    ),
     **{f"netd.listeners.{kind}": (*CORE, "netd.runtime", "netd.listeners") for kind in KINDS},
     "netd.listeners.http.connection": (
         *(*CORE, "netd.runtime", "netd.listeners.certificate", "netd.listeners.tls_options"),
@@ -75,7 +83,9 @@ ALLOWED = {
         *("netd.runtime", "netd.listeners.http.options", "netd.status_text"),
         *("netd.listeners.http.files", "netd.listeners.http.protocol"),
     ),
-    "netd.listeners.http.options": (*CORE, "netd.listeners.tls_options"),
+    "netd.listeners.http.options": (
+        *(*CORE, "netd.listeners.login_options", "netd.listeners.tls_options"),
+    ),
     "netd.listeners.chat.room": ("netd.errors", "netd.protocols", "netd.listeners.chat.room"),
     "netd.listeners.http.protocol": ("netd.errors", "netd.listeners.http.protocol"),
     "netd.listeners.kinds": ("netd.listeners",),

@@ -1,62 +1,205 @@
-"""Checks passwords in a thread, since hashing takes too long for the loop."""
+"""Checks passwords in a thread, since hashing takes too long for the loop, in a fair order."""
 
 from __future__ import annotations
 
 import os
 import queue
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
-from netd.protocols.password import is_hashed, matches
-from netd.runtime.loop import Loop
+from netd.errors import LocalProtocolError
+from netd.listeners.admission import source_of
+from netd.listeners.counters import Counters
+from netd.listeners.login_log import LoginLog
+from netd.listeners.login_options import LoginOptions
+from netd.listeners.login_queue import LoginQueue
+from netd.protocols.password import Verdict, is_hashed, matches
+from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
 
-OnVerified = Callable[[bool], object]
+_MAX_KNOWN: Final = 1000  # logins that were right, and are not checked again
+
+OnVerdict = Callable[[Verdict], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A password that a client sent, and the stored one to compare it with."""
+
+    host: str
+    """The client's address; "" on a Unix socket."""
+    account: str
+    """The name that the client sent, for the log."""
+    method: str
+    """How the client sent the password, for the log; a word."""
+    password: str
+    stored: str
+    local_user: str = ""
+    """The system user at the other end of a Unix socket, if it is known."""
+
+    @property
+    def source(self) -> tuple[int | str, str]:
+        """The key of the client's place in the queue."""
+        return source_of(self.host), self.local_user
+
+    @property
+    def shown_source(self) -> str:
+        """The source in the log: an address, `unix`, or `unix:USER`."""
+        return self.host or (f"unix:{self.local_user}" if self.local_user else "unix")
+
+
+@dataclass(slots=True)
+class _Check:
+    """A check that waits or is in progress. Equal logins of one host share it."""
+
+    login: Login
+    digest: bytes
+    callbacks: list[OnVerdict] = field(default_factory=list)
+    error: Exception | None = None
+
+    def judge(self) -> Verdict:
+        """Compare, which takes long for a hash. UNCHECKED if there is no memory for it."""
+        try:
+            is_right = matches(self.login.password, self.login.stored)
+        except (MemoryError, ValueError, LocalProtocolError) as error:  # OpenSSL: ValueError
+            self.error = error
+            return Verdict.UNCHECKED
+        return Verdict.RIGHT if is_right else Verdict.WRONG
 
 
 class PasswordVerifier:
-    """Checks hashes in one thread, which starts with the first hash; results come on the loop.
+    """Checks one hash at a time, in a thread that starts with the first; verdicts come on the loop.
 
     The eventfd that wakes the loop is opened at once: later, connections can have taken all
     descriptors.
     """
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, options: LoginOptions) -> None:
         self._loop = loop
-        self._requests: queue.SimpleQueue[tuple[str, str, OnVerified]] = queue.SimpleQueue()
-        self._results: deque[tuple[OnVerified, bool]] = deque()
+        self._queue: LoginQueue[_Check] = LoginQueue(options)
+        self._login_log = LoginLog(loop)
+        self._pending: dict[bytes, _Check] = {}  # by digest
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._key = os.urandom(16)
+        self._wrong = self._unchecked = 0
+        self._retry: Timer | None = None
+        self._in_thread: queue.SimpleQueue[_Check] = queue.SimpleQueue()
+        self._results: deque[tuple[_Check, Verdict]] = deque()
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._has_thread = False
+        self._has_thread = self._is_busy = False
         loop.watch(self._wakeup, READ, self._on_results)
+
+    def reconfigure(self, options: LoginOptions) -> None:
+        """Apply new limits; checks that wait already stay."""
+        self._queue.options = options
 
     def prepare(self) -> None:
         """Import the hashing modules now: later there can be no descriptor left to read them."""
         import hashlib  # noqa: F401, PLC0415 (loads OpenSSL)
         import hmac  # noqa: F401, PLC0415 (as above)
 
-    def verify(self, password: str, stored: str, on_verified: OnVerified) -> None:
-        """Call `on_verified(is_right)`, at the end of this turn or in a later one."""
-        if not is_hashed(stored):
-            is_right = matches(password, stored)
-            self._loop.defer(lambda: on_verified(is_right))
-            return
-        if not self._has_thread:
-            self._start()
-        self._requests.put((password, stored, on_verified))
+    def knows(self, login: Login) -> bool:
+        """Whether this host has logged in with this password before, so that no check is needed.
 
-    def _start(self) -> None:
-        self._has_thread = True
-        threading.Thread(target=self._work, name="verifier", daemon=True).start()
+        Another host has to wait for a check: else it could guess passwords without delay.
+        """
+        return bool(self._known) and self._digest(login) in self._known
+
+    def verify(self, login: Login, on_verdict: OnVerdict) -> None:
+        """Call `on_verdict(verdict)`, at the end of this turn or in a later one."""
+        digest = self._digest(login)
+        if digest in self._known:
+            self._loop.defer(partial(on_verdict, Verdict.RIGHT))
+            return
+        if digest in self._pending:
+            self._pending[digest].callbacks.append(on_verdict)
+            return
+        check = self._pending[digest] = _Check(login, digest, [on_verdict])
+        if not (is_hashed(login.stored) or self._queue.is_delayed(login.source, self._loop.now)):
+            verdict = check.judge()
+            self._loop.defer(partial(self._finish, check, verdict))
+            return
+        self._refuse(self._queue.add(login.source, check, self._loop.now))
+        self._begin_next()
+
+    def counters(self) -> Counters:
+        """The totals of wrong and of unchecked passwords, and the gauge of checks that wait."""
+        totals = {"wrong_credentials": self._wrong, "unchecked_credentials": self._unchecked}
+        return Counters(totals, {"waiting_logins": len(self._queue)})
+
+    def _begin_next(self) -> None:
+        """Give the thread a check if it has none, or wait until one may begin."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._is_busy:
+            return
+        taken = self._queue.take(self._loop.now)
+        if taken is not None:
+            self._begin(taken[1])
+        elif (wait_s := self._queue.next_s(self._loop.now)) is not None:
+            self._retry = self._loop.call_later(wait_s, self._begin_next)
+
+    def _begin(self, check: _Check) -> None:
+        if not self._has_thread:
+            try:
+                threading.Thread(target=self._work, name="verifier", daemon=True).start()
+            except RuntimeError as error:  # no process or memory is left
+                check.error = error
+                self._refuse([check])
+                self._loop.defer(self._begin_next)
+                return
+            self._has_thread = True
+        self._is_busy = True
+        self._in_thread.put(check)
 
     def _work(self) -> None:
         while True:
-            password, stored, on_verified = self._requests.get()
-            self._results.append((on_verified, matches(password, stored)))
+            check = self._in_thread.get()
+            self._results.append((check, check.judge()))
             os.eventfd_write(self._wakeup, 1)
 
     def _on_results(self, _mask: int) -> None:
         os.eventfd_read(self._wakeup)
         while self._results:
-            on_verified, is_right = self._results.popleft()
-            on_verified(is_right)
+            self._is_busy = False
+            self._finish(*self._results.popleft())
+        self._begin_next()
+
+    def _finish(self, check: _Check, verdict: Verdict) -> None:
+        """Note the outcome of a check, and report it to the clients that wait for it."""
+        del self._pending[check.digest]
+        login = check.login
+        match verdict:
+            case Verdict.RIGHT:
+                self._remember(check.digest)
+                self._queue.record_right(login.source)
+            case Verdict.WRONG:
+                self._wrong += len(check.callbacks)
+                self._login_log.failed(login.shown_source, login.account, login.method)
+                self._refuse(self._queue.record_wrong(login.source, self._loop.now))
+            case Verdict.UNCHECKED:
+                self._unchecked += len(check.callbacks)
+                if check.error is not None:
+                    self._login_log.unchecked(check.error)
+        for on_verdict in check.callbacks:
+            on_verdict(verdict)
+
+    def _refuse(self, checks: list[_Check]) -> None:
+        for check in checks:
+            self._loop.defer(partial(self._finish, check, Verdict.UNCHECKED))
+
+    def _digest(self, login: Login) -> bytes:
+        from hashlib import blake2b  # noqa: PLC0415 (loads OpenSSL)
+
+        text = repr((login.host, login.local_user, login.stored, login.password))
+        return blake2b(text.encode(), key=self._key).digest()
+
+    def _remember(self, digest: bytes) -> None:
+        self._known[digest] = None
+        if len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)

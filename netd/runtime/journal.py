@@ -64,6 +64,13 @@ def name_listener(name: str) -> None:
             handler.listener = name
 
 
+def listener_name() -> str:
+    """The name that `name_listener` added; "" in the supervisor."""
+    handlers = logging.getLogger("netd").handlers
+    named = (handler.listener for handler in handlers if isinstance(handler, _QueueHandler))
+    return next(named, "")
+
+
 def log_unexpected(error: Exception) -> None:
     """Log an exception in one line, with the place in netd's code that it comes from."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -3,20 +3,22 @@ from __future__ import annotations
 import pytest
 
 from netd.errors import LocalProtocolError
-from netd.protocols.password import check_hash, hash_password, is_hashed, matches
+from netd.protocols.password import check_hash, decoy, hash_password, is_hashed, matches
+from tests.support import cheap_hash
 
 SALT = bytes(range(16))
 STORED = hash_password("sesame", SALT)
+OLD = hash_password("sesame", SALT, log_n=14)
 
 
 def test_a_hash_has_its_parameters_but_not_the_password() -> None:
-    assert STORED.startswith("$scrypt$ln=14,r=8,p=1$AAECAwQFBgcICQoLDA0ODw$")
+    assert STORED.startswith("$scrypt$ln=17,r=8,p=1$AAECAwQFBgcICQoLDA0ODw$")
     assert "sesame" not in STORED
     assert is_hashed(STORED)
     check_hash(STORED)
 
 
-@pytest.mark.parametrize("stored", [STORED, "sesame"])
+@pytest.mark.parametrize("stored", [STORED, OLD, "sesame"])
 def test_only_the_password_matches(stored: str) -> None:
     assert matches("sesame", stored)
     assert not matches("Sesame", stored)
@@ -62,3 +64,18 @@ def test_the_error_for_a_hash_has_no_part_of_it(stored: str) -> None:
     with pytest.raises(LocalProtocolError) as caught:
         check_hash(stored)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_decoy_costs_as_much_as_one_of_the_passwords_and_matches_nothing() -> None:
+    stored = [cheap_hash("a"), OLD, "plain"]
+    decoys = {name: decoy(name, stored) for name in map(str, range(50))}
+    costs = {known.rpartition("$")[0] if is_hashed(known) else "" for known in stored}
+    assert {made.rpartition("$")[0] for made in decoys.values()} == costs
+    assert decoys == {name: decoy(name, stored) for name in decoys}
+    for made in set(decoys.values()):
+        check_hash(made)
+        assert not any(matches(guess, made) for guess in ("", "a", "sesame", "plain"))
+
+
+def test_there_is_no_decoy_without_passwords() -> None:
+    assert decoy("bob", ["", ""]) == ""

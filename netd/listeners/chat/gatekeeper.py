@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 
-from netd.listeners.admission import Refusal, is_within
+from netd.listeners.admission import Refusal, is_within, source_of
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
@@ -20,7 +19,6 @@ from netd.protocols.token_bucket import TokenBucket
 from netd.runtime.poller import FD_SETSIZE
 
 MAX_SOURCES: Final = 10_000
-_IPV6_SITE_BITS: Final = 64  # a site can use any address of its /64
 _RESERVED_DESCRIPTORS: Final = 12  # that no member takes, so that a reload can open sockets
 _TOO_OFTEN: Final = "too many connections from your address in a short time, try again later"
 _FULL: Final = "the server is full"
@@ -86,18 +84,12 @@ class ConnectThrottle:
         """Take a token of the address. True without a limit, and on Unix sockets (no host)."""
         if not (host and options.connect_rate) or is_within(host, options.connect_exempt):
             return True
-        source = _source(host)
+        source = source_of(host)
         bucket = self._buckets.pop(source, None) or TokenBucket(now, options.connect_burst)
         self._buckets[source] = bucket
         if len(self._buckets) > MAX_SOURCES:
             self._buckets.popitem(last=False)
         return bucket.take(now, options.connect_rate, options.connect_burst)
-
-
-def _source(host: str) -> object:
-    """The key of a bucket: an IPv4 address, or the /64 of an IPv6 address."""
-    address = ip_address(host)
-    return int(address) >> _IPV6_SITE_BITS if isinstance(address, IPv6Address) else host
 
 
 def _refuse(sock: socket.socket, reason: str) -> None:

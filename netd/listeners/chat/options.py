@@ -10,8 +10,9 @@ from annotated_types import Ge, Gt, Interval, MaxLen
 
 from netd.config.address import Address
 from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, Table
-from netd.config.model import ListenerOptions, Networks
+from netd.config.model import Networks
 from netd.config.units import Duration, Size
+from netd.listeners.login_options import LoginOptions
 from netd.listeners.tls_options import TlsOptions
 
 
@@ -79,7 +80,7 @@ class ChatTlsOptions(TlsOptions):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChatOptions(ListenerOptions):
+class ChatOptions(LoginOptions):
     """An IRC server in one process.
 
     Members who connect to a Unix socket are shown with their verified local user name.

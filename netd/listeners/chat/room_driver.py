@@ -28,8 +28,9 @@ from netd.listeners.chat.room.settings import Settings
 from netd.listeners.chat.session import DisconnectReason, Session
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
-from netd.listeners.password_verifier import PasswordVerifier
+from netd.listeners.password_verifier import Login, PasswordVerifier
 from netd.protocols.lines import Line
+from netd.protocols.password import Verdict
 from netd.runtime.loop import Loop
 
 _log = logging.getLogger("netd")
@@ -51,7 +52,7 @@ class RoomDriver:
         self._persistent_channel = PersistentChannel(options, self._room)
         self._daemon = daemon
         self._notify_closed = on_closed
-        self._verifier = PasswordVerifier(loop)
+        self._verifier = PasswordVerifier(loop, options)
         self._fanout = Fanout(loop)
         self._backlog = Backlog(loop)
         self._sessions: dict[Member, Session] = {}
@@ -61,6 +62,7 @@ class RoomDriver:
     def reconfigure(self, options: ChatOptions, settings: Settings) -> None:
         """Apply new options to the room and to all sessions."""
         self._persistent_channel.reconfigure(options, self._room)
+        self._verifier.reconfigure(options)
         self.set_settings(settings)
         for session in list(self._sessions.values()):
             session.reconfigure(options)
@@ -136,7 +138,8 @@ class RoomDriver:
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
         }
         state = self._room.state
-        return Counters(totals, {"members": len(state.members), "channels": len(state.channels)})
+        gauges = {"members": len(state.members), "channels": len(state.channels)}
+        return Counters(totals, gauges) + self._verifier.counters()
 
     def _apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -153,18 +156,31 @@ class RoomDriver:
                 self._fanout.flush()
                 if member in self._sessions:
                     self._sessions[member].finish(reason)
-            case Verify(member, password, stored):
-                self._verifier.verify(
-                    password, stored, lambda right: self._on_verified(member, right=right)
-                )
+            case Verify():
+                self._verify(effect)
             case Record() | SaveChannel():
                 self._persistent_channel.save(effect)
             case Rehash(member):
                 _log.info("chat: operator %s asked for a reload", member.oper)
                 self._daemon.request_reload(partial(self._on_reloaded, member))
 
-    def _on_verified(self, member: Member, *, right: bool) -> None:
-        self._apply(self._room.verified(member, time.time(), right=right))
+    def _verify(self, effect: Verify) -> None:
+        member, check = effect.member, effect.check
+        session = self._sessions.get(member)
+        if session is None:  # an effect before this one has closed the connection
+            return
+        login = Login(
+            session.host,
+            check.name,
+            check.purpose.value,
+            effect.password,
+            effect.stored,
+            local_user=member.local_user,
+        )
+        self._verifier.verify(login, partial(self._on_verified, member))
+
+    def _on_verified(self, member: Member, verdict: Verdict) -> None:
+        self._apply(self._room.verified(member, time.time(), verdict))
         session = self._sessions.get(member)
         if session is not None:
             session.wake()

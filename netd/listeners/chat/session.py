@@ -89,6 +89,7 @@ class Session:
         "_pinged_at",
         "_started_at",
         "closing_since",
+        "host",
         "is_queued",
         "member",
         "stream",
@@ -110,6 +111,7 @@ class Session:
         """
         self._owner = owner
         self._loop = loop
+        self.host = host
         self._options = options
         self.member = Member(
             _shown_host(host), local_user=_local_user(sock), is_secure=certificate is not None

@@ -8,9 +8,10 @@ from typing import Annotated, Final, Literal
 from annotated_types import Ge, Gt, Interval
 
 from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, Table
-from netd.config.model import ListenerOptions, Networks
+from netd.config.model import Networks
 from netd.config.units import Duration, Size
 from netd.errors import LocalProtocolError
+from netd.listeners.login_options import LoginOptions
 from netd.listeners.tls_options import TlsOptions
 from netd.protocols.password import check_hash, is_hashed
 
@@ -157,7 +158,7 @@ class RouteOptions(Table):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HttpOptions(ListenerOptions):
+class HttpOptions(LoginOptions):
     """An HTTP/1.1 server: text, files and redirects.
 
     The `routes` decide the response to a request: each route has a path and exactly one action. A

@@ -46,7 +46,7 @@ class HttpService:
         )
         self._proxy_headers = ProxyHeaderReader(loop, self._admit, self._stop_if_done)
         self._proxies = options.proxy_protocol_from
-        self._context = WorkerContext(DaemonStatus(loop, daemon), PasswordVerifier(loop))
+        self._context = WorkerContext(DaemonStatus(loop, daemon), PasswordVerifier(loop, options))
         self.responder = Responder(options, self._context)
         self._update_date()
         loop.call_every(_UPKEEP_PERIOD_S, self._keep_up)
@@ -56,6 +56,7 @@ class HttpService:
     def reconfigure(self, options: HttpOptions, sockets: Sequence[ListeningSocket]) -> None:
         self._tls = _open_tls(options.tls) if options.tls else None
         self._proxies = options.proxy_protocol_from
+        self._context.verifier.reconfigure(options)
         self.responder.configure(options)
         self._sweep.cancel()
         self._sweep = self._start_sweep(options)
@@ -88,7 +89,8 @@ class HttpService:
             "handshake_failures": responder.handshake_failures,
             "log_lines_lost": log.lost if log else 0,
         }
-        return self._connections.counters() + Counters(totals)
+        verifier = self._context.verifier
+        return self._connections.counters() + Counters(totals) + verifier.counters()
 
     def degraded(self) -> str:
         return self._connections.degraded()

@@ -14,14 +14,13 @@ from netd.listeners.chat import KIND
 from netd.listeners.chat.credentials_file import CredentialsFile
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.tls_options import TlsOptions
-from netd.protocols.password import hash_password
 from tests.conftest import StartWorker
 from tests.listeners.chat.test_service import Irc
-from tests.support import WorkerUnderTest, make_certificate, wait_until
+from tests.support import WorkerUnderTest, cheap_hash, make_certificate, wait_until
 
 
 def entry(name: str, password: str) -> str:
-    return f"{name}:{hash_password(password, bytes(16))}\n"
+    return f"{name}:{cheap_hash(password)}\n"
 
 
 def logs_in(worker: WorkerUnderTest, name: str, password: str) -> bool:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from netd.listeners.chat.options import ChatOptions
-from netd.protocols.password import hash_password
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc
-from tests.support import Daemon, make_certificate
+from tests.support import Daemon, cheap_hash, make_certificate
 
 Connect = Callable[[Daemon], Irc]
 CHAT = """[listeners.lounge]
@@ -95,6 +94,9 @@ EDITS = {
     "connect_exempt": "[]",
     "ping_after": '"1h"',
     "ping_timeout": '"1h"',
+    "max_waiting_logins": "9",
+    "max_waiting_logins_per_address": "3",
+    "max_login_delay": '"2s"',
     "registration_timeout": '"1h"',
     "max_send_queue": '"64KiB"',
     "max_receive_queue": '"32KiB"',
@@ -115,7 +117,7 @@ def test_every_option_can_change_without_a_disconnect(
 ) -> None:
     assert {*EDITS, "kind", "workers"} == {field.name for field in fields(ChatOptions)}
     daemon = start_daemon(CHAT + "flood_rate = 1000.0\n")
-    (tmp_path / "credentials").write_text(f"carol:{hash_password('sesame', bytes(16))}\n")
+    (tmp_path / "credentials").write_text(f"carol:{cheap_hash('sesame')}\n")
     facts = {"directory": str(tmp_path), **make_certificate(tmp_path, "irc.test")}
     alice, bob = connect(daemon).register("alice").join(), connect(daemon).register("bob").join()
     pids = daemon.pids("lounge")

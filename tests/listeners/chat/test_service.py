@@ -12,8 +12,7 @@ import pytest
 
 from netd.listeners.chat import KIND
 from netd.protocols.link import Failed
-from netd.protocols.password import hash_password
-from tests.support import PATIENCE_S, WorkerUnderTest, read_all
+from tests.support import PATIENCE_S, WorkerUnderTest, cheap_hash, read_all
 
 Start = Callable[..., WorkerUnderTest]
 
@@ -172,7 +171,7 @@ def test_a_full_server_sends_the_reason_and_continues(start: Start, connect: Con
 
 @pytest.mark.usefixtures("many_descriptors")
 def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
-    options = {"opers": [{"name": "root", "password": hash_password("secret", bytes(16))}]}
+    options = {"opers": [{"name": "root", "password": cheap_hash("secret")}]}
     worker = start(max_connections=2000, **options)
     socks = [worker.connect() for _ in range(1030)]
     try:

@@ -198,8 +198,8 @@ class CommandContext:
 
     def verify(self, purpose: CheckPurpose, password: str, stored: str, name: str = "") -> None:
         """Check the sender's password; its next lines wait for the outcome."""
-        self.sender.password_check = PasswordCheck(purpose, name, self.label)
-        self.effects.append(Verify(self.sender, password, stored))
+        check = self.sender.password_check = PasswordCheck(purpose, name, self.label)
+        self.effects.append(Verify(self.sender, check, password, stored))
 
     def close(self, member: Member, reason: str) -> None:
         """Send a member the reason, and close its connection."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netd.listeners.chat.room.channel import Audience, Channel
 from netd.listeners.chat.room.encoded_message import EncodedMessage, HistoryEntry
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Member, PasswordCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Verify:
     """Check a password and call `Room.verified`; the member's lines wait until then."""
 
     member: Member
+    check: PasswordCheck
     password: str
     stored: str
 

@@ -36,11 +36,11 @@ class SaslExchange:
 
 
 class CheckPurpose(enum.Enum):
-    """What a password is checked for."""
+    """What a password is checked for; the value names it in the log."""
 
-    CONNECT = enum.auto()
-    SASL = enum.auto()
-    OPER = enum.auto()
+    CONNECT = "PASS"
+    SASL = "SASL"
+    OPER = "OPER"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Numeric(enum.Enum):
     ADMINLOC1 = "257", ""
     ADMINLOC2 = "258", ""
     ADMINEMAIL = "259", ""
+    TRYAGAIN = "263", "Please wait a while and try again."
     LOCALUSERS = "265", ""
     GLOBALUSERS = "266", ""
     WHOISCERTFP = "276", ""

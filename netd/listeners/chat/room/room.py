@@ -24,6 +24,7 @@ from netd.listeners.chat.room.settings import Settings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
 from netd.protocols.lines import Line, Overlong
+from netd.protocols.password import Verdict
 
 SLICE_WORK: Final = 400
 """The work after which a long answer pauses, in units of about one microsecond."""
@@ -95,14 +96,14 @@ class Room:
         answer.context.now = now
         return self._advance(answer)
 
-    def verified(self, member: Member, now: float, *, right: bool) -> list[Effect]:
+    def verified(self, member: Member, now: float, verdict: Verdict) -> list[Effect]:
         """Go on after the password check that a Verify requested."""
         self.fast_path.clear()
         check, member.password_check = member.password_check, None
         if check is None or member.state is MemberState.GONE:
             return []
         context = CommandContext(self.state, member, now, check.label)
-        steps = ON_VERIFIED[check.purpose](context, check.name, right=right)
+        steps = ON_VERIFIED[check.purpose](context, check.name, verdict)
         return self._advance(_Answer(context, steps))
 
     def leave(self, member: Member, reason: str, now: float) -> list[Effect]:

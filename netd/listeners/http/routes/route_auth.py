@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import os
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -16,10 +15,10 @@ from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, Send, error_response
 from netd.listeners.http.routes.client_address import client_of, credentials_of
-from netd.listeners.password_verifier import PasswordVerifier
+from netd.listeners.password_verifier import Login, PasswordVerifier
+from netd.protocols.password import Verdict, decoy
 
-_MAX_CHECKING: Final = 64  # passwords at once; one takes the only verifier tens of milliseconds
-_MAX_KNOWN: Final = 1000  # credentials that were right, and are not checked again
+_RETRY_AFTER: Final = ("Retry-After", "10")  # seconds
 
 Respond = Callable[[], Response | DeferredResponse]
 
@@ -28,8 +27,6 @@ class Denial(enum.Enum):
     """Why a client may not use a route; the value is the name of its counter."""
 
     NETWORK = "denied_clients"
-    CREDENTIALS = "wrong_credentials"
-    TOO_MANY_CHECKS = "unchecked_credentials"
 
 
 class RouteAuth:
@@ -51,57 +48,41 @@ class RouteAuth:
         if options.users:
             verifier.prepare()
         self._denials = denials
-        self._key = os.urandom(16)
-        self._known: dict[bytes, None] = {}
-        self._checking = 0
 
     def respond(self, request: Request, host: str, respond: Respond) -> Response | DeferredResponse:
         """Return the response of `respond` if the client may have it; `host` is the peer."""
-        if not self._sources.is_any:
-            if not self._sources.permits(client_of(host, request.fields, self._trusted)):
-                self._denials[Denial.NETWORK] += 1
-                return error_response(403)
-            # Another client may send the same head: it must be checked, too.
-            respond = partial(_uncached, respond)
-        return self._authenticate(request, respond) if self._users else respond()
+        client = client_of(host, request.fields, self._trusted)
+        if not self._sources.permits(client):
+            self._denials[Denial.NETWORK] += 1
+            return error_response(403)
+        # Another client may send the same head: it must be checked, too.
+        respond = partial(_uncached, respond)
+        return self._authenticate(request, client, respond) if self._users else respond()
 
-    def _authenticate(self, request: Request, respond: Respond) -> Response | DeferredResponse:
+    def _authenticate(
+        self, request: Request, client: str, respond: Respond
+    ) -> Response | DeferredResponse:
         credentials = credentials_of(request.fields)
         if credentials is None:
             return error_response(401, self._challenge)
-        if self._digest(*credentials) in self._known:
+        name, password = credentials
+        stored = self._users.get(name) or decoy(name, self._users.values())
+        login = Login(client, name, "basic", password, stored)
+        if self._verifier.knows(login):
             return respond()
-        if self._checking >= _MAX_CHECKING:
-            self._denials[Denial.TOO_MANY_CHECKS] += 1
-            return error_response(503, ("Retry-After", "1"))
-        return DeferredResponse(partial(self._check, *credentials, respond))
+        return DeferredResponse(partial(self._check, login, respond))
 
-    def _check(self, name: str, password: str, respond: Respond, send: Send) -> None:
-        self._checking += 1
-        # For an unknown name another user's hash is checked: the time must not show which names
-        # exist.
-        stored = self._users.get(name) or next(iter(self._users.values()))
+    def _check(self, login: Login, respond: Respond, send: Send) -> None:
+        def on_verdict(verdict: Verdict) -> None:
+            match verdict:
+                case Verdict.RIGHT:
+                    _send(respond(), send)
+                case Verdict.WRONG:
+                    send(error_response(401, self._challenge))
+                case Verdict.UNCHECKED:
+                    send(error_response(503, _RETRY_AFTER))
 
-        def on_verified(is_right: bool) -> None:  # noqa: FBT001 (the verifier calls it)
-            self._checking -= 1
-            if is_right and name in self._users:
-                self._remember(self._digest(name, password))
-                _send(respond(), send)
-            else:
-                self._denials[Denial.CREDENTIALS] += 1
-                send(error_response(401, self._challenge))
-
-        self._verifier.verify(password, stored, on_verified)
-
-    def _digest(self, name: str, password: str) -> bytes:
-        from hashlib import blake2b  # noqa: PLC0415 (imports OpenSSL)
-
-        return blake2b(f"{name}:{password}".encode(), key=self._key).digest()
-
-    def _remember(self, digest: bytes) -> None:
-        if len(self._known) >= _MAX_KNOWN:
-            del self._known[next(iter(self._known))]
-        self._known[digest] = None
+        self._verifier.verify(login, on_verdict)
 
 
 def _uncached(respond: Respond) -> Response | DeferredResponse:

@@ -11,7 +11,7 @@ from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import Settings
 from netd.listeners.chat.room.state import RoomState
-from netd.protocols.password import matches
+from netd.protocols.password import Verdict, matches
 
 NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
 
@@ -55,6 +55,7 @@ class RoomUnderTest:
 
     def __init__(self, **settings: Any) -> None:
         self.now = NOON
+        self.verdict: Verdict | None = None  # of all password checks, in place of a comparison
         self.core = Room(Settings("irc.test", **settings), NOON, "id")
         self._clients: dict[Member, FakeClient] = {}
 
@@ -100,9 +101,9 @@ class RoomUnderTest:
                     self._broadcast(effect)
                 case Close(member, reason):
                     self._clients[member].closed = reason
-                case Verify(member, password, stored):
-                    right = matches(password, stored)
-                    self.apply(self.core.verified(member, self.now, right=right))
+                case Verify(member, _, password, stored):
+                    verdict = self.verdict or _verdict(password, stored)
+                    self.apply(self.core.verified(member, self.now, verdict))
                 case _:
                     pass
 
@@ -111,6 +112,10 @@ class RoomUnderTest:
             for member in members:
                 if member is not effect.skip:
                     self._clients[member].received += effect.message.bytes_for(tag_caps)
+
+
+def _verdict(password: str, stored: str) -> Verdict:
+    return Verdict.RIGHT if matches(password, stored) else Verdict.WRONG
 
 
 def find_line(lines: list[str], text: str) -> str:

@@ -10,6 +10,7 @@ from netd.listeners.chat.room.effect import Record, Rehash, SaveChannel
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.settings import Limits, Settings
 from netd.protocols.lines import Overlong
+from netd.protocols.password import Verdict
 from tests.listeners.chat.room.room_under_test import (
     NOON,
     RoomUnderTest,
@@ -78,7 +79,7 @@ def test_a_notice_from_the_server() -> None:
 def test_a_verification_of_a_member_that_has_left_does_nothing() -> None:
     room = RoomUnderTest()
     ann = room.join("ann")
-    assert room.core.verified(ann.member, room.now, right=True) == []
+    assert room.core.verified(ann.member, room.now, Verdict.RIGHT) == []
 
 
 def test_new_settings_remove_no_member() -> None:

@@ -221,7 +221,7 @@ class Owner:
         address = Address.parse("tcp://127.0.0.1:0")
         options = HttpOptions(address=(address,), routes=(RouteOptions(path="/", text="x"),))
         daemon = DaemonStatus(self.loop, UnusedDaemon())
-        context = WorkerContext(daemon, PasswordVerifier(self.loop))
+        context = WorkerContext(daemon, PasswordVerifier(self.loop, options))
         self.responder: Responder = CountingResponder(options, context)
 
     def on_closed(self, connection: Connection) -> None:

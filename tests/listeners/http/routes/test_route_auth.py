@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import resource
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,13 @@ from netd.config.schema import read_options
 from netd.listeners.http import KIND
 from netd.protocols.password import hash_password
 from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Response, Start, ask
+from tests.support import cheap_hash
 
-HASH = hash_password("s:ß", b"salt" * 4)
+HASH = cheap_hash("s:ß")
+SLOW_HASH = hash_password("s:ß", b"salt" * 4, log_n=13)
 PRIVATE: dict[str, Any] = {"path": "/p", "text": "private", "users": {"bob": HASH}, "realm": "r"}
+
+SLOW: dict[str, Any] = {**PRIVATE, "users": {"bob": SLOW_HASH}}
 
 
 def basic(credentials: str) -> str:
@@ -44,8 +49,8 @@ def test_other_credentials_are_refused(start: Start, line: str) -> None:
 
 
 def test_checking_passwords_delays_no_other_client(start: Start) -> None:
-    worker = start(PRIVATE, HELLO)
-    checked = [worker.connect() for _ in range(8)]
+    worker = start(SLOW, HELLO)
+    checked = [worker.connect(source=f"127.0.0.{number}") for number in range(2, 10)]
     for number, sock in enumerate(checked):
         line = basic(f"bob:{number}")
         sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode() + GET_HELLO)
@@ -74,7 +79,7 @@ def test_passwords_are_checked_without_a_descriptor_left(start: Start) -> None:
 
 
 def test_only_so_many_passwords_are_checked_at_once(start: Start) -> None:
-    worker = start(PRIVATE)
+    worker = start(SLOW)
     with worker.connect() as sock:
         socks = [worker.connect() for _ in range(80)]
         for number, client in enumerate(socks):
@@ -84,6 +89,61 @@ def test_only_so_many_passwords_are_checked_at_once(start: Start) -> None:
         assert Response(sock).status == 401
         for client in socks:
             client.close()
+
+
+@pytest.mark.parametrize("sources", [1, 30], ids=["one address", "30 addresses"])
+def test_a_right_login_is_checked_amid_a_flood_of_wrong_ones(start: Start, sources: int) -> None:
+    worker = start(SLOW, max_login_delay="50ms")
+    guessers = [worker.connect(source=f"127.0.0.{2 + n % sources}") for n in range(90)]
+    for number, sock in enumerate(guessers):
+        guess = basic(f"{'bob' if number % 2 else 'eve'}:{number}")
+        sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{guess}\r\n\r\n".encode())
+    worker.await_counters(lambda c: c["wrong_credentials"] > 0)
+    response = ask(worker, "/p", basic("bob:s:ß"))
+    assert (response.status, response.body) == (200, b"private")
+    counters = worker.await_counters(lambda c: c["waiting_logins"] <= 64)
+    assert counters["wrong_credentials"] < 90
+    for sock in guessers:
+        with sock:
+            assert Response(sock).status in (401, 503)
+    counters = worker.await_counters(lambda c: c["waiting_logins"] == 0)
+    assert counters["wrong_credentials"] + counters["unchecked_credentials"] == 90
+
+
+def test_the_client_behind_a_trusted_proxy_is_the_source(start: Start) -> None:
+    worker = start(SLOW, forwarded_from=["127.0.0.1"], max_waiting_logins_per_address=1)
+    guesser, other = "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"
+    socks = [worker.connect() for _ in range(9)]
+    for number, sock in enumerate(socks):
+        line = basic(f"bob:{number}")
+        sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{line}\r\n{guesser}\r\n\r\n".encode())
+    assert ask(worker, "/p", basic("bob:s:ß"), other).status == 200
+    responses = []
+    for sock in socks:
+        with sock:
+            responses.append(Response(sock))
+    refused = [response for response in responses if response.status == 503]
+    assert len(refused) >= 6  # one is in progress, one waits, and one may come after it
+    assert refused[0].fields["Retry-After"] == "10"
+
+
+def test_a_guess_is_not_answered_from_the_cache_of_another_client(start: Start) -> None:
+    worker = start(PRIVATE)
+    for _ in range(3):
+        assert ask(worker, "/p", basic("bob:s:ß")).status == 200
+    assert worker.await_counters(lambda c: c["requests"] == 3)["cache_hits"] == 0
+
+
+def test_a_password_that_there_is_no_memory_to_check_is_a_temporary_error(start: Start) -> None:
+    worker = start({**PRIVATE, "users": {"bob": hash_password("s:ß", b"salt" * 4)}})
+    pid = worker.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_AS)
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    enough_for_a_thread = pages * resource.getpagesize() + 80 * 2**20
+    resource.prlimit(pid, resource.RLIMIT_AS, (enough_for_a_thread, limits[1]))
+    assert ask(worker, "/p", basic("bob:s:ß")).status == 503
+    resource.prlimit(pid, resource.RLIMIT_AS, limits)
+    assert ask(worker, "/p", basic("bob:s:ß")).status == 200
 
 
 def test_options_take_no_password_but_its_hash() -> None:

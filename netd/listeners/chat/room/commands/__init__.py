@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import (
@@ -25,6 +26,7 @@ from netd.listeners.chat.room.commands import (
 from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.help import help_commands
 from netd.listeners.chat.room.member import CheckPurpose
+from netd.protocols.password import Verdict
 
 COMMANDS: Final[dict[str, Command]] = {
     **registration.COMMANDS,
@@ -46,9 +48,7 @@ COMMANDS: Final[dict[str, Command]] = {
 COMMANDS.update(help_commands(COMMANDS))  # HELP explains itself too
 
 
-class _OnVerified(Protocol):
-    def __call__(self, context: CommandContext, name: str, *, right: bool) -> Steps | None: ...
-
+_OnVerified = Callable[[CommandContext, str, Verdict], Steps | None]
 
 ON_VERIFIED: Final[dict[CheckPurpose, _OnVerified]] = {
     CheckPurpose.CONNECT: registration.on_password_verified,

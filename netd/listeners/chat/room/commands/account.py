@@ -13,6 +13,7 @@ from netd.listeners.chat.room.member import CheckPurpose, Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.settings import Account
 from netd.protocols.irc import fold
+from netd.protocols.password import Verdict, decoy
 
 _CHUNK_CHARS = 400
 _MAX_CHARS = 4000
@@ -120,23 +121,29 @@ def _plain(context: CommandContext, text: str) -> None:
     """RFC 4616: authorization identity, NUL, authentication identity, NUL, password."""
     authorization, _, rest = text.partition("\0")
     name, separator, password = rest.partition("\0")
-    accounts = context.room.settings.accounts
-    account = accounts.get(fold(name))
-    # For an unknown name another account's password is checked, which takes as long: so the
-    # time of the reply does not show which accounts there are.
-    stored = next((known.password for known in accounts.values() if known.password), "")
-    if account is not None:
-        stored = account.password
+    stored = _stored_password(context, fold(name))
     if not separator or not stored or fold(authorization or name) != fold(name):
         refuse_login(context, Numeric.SASLFAIL)
         return
     context.verify(CheckPurpose.SASL, password, stored, name)
 
 
-def on_password_verified(context: CommandContext, name: str, *, right: bool) -> None:
+def _stored_password(context: CommandContext, folded: str) -> str:
+    """The password of an account; for a name without one a decoy, or "" if there is no password."""
+    accounts = context.room.settings.accounts
+    if folded in accounts and accounts[folded].password:
+        return accounts[folded].password
+    return decoy(folded, (known.password for known in accounts.values()))
+
+
+def on_password_verified(context: CommandContext, name: str, verdict: Verdict) -> None:
     """Log the sender in, or refuse it."""
+    if verdict is Verdict.UNCHECKED:
+        context.reply(Numeric.TRYAGAIN, "AUTHENTICATE")
+        context.reply(Numeric.SASLFAIL)
+        return
     account = context.room.settings.accounts.get(fold(name))
-    _log_in(context, account if right else None)
+    _log_in(context, account if verdict is Verdict.RIGHT else None)
 
 
 def _log_in(context: CommandContext, account: Account | None) -> None:

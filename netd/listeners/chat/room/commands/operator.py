@@ -13,25 +13,27 @@ from netd.listeners.chat.room.effect import Rehash
 from netd.listeners.chat.room.member import CheckPurpose
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import Message
+from netd.protocols.password import Verdict, decoy
 
 
 def oper(context: CommandContext, params: Sequence[str]) -> None:
     """Become an operator."""
     name, password = params[:2]
     opers = context.room.settings.opers
-    # For an unknown name another operator's password is checked, which takes as long: so the
-    # time of the reply does not show which names there are.
-    stored = opers.get(name, next(iter(opers.values()), ""))
+    stored = opers.get(name) or decoy(name, opers.values())
     if stored:
         context.verify(CheckPurpose.OPER, password, stored, name)
     else:
         refuse_login(context, Numeric.PASSWDMISMATCH)
 
 
-def on_password_verified(context: CommandContext, name: str, *, right: bool) -> None:
+def on_password_verified(context: CommandContext, name: str, verdict: Verdict) -> None:
     """Make the sender an operator, or refuse it."""
     sender = context.sender
-    if not right or name not in context.room.settings.opers:
+    if verdict is Verdict.UNCHECKED:
+        context.reply(Numeric.TRYAGAIN, "OPER")
+        return
+    if verdict is Verdict.WRONG or name not in context.room.settings.opers:
         refuse_login(context, Numeric.PASSWDMISMATCH)
         return
     sender.oper = name

@@ -13,6 +13,7 @@ from netd.listeners.chat.room.member import CheckPurpose, MemberState
 from netd.listeners.chat.room.mode import CHANNEL_MODES, USER_MODES
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold, is_nick
+from netd.protocols.password import Verdict
 
 
 def pass_(context: CommandContext, params: Sequence[str]) -> None:
@@ -102,18 +103,29 @@ def complete(context: CommandContext) -> Steps | None:
         return None
     if not settings.password or given.password_is_right or sender.account:
         return _welcome(context)
-    context.verify(CheckPurpose.CONNECT, given.password, settings.password)
+    if given.password:
+        context.verify(CheckPurpose.CONNECT, given.password, settings.password)
+    else:
+        _refuse(context)  # no guess, and nothing to check
     return None
 
 
-def on_password_verified(context: CommandContext, name: str, *, right: bool) -> Steps | None:  # noqa: ARG001
+def on_password_verified(context: CommandContext, _name: str, verdict: Verdict) -> Steps | None:
     """Welcome the client, or close its connection."""
-    if right:
-        context.sender.registration.password_is_right = True
-        return _welcome(context)
+    match verdict:
+        case Verdict.RIGHT:
+            context.sender.registration.password_is_right = True
+            return _welcome(context)
+        case Verdict.WRONG:
+            _refuse(context)
+        case Verdict.UNCHECKED:
+            context.close(context.sender, "too many passwords to check, try again later")
+    return None
+
+
+def _refuse(context: CommandContext) -> None:
     context.reply(Numeric.PASSWDMISMATCH)
     context.close(context.sender, "password incorrect")
-    return None
 
 
 def _welcome(context: CommandContext) -> Steps:

@@ -7,14 +7,15 @@ import base64
 import pytest
 
 from netd.listeners.chat.room.settings import Account
-from netd.protocols.password import hash_password
+from netd.protocols.password import Verdict
 from tests.listeners.chat.room.room_under_test import (
     FakeClient,
     RoomUnderTest,
     sasl_plain,
 )
+from tests.support import cheap_hash
 
-ALICE = {"alice": Account("Alice", hash_password("sesame", b"0123456789abcdef"))}
+ALICE = {"alice": Account("Alice", cheap_hash("sesame"))}
 PRINT, OTHER_PRINT = "ab" * 32, "cd" * 32
 ACCOUNTS = {
     "anna": Account("Anna", "sesame", host="staff.example"),
@@ -181,3 +182,25 @@ def test_a_client_that_keeps_guessing_before_registration_is_disconnected() -> N
         assert not client.closed
         plain(client, "anna", "guess")
     assert client.closed == "Too many failed logins"
+
+
+def test_a_login_that_is_not_checked_may_be_tried_again() -> None:
+    room = RoomUnderTest(accounts=ALICE)
+    client = room.join("ann", "sasl")
+    room.verdict = Verdict.UNCHECKED
+    assert plain(client, "alice", "sesame")[1:] == [
+        ":irc.test 263 ann AUTHENTICATE :Please wait a while and try again.",
+        ":irc.test 904 ann :SASL authentication failed",
+    ]
+    room.verdict = None
+    assert account_of(client) == ""
+    plain(client, "alice", "sesame")
+    assert account_of(client) == "Alice"
+
+
+@pytest.mark.parametrize("name", ["bot", "nobody"])
+def test_no_password_logs_in_to_an_account_without_one(name: str) -> None:
+    client = RoomUnderTest(accounts=ACCOUNTS).join("ann", "sasl")
+    for guess in ("", "sesame"):
+        assert plain(client, name, guess)[1:] == [":irc.test 904 ann :SASL authentication failed"]
+        assert account_of(client) == ""

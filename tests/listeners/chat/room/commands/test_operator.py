@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from netd.listeners.chat.room.effect import Verify
-from netd.protocols.password import hash_password
+from netd.protocols.password import Verdict
 from tests.listeners.chat.room.room_under_test import (
     RoomUnderTest,
     find_line,
 )
+from tests.support import cheap_hash
 
-PASSWORD = hash_password("sesame", b"0123456789abcdef")
+PASSWORD = cheap_hash("sesame")
 
 
 def test_operators() -> None:
@@ -66,3 +67,15 @@ def test_a_wrong_operator_name_takes_as_long_as_a_wrong_password() -> None:
 
 def test_an_operator_without_a_password_is_refused() -> None:
     assert RoomUnderTest(opers={"root": ""}).join("eve").codes("OPER root :") == ["464"]
+
+
+def test_an_operator_whose_password_is_not_checked_may_try_again() -> None:
+    room = RoomUnderTest(opers={"root": PASSWORD})
+    boss = room.join("boss")
+    room.verdict = Verdict.UNCHECKED
+    for _ in range(9):  # it is no wrong password
+        assert boss.send("OPER root sesame") == [
+            ":irc.test 263 boss OPER :Please wait a while and try again."
+        ]
+    room.verdict = None
+    assert boss.codes("OPER root sesame") == ["381", "MODE"]

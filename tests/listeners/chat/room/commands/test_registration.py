@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from netd.listeners.chat.room.settings import Account
-from netd.protocols.password import hash_password
+from netd.protocols.password import Verdict
 from tests.listeners.chat.room.room_under_test import (
     FakeClient,
     RoomUnderTest,
 )
+from tests.support import cheap_hash
 
 
 def register(client: FakeClient, *before: str) -> list[str]:
@@ -30,10 +31,19 @@ def test_the_server_password_is_required_and_checked() -> None:
     assert right.codes("USER b 0 * :b")[0] == "001"
 
 
-@pytest.mark.parametrize("stored", ["sesame", hash_password("sesame", bytes(16))])
+@pytest.mark.parametrize("stored", ["sesame", cheap_hash("sesame")])
 def test_the_right_password_is_accepted(stored: str) -> None:
     room = RoomUnderTest(password=stored)
     assert register(room.connect(), "PASS sesame")[0] == "001"
+
+
+def test_a_server_password_that_is_not_checked_closes_the_connection() -> None:
+    room = RoomUnderTest(password="sesame")
+    room.verdict = Verdict.UNCHECKED
+    client = room.connect()
+    assert client.send("PASS sesame", "NICK alice", "USER alice 0 * :Alice") == [
+        "ERROR :Closing link: 192.0.2.1 (too many passwords to check, try again later)",
+    ]
 
 
 @pytest.mark.parametrize("said", [["PASS wrong"], []])

@@ -1,0 +1,160 @@
+"""Orders password checks, so that an address that guesses passwords delays only itself.
+
+Pure: the time is an argument, and a check is any value.
+
+Of the checks that may begin, the one from the source with the fewest wrong passwords comes first;
+among equals, one from a source that has logged in before, and then from the source that was served
+least recently. After a wrong password the source's next check is delayed, each time longer.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from netd.listeners.login_options import LoginOptions
+
+Check = TypeVar("Check")
+
+MAX_SOURCES: Final = 10_000  # that are remembered
+MAX_DELAYED_S: Final = 10.0  # how far ahead a source's own delay may put a check that waits
+_FORGIVE_AFTER_S: Final = 60.0
+_MAX_FAILURES: Final = 13  # 2 ** 12 seconds, above any max_login_delay
+
+
+@dataclass(slots=True)
+class _Source(Generic[Check]):
+    """A source's checks that wait, and what is remembered of it."""
+
+    waiting: deque[Check] = field(default_factory=deque)
+    failures: int = 0
+    failed_at: float = 0.0
+    not_before: float = 0.0
+    has_logged_in: bool = False
+    served: int = 0  # a serial number
+
+    def failures_at(self, now: float) -> int:
+        """The wrong passwords that are not forgiven."""
+        return max(0, self.failures - int((now - self.failed_at) / _FORGIVE_AFTER_S))
+
+    def rank(self, now: float) -> tuple[int, bool]:
+        """Orders sources: the lowest rank is served first."""
+        return self.failures_at(now), not self.has_logged_in
+
+
+class LoginQueue(Generic[Check]):
+    """The checks that wait, by source. A source is a key that stands for an address."""
+
+    def __init__(self, options: LoginOptions) -> None:
+        self.options = options
+        self._sources: OrderedDict[Hashable, _Source[Check]] = OrderedDict()
+        self._queued: dict[Hashable, _Source[Check]] = {}  # those with checks that wait
+        self._serial = itertools.count(1)
+        self._waiting = 0
+
+    def __len__(self) -> int:
+        """The number of checks that wait."""
+        return self._waiting
+
+    def add(self, key: Hashable, check: Check, now: float) -> list[Check]:
+        """Add a check of a source. Returns the checks that are refused: none, this or another."""
+        source = self._remember(key)
+        refused: list[Check] = []
+        is_full = len(source.waiting) >= self.options.max_waiting_logins_per_address
+        if is_full or self._wait_s(source, len(source.waiting), now) > MAX_DELAYED_S:
+            return [check]
+        if self._waiting >= self.options.max_waiting_logins:
+            worst = max(self._queued, key=lambda key: self._load(self._queued[key], now))
+            ours = (*source.rank(now), len(source.waiting) + 1)
+            if self._load(self._queued[worst], now) <= ours:
+                return [check]
+            refused.append(self._withdraw(worst))
+        source.waiting.append(check)
+        self._queued[key] = source
+        self._waiting += 1
+        return refused
+
+    def take(self, now: float) -> tuple[Hashable, Check] | None:
+        """Remove and return the check to begin now, with its source; None if none may begin."""
+        due = [key for key, source in self._queued.items() if source.not_before <= now]
+        if not due:
+            return None
+        key = min(due, key=lambda key: (*self._queued[key].rank(now), self._queued[key].served))
+        source = self._queued[key]
+        source.served = next(self._serial)
+        check = source.waiting.popleft()
+        self._removed(key)
+        return key, check
+
+    def next_s(self, now: float) -> float | None:
+        """Seconds until `take` returns a check; None if no check waits."""
+        begins = (source.not_before for source in self._queued.values())
+        earliest = min(begins, default=None)
+        return None if earliest is None else max(0.0, earliest - now)
+
+    def is_delayed(self, key: Hashable, now: float) -> bool:
+        """Whether a check of this source has to wait for earlier wrong passwords."""
+        source = self._sources.get(key)
+        return source is not None and (bool(source.waiting) or source.not_before > now)
+
+    def record_right(self, key: Hashable) -> None:
+        """Note that a password of this source was right."""
+        self._remember(key).has_logged_in = True
+
+    def record_wrong(self, key: Hashable, now: float) -> list[Check]:
+        """Note that a password of this source was wrong.
+
+        Returns its checks that would now be delayed too long, and are refused.
+        """
+        source = self._remember(key)
+        source.failures = min(source.failures_at(now) + 1, _MAX_FAILURES)
+        source.failed_at = now
+        source.has_logged_in = False
+        source.not_before = now + self._delay_s(source, now)
+        return list(self._withdraw_delayed(key, source, now))
+
+    def _withdraw_delayed(
+        self, key: Hashable, source: _Source[Check], now: float
+    ) -> Iterator[Check]:
+        while source.waiting:
+            if self._wait_s(source, len(source.waiting) - 1, now) <= MAX_DELAYED_S:
+                break
+            yield self._withdraw(key)
+
+    def _wait_s(self, source: _Source[Check], ahead: int, now: float) -> float:
+        """The delay of a check of the source with others `ahead`, if their passwords are wrong."""
+        return max(0.0, source.not_before - now) + ahead * self._delay_s(source, now)
+
+    def _delay_s(self, source: _Source[Check], now: float) -> float:
+        failures = source.failures_at(now)
+        if not failures:
+            return 0.0
+        return min(float(2 ** (failures - 1)), self.options.max_login_delay)
+
+    def _load(self, source: _Source[Check], now: float) -> tuple[int, bool, int]:
+        return (*source.rank(now), len(source.waiting))
+
+    def _withdraw(self, key: Hashable) -> Check:
+        """Remove and return the newest check of a source."""
+        check = self._queued[key].waiting.pop()
+        self._removed(key)
+        return check
+
+    def _removed(self, key: Hashable) -> None:
+        self._waiting -= 1
+        if not self._queued[key].waiting:
+            del self._queued[key]
+
+    def _remember(self, key: Hashable) -> _Source[Check]:
+        """The source of a key; of too many, the one that was used least recently is forgotten."""
+        source = self._sources.setdefault(key, _Source())
+        self._sources.move_to_end(key)
+        if len(self._sources) > MAX_SOURCES:
+            idle = (other for other in self._sources if other not in self._queued)
+            oldest = next(idle, key)
+            if oldest != key:
+                del self._sources[oldest]
+        return source
