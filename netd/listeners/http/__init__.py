@@ -1,9 +1,9 @@
 """The kind `http`: an HTTP/1.1 server on epoll for files, text, redirects and status pages.
 
 The packages, from the top: `service` runs a worker; `connection` reads requests from a socket and
-sends responses; `response` makes their bytes, caches and logs them; `routes` chooses what
-responds; `files` makes responses from files; `protocol` is HTTP without I/O. Each one imports
-only what stands below it.
+sends responses; `response` makes their bytes, caches and logs them; `routes` chooses the handler
+of a request; `files` makes responses from files; `protocol` is HTTP without I/O. Each package
+imports only packages that are named after it.
 """
 
 from netd.config.address import STREAM_SCHEMES

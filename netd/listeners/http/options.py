@@ -162,7 +162,7 @@ class HttpOptions(LoginOptions):
     """An HTTP/1.1 server: text, files and redirects.
 
     The `routes` decide the response to a request: each route has a path and exactly one action. A
-    request takes the route with the longest path that matches, in whatever order they are written.
+    request takes the route with the longest path that matches, regardless of their order.
     A path or symbolic link never leads out of a directory that is served.
     """
 

@@ -30,7 +30,7 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
     took_ms = (time.monotonic() - started) * 1000
     match = _STATUS_LINE.match(reply)
     if match is None:
-        raise NetdError(f"no HTTP answer: {reply[:40]!r}")
+        raise NetdError(f"no HTTP response: {reply[:40]!r}")
     result = f"{match[1].decode()} in {took_ms:.1f} ms"
     if match[2] == b"5":
         raise NetdError(result)

@@ -1,5 +1,5 @@
 """A client's connection: its socket, its state and deadline, and its requests in order.
 
-`connection` is where a request's bytes enter and a response's bytes leave. May import
-`response` and what stands below it.
+`connection` receives the bytes of requests and sends those of responses. May import `response`,
+`routes`, `files` and `protocol`.
 """

@@ -2,8 +2,8 @@
 
 The class does not use runtime.stream, which reads on while it sends and sends at the end of the
 turn. Here a cached response leaves in the same call that read its request, files are sent with
-sendfile(2), and nothing is read while the peer does not receive its responses. For a request
-whose response is cached, `on_ready` is the whole way: recv, look-up, send.
+sendfile(2), and nothing is read while the peer does not receive its responses. A request whose
+response is cached is served by `on_ready` alone: recv, look-up, send.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _EVENTS: Final = {ConnectionState.SENDING: WRITE, ConnectionState.DEFERRED: 0}
 
 
 class Owner(Protocol):
-    """The service, as its connections use it."""
+    """The part of the service that its connections use."""
 
     loop: Loop
     responder: Responder
@@ -163,7 +163,7 @@ class Connection:
         self._process()
 
     def on_deadline(self) -> None:
-        """Respond with a time-out or close: the deadline has passed."""
+        """Handle a deadline that has passed: respond with a time-out, or close."""
         if self._state in _TIMEOUT_STATUS and self._exchange is not None:
             self._responder.timeouts += 1
             self._exchange.refuse(_TIMEOUT_STATUS[self._state])
@@ -208,9 +208,9 @@ class Connection:
         self._owner.on_closed(self)
 
     def _receive(self, data: bytes, *, is_looked_up: bool = False) -> None:
-        """Pass on bytes, or the peer's end of file if there are none.
+        """Handle received bytes; empty at end of file.
 
-        `is_looked_up` means that no response for exactly these bytes is cached.
+        With `is_looked_up`, the cache has no response for exactly these bytes.
         """
         if not data:
             self._on_end_of_file()
@@ -316,7 +316,7 @@ class Connection:
         self.deadline = min(extended, self._loop.now + timeout_s)
 
     def _await_more(self) -> None:
-        """Wait for what comes next: all that could be sent is sent."""
+        """Wait for the next event: nothing more can be sent now."""
         state, timeout_s = self._next_state()
         if state is ConnectionState.IDLE or state is not self._state:
             self._state = state
@@ -335,7 +335,7 @@ class Connection:
         return ConnectionState.BODY, options.body_timeout
 
     def _end(self) -> None:
-        """End the connection: the last response is sent, or none is due.
+        """End the connection after the last response.
 
         If the peer may still be sending, only our side is shut down and what arrives is
         discarded. A close would reset the connection, and the peer could lose the response

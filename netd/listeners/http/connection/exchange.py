@@ -1,7 +1,7 @@
 """The requests of one connection and their responses, in order.
 
-Bytes enter by `receive`; each `step` reads on or queues a response. The exchange knows no socket
-and no time: waiting and deadlines belong to the connection.
+Bytes enter by `receive`; each `step` parses some of them or queues a response. The exchange uses
+no socket and no clock: waiting and deadlines belong to the connection.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Exchange:
         self._uncached = data if is_looked_up else None
 
     def step(self) -> bool:
-        """Read or respond to a little. Returns False once there is nothing to do for now."""
+        """Read one event, or send one cached response. Returns False if nothing is left to do."""
         if self.closes or self.is_deferred or self._reader.is_between_requests:
             return False
         try:
@@ -118,7 +118,7 @@ class Exchange:
         self._body = bytearray() if takes_body else None
         if request.expects_continue:
             if self._body is None:
-                self._respond(close=True)  # the client need not send a body that nothing reads
+                self._respond(close=True)  # the client need not send a body that is not read
             elif not self._reader.unread_bytes:
                 self._queue(_CONTINUE)
 

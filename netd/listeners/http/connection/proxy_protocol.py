@@ -27,7 +27,7 @@ class _Waiting:
 
 
 class ProxyHeaderReader:
-    """Reads the header from each connection, and not a byte more, then passes the socket on."""
+    """Reads the header of each connection, and no byte after it, then passes the socket on."""
 
     def __init__(self, loop: Loop, on_header: OnHeader, on_failure: Callable[[], object]) -> None:
         """Call `on_header(socket, client)` for each valid header.
@@ -39,7 +39,7 @@ class ProxyHeaderReader:
         self._on_failure = on_failure
         self._waiting: dict[socket.socket, _Waiting] = {}
         self.failures = 0
-        """Connections closed because their header was invalid, late, or one too many."""
+        """Connections closed: their header was invalid or late, or too many were waiting."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -57,7 +57,7 @@ class ProxyHeaderReader:
         self._loop.watch(sock.fileno(), READ, lambda _mask: self._read(sock))
 
     def shorten_deadlines(self, timeout_s: float) -> None:
-        """Wait for every header at most this long from now."""
+        """Wait for all headers at most this long from now."""
         for waiting in self._waiting.values():
             waiting.deadline = min(waiting.deadline, self._loop.now + timeout_s)
 

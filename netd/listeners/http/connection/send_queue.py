@@ -63,7 +63,7 @@ class SendQueue:
         while self._parts and self.sent_bytes < limit:
             part = self._parts[0]
             if not isinstance(part, FilePart):
-                self._send_bytes()
+                self._send_bytes(part)
             elif not self._send_file(part):
                 return
 
@@ -74,8 +74,8 @@ class SendQueue:
                 os.close(part.fd)
         self._parts.clear()
 
-    def _send_bytes(self) -> None:
-        data = self._join()
+    def _send_bytes(self, first: bytes | memoryview) -> None:
+        data = self._join(first)
         try:
             sent = self._transport.send(data[:_TURN_BYTES], socket.MSG_MORE if self._parts else 0)
         except BlockingIOError:
@@ -86,10 +86,9 @@ class SendQueue:
         if sent < len(data):
             self._parts.appendleft(data[sent:])
 
-    def _join(self) -> memoryview:
-        """Take the next part, joined with the parts after it while there is little to copy."""
-        first = self._parts.popleft()
-        assert not isinstance(first, FilePart)
+    def _join(self, first: bytes | memoryview) -> memoryview:
+        """Take the first part, joined with the parts after it while there is little to copy."""
+        self._parts.popleft()
         joined, size = [first], len(first)
         while self._parts and not isinstance(part := self._parts[0], FilePart):
             size += len(part)

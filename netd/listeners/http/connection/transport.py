@@ -1,7 +1,7 @@
 """A client's socket without TLS; `tls_transport` has the same calls with TLS.
 
 Both raise BlockingIOError if they would have to wait, and an OSError with an errno if the peer
-has gone. Neither knows what is sent.
+has gone.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for 0
 
 
 class Transport(Protocol):
-    """The socket, as its connection uses it."""
+    """The operations of a socket that a connection uses."""
 
     has_close_notify: bool
-    """Whether `shutdown` must be called before every close, to tell the peer that all was sent."""
+    """Whether `shutdown` must come before every close, as a sign to the peer that all was sent."""
 
     def recv(self, max_bytes: int, /) -> bytes:
         """Receive what has arrived; empty at end of file."""
@@ -33,7 +33,7 @@ class Transport(Protocol):
         """Continue the handshake; returns the event to wait for, 0 once it is complete."""
 
     def shutdown(self) -> None:
-        """Tell the peer that nothing more will be sent."""
+        """Send the peer the end of the stream; nothing may be sent after it."""
 
     def close(self) -> None:
         """Close the socket."""
@@ -43,7 +43,7 @@ class Transport(Protocol):
 
 
 class PlainTransport:
-    """A TCP or Unix socket. `recv` and `send` are the socket's own methods: they are hot."""
+    """A TCP or Unix socket. `recv` and `send` are the socket's own methods, for speed."""
 
     has_close_notify = False
 

@@ -1,4 +1,4 @@
-"""Responses made from files: which file a path names, and how it is sent.
+"""Responses made from files: finds the file of a path, and chooses how to send it.
 
-May import `protocol`; must not know routes.
+May import `protocol`, but not `routes`.
 """

@@ -1,4 +1,4 @@
-"""The handler of a route with `directory`: which file a path names, and what replaces it."""
+"""The handler of a route with `directory`: finds a file, its fallback, index or error page."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _log = logging.getLogger("netd")
 
 
 class Directory:
-    """Responds with the files below a directory; holds nothing open between requests."""
+    """Responds with the files below a directory; no file stays open between requests."""
 
     methods = frozenset({"GET", "HEAD"})
     takes_body = False
 
-    def __init__(self, options: RouteOptions) -> None:
-        assert options.directory is not None
+    def __init__(self, options: RouteOptions, root: str) -> None:
+        """Serve the files below `root` by the other options of the route."""
         self._options = options
-        self._root = os.path.abspath(options.directory)
+        self._root = os.path.abspath(root)
         self._prefix = options.path.rstrip("/")
 
     def respond(self, request: Request, path: str, _body: bytes) -> Response:

@@ -1,4 +1,4 @@
-"""Opening files so that no path leaves its root, whatever is renamed or linked meanwhile.
+"""Opens files below a root directory, and no others, even while files are renamed or linked.
 
 With RESOLVE_BENEATH of openat2(2) the kernel ensures this while it resolves the path: symbolic
 links inside the root are followed, and a step out of the root fails with EXDEV. Python has no

@@ -49,7 +49,7 @@ class File:
 
     @property
     def source(self) -> FileStamp | None:
-        """The stamp of this very file, if no other file had a part in the choice."""
+        """The stamp of this file, if the response depends on no other file."""
         return self.stamps[0] if len(self.stamps) == 1 else None
 
 

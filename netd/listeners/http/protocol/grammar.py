@@ -17,7 +17,7 @@ METHOD: Final = re.compile(_TOKEN)
 FIELD_LINES: Final = re.compile(rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*+")
 FIELDS: Final = re.compile(rb"(" + _TOKEN + rb"):(" + _TEXT + rb")\r\n")
 
-# What no line of a head may contain: a bare LF or CR, or a control byte.
+# Bytes that a line of a head must not contain: a bare LF or CR, or a control byte.
 INVALID: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # RFC 3986, and the characters that browsers send without escaping them and that have no meaning.

@@ -24,7 +24,7 @@ _UNDERSCORED: Final = frozenset({b"content_length", b"transfer_encoding"})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest request that is accepted, in bytes (`fields`: their number)."""
+    """The largest request that is accepted, in bytes; `fields` is the number of header fields."""
 
     request_line: int = 8192
     head: int = 32768
@@ -64,7 +64,7 @@ def parse_request_line(line: bytes, limits: Limits) -> tuple[str, bytes, int]:
     if match is None:
         raise RemoteProtocolError("malformed request line", 400)
     if match[3] != b"1":
-        raise RemoteProtocolError(f"HTTP/{match[3].decode()} is not spoken here", 505)
+        raise RemoteProtocolError(f"HTTP/{match[3].decode()} is not supported", 505)
     return match[1].decode(), match[2], min(int(match[4]), 1)
 
 
@@ -139,7 +139,7 @@ def _host_of(authority: bytes) -> str:
 def _parse_framing(
     lines: tuple[tuple[bytes, bytes], ...], fields: dict[bytes, bytes], minor: int
 ) -> tuple[Framing, int]:
-    """RFC 9112 section 6. Both fields together are refused: they serve to smuggle requests."""
+    """RFC 9112 section 6. Both fields in one request are refused: they allow request smuggling."""
     if _UNDERSCORED & fields.keys():
         raise RemoteProtocolError("a framing field with underscores", 400)
     codings, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")

@@ -1,6 +1,6 @@
 """Parses the bytes of one connection into the events of its requests.
 
-It reads one request at a time: pipelined bytes wait until `start_next`.
+The reader reads one request at a time: pipelined bytes wait until `start_next`.
 """
 
 from __future__ import annotations

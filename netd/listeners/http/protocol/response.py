@@ -31,7 +31,7 @@ Fields = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """A path and the signature of the file it led to; None if there was no file."""
+    """A path and the signature of the file at that path; None if there was no file."""
 
     path: str
     signature: tuple[int, ...] | None
@@ -96,7 +96,7 @@ class DeferredResponse:
     start: Callable[[Send], object]
 
     def with_fields(self, fields: Fields) -> DeferredResponse:
-        """Add fields to the response when it is there, as `Response.with_fields` does."""
+        """Add fields to the response when it is made, as `Response.with_fields` does."""
         return DeferredResponse(
             lambda send: self.start(lambda response: send(response.with_fields(fields)))
         )
@@ -116,7 +116,7 @@ def has_content(status: int) -> bool:
 def format_head(
     response: Response, *, common: bytes, minor: int, close: bool
 ) -> tuple[bytes, bytes]:
-    """Format the head: the status line, and what follows the Date line up to the empty line.
+    """Return the head in two parts: the status line, and the lines that follow the Date line.
 
     `common` are the complete field lines that all responses of the listener have; `minor` is
     the minor version of the request's HTTP/1.x.

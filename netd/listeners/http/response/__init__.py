@@ -1,5 +1,5 @@
 """From a request to the bytes of its response; shared by all connections of a worker.
 
-`responder` joins the routes, the response cache and the access log. May import `routes` and
-what stands below it; must not know connections.
+`responder` joins the routes, the response cache and the access log. May import `routes`, `files`
+and `protocol`, but not `connection`.
 """

@@ -1,4 +1,4 @@
-"""The access log: responses are noted when they are sent, and written once a second.
+"""The access log: entries are collected as responses are sent, and written once a second.
 
 A line never contains a byte from a client that could end the line or control a terminal.
 """
@@ -34,7 +34,7 @@ _log = logging.getLogger("netd")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One response; `head` is the request's as received, empty if it was no valid request."""
+    """One response; `head` is the request's head as received, empty for an invalid request."""
 
     time_s: float
     host: str
@@ -146,7 +146,7 @@ def _format_combined(entry: Entry, trusted: Networks, max_bytes: int | None) -> 
 
 
 def _format_json(entry: Entry, trusted: Networks, max_bytes: int | None) -> str:
-    """Format the same as JSON, with the Host field."""
+    """Format the same values as JSON, and the Host field."""
     fields = _fields(entry.head)
 
     def text(name: bytes) -> str:

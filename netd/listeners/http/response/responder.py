@@ -36,7 +36,7 @@ class EncodedResponse(NamedTuple):
 
 
 class Responder:
-    """Turns requests into bytes; knows no socket."""
+    """Makes the bytes of responses; uses no socket."""
 
     def __init__(self, options: HttpOptions, context: WorkerContext) -> None:
         self._context = context
@@ -110,8 +110,8 @@ class Responder:
         close = close or self._is_closing or not request.keep_alive
         if request.method == "HEAD":
             close_files(response)
-        has_none = request.method == "HEAD" or not has_content(response.status)
-        content = () if has_none else response.content
+        is_head_only = request.method == "HEAD" or not has_content(response.status)
+        content = () if is_head_only else response.content
         if self.access_log is not None:
             sent = response.length if content else 0
             self.access_log.add(host, head or b"", response.status, sent)

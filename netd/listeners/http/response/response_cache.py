@@ -1,7 +1,7 @@
 """The response cache: from the bytes of a request's head to the bytes of the response.
 
 The same bytes on the same routes mean the same request, so the key is the head as received.
-Each entry carries stamps of the files it was made from. The cache knows nothing of sockets.
+Each entry carries stamps of the files that it was made from.
 """
 
 from __future__ import annotations

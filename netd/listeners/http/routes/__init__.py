@@ -1,5 +1,5 @@
-"""Which route responds to a request, which clients may use it, and the kinds of routes.
+"""The routes of a listener, their handlers, and the clients that may use them.
 
-`router` chooses the route, `handlers` has what routes do. May import `files` and `protocol`;
-must not know how a response is sent or cached.
+`router` chooses the route, `handlers` has the actions of routes. May import `files` and
+`protocol`; sending and caching a response is left to the packages above.
 """

@@ -1,4 +1,4 @@
-"""Who sent a request: the client's address behind proxies, and the credentials it sent."""
+"""The sender of a request: its address, also behind proxies, and its credentials."""
 
 from __future__ import annotations
 

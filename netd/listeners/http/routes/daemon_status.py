@@ -1,4 +1,4 @@
-"""The daemon's status, requested from the supervisor when a client asks for it."""
+"""The daemon's status, requested from the supervisor when a client requests the page."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from netd.listeners.http.protocol.response import DeferredResponse, Response, Se
 from netd.listeners.kind import Daemon
 from netd.runtime.loop import Loop
 
-_FRESH_S: Final = 0.2  # for so long a status is used again, however many clients ask
+_FRESH_S: Final = 0.2  # a younger status is used again
 
 Format = Callable[[dict[str, Any]], Response]
 
 
 class DaemonStatus:
-    """Keeps the last status for a moment; one request serves all clients that wait for it."""
+    """Keeps the last status for 0.2 s; one request serves all clients that wait for a status."""
 
     def __init__(self, loop: Loop, daemon: Daemon) -> None:
         self._loop = loop

@@ -31,7 +31,7 @@ class Handler(Protocol):
 
 
 class Text:
-    """Always the same content."""
+    """Responds with the same content to every request."""
 
     methods = READ_METHODS
     takes_body = False
@@ -50,10 +50,10 @@ class Redirect:
     methods = READ_METHODS
     takes_body = False
 
-    def __init__(self, options: RouteOptions) -> None:
-        assert options.redirect is not None
+    def __init__(self, options: RouteOptions, target: str) -> None:
+        """Redirect to the URL `target`, in which `{host}` stands for the request's host."""
         self._options = options
-        self._target = options.redirect
+        self._target = target
 
     def respond(self, request: Request, path: str, _body: bytes) -> Response:
         if "{host}" in self._target and not request.host:
@@ -100,9 +100,9 @@ def make_handler(options: RouteOptions, daemon: DaemonStatus) -> Handler:
     if options.text is not None:
         return Text(options.text.encode(), options.content_type)
     if options.directory is not None:
-        return Directory(options)
+        return Directory(options, options.directory)
     if options.redirect is not None:
-        return Redirect(options)
+        return Redirect(options, options.redirect)
     if options.echo is not None:
         return EchoBody() if options.echo == "body" else EchoRequest()
     if options.health is not None:

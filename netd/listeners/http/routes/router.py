@@ -37,7 +37,7 @@ _WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; cha
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """The parts of a worker that its routes use. They stay when a reload replaces the routes."""
+    """The parts of a worker that its routes use; a reload replaces the routes, not these."""
 
     daemon: DaemonStatus
     verifier: PasswordVerifier
