@@ -45,6 +45,7 @@ ALLOWED = {
     "netd.runtime": ("netd.errors", "netd.runtime"),
     "netd.listeners.counters": (),
     "netd.listeners.restart_policy": (),
+    "netd.listeners.full_notice": ("netd.runtime",),
     "netd.listeners.kind": (*CORE, "netd.runtime", "netd.listeners.counters"),
     "netd.listeners.link": (*CORE, "netd.runtime"),
     "netd.listeners.worker": (*CORE, "netd.runtime", "netd.listeners.kind", "netd.listeners.link"),

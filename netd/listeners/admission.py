@@ -49,10 +49,10 @@ class Sources:
 class Limits:
     """The limits in a listener's options."""
 
-    __slots__ = ("_max", "max_per_address", "sources")
+    __slots__ = ("max", "max_per_address", "sources")
 
     def __init__(self, options: ListenerOptions) -> None:
-        self._max = options.max_connections
+        self.max = options.max_connections
         self.max_per_address = options.max_connections_per_address
         self.sources = Sources(options.allow, options.deny)
 
@@ -60,11 +60,9 @@ class Limits:
         """Decide on a connection of `host`; of `connections` open ones, `of_host` are from it."""
         if not self.sources.permits(host):
             return Refusal.DENIED
-        if connections >= self._max:
-            return Refusal.FULL
         if self.max_per_address and of_host >= self.max_per_address:
             return Refusal.ADDRESS_FULL
-        return None
+        return Refusal.FULL if connections >= self.max else None
 
 
 class Admission:
@@ -91,12 +89,20 @@ class Admission:
         """Apply new limits; admitted connections stay."""
         self._limits = Limits(options)
 
+    @property
+    def max(self) -> int:
+        """The number of connections that may be open."""
+        return self._limits.max
+
+    def judge(self, host: str) -> Refusal | None:
+        """Why a connection of `host` would be refused now; None if it would be admitted."""
+        return self._limits.judge(host, self.connections, self._of_host.get(host, 0))
+
     def admit(self, host: str) -> Refusal | None:
         """Count a connection as admitted and return None, or return why it is refused."""
-        refusal = self._limits.judge(host, self.connections, self._of_host[host])
+        refusal = self.judge(host)
         if refusal is not None:
             self.refused[refusal] += 1
-            self._remove_if_zero(host)
             return refusal
         self.connections += 1
         self.accepted += 1

@@ -2,28 +2,36 @@
 
 For services that serve connections on the worker's own loop. The owner decides what a connection
 object is; it calls `admit`, then `add` or `release`, and at last `remove`.
+
+When as many connections are open as the options allow, those that have been idle for longest make
+room for new ones. A client that holds many idle connections so keeps no other client out.
 """
 
 from __future__ import annotations
 
+import heapq
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from netd.config.model import ListenerOptions
 from netd.listeners.admission import Admission, Refusal
 from netd.listeners.counters import Counters
+from netd.listeners.full_notice import FullNotice
 from netd.listeners.kind import ListeningSocket
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.loop import Loop
 
 C = TypeVar("C")
 
+_ROOM_SHARE: Final = 100  # closed at once: the hundredth part, so that they are rarely searched for
+_ROOM_RETRY_S: Final = 0.1  # until idle connections are searched for again, when there were none
+
 
 class ConnectionSet(Generic[C]):
     """Connections by object, each with the host that it was admitted for."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the owner's part of the work)
         self,
         loop: Loop,
         options: ListenerOptions,
@@ -31,11 +39,17 @@ class ConnectionSet(Generic[C]):
         *,
         close: Callable[[C], object],
         on_drained: Callable[[], object],
+        idle_since: Callable[[C], float | None] = lambda _: None,
+        give_way: Callable[[C], object] | None = None,
     ) -> None:
         """`on_accept(sock, host, listening)` is called for each connection, as by Acceptor.
 
         `close(connection)` ends a connection that is open at the drain's deadline. `on_drained`
         is called when no connection is left after `drain`; it stops the loop.
+
+        `idle_since(connection)` is the time since when a connection has been idle, None if it is
+        in use. `give_way(connection)`, by default `close`, closes an idle one to make room, unless
+        the client has begun to use it.
         """
         self._loop = loop
         self._admission = Admission(options)
@@ -43,6 +57,11 @@ class ConnectionSet(Generic[C]):
         self._hosts: dict[C, str] = {}
         self._close = close
         self._on_drained = on_drained
+        self._idle_since = idle_since
+        self._give_way = give_way or close
+        self._evicted = 0
+        self._next_search = 0.0
+        self._full = FullNotice(loop)
         self._is_draining = False
 
     def __iter__(self) -> Iterator[C]:
@@ -65,6 +84,8 @@ class ConnectionSet(Generic[C]):
 
     def admit(self, host: str) -> Refusal | None:
         """Count a connection of `host`, or return why it is refused."""
+        if self._admission.connections >= self._admission.max:
+            self._make_room(host)
         return self._admission.admit(host)
 
     def release(self, host: str) -> None:
@@ -92,12 +113,35 @@ class ConnectionSet(Generic[C]):
         self._loop.defer(self._check_drained)
 
     def counters(self) -> Counters:
-        """Those of Admission, and the total accept_failures."""
-        return self._admission.counters() + Counters({"accept_failures": self._acceptor.failures})
+        """Those of Admission, and the totals accept_failures and evicted (to make room)."""
+        totals = {"accept_failures": self._acceptor.failures, "evicted": self._evicted}
+        return self._admission.counters() + Counters(totals)
 
     def degraded(self) -> str:
         """Why connections wait that could be accepted; empty while none does."""
         return self._acceptor.failure
+
+    def _make_room(self, host: str) -> None:
+        if self._admission.judge(host) is not Refusal.FULL:
+            return
+        self._full.note(f"{self._admission.max} connections are open (max_connections)")
+        if self._loop.now < self._next_search:
+            return
+        before = self._admission.connections
+        for connection in self._longest_idle(1 + before // _ROOM_SHARE):
+            self._give_way(connection)
+        evicted = before - self._admission.connections
+        self._evicted += evicted
+        if not evicted:
+            self._next_search = self._loop.now + _ROOM_RETRY_S
+
+    def _longest_idle(self, count: int) -> list[C]:
+        idle = [
+            (since, order, connection)
+            for order, connection in enumerate(self._hosts)
+            if (since := self._idle_since(connection)) is not None
+        ]
+        return [connection for _, _, connection in heapq.nsmallest(count, idle)]
 
     def _close_all(self) -> None:
         for connection in self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,12 +27,14 @@ class Owner:
 
     def __init__(self) -> None:
         self.loop = Loop(EpollPoller())
+        self.idle: dict[socket.socket, float] = {}
         self.connections: ConnectionSet[socket.socket] = ConnectionSet(
             self.loop,
             options(),
             self._on_accept,
             close=self.close,
             on_drained=self.loop.stop,
+            idle_since=self.idle.get,
         )
         sock = socket.create_server(("127.0.0.1", 0))
         sock.setblocking(False)
@@ -45,6 +48,11 @@ class Owner:
 
     def figures(self) -> dict[str, int]:
         return self.connections.counters().as_dict()
+
+    def limit(self, **fields: Any) -> None:
+        """Apply limits to the connections to come."""
+        copies = [ListeningSocket(old.address, old.sock.dup()) for old in self.sockets]
+        self.connections.reconfigure(options(**fields), copies)
 
     def _on_accept(self, sock: socket.socket, host: str, _listening: ListeningSocket) -> None:
         if self.connections.admit(host) is not None:
@@ -81,11 +89,35 @@ def test_connections_are_counted_while_they_are_open(owner: Owner) -> None:
 def test_new_limits_apply_to_the_next_connection(owner: Owner) -> None:
     with socket.create_connection(owner.address):
         owner.turn_until(lambda: owner.figures()["connections"] == 1)
-        copies = [ListeningSocket(old.address, old.sock.dup()) for old in owner.sockets]
-        owner.connections.reconfigure(options(max_connections=1), copies)
+        owner.limit(max_connections=1)
         with socket.create_connection(owner.address) as refused:
             owner.turn_until(lambda: owner.figures()["refused"] == 1)
             assert refused.recv(1) == b""
+
+
+def test_the_connection_that_is_idle_for_longest_makes_room(owner: Owner) -> None:
+    owner.limit(max_connections=2)
+    with contextlib.ExitStack() as opened:
+        clients = [opened.enter_context(socket.create_connection(owner.address)) for _ in "12"]
+        owner.turn_until(lambda: owner.figures()["connections"] == 2)
+        owner.idle.update(zip(owner.connections, (2.0, 1.0), strict=True))
+        opened.enter_context(socket.create_connection(owner.address))
+        owner.turn_until(lambda: owner.figures()["accepted"] == 3)
+        assert clients[1].recv(1) == b""
+        clients[0].send(b"x")
+        owner.turn_until(lambda: owner.figures()["connections"] == 1)
+    assert owner.figures()["evicted"] == 1
+    assert owner.figures()["refused"] == 0
+
+
+def test_an_address_at_its_limit_evicts_nobody(owner: Owner) -> None:
+    owner.limit(max_connections=1, max_connections_per_address=1)
+    with socket.create_connection(owner.address):
+        owner.turn_until(lambda: owner.figures()["connections"] == 1)
+        owner.idle.update(dict.fromkeys(owner.connections, 1.0))
+        with socket.create_connection(owner.address):
+            owner.turn_until(lambda: owner.figures()["refused_address_full"] == 1)
+    assert owner.figures()["evicted"] == 0
 
 
 def test_drain_without_connections_stops_at_once(owner: Owner) -> None:

@@ -52,7 +52,12 @@ class ChatService:
         _check_watchable(options.poller, sockets)
         self._use_poller(options.poller)
         self._connections = ConnectionSet(
-            loop, options, self._on_accept, close=Session.close, on_drained=self._stop
+            loop,
+            options,
+            self._on_accept,
+            close=Session.close,
+            on_drained=self._stop,
+            idle_since=Session.unregistered_since,
         )
         settings = settings_of(options, self._credentials)
         self._room = RoomDriver(loop, options, settings, daemon, self._connections.remove)

@@ -185,6 +185,10 @@ class Session:
             self._pinged_at = now
             self.stream.write(f"PING :{server_name}\r\n".encode())
 
+    def unregistered_since(self) -> float | None:
+        """The time since when the client has not registered; None if it has."""
+        return self._started_at if self.member.state is MemberState.REGISTERING else None
+
     def finish(self, reason: str) -> None:
         """Handle no more lines, and close the connection once everything written was sent."""
         if self.closing_since is None:

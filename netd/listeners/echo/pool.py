@@ -22,6 +22,7 @@ from netd.listeners.echo.runner import ForkRunner, SlotRunner, ThreadRunner
 from netd.listeners.echo.scoreboard import Scoreboard, State
 from netd.listeners.echo.slot import SlotConfig
 from netd.listeners.echo.slot_watch import SlotWatch
+from netd.listeners.full_notice import FullNotice
 from netd.listeners.restart_policy import RestartPolicy
 from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES, TEMPORARY
 from netd.runtime.loop import Loop, Timer
@@ -33,6 +34,7 @@ _IDLE_TICKS = 10  # a slot that was idle for as many ticks is surplus
 MAX_LEAVING_S = 5.0  # an idle slot that takes longer to leave hangs
 _READY = (State.STARTING, State.IDLE)
 _REFUSED_PER_TURN = 64
+_OTHERS_S = 0.2  # for other workers, which may have room, to accept before a full one refuses
 _RUNNERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
     Concurrency.FORK: ForkRunner,
     Concurrency.THREAD: ThreadRunner,
@@ -67,6 +69,8 @@ class Pool:
         self._crash = ""  # how the last slot that crashed ended
         self._start_failure = ""  # why the last start failed; empty if it succeeded
         self._watch = SlotWatch(scoreboard)
+        self._refusal: Timer | None = None  # live while other workers may accept
+        self._full = FullNotice(loop)
         self._retired_at = math.inf
         self._idle_history: list[int] = []
         loop.watch(self._wakeup, READ, self._on_wakeup)
@@ -245,10 +249,10 @@ class Pool:
         self._delay_starts("they hung and were killed")
 
     def _start_refusing(self) -> None:
-        if not self._is_refusing:
+        if not self._is_refusing and not (self._refusal is not None and self._refusal.is_live):
             self._is_refusing = True
             for sock in self.sockets:
-                self._loop.watch(sock.fileno(), READ, partial(self._refuse, sock))
+                self._loop.watch(sock.fileno(), READ, partial(self._on_waiting, sock))
 
     def _stop_refusing(self) -> None:
         if self._is_refusing:
@@ -256,7 +260,19 @@ class Pool:
             for sock in self.sockets:
                 self._loop.unwatch(sock.fileno())
 
-    def _refuse(self, listening: socket.socket, _mask: int) -> None:
+    def _on_waiting(self, listening: socket.socket, _mask: int) -> None:
+        if self._options.workers == 1:
+            self._refuse(listening)
+        else:  # the idle slots of another worker accept the connection at once
+            self._stop_refusing()
+            self._refusal = self._loop.call_later(_OTHERS_S, self._refuse_waiting)
+
+    def _refuse_waiting(self) -> None:
+        for listening in self.sockets:
+            self._refuse(listening)
+        self._grow()
+
+    def _refuse(self, listening: socket.socket) -> None:
         for _ in range(_REFUSED_PER_TURN):
             if self._find_idle() or not self._is_full():
                 self._stop_refusing()
@@ -269,6 +285,7 @@ class Pool:
                 return
             conn.close()
             self._scoreboard.counts["refused_full"] += 1
+            self._full.note(f"all {self._options.max_connections} slots are busy (max_connections)")
 
     def _on_refusal_failed(self, error: OSError) -> None:
         if error.errno in OUT_OF_RESOURCES:  # still readable: retry at the next tick

@@ -170,8 +170,13 @@ class HttpOptions(LoginOptions):
     """The kind: http."""
 
     max_connections: Annotated[int, Ge(1)] = 10000
-    """The number of connections that each worker serves at once; a further connection is closed and
-    counted."""
+    """The number of connections that each worker serves at once. When there are as many, those that
+    have been idle for longest are closed to make room for new ones; if none is idle, the new
+    connection is closed and counted."""
+
+    max_connections_per_address: Annotated[int, Ge(0)] = 2000
+    """The number of connections that each worker serves from one source address; 0 for no limit. A
+    proxy without the PROXY protocol is one address, and so are all clients of a Unix socket."""
 
     routes: tuple[RouteOptions, ...] = ()
     """The routes; without one, the listener serves a page that says that netd works."""

@@ -42,7 +42,13 @@ class HttpService:
         self._tls = _open_tls(options.tls) if options.tls else None
         self.loop = loop
         self._connections = ConnectionSet(
-            loop, options, self._on_accept, close=Connection.close, on_drained=self._stop_if_done
+            loop,
+            options,
+            self._on_accept,
+            close=Connection.close,
+            on_drained=self._stop_if_done,
+            idle_since=Connection.idle_since,
+            give_way=Connection.give_way,
         )
         self._proxy_headers = ProxyHeaderReader(loop, self._admit, self._stop_if_done)
         self._proxies = options.proxy_protocol_from

@@ -169,6 +169,17 @@ def test_a_full_server_sends_the_reason_and_continues(start: Start, connect: Con
     assert counters["accepted"] == 3
 
 
+def test_a_client_that_does_not_register_makes_room(start: Start, connect: Connect) -> None:
+    worker = start(max_connections=2)
+    alice = connect(worker).register("alice")
+    with worker.connect() as silent:
+        worker.await_counters(lambda seen: seen["connections"] == 2)
+        connect(worker).register("bob")
+        assert read_all(silent) == b""
+    alice.sync()
+    assert worker.await_counters(lambda seen: seen["evicted"] == 1)["refused"] == 0
+
+
 @pytest.mark.usefixtures("many_descriptors")
 def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
     options = {"opers": [{"name": "root", "password": cheap_hash("secret")}]}

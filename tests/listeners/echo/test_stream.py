@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from netd.listeners.echo import KIND
-from tests.conftest import StartWorker
-from tests.support import WorkerUnderTest, read_all, read_exactly, wait_until
+from tests.conftest import StartDaemon, StartWorker
+from tests.support import WorkerUnderTest, connect, read_all, read_exactly, wait_until
 
 TCP = "tcp://127.0.0.1:0"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger, socket(7)
@@ -143,6 +143,25 @@ def test_a_connection_above_the_limit_is_closed(
     second.close()
     worker.await_counters(lambda counters: counters["connections"] == 0)
     held(worker, 1)[0].close()
+
+
+def test_a_full_worker_leaves_connections_to_another_with_room(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(
+        '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
+        "workers = 2\nmax_connections = 1\nspare = 1\n"
+    )
+    address = daemon.address("echo")
+    for _ in range(20):
+        with connect(address) as first:
+            first.sendall(b"1")
+            assert read_exactly(first, 1) == b"1"
+            with connect(address) as second, connect(address) as third:
+                second.sendall(b"2")
+                assert read_exactly(second, 1) == b"2"
+                assert read_all(third) == b""
+                for served in (first, second):
+                    served.shutdown(socket.SHUT_WR)
+                    assert read_all(served) == b""
 
 
 @both

@@ -12,11 +12,37 @@ from tests.support import read_all
 
 def test_connections_beyond_the_limit_are_refused_and_counted(start: Start) -> None:
     worker = start(HELLO, max_connections=1)
-    with worker.connect() as first, worker.connect() as second:
-        assert second.recv(1) == b""
-        first.sendall(GET_HELLO)
+    with worker.connect() as first:
+        first.sendall(GET_HELLO[:9])
+        worker.await_counters(lambda c: c["bytes_in"] == 9)
+        with worker.connect() as third:
+            assert third.recv(1) == b""
+        first.sendall(GET_HELLO[9:])
         assert Response(first).status == 200
         assert worker.await_counters(lambda c: c["refused"] == 1)["connections"] == 1
+
+
+def test_an_idle_connection_makes_room_for_a_new_one(start: Start) -> None:
+    worker = start(HELLO, max_connections=2)
+    with worker.connect() as older, worker.connect() as newer:
+        for sock in (older, newer, older):  # so the second one has been idle for longer
+            sock.sendall(GET_HELLO)
+            assert Response(sock).status == 200
+        assert ask(worker, "/hello").status == 200
+        assert newer.recv(1) == b""
+        older.sendall(GET_HELLO)
+        assert Response(older).status == 200
+        assert worker.await_counters(lambda c: c["evicted"] == 1)["refused"] == 0
+
+
+def test_one_address_cannot_take_all_connections(start: Start) -> None:
+    worker = start(HELLO, max_connections=3, max_connections_per_address=1)
+    with worker.connect() as first:
+        first.sendall(GET_HELLO)
+        assert Response(first).status == 200
+        with worker.connect() as second:
+            assert second.recv(1) == b""
+        assert worker.await_counters(lambda c: c["refused_address_full"] == 1)["evicted"] == 0
 
 
 def test_open_connections_get_the_new_routes(start: Start) -> None:

@@ -192,6 +192,21 @@ class Connection:
             else:
                 self._end()
 
+    def idle_since(self) -> float | None:
+        """The time since when the connection has waited for a request; None if it does not."""
+        if self._state is not _IDLE:
+            return None
+        options = self._responder.options
+        timeout_s = options.header_timeout if self._is_unused else options.keepalive_timeout
+        return self.deadline - timeout_s
+
+    def give_way(self) -> None:
+        """Close, unless a request has arrived: the listener needs room for new connections."""
+        if self._state is _IDLE:
+            self.on_ready(READ)
+        if self._state is _IDLE:
+            self._end()
+
     def close(self) -> None:
         """Close now; what was not sent is lost."""
         if self._state is ConnectionState.CLOSED:
