@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,11 +34,43 @@ def test_a_certificate_that_cannot_be_read_is_logged_once_and_the_context_stays(
     assert certificate.context
 
 
-def test_a_problem_names_the_file_and_its_key(tmp_path: Path) -> None:
+def test_a_missing_key_is_named_as_the_key(tmp_path: Path) -> None:
     options = TlsOptions(**make_certificate(tmp_path, "one.test"))
     assert problems(options) == ()
     Path(options.key).unlink()
     [problem] = problems(options)
-    assert problem.key in ("tls.key", "tls.certificate")
+    assert (problem.key, problem.message) == (
+        "tls.key",
+        f"{options.key}: No such file or directory",
+    )
     with pytest.raises(ConfigError, match="No such file"):
         Certificate(options)
+
+
+def test_each_fault_is_reported_with_its_file_and_key(tmp_path: Path) -> None:
+    one = TlsOptions(**make_certificate(tmp_path, "one.test"))
+    other = TlsOptions(**make_certificate(tmp_path, "other.test"))
+    for options, client_ca, key, fault in (
+        (replace(one, key=other.key), "", "tls.key", "The key does not fit the certificate"),
+        (replace(one, key=""), "", "tls.certificate", "Has no private key"),
+        (replace(one, certificate=one.key), "", "tls.certificate", "Has no certificate"),
+        (one, other.key, "tls.client_ca", "Has no certificate"),
+        (one, str(tmp_path / "none"), "tls.client_ca", "No such file"),
+    ):
+        [problem] = problems(options, client_ca)
+        assert (problem.key, problem.is_warning) == (key, False)
+        assert fault in problem.message
+    assert problems(one, other.certificate) == ()
+
+
+def test_an_expired_certificate_is_served_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TlsOptions(**make_certificate(tmp_path, "one.test"))
+    now = time.time()
+    for moved_s, fault in ((-3600, "is not valid before "), (3 * 86400, "expired on ")):
+        monkeypatch.setattr(time, "time", lambda moved_s=moved_s: now + moved_s)
+        [problem] = problems(options)
+        assert problem.is_warning
+        assert fault in problem.message
+    assert Certificate(options).context

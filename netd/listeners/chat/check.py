@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netd.config.file_access import why_not_writable
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.credentials_file import CredentialsFile
-from netd.listeners.chat.options import ChatOptions, ChatTlsOptions
+from netd.listeners.chat.options import ChatOptions
 from netd.protocols.password import check_hash
 
 
@@ -18,27 +18,15 @@ def check(options: ChatOptions) -> tuple[Problem, ...]:
 
 def _problems(options: ChatOptions) -> Iterator[Problem]:
     if options.tls is not None:
-        yield from _tls_problems(options.tls)
+        from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, only for TLS)
+
+        yield from certificate.problems(options.tls, options.tls.client_ca)
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
     fault = why_not_writable(options.history_file) if options.history_file else ""
     if fault:
         yield Problem("history_file", fault)
-
-
-def _tls_problems(tls: ChatTlsOptions) -> Iterator[Problem]:
-    from netd.listeners import certificate  # noqa: PLC0415 (OpenSSL, only for TLS)
-    from netd.runtime.tls import open_context  # noqa: PLC0415
-
-    problems = certificate.problems(tls)
-    yield from problems
-    if problems or not tls.client_ca:
-        return
-    try:
-        open_context(tls.certificate, tls.key, client_ca=tls.client_ca)
-    except OSError as error:
-        yield Problem("tls.client_ca", f"{tls.client_ca}: {error.strerror or error}")
 
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:
