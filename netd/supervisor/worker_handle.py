@@ -220,10 +220,9 @@ class WorkerHandle:
         """
         if self._killed_at is not None and self._loop.now - self._killed_at > _UNKILLABLE_S:
             self._give_up()
-        elif self._process is not None and self._silence_s > timeout_s:
+        elif self._killed_at is None and self.pid is not None and self._silence_s > timeout_s:
             reason = f"no heartbeat for {self._silence_s:.0f} s"
-            if self._killed_at is None:
-                self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, reason)
+            self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, reason)
             self._kill_because(reason)
 
     @property

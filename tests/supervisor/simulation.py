@@ -63,7 +63,10 @@ class SimulatedProcess(process.Process):
     __slots__ = ()
 
     def kill(self, signum: signal.Signals) -> None:
-        WORKERS[self.pid].end(process.Exit(signum, by_signal=True))
+        worker = WORKERS[self.pid]
+        worker.pending = process.Exit(signum, by_signal=True)
+        if not worker.is_frozen:
+            worker.thaw()
 
     def reap(self) -> process.Exit | None:
         worker = WORKERS.pop(self.pid)
@@ -79,6 +82,9 @@ class SimulatedWorker:
         self.process = SimulatedProcess(pid, os.eventfd(0))
         self.exit: process.Exit | None = None
         self._is_retiring = False
+        self.is_frozen = False
+        """Whether it waits for a disk and so cannot be killed (state D, proc_pid_stat(5))."""
+        self.pending: process.Exit | None = None  # the end by a signal that has been sent
         self._channel = FdChannel(socket.socket(fileno=os.dup(channel.fileno())))
 
     def receive(self) -> list[Message]:
@@ -105,6 +111,16 @@ class SimulatedWorker:
         self.send(Retiring())
         self._is_retiring = True
 
+    def freeze(self) -> None:
+        """Wait for a disk: do nothing and do not end, whatever is sent."""
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        """Go on, or end if a signal was sent meanwhile."""
+        self.is_frozen = False
+        if self.pending is not None:
+            self.end(self.pending)
+
     def end(self, exit_: process.Exit | None = None) -> None:
         """End the process."""
         if self.exit is None:
@@ -117,14 +133,15 @@ class SimulatedWorker:
 
         A configuration gets the next of the replies.
         """
-        messages = self.receive()
+        messages = [] if self.is_frozen else self.receive()
         for message in messages:
             match message:
                 case Configure():
                     self.send(next(replies))
                 case Drain():
                     self.end()
-        self.send(Heartbeat({"accepted": 1}, {"connections": 0}))
+        if not self.is_frozen:
+            self.send(Heartbeat({"accepted": 1}, {"connections": 0}))
         if self._is_retiring:
             self.end()
         return bool(messages)

@@ -143,6 +143,12 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.simulation.settle()
 
     @precondition(lambda self: self.is_started)
+    @rule(index=st.integers(0, 9), is_frozen=st.booleans())
+    def freeze(self, index: int, *, is_frozen: bool) -> None:
+        worker = self.worker(index)
+        (worker.freeze if is_frozen else worker.thaw)()
+
+    @precondition(lambda self: self.is_started)
     @rule(index=st.integers(0, 9), ends=st.booleans())
     def retire(self, index: int, *, ends: bool) -> None:
         worker = self.worker(index)
@@ -196,6 +202,8 @@ class SupervisorMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.simulation.spawn_error, self.is_slow = None, False
+        for worker in self.simulation.workers:
+            worker.thaw()
         self.read_all()
         for _ in range(24):  # long enough for every back-off and deadline
             self.simulation.obey()

@@ -163,6 +163,46 @@ def test_a_silent_process_is_killed_and_replaced(setting: Setting) -> None:
     assert (setting.handle.restarts, setting.handle.last_error) == (1, "no heartbeat for 11 s")
 
 
+def test_a_process_that_misses_heartbeats_is_unresponsive(setting: Setting) -> None:
+    worker = setting.serve()
+    setting.simulation.advance(4)
+    assert (setting.handle.is_silent, setting.handle.is_well) == (True, False)
+    assert setting.handle.problem == "no heartbeat for 4 s"
+    worker.obey()
+    setting.simulation.settle()
+    assert (setting.handle.is_silent, setting.handle.is_well) == (False, True)
+    assert setting.handle.problem == ""
+
+
+def test_a_process_that_cannot_be_killed_is_left_behind(setting: Setting) -> None:
+    frozen = setting.serve()
+    frozen.freeze()
+    for _ in range(18):
+        setting.simulation.advance(1)
+        setting.handle.kill_if_silent(10)
+    setting.simulation.settle()
+    assert setting.handle.pid not in (None, frozen.process.pid)
+    assert setting.handle.last_error == "no heartbeat for 11 s"
+    successor = setting.simulation.workers[1]
+    successor.obey()
+    setting.simulation.settle()
+    assert setting.state == State.SERVING
+    frozen.thaw()
+    setting.simulation.settle()
+    assert (setting.state, setting.handle.pid) == (State.SERVING, successor.process.pid)
+
+
+def test_a_stop_ends_without_a_process_that_cannot_be_killed(setting: Setting) -> None:
+    frozen = setting.serve()
+    frozen.freeze()
+    setting.handle.drain(0, stopping=True)
+    setting.handle.kill()
+    for _ in range(7):
+        setting.simulation.advance(1)
+        setting.handle.kill_if_silent(10)
+    assert setting.recorder.events == ["ready", "ended"]
+
+
 def test_a_process_without_a_configuration_that_it_can_use_is_ended(setting: Setting) -> None:
     worker = setting.start()
     worker.send(Failed("no certificate"))
