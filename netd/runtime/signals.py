@@ -1,7 +1,13 @@
-"""Signals as loop events: their numbers arrive on a descriptor (signal.set_wakeup_fd)."""
+"""Signals as calls on the loop.
+
+Python runs a signal's handler between two instructions of the main thread. The handler only defers
+the callback to the end of the loop's turn, and a descriptor (signal.set_wakeup_fd) ends the loop's
+wait. If the system has no buffer for that wakeup, the callback is made when the loop wakes next.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -20,31 +26,25 @@ class SignalWatch:
     def __init__(
         self, loop: Loop, callbacks: Mapping[signal.Signals, Callable[[], object]]
     ) -> None:
-        self._callbacks = callbacks
+        self._signals = frozenset(callbacks)
         self._arrived, wakeup = socket.socketpair()
         self._arrived.setblocking(False)
         wakeup.setblocking(False)
         self._wakeup = wakeup
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            loop.defer(callbacks[signal.Signals(number)])
+
         for signum in callbacks:
-            signal.signal(signum, _on_signal)
-        loop.watch(self._arrived.fileno(), READ, self._on_ready)
+            signal.signal(signum, on_signal)
+        loop.watch(self._arrived.fileno(), READ, self._on_wakeup)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, callbacks)
 
     def close(self) -> None:
         """Block the signals: for a process that ends, and must not be ended by one of them."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._callbacks)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
 
-    def _on_ready(self, _mask: int) -> None:
-        try:
-            numbers = self._arrived.recv(4096)
-        except BlockingIOError:  # it was reported readable; the next turn tries again
-            return
-        for number in numbers:
-            callback = self._callbacks.get(signal.Signals(number))
-            if callback is not None:
-                callback()
-
-
-def _on_signal(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the number has been written to the wakeup descriptor already."""
+    def _on_wakeup(self, _mask: int) -> None:
+        with contextlib.suppress(BlockingIOError):  # reported readable by mistake
+            self._arrived.recv(4096)

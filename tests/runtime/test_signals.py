@@ -48,3 +48,16 @@ def test_a_descriptor_without_a_signal_is_no_error() -> None:
         return b"no error"
 
     assert call_in_child(work) == b"no error"
+
+
+def test_a_signal_whose_wakeup_is_lost_is_handled_in_the_next_turn() -> None:
+    def work() -> bytes:
+        arrived: list[bytes] = []
+        loop = Loop(EpollPoller())
+        SignalWatch(loop, {signal.SIGUSR1: lambda: arrived.append(b"handled")})
+        signal.set_wakeup_fd(-1)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        loop.turn()
+        return b"".join(arrived)
+
+    assert call_in_child(work) == b"handled"

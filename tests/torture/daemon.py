@@ -1,7 +1,7 @@
 """Runs `netd run` for one test: forked from this process, which has imported netd already.
 
-That takes a third of the time of a new interpreter. The forked process calls `netd.cli.main` as the
-command does. It ends with this process (PR_SET_PDEATHSIG), and its workers end with it.
+That takes a third of the time of a new interpreter. The forked process calls `netd.__main__.main`
+as the command does. It ends with this process (PR_SET_PDEATHSIG), and its workers end with it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn
 from unittest import mock
 
 import netd.cli
+from netd.__main__ import main
 from netd.config.address import Address
 from netd.config.check import check_files
 from netd.config.load import read_config
@@ -126,7 +127,7 @@ def _become_netd(config: Path, log: Path, gate: Path) -> NoReturn:
         _install_gates(gate)
         sys.argv = ["netd", "run", "--config", str(config)]
         _wait_at(gate, "supervisor")
-        netd.cli.main()
+        main()
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else os.EX_SOFTWARE
     except BaseException:  # noqa: BLE001 (as the interpreter does for the command)

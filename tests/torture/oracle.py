@@ -278,11 +278,16 @@ def _retry(check: Callable[[], None], deadline: float) -> None:
         time.sleep(0.05)
 
 
+_NO_WAKEUP: Final = re.compile(
+    r"Exception ignored when trying to write to the signal wakeup fd:\n(?:(?!\d\d:).*\n)*"
+)  # by the interpreter itself; the signal is handled all the same
+
+
 def _outside_workers(log: str, supervisor: int) -> str:
     """The log without the records of other processes than the supervisor."""
     kept = []
     is_workers = is_thread = False
-    for line in log.splitlines():
+    for line in _NO_WAKEUP.sub("", log).splitlines():
         if (match := _RECORD.match(line)) is not None:
             is_workers, is_thread = int(match[1]) != supervisor, False
         elif line.startswith("Exception in thread"):  # the supervisor has no thread

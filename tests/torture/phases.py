@@ -105,7 +105,8 @@ def _reload(daemon: Daemon, variant: Variant) -> None:
 
 def _kill_worker(daemon: Daemon) -> None:
     """Kill the worker of `web`, and wait for its successor."""
-    [old] = [pid for pid in children(daemon.pid) if comm(pid) == "netd: web"]
+    wait_for(lambda: processes(daemon, "web"), _REACTION_S)  # the kernel can miss a child
+    [old] = processes(daemon, "web")
     os.kill(old, signal.SIGKILL)
 
     def is_replaced() -> bool:
