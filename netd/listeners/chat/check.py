@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from netd.config.file_access import why_not_writable
@@ -24,9 +25,21 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
-    fault = why_not_writable(options.history_file) if options.history_file else ""
+    if options.history_file:
+        yield from _history_problems(options.history_file)
+
+
+def _history_problems(path: str) -> Iterator[Problem]:
+    fault = why_not_writable(path)
     if fault:
         yield Problem("history_file", fault)
+    elif os.path.exists(path):
+        from netd.listeners.chat.sqlite_store import fault_of  # noqa: PLC0415 (SQLite, if needed)
+
+        damage = fault_of(path)
+        if damage:
+            text = f"{path}: {damage}; it will be moved aside"
+            yield Problem("history_file", text, is_warning=True)
 
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:

@@ -194,8 +194,11 @@ class ChatOptions(LoginOptions):
     """The number of lines of each channel that are kept as its history."""
 
     history_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
-    """The SQLite file that keeps the history, topic and modes of `channel` across restarts; empty
-    for none."""
+    """The SQLite file that keeps the history of `channel` across restarts, and of every channel the
+    topic, the modes and lists, and the operators that have an account or a verified local user. A
+    restored channel makes no operator of the first member that joins it. Without this key a file in
+    the directory of systemd's `StateDirectory=` keeps all but the history; without such a directory
+    a restart or crash loses the channels. A damaged file is moved aside."""
 
     replay_lines: Annotated[int, Interval(ge=0, le=1000)] = 10
     """The number of lines of history that a joining member is sent, if its client cannot request

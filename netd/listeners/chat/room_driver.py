@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from netd.listeners.chat.backlog import Backlog
+from netd.listeners.chat.channel_store import ChannelStore
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.persistent_channel import PersistentChannel
 from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
@@ -49,7 +49,7 @@ class RoomDriver:
     ) -> None:
         """Make a room. `on_closed(session)` is called when a session has left the room."""
         self._room = Room(settings, time.time(), f"{time.time_ns():x}-")
-        self._persistent_channel = PersistentChannel(options, self._room)
+        self._store = ChannelStore(loop, options, self._room)
         self._daemon = daemon
         self._notify_closed = on_closed
         self._verifier = PasswordVerifier(loop, options)
@@ -61,9 +61,9 @@ class RoomDriver:
 
     def reconfigure(self, options: ChatOptions, settings: Settings) -> None:
         """Apply new options to the room and to all sessions."""
-        self._persistent_channel.reconfigure(options, self._room)
         self._verifier.reconfigure(options)
         self.set_settings(settings)
+        self._store.reconfigure(options)
         for session in list(self._sessions.values()):
             session.reconfigure(options)
 
@@ -118,14 +118,16 @@ class RoomDriver:
         server_name = self._room.state.settings.server_name
         for session in list(self._sessions.values()):
             session.check_time_limits(server_name)
+        self._apply(self._room.expire_channels(time.time()))
+        self._store.check()
 
     def shut_down(self, reason: str) -> None:
         """Send all clients the reason, and finish their sessions."""
         self._apply(self._room.shut_down(reason, time.time()))
 
     def close(self) -> None:
-        """Complete the writes of the persistent channel."""
-        self._persistent_channel.close()
+        """Complete the writes of the channels."""
+        self._store.close()
 
     def counters(self) -> Counters:
         """The figures of the room and of all sessions, past and present."""
@@ -133,7 +135,7 @@ class RoomDriver:
         totals = {
             "bytes_in": self._bytes_in + sum(stream.bytes_in for stream in streams),
             "bytes_out": self._bytes_out + sum(stream.bytes_out for stream in streams),
-            "history_lost": self._persistent_channel.lost,
+            "history_lost": self._store.lost,
             "lines": self._lines,
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
         }
@@ -159,7 +161,7 @@ class RoomDriver:
             case Verify():
                 self._verify(effect)
             case Record() | SaveChannel():
-                self._persistent_channel.save(effect)
+                self._store.save(effect)
             case Rehash(member):
                 _log.info("chat: operator %s asked for a reload", member.oper)
                 self._daemon.request_reload(partial(self._on_reloaded, member))

@@ -1,36 +1,42 @@
 """Stores messages and states of channels in an SQLite file.
 
 A thread writes, so a slow disk does not delay the chat. Writes that fail (disk full, file locked)
-are dropped and counted; the chat goes on without them.
+are dropped and counted; the chat goes on without them. A file that is damaged is moved aside, and
+one that is missing is made anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import sqlite3
 import threading
+import time
 from typing import Final
 
 BUSY_S: Final = 2.0
+CHECK_S: Final = 1.0  # the period in which the thread looks whether the file is still there
 _CLOSE_S: Final = 5.0
 _MAX_QUEUED: Final = 10_000
 _TRIM_EVERY: Final = 200
+_MODE: Final = 0o640  # it holds messages and the keys of channels
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS line (id INTEGER PRIMARY KEY, channel TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS state (channel TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 _ADD_LINE: Final = "INSERT INTO line (channel, body) VALUES (?, ?)"
 _SET_STATE: Final = "INSERT OR REPLACE INTO state (channel, body) VALUES (?, ?)"
+_DELETE_STATE: Final = "DELETE FROM state WHERE channel = ?"
 _TRIM: Final = "DELETE FROM line WHERE id <= (SELECT max(id) FROM line) - ?"
 _log = logging.getLogger("netd")
 
-_Write = tuple[str, tuple[str, str]]
+_Write = tuple[str, tuple[str, ...]]
 
 
 class SqliteStore:
-    """One database file. Call `load` before the first write, and `close` at the end."""
+    """One database file. Load before the first write, and call `close` at the end."""
 
     def __init__(self, path: str, max_lines: int) -> None:
         self.path = path
@@ -38,38 +44,46 @@ class SqliteStore:
         """The number of lines to keep; may be set at any time."""
         self._queue: queue.Queue[_Write | None] = queue.Queue(_MAX_QUEUED)
         self._is_failing = False
+        self._has_file = False
         self.lost = 0
         """The number of writes that failed or were dropped."""
+        self.is_new_file = threading.Event()
+        """Set when the file was removed or damaged, so that it lacks all earlier writes."""
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
-    def load(self, channel: str) -> tuple[str, list[str]]:
-        """The channel's state (empty for none) and its last lines, oldest first."""
+    def load_states(self) -> dict[str, str]:
+        """The states of all channels, by the channel's folded name."""
+        return {row[0]: row[1] for row in self._load("SELECT channel, body FROM state", ())}
+
+    def load_lines(self, channel: str) -> list[str]:
+        """The last lines of a channel, oldest first."""
         last_lines = "SELECT body FROM line WHERE channel = ? ORDER BY id DESC LIMIT ?"
-        try:
-            with contextlib.closing(_open(self.path)) as database:
-                row = database.execute(
-                    "SELECT body FROM state WHERE channel = ?", (channel,)
-                ).fetchone()
-                lines = database.execute(last_lines, (channel, self.max_lines)).fetchall()
-        except sqlite3.Error as error:
-            _log.warning("chat: %s: %s; history starts empty", self.path, error)
-            return "", []
-        return row[0] if row else "", [line for (line,) in reversed(lines)]
+        return [line for (line,) in reversed(self._load(last_lines, (channel, self.max_lines)))]
 
     def add_line(self, channel: str, body: str) -> None:
         """Write a line."""
         self._put((_ADD_LINE, (channel, body)))
 
     def set_state(self, channel: str, body: str) -> None:
-        """Write a channel's state in place of the earlier one."""
-        self._put((_SET_STATE, (channel, body)))
+        """Write a channel's state in place of the earlier one; an empty one removes it."""
+        self._put((_SET_STATE, (channel, body)) if body else (_DELETE_STATE, (channel,)))
 
     def close(self, within_s: float = _CLOSE_S) -> None:
         """Wait for the queued writes, at most so long; the thread ends when they are done."""
         with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=within_s)
             self._thread.join(within_s)
+
+    def _load(self, query: str, values: tuple[str | int, ...]) -> list[tuple[str, ...]]:
+        try:
+            with contextlib.closing(_open(self.path)) as database:
+                return database.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:  # locked, no directory, disk full
+            _log.warning("chat: %s: %s; history starts empty", self.path, error)
+        except sqlite3.DatabaseError as error:
+            _move_aside(self.path, error)
+        return []
 
     def _put(self, write: _Write) -> None:
         try:
@@ -79,13 +93,26 @@ class SqliteStore:
 
     def _run(self) -> None:
         written = 0
-        while (first := self._queue.get()) is not None:
+        while (first := self._await_write()) is not None:
             writes, is_last = self._gather(first)
             written += len(writes)
             self._write(writes, trim=written >= _TRIM_EVERY)
             written %= _TRIM_EVERY
             if is_last:
                 return
+
+    def _await_write(self) -> _Write | None:
+        while True:
+            try:
+                return self._queue.get(timeout=CHECK_S)
+            except queue.Empty:
+                self._check_removed()
+
+    def _check_removed(self) -> None:
+        if self._has_file and not os.path.exists(self.path):
+            _log.warning("chat: %s: the file was removed; it is written anew", self.path)
+            self._has_file = False
+            self.is_new_file.set()
 
     def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
         """All queued writes, for one transaction; and whether the store is closing."""
@@ -97,22 +124,43 @@ class SqliteStore:
         return writes, False
 
     def _write(self, writes: list[_Write], *, trim: bool) -> None:
+        self._check_removed()
         try:
             with contextlib.closing(_open(self.path)) as database, database:
                 for statement, values in writes:
                     database.execute(statement, values)
                 if trim:
                     database.execute(_TRIM, (self.max_lines,))
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             self.lost += len(writes)
             if not self._is_failing:
                 _log.warning("chat: %s: %s; history is kept in memory only", self.path, error)
             self._is_failing = True
+        except sqlite3.DatabaseError as error:
+            self.lost += len(writes)
+            _move_aside(self.path, error)
+            self.is_new_file.set()
         else:
             self._is_failing = False
+            self._has_file = True
+
+
+def fault_of(path: str) -> str:
+    """Why an existing file is no database of a chat; empty if it is one. It is not changed."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            database.execute("SELECT count(*) FROM state").fetchone()
+            found: str = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+            return "" if found == "ok" else found
+    except sqlite3.OperationalError:  # it cannot be read now, or has no tables yet
+        return ""
+    except sqlite3.DatabaseError as error:
+        return str(error)
 
 
 def _open(path: str) -> sqlite3.Connection:
+    with contextlib.suppress(OSError):  # SQLite itself reports why it cannot be opened
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _MODE))
     database = sqlite3.connect(path, timeout=BUSY_S)
     try:
         database.execute("PRAGMA journal_mode = WAL")
@@ -122,3 +170,17 @@ def _open(path: str) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _move_aside(path: str, error: sqlite3.Error) -> None:
+    """Keep a damaged file under another name, so that a new one can take its place."""
+    aside = f"{path}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}"
+    try:
+        os.replace(path, aside)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path + suffix, aside + suffix)
+    except OSError as failure:
+        _log.warning("chat: %s: %s; it cannot be moved aside: %s", path, error, failure)
+    else:
+        _log.warning("chat: %s: %s; it is kept as %s, and a new one begins", path, error, aside)

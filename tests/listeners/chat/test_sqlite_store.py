@@ -13,7 +13,7 @@ import pytest
 from netd.listeners.chat import KIND
 from netd.listeners.chat.sqlite_store import BUSY_S, SqliteStore
 from tests.listeners.chat.test_service import Irc
-from tests.support import PATIENCE_S, WorkerUnderTest
+from tests.support import PATIENCE_S, WorkerUnderTest, wait_until
 
 Start = Callable[[Path], tuple[WorkerUnderTest, Irc]]
 _LOCK = """
@@ -22,6 +22,12 @@ database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 sys.stdin.read()
+"""
+
+_READ = """
+import sqlite3, sys
+for row in sqlite3.connect(sys.argv[1], uri=True).execute(sys.argv[2]):
+    print(row)
 """
 
 
@@ -57,13 +63,11 @@ def test_messages_topic_and_modes_survive_a_restart(start: Start, tmp_path: Path
     later.expect("bad!*@*")
 
 
-@pytest.mark.parametrize("trouble", ["locked", "no database", "no directory"])
+@pytest.mark.parametrize("trouble", ["locked", "no directory"])
 def test_a_fault_of_the_file_does_not_stop_the_chat(
     start: Start, tmp_path: Path, trouble: str
 ) -> None:
     path = tmp_path / ("missing/chat.db" if trouble == "no directory" else "chat.db")
-    if trouble == "no database":
-        path.write_bytes(b"something else" * 1000)
     with ExitStack() as stack:
         if trouble == "locked":
             stack.enter_context(_locked(path))
@@ -116,5 +120,49 @@ def test_the_file_is_bounded(tmp_path: Path) -> None:
         (count,) = database.execute("SELECT count(*) FROM line").fetchone()
     assert count <= 10 + 200
     again = SqliteStore(path, 10)
-    assert again.load("#a") == ("", [str(number) for number in range(990, 1000)])
+    assert again.load_states() == {}
+    assert again.load_lines("#a") == [str(number) for number in range(990, 1000)]
     again.close()
+
+
+def test_a_damaged_file_is_moved_aside(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    path.write_bytes(b"something else" * 1000)
+    worker, alice = start(path)
+    alice.send("OPER root secret", "TOPIC #lounge :new topic")
+    alice.sync()
+    worker.drain(PATIENCE_S, stopping=True)
+    worker.await_exit()
+    (aside,) = tmp_path.glob("chat.db.corrupt-*")
+    assert aside.read_bytes() == b"something else" * 1000
+    assert path.stat().st_mode & 0o777 == 0o640
+    _, later = start(path)
+    later.send("TOPIC #lounge")
+    later.expect("332 alice #lounge :new topic")
+
+
+def test_a_file_that_is_removed_or_damaged_while_running_is_written_anew(
+    start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "chat.db"
+    worker, alice = start(path)
+    alice.send("OPER root secret", "TOPIC #lounge :kept topic", "PRIVMSG #lounge :kept line")
+    wait_until(lambda: "kept topic" in stored_states(path), "the first state")
+    for _ in range(2):
+        path.unlink()
+        wait_until(lambda: "kept topic" in stored_states(path), "the state in a new file")
+    path.write_bytes(b"something else" * 1000)
+    alice.send("MODE #lounge +m")
+    wait_until(lambda: "kept topic" in stored_states(path), "the state after the damage")
+    wait_until(lambda: [*tmp_path.glob("*.corrupt-*")], "the damaged file")
+    worker.drain(PATIENCE_S, stopping=True)
+    worker.await_exit()
+    _, later = start(path)
+    later.send("PART #lounge", "JOIN #lounge")
+    later.expect("] kept line")
+
+
+def stored_states(path: Path) -> str:
+    """The stored states; empty if there is no such file."""
+    asked = [sys.executable, "-c", _READ, f"file:{path}?mode=ro", "SELECT body FROM state"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout

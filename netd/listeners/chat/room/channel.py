@@ -50,7 +50,9 @@ class Channel:
         self.lists: dict[str, dict[str, ListEntry]] = {letter: {} for letter in LISTS}
         self.invited: set[Member] = set()
         self.history: deque[HistoryEntry] = deque(maxlen=history_lines)
-        self.is_persistent = False  # stays without members, and is stored
+        self.is_persistent = False  # stays without members, and its history is stored
+        self.earlier_status: dict[str, str] = {}  # before a restart, by `Member.identities`
+        self.kept_until = 0.0  # a restored channel stays without members until then
         self._audience: Audience | None = None
 
     @property
@@ -88,6 +90,28 @@ class Channel:
         del self.members[member]
         del member.channels[self.folded]
         self._audience = None
+
+    def claim_status(self, member: Member) -> str:
+        """Take from the channel the status that a member had in it before a restart."""
+        letters = [self.earlier_status.pop(identity, "") for identity in member.identities()]
+        held = "".join(letter for letter in PREFIXES if letter in "".join(letters))
+        if "o" in held:
+            self.kept_until = 0.0
+        return held
+
+    def was_op(self, member: Member) -> bool:
+        """Whether a member was an operator before a restart and has not come back yet."""
+        return any("o" in self.earlier_status.get(who, "") for who in member.identities())
+
+    def status_by_identity(self) -> dict[str, str]:
+        """The status of all members that can be recognized after a restart."""
+        present = {
+            who: held
+            for member, held in self.members.items()
+            if held
+            for who in member.identities()
+        }
+        return {**self.earlier_status, **present}
 
     def audience(self) -> Audience:
         """The members as they are now; a new object after every change."""

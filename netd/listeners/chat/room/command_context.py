@@ -192,9 +192,8 @@ class CommandContext:
             self.effects.append(Record(channel, message))
 
     def save(self, channel: Channel) -> None:
-        """Store a channel's topic, modes and lists if the channel is persistent."""
-        if channel.is_persistent:
-            self.effects.append(SaveChannel(channel))
+        """Store a channel's state after a change, or its end."""
+        self.effects.append(SaveChannel(channel))
 
     def verify(self, purpose: CheckPurpose, password: str, stored: str, name: str = "") -> None:
         """Check the sender's password; its next lines wait for the outcome."""

@@ -147,6 +147,11 @@ class Member:
         """The prefix with the real address in place of the shown host."""
         return f"{self.nick}!{self.user}@{self.address}"
 
+    def identities(self) -> list[str]:
+        """What the member can be recognized by after a restart: its account and local user."""
+        account = [f"account:{fold(self.account)}"] if self.account else []
+        return account + ([f"user:{self.local_user}"] if self.local_user else [])
+
     def has(self, cap: Cap) -> bool:
         """Whether the client has requested a capability."""
         return self.caps & int(cap) != 0  # hot: `cap.value` is slower than int()

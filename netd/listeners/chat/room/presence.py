@@ -45,8 +45,22 @@ def disconnect_sender(context: CommandContext, reason: str) -> None:
 
 def leave_channel(context: CommandContext, channel: Channel, member: Member) -> None:
     """Remove a member from a channel, and the channel if it is now empty."""
+    had_status = channel.members[member]
     channel.remove(member)
     context.room.drop_if_empty(channel)
+    if had_status or not channel.members:
+        context.save(channel)
+
+
+def restore_status(context: CommandContext, channel: Channel) -> None:
+    """Give the sender the status that it had in a channel before a restart."""
+    sender, server = context.sender, context.room.settings.server_name
+    claimed = channel.claim_status(sender)
+    given = [letter for letter in claimed if channel.set_status(sender, letter, given=True)]
+    if given:
+        params = (channel.name, f"+{''.join(given)}", *[sender.nick] * len(given))
+        context.broadcast(channel, Message("MODE", params, server))
+        context.save(channel)
 
 
 def remember_whowas(context: CommandContext, member: Member) -> None:

@@ -16,7 +16,7 @@ from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
-from netd.listeners.chat.room.effect import Effect
+from netd.listeners.chat.room.effect import Effect, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
@@ -114,6 +114,15 @@ class Room:
         member.is_answering = False
         presence.remove_member(context, member, reason)
         return _take_effects(context)
+
+    def expire_channels(self, now: float) -> list[Effect]:
+        """Remove the restored channels whose members have not come back in time."""
+        expired = [channel for channel in self.state.restored if channel.kept_until <= now]
+        for channel in expired:
+            self.state.restored.discard(channel)
+            channel.kept_until = 0.0
+            self.state.drop_if_empty(channel)
+        return [SaveChannel(channel) for channel in expired]
 
     def send_notices(self, member: Member, lines: Iterable[str], now: float) -> list[Effect]:
         """Send a member notices from the server."""

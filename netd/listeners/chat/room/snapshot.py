@@ -1,20 +1,35 @@
-"""The stored part of a persistent channel as JSON: topic, modes, lists, and history."""
+"""The stored part of a channel as JSON: topic, modes, lists, operators; and lines of history.
+
+A channel that is restored stays for some time without members, and its operators are those that it
+had: members with an account, or with a verified local user. Joining first makes no operator.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any, Final
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.room.channel import Channel, ListEntry, Topic
+from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message, fold
+
+KEPT_S: Final = 3600.0
+"""How long a restored channel stays without members if none of its operators can be verified."""
+KEPT_FOR_OPERATORS_S: Final = 7 * 24 * 3600.0
+"""How long it waits for an operator with an account or a local user."""
 
 
 def format_state(channel: Channel) -> str:
-    """The topic, the modes and the lists as JSON."""
+    """Everything but the history as JSON."""
     topic = channel.topic
     return json.dumps(
         {
+            "name": channel.name,
+            "created": channel.created,
+            "kept_until": channel.kept_until,
+            "status": channel.status_by_identity(),
             "topic": [topic.text, topic.by, topic.at] if topic else None,
             "modes": channel.modes,
             "lists": {
@@ -26,12 +41,14 @@ def format_state(channel: Channel) -> str:
 
 
 def restore_state(channel: Channel, text: str) -> None:
-    """Set a channel's topic, modes and lists from JSON.
+    """Set a channel's topic, modes, lists and operators from JSON.
 
     Raises LocalProtocolError if the text is no such state; the channel is then unchanged.
     """
     try:
-        state = json.loads(text)
+        state: dict[str, Any] = json.loads(text)
+        earlier = {str(who): str(letters) for who, letters in state.get("status", {}).items()}
+        created, kept_until = float(state.get("created", 0)), float(state.get("kept_until", 0))
         topic = Topic(*state["topic"]) if state["topic"] else None
         modes = {str(letter): str(value) for letter, value in state["modes"].items()}
         lists = {
@@ -41,6 +58,33 @@ def restore_state(channel: Channel, text: str) -> None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LocalProtocolError(f"not a channel's state: {text[:100]!r}") from error
     channel.topic, channel.modes, channel.lists = topic, modes, lists
+    channel.earlier_status = earlier
+    channel.created = created or channel.created
+    channel.kept_until = kept_until
+
+
+def restore_channel(room: RoomState, folded: str, text: str, now: float) -> None:
+    """Add a stored channel to a new room.
+
+    Raises LocalProtocolError if the text is no state of a channel; there is no such channel then.
+    """
+    channel = Channel(_name_in(text, folded), now, room.settings.limits.history_lines)
+    restore_state(channel, text)
+    has_operators = any("o" in letters for letters in channel.earlier_status.values())
+    kept_s = KEPT_FOR_OPERATORS_S if has_operators else KEPT_S
+    channel.kept_until = channel.kept_until or now + kept_s
+    existing = room.channels.get(folded)
+    channel.is_persistent = existing is not None and existing.is_persistent
+    room.channels[folded] = channel
+    room.restored.add(channel)
+
+
+def _name_in(text: str, folded: str) -> str:
+    try:
+        name = str(json.loads(text)["name"])
+    except (ValueError, KeyError, TypeError):
+        return folded
+    return name if fold(name) == folded else folded
 
 
 def format_line(message: Message) -> str:

@@ -33,6 +33,7 @@ class RoomState:
         self.members: dict[str, Member] = {}  # by nick; registering clients hold one too
         self.unregistered: set[Member] = set()
         self.channels: dict[str, Channel] = {}
+        self.restored: set[Channel] = set()  # those that stay without members for some time
         self.watchers: dict[str, set[Member]] = {}  # by the nick that they MONITOR
         self.whowas: deque[WhowasEntry] = deque(maxlen=settings.limits.whowas)
         self.private_histories: dict[str, PrivateHistory] = {}  # by account
@@ -66,11 +67,12 @@ class RoomState:
         return channel
 
     def drop_if_empty(self, channel: Channel) -> None:
-        """Remove a channel without members, unless it is persistent."""
-        if not channel.members and not channel.is_persistent:
+        """Remove a channel without members, unless it is persistent or restored."""
+        if not channel.members and not channel.is_persistent and not channel.kept_until:
             for member in channel.invited:
                 member.invites.discard(channel.folded)
-            self.channels.pop(channel.folded, None)
+            if self.channels.get(channel.folded) is channel:
+                del self.channels[channel.folded]
 
     def channels_of(self, member: Member) -> list[Channel]:
         """The channels that a member is in, in the order of joining."""

@@ -4,13 +4,17 @@ import pytest
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.room.channel import Channel, ListEntry, Topic
+from netd.listeners.chat.room.settings import Account
 from netd.listeners.chat.room.snapshot import (
+    KEPT_S,
     format_line,
     format_state,
+    restore_channel,
     restore_history,
     restore_state,
 )
 from netd.protocols.irc import Message, fold
+from tests.listeners.chat.room.room_under_test import RoomUnderTest, sasl_plain
 
 NOON = 1_700_049_600.0
 SAID = Message("PRIVMSG", ("#room", "grüß dich"), "ann!ann@host", {"time": "now", "msgid": "1"})
@@ -36,6 +40,34 @@ def test_a_channel_without_a_topic_is_restored_without_one() -> None:
     after = channel()
     restore_state(after, format_state(channel()))
     assert after.topic is None
+
+
+def test_a_restored_channel_expires() -> None:
+    room = RoomUnderTest()
+    ann = room.join("ann", channel="#Kept")
+    text = format_state(room.state.channels["#kept"])
+    ann.send("PART #kept")
+    restore_channel(room.state, "#kept", text, room.now)
+    ann.send("JOIN #kept", "PART #kept")
+    room.core.expire_channels(room.now + KEPT_S - 1)
+    assert [channel.name for channel in room.state.channels.values()] == ["#Kept"]
+    ann.send("JOIN #kept")
+    room.core.expire_channels(room.now + KEPT_S)
+    assert not room.state.restored
+    ann.send("PART #kept", "JOIN #kept")
+    assert room.state.channels["#kept"].is_op(ann.member)
+
+
+def test_an_expired_channel_is_not_taken_for_a_new_one_with_its_name() -> None:
+    room = RoomUnderTest(accounts={"ann": Account("ann", "sesame")})
+    ann = room.join("bob", "sasl", channel="#kept")
+    ann.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('ann', 'sesame')}")
+    text = format_state(room.state.channels["#kept"])
+    ann.send("PART #kept")
+    restore_channel(room.state, "#kept", text, room.now)
+    ann.send("JOIN #kept", "PART #kept", "JOIN #kept")
+    room.core.expire_channels(room.now)
+    assert room.state.channels["#kept"].members == {ann.member: "o"}
 
 
 @pytest.mark.parametrize(

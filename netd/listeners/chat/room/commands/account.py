@@ -160,6 +160,10 @@ def _log_in(context: CommandContext, account: Account | None) -> None:
     if before != name and member.is_registered:
         _announce(context, Cap.ACCOUNT_NOTIFY, "ACCOUNT", name)
     _set_shown_host(context, account.host or member.address)
+    for channel in context.room.channels_of(member):
+        presence.restore_status(context, channel)
+        if channel.members[member]:
+            context.save(channel)  # the account can be recognized after a restart
 
 
 def _set_shown_host(context: CommandContext, host: str) -> None:

@@ -57,6 +57,10 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
         read_marker.show(context, channel.name)
     if channel.topic:
         show_topic(context, channel)
+    if is_new:
+        context.save(channel)
+    else:
+        presence.restore_status(context, channel)
     yield from _show_names(context, channel)
     context.reply(Numeric.ENDOFNAMES, channel.name)
     yield from replay(context, channel)
@@ -68,7 +72,7 @@ def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Nume
         return Numeric.TOOMANYCHANNELS
     if channel is None:
         return Numeric.TOOMANYCHANNELS if len(room.channels) >= limits.channels else None
-    if member in channel.invited or member.oper:
+    if member in channel.invited or member.oper or channel.was_op(member):
         return None
     checks = {
         Numeric.BADCHANNELKEY: channel.modes.get("k", key) != key,
