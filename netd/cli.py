@@ -22,7 +22,7 @@ from netd.config.model import Config
 from netd.config.paths import client_control_path, daemon_control_path, find_config
 from netd.errors import ConfigError, ControlError, NetdError, Problem, SystemFailureError
 from netd.listeners.kinds import KINDS
-from netd.protocols.control import Command
+from netd.protocols.control import ControlCommand
 from netd.protocols.password import hash_password
 from netd.runtime.errnos import describe
 from netd.runtime.journal import configure_logging, log_unexpected
@@ -32,7 +32,7 @@ from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
 from netd.supervisor.config_reader import ConfigReader
-from netd.supervisor.control_client import ask
+from netd.supervisor.control_client import send_request
 from netd.supervisor.socket_table import HeldAddresses, SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
 
@@ -166,7 +166,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _reload(arguments: argparse.Namespace) -> int:
-    reply = ask(_control_path(arguments), Command.RELOAD, _RELOAD_TIMEOUT_S)
+    reply = send_request(_control_path(arguments), ControlCommand.RELOAD, _RELOAD_TIMEOUT_S)
     if reply.error:
         _print(reply.error, sys.stderr)
         return os.EX_CONFIG
@@ -177,7 +177,7 @@ def _reload(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     path = _control_path(arguments)
     while True:
-        status = ask(path, Command.STATUS, _STATUS_TIMEOUT_S).body
+        status = send_request(path, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
         text = json.dumps(status, indent=2) if arguments.json else format_status(status)
         if not arguments.watch:
             _print(text)
@@ -188,7 +188,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _probe(arguments: argparse.Namespace) -> int:
-    status = ask(_control_path(arguments), Command.STATUS, _STATUS_TIMEOUT_S).body
+    status = send_request(_control_path(arguments), ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
     listeners = [one for one in status["listeners"] if arguments.listener in (None, one["name"])]
     if not listeners:
         raise ControlError(f"no listener is named {arguments.listener!r}")
@@ -263,7 +263,9 @@ def _held_by_daemon(path: str) -> HeldAddresses:
     """The addresses of the running daemon, so that its own ports do not count as taken."""
     control = client_control_path(path)
     try:
-        listeners = ask(control, Command.STATUS, _STATUS_TIMEOUT_S).body["listeners"]
+        listeners = send_request(control, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body[
+            "listeners"
+        ]
     except ControlError as error:
         if isinstance(error.__cause__, PermissionError):
             reason = f"perhaps by netd, which this user may not ask at {control}"

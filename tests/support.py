@@ -22,13 +22,13 @@ from netd.config.serialize import serialize
 from netd.errors import ControlError
 from netd.listeners.kind import AnyKind
 from netd.listeners.worker import run_worker
-from netd.protocols.control import Command, Reply
+from netd.protocols.control import ControlCommand, Reply
 from netd.protocols.link import (
     Configure,
     Drain,
     Failed,
     Heartbeat,
-    Message,
+    LinkMessage,
     OwnAddresses,
     Ready,
     format_message,
@@ -40,7 +40,7 @@ from netd.runtime.child_call import ChildCall
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
-from netd.supervisor.control_client import ask
+from netd.supervisor.control_client import send_request
 from tests.programs import require
 
 PATIENCE_S = 20.0
@@ -132,7 +132,7 @@ class WorkerUnderTest:
         answer = self.ask_configure(options)
         assert isinstance(answer, Ready), answer
 
-    def ask_configure(self, options: dict[str, Any]) -> Message:
+    def ask_configure(self, options: dict[str, Any]) -> LinkMessage:
         """(Re)configure and give the worker's answer, Ready or Failed."""
         texts = tuple(text for text, _ in self.sockets)
         full = {"kind": self.kind.name, "address": texts, **options}
@@ -147,7 +147,7 @@ class WorkerUnderTest:
         """Ask the worker to finish; its exit is awaited with `await_exit`."""
         self._channel.send(format_message(Drain(within_s, stopping)))
 
-    def await_message(self, *types: type[Message]) -> Message:
+    def await_message(self, *types: type[LinkMessage]) -> LinkMessage:
         """The next message of one of these types; heartbeats on the way are taken in."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -253,7 +253,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What `netd status --json` shows."""
-        return ask(self.control, Command.STATUS, PATIENCE_S).body
+        return send_request(self.control, ControlCommand.STATUS, PATIENCE_S).body
 
     def listener(self, name: str) -> dict[str, Any]:
         """One listener's part of the status."""
@@ -265,7 +265,7 @@ class Daemon:
 
     def reload(self) -> Reply:
         """Ask for a reload and wait for its outcome."""
-        return ask(self.control, Command.RELOAD, PATIENCE_S)
+        return send_request(self.control, ControlCommand.RELOAD, PATIENCE_S)
 
     def address(self, name: str, index: int = 0) -> Address:
         """Where a listener really stands."""

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Coroutine, Mapping
 from typing import Final, NoReturn, TypeVar
 
-from netd.client.client_settings import Settings, UsageError, read_settings
+from netd.client.client_settings import ClientSettings, UsageError, read_settings
 from netd.client.connector import RegistrationRefusedError
 from netd.client.core.sanitize import sanitize
 from netd.client.pipe import Pipe
@@ -66,11 +66,11 @@ def _run(argv: list[str], environ: Mapping[str, str]) -> int:
     return EX_DELIVERED
 
 
-async def _run_pipe(settings: Settings) -> int:
+async def _run_pipe(settings: ClientSettings) -> int:
     return await Pipe(settings).run()
 
 
-async def _run_terminal(settings: Settings, environ: Mapping[str, str]) -> None:
+async def _run_terminal(settings: ClientSettings, environ: Mapping[str, str]) -> None:
     from netd.client.screen.terminal import Terminal  # noqa: PLC0415 (prompt_toolkit loads slowly)
 
     can_draw = sys.stdout.isatty() and environ.get("TERM", "dumb") not in ("dumb", "unknown")

@@ -43,7 +43,7 @@ class UsageError(NetdError):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClientSettings:
     """The settings of one run."""
 
     identity: Identity
@@ -106,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def read_settings(
     argv: list[str], environ: Mapping[str, str], login: str, *, at_terminal: bool
-) -> Settings:
+) -> ClientSettings:
     """Read the command line and the settings file. Raises UsageError with the reason."""
     arguments = build_parser().parse_args(argv)
     _check(arguments)
@@ -114,7 +114,7 @@ def read_settings(
     if values.get("certificate") and not values.get("tls"):
         raise UsageError("a certificate is shown under TLS only; add --tls")
     is_interactive = at_terminal and arguments.send is None and not arguments.json
-    return Settings(
+    return ClientSettings(
         identity=_identity(values, login, is_interactive=is_interactive),
         endpoints=_endpoints(values, environ),
         tls=values.get("tls", False),

@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from netd.client.client_settings import Settings, UsageError
+from netd.client.client_settings import ClientSettings, UsageError
 from netd.client.core.chat_events import (
+    ChatEvent,
     Disconnected,
     Effect,
-    Event,
     Leave,
     Refused,
     Registered,
-    Send,
+    SendLine,
     send,
 )
 from netd.client.core.endpoint import Endpoint
@@ -41,7 +41,7 @@ _MAX_DOUBLINGS: Final = 6  # reaches the maximum; bounds the exponent
 _SILENCE_S: Final = 60.0  # send a PING after this time; give up after twice this time
 _FAREWELL_S: Final = 2.0  # the limit for each of the two steps of leaving
 
-Show = Callable[[Sequence[Event]], None]
+Show = Callable[[Sequence[ChatEvent]], None]
 
 
 class RegistrationRefusedError(NetdError):
@@ -51,7 +51,7 @@ class RegistrationRefusedError(NetdError):
 class Connector:
     """Runs until `leave` is called; calls `show` with the events of each moment."""
 
-    def __init__(self, settings: Settings, client: IrcClient, show: Show) -> None:
+    def __init__(self, settings: ClientSettings, client: IrcClient, show: Show) -> None:
         self.endpoint: Endpoint | None = None
         """The server's address, once one has answered."""
         self.idle = asyncio.Event()
@@ -182,14 +182,14 @@ class Connector:
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         """Send lines, leave if requested, and show the events."""
         effects = [*effects, *self._client.due(time.monotonic())]
-        lines = [effect.message for effect in effects if isinstance(effect, Send)]
+        lines = [effect.message for effect in effects if isinstance(effect, SendLine)]
         if self._connection is not None and lines:
             self._connection.send(lines)
         for effect in effects:
             if isinstance(effect, Leave):
                 self.leave(effect.reason)
         self._follow_outbox()
-        events = [effect for effect in effects if not isinstance(effect, Send | Leave)]
+        events = [effect for effect in effects if not isinstance(effect, SendLine | Leave)]
         if events:
             self._show(events)
 
@@ -222,7 +222,7 @@ def backoff_s(attempt: int) -> float:
     return min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, _MAX_DOUBLINGS))
 
 
-def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+def _tls_context(settings: ClientSettings) -> ssl.SSLContext | None:
     if not settings.tls:
         return None
     file = settings.ca_file

@@ -12,12 +12,12 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from netd.client.client_settings import Settings
+from netd.client.client_settings import ClientSettings
 from netd.client.connector import Connector
 from netd.client.core.chat_events import (
     ChannelJoined,
+    ChatEvent,
     Disconnected,
-    Event,
     Refused,
     Registered,
     Undelivered,
@@ -35,7 +35,7 @@ REFUSED: Final = 1
 class Pipe:
     """One run, from the first connection to the last confirmation."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._client = IrcClient(settings.identity)
         self._connector = Connector(settings, self._client, self._show)
@@ -103,7 +103,7 @@ class Pipe:
                     )
                 return
 
-    def _show(self, events: Sequence[Event]) -> None:
+    def _show(self, events: Sequence[ChatEvent]) -> None:
         if self._settings.json:
             now = dt.datetime.now().astimezone()
             sys.stdout.write("".join(f"{to_json(event, now)}\n" for event in events))
@@ -111,7 +111,7 @@ class Pipe:
         for event in events:
             self._note(event)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: ChatEvent) -> None:
         match event:
             case Registered():
                 self._registered.set()

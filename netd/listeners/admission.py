@@ -1,7 +1,7 @@
 """The limits that all listeners have: source networks, and the number of connections.
 
-This is accounting only. `Limits` decides from numbers that the caller has; `Admission` counts
-the connections of one process as well.
+`ConnectionLimits` decides from numbers that the caller passes; `Admission` also counts the
+connections of one process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sources:
         return not self._allow or is_within(host, self._allow)
 
 
-class Limits:
+class ConnectionLimits:
     """The limits in a listener's options."""
 
     __slots__ = ("max", "max_per_address", "sources")
@@ -76,7 +76,7 @@ class Admission:
     __slots__ = ("_limits", "_of_host", "accepted", "connections", "refused")
 
     def __init__(self, options: ListenerOptions) -> None:
-        self._limits = Limits(options)
+        self._limits = ConnectionLimits(options)
         self._of_host: Counter[str] = Counter()
         self.connections = 0
         """Connections that are admitted and not released."""
@@ -87,7 +87,7 @@ class Admission:
 
     def reconfigure(self, options: ListenerOptions) -> None:
         """Apply new limits; admitted connections stay."""
-        self._limits = Limits(options)
+        self._limits = ConnectionLimits(options)
 
     @property
     def max(self) -> int:

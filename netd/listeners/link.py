@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from netd.errors import LocalProtocolError
-from netd.protocols.link import Message, format_message, parse_message
+from netd.protocols.link import LinkMessage, format_message, parse_message
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
@@ -23,7 +23,7 @@ class Link:
         loop: Loop,
         channel: FdChannel,
         *,
-        on_message: Callable[[Message], object],
+        on_message: Callable[[LinkMessage], object],
         on_closed: Callable[[], object],
         on_error: Callable[[OSError | LocalProtocolError], object],
     ) -> None:
@@ -43,7 +43,7 @@ class Link:
         """True while a message waits for the socket to become writable."""
         return self._channel.has_unsent
 
-    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+    def send(self, message: LinkMessage, descriptors: Sequence[int] = ()) -> None:
         """Send a message with its descriptors, now or when the socket becomes writable."""
         try:
             self._channel.send(format_message(message), descriptors)

@@ -22,7 +22,7 @@ from netd.protocols.link import (
     Drain,
     Failed,
     Heartbeat,
-    Message,
+    LinkMessage,
     OwnAddresses,
     Ready,
     Reloaded,
@@ -87,7 +87,7 @@ class Worker:
         self._link.send(Retiring())
         self._drain(None, stopping=True)
 
-    def _on_message(self, message: Message) -> None:
+    def _on_message(self, message: LinkMessage) -> None:
         match message:
             case OwnAddresses(names):
                 self.datagram_names.clear()

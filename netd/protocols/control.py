@@ -15,7 +15,7 @@ from netd.errors import RemoteProtocolError
 MAX_REQUEST_BYTES: Final = 4096
 
 
-class Command(enum.StrEnum):
+class ControlCommand(enum.StrEnum):
     """The commands that a request can have."""
 
     STATUS = "status"
@@ -30,17 +30,17 @@ class Reply:
     error: str = ""
 
 
-def format_request(command: Command) -> bytes:
+def format_request(command: ControlCommand) -> bytes:
     """Return the line, with its newline."""
     return json.dumps({"command": command}).encode() + b"\n"
 
 
-def parse_request(line: bytes) -> Command:
+def parse_request(line: bytes) -> ControlCommand:
     """Return the command of a request. Raises RemoteProtocolError, which lists the commands."""
     try:
-        return Command(json.loads(line)["command"])
+        return ControlCommand(json.loads(line)["command"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        allowed = ", ".join(Command)
+        allowed = ", ".join(ControlCommand)
         raise RemoteProtocolError(f'expected {{"command": ...}} with one of {allowed}') from error
 
 

@@ -101,7 +101,7 @@ class Reloaded:
     detail: str  # what changed, or the errors, one on each line
 
 
-Message = (
+LinkMessage = (
     OwnAddresses
     | Configure
     | Drain
@@ -114,20 +114,20 @@ Message = (
     | RequestStatus
     | RequestReload
 )
-_TYPES = {cls.__name__.lower(): cls for cls in get_args(Message)}
+_TYPES = {cls.__name__.lower(): cls for cls in get_args(LinkMessage)}
 
 
-def format_message(message: Message) -> bytes:
+def format_message(message: LinkMessage) -> bytes:
     """The message as one line, newline included."""
     body = {"type": type(message).__name__.lower(), **asdict(message)}
     return json.dumps(body, separators=(",", ":")).encode() + b"\n"
 
 
-def parse_message(line: bytes) -> Message:
+def parse_message(line: bytes) -> LinkMessage:
     """The message that a line holds. Raises LocalProtocolError if it holds none."""
     try:
         body = json.loads(line)
-        message: Message = _TYPES[body.pop("type")](**body)
+        message: LinkMessage = _TYPES[body.pop("type")](**body)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LocalProtocolError(f"not a link message: {line[:200]!r}") from error
     return message

@@ -15,7 +15,7 @@ READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
 FD_SETSIZE: Final = 1024  # select(2): fixed by the C library
 
-Ready = list[tuple[int, int]]
+ReadyList = list[tuple[int, int]]
 
 
 class PollerFullError(Exception):
@@ -38,7 +38,7 @@ class Poller(Protocol):
     def remove(self, fd: int) -> None:
         """Stop watching a descriptor, which must still be open."""
 
-    def poll(self, timeout_s: float) -> Ready:
+    def poll(self, timeout_s: float) -> ReadyList:
         """Wait until a descriptor is ready, at most `timeout_s` seconds (math.inf: no limit)."""
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class EpollPoller:
         self.remove = self._epoll.unregister
         self.close = self._epoll.close
 
-    def poll(self, timeout_s: float) -> Ready:
+    def poll(self, timeout_s: float) -> ReadyList:
         return self._epoll.poll(-1 if timeout_s == math.inf else timeout_s, 512)
 
 
@@ -68,7 +68,7 @@ class PollPoller:
         self.modify = self._poll.modify
         self.remove = self._poll.unregister
 
-    def poll(self, timeout_s: float) -> Ready:
+    def poll(self, timeout_s: float) -> ReadyList:
         return self._poll.poll(None if timeout_s == math.inf else math.ceil(timeout_s * 1000))
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class SelectPoller:
         self._readers.discard(fd)
         self._writers.discard(fd)
 
-    def poll(self, timeout_s: float) -> Ready:
+    def poll(self, timeout_s: float) -> ReadyList:
         timeout = None if timeout_s == math.inf else timeout_s
         readable, writable, _ = select.select(self._readers, self._writers, (), timeout)
         if not writable:

@@ -19,7 +19,7 @@ from netd.config.model import DaemonOptions
 from netd.errors import BindError, RemoteProtocolError
 from netd.protocols.control import (
     MAX_REQUEST_BYTES,
-    Command,
+    ControlCommand,
     Reply,
     format_reply,
     parse_request,
@@ -36,8 +36,8 @@ _MAX_REPLY_BYTES: Final = 16 * 2**20
 _BACKLOG: Final = 16
 _log = logging.getLogger("netd")
 
-Respond = Callable[[Reply], None]
-OnCommand = Callable[[Command, Respond], None]
+SendReply = Callable[[Reply], None]
+OnCommand = Callable[[ControlCommand, SendReply], None]
 
 
 class ControlServer:

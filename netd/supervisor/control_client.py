@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Final
 
 from netd.errors import ControlError
-from netd.protocols.control import Command, Reply, format_request, parse_reply
+from netd.protocols.control import ControlCommand, Reply, format_request, parse_reply
 from netd.runtime.errnos import describe
 
 _MAX_REPLY_BYTES: Final = 16 * 2**20
@@ -20,7 +20,7 @@ _CHUNK_BYTES: Final = 65536
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 
 
-def ask(path: str, command: Command, timeout_s: float) -> Reply:
+def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     """Send one request to the daemon that listens at `path`, and wait for its reply.
 
     Raises ControlError if no daemon replies within `timeout_s` seconds, or if the process that

@@ -6,7 +6,7 @@ import enum
 from typing import Final
 
 
-class State(enum.StrEnum):
+class WorkerState(enum.StrEnum):
     """The state of a worker."""
 
     STARTING = "starting"
@@ -16,7 +16,7 @@ class State(enum.StrEnum):
     ENDED = "ended"
 
 
-class Event(enum.Enum):
+class WorkerEvent(enum.Enum):
     """What changes a worker's state."""
 
     READY = enum.auto()  # it reported that its configuration is in force
@@ -26,17 +26,17 @@ class Event(enum.Enum):
 
 
 TRANSITIONS: Final = {
-    (State.STARTING, Event.READY): State.SERVING,
-    (State.STARTING, Event.EXITED): State.BACKOFF,
-    (State.STARTING, Event.DRAIN): State.DRAINING,
-    (State.SERVING, Event.READY): State.SERVING,
-    (State.SERVING, Event.EXITED): State.BACKOFF,
-    (State.SERVING, Event.DRAIN): State.DRAINING,
-    (State.DRAINING, Event.READY): State.DRAINING,
-    (State.DRAINING, Event.EXITED): State.ENDED,
-    (State.DRAINING, Event.DRAIN): State.DRAINING,
-    (State.BACKOFF, Event.DUE): State.STARTING,
-    (State.BACKOFF, Event.DRAIN): State.ENDED,
-    (State.ENDED, Event.DUE): State.ENDED,
-    (State.ENDED, Event.DRAIN): State.ENDED,
+    (WorkerState.STARTING, WorkerEvent.READY): WorkerState.SERVING,
+    (WorkerState.STARTING, WorkerEvent.EXITED): WorkerState.BACKOFF,
+    (WorkerState.STARTING, WorkerEvent.DRAIN): WorkerState.DRAINING,
+    (WorkerState.SERVING, WorkerEvent.READY): WorkerState.SERVING,
+    (WorkerState.SERVING, WorkerEvent.EXITED): WorkerState.BACKOFF,
+    (WorkerState.SERVING, WorkerEvent.DRAIN): WorkerState.DRAINING,
+    (WorkerState.DRAINING, WorkerEvent.READY): WorkerState.DRAINING,
+    (WorkerState.DRAINING, WorkerEvent.EXITED): WorkerState.ENDED,
+    (WorkerState.DRAINING, WorkerEvent.DRAIN): WorkerState.DRAINING,
+    (WorkerState.BACKOFF, WorkerEvent.DUE): WorkerState.STARTING,
+    (WorkerState.BACKOFF, WorkerEvent.DRAIN): WorkerState.ENDED,
+    (WorkerState.ENDED, WorkerEvent.DUE): WorkerState.ENDED,
+    (WorkerState.ENDED, WorkerEvent.DRAIN): WorkerState.ENDED,
 }

@@ -19,14 +19,14 @@ from netd.config.address import Address
 from netd.config.model import Config
 from netd.errors import ControlError, NetdError
 from netd.listeners.kind import AnyKind
-from netd.protocols.control import Command, Reply
+from netd.protocols.control import ControlCommand, Reply
 from netd.runtime import process
 from netd.runtime.journal import flush_log
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
 from netd.supervisor.config_reader import OnRead
-from netd.supervisor.control import ControlServer, Respond, make_directory
+from netd.supervisor.control import ControlServer, SendReply, make_directory
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.socket_table import STORED, SocketTable
@@ -68,8 +68,8 @@ class Supervisor:
         self._control: ControlServer | None = None
         self._is_loading = False
         self._reload: Reload | None = None
-        self._queued_requests: list[Respond] = []  # for the next reload
-        self._current_requests: list[Respond] = []  # for the one under way
+        self._queued_requests: list[SendReply] = []  # for the next reload
+        self._current_requests: list[SendReply] = []  # for the one under way
         self._last_reload: ReloadOutcome | None = None
         self._failure: NetdError | None = None
         self._stopping = False
@@ -192,7 +192,7 @@ class Supervisor:
             self.stop()
         self._begin_reload()
 
-    def request_reload(self, respond: Respond) -> None:
+    def request_reload(self, respond: SendReply) -> None:
         """Read the configuration file again; `respond` gets the outcome."""
         self._queued_requests.append(respond)
         self._loop.defer(self._begin_reload)  # one reload for all requests of a turn
@@ -350,11 +350,11 @@ class Supervisor:
             return None
         return self._open_control(desired)
 
-    def _on_command(self, command: Command, respond: Respond) -> None:
+    def _on_command(self, command: ControlCommand, respond: SendReply) -> None:
         match command:
-            case Command.STATUS:
+            case ControlCommand.STATUS:
                 respond(Reply(self.status()))
-            case Command.RELOAD:
+            case ControlCommand.RELOAD:
                 self.request_reload(respond)
 
     def status(self) -> dict[str, Any]:

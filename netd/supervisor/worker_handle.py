@@ -27,7 +27,7 @@ from netd.protocols.link import (
     Drain,
     Failed,
     Heartbeat,
-    Message,
+    LinkMessage,
     OwnAddresses,
     Ready,
     Reloaded,
@@ -41,7 +41,7 @@ from netd.runtime.fd_channel import FdChannel
 from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
-from netd.supervisor.lifecycle import TRANSITIONS, Event, State
+from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
@@ -103,7 +103,7 @@ class WorkerHandle:
     ) -> None:
         self.name = name
         self.kind = kind
-        self.state = State.ENDED
+        self.state = WorkerState.ENDED
         self.restarts = 0
         self.last_error = ""
         self._degraded = ""  # why it serves less than it should, by its last heartbeat
@@ -132,7 +132,7 @@ class WorkerHandle:
     @property
     def is_well(self) -> bool:
         """True if it serves or drains as it should, and was not restarted repeatedly."""
-        is_active = self.state in (State.SERVING, State.DRAINING)
+        is_active = self.state in (WorkerState.SERVING, WorkerState.DRAINING)
         is_hindered = self.is_silent or self._degraded
         return is_active and not is_hindered and self._policy.is_settled(self._loop.now)
 
@@ -156,7 +156,7 @@ class WorkerHandle:
     def start(self, options: ListenerOptions, sockets: Sockets) -> None:
         """Fork the first process. Raises OSError if the system has no room for it."""
         self._configuration = options, sockets
-        self.state = State.STARTING
+        self.state = WorkerState.STARTING
         self._spawn()
 
     def configure(self, options: ListenerOptions, sockets: Sockets) -> None:
@@ -180,7 +180,7 @@ class WorkerHandle:
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         """Have the worker finish; the observer's on_ended follows."""
-        self._step(Event.DRAIN)
+        self._step(WorkerEvent.DRAIN)
         if self._link is not None:
             self._link.send(Drain(within_s, stopping))
         elif self._process is None and self._restart is not None:  # else its exit is pending
@@ -189,7 +189,7 @@ class WorkerHandle:
 
     def let_finish(self) -> None:
         """Start no successor here: the worker drains by itself; on_ended follows."""
-        self._step(Event.DRAIN)
+        self._step(WorkerEvent.DRAIN)
 
     def send_status(self, status: dict[str, Any]) -> None:
         """Reply to a request for the status."""
@@ -278,7 +278,7 @@ class WorkerHandle:
         message = Configure(self.name, serialize(options), addresses)
         self._link.send(message, [sock.fileno() for _, sock in sockets])
 
-    def _on_message(self, message: Message) -> None:
+    def _on_message(self, message: LinkMessage) -> None:
         self.heard_at = self._loop.now
         match message:
             case Heartbeat(totals, gauges, degraded):
@@ -286,7 +286,7 @@ class WorkerHandle:
                 self._set_degraded(degraded)
             case Ready():
                 self._awaits_reply = False
-                self._step(Event.READY)
+                self._step(WorkerEvent.READY)
                 self._observer.on_ready(self)
             case Failed(reason):
                 self._on_failed(reason)
@@ -310,7 +310,7 @@ class WorkerHandle:
     def _on_failed(self, reason: str) -> None:
         self._awaits_reply = False
         self.last_error = reason
-        has_no_configuration = self.state is State.STARTING
+        has_no_configuration = self.state is WorkerState.STARTING
         self._observer.on_failed(self, reason)
         if has_no_configuration:
             self._kill_because(reason)
@@ -348,8 +348,8 @@ class WorkerHandle:
         self._process = self._killed_at = None
         self._past, self._present = self.counters.after_exit(), Counters()
         self._degraded = ""
-        self._step(Event.EXITED)
-        if self.state is State.ENDED:
+        self._step(WorkerEvent.EXITED)
+        if self.state is WorkerState.ENDED:
             self._observer.on_ended(self)
         else:
             self._after_crash(pid, status)
@@ -372,15 +372,15 @@ class WorkerHandle:
         return delay_s
 
     def _start_again(self) -> None:
-        self._step(Event.DUE)
+        self._step(WorkerEvent.DUE)
         self.restarts += 1
         try:
             self._spawn()
         except OSError as error:
             self.last_error = f"cannot be started: {error.strerror}"
             self._log.error("%s: cannot start a worker: %s", self.name, error.strerror)
-            self._step(Event.EXITED)
+            self._step(WorkerEvent.EXITED)
             self._restart_later(_RETRY_S)
 
-    def _step(self, event: Event) -> None:
+    def _step(self, event: WorkerEvent) -> None:
         self.state = TRANSITIONS[self.state, event]

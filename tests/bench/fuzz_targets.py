@@ -11,7 +11,7 @@ from netd.listeners.http.protocol import grammar
 from netd.listeners.http.protocol.condition import Validators, judge, range_applies
 from netd.listeners.http.protocol.date import parse_date
 from netd.listeners.http.protocol.event import End
-from netd.listeners.http.protocol.head import Limits
+from netd.listeners.http.protocol.head import RequestLimits
 from netd.listeners.http.protocol.negotiation import choose_coding
 from netd.listeners.http.protocol.range import UnsatisfiableError, parse_range
 from netd.listeners.http.protocol.request_reader import RequestReader
@@ -27,7 +27,7 @@ _VALIDATORS: Final = Validators(b'"a"', 1_000_000_000)
 
 def requests(data: bytes) -> None:
     """HTTP requests, one after another, in pieces whose size the first byte says."""
-    connection = RequestReader(Limits())
+    connection = RequestReader(RequestLimits())
     size = max(1, data[:1][0] if data else 1)
     with contextlib.suppress(RemoteProtocolError):
         for start in range(1, len(data), size):

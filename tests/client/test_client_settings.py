@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from netd.client.client_settings import Settings, UsageError, read_settings
+from netd.client.client_settings import ClientSettings, UsageError, read_settings
 
 
-def settle(*argv: str, login: str = "bob", environ: dict[str, str] | None = None) -> Settings:
+def settle(*argv: str, login: str = "bob", environ: dict[str, str] | None = None) -> ClientSettings:
     return read_settings(
         list(argv), environ or {"XDG_CONFIG_HOME": "/nowhere"}, login, at_terminal=True
     )

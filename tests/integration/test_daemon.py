@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from netd.errors import ControlError
-from netd.protocols.control import Command
-from netd.supervisor.control_client import ask
+from netd.protocols.control import ControlCommand
+from netd.supervisor.control_client import send_request
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, connect, read_all, read_exactly, wait_until
 
@@ -327,7 +327,7 @@ def test_the_drain_has_a_deadline(start_daemon: StartDaemon) -> None:
 def answers(control: str) -> bool:
     """Whether a daemon listens there already; the file is there a moment earlier."""
     try:
-        ask(control, Command.STATUS, PATIENCE_S)
+        send_request(control, ControlCommand.STATUS, PATIENCE_S)
     except ControlError:
         return False
     return True
@@ -347,8 +347,10 @@ def test_it_runs_with_standard_descriptors_closed(tmp_path: Path, closed: str) -
     with subprocess.Popen(["sh", "-c", command, sys.executable]) as daemon:
         try:
             wait_until(lambda: answers(control) or daemon.poll() is not None, "the socket")
-            ask(control, Command.RELOAD, PATIENCE_S)  # is answered once it has started
-            [echo, *_] = ask(control, Command.STATUS, PATIENCE_S).body["listeners"]
+            send_request(
+                control, ControlCommand.RELOAD, PATIENCE_S
+            )  # is answered once it has started
+            [echo, *_] = send_request(control, ControlCommand.STATUS, PATIENCE_S).body["listeners"]
             [worker] = echo["workers"]
             for pid in (daemon.pid, worker["pid"]):
                 standard = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
@@ -455,7 +457,7 @@ def test_a_client_that_sends_nonsense_on_the_control_socket_gets_an_error(
         replies = read_all(client).splitlines()
     assert b"status, reload" in replies[0]
     assert b"at most" in replies[1]
-    assert ask(daemon.control, Command.STATUS, PATIENCE_S).error == ""
+    assert send_request(daemon.control, ControlCommand.STATUS, PATIENCE_S).error == ""
 
 
 def test_who_holds_the_control_socket_idle_makes_room(start_daemon: StartDaemon) -> None:
@@ -483,17 +485,18 @@ def test_stderr_that_is_not_read_holds_nothing_up(tmp_path: Path) -> None:
         try:
             wait_until(lambda: answers(control) or daemon.poll() is not None, "the socket")
             for _ in range(30):  # each logs some 300 bytes
-                assert not ask(control, Command.RELOAD, PATIENCE_S).error
+                assert not send_request(control, ControlCommand.RELOAD, PATIENCE_S).error
+            status = send_request(control, ControlCommand.STATUS, PATIENCE_S).body
             [pid, _] = [
                 worker["pid"]
-                for listener in ask(control, Command.STATUS, PATIENCE_S).body["listeners"]
+                for listener in status["listeners"]
                 if listener["name"] == "web"
                 for worker in listener["workers"]
             ]
             os.close(reader)
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda: restarts(control, "web") == 1, "the successor")
-            assert not ask(control, Command.RELOAD, PATIENCE_S).error
+            assert not send_request(control, ControlCommand.RELOAD, PATIENCE_S).error
         finally:
             daemon.terminate()
         assert daemon.wait(PATIENCE_S) == 0
@@ -501,7 +504,7 @@ def test_stderr_that_is_not_read_holds_nothing_up(tmp_path: Path) -> None:
 
 def restarts(control: str, name: str) -> int:
     """How often the worker of a listener was restarted, and serves."""
-    listeners = ask(control, Command.STATUS, PATIENCE_S).body["listeners"]
+    listeners = send_request(control, ControlCommand.STATUS, PATIENCE_S).body["listeners"]
     workers = [worker for one in listeners if one["name"] == name for worker in one["workers"]]
     return sum(worker["restarts"] for worker in workers if worker["state"] == "serving")
 

@@ -8,7 +8,7 @@ import pytest
 
 from netd.config.model import ListenerOptions
 from netd.config.schema import read_options
-from netd.listeners.admission import Admission, Limits, Refusal
+from netd.listeners.admission import Admission, ConnectionLimits, Refusal
 
 
 def options(**fields: Any) -> ListenerOptions:
@@ -74,7 +74,7 @@ def test_new_limits_apply_to_new_connections_only() -> None:
     ],
 )
 def test_networks(fields: dict[str, Any], host: str, permitted: bool) -> None:  # noqa: FBT001 (a column of the table)
-    assert Limits(options(**fields)).sources.permits(host) is permitted
+    assert ConnectionLimits(options(**fields)).sources.permits(host) is permitted
 
 
 def test_a_denied_address_is_refused_as_denied_even_when_full() -> None:

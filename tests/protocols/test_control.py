@@ -5,7 +5,7 @@ import pytest
 from netd.errors import RemoteProtocolError
 from netd.protocols.control import (
     MAX_REQUEST_BYTES,
-    Command,
+    ControlCommand,
     Reply,
     format_reply,
     format_request,
@@ -14,8 +14,8 @@ from netd.protocols.control import (
 )
 
 
-@pytest.mark.parametrize("command", Command)
-def test_a_request_is_parsed_as_it_was_formatted(command: Command) -> None:
+@pytest.mark.parametrize("command", ControlCommand)
+def test_a_request_is_parsed_as_it_was_formatted(command: ControlCommand) -> None:
     assert parse_request(format_request(command)) is command
 
 

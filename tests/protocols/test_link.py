@@ -8,7 +8,7 @@ from netd.protocols.link import (
     Drain,
     Failed,
     Heartbeat,
-    Message,
+    LinkMessage,
     Ready,
     Reloaded,
     RequestReload,
@@ -35,7 +35,7 @@ from netd.protocols.link import (
         Status({"listeners": []}),
     ],
 )
-def test_a_message_is_one_line_and_parsed_as_it_was_formatted(message: Message) -> None:
+def test_a_message_is_one_line_and_parsed_as_it_was_formatted(message: LinkMessage) -> None:
     line = format_message(message)
     assert line.count(b"\n") == 1
     assert parse_message(line.rstrip()) == message

@@ -19,7 +19,7 @@ from netd.protocols.link import (
     Configure,
     Drain,
     Heartbeat,
-    Message,
+    LinkMessage,
     Ready,
     Retiring,
     format_message,
@@ -87,7 +87,7 @@ class SimulatedWorker:
         self.pending: process.Exit | None = None  # the end by a signal that has been sent
         self._channel = FdChannel(socket.socket(fileno=os.dup(channel.fileno())))
 
-    def receive(self) -> list[Message]:
+    def receive(self) -> list[LinkMessage]:
         """The messages that have come; the descriptors that came with them are closed."""
         if self.exit is not None:
             return []
@@ -100,7 +100,7 @@ class SimulatedWorker:
             return messages
         return []
 
-    def send(self, message: Message | bytes) -> None:
+    def send(self, message: LinkMessage | bytes) -> None:
         """Send a message, or any line."""
         if self.exit is None:
             line = message if isinstance(message, bytes) else format_message(message)
@@ -128,7 +128,7 @@ class SimulatedWorker:
             self._channel.close()
             os.eventfd_write(self.process.pidfd, 1)
 
-    def obey(self, replies: Iterator[Message] = READY) -> bool:
+    def obey(self, replies: Iterator[LinkMessage] = READY) -> bool:
         """Do what the supervisor asked for, and return whether it asked for anything.
 
         A configuration gets the next of the replies.
@@ -186,7 +186,7 @@ class Simulation:
         while self.loop.is_running and not self.clock.is_idle:
             self.loop.turn()
 
-    def obey(self, replies: Iterator[Message] = READY) -> None:
+    def obey(self, replies: Iterator[LinkMessage] = READY) -> None:
         """Have every worker do what the supervisor asked for, until nothing more is asked."""
         is_busy = True
         while is_busy:

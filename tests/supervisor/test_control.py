@@ -10,14 +10,14 @@ import pytest
 
 from netd.config.model import DaemonOptions
 from netd.errors import BindError
-from netd.protocols.control import Command, Reply, format_request
+from netd.protocols.control import ControlCommand, Reply, format_request
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
-from netd.supervisor.control import ControlServer, Respond
+from netd.supervisor.control import ControlServer, SendReply
 from tests.support import FullPoller
 
 
-def respond_at_once(_command: Command, respond: Respond) -> None:
+def respond_at_once(_command: ControlCommand, respond: SendReply) -> None:
     respond(Reply({"state": "serving"}))
 
 
@@ -34,7 +34,7 @@ def test_a_client_that_cannot_be_watched_is_refused_and_the_next_one_is_served(
         assert first.recv(100) == b""
         poller.room = 10
         second.connect(str(tmp_path / "control"))
-        second.sendall(format_request(Command.STATUS))
+        second.sendall(format_request(ControlCommand.STATUS))
         second.settimeout(0)
         reply = b""
         while not reply.endswith(b"\n"):

@@ -19,10 +19,10 @@ import pytest
 
 from netd.config.paths import client_control_path
 from netd.errors import BindError, ControlError
-from netd.protocols.control import Command, Reply, format_reply
+from netd.protocols.control import ControlCommand, Reply, format_reply
 from netd.runtime import process
 from netd.supervisor.control import make_directory
-from netd.supervisor.control_client import ask
+from netd.supervisor.control_client import send_request
 from tests.support import PATIENCE_S
 
 NOBODY = 65534
@@ -71,7 +71,7 @@ def test_a_stranger_in_a_directory_that_all_can_write_to_is_not_believed(tmp_pat
     for directory in tmp_path.parents[:2]:  # those of pytest are its user's alone
         directory.chmod(0o755)
     with stranger(path), pytest.raises(ControlError, match=f"{path}: its process belongs to user"):
-        ask(str(path), Command.STATUS, PATIENCE_S)
+        send_request(str(path), ControlCommand.STATUS, PATIENCE_S)
 
 
 @needs_root
@@ -84,7 +84,9 @@ def test_the_daemon_s_own_user_is_believed_where_only_it_and_root_can_listen() -
         path = directory / "control.sock"
         undo.callback(path.unlink)
         undo.enter_context(stranger(path))
-        assert ask(str(path), Command.STATUS, PATIENCE_S).body == {"state": "serving"}
+        assert send_request(str(path), ControlCommand.STATUS, PATIENCE_S).body == {
+            "state": "serving"
+        }
 
 
 def test_a_daemon_that_never_completes_its_reply_is_given_up(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_daemon_that_never_completes_its_reply_is_given_up(tmp_path: Path) -> 
         server.bind(path)
         server.listen()
         with pytest.raises(ControlError, match="timed out"):
-            ask(path, Command.STATUS, 0.05)
+            send_request(path, ControlCommand.STATUS, 0.05)
 
 
 def test_the_directory_of_the_daemon_is_its_own(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from netd.config.schema import read_options
 from netd.errors import NetdError
 from netd.listeners.echo.options import EchoOptions
 from netd.listeners.kinds import KINDS
-from netd.protocols.link import Failed, Message, OwnAddresses, Ready
+from netd.protocols.link import Failed, LinkMessage, OwnAddresses, Ready
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.socket_table import SocketTable
@@ -159,7 +159,7 @@ def test_whoever_refuses_all_is_as_before(setting: Setting, refuser: int) -> Non
     setting.apply(config(a={"workers": 2}, b={}))
     before = setting.picture()
     setting.begin(config(a={"workers": 2, "tag": True}, b={"concurrency": "thread"}))
-    replies: list[Message] = [*itertools.repeat(Ready(), refuser), Failed("no room")]
+    replies: list[LinkMessage] = [*itertools.repeat(Ready(), refuser), Failed("no room")]
     setting.simulation.obey(itertools.chain(replies, READY))
     assert "no room" in str(setting.outcomes[-1])
     assert setting.picture() == before

@@ -15,7 +15,7 @@ from netd.listeners import echo
 from netd.listeners.echo.options import EchoOptions
 from netd.protocols.link import Configure, Drain, Failed, Heartbeat, Ready, Retiring, Status
 from netd.runtime import process
-from netd.supervisor.lifecycle import State
+from netd.supervisor.lifecycle import WorkerState
 from netd.supervisor.worker_handle import WorkerHandle
 from tests.supervisor.simulation import SimulatedWorker, Simulation
 
@@ -104,10 +104,10 @@ def test_it_is_configured_and_serves_once_it_is_ready(setting: Setting) -> None:
     [configure] = worker.receive()
     assert isinstance(configure, Configure)
     assert (configure.listener, list(configure.sockets)) == ("echo", ["tcp://127.0.0.1:0"])
-    assert (setting.state, setting.handle.pid) == (State.STARTING, worker.process.pid)
+    assert (setting.state, setting.handle.pid) == (WorkerState.STARTING, worker.process.pid)
     worker.send(Ready())
     setting.simulation.settle()
-    assert (setting.state, setting.recorder.events) == (State.SERVING, ["ready"])
+    assert (setting.state, setting.recorder.events) == (WorkerState.SERVING, ["ready"])
     assert setting.handle.is_well
 
 
@@ -116,16 +116,16 @@ def test_one_that_ends_is_replaced_at_once_and_then_ever_later(setting: Setting)
     setting.simulation.settle()
     assert (setting.handle.restarts, setting.handle.last_error) == (1, "killed by SIGKILL")
     setting.simulation.obey()
-    assert setting.state == State.SERVING
+    assert setting.state == WorkerState.SERVING
     assert setting.handle.is_well
     setting.worker.end(KILLED)
     setting.simulation.settle()
-    assert setting.state == State.BACKOFF
+    assert setting.state == WorkerState.BACKOFF
     setting.simulation.advance(0.2)
-    assert setting.state == State.BACKOFF
+    assert setting.state == WorkerState.BACKOFF
     setting.simulation.advance(0.2)
     setting.simulation.obey()
-    assert setting.state == State.SERVING
+    assert setting.state == WorkerState.SERVING
     assert not setting.handle.is_well
 
 
@@ -219,7 +219,7 @@ def test_one_that_refuses_a_new_configuration_keeps_the_previous_one(setting: Se
     setting.simulation.settle()
     assert worker.exit is None
     assert (setting.state, setting.recorder.events) == (
-        State.SERVING,
+        WorkerState.SERVING,
         ["ready", "failed: no room"],
     )
 
@@ -250,7 +250,7 @@ def test_one_that_drains_ends_and_is_not_replaced(setting: Setting) -> None:
     worker.end()
     setting.simulation.advance(60)
     assert setting.recorder.events == ["ready", "ended"]
-    assert (setting.state, setting.handle.pid) == (State.ENDED, None)
+    assert (setting.state, setting.handle.pid) == (WorkerState.ENDED, None)
 
 
 def test_one_that_waits_for_its_restart_drains_at_once(setting: Setting) -> None:
@@ -269,11 +269,11 @@ def test_a_system_without_room_is_asked_again(setting: Setting) -> None:
     worker.end(KILLED)
     setting.simulation.settle()
     assert setting.handle.last_error == "cannot be started: no room"
-    assert setting.state == State.BACKOFF
+    assert setting.state == WorkerState.BACKOFF
     setting.simulation.spawn_error = None
     setting.simulation.advance(2)
     setting.simulation.obey()
-    assert setting.state == State.SERVING
+    assert setting.state == WorkerState.SERVING
 
 
 def test_the_first_start_raises_what_the_system_says(setting: Setting) -> None:

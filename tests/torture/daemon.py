@@ -25,8 +25,8 @@ from netd.config.load import read_config
 from netd.errors import NetdError
 from netd.listeners.kinds import KINDS
 from netd.listeners.worker import run_worker
-from netd.protocols.control import Command, Reply
-from netd.supervisor.control_client import ask
+from netd.protocols.control import ControlCommand, Reply
+from netd.supervisor.control_client import send_request
 from tests.torture.scenario import CONTROL, configuration
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -76,12 +76,12 @@ class Daemon:
 
     def status(self, timeout_s: float = _STATUS_S) -> dict[str, Any]:
         """The status. Raises NetdError."""
-        return ask(self.control, Command.STATUS, timeout_s).body
+        return send_request(self.control, ControlCommand.STATUS, timeout_s).body
 
     def reload(self, timeout_s: float) -> Reply | None:
         """Reload; None if there was no reply."""
         with contextlib.suppress(NetdError):
-            return ask(self.control, Command.RELOAD, timeout_s)
+            return send_request(self.control, ControlCommand.RELOAD, timeout_s)
         return None
 
     def addresses(self, name: str) -> list[Address]:

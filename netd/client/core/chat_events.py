@@ -112,7 +112,7 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendLine:
     """A line to send to the server now."""
 
     message: Message
@@ -125,7 +125,7 @@ class Leave:
     reason: str = ""
 
 
-Event = (
+ChatEvent = (
     ChatMessage
     | MembershipChange
     | Notice
@@ -136,9 +136,9 @@ Event = (
     | Undelivered
     | Disconnected
 )
-Effect = Event | Send | Leave
+Effect = ChatEvent | SendLine | Leave
 
 
-def send(command: str, *params: str) -> Send:
+def send(command: str, *params: str) -> SendLine:
     """Return the effect that sends this line."""
-    return Send(Message(command, params))
+    return SendLine(Message(command, params))

@@ -15,10 +15,10 @@ from typing import Final
 from netd.client.core.chat_events import (
     ChangeKind,
     ChannelJoined,
+    ChatEvent,
     ChatMessage,
     Delivered,
     Disconnected,
-    Event,
     MembershipChange,
     MessageKind,
     Notice,
@@ -36,7 +36,7 @@ _REVERSE: Final = "\x1b[7m"
 _RED: Final = "\x1b[31m"
 _NICK_COLORS: Final = tuple(f"\x1b[{n}m" for n in (32, 33, 34, 35, 36, 92, 93, 94, 95, 96))
 
-_JSON_NAMES: Final[dict[type[Event], str]] = {
+_JSON_NAMES: Final[dict[type[ChatEvent], str]] = {
     Notice: "told",
     Refused: "refused",
     Registered: "registered",
@@ -53,7 +53,7 @@ class EventFormatter:
     def __init__(self, *, colors: bool) -> None:
         self._colors = colors
 
-    def line(self, event: Event, now: dt.datetime, current: str = "") -> str:
+    def line(self, event: ChatEvent, now: dt.datetime, current: str = "") -> str:
         """Return the line for an event; empty if the event is not shown.
 
         A line about the `current` channel does not name the channel.
@@ -128,7 +128,7 @@ def error_text(event: Refused | Disconnected | Undelivered) -> str:
     return event.text
 
 
-def _information_text(event: Event, current: str) -> str:
+def _information_text(event: ChatEvent, current: str) -> str:
     match event:
         case MembershipChange():
             return _change_text(event, current)
@@ -157,7 +157,7 @@ def _change_text(change: MembershipChange, current: str) -> str:
             return f"{change.nick} is now {change.detail}"
 
 
-def to_json(event: Event, now: dt.datetime) -> str:
+def to_json(event: ChatEvent, now: dt.datetime) -> str:
     """Return the event as one line of JSON: "event", "time" and the fields of the event."""
     match event:
         case ChatMessage() | MembershipChange():

@@ -28,7 +28,7 @@ _HISTORY_BATCHES: Final = frozenset({"chathistory", "draft/chathistory", "znc.in
 # server-time: ISO 8601 in UTC
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z")
 
-Handler = Callable[[ClientState, Message], list[Effect]]
+_Handler = Callable[[ClientState, Message], list[Effect]]
 
 
 def receive(state: ClientState, message: Message) -> list[Effect]:
@@ -245,7 +245,7 @@ def _ignore(_state: ClientState, _message: Message) -> list[Effect]:
     return []
 
 
-_HANDLERS: Final[dict[str, Handler]] = {
+_HANDLERS: Final[dict[str, _Handler]] = {
     "PING": _ping,
     "PONG": _pong,
     "JOIN": _join,

@@ -13,7 +13,7 @@ from netd.client.core.chat_events import (
     MessageKind,
     Notice,
     Refused,
-    Send,
+    SendLine,
     send,
 )
 from netd.client.core.client_state import ClientState, is_channel
@@ -175,14 +175,14 @@ def _raw(_state: ClientState, argument: str) -> list[Effect]:
         message = parse(argument.encode())
     except RemoteProtocolError as error:
         return [Refused(str(error))]
-    return [Send(message)] if message is not None else []
+    return [SendLine(message)] if message is not None else []
 
 
 def _first_word(argument: str) -> str:
     return argument.split(maxsplit=1)[0]
 
 
-def _send_with(command: str, *parameters: str, text: str) -> Send:
+def _send_with(command: str, *parameters: str, text: str) -> SendLine:
     """Send a command whose last parameter, a text, is left out if empty."""
     return send(command, *parameters, *([text] if text else []))
 

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from netd.client.client_settings import Settings
+from netd.client.client_settings import ClientSettings
 from netd.client.connector import Connector
-from netd.client.core.chat_events import ChatMessage, Event, MembershipChange
+from netd.client.core.chat_events import ChatEvent, ChatMessage, MembershipChange
 from netd.client.core.event_format import EventFormatter
 from netd.client.core.irc_client import IrcClient
 from netd.client.core.sanitize import sanitize
@@ -26,7 +26,7 @@ _BELL: Final = "\a"
 class Terminal:
     """One run on a terminal, with a line editor if the cursor can be moved (`can_draw`)."""
 
-    def __init__(self, settings: Settings, *, can_draw: bool, colors: bool) -> None:
+    def __init__(self, settings: ClientSettings, *, can_draw: bool, colors: bool) -> None:
         self._settings, self._can_draw = settings, can_draw
         self._client = IrcClient(settings.identity)
         state = self._client.state
@@ -72,7 +72,7 @@ class Terminal:
         offline = "" if state.is_registered else " (offline)"
         return sanitize(f"[{state.nick}@{host}{current}{offline}]> ")
 
-    def _show(self, events: Sequence[Event]) -> None:
+    def _show(self, events: Sequence[ChatEvent]) -> None:
         now = dt.datetime.now().astimezone()
         shown = [event for event in events if not self._is_hidden(event)]
         lines = [self._formatter.line(event, now, self._client.state.current) for event in shown]
@@ -83,7 +83,7 @@ class Terminal:
             self._surface.show(lines)
         self._surface.refresh()
 
-    def _is_hidden(self, event: Event) -> bool:
+    def _is_hidden(self, event: ChatEvent) -> bool:
         if isinstance(event, MembershipChange):
             return self._client.state.is_quiet
         if self._can_draw or not isinstance(event, ChatMessage):

@@ -22,7 +22,7 @@ def _normalize_fingerprint(text: str) -> str:
 
 
 Password = Annotated[str, Secret()]
-Line = Annotated[str, Pattern(r"^[^\r\n]*$")]  # it is sent within one IRC message
+SingleLine = Annotated[str, Pattern(r"^[^\r\n]*$")]  # it is sent within one IRC message
 Fingerprint = Annotated[
     str, Pattern(r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normalize_fingerprint)
 ]
@@ -109,7 +109,7 @@ class ChatOptions(LoginOptions):
     channel: Annotated[str, Pattern(r"^(#[^\s,:]{1,63})?$")] = "#lounge"
     """The permanent channel, which also exists without members; empty for none."""
 
-    topic: Annotated[Line, MaxLen(300)] = ""
+    topic: Annotated[SingleLine, MaxLen(300)] = ""
     """The topic of `channel` when the listener starts."""
 
     join_channel: bool = False
@@ -119,7 +119,7 @@ class ChatOptions(LoginOptions):
     """The message of the day, which may have several lines; `{channel}` stands for the name of
     `channel`. Empty for none."""
 
-    admin: Annotated[tuple[Line, ...], MaxLen(3)] = ()
+    admin: Annotated[tuple[SingleLine, ...], MaxLen(3)] = ()
     """The reply to ADMIN, in up to three lines: location, name and mail address of the
     administrator."""
 

@@ -24,7 +24,7 @@ from netd.listeners.chat.room.effect import (
 )
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.room import Room
-from netd.listeners.chat.room.settings import Settings
+from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.session import DisconnectReason, Session
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
@@ -43,7 +43,7 @@ class RoomDriver:
         self,
         loop: Loop,
         options: ChatOptions,
-        settings: Settings,
+        settings: RoomSettings,
         daemon: Daemon,
         on_closed: Callable[[Session], object],
     ) -> None:
@@ -59,7 +59,7 @@ class RoomDriver:
         self._disconnected: Counter[DisconnectReason] = Counter()
         self._lines = self._bytes_in = self._bytes_out = 0
 
-    def reconfigure(self, options: ChatOptions, settings: Settings) -> None:
+    def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         """Apply new options to the room and to all sessions."""
         self._verifier.reconfigure(options)
         self.set_settings(settings)
@@ -67,7 +67,7 @@ class RoomDriver:
         for session in list(self._sessions.values()):
             session.reconfigure(options)
 
-    def set_settings(self, settings: Settings) -> None:
+    def set_settings(self, settings: RoomSettings) -> None:
         """Replace the room's settings; members are informed of new capabilities."""
         self._apply(self._room.configure(settings, time.time()))
 

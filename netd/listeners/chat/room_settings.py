@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import netd
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.room.settings import Account, Limits, Settings
+from netd.listeners.chat.room.settings import Account, RoomLimits, RoomSettings
 from netd.protocols.irc import fold
 
 
-def settings_of(options: ChatOptions, files: CredentialsFiles) -> Settings:
+def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
     """The room's settings, from the options and from the files that these name."""
-    return Settings(
+    return RoomSettings(
         server_name=options.server_name or _host_name(),
         network=options.network,
         version=f"netd-{netd.__version__}",
@@ -29,7 +29,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> Settings:
         sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
         sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
         replay_lines=options.replay_lines,
-        limits=Limits(
+        limits=RoomLimits(
             nick_chars=options.nick_length,
             topic_chars=options.topic_length,
             channels=options.max_channels,

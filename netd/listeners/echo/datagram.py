@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from netd.config.address import Scheme
-from netd.listeners.admission import Limits
+from netd.listeners.admission import ConnectionLimits
 from netd.listeners.kind import ListeningSocket
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -50,7 +50,7 @@ class DatagramEcho:
         self,
         loop: Loop,
         listening: ListeningSocket,
-        limits: Limits,
+        limits: ConnectionLimits,
         *,
         tag: bytes,
         own_names: AbstractSet[int | str],

@@ -19,7 +19,7 @@ from functools import partial
 
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.runner import ForkRunner, SlotRunner, ThreadRunner
-from netd.listeners.echo.scoreboard import Scoreboard, State
+from netd.listeners.echo.scoreboard import Scoreboard, SlotState
 from netd.listeners.echo.slot import SlotConfig
 from netd.listeners.echo.slot_watch import SlotWatch
 from netd.listeners.full_notice import FullNotice
@@ -32,7 +32,7 @@ TICK_S = 1.0
 _DRAIN_TICK_S = 0.02
 _IDLE_TICKS = 10  # a slot that was idle for as many ticks is surplus
 MAX_LEAVING_S = 5.0  # an idle slot that takes longer to leave hangs
-_READY = (State.STARTING, State.IDLE)
+_READY = (SlotState.STARTING, SlotState.IDLE)
 _REFUSED_PER_TURN = 64
 _OTHERS_S = 0.2  # for other workers, which may have room, to accept before a full one refuses
 _RUNNERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
@@ -157,13 +157,13 @@ class Pool:
         if self._is_full() or (self._restart is not None and self._restart.is_live):
             return False
         index = self._scoreboard.find_vacant()
-        self._scoreboard.states[index] = State.STARTING
+        self._scoreboard.states[index] = SlotState.STARTING
         runner_class = _RUNNERS[self._options.concurrency]
         try:
             config = SlotConfig(self._scoreboard, index, self._options, self.sockets, self._wakeup)
             self._runners[index] = runner_class(self._loop, config, self._on_end)
         except OSError as error:
-            self._scoreboard.states[index] = State.VACANT
+            self._scoreboard.states[index] = SlotState.VACANT
             self._on_start_failed(error)
             return False
         self._start_failure = ""
@@ -235,7 +235,7 @@ class Pool:
 
     def _shrink(self, count: int) -> None:
         states = self._scoreboard.states
-        idle = [index for index in self._runners if states[index] == State.IDLE]
+        idle = [index for index in self._runners if states[index] == SlotState.IDLE]
         for index in idle[-count:]:
             self._runners[index].retire()
 
@@ -243,7 +243,7 @@ class Pool:
         _log.error("%d echo %s hung; killing", len(indexes), self._options.concurrency)
         self._scoreboard.counts["hung"] += len(indexes)
         for index in indexes:
-            self._scoreboard.states[index] = State.ENDED  # it may be long until its process ends
+            self._scoreboard.states[index] = SlotState.ENDED  # its process may end much later
             self._runners[index].retire()
             self._runners[index].kill()
         self._delay_starts("they hung and were killed")

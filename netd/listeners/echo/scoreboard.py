@@ -24,7 +24,7 @@ _WORD_BYTES = 8
 _WORDS_PER_ROW = 16  # two cache lines, against false sharing
 
 
-class State(enum.IntEnum):
+class SlotState(enum.IntEnum):
     """The state of a row; the pool writes STARTING and VACANT, the slot the others."""
 
     UNUSED = 0  # never had a slot
@@ -64,7 +64,7 @@ class Scoreboard:
         start = index * _WORDS_PER_ROW
         return self._words[start : start + _WORDS_PER_ROW]
 
-    def count(self, state: State) -> int:
+    def count(self, state: SlotState) -> int:
         """Return the number of slots in a state."""
         return self.states[:MAX_SLOTS].count(state)
 
@@ -76,12 +76,12 @@ class Scoreboard:
     def busy(self) -> list[int]:
         """Return the rows whose slots serve a connection."""
         states = self.states[:MAX_SLOTS].rstrip(b"\0")
-        return [index for index, state in enumerate(states) if state == State.BUSY]
+        return [index for index, state in enumerate(states) if state == SlotState.BUSY]
 
     def vacate(self, index: int) -> None:
         """Mark a row whose slot has ended; its totals stay."""
         self.row(index)[Column.HOST] = 0
-        self.states[index] = State.VACANT
+        self.states[index] = SlotState.VACANT
 
     def find_vacant(self) -> int:
         """Return the lowest row without a slot; -1 if all rows have one."""
@@ -98,4 +98,4 @@ class Scoreboard:
         return self._words[column : used * _WORDS_PER_ROW : _WORDS_PER_ROW].tolist()
 
 
-_WITHOUT_SLOT = (State.UNUSED, State.VACANT)
+_WITHOUT_SLOT = (SlotState.UNUSED, SlotState.VACANT)

@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netd.listeners.admission import Limits
+from netd.listeners.admission import ConnectionLimits
 from netd.listeners.counters import Counters
 from netd.listeners.echo.datagram import COUNTERS, DatagramEcho
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.pool import Pool
-from netd.listeners.echo.scoreboard import Column, Scoreboard, State
+from netd.listeners.echo.scoreboard import Column, Scoreboard, SlotState
 from netd.listeners.echo.timeouts import Sample, Timeouts
 from netd.listeners.kind import Daemon, ListeningSocket
 from netd.runtime.loop import Loop
@@ -88,7 +88,7 @@ class EchoService:
             "reset": sum(scoreboard.column(Column.RESET)),
             "accept_failures": scoreboard.accept_failures(),
         }
-        return Counters(totals, {"connections": scoreboard.count(State.BUSY)})
+        return Counters(totals, {"connections": scoreboard.count(SlotState.BUSY)})
 
     def degraded(self) -> str:
         return self._pool.degraded()
@@ -123,7 +123,7 @@ class EchoService:
     def _replace_datagrams(self, sockets: Sequence[ListeningSocket]) -> None:
         for datagram in self._datagrams:
             datagram.close()
-        limits, tag = Limits(self._options), self._datagram_tag(self._options)
+        limits, tag = ConnectionLimits(self._options), self._datagram_tag(self._options)
         self._datagrams = [
             DatagramEcho(
                 self._loop,

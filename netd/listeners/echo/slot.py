@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from netd.listeners.admission import Limits
+from netd.listeners.admission import ConnectionLimits
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.relay import Copier, Relay, Splicer
-from netd.listeners.echo.scoreboard import MAX_SLOTS, Column, Scoreboard, State
+from netd.listeners.echo.scoreboard import MAX_SLOTS, Column, Scoreboard, SlotState
 from netd.runtime.acceptor import host_of
 from netd.runtime.errnos import CONNECTION_ABORTED, CONNECTION_LOST, OUT_OF_RESOURCES
 
@@ -51,7 +51,7 @@ class Slot:
         self._pool_wakeup = config.pool_wakeup
         self._row = config.scoreboard.row(config.index)
         self._options = options
-        self._limits = Limits(options)
+        self._limits = ConnectionLimits(options)
         self._low_idle = options.spare // 2
         self._sockets = {sock.fileno(): sock for sock in config.sockets}
         self._wakeup = wakeup
@@ -86,7 +86,7 @@ class Slot:
                 epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
             wait, fd = epoll.poll, -1
             while not self._is_leaving and row[_ACCEPTED] != self._last_number:
-                states[index] = State.IDLE
+                states[index] = SlotState.IDLE
                 [(fd, _)] = wait(-1, 1)  # one event: the kernel alternates between sockets
                 if fd == wakeup:
                     break
@@ -95,7 +95,7 @@ class Slot:
             epoll.close()
             if self._is_leaving or fd == wakeup:
                 self._accept_last()
-        states[index] = State.ENDED
+        states[index] = SlotState.ENDED
 
     def leave(self) -> None:
         """Accept no more connections; may be called from another thread or a signal handler."""
@@ -181,8 +181,8 @@ class Slot:
     def _serve(self, conn: socket.socket) -> None:
         states, row = self._scoreboard.states, self._row
         row[_ACCEPTED] += 1
-        states[self._index] = State.BUSY
-        if states[:MAX_SLOTS].count(State.IDLE) <= self._low_idle:
+        states[self._index] = SlotState.BUSY
+        if states[:MAX_SLOTS].count(SlotState.IDLE) <= self._low_idle:
             os.eventfd_write(self._pool_wakeup, 1)
         self._conn = conn
         if self._is_leaving and self._is_forked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from netd.client.core.chat_events import Effect, Send
+from netd.client.core.chat_events import Effect, SendLine
 from netd.client.core.client_state import Identity
 from netd.client.core.irc_client import IrcClient
 from netd.protocols.irc import format_message, parse
@@ -13,13 +13,13 @@ from netd.protocols.irc import format_message, parse
 
 def lines(effects: Sequence[Effect]) -> list[str]:
     """Return the lines to send, as they are on the wire."""
-    sent = [effect.message for effect in effects if isinstance(effect, Send)]
+    sent = [effect.message for effect in effects if isinstance(effect, SendLine)]
     return [format_message(message).decode().removesuffix("\r\n") for message in sent]
 
 
 def events(effects: Sequence[Effect]) -> list[Effect]:
     """Return the events to show."""
-    return [effect for effect in effects if not isinstance(effect, Send)]
+    return [effect for effect in effects if not isinstance(effect, SendLine)]
 
 
 def feed(client: IrcClient, *received: str) -> list[Effect]:

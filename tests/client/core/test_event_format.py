@@ -9,10 +9,10 @@ import pytest
 from netd.client.core.chat_events import (
     ChangeKind,
     ChannelJoined,
+    ChatEvent,
     ChatMessage,
     Delivered,
     Disconnected,
-    Event,
     MembershipChange,
     MessageKind,
     Notice,
@@ -60,7 +60,7 @@ EVIL = "\x1b[2J\x07\r\n\u202e"
         (Delivered("#c", "hi"), ""),
     ],
 )
-def test_events_as_text(event: Event, line: str) -> None:
+def test_events_as_text(event: ChatEvent, line: str) -> None:
     assert EventFormatter(colors=False).line(event, NOW, "#c") == line
     assert re.sub(r"\x1b\[[0-9;]*m", "", EventFormatter(colors=True).line(event, NOW, "#c")) == line
 
@@ -77,7 +77,7 @@ def test_events_as_text(event: Event, line: str) -> None:
         Registered(EVIL),
     ],
 )
-def test_text_from_the_network_is_sanitized(event: Event) -> None:
+def test_text_from_the_network_is_sanitized(event: ChatEvent) -> None:
     assert not set(EVIL[:1] + EVIL[4:]) & set(EventFormatter(colors=False).line(event, NOW))
     colored = EventFormatter(colors=True).line(event, NOW)
     assert "\x1b" not in re.sub(r"\x1b\[\d{1,2}m", "", colored)
@@ -119,5 +119,5 @@ def test_json_for_programs() -> None:
         (Disconnected("gone"), "lost"),
     ],
 )
-def test_every_event_has_a_name_in_json(event: Event, name: str) -> None:
+def test_every_event_has_a_name_in_json(event: ChatEvent, name: str) -> None:
     assert json.loads(to_json(event, NOW))["event"] == name

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from netd.listeners.chat.room.mode import ModeKind, letters
-from netd.listeners.chat.room.settings import Settings
+from netd.listeners.chat.room.settings import RoomSettings
 
 MAX_MODES = 20
 MAX_HISTORY_REPLIES = 100
 _TOKENS_PER_LINE = 12
 
 
-def isupport_lines(settings: Settings) -> list[list[str]]:
+def isupport_lines(settings: RoomSettings) -> list[list[str]]:
     """The tokens, divided among lines."""
     tokens = _tokens(settings)
     return [tokens[i : i + _TOKENS_PER_LINE] for i in range(0, len(tokens), _TOKENS_PER_LINE)]
 
 
-def _tokens(settings: Settings) -> list[str]:
+def _tokens(settings: RoomSettings) -> list[str]:
     limits = settings.limits
     kinds = (ModeKind.LIST, ModeKind.KEY, ModeKind.LIMIT, ModeKind.FLAG)
     tokens = [

@@ -20,7 +20,7 @@ from netd.listeners.chat.room.effect import Effect, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
-from netd.listeners.chat.room.settings import Settings
+from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
 from netd.protocols.lines import Line, Overlong
@@ -36,13 +36,13 @@ _UNREGISTERED_PHASES = (Phase.ANY, Phase.REGISTERING)
 class Room:
     """One IRC server. `identity` makes its message ids differ from those of any earlier room."""
 
-    def __init__(self, settings: Settings, now: float, identity: str) -> None:
+    def __init__(self, settings: RoomSettings, now: float, identity: str) -> None:
         self.state = RoomState(settings, now, identity)
         self.fast_path = FastPath(self.state)
         self._answers: dict[Member, _Answer] = {}
         self.configure(settings, now)
 
-    def configure(self, settings: Settings, now: float) -> list[Effect]:
+    def configure(self, settings: RoomSettings, now: float) -> list[Effect]:
         """Apply new settings. All members stay; changed capabilities are announced (cap-notify)."""
         notified = [
             CommandContext(self.state, member, now)
@@ -59,7 +59,7 @@ class Room:
             capability.announce_changes(context, before)
         return [effect for context in notified for effect in context.effects]
 
-    def _configure_channels(self, settings: Settings, now: float) -> None:
+    def _configure_channels(self, settings: RoomSettings, now: float) -> None:
         for channel in list(self.state.channels.values()):
             channel.is_persistent = channel.folded == fold(settings.channel)
             channel.set_history_lines(settings.limits.history_lines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RoomLimits:
     """Limits of what one member, or all members together, can make the room keep."""
 
     nick_chars: int = 30
@@ -42,7 +42,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RoomSettings:
     """Everything that is configured about a room."""
 
     server_name: str
@@ -59,4 +59,4 @@ class Settings:
     replay_lines: int = 0  # of history sent on JOIN to clients without CHATHISTORY
     sts_port: int = 0  # the TLS port (IRCv3 sts)
     sts_duration_s: int = 0  # how long clients must use TLS; 0 to not announce sts
-    limits: Limits = field(default_factory=Limits)
+    limits: RoomLimits = field(default_factory=RoomLimits)

@@ -9,7 +9,7 @@ from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.history import PrivateHistory
 from netd.listeners.chat.room.member import Member
-from netd.listeners.chat.room.settings import Settings
+from netd.listeners.chat.room.settings import RoomSettings
 from netd.protocols.irc import fold
 
 
@@ -27,7 +27,7 @@ class WhowasEntry:
 class RoomState:
     """What one IRC server knows. All keys are folded names (`protocols.irc.fold`)."""
 
-    def __init__(self, settings: Settings, now: float, identity: str) -> None:
+    def __init__(self, settings: RoomSettings, now: float, identity: str) -> None:
         self.settings = settings
         self.created = now
         self.members: dict[str, Member] = {}  # by nick; registering clients hold one too

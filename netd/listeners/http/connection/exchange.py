@@ -11,7 +11,7 @@ from typing import Final
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.protocol.event import Data, End, Framing, Request
-from netd.listeners.http.protocol.request_reader import Phase, RequestReader
+from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader
 from netd.listeners.http.protocol.response import DeferredResponse, Part, Response
 from netd.listeners.http.response.responder import Responder, close_files
 
@@ -58,7 +58,7 @@ class Exchange:
     @property
     def is_in_head(self) -> bool:
         """Whether the head of a request is incomplete."""
-        return self._reader.phase is Phase.HEAD
+        return self._reader.phase is ReadPhase.HEAD
 
     def receive(self, data: bytes, *, is_looked_up: bool) -> None:
         """Take bytes from the peer; with `is_looked_up` the cache has no response for them."""

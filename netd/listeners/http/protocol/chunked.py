@@ -7,7 +7,7 @@ from typing import Final
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.protocol import grammar
 from netd.listeners.http.protocol.event import Data, End
-from netd.listeners.http.protocol.head import Limits, parse_fields
+from netd.listeners.http.protocol.head import RequestLimits, parse_fields
 
 _MAX_LINE_BYTES: Final = 1024
 # RFC 9110 section 6.5.1: fields for framing, routing, authentication, and the type of content.
@@ -23,7 +23,7 @@ _NO_TRAILERS: Final = frozenset(
 class ChunkedReader:
     """Removes the body's bytes from the front of a buffer, which may contain more requests."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
         self._remaining = limits.body
         self._left = 0  # bytes of the present chunk

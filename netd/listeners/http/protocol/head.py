@@ -23,7 +23,7 @@ _UNDERSCORED: Final = frozenset({b"content_length", b"transfer_encoding"})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """The largest request that is accepted, in bytes; `fields` is the number of header fields."""
 
     request_line: int = 8192
@@ -32,7 +32,7 @@ class Limits:
     body: int = 1048576
 
 
-def parse_head(head: bytes, limits: Limits) -> Request:
+def parse_head(head: bytes, limits: RequestLimits) -> Request:
     """Parse a head, from the request line to the empty line. Raises RemoteProtocolError."""
     line, _, rest = head.partition(b"\r\n")
     method, target, minor = parse_request_line(line, limits)
@@ -55,7 +55,7 @@ def parse_head(head: bytes, limits: Limits) -> Request:
     )
 
 
-def parse_request_line(line: bytes, limits: Limits) -> tuple[str, bytes, int]:
+def parse_request_line(line: bytes, limits: RequestLimits) -> tuple[str, bytes, int]:
     """Return method, target and minor version. Raises RemoteProtocolError (400, 414, 505)."""
     if len(line) > limits.request_line:
         status = 414 if b" " in line[: limits.request_line] else 400  # it may be no request
@@ -68,7 +68,7 @@ def parse_request_line(line: bytes, limits: Limits) -> tuple[str, bytes, int]:
     return match[1].decode(), match[2], min(int(match[4]), 1)
 
 
-def parse_fields(block: bytes, limits: Limits) -> tuple[tuple[bytes, bytes], ...]:
+def parse_fields(block: bytes, limits: RequestLimits) -> tuple[tuple[bytes, bytes], ...]:
     """Parse field lines with their CRLF to (name, value). Raises RemoteProtocolError (400, 431)."""
     if grammar.FIELD_LINES.fullmatch(block) is None:
         raise RemoteProtocolError("malformed header field", 400)
@@ -80,7 +80,7 @@ def parse_fields(block: bytes, limits: Limits) -> tuple[tuple[bytes, bytes], ...
 
 @functools.lru_cache(maxsize=64)
 def _read_fields(
-    block: bytes, limits: Limits
+    block: bytes, limits: RequestLimits
 ) -> tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, bytes]]:
     """Return the fields as lines and by name; cached, since a client's requests repeat them."""
     lines = parse_fields(block, limits)

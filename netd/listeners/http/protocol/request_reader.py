@@ -12,10 +12,10 @@ from netd.errors import LocalProtocolError, RemoteProtocolError
 from netd.listeners.http.protocol import grammar
 from netd.listeners.http.protocol.chunked import ChunkedReader
 from netd.listeners.http.protocol.event import Data, End, Event, Framing, Request
-from netd.listeners.http.protocol.head import Limits, parse_head, parse_request_line
+from netd.listeners.http.protocol.head import RequestLimits, parse_head, parse_request_line
 
 
-class Phase(Enum):
+class ReadPhase(Enum):
     """The part of a request that is read next."""
 
     HEAD = "head"
@@ -27,9 +27,9 @@ class Phase(Enum):
 
 
 _AFTER_HEAD: Final = {
-    Framing.NONE: Phase.END,
-    Framing.LENGTH: Phase.LENGTH,
-    Framing.CHUNKED: Phase.CHUNKED,
+    Framing.NONE: ReadPhase.END,
+    Framing.LENGTH: ReadPhase.LENGTH,
+    Framing.CHUNKED: ReadPhase.CHUNKED,
 }
 _EMPTY_LINE: Final = b"\r\n"
 
@@ -37,24 +37,24 @@ _EMPTY_LINE: Final = b"\r\n"
 class RequestReader:
     """Takes bytes by `receive`; `next_event` returns events until it returns None."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
         self._buffer = bytearray()
-        self._phase = Phase.HEAD
+        self._phase = ReadPhase.HEAD
         self._scanned = 0  # bytes of an incomplete head that were found valid
         self._has_skipped_line = False
         self._left = 0
         self._chunked: ChunkedReader | None = None
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> ReadPhase:
         """The part of a request that is read next."""
         return self._phase
 
     @property
     def is_between_requests(self) -> bool:
         """True while no byte of a next request has arrived."""
-        return self._phase is Phase.HEAD and not (self._buffer or self._has_skipped_line)
+        return self._phase is ReadPhase.HEAD and not (self._buffer or self._has_skipped_line)
 
     @property
     def unread_bytes(self) -> int:
@@ -73,13 +73,13 @@ class RequestReader:
         try:
             return self._next_event()
         except RemoteProtocolError:
-            self._phase = Phase.BROKEN
+            self._phase = ReadPhase.BROKEN
             self._buffer.clear()
             raise
 
     def peek_head(self) -> bytes | None:
         """Return the head of the next request as received, not parsed, if it is complete."""
-        if self._phase is not Phase.HEAD:
+        if self._phase is not ReadPhase.HEAD:
             return None
         end = self._buffer.find(b"\r\n\r\n", 0, self._limits.head)
         return bytes(self._buffer[: end + 4]) if end >= 0 else None
@@ -91,9 +91,9 @@ class RequestReader:
 
     def start_next(self) -> None:
         """Start with the next request. Raises LocalProtocolError while one is being read."""
-        if self._phase is not Phase.DONE:
+        if self._phase is not ReadPhase.DONE:
             raise LocalProtocolError(f"start_next in {self._phase}")
-        self._phase = Phase.HEAD
+        self._phase = ReadPhase.HEAD
         self._start_head()
 
     def _start_head(self) -> None:
@@ -102,14 +102,14 @@ class RequestReader:
 
     def _next_event(self) -> Event | None:
         match self._phase:
-            case Phase.HEAD:
+            case ReadPhase.HEAD:
                 return self._read_head()
-            case Phase.LENGTH:
+            case ReadPhase.LENGTH:
                 return self._read_length()
-            case Phase.CHUNKED:
+            case ReadPhase.CHUNKED:
                 return self._read_chunked()
-            case Phase.END:
-                self._phase = Phase.DONE
+            case ReadPhase.END:
+                self._phase = ReadPhase.DONE
                 return End()
         return None
 
@@ -152,12 +152,12 @@ class RequestReader:
         del self._buffer[: len(payload)]
         self._left -= len(payload)
         if not self._left:
-            self._phase = Phase.END
+            self._phase = ReadPhase.END
         return Data(payload)
 
     def _read_chunked(self) -> Event | None:
         assert self._chunked is not None
         event = self._chunked.next_event(self._buffer)
         if isinstance(event, End):
-            self._phase = Phase.DONE
+            self._phase = ReadPhase.DONE
         return event

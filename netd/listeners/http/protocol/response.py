@@ -83,7 +83,7 @@ class Response:
         return replace(self, stamps=stamps, source=None)
 
 
-Send = Callable[[Response], object]
+SendResponse = Callable[[Response], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class DeferredResponse:
     `send` is called once, in a later turn of the loop, never by `start` itself.
     """
 
-    start: Callable[[Send], object]
+    start: Callable[[SendResponse], object]
 
     def with_fields(self, fields: Fields) -> DeferredResponse:
         """Add fields to the response when it is made, as `Response.with_fields` does."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.protocol.date import format_date
 from netd.listeners.http.protocol.event import Framing, Request
-from netd.listeners.http.protocol.head import Limits
+from netd.listeners.http.protocol.head import RequestLimits
 from netd.listeners.http.protocol.response import (
     FilePart,
     Part,
@@ -54,7 +54,7 @@ class Responder:
         self.flush_log()
         self.access_log = AccessLog(options) if options.access_log else None
         self.router = Router(options, self._context)
-        self.limits = Limits(
+        self.limits = RequestLimits(
             request_line=options.max_request_line,
             head=options.max_head,
             fields=options.max_fields,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from netd.listeners.http.protocol.response import DeferredResponse, Response, Send
+from netd.listeners.http.protocol.response import DeferredResponse, Response, SendResponse
 from netd.listeners.kind import Daemon
 from netd.runtime.loop import Loop
 
@@ -37,7 +37,7 @@ class DaemonStatus:
         for respond in waiting:
             respond(status)
 
-    def _request(self, format_status: Format, send: Send) -> None:
+    def _request(self, format_status: Format, send: SendResponse) -> None:
         self._waiting.append(lambda status: send(format_status(status)))
         if len(self._waiting) == 1:
             self._daemon.request_status(self._on_status)

@@ -15,8 +15,8 @@ from netd.listeners.http.routes.daemon_status import DaemonStatus
 
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-Labels = dict[str, str]
-Sample = tuple[Labels, float]
+_Labels = dict[str, str]
+_Sample = tuple[_Labels, float]
 
 
 class Metrics:
@@ -80,7 +80,7 @@ def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
             yield _family(f"netd_{name}_total", "counter", f"{text} so far.", samples)
 
 
-def _workers(labelled: list[tuple[Labels, dict[str, Any]]]) -> list[Sample]:
+def _workers(labelled: list[tuple[_Labels, dict[str, Any]]]) -> list[_Sample]:
     """Count each listener's workers in each state that any worker is in."""
     states = sorted({worker["state"] for _, listener in labelled for worker in listener["workers"]})
     return [
@@ -97,13 +97,13 @@ def _single(name: str, text: str, value: float) -> str:
     return _family(name, "gauge", text, [({}, value)])
 
 
-def _family(name: str, kind: str, text: str, samples: list[Sample]) -> str:
+def _family(name: str, kind: str, text: str, samples: list[_Sample]) -> str:
     lines = [f"# HELP {name} {text}\n# TYPE {name} {kind}\n"]
     lines += [f"{name}{_labels(labels)} {float(value)!r}\n" for labels, value in samples]
     return "".join(lines)
 
 
-def _labels(labels: Labels) -> str:
+def _labels(labels: _Labels) -> str:
     if not labels:
         return ""
     return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels.items()) + "}"

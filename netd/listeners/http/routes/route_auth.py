@@ -13,7 +13,12 @@ from netd.config.model import Networks
 from netd.listeners.admission import Sources
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
-from netd.listeners.http.protocol.response import DeferredResponse, Response, Send, error_response
+from netd.listeners.http.protocol.response import (
+    DeferredResponse,
+    Response,
+    SendResponse,
+    error_response,
+)
 from netd.listeners.http.routes.client_address import client_of, credentials_of
 from netd.listeners.password_verifier import Login, PasswordVerifier
 from netd.protocols.password import Verdict, decoy
@@ -72,7 +77,7 @@ class RouteAuth:
             return respond()
         return DeferredResponse(partial(self._check, login, respond))
 
-    def _check(self, login: Login, respond: Respond, send: Send) -> None:
+    def _check(self, login: Login, respond: Respond, send: SendResponse) -> None:
         def on_verdict(verdict: Verdict) -> None:
             match verdict:
                 case Verdict.RIGHT:
@@ -92,7 +97,7 @@ def _uncached(respond: Respond) -> Response | DeferredResponse:
     return dataclasses.replace(response, stamps=None)
 
 
-def _send(response: Response | DeferredResponse, send: Send) -> None:
+def _send(response: Response | DeferredResponse, send: SendResponse) -> None:
     if isinstance(response, DeferredResponse):
         response.start(send)
     else:

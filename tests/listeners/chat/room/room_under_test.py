@@ -9,7 +9,7 @@ from typing import Any
 from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send, Verify
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.room import Room
-from netd.listeners.chat.room.settings import Settings
+from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.password import Verdict, matches
 
@@ -56,7 +56,7 @@ class RoomUnderTest:
     def __init__(self, **settings: Any) -> None:
         self.now = NOON
         self.verdict: Verdict | None = None  # of all password checks, in place of a comparison
-        self.core = Room(Settings("irc.test", **settings), NOON, "id")
+        self.core = Room(RoomSettings("irc.test", **settings), NOON, "id")
         self._clients: dict[Member, FakeClient] = {}
 
     @property

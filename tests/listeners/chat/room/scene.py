@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from netd.listeners.chat.room.settings import Account, Limits
+from netd.listeners.chat.room.settings import Account, RoomLimits
 from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 
 CASES = Path(__file__).parents[3] / "cases" / "chat"
@@ -15,7 +15,7 @@ _SETTINGS = {
     "admin": ("Ann", "Example Org", "ann@example.org"),
     "opers": {"root": "toor"},
     "accounts": {"anna": Account("Anna", "sesame")},
-    "limits": Limits(list_entries=3, channels_per_member=3, away_chars=10, topic_chars=20),
+    "limits": RoomLimits(list_entries=3, channels_per_member=3, away_chars=10, topic_chars=20),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netd.listeners.chat.room.settings import Limits
+from netd.listeners.chat.room.settings import RoomLimits
 from tests.listeners.chat.room.room_under_test import (
     RoomUnderTest,
 )
@@ -37,7 +37,7 @@ def test_a_parameter_that_cannot_be_repeated_becomes_a_star(said: str, answer: s
 
 
 def test_no_reply_loses_long_names() -> None:
-    room = RoomUnderTest(limits=Limits(nick_chars=64))
+    room = RoomUnderTest(limits=RoomLimits(nick_chars=64))
     rooms = [f"#{number}{'ä' * 60}" for number in range(8)]
     ann = room.join(f"ann{'n' * 61}", channel="")
     ann.send(*(f"JOIN {name}" for name in rooms))

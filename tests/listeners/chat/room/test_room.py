@@ -8,7 +8,7 @@ import pytest
 
 from netd.listeners.chat.room.effect import Record, Rehash, SaveChannel
 from netd.listeners.chat.room.member import Member
-from netd.listeners.chat.room.settings import Limits, Settings
+from netd.listeners.chat.room.settings import RoomLimits, RoomSettings
 from netd.protocols.lines import Overlong
 from netd.protocols.password import Verdict
 from tests.listeners.chat.room.room_under_test import (
@@ -56,16 +56,16 @@ def test_a_line_that_is_not_utf_8_keeps_its_label() -> None:
 @pytest.mark.parametrize(
     ("limits", "lines", "code"),
     [
-        (Limits(channels_per_member=1), ["JOIN #two"], "405"),
-        (Limits(channels=1), ["JOIN #two"], "405"),
-        (Limits(list_entries=1), ["MODE #room +bb a b"], "478"),
-        (Limits(monitored=1), ["MONITOR + a,b"], "734"),
-        (Limits(nick_chars=9), ["NICK tencharact"], "432"),
-        (Limits(channel_chars=5), ["JOIN #toolong"], "403"),
-        (Limits(key_chars=3), ["MODE #room +k long"], "525"),
+        (RoomLimits(channels_per_member=1), ["JOIN #two"], "405"),
+        (RoomLimits(channels=1), ["JOIN #two"], "405"),
+        (RoomLimits(list_entries=1), ["MODE #room +bb a b"], "478"),
+        (RoomLimits(monitored=1), ["MONITOR + a,b"], "734"),
+        (RoomLimits(nick_chars=9), ["NICK tencharact"], "432"),
+        (RoomLimits(channel_chars=5), ["JOIN #toolong"], "403"),
+        (RoomLimits(key_chars=3), ["MODE #room +k long"], "525"),
     ],
 )
-def test_every_limit_has_its_error_reply(limits: Limits, lines: list[str], code: str) -> None:
+def test_every_limit_has_its_error_reply(limits: RoomLimits, lines: list[str], code: str) -> None:
     assert code in RoomUnderTest(limits=limits).join("alice").codes(*lines)
 
 
@@ -109,7 +109,7 @@ def test_the_configured_channel_outlives_its_members() -> None:
     alice.send("OPER root toor", "INVITE bob #lounge", "PART #lounge")
     assert "#lounge" in room.state.channels
     assert bob.codes("INVITE") == ["INVITE", "336", "337"]
-    room.core.configure(Settings("irc.test", channel="#other"), NOON)
+    room.core.configure(RoomSettings("irc.test", channel="#other"), NOON)
     assert list(room.state.channels) == ["#other"]
     assert bob.codes("INVITE") == ["337"]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from netd.listeners.chat.room import room as room_module
 from netd.listeners.chat.room.room import SLICE_WORK
-from netd.listeners.chat.room.settings import Account, Limits
+from netd.listeners.chat.room.settings import Account, RoomLimits
 from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 from tests.listeners.chat.room.test_any_line import SAID
 
@@ -16,7 +16,7 @@ _MANY = 200
 
 
 def _full_room(**settings_: object) -> tuple[RoomUnderTest, FakeClient]:
-    room = RoomUnderTest(limits=Limits(list_entries=200, channels_per_member=1000), **settings_)
+    room = RoomUnderTest(limits=RoomLimits(list_entries=200, channels_per_member=1000), **settings_)
     for number in range(_MANY):
         room.join(f"member{number}")
     return room, room.join("ann", "batch", "labeled-response", "draft/chathistory")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from netd.errors import LocalProtocolError, RemoteProtocolError
 from netd.listeners.http.protocol.event import Data, End, Event, Request
-from netd.listeners.http.protocol.head import Limits
-from netd.listeners.http.protocol.request_reader import Phase, RequestReader
+from netd.listeners.http.protocol.head import RequestLimits
+from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader
 from tests.http_cases import PARSED, load
 from tests.support import feed
 
@@ -20,7 +20,7 @@ NEXT = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
 
 def read(pieces: Sequence[bytes]) -> list[Event | int]:
     """The first request's events, a refusal as its status."""
-    connection = RequestReader(Limits())
+    connection = RequestReader(RequestLimits())
     events: list[Event | int] = []
     try:
         for piece in pieces:
@@ -28,7 +28,7 @@ def read(pieces: Sequence[bytes]) -> list[Event | int]:
             while (event := connection.next_event()) is not None:
                 events.append(event)
     except RemoteProtocolError as error:
-        assert connection.phase is Phase.BROKEN
+        assert connection.phase is ReadPhase.BROKEN
         events.append(error.status)
     return events
 
@@ -69,7 +69,7 @@ def test_trailers_are_reported() -> None:
 
 
 def test_the_next_request_waits_for_start_next() -> None:
-    connection = RequestReader(Limits())
+    connection = RequestReader(RequestLimits())
     connection.receive(NEXT * 2)
     assert isinstance(connection.next_event(), Request)
     with pytest.raises(LocalProtocolError):
@@ -118,7 +118,7 @@ def test_any_input_gives_the_same_events_in_one_piece_and_in_many(data: bytes) -
 
 
 def test_a_head_that_was_served_otherwise_is_dropped() -> None:
-    connection = RequestReader(Limits())
+    connection = RequestReader(RequestLimits())
     assert connection.is_between_requests
     connection.receive(NEXT + b"GET")
     assert connection.peek_head() == NEXT

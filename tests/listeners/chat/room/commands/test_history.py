@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from netd.listeners.chat.room.settings import Account, Limits
+from netd.listeners.chat.room.settings import Account, RoomLimits
 from tests.listeners.chat.room.room_under_test import (
     RoomUnderTest,
     at,
@@ -92,7 +92,7 @@ def test_private_messages_are_kept_for_accounts_only() -> None:
 
 
 def test_chathistory_is_not_offered_when_no_lines_are_kept() -> None:
-    ann = RoomUnderTest(limits=Limits(history_lines=0)).connect()
+    ann = RoomUnderTest(limits=RoomLimits(history_lines=0)).connect()
     ann.send("NICK ann")
     received = ann.send("USER ann 0 * :ann")
     assert not [line for line in received if "CHATHISTORY" in line]

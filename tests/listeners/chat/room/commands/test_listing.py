@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netd.listeners.chat.room.commands.listing import MAX_CONDITIONS
-from netd.listeners.chat.room.settings import Limits
+from netd.listeners.chat.room.settings import RoomLimits
 from tests.listeners.chat.room.room_under_test import (
     RoomUnderTest,
     find_line,
@@ -11,7 +11,7 @@ from tests.listeners.chat.room.room_under_test import (
 
 
 def test_the_replies_to_list_are_limited() -> None:
-    room = RoomUnderTest(limits=Limits(list_replies=2))
+    room = RoomUnderTest(limits=RoomLimits(list_replies=2))
     ann = room.join("ann")
     ann.send("JOIN #b", "JOIN #c")
     assert ann.codes("LIST").count("322") == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netd.listeners.chat.room.settings import Limits
+from netd.listeners.chat.room.settings import RoomLimits
 from tests.listeners.chat.room.room_under_test import (
     RoomUnderTest,
     find_line,
@@ -32,7 +32,7 @@ def test_monitor_notifies_about_arrivals_and_departures() -> None:
 
 
 def test_the_monitor_list_is_limited_and_can_be_cleared() -> None:
-    room = RoomUnderTest(limits=Limits(monitored=2))
+    room = RoomUnderTest(limits=RoomLimits(monitored=2))
     ann, bob = room.join("ann"), room.join("bob")
     assert "carl,dave" in find_line(ann.send("MONITOR + bob,eve,carl,dave"), " 734 ")
     assert not [line for line in ann.send("MONITOR + not!a!nick") if "not" in line]
