@@ -263,14 +263,13 @@ def _held_by_daemon(path: str) -> HeldAddresses:
     """The addresses of the running daemon, so that its own ports do not count as taken."""
     control = client_control_path(path)
     try:
-        listeners = send_request(control, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body[
-            "listeners"
-        ]
+        status = send_request(control, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
     except ControlError as error:
         if isinstance(error.__cause__, PermissionError):
             reason = f"perhaps by netd, which this user may not ask at {control}"
             return HeldAddresses(unknown=reason)
         return HeldAddresses()
+    listeners = status["listeners"]
     return HeldAddresses(_addresses(listeners, "configured"), _addresses(listeners, "addresses"))
 
 

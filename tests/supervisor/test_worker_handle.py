@@ -186,10 +186,10 @@ def test_a_process_that_cannot_be_killed_is_left_behind(setting: Setting) -> Non
     successor = setting.simulation.workers[1]
     successor.obey()
     setting.simulation.settle()
-    assert setting.state == State.SERVING
+    assert setting.state == WorkerState.SERVING
     frozen.thaw()
     setting.simulation.settle()
-    assert (setting.state, setting.handle.pid) == (State.SERVING, successor.process.pid)
+    assert (setting.state, setting.handle.pid) == (WorkerState.SERVING, successor.process.pid)
 
 
 def test_a_stop_ends_without_a_process_that_cannot_be_killed(setting: Setting) -> None:
