@@ -80,7 +80,6 @@ class HttpService:
 
     def counters(self) -> Counters:
         responder = self.responder
-        log = responder.access_log
         totals = {
             "bytes_in": responder.bytes_in,
             "bytes_out": responder.bytes_out,
@@ -93,13 +92,13 @@ class HttpService:
             "truncated": responder.truncated,
             "proxy_protocol_failures": self._proxy_headers.failures,
             "handshake_failures": responder.handshake_failures,
-            "log_lines_lost": log.lost if log else 0,
+            "log_lines_lost": responder.log_lines_lost,
         }
         verifier = self._context.verifier
         return self._connections.counters() + Counters(totals) + verifier.counters()
 
     def degraded(self) -> str:
-        return self._connections.degraded()
+        return self._connections.degraded() or self.responder.degraded()
 
     def on_closed(self, connection: Connection) -> None:
         self._connections.remove(connection)
@@ -147,7 +146,7 @@ class HttpService:
 
     def _stop_if_done(self) -> None:
         if self._connections.is_drained and not self._proxy_headers:
-            self.responder.flush_log()
+            self.responder.close_log()
             self.loop.stop()
 
 

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import stat
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from select import PIPE_BUF
@@ -20,11 +17,10 @@ from typing import Final
 from netd.config.model import Networks
 from netd.listeners.http.options import STDERR, HttpOptions
 from netd.listeners.http.protocol import grammar
+from netd.listeners.http.response.log_writer import LogWriter
 from netd.listeners.http.routes.client_address import client_of, credentials_of
 from netd.runtime import journal
 
-# O_NONBLOCK: a FIFO without a reader must not block the worker.
-_APPEND_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _MAX_ENTRIES: Final = 1000
 _SHORT: Final = 100
 _UNSAFE: Final = re.compile(rb"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
@@ -44,15 +40,34 @@ class Entry:
 
 
 class AccessLog:
-    """Collects entries and appends them to a file, or to standard error (the journal)."""
+    """Collects entries, and has them appended to a file or to standard error (the journal)."""
 
     def __init__(self, options: HttpOptions) -> None:
-        self._path = options.access_log
+        self._writer = LogWriter(options.access_log)
+        self._entries: list[Entry] = []
+        self._failure = ""
+        self.configure(options)
+
+    @property
+    def path(self) -> str:
+        """The file of the log; STDERR for standard error."""
+        return self._writer.path
+
+    @property
+    def lost(self) -> int:
+        """The number of lines that could not be written."""
+        return self._writer.lost
+
+    @property
+    def failure(self) -> str:
+        """Why lines are not being written; empty if they are."""
+        return f"access log {self.path}: {self._failure}" if self._failure else ""
+
+    def configure(self, options: HttpOptions) -> None:
+        """Use another format for the entries to come."""
+        self.flush()
         self._format = _format_json if options.access_log_format == "json" else _format_combined
         self._trusted = options.forwarded_from
-        self._entries: list[Entry] = []
-        self.lost = 0
-        """Lines that could not be written."""
 
     def add(self, host: str, head: bytes, status: int, sent: int) -> None:
         """Add an entry for a response that is being sent."""
@@ -61,56 +76,35 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write all entries. The file is opened each time, so it may be rotated at any time."""
+        """Have all entries written; called once a second. Logs when writing fails and recovers."""
         entries, self._entries = self._entries, []
-        if not entries:
-            return
-        lines = [self._line(entry) for entry in entries]
-        try:
-            self._write(lines)
-        except OSError as error:
-            if not self.lost:
-                _log.warning("access log %s: %s", self._path, error.strerror)
-            self.lost += len(entries)
+        if entries:
+            lines = [self._line(entry) for entry in entries]
+            if self.path == STDERR and journal.is_native():
+                for line in lines:
+                    _log.info("%s", line.decode().rstrip("\n"))
+            else:
+                self._writer.write(lines)
+        self._report()
+
+    def close(self, within_s: float = 0.0) -> None:
+        """Have all entries written, wait at most `within_s` seconds for that, and end."""
+        self.flush()
+        self._writer.close(within_s)
+
+    def _report(self) -> None:
+        before, self._failure = self._failure, self._writer.failure()
+        if self._failure and not before:
+            _log.warning("%s", self.failure)
+        elif before and not self._failure:
+            _log.info("access log %s is written again; %d lines were lost", self.path, self.lost)
 
     def _line(self, entry: Entry) -> bytes:
         """Format an entry; in a line too long for standard error the client's texts are cut."""
         line = self._format(entry, self._trusted, None)
-        if self._path == STDERR and len(line) >= PIPE_BUF:
+        if self.path == STDERR and len(line) >= PIPE_BUF:
             line = self._format(entry, self._trusted, _SHORT)
         return f"{line}\n".encode()
-
-    def _write(self, lines: Sequence[bytes]) -> None:
-        if self._path == STDERR and journal.is_native():
-            for line in lines:
-                _log.info("%s", line.decode().rstrip("\n"))
-            return
-        if self._path == STDERR:
-            for block in _blocks(lines):
-                os.write(2, block)
-            return
-        fd = os.open(self._path, _APPEND_FLAGS, 0o640)
-        try:
-            is_fifo = stat.S_ISFIFO(os.fstat(fd).st_mode)
-            for block in _blocks(lines) if is_fifo else [b"".join(lines)]:
-                os.write(fd, block)
-        finally:
-            os.close(fd)
-
-
-def _blocks(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Join whole lines to blocks that a pipe takes atomically (PIPE_BUF, pipe(7)).
-
-    The lines of several processes are then not mixed. No line is so long that the journal would
-    split it: a client could choose how the second part begins.
-    """
-    block = b""
-    for line in lines:
-        if len(block) + len(line) > PIPE_BUF:
-            yield block
-            block = b""
-        block += line
-    yield block
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:

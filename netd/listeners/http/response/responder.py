@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.protocol.date import format_date
@@ -27,6 +27,8 @@ from netd.listeners.http.response.response_cache import (
 )
 from netd.listeners.http.routes.router import Router, WorkerContext
 
+_LOG_CLOSING_S: Final = 1.0
+
 
 class EncodedResponse(NamedTuple):
     """The parts to send, and whether the connection closes after them."""
@@ -45,14 +47,14 @@ class Responder:
         self.handshake_failures = 0
         self.bytes_in = self.bytes_out = 0
         self.access_log: AccessLog | None = None
+        self._lost_before = 0  # by the logs before this one
         self.update_date()
         self.configure(options)
 
     def configure(self, options: HttpOptions) -> None:
         """Use these options from now on."""
         self.options = options
-        self.flush_log()
-        self.access_log = AccessLog(options) if options.access_log else None
+        self._configure_log(options)
         self.router = Router(options, self._context)
         self.limits = RequestLimits(
             request_line=options.max_request_line,
@@ -69,9 +71,23 @@ class Responder:
         self._clear_cache()
 
     def flush_log(self) -> None:
-        """Write the access log's lines."""
+        """Have the access log's lines written."""
         if self.access_log is not None:
             self.access_log.flush()
+
+    def close_log(self) -> None:
+        """Have the access log's lines written, and wait a moment for that: the worker ends."""
+        if self.access_log is not None:
+            self.access_log.close(_LOG_CLOSING_S)
+
+    @property
+    def log_lines_lost(self) -> int:
+        """The number of lines that no access log has taken."""
+        return self._lost_before + (self.access_log.lost if self.access_log else 0)
+
+    def degraded(self) -> str:
+        """Why the access log is not written at present; empty if it is, or there is none."""
+        return self.access_log.failure if self.access_log else ""
 
     def update_date(self) -> float:
         """Set the Date line to the present second. Returns the seconds until the next one."""
@@ -144,6 +160,16 @@ class Responder:
         if self.access_log is not None:
             sent = len(cached.wire) - cached.head_bytes
             self.access_log.add(host, head, cached.status, sent)
+
+    def _configure_log(self, options: HttpOptions) -> None:
+        log = self.access_log
+        if log is not None and log.path == options.access_log:
+            log.configure(options)
+            return
+        if log is not None:
+            log.close()
+            self._lost_before += log.lost
+        self.access_log = AccessLog(options) if options.access_log else None
 
     def _clear_cache(self) -> None:
         self.cache = ResponseCache(0 if self._is_closing else self.options.cache_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ head = b"GET / HTTP/1.1\\r\\nUser-Agent: " + b"x" * 1500 + b"\\r\\n\\r\\n"
 for _ in range(900):
     log.add("192.0.2.1", head, 200, 1)
 print(flush=True)
-log.flush()
+log.close(60)
 """
 
 
@@ -100,3 +101,63 @@ def test_a_fifo_without_a_reader_blocks_nothing(start: Start, tmp_path: Path) ->
     with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
         assert ask(worker, "/hello").status == 200
         wait_until(lambda: b'"GET /hello HTTP/1.1" 200 23' in (reader.read(4096) or b""), "a line")
+
+
+def test_a_write_that_hangs_delays_no_response_and_no_end(start: Start, tmp_path: Path) -> None:
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with open(reader, "rb", buffering=0), open(fifo, "wb", buffering=0) as full:
+        os.set_blocking(full.fileno(), False)
+        while full.write(bytes(4096)):
+            pass
+        worker = start(HELLO, access_log=str(fifo))
+        assert ask(worker, "/hello").status == 200
+        worker.await_degraded("a write takes more than 3 s")
+        assert ask(worker, "/hello").status == 200
+        assert worker.counters["log_lines_lost"] == 0
+        worker.drain()
+        assert worker.await_exit().status == 0
+
+
+def test_lines_wait_for_the_reader_of_a_pipe(start: Start, tmp_path: Path) -> None:
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
+        worker = start(HELLO, access_log=str(fifo))
+        padding = "User-Agent: " + "x" * 7000
+        for _ in range(30):  # more than the pipe holds
+            assert ask(worker, "/hello", padding).status == 200
+        os.set_blocking(reader.fileno(), True)
+        data = b""
+        while data.count(b"\n") < 30:
+            data += reader.read(65536)
+    assert {len(line) for line in data.splitlines()} == {len(data) // 30 - 1}
+
+
+def test_an_outage_is_reported_and_leaves_no_torn_line(start: Start, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    worker = start(HELLO, access_log=str(log))
+    assert ask(worker, "/hello").status == 200
+    wait_until(lambda: log.exists() and log.read_bytes(), "a line")
+    [line] = log.read_bytes().splitlines(keepends=True)
+    _, hard = resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (len(line) + 7, hard))
+    assert ask(worker, "/hello").status == 200
+    worker.await_degraded(f"access log {log}: File too large")
+    assert worker.counters["log_lines_lost"] == 1
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    assert ask(worker, "/hello").status == 200
+    worker.await_degraded("")
+    first, torn, last = log.read_bytes().splitlines(keepends=True)
+    assert (first, torn[:-1], len(last)) == (line, line[:7], len(line))
+
+
+def test_a_reload_keeps_the_log_and_its_count(start: Start, tmp_path: Path) -> None:
+    log = tmp_path / "none" / "log"
+    worker = start(HELLO, access_log=str(log))
+    for lost in (1, 2, 3):
+        assert ask(worker, "/hello").status == 200
+        worker.await_counters(lambda c, lost=lost: c["log_lines_lost"] == lost)  # type: ignore[misc]
+        other = tmp_path / "none" / f"log{lost}" if lost == 2 else log
+        worker.configure({"routes": [HELLO], "access_log": str(other)})
