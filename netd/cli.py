@@ -8,8 +8,10 @@ a configuration that cannot be used, 1 if the daemon or a listener is degraded.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import pwd
 import re
 import sys
 import time
@@ -19,12 +21,20 @@ from typing import Any, Final, NoReturn, TextIO
 import netd
 from netd.config.address import Address
 from netd.config.model import Config
-from netd.config.paths import client_control_path, daemon_control_path, find_config
-from netd.errors import ConfigError, ControlError, NetdError, Problem, SystemFailureError
+from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
+from netd.errors import (
+    ConfigError,
+    ControlError,
+    IdentityError,
+    NetdError,
+    Problem,
+    SystemFailureError,
+)
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import ControlCommand
 from netd.protocols.password import hash_password
 from netd.runtime.errnos import describe
+from netd.runtime.identity import become
 from netd.runtime.journal import configure_logging, log_unexpected
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -32,6 +42,7 @@ from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
 from netd.supervisor.config_reader import ConfigReader
+from netd.supervisor.control import check_control
 from netd.supervisor.control_client import send_request
 from netd.supervisor.socket_table import HeldAddresses, SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
@@ -41,6 +52,7 @@ _RELOAD_TIMEOUT_S: Final = 120.0
 _PROBE_TIMEOUT_S: Final = 5.0
 _WATCH_PERIOD_S: Final = 1.0
 _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
+_UNIT_USER: Final = "netd"
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\n]")  # or a letter; see _escape
 EX_SICK: Final = 1
 
@@ -53,6 +65,9 @@ def main() -> NoReturn:
     except ConfigError as error:
         _complain(error)
         status = os.EX_CONFIG
+    except IdentityError as error:
+        _complain(error)
+        status = os.EX_USAGE
     except SystemFailureError as error:
         _complain(error)
         status = os.EX_OSERR
@@ -103,7 +118,13 @@ def build_parser() -> argparse.ArgumentParser:
         return command
 
     add("run", _run, "Serve until told to stop.")
-    add("check", _check, "Find every fault of the configuration.")
+    check = add("check", _check, "Find every fault of the configuration.")
+    check.add_argument(
+        "--as",
+        dest="user",
+        metavar="USER",
+        help="check as this user, as root only (default: netd for /etc/netd.toml, if it exists)",
+    )
     add("reload", _reload, "Apply the changed configuration and wait for the outcome.")
     status = add("status", _status, "Show listeners and workers; exit 1 if one is degraded.")
     form = status.add_mutually_exclusive_group()
@@ -151,18 +172,45 @@ def _check(arguments: argparse.Namespace) -> int:
     from netd.config.load import read_config  # noqa: PLC0415
 
     path = find_config(arguments.config)
+    held = _held_by_daemon(path)
+    control_in_use = client_control_path(path) if held != HeldAddresses() else ""
+    user = arguments.user or _user_of_unit(path)
+    if user:
+        _import_for_checks(path)
+        become(user)
+        os.environ.pop("XDG_RUNTIME_DIR", None)  # that of root
 
     def check(config: Config) -> Iterable[Problem]:
-        ports = with_lines(check_ports(config, _held_by_daemon(path)), path)
-        found = (*ports, *check_files(config, KINDS, path))
+        control = daemon_control_path(config)
+        found = check_control(control, config.netd) if control != control_in_use else ()
+        found = with_lines((*found, *check_ports(config, held)), path)
+        found = (*found, *check_files(config, KINDS, path))
         return {problem.key: problem for problem in found}.values()
 
     config = read_config(path, KINDS, check)
     for warning in config.warnings:
         _print(str(warning), sys.stderr)
     count = len(config.listeners)
-    print(f"{path}: {count} listener{'s' * (count != 1)}, no fault found")
+    by_user = f" as user {user}" if user else ""
+    print(f"{path}: {count} listener{'s' * (count != 1)}, no fault found{by_user}")
     return os.EX_OK
+
+
+def _import_for_checks(path: str) -> None:
+    """Import what the checks need while this is permitted: root's Python may lie below /root."""
+    "".encode("idna")  # as getaddrinfo(3) does
+    with contextlib.suppress(ConfigError):
+        _load(path)
+
+
+def _user_of_unit(path: str) -> str:
+    """The user that the unit runs as, if root checks the unit's configuration."""
+    if os.geteuid() != 0 or path != SYSTEM_CONFIG:
+        return ""
+    try:
+        return pwd.getpwnam(_UNIT_USER).pw_name
+    except KeyError:
+        return ""
 
 
 def _reload(arguments: argparse.Namespace) -> int:

@@ -69,6 +69,10 @@ class BindError(NetdError):
         self.errno = errno
 
 
+class IdentityError(NetdError):
+    """This process may not take the identity of a user, or there is no such user."""
+
+
 class ControlError(NetdError):
     """The daemon cannot be reached, or refused a request."""
 

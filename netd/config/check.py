@@ -11,7 +11,7 @@ from typing import Protocol
 from netd.config.annotations import Secret, Table
 from netd.config.file_access import why_no_directory
 from netd.config.model import Config, ListenerOptions
-from netd.config.paths import read_text
+from netd.config.paths import SYSTEM_CONFIG, SYSTEM_CONTROL, read_text
 from netd.config.schema import fields_of
 from netd.config.toml import Path, line_of, parse_toml
 from netd.errors import ConfigError, Problem
@@ -31,7 +31,7 @@ def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> 
 
     A password in plain text that every user can read gives a warning.
     """
-    return with_lines((*_problems(config, kinds), *_readable_passwords(config, file)), file)
+    return with_lines((*_problems(config, kinds, file), *_readable_passwords(config, file)), file)
 
 
 def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
@@ -65,12 +65,12 @@ def _lines(file: str) -> Mapping[Path, int]:
         return {}
 
 
-def _problems(config: Config, kinds: Mapping[str, CheckedKind]) -> Iterator[Problem]:
-    fault = why_no_directory(os.path.dirname(config.netd.control)) if config.netd.control else ""
+def _problems(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> Iterator[Problem]:
+    fault = _why_no_directory(config.netd.control, file)
     if fault:
         yield Problem("netd.control", fault)
     for name, options in config.listeners.items():
-        for problem in (*kinds[options.kind].check(options), *_missing_directories(options)):
+        for problem in (*kinds[options.kind].check(options), *_missing_directories(options, file)):
             yield replace(problem, key=f"listeners.{name}.{problem.key}")
 
 
@@ -101,8 +101,15 @@ def _plain_passwords(value: object) -> Iterator[str]:
         yield from (f".{name}{key}" for key in _plain_passwords(inner))
 
 
-def _missing_directories(options: ListenerOptions) -> Iterator[Problem]:
+def _missing_directories(options: ListenerOptions, file: str) -> Iterator[Problem]:
     for number, address in enumerate(options.address):
-        fault = why_no_directory(os.path.dirname(address.path)) if address.path else ""
+        fault = _why_no_directory(address.path, file)
         if fault:
             yield Problem(f"address.{number}", fault)
+
+
+def _why_no_directory(path: str, file: str) -> str:
+    """Why there is no directory for a socket's file; empty also for an empty path."""
+    directory = os.path.dirname(path)
+    is_made_by_unit = file == SYSTEM_CONFIG and directory == os.path.dirname(SYSTEM_CONTROL)
+    return why_no_directory(directory) if path and not is_made_by_unit else ""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.config.model import DaemonOptions
-from netd.errors import BindError, RemoteProtocolError
+from netd.errors import BindError, Problem, RemoteProtocolError
 from netd.protocols.control import (
     MAX_REQUEST_BYTES,
     ControlCommand,
@@ -29,6 +29,7 @@ from netd.runtime import sockets
 from netd.runtime.acceptor import Acceptor
 from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
 from netd.runtime.stream import Stream
 
 _MAX_CLIENTS: Final = 32
@@ -174,6 +175,27 @@ class _Client:
         """Close once the client has ended its side and has all its replies: a reload's is late."""
         if self._has_ended and not self._unanswered:
             self.stream.finish("done")
+
+
+def check_control(path: str, options: DaemonOptions) -> tuple[Problem, ...]:
+    """Open the control socket as the daemon does, and remove it again."""
+    directory = os.path.dirname(path)
+    if options.control and not os.path.isdir(directory):
+        return ()  # is reported with the other files
+    is_new = not os.path.lexists(directory)
+    loop = Loop(EpollPoller())
+    try:
+        if not options.control:
+            make_directory(path)
+        ControlServer(loop, path, options, lambda _command, _respond: None).close()
+    except BindError as error:
+        return (Problem("netd.control", str(error)),)
+    finally:
+        loop.close()
+        if is_new:
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+    return ()
 
 
 def make_directory(path: str) -> None:

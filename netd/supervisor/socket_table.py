@@ -232,6 +232,8 @@ def check_ports(config: Config, held: HeldAddresses) -> tuple[Problem, ...]:
     for name, options in config.listeners.items():
         for number, address in enumerate(options.address):
             key = f"listeners.{name}.address.{number}"
+            if address.path and not os.path.isdir(os.path.dirname(address.path)):
+                continue  # is reported with the other files
             try:
                 resolved = _resolve(address)
                 _refuse_taken(address, resolved, earlier)

@@ -35,6 +35,7 @@ complete -c netd -n $first -a status -d 'Show listeners and workers'
 complete -c netd -n $first -a probe -d 'Speak to each listener as a client'
 complete -c netd -n $first -a config -d 'Print a configuration or its schema'
 complete -c netd -n $first -a passwd -d 'Print the hash of a password'
+complete -c netd -n '__fish_seen_subcommand_from check' -l as -xa '(__fish_complete_users)' -d 'As user'
 complete -c netd -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON'
 complete -c netd -n '__fish_seen_subcommand_from status' -l watch -d 'Show it each second'
 complete -c netd -n '__fish_seen_subcommand_from probe' -a '(__netd_listeners)' -d Listener
