@@ -6,13 +6,19 @@ The supervisor and the worker both use this class. Each message is one line of J
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from netd.errors import LocalProtocolError
 from netd.protocols.link import LinkMessage, format_message, parse_message
+from netd.runtime.errnos import OUT_OF_RESOURCES
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
+
+_PAUSE_S: Final = 0.1
+_PASSING: Final = OUT_OF_RESOURCES | {errno.ETOOMANYREFS}  # the latter: unix(7), SCM_RIGHTS
 
 
 class Link:
@@ -30,12 +36,14 @@ class Link:
         """Take over a channel. Raises OSError if it cannot be watched.
 
         `on_closed` is called once the other end is closed and all its messages were given;
-        `on_error` for a line that is no message, and if the socket fails.
+        `on_error` for a line that is no message, and if the socket fails. If the system is short
+        of memory or buffers, the link tries again after 0.1 s.
         """
         self._loop = loop
         self._channel = channel
         self._on_message, self._on_closed, self._on_error = on_message, on_closed, on_error
         self._is_open = True
+        self._is_paused = False
         loop.watch(channel.fileno(), READ, self._on_ready)
 
     @property
@@ -48,7 +56,7 @@ class Link:
         try:
             self._channel.send(format_message(message), descriptors)
         except OSError as error:
-            self._on_error(error)
+            self._on_failure(error)
         self._watch()
 
     def take_descriptors(self, count: int) -> list[int]:
@@ -63,7 +71,7 @@ class Link:
             self._on_closed()
             return
         except OSError as error:
-            self._on_error(error)
+            self._on_failure(error)
             return
         for line in lines:
             self._handle(line)
@@ -94,13 +102,26 @@ class Link:
         try:
             self._channel.flush()
         except OSError as error:
+            self._on_failure(error)
+
+    def _on_failure(self, error: OSError) -> None:
+        if error.errno not in _PASSING:
             self._on_error(error)
+        elif not self._is_paused:
+            self._is_paused = True
+            self._loop.call_later(_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        if self._is_open:
+            self._flush()
+            self._watch()
 
     def _watch(self) -> None:
         if not self._is_open:
             return
         mask = READ | WRITE if self._channel.has_unsent else READ
         try:
-            self._loop.modify(self._channel.fileno(), mask)
+            self._loop.modify(self._channel.fileno(), 0 if self._is_paused else mask)
         except OSError as error:
             self._on_error(error)

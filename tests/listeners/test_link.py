@@ -1,0 +1,97 @@
+"""The link between supervisor and worker while the system is short of memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from netd.errors import LocalProtocolError
+from netd.listeners.link import Link
+from netd.protocols.link import LinkMessage, Ready, Retiring
+from netd.runtime.fd_channel import FdChannel
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+
+
+class ShortChannel(FdChannel):
+    """A channel that the system refuses a few times."""
+
+    error = errno.ENOBUFS
+    refused_sends = refused_receipts = 0
+
+    def flush(self) -> None:
+        if self.refused_sends:
+            self.refused_sends -= 1
+            raise OSError(self.error, os.strerror(self.error))
+        super().flush()
+
+    def receive(self) -> list[bytes]:
+        if self.refused_receipts:
+            self.refused_receipts -= 1
+            raise OSError(self.error, os.strerror(self.error))
+        return super().receive()
+
+
+class Pair:
+    """A link over a ShortChannel, and the link at the other end."""
+
+    def __init__(self) -> None:
+        self.loop = Loop(EpollPoller())
+        self.received: list[LinkMessage] = []
+        self.errors: list[OSError | LocalProtocolError] = []
+        left, right = socket.socketpair()
+        self.channel = ShortChannel(left)
+        self.link, self.other = (
+            Link(
+                self.loop,
+                channel,
+                on_message=self.received.append,
+                on_closed=lambda: None,
+                on_error=self.errors.append,
+            )
+            for channel in (self.channel, FdChannel(right))
+        )
+
+    def await_messages(self, count: int) -> list[LinkMessage]:
+        while len(self.received) < count:
+            self.loop.turn()
+        return self.received
+
+    def close(self) -> None:
+        self.link.close()
+        self.other.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    pair = Pair()
+    yield pair
+    pair.close()
+
+
+def test_a_message_that_the_system_has_no_buffer_for_is_sent_later(pair: Pair) -> None:
+    pair.channel.refused_sends = 3
+    pair.link.send(Ready())
+    pair.link.send(Retiring())
+    assert pair.await_messages(2) == [Ready(), Retiring()]
+    assert not pair.errors
+
+
+def test_a_message_that_the_system_has_no_memory_for_is_received_later(pair: Pair) -> None:
+    pair.channel.refused_receipts = 2
+    pair.other.send(Ready())
+    assert pair.await_messages(1) == [Ready()]
+    assert not pair.errors
+
+
+def test_another_error_is_reported(pair: Pair) -> None:
+    pair.channel.error = errno.EACCES
+    pair.channel.refused_sends = 1
+    pair.link.send(Ready())
+    [error] = pair.errors
+    assert isinstance(error, PermissionError)
