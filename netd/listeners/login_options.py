@@ -17,7 +17,8 @@ class LoginOptions(ListenerOptions):
 
     max_waiting_logins: Annotated[int, Ge(1)] = 64
     """The number of password checks that may wait in each worker, which does one at a time. When
-    more wait, those from the addresses with most wrong passwords are refused first."""
+    more wait, those from the addresses with most wrong passwords, or else with most requests, are
+    refused first."""
 
     max_waiting_logins_per_address: Annotated[int, Ge(1)] = 16
     """The number of password checks from one address, or one IPv6 /64 network, that may wait."""

@@ -3,8 +3,10 @@
 Pure: the time is an argument, and a check is any value.
 
 Of the checks that may begin, the one from the source with the fewest wrong passwords comes first;
-among equals, one from a source that has logged in before, and then from the source that was served
-least recently. After a wrong password the source's next check is delayed, each time longer.
+among equals, one from a source that has logged in before, then from the source with the fewest
+requests of late, then from the source that was served least recently. So a first request overtakes
+those of many sources that send them without end, even before the first password was found wrong.
+After a wrong password the source's next check is delayed, each time longer.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ Check = TypeVar("Check")
 MAX_SOURCES: Final = 10_000  # that are remembered
 MAX_DELAYED_S: Final = 10.0  # how far ahead a source's own delay may put a check that waits
 _FORGIVE_AFTER_S: Final = 60.0
+_COUNT_REQUESTS_S: Final = 60.0
 _MAX_FAILURES: Final = 13  # 2 ** 12 seconds, above any max_login_delay
 
 
@@ -34,15 +37,26 @@ class _Source(Generic[Check]):
     failed_at: float = 0.0
     not_before: float = 0.0
     has_logged_in: bool = False
+    requests: int = 0
+    requests_since: float = 0.0
     served: int = 0  # a serial number
 
     def failures_at(self, now: float) -> int:
         """The wrong passwords that are not forgiven."""
         return max(0, self.failures - int((now - self.failed_at) / _FORGIVE_AFTER_S))
 
-    def rank(self, now: float) -> tuple[int, bool]:
-        """Orders sources: the lowest rank is served first."""
-        return self.failures_at(now), not self.has_logged_in
+    def count_request(self, now: float) -> None:
+        """Count a request for a check, whether or not it is refused."""
+        if now - self.requests_since > _COUNT_REQUESTS_S:
+            self.requests, self.requests_since = 0, now
+        self.requests += 1
+
+    def rank(self, now: float) -> tuple[int, bool, int]:
+        """Orders sources: the lowest rank is served first.
+
+        Numbers of requests count as equal up to a factor of two, so that such sources take turns.
+        """
+        return self.failures_at(now), not self.has_logged_in, self.requests.bit_length()
 
 
 class LoginQueue(Generic[Check]):
@@ -62,6 +76,7 @@ class LoginQueue(Generic[Check]):
     def add(self, key: Hashable, check: Check, now: float) -> list[Check]:
         """Add a check of a source. Returns the checks that are refused: none, this or another."""
         source = self._remember(key)
+        source.count_request(now)
         refused: list[Check] = []
         is_full = len(source.waiting) >= self.options.max_waiting_logins_per_address
         if is_full or self._wait_s(source, len(source.waiting), now) > MAX_DELAYED_S:
@@ -134,7 +149,7 @@ class LoginQueue(Generic[Check]):
             return 0.0
         return min(float(2 ** (failures - 1)), self.options.max_login_delay)
 
-    def _load(self, source: _Source[Check], now: float) -> tuple[int, bool, int]:
+    def _load(self, source: _Source[Check], now: float) -> tuple[int, bool, int, int]:
         return (*source.rank(now), len(source.waiting))
 
     def _withdraw(self, key: Hashable) -> Check:

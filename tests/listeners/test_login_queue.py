@@ -28,10 +28,10 @@ def checks_of(queue: LoginQueue[str], now: float) -> list[str]:
 
 def test_sources_take_turns() -> None:
     queue = queue_of()
-    for check in ("a1", "a2", "a3", "b1", "b2", "c1"):
+    for check in ("a1", "a2", "a3", "b1", "b2", "c1", "c2"):
         assert queue.add(check[0], check, 0) == []
-    assert len(queue) == 6
-    assert checks_of(queue, 0) == ["a1", "b1", "c1", "a2", "b2", "a3"]
+    assert len(queue) == 7
+    assert checks_of(queue, 0) == ["a1", "b1", "c1", "a2", "b2", "c2", "a3"]
     assert (len(queue), queue.next_s(0)) == (0, None)
 
 
@@ -42,6 +42,19 @@ def test_a_source_that_guessed_comes_after_others_and_one_that_logged_in_before_
     for source in ("guesser", "new", "known"):
         queue.add(source, source, 0)
     assert checks_of(queue, 0) == ["known", "new", "guesser"]
+
+
+def test_a_first_request_overtakes_sources_that_send_many() -> None:
+    queue = queue_of(max_waiting_logins=8)
+    for number in range(200):
+        queue.add(number % 50, f"flood {number}", 0)
+    assert len(queue) == 8
+    refused = queue.add("new", "new", 0)
+    assert len(refused) == 1
+    assert refused != ["new"]
+    assert queue.take(0) == ("new", "new")
+    assert queue.add("new", "again", 61) != ["again"]
+    assert queue.take(61) == ("new", "again")
 
 
 def test_the_delay_doubles_with_each_wrong_password() -> None:
@@ -97,10 +110,11 @@ def test_a_full_queue_refuses_the_worst_source() -> None:
     assert queue.add("b", "b1", 0) == ["g2"]
     assert queue.add("c", "c1", 0) == ["g1"]
     assert queue.add("d", "d1", 0) == ["a2"]  # the source with most checks
-    assert queue.add("e", "e1", 0) == ["e1"]
-    queue.record_right("f")
-    assert queue.add("f", "f1", 0) == ["a1"]
-    assert checks_of(queue, 0) == ["f1", "b1", "c1", "d1"]
+    assert queue.add("e", "e1", 0) == ["a1"]  # the source with most requests
+    assert queue.add("f", "f1", 0) == ["f1"]
+    queue.record_right("g")
+    assert queue.add("g", "g1", 0) == ["b1"]
+    assert checks_of(queue, 0) == ["g1", "c1", "d1", "e1"]
 
 
 def test_the_table_of_sources_is_bounded() -> None:
