@@ -12,6 +12,7 @@ from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import UNUSED_TIMEOUT_S, Connection
 from netd.listeners.http.connection.proxy_protocol import ProxyHeaderReader
 from netd.listeners.http.connection.transport import PlainTransport
+from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.routes.daemon_status import DaemonStatus
@@ -52,7 +53,9 @@ class HttpService:
         )
         self._proxy_headers = ProxyHeaderReader(loop, self._admit, self._stop_if_done)
         self._proxies = options.proxy_protocol_from
-        self._context = WorkerContext(DaemonStatus(loop, daemon), PasswordVerifier(loop, options))
+        self._context = WorkerContext(
+            DaemonStatus(loop, daemon), PasswordVerifier(loop, options), Listings(loop)
+        )
         self.responder = Responder(options, self._context)
         self._update_date()
         loop.call_every(_UPKEEP_PERIOD_S, self._keep_up)

@@ -8,13 +8,13 @@ import os
 import stat
 from typing import Final
 
-from netd.listeners.http.files.directory_listing import list_directory
+from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.files.mime import content_type
 from netd.listeners.http.files.openat import open_beneath
 from netd.listeners.http.files.representation import cache_control, respond_with_file
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
-from netd.listeners.http.protocol.response import Response, error_response
+from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.listeners.http.protocol.target import format_path
 from netd.runtime.errnos import TEMPORARY
 
@@ -35,20 +35,25 @@ class Directory:
     methods = frozenset({"GET", "HEAD"})
     takes_body = False
 
-    def __init__(self, options: RouteOptions, root: str) -> None:
+    def __init__(self, options: RouteOptions, root: str, listings: Listings) -> None:
         """Serve the files below `root` by the other options of the route."""
+        self._listings = listings
         self._options = options
         self._root = os.path.abspath(root)
         self._prefix = options.path.rstrip("/")
 
-    def respond(self, request: Request, path: str, _body: bytes) -> Response:
+    def respond(self, request: Request, path: str, _body: bytes) -> Response | DeferredResponse:
         """Respond with the file that `path` names, its fallback, or an error."""
         name = path[len(self._prefix) :].strip("/")
         is_hidden = self._is_hidden(name)
         response = error_response(404) if is_hidden else self._find(request, path, name)
+        if isinstance(response, DeferredResponse):
+            return response
         if response.status == 404 and self._options.fallback:  # noqa: PLR2004 (not found)
             missing = () if is_hidden else (f"{self._root}/{name}",)
-            response = self._find(request, "", self._options.fallback).while_missing(missing)
+            fallback = self._find(request, "", self._options.fallback)
+            assert isinstance(fallback, Response)  # only a path with a slash is listed
+            response = fallback.while_missing(missing)
         page = self._options.error_pages.get(response.status)
         return self._with_page(response, page) if page else response
 
@@ -57,7 +62,7 @@ class Directory:
             part.startswith(".") and part != ".well-known" for part in name.split("/")
         )
 
-    def _find(self, request: Request, path: str, name: str) -> Response:
+    def _find(self, request: Request, path: str, name: str) -> Response | DeferredResponse:
         """Respond with the file `name`, relative to the root; `path` is the path of the request."""
         try:
             return self._open(request, path, name)
@@ -66,7 +71,7 @@ class Directory:
         except UnicodeEncodeError:
             return error_response(404)  # no file can have this name in the present locale
 
-    def _open(self, request: Request, path: str, name: str) -> Response:
+    def _open(self, request: Request, path: str, name: str) -> Response | DeferredResponse:
         fd = open_beneath(self._root, name)
         mode = os.fstat(fd).st_mode
         if stat.S_ISREG(mode) and not path.endswith("/"):
@@ -78,7 +83,7 @@ class Directory:
                 return _add_slash(path, request.query)
             response = self._open_index(request, name)
             if response is None and self._options.listing:
-                response = list_directory(fd, path, dotfiles=self._options.dotfiles)
+                return self._listings.respond(fd, path, dotfiles=self._options.dotfiles)
             return response or error_response(404)
         finally:
             os.close(fd)

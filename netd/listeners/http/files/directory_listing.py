@@ -1,11 +1,13 @@
-"""The page that lists a directory."""
+"""The page that lists a directory, made in slices: a large one takes long."""
 
 from __future__ import annotations
 
 import html
 import itertools
 import os
+import re
 import time
+from collections.abc import Generator
 from typing import Final
 from urllib.parse import quote
 
@@ -13,6 +15,8 @@ from netd.listeners.http.protocol.response import Response
 from netd.status_text import format_size
 
 _MAX_ENTRIES: Final = 10000
+_SLICE: Final = 200  # entries; they take about 2 ms
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")  # no request may name such a file
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -41,21 +45,42 @@ tbody tr:hover {{ background: #8881 }}
 {more}"""
 
 
-def list_directory(fd: int, path: str, *, dotfiles: bool) -> Response:
-    """List an open directory: directories first, then files, both sorted by name."""
-    with os.scandir(fd) as entries:
-        visible = (entry for entry in entries if dotfiles or not entry.name.startswith("."))
-        first = list(itertools.islice(visible, _MAX_ENTRIES + 1))
-    more = f"<p>Only {_MAX_ENTRIES} are shown.</p>\n" if len(first) > _MAX_ENTRIES else ""
-    rows = [_row(entry) for entry in sorted(first[:_MAX_ENTRIES], key=_sort_key)]
-    if path != "/":
-        rows.insert(0, '<tr><td><a href="../">../</a><td><td>')
+Entry = tuple[bool, str, str, "os.DirEntry[str]"]
+"""An entry after what it is sorted by: whether it is a file, its name in lower case, its name."""
+
+
+def list_directory(fd: int, path: str, *, dotfiles: bool) -> Generator[None, None, Response]:
+    """List an open directory: directories first, then files, both sorted by name.
+
+    The generator does a slice of the work at a time, and returns the response. Raises OSError.
+    """
+    found = yield from _read(fd, dotfiles=dotfiles)
+    more = f"<p>Only {_MAX_ENTRIES} are shown.</p>\n" if len(found) > _MAX_ENTRIES else ""
+    found = sorted(found[:_MAX_ENTRIES])
+    rows = [] if path == "/" else ['<tr><td><a href="../">../</a><td><td>']
+    for start in range(0, len(found), _SLICE):
+        if start:
+            yield
+        rows += [_row(entry) for *_, entry in found[start : start + _SLICE]]
     page = _PAGE.format(title=_display(path), rows="\n".join(rows), more=more)
     return Response(200, (("Content-Type", "text/html; charset=utf-8"),), (page.encode(),))
 
 
-def _sort_key(entry: os.DirEntry[str]) -> tuple[bool, str]:
-    return not _is_directory(entry), entry.name.lower()
+def _read(fd: int, *, dotfiles: bool) -> Generator[None, None, list[Entry]]:
+    """Read the entries to show, and one more if there are too many."""
+    found: list[Entry] = []
+    with os.scandir(fd) as entries:
+        while len(found) <= _MAX_ENTRIES:
+            part = list(itertools.islice(entries, _SLICE))
+            found += [
+                (not _is_directory(entry), entry.name.lower(), entry.name, entry)
+                for entry in part
+                if dotfiles or not entry.name.startswith(".")
+            ]
+            if len(part) < _SLICE:
+                break
+            yield
+    return found
 
 
 def _row(entry: os.DirEntry[str]) -> str:
@@ -66,8 +91,10 @@ def _row(entry: os.DirEntry[str]) -> str:
         return ""  # removed meanwhile
     size = "" if slash or entry.is_symlink() else format_size(info.st_size)
     when = _date(info.st_mtime)
-    link = quote(os.fsencode(entry.name)) + slash
-    return f'<tr><td><a href="./{link}">{_display(entry.name + slash)}</a><td>{size}<td>{when}'
+    shown = _display(entry.name + slash)
+    if not _CONTROL.search(entry.name):
+        shown = f'<a href="./{quote(os.fsencode(entry.name))}{slash}">{shown}</a>'
+    return f"<tr><td>{shown}<td>{size}<td>{when}"
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
@@ -85,4 +112,5 @@ def _date(modified: float) -> str:
 
 
 def _display(name: str) -> str:
-    return html.escape(os.fsencode(name).decode("utf-8", "replace"))
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return html.escape(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from netd.listeners.http.files.directory import Directory
+from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
@@ -95,12 +96,12 @@ class EchoRequest:
         return Response(200, (("Content-Type", "text/plain"),), (content,))
 
 
-def make_handler(options: RouteOptions, daemon: DaemonStatus) -> Handler:
+def make_handler(options: RouteOptions, daemon: DaemonStatus, listings: Listings) -> Handler:
     """Make the handler for the one action in a route's options."""
     if options.text is not None:
         return Text(options.text.encode(), options.content_type)
     if options.directory is not None:
-        return Directory(options, options.directory)
+        return Directory(options, options.directory, listings)
     if options.redirect is not None:
         return Redirect(options, options.redirect)
     if options.echo is not None:

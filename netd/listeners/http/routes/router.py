@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from netd.errors import RemoteProtocolError
+from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.head import KNOWN_METHODS
@@ -41,6 +42,7 @@ class WorkerContext:
 
     daemon: DaemonStatus
     verifier: PasswordVerifier
+    listings: Listings
     denials: Counter[Denial] = field(default_factory=Counter)
 
 
@@ -56,7 +58,7 @@ class Route:
         self._prefix = options.path.rstrip("/") + "/" if options.is_prefix else None
         self.rank = (bool(self._host), not self._host.startswith("*"), len(self._path))
         """Orders routes by how specific they are: by host, then by length of the path."""
-        self.handler = make_handler(options, context.daemon)
+        self.handler = make_handler(options, context.daemon, context.listings)
         self._auth: RouteAuth | None = None
         if options.allow or options.deny or options.users:
             self._auth = RouteAuth(

@@ -15,6 +15,7 @@ import pytest
 from netd.config.address import Address
 from netd.listeners.http.connection.connection import Connection
 from netd.listeners.http.connection.transport import PlainTransport
+from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse
@@ -221,7 +222,7 @@ class Owner:
         address = Address.parse("tcp://127.0.0.1:0")
         options = HttpOptions(address=(address,), routes=(RouteOptions(path="/", text="x"),))
         daemon = DaemonStatus(self.loop, UnusedDaemon())
-        context = WorkerContext(daemon, PasswordVerifier(self.loop, options))
+        context = WorkerContext(daemon, PasswordVerifier(self.loop, options), Listings(self.loop))
         self.responder: Responder = CountingResponder(options, context)
 
     def on_closed(self, connection: Connection) -> None:

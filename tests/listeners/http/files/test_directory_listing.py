@@ -15,6 +15,7 @@ def test_listing(start: Start, tmp_path: Path) -> None:
     write(tmp_path / "z" / "inner")
     (tmp_path / os.fsdecode(b"bad\xff")).touch()
     (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "two\nlines").touch()  # a request with %0A is refused
     worker = start({"path": "/", "directory": str(tmp_path), "listing": True})
     page = ask(worker, "/").body.decode()
     assert page.index(">z/<") < page.index("&lt;a&gt;&amp;.txt") < page.index("b.txt")
@@ -22,6 +23,7 @@ def test_listing(start: Start, tmp_path: Path) -> None:
     assert "2.0 KiB" in page
     assert ">loop<" in page
     assert ".hidden" not in page
+    assert "<td>two\\x0alines<td>" in page
     assert "../" not in page
     assert 'href="../"' in ask(worker, "/z/").body.decode()
     assert ask(worker, "/bad%FF").status == 200
