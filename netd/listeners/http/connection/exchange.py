@@ -7,12 +7,13 @@ no socket and no clock: waiting and deadlines belong to the connection.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.protocol.event import Data, End, Framing, Request
 from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader
-from netd.listeners.http.protocol.response import DeferredResponse, Part, Response
+from netd.listeners.http.protocol.response import CONTINUE, DeferredResponse, Part, Response
 from netd.listeners.http.response.responder import Responder, close_files
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -120,24 +121,36 @@ class Exchange:
             if self._body is None:
                 self._respond(close=True)  # the client need not send a body that is not read
             elif not self._reader.unread_bytes:
-                self._queue(_CONTINUE)
+                permission = self._responder.router.permit_body(request, self._host)
+                self._when_made(permission, self._on_permission)
+
+    def _on_permission(self, response: Response) -> None:
+        if response.status == CONTINUE:
+            self._queue(_CONTINUE)
+        else:
+            self._send(response, close=True)
 
     def _respond(self, *, close: bool) -> None:
         assert self._request is not None
         body, self._body = bytes(self._body or b""), None
         response = self._responder.router.respond(self._request, self._host, body)
+        self._when_made(response, partial(self._send, close=close))
+
+    def _when_made(
+        self, response: Response | DeferredResponse, use: Callable[[Response], None]
+    ) -> None:
         if isinstance(response, DeferredResponse):
             self.is_deferred = True
-            response.start(lambda made: self._on_deferred(made, close=close))
+            response.start(lambda made: self._on_deferred(made, use))
         else:
-            self._send(response, close=close)
+            use(response)
 
-    def _on_deferred(self, response: Response, *, close: bool) -> None:
+    def _on_deferred(self, response: Response, use: Callable[[Response], None]) -> None:
         if not self.is_deferred:
             close_files(response)
             return
         self.is_deferred = False
-        self._send(response, close=close)
+        use(response)
         self._on_response()
 
     def _send(self, response: Response, *, close: bool) -> None:

@@ -26,6 +26,9 @@ _ERROR_PAGE: Final = """<!doctype html>
 <h1>{title}</h1>
 """
 
+CONTINUE: Final = 100
+"""The status of a response that lets the client send the body; only the status is sent."""
+
 Fields = tuple[tuple[str, str], ...]
 
 

@@ -13,6 +13,7 @@ from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.head import KNOWN_METHODS
 from netd.listeners.http.protocol.response import (
+    CONTINUE,
     DeferredResponse,
     Fields,
     Response,
@@ -82,6 +83,13 @@ class Route:
             response = self._auth.respond(request, host, respond)
         return response.with_fields(self._fields)
 
+    def permit_body(self, request: Request, host: str) -> Response | DeferredResponse:
+        """Return a response with CONTINUE if the client may use the route, else the refusal."""
+        permission = Response(CONTINUE)
+        if self._auth is None:
+            return permission
+        return self._auth.respond(request, host, lambda: permission).with_fields(self._fields)
+
     def _matches_host(self, host: str) -> bool:
         if self._host.startswith("*."):
             return host.endswith(self._host[1:])
@@ -107,6 +115,14 @@ class Router:
         if route is not None and request.method in route.handler.methods:
             return route.respond(request, path, host, body)
         return _refuse_method(request, path, route).with_fields(self.fields)
+
+    def permit_body(self, request: Request, host: str) -> Response | DeferredResponse:
+        """Respond to the head of a request that `takes_body` and expects 100-continue.
+
+        The status is CONTINUE if the client may send the body (RFC 9110 section 10.1.1).
+        """
+        route = self._find(request.host, parse_path(request.path))
+        return Response(CONTINUE) if route is None else route.permit_body(request, host)
 
     def takes_body(self, request: Request) -> bool:
         """Whether `respond` needs the body. If not, it is read and dropped."""

@@ -15,7 +15,7 @@ from netd.config.schema import read_options
 from netd.listeners.http import KIND
 from netd.protocols.password import hash_password
 from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Response, Start, ask
-from tests.support import cheap_hash
+from tests.support import cheap_hash, read_all, read_exactly
 
 HASH = cheap_hash("s:ß")
 SLOW_HASH = hash_password("s:ß", b"salt" * 4, log_n=13)
@@ -185,3 +185,32 @@ def test_the_address_behind_a_trusted_proxy_is_checked(start: Start) -> None:
     ):
         assert ask(behind, "/", f"X-Forwarded-For: {forwarded}").status == status, forwarded
         assert ask(bare, "/", f"X-Forwarded-For: {forwarded}").status == 403, forwarded
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("X: y", 401), (basic("bob:wrong"), 401), (basic("bob:s:ß"), 100)],
+)
+def test_a_body_is_called_for_only_after_the_password(start: Start, line: str, status: int) -> None:
+    worker = start({"path": "/e", "echo": "body", "users": {"bob": HASH}})
+    head = f"POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n{line}"
+    with worker.connect() as sock:
+        for _ in range(2):  # the password is checked, then known
+            sock.sendall(f"{head}\r\n\r\n".encode())
+            if status != 100:
+                assert read_all(sock).startswith(b"HTTP/1.1 401 ")
+                return
+            assert read_exactly(sock, 25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            sock.sendall(b"hi")
+            response = b""
+            while not response.endswith(b"\r\n\r\nhi"):
+                response += sock.recv(65536)
+            assert response.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_is_not_called_for_from_a_network_that_is_denied(start: Start) -> None:
+    worker = start({"path": "/e", "echo": "body", "deny": ["127.0.0.0/8"]})
+    head = "POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    with worker.connect() as sock:
+        sock.sendall(head.encode())
+        assert read_all(sock).startswith(b"HTTP/1.1 403 ")
