@@ -432,3 +432,33 @@ def test_no_message_has_a_password(text: str) -> None:
 )
 def test_the_output_of_config_show_is_no_password(text: str) -> None:
     assert "stands for a secret that is not shown" in problems(text)[0]
+
+
+@pytest.mark.parametrize(
+    ("route", "message"),
+    [
+        ('path = "/a%20b"', "path: '/a%20b' is compared with decoded paths; write '/a b'"),
+        ('path = "/a//b"', "path: '/a//b' matches no request; empty, . and .. segments"),
+        ('path = "//"', "path: '//' matches no request; empty, . and .. segments"),
+        ('path = "/a/../b"', "path: '/a/../b' matches no request; empty, . and .. segments"),
+        ('path = "/a/."', "path: '/a/.' matches no request; empty, . and .. segments"),
+        ('path = "/a\\tb"', "path: '/a\\tb' is not allowed"),
+        ('host = "example.org:80"', "host: 'example.org:80' is no host name; write it without"),
+        ('host = "http://example.org"', "host: 'http://example.org' is no host name"),
+        ('host = "*"', "host: '*' is no host name"),
+    ],
+)
+def test_a_route_that_matches_no_request_is_refused(route: str, message: str) -> None:
+    [problem] = problems(f'{WEB}routes = [{{ text = "", {route} }}]\n')
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        *('path = "/100%"', 'path = "/ä b/"', 'path = "/"', 'path = "/a/..b"', 'path = "/.well"'),
+        *('host = "*.Example.org"', 'host = "[::1]"', 'host = "127.0.0.1"', 'host = ""'),
+    ],
+)
+def test_a_route_that_can_match_is_accepted(route: str) -> None:
+    assert parse_config(f'{WEB}routes = [{{ text = "", {route} }}]\n', "f", KINDS).listeners

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
+from urllib.parse import unquote
 
 from annotated_types import Ge, Gt, Interval
 
@@ -19,6 +21,7 @@ STDERR: Final = "-"
 """The `access_log` that means standard error."""
 
 _ACTIONS: Final = ("text", "directory", "redirect", "echo", "health", "status", "metrics")
+_HOST: Final = r"(\*\.)?[a-zA-Z0-9._~!$&'()+,;=-]+|\[[0-9A-Fa-f:.]+\]|"  # RFC 3986 section 3.2.2
 _LINE: Final = r"^[\t\x20-\x7e\x80-\xff]*$"  # a field value (RFC 9110 section 5.5)
 
 # Fields that netd itself sends in each response.
@@ -36,6 +39,23 @@ def _check_name(name: str) -> str:
 FieldName = Annotated[str, Pattern(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$"), AfterValidator(_check_name)]
 FieldValue = Annotated[str, Pattern(_LINE)]
 UserName = Annotated[str, Pattern("^[^:]+$")]
+
+
+def _check_path(path: str) -> str:
+    """Refuse a path that no request has once its path is decoded (see `parse_path`)."""
+    if re.search("%[0-9A-Fa-f]{2}", path):
+        decoded = unquote(path)
+        raise ValueError(f"{path!r} is compared with decoded paths; write {decoded!r}")
+    *segments, last = path.split("/")[1:]
+    if {"", ".", ".."} & set(segments) or last in (".", ".."):
+        raise ValueError(f"{path!r} matches no request; empty, . and .. segments are removed")
+    return path
+
+
+def _check_host(host: str) -> str:
+    if not re.fullmatch(_HOST, host):
+        raise ValueError(f"{host!r} is no host name; write it without scheme, port and path")
+    return host
 
 
 def _check_hash(stored: str) -> str:
@@ -56,10 +76,11 @@ Names = OneOrMany[str]
 class RouteOptions(Table):
     """`[[listeners.NAME.routes]]`: a path, and exactly one action for the requests to it."""
 
-    path: Annotated[str, Pattern("^/[^?#]*$")] = "/"
-    """The path of the route. A request takes the route with the longest path that matches."""
+    path: Annotated[str, Pattern(r"^/[^?#\x00-\x1f\x7f]*$"), AfterValidator(_check_path)] = "/"
+    """The path of the route, without percent-escapes. A request takes the route with the longest
+    path that matches."""
 
-    host: str = ""
+    host: Annotated[str, AfterValidator(_check_host)] = ""
     """The host name that the route is for, or `*.example.org` for all names under `example.org`;
     empty for all hosts."""
 
