@@ -84,6 +84,12 @@ class Reload:
         """Roll back, and end with this error."""
         self._cancel_deadline()
         self._awaited.clear()
+        try:
+            self._roll_back()
+        finally:
+            self._on_done(error)
+
+    def _roll_back(self) -> None:
         for listener in self._new_listeners.values():
             self._fleet.release(listener, 0, stopping=True)
         for name, old in self._old_workers.items():
@@ -93,7 +99,6 @@ class Reload:
         for worker, options in self._previous_options:
             worker.configure(options, self._fleet.table.of(worker.name, options))
         self._close_unused_sockets()
-        self._on_done(error)
 
     def _open_sockets(self) -> None:
         self._fleet.table.open(self._desired.listeners)

@@ -92,12 +92,12 @@ class SocketTable:
 
     def datagram_names(self) -> tuple[int | str, ...]:
         """The UDP ports and the Unix paths of all datagram sockets, sorted."""
-        names = [
-            sock.getsockname()
-            for bound in self._bound.values()
-            for sock in bound.sockets
-            if sock.type == socket.SOCK_DGRAM
-        ]
+        names = []
+        for bound in self._bound.values():
+            for sock in bound.sockets:
+                if sock.type == socket.SOCK_DGRAM:
+                    with _warning("cannot find the address of a datagram socket"):
+                        names.append(sock.getsockname())
         return tuple(
             sorted({name if isinstance(name, str) else name[1] for name in names}, key=str)
         )

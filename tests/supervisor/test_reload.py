@@ -11,7 +11,7 @@ import pytest
 
 from netd.config.model import Config, DaemonOptions
 from netd.config.schema import read_options
-from netd.errors import NetdError
+from netd.errors import NetdError, ReloadError
 from netd.listeners.echo.options import EchoOptions
 from netd.listeners.kinds import KINDS
 from netd.protocols.link import Failed, LinkMessage, OwnAddresses, Ready
@@ -274,3 +274,21 @@ def test_a_worker_that_finishes_by_itself_has_a_successor(setting: Setting) -> N
     [successor] = setting.fleet.listeners["a"].workers
     assert successor is not worker
     assert setting.fleet.listeners["a"].draining == []
+
+
+def test_a_roll_back_that_fails_ends_the_reload_all_the_same(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting.apply(config(a={}))
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOBUFS, "no buffer")
+
+    setting.begin(config(a={}, b={}))
+    monkeypatch.setattr(setting.fleet.table, "keep_only", fail)
+    assert setting.reload is not None
+    with pytest.raises(OSError, match="no buffer"):
+        setting.reload.abort(ReloadError("on purpose"))
+    assert [str(error) for error in setting.outcomes] == ["None", "on purpose"]
+    monkeypatch.undo()
+    assert not setting.apply(config(a={}))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import tempfile
@@ -199,3 +200,18 @@ def test_a_passed_socket_that_matches_nothing_is_closed(
     table.close_unclaimed()
     assert passed.fileno() == -1
     assert "passed socket other" in caplog.text
+
+
+def test_a_datagram_socket_whose_address_cannot_be_read_is_left_out_with_a_warning(
+    table: SocketTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    table.open({"echo": options("udp://127.0.0.1:0")})
+    [port] = table.datagram_names()
+    assert isinstance(port, int)
+
+    def fail(_sock: socket.socket) -> None:
+        raise OSError(errno.ENOBUFS, "No buffer space available")
+
+    monkeypatch.setattr(socket.socket, "getsockname", fail)
+    assert table.datagram_names() == ()
+    assert "cannot find the address of a datagram socket: no buffer space" in caplog.text
