@@ -6,7 +6,7 @@
 - `server_connection`: one connection to a server
 - `pipe`: the front end for scripts; `stdin` reads its lines
 - `screen`: the front end for a terminal
-- `core`: the client itself, without I/O and without a clock
+- `core`: the IRC client without I/O and without a clock
 
 Imports point downwards: app -> pipe, screen -> connector -> server_connection -> core.
 """

@@ -94,7 +94,7 @@ def _login() -> str:
 
 
 def _replace_closed_outputs() -> None:
-    """Open /dev/null for a standard output or error that is closed, as by `>&-`."""
+    """Open /dev/null in place of a closed standard output or error (`>&-`)."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until exit)

@@ -53,7 +53,7 @@ class Connector:
 
     def __init__(self, settings: ClientSettings, client: IrcClient, show: Show) -> None:
         self.endpoint: Endpoint | None = None
-        """The server's address, once one has answered."""
+        """The address of the server; None before the first connection."""
         self.idle = asyncio.Event()
         """Set while the outbox is empty."""
         self.has_room = asyncio.Event()
@@ -124,7 +124,7 @@ class Connector:
         await asyncio.sleep(delay_s)
 
     async def _connect_once(self) -> None:
-        """Connect and process messages until the connection ends, which raises its error."""
+        """Connect, and process messages until the connection ends; raises the reason."""
         timeout_s = self._settings.timeout_s
         self.endpoint, connection = await connect(self._settings.endpoints, self._tls, timeout_s)
         self._connection, self._received_at = connection, time.monotonic()
@@ -218,7 +218,7 @@ class Connector:
 
 
 def backoff_s(attempt: int) -> float:
-    """Return the delay before the next attempt, given the number of failed ones."""
+    """Return the delay before the next attempt, after `attempt` failed ones."""
     return min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, _MAX_DOUBLINGS))
 
 

@@ -1,4 +1,4 @@
-"""The front end for scripts: sends lines of standard input, or one text, and confirms them.
+"""The front end for scripts: delivers the lines of standard input, or one text.
 
 Errors are reported on standard error.
 """
@@ -46,7 +46,7 @@ class Pipe:
     async def run(self) -> int:
         """Deliver every message and return the exit status.
 
-        Raises the errors of Connector.run, and ConnectionLostError if the server stays away.
+        Raises the errors of Connector.run, and ConnectionLostError if the server does not return.
         """
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -23,7 +23,7 @@ _CLOSE_S: Final = 1.0
 
 
 class CannotConnectError(NetdError):
-    """No server answered; the text names the addresses tried and suggests what to do."""
+    """No server accepted the connection; the text names the addresses tried and a next step."""
 
 
 class ConnectionLostError(NetdError):
@@ -62,7 +62,7 @@ class ServerConnection:
         self._writer.transport.abort()
 
     async def close(self) -> None:
-        """Close the connection; abort it if the server does not take part."""
+        """Close the connection; abort it if the server does not close its side in time."""
         self._writer.close()
         try:
             async with asyncio.timeout(_CLOSE_S):
@@ -92,7 +92,7 @@ def _from_latin1(line: bytes) -> bytes:
 async def connect(
     endpoints: Sequence[Endpoint], tls: ssl.SSLContext | None, timeout_s: float
 ) -> tuple[Endpoint, ServerConnection]:
-    """Connect to the first endpoint that answers. Raises CannotConnectError if none does."""
+    """Connect to the first endpoint that accepts. Raises CannotConnectError if none does."""
     failures: list[tuple[Endpoint, OSError]] = []
     for endpoint in endpoints:
         try:

@@ -1,1 +1,1 @@
-"""The kinds of service, one module or package each; no kind knows another."""
+"""The kinds of listener, a module or package for each one; no kind imports another."""

@@ -1,7 +1,7 @@
 """The open connections of a service: accepts them, counts them, and drains them.
 
-For services that serve connections on the worker's own loop. The owner decides what a connection
-object is; it calls `admit`, then `add` or `release`, and at last `remove`.
+For services that serve connections on the worker's own loop. The owner chooses the class of the
+connections. It calls `admit`, then `add` or `release`, and finally `remove`.
 
 When as many connections are open as the options allow, those that have been idle for longest make
 room for new ones. A client that holds many idle connections so keeps no other client out.
@@ -29,7 +29,7 @@ _ROOM_RETRY_S: Final = 0.1  # until idle connections are searched for again, whe
 
 
 class ConnectionSet(Generic[C]):
-    """Connections by object, each with the host that it was admitted for."""
+    """The open connections, and the host for which each one was admitted."""
 
     def __init__(  # noqa: PLR0913 (the owner's part of the work)
         self,
@@ -102,7 +102,7 @@ class ConnectionSet(Generic[C]):
         self.release(self._hosts.pop(connection))
 
     def drain(self, within_s: float | None) -> None:
-        """Accept the connections that wait, stop listening, and await the end of all.
+        """Accept the connections that wait, stop listening, and let open connections finish.
 
         Connections that are open after `within_s` seconds are closed (None: no deadline).
         """
@@ -118,7 +118,7 @@ class ConnectionSet(Generic[C]):
         return self._admission.counters() + Counters(totals)
 
     def degraded(self) -> str:
-        """Why connections wait that could be accepted; empty while none does."""
+        """Why waiting connections cannot be accepted; empty if they can."""
         return self._acceptor.failure
 
     def _make_room(self, host: str) -> None:

@@ -43,7 +43,7 @@ class ReloadResult:
 
 
 class Daemon(Protocol):
-    """The rest of the daemon, as a service sees it. Both calls return at once."""
+    """The requests that a service can make to the supervisor. Both calls return at once."""
 
     @property
     def datagram_names(self) -> AbstractSet[int | str]:
@@ -53,7 +53,7 @@ class Daemon(Protocol):
         """Call `on_status` with the daemon's status, as `netd status --json` prints it."""
 
     def request_reload(self, on_result: Callable[[ReloadResult], object]) -> None:
-        """Have the configuration file read again, and call `on_result` with the outcome."""
+        """Request a reload of the configuration, and call `on_result` with the outcome."""
 
 
 class Service(Protocol[Options_contra]):
@@ -62,8 +62,8 @@ class Service(Protocol[Options_contra]):
     def reconfigure(self, options: Options_contra, sockets: Sequence[ListeningSocket]) -> None:
         """Replace the options and the listening sockets; established connections go on.
 
-        A socket that is not in `sockets` any more is accepted from until its queue is empty, and
-        closed. Raises NetdError if the new options cannot be used; the previous options and
+        Before a socket that is no longer in `sockets` is closed, the connections in its queue are
+        accepted. Raises NetdError if the new options cannot be used; the previous options and
         sockets then stay in force, and the supervisor rolls the reload back.
         """
 
@@ -79,7 +79,7 @@ class Service(Protocol[Options_contra]):
         """The service's figures: at least those of `Admission`, `bytes_in` and `bytes_out`."""
 
     def degraded(self) -> str:
-        """Why it serves less than it should, for `netd status`; empty while it is well."""
+        """Why the service is degraded, for `netd status`; empty if it is not."""
 
 
 def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
@@ -94,7 +94,7 @@ def no_hint(_address: Address, _options: ListenerOptions) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Options]):
-    """A kind of listener, such as echo: all that the rest of netd knows of it."""
+    """A kind of listener, such as echo: its options and its functions."""
 
     name: str
     options: type[Options]
@@ -117,4 +117,4 @@ class Kind(Generic[Options]):
 
 
 AnyKind = Kind[Any]
-"""A kind where its options' type does not matter."""
+"""A kind with options of any type."""

@@ -35,8 +35,8 @@ class Link:
     ) -> None:
         """Take over a channel. Raises OSError if it cannot be watched.
 
-        `on_closed` is called once the other end is closed and all its messages were given;
-        `on_error` for a line that is no message, and if the socket fails. If the system is short
+        `on_closed` is called once the other end is closed and all its messages were handled;
+        `on_error` for a line that is not a message, and if the socket fails. If the system is short
         of memory or buffers, the link tries again after 0.1 s.
         """
         self._loop = loop

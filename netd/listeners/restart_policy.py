@@ -12,7 +12,7 @@ _MAX_DELAY_S: Final = 30.0
 
 
 class RestartPolicy:
-    """The delay before what ended unexpectedly is started again.
+    """The delay before a worker or a slot that ended unexpectedly is started again.
 
     The first restart is immediate; then the delay doubles from 0.25 s up to 30 s. Up to half of
     it is added at random, so that workers do not restart in step. There are at most ten starts a
@@ -35,7 +35,7 @@ class RestartPolicy:
         return max(self._doubled(chance), self._until_allowed(now))
 
     def is_settled(self, now: float) -> bool:
-        """False if it ended more than once without a stable minute in between or since."""
+        """False after more than one unexpected end, until a minute without one has passed."""
         return self._failures <= 1 or now - self._starts[-1] >= _MINUTE_S
 
     def _doubled(self, chance: float) -> float:

@@ -1,6 +1,6 @@
-"""A ready service for a simple kind: streams on the worker's loop, accepted, counted and drained.
+"""The base of a simple kind's service: accepts, counts and drains streams on the worker's loop.
 
-A kind derives from it and says what a connection does. Kinds with needs of their own (TLS, files,
+The kind's class overrides `on_connect`, `on_data` and `on_end`. Kinds that need more (TLS, files,
 processes) use `ConnectionSet` and `Stream` directly.
 """
 
@@ -38,10 +38,10 @@ class StreamService(Generic[Options]):
         """A client has connected."""
 
     def on_data(self, stream: Stream, data: bytes) -> None:
-        """A client has sent something."""
+        """A client has sent `data`."""
 
     def on_end(self, stream: Stream) -> None:
-        """A client has ended its side; what was written is sent, and the stream closed."""
+        """A client has ended its side: send all that was written, and close the stream."""
         stream.finish("the peer has ended")
 
     def reconfigure(self, options: Options, sockets: Sequence[ListeningSocket]) -> None:

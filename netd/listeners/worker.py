@@ -83,7 +83,7 @@ class Worker:
         self._link.send(RequestReload())
 
     def _retire(self) -> None:
-        """Finish as on a stop: SIGTERM was sent to this process, or to its process group."""
+        """Drain as for a stop of the daemon: this process has received SIGTERM."""
         self._link.send(Retiring())
         self._drain(None, stopping=True)
 

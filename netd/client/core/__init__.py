@@ -7,5 +7,5 @@
 - `client_state`, `roster`, `casemap`: the state: channels, members, how names are compared
 - `outgoing`, `outbox`: the user's messages until the server has confirmed them
 - `chat_events`: the effects; `event_format`, `sanitize`, `word_wrap`: events as text and JSON
-- `endpoint`: where a server may be
+- `endpoint`: the address of a server
 """

@@ -97,7 +97,7 @@ class ClientState:
         return not is_channel(target) or self.fold(target) in self.autojoin
 
     def record_message_id(self, message_id: str) -> bool:
-        """Remember a message's id; return False if it was known. An empty id is never known."""
+        """Remember a message's id; return False if it was known. True for an empty id."""
         if not message_id:
             return True
         if message_id in self._message_ids:

@@ -1,4 +1,4 @@
-"""Where a chat server may be: parses an address, and lists the places of a local daemon."""
+"""The addresses of chat servers: parses one, and lists those of a local daemon."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def parse(text: str, *, tls: bool = False) -> Endpoint:
 
 
 def local_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    """Return the places where a local daemon may listen, in the order to try."""
+    """Return the addresses that a local daemon may listen on, in the order to try them."""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     sockets = ["/run/netd/lounge.sock", *([f"{runtime}/netd/lounge.sock"] if runtime else [])]
     return (*(Endpoint(path=path) for path in sockets), Endpoint("127.0.0.1", PORT))

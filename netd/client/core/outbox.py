@@ -1,8 +1,8 @@
 """The user's messages until the server has confirmed them: queued, paced, kept on a reconnect.
 
-At most WINDOW messages are unconfirmed at a time, so a server that throttles this client slows
-it down before its receive queue overflows. A token bucket keeps the rate below the flood limits
-of common servers. Times are in seconds of any monotonic clock.
+At most WINDOW messages are unconfirmed at a time, so the receive queue of a server that throttles
+this client cannot overflow. A token bucket keeps the rate below the flood limits of common
+servers. Times are in seconds of any monotonic clock.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Outbox:
         return True
 
     def due(self, now: float, can_send: Callable[[str], bool]) -> list[OutgoingMessage]:
-        """Release the messages to send now; a target that cannot be sent to delays only its own."""
+        """Release the messages to send now; those to an unavailable target stay in the queue."""
         self._bucket.refill(now, self._lines_per_s, self._burst)
         released: list[OutgoingMessage] = []
         for message in list(self._waiting):
@@ -73,7 +73,7 @@ class Outbox:
         self._unconfirmed.append(message)
 
     def delay_s(self) -> float | None:
-        """Return the time until `due` may release more; None if it waits for the server."""
+        """Return the time until `due` may release more; None if a confirmation is awaited."""
         if not self._waiting or len(self._unconfirmed) >= WINDOW:
             return None
         return self._bucket.wait_s(self._lines_per_s) or None

@@ -36,7 +36,7 @@ class JoinedChannel:
         return self._members.pop(self._fold(nick), None) is not None
 
     def rename(self, old: str, new: str) -> None:
-        """Give a member another nick and keep its place in the speaking order."""
+        """Replace a member's nick, and keep its place in the speaking order."""
         last_spoke = self._last_spoke.get(self._fold(old), 0)
         if self.remove(old):
             self.add(new)

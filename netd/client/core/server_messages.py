@@ -147,7 +147,7 @@ def _topic(_state: ClientState, message: Message) -> list[Effect]:
 def _mode(_state: ClientState, message: Message) -> list[Effect]:
     target, *change = message.params
     if not is_channel(target):
-        return []  # the client's user modes, which the user has not asked for
+        return []  # the client's own user modes
     return [Notice(f"{_nick(message)} set mode {' '.join(change)}", target)]
 
 
@@ -166,7 +166,7 @@ def _chat_message(state: ClientState, message: Message) -> list[Effect]:
     kind = MessageKind.NOTICE if message.command == "NOTICE" else MessageKind.TEXT
     if text.startswith("\x01"):
         verb, _, text = text.strip("\x01").partition(" ")
-        if verb != "ACTION":  # another CTCP request: not shown and not answered
+        if verb != "ACTION":  # another CTCP request: ignored
             is_old = message.tags.get("batch", "") in state.history_batches
             return [] if is_old else _confirm_echo(state, sender, target)
         kind = MessageKind.ACTION

@@ -71,7 +71,7 @@ def _say_to(
     state: ClientState, targets: str, text: str, kind: MessageKind = MessageKind.TEXT
 ) -> list[Effect]:
     effects: list[Effect] = []
-    for target in filter(None, targets.split(",")):  # one message for each: each is confirmed
+    for target in filter(None, targets.split(",")):  # the server confirms each message separately
         if state.can_queue(target):
             effects += state.queue_text(target, text, kind)
         else:
@@ -129,7 +129,7 @@ def _join_one(state: ClientState, channel: str, key: str | None) -> list[Effect]
 def _part(state: ClientState, argument: str) -> list[Effect]:
     channel, _, reason = argument.partition(" ") if is_channel(argument) else ("", "", argument)
     channel = channel or state.current
-    if not is_channel(channel):  # a private conversation, which the server does not know
+    if not is_channel(channel):  # a private conversation has no PART
         state.current = state.roster.first_name()
         return [Notice("you talk here now", state.current)]
     state.autojoin.pop(state.fold(channel), None)
@@ -183,7 +183,7 @@ def _first_word(argument: str) -> str:
 
 
 def _send_with(command: str, *parameters: str, text: str) -> SendLine:
-    """Send a command whose last parameter, a text, is left out if empty."""
+    """Send a command; the text is its last parameter, and is left out if it is empty."""
     return send(command, *parameters, *([text] if text else []))
 
 

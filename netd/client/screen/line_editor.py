@@ -30,7 +30,7 @@ _INDENT: Final = len("12:30 ")
 
 
 class LineEditor:
-    """Owns the terminal while it runs."""
+    """Reads lines with history, completion and key bindings, and prints lines above the input."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class LineEditor:
 def _output() -> Output:
     output = create_output()
     if isinstance(output, Vt100_Output):
-        # A one-line prompt needs no cursor position request (DSR 6). Some terminals never
-        # answer it, and a late answer is read by the shell.
+        # A one-line prompt needs no cursor position request (DSR 6). Some terminals never reply
+        # to it, and a late reply is read by the shell.
         output.enable_cpr = False
     return output

@@ -12,7 +12,7 @@ from netd.client.stdin import read_lines
 
 
 class PlainLines:
-    """For a terminal that cannot move its cursor."""
+    """The surface for a terminal that cannot move its cursor."""
 
     def __init__(self, on_line: Callable[[str], None], on_leave: Callable[[], None]) -> None:
         self._on_line, self._on_leave = on_line, on_leave

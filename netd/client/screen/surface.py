@@ -9,7 +9,7 @@ INTERRUPT_HINT: Final = "Ctrl-C again leaves, so does Ctrl-D; /help lists the co
 
 
 class Surface(Protocol):
-    """Prints lines, and calls its owner with typed lines and when the user leaves."""
+    """Prints lines, and calls its owner for each typed line and when the user leaves."""
 
     async def run(self) -> None:
         """Read lines until the end of input, `stop` or cancellation."""
@@ -18,7 +18,7 @@ class Surface(Protocol):
         """Print lines."""
 
     def refresh(self) -> None:
-        """Redraw what depends on the client's state, such as the prompt."""
+        """Redraw the parts that depend on the client's state, such as the prompt."""
 
     def stop(self) -> None:
         """Let `run` return, with the terminal restored."""

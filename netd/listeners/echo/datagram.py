@@ -76,7 +76,7 @@ class DatagramEcho:
         loop.watch(self._sock.fileno(), READ, self._on_readable)
 
     def close(self) -> None:
-        """Answer the datagrams that wait, then close."""
+        """Reply to the datagrams that wait, then close."""
         self._on_readable(READ)
         self._loop.unwatch(self._sock.fileno())
         self._sock.close()
@@ -104,7 +104,7 @@ class DatagramEcho:
             data = view[:size]
             try:
                 sent.append(send(tag + data if tag else data, peer))
-            except OSError:  # of this peer's address or network; the others are answered
+            except OSError:  # of this peer's address or network; the other peers get their replies
                 self._counts["datagrams_undelivered"] += 1
 
     def _answer_by_destination(
@@ -132,7 +132,7 @@ class DatagramEcho:
         self._counts["datagrams_truncated" if too_large else "datagrams_refused"] += 1
 
     def _is_answerable_path(self, peer: str | bytes) -> bool:
-        """An absolute path or an abstract name; here, a relative path means another file."""
+        """An absolute path or an abstract name; a relative one depends on the peer's directory."""
         return bool(peer) and peer[:1] in ("/", b"\0") and peer not in self._own_names
 
     def _is_answerable_port(self, peer: tuple[str, int]) -> bool:
@@ -143,7 +143,7 @@ class DatagramEcho:
 
 
 def _enable_pktinfo(sock: socket.socket) -> bool:
-    """Have a socket that is bound to a wildcard report destinations; False if it is not."""
+    """Enable the report of destinations (IP_PKTINFO); False if no wildcard is bound."""
     name = sock.getsockname()
     if sock.family == socket.AF_INET and name[0] == "0.0.0.0":  # noqa: S104 (compared, not bound)
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)

@@ -30,7 +30,7 @@ from netd.runtime.poller import READ
 
 TICK_S = 1.0
 _DRAIN_TICK_S = 0.02
-_IDLE_TICKS = 10  # a slot that was idle for as many ticks is surplus
+_IDLE_TICKS = 10  # a slot that was idle for this number of ticks is surplus
 MAX_LEAVING_S = 5.0  # an idle slot that takes longer to leave hangs
 _READY = (SlotState.STARTING, SlotState.IDLE)
 _REFUSED_PER_TURN = 64
@@ -107,17 +107,17 @@ class Pool:
             runner.kill()
 
     def close_expired(self, index: int) -> None:
-        """Have the slot of a row, if it belongs to this pool, close an expired connection."""
+        """Close the expired connection of the slot in a row, if this pool has that slot."""
         if index in self._runners:
             self._runners[index].close_expired()
 
     def kill_hung(self, index: int) -> None:
-        """Kill the slot of a row, if it belongs to this pool: its connection should have ended."""
+        """Kill the slot in a row, if this pool has that slot: its connection did not close."""
         if index in self._runners:
             self._kill_hung([index])
 
     def degraded(self) -> str:
-        """Why connections may have to wait; empty if the pool is well."""
+        """Why connections may have to wait; empty if the pool is not degraded."""
         noun = "processes" if self._options.concurrency is Concurrency.FORK else "threads"
         if not self._policy.is_settled(self._loop.now):
             return f"echo {noun} keep failing: {self._crash}"
@@ -193,7 +193,7 @@ class Pool:
             self._grow(at_least=int(self._has_backlog()))
 
     def _delay_starts(self, failure: str) -> None:
-        """Start no slot for a time after a crash; further crashes meanwhile count as the same."""
+        """Start no slot for a time after a crash; further crashes in that time are not counted."""
         self._crash = failure
         if self._restart is None or not self._restart.is_live:
             chance = random.random()  # noqa: S311 (jitter, no secret)

@@ -26,7 +26,7 @@ _IN, _OUT = int(Column.BYTES_IN), int(Column.BYTES_OUT)
 
 
 class Relay(Protocol):
-    """A way to echo connections, one after the other."""
+    """Echoes connections, one after the other."""
 
     def echo(self, conn: socket.socket) -> None:
         """Serve a connection until its peer's end-of-file. Raises OSError."""
@@ -51,7 +51,7 @@ class Copier:
             row[_OUT] += len(reply)
 
     def close(self) -> None:
-        """It has none."""
+        """Do nothing: a Copier has no descriptor of its own."""
 
 
 class Splicer:

@@ -21,7 +21,7 @@ _STACK_BYTES = 2**18
 _log = logging.getLogger("netd")
 
 OnEnd = Callable[["SlotRunner", str], None]
-"""Called on the loop with the runner, and how it failed; empty if it ended as it should."""
+"""Called on the loop with the runner and its failure; empty if the slot ended as intended."""
 
 
 class SlotRunner(Protocol):
@@ -30,10 +30,10 @@ class SlotRunner(Protocol):
     index: int
 
     def retire(self) -> None:
-        """Have the slot leave when its open connection has ended."""
+        """Let the slot end when its open connection has ended."""
 
     def close_expired(self) -> None:
-        """Have the slot close its connection if the scoreboard marks it as expired."""
+        """Let the slot close its connection if the scoreboard marks it as expired."""
 
     def kill(self) -> None:
         """End the connection and the slot now."""

@@ -31,7 +31,7 @@ _log = logging.getLogger("netd")
 
 @dataclass(frozen=True, slots=True)
 class SlotConfig:
-    """What a slot serves, and its place in the pool."""
+    """The sockets and options that a slot serves, and its place in the pool."""
 
     scoreboard: Scoreboard
     index: int  # the slot's row of the scoreboard
@@ -104,7 +104,7 @@ class Slot:
     def close_sockets(self) -> None:
         """Close the listening sockets of a forked slot that leaves, but is still busy.
 
-        If it kept them open, clients could connect to an address that has no server any more.
+        If the slot kept them open, clients could connect to an address that has no server.
         """
         if self._conn is not None:
             for sock in self._sockets.values():

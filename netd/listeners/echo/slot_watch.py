@@ -1,4 +1,4 @@
-"""Watches, once each tick, whether the slots of a pool take the connections that wait."""
+"""Checks once in each tick whether the slots of a pool accept the connections that wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from netd.listeners.echo.scoreboard import Column, Scoreboard
 
 HUNG_TICKS: Final = 5
-"""Idle slots that leave a connection waiting for as many ticks hang."""
+"""Idle slots that leave a connection waiting for this number of ticks count as hung."""
 
 _TAKEN: Final = (Column.ACCEPTED, Column.DENIED, Column.ADDRESS_FULL, Column.ACCEPT_FAILURES)
 
@@ -25,9 +25,9 @@ class SlotWatch:
         """Whether an accept failed since the last tick because no descriptor or memory was left."""
 
     def is_hung(self, slots: Iterable[int], *, is_waited_for: bool) -> bool:
-        """Note a tick. Returns whether none of these slots has taken a connection for too long.
+        """Record a tick. Returns whether these slots have accepted no connection for too long.
 
-        `is_waited_for` is true if a connection waits that an idle slot should take.
+        `is_waited_for` is true if a connection waits that an idle slot should accept.
         """
         before, self._failures = self._failures, self._scoreboard.accept_failures()
         self.cannot_accept = self._failures > before

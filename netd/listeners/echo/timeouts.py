@@ -1,6 +1,6 @@
 """Finds connections that have timed out, from samples of the scoreboard.
 
-So a slot's own system calls need no time-outs: the byte counters show its progress. The clock is
+The byte counters show a slot's progress, so its own system calls need no time-outs. The clock is
 an argument.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MAX_CLOSING_S = 5.0  # a slot that takes longer to end a connection that timed out hangs
+MAX_CLOSING_S = 5.0  # a slot that takes longer to close an expired connection counts as hung
 
 
 @dataclass(frozen=True, slots=True)
