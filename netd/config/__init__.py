@@ -1,1 +1,1 @@
-"""Reads, checks and documents the configuration. It opens no socket and starts no process."""
+"""Reads, checks and documents the configuration. This package opens no socket."""

@@ -43,7 +43,7 @@ MAX_SUN_PATH_BYTES = 107
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a listener accepts connections or datagrams: a host and port, or a path."""
+    """The address of a listener's socket: a host and port, or a path."""
 
     scheme: Scheme
     host: str = ""
@@ -75,11 +75,11 @@ class Address:
         return format_host_port(self.host, self.port)
 
     def to_loopback(self) -> Address:
-        """Return where a client on this machine connects: on loopback if the host is a wildcard."""
+        """Return the address for a client on this machine: loopback if the host is a wildcard."""
         return replace(self, host=_LOOPBACK.get(self.host, self.host))
 
     def overlaps(self, other: Address) -> bool:
-        """Whether the two cannot be bound at the same time; a wildcard includes every host."""
+        """Whether both cannot be bound at the same time; a wildcard includes every host."""
         if self.scheme.is_local or other.scheme.is_local:
             return self.path == other.path
         if self.scheme is not other.scheme or self.port != other.port or not self.port:

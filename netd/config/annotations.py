@@ -1,4 +1,4 @@
-"""Marks in the annotations of options: what a value has to be beyond its type.
+"""Marks in the annotations of options: conditions for a value, beyond its type.
 
 Bounds are annotated-types' own marks: `Annotated[int, Interval(ge=1, le=64)]`. The marks here
 answer pydantic's `__get_pydantic_core_schema__` and `__get_pydantic_json_schema__`. A daemon reads
@@ -32,12 +32,12 @@ class NeedsNewWorker:
 
 
 HIDDEN: Final = "..."
-"""What messages and `netd config show` have in place of a secret."""
+"""The text that replaces a secret in messages and in `netd config show`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """The value is a password or its hash: no message and no output of a command has it."""
+    """The value is a password or its hash: messages and the output of commands hide it."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
         return core_schema().no_info_after_validator_function(_refuse_hidden, handler(source))
@@ -55,7 +55,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class AfterValidator:
-    """Calls a function with a value of the right type; the option's value is what it returns.
+    """Calls a function with a value of the right type; the option gets the function's result.
 
     The function raises ValueError for a value that is not allowed.
     """
@@ -68,7 +68,7 @@ class AfterValidator:
 
 @dataclass(frozen=True, slots=True)
 class SingleItem:
-    """Lets a list's only item be written without brackets."""
+    """Allows a list with one item to be written without brackets."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
         return core_schema().no_info_before_validator_function(_as_tuple, handler(source))
@@ -113,14 +113,14 @@ def core_schema() -> ModuleType:
 
 
 def _refuse_hidden(value: str) -> str:
-    """Refuse the output of `netd config show` as a configuration: its passwords are all alike."""
+    """Refuse HIDDEN as a secret: the text comes from the output of `netd config show`."""
     if value == HIDDEN:
         raise ValueError(f"{HIDDEN!r} stands for a secret that is not shown; write the secret")
     return value
 
 
 def _as_tuple(value: object) -> object:
-    """A text or table that stands alone as the only item of a tuple."""
+    """Convert a text or table without brackets to a tuple of one item."""
     if isinstance(value, str | dict):
         return (value,)
     return tuple(value) if isinstance(value, list) else value

@@ -19,11 +19,11 @@ from netd.protocols.password import is_hashed
 
 
 class CheckedKind(Protocol):
-    """What the check of listeners needs of their kind."""
+    """The part of a kind that checks a listener's files."""
 
     @property
     def check(self) -> Callable[[ListenerOptions], tuple[Problem, ...]]:
-        """Find problems with this machine; the keys in them are relative to the listener."""
+        """Find problems on this machine; their keys are relative to the listener."""
 
 
 def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> tuple[Problem, ...]:
@@ -49,7 +49,7 @@ def _with_line(problem: Problem, file: str, lines: Mapping[Path, int]) -> Proble
 
 
 def _path(lines: Mapping[Path, int], key: str) -> Path:
-    """The path of a dotted key, in which digits are an index or a name such as `404`."""
+    """The path of a dotted key; digits in it are an index, or a name such as `404`."""
     path: Path = ()
     for step in key.split("."):
         item = (*path, int(step)) if step.isdecimal() else ()

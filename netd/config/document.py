@@ -22,7 +22,7 @@ _WIDTH: Final = 92
 
 
 class DocumentedKind(Protocol):
-    """What documentation needs of a kind."""
+    """The part of a kind that the documentation uses."""
 
     @property
     def options(self) -> type[ListenerOptions]:
@@ -41,8 +41,8 @@ class Key:
     default: str  # in TOML; empty if there is none
     description: str
     needs_new_worker: bool
-    table: str  # the path of the table that it is in; empty for the outer table
-    values: str  # a description of the values it may have
+    table: str  # the path of the table that has the key; empty for the outer table
+    values: str  # a description of the values that the key may have
     is_required: bool
     is_array_of_tables: bool
 
@@ -158,7 +158,7 @@ def _value_with_units(field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 (TOM
 
 
 def _hide(secret: Any) -> Any:  # noqa: ANN401 (TOML data is any)
-    """HIDDEN in place of each text but an empty one, which stands for no secret."""
+    """Replace each text by HIDDEN; an empty text means no secret, and stays."""
     if isinstance(secret, dict):
         return {name: _hide(inner) for name, inner in secret.items()}
     return HIDDEN if secret else secret

@@ -1,6 +1,7 @@
-"""Why this process cannot use a file or a directory, as text; empty if it can use it.
+"""Checks whether this process can use a file or a directory, without opening it.
 
-The files are looked at, not opened, so nothing is created and a FIFO does not wait.
+Each function returns the reason as text, or an empty text if the file can be used. No file is
+created, and no call waits for the other end of a FIFO.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ _USABLE_LOGS = (stat.S_ISREG, stat.S_ISCHR)  # /dev/null, /dev/stdout and termin
 
 
 def why_no_directory(path: str) -> str:
-    """Whether the path is a directory that this process can look into."""
+    """Why this process cannot search the directory; empty if it can."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -25,7 +26,7 @@ def why_no_directory(path: str) -> str:
 
 
 def why_not_readable(path: str) -> str:
-    """Whether the path is a regular file that this process can read."""
+    """Why this process cannot read the regular file; empty if it can."""
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
@@ -36,7 +37,7 @@ def why_not_readable(path: str) -> str:
 
 
 def why_not_writable(path: str) -> str:
-    """Whether this process can create the file, or write to it."""
+    """Why this process can neither write to the file nor create it; empty if it can."""
     fault = why_no_directory(os.path.dirname(path) or os.curdir)
     if fault:
         return fault
@@ -54,7 +55,7 @@ def why_not_writable(path: str) -> str:
 
 
 def why_not_changeable(directory: str) -> str:
-    """Whether this process can create files in the directory."""
+    """Why this process cannot create files in the directory; empty if it can."""
     fault = why_no_directory(directory)
     is_writable = os.access(directory, os.W_OK)
     return fault or ("" if is_writable else f"no file can be created in {directory}")

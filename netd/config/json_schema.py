@@ -18,7 +18,7 @@ from netd.config.schema import fields_of
 
 
 def json_schema(kinds: Kinds) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12); a listener's `kind` decides what its table may hold."""
+    """The JSON Schema (draft 2020-12); a listener's `kind` selects the schema of its table."""
     listener: Any = Union[tuple(kind.options for kind in kinds.values())]  # noqa: UP007 (of types known only now)
     document = make_dataclass(
         "Configuration",

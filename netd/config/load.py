@@ -1,6 +1,6 @@
 """Reads a configuration file into a Config, and finds all of its faults at once.
 
-The kinds are passed in: this module knows no listener.
+The kinds are an argument: this module imports no listener.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INTEGERS: Final = range(-(2**63), 2**63)
 
 
 class ConfigurableKind(Protocol):
-    """What reading the table of a listener needs of its kind."""
+    """The part of a kind that is needed to read a listener's table."""
 
     @property
     def options(self) -> type[ListenerOptions]:
@@ -58,7 +58,7 @@ def read_config(path: str, kinds: Kinds, check: Check = lambda _: ()) -> Config:
 
 
 def parse_config(text: str, file: str, kinds: Kinds) -> Config:
-    """Read a configuration; messages name it `file`. Raises ConfigError with every fault found."""
+    """Read a configuration; messages call it `file`. Raises ConfigError with every fault found."""
     return _read(text, file, kinds, lambda _: ())
 
 
@@ -172,7 +172,7 @@ class _Reader:
         return self._kinds[kind]
 
     def _options(self, options: type[Options], path: Path, table: object) -> Options | None:
-        """The options without the keys that have faults; None if one of them is required."""
+        """The options without the keys that have faults; None if a required key has one."""
         try:
             return read_options(options, table)
         except ValidationError as error:
@@ -216,7 +216,7 @@ def _by_line(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def _written_path(path: Path, lines: Mapping[Path, int]) -> Path:
-    """The path as it is in the file: without the index of an item that has no brackets."""
+    """The path as the file has it: without an index if the list has no brackets."""
     if path and isinstance(path[-1], int) and path not in lines:
         return path[:-1]
     return path

@@ -1,4 +1,4 @@
-"""Error messages for a configuration: the value that was found, and what is allowed."""
+"""Error messages for a configuration: the value that was found, and the values allowed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _message(detail: ErrorDetails, options: type[Table], path: Path) -> str:
 
 
 def _without_secrets(found: object, options: type[Table], path: Path) -> object:
-    """The value for a message, with HIDDEN in place of each text that is or may be a secret."""
+    """The value for a message, in which HIDDEN replaces each text that may be a secret."""
     on_path = (_field_at(options, path[:length]) for length in range(1, len(path) + 1))
     fields = [field for field in on_path if field is not None]
     if any(map(is_secret, fields)):

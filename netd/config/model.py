@@ -1,8 +1,8 @@
 """The configuration as frozen dataclasses.
 
 This module has the options that listeners of every kind share. A kind derives its own options
-from ListenerOptions, beside its code. Options are valid once they exist: `schema` validates a
-table before it makes them.
+from ListenerOptions, in its own package. Every options object is valid: `schema` validates a table
+before it makes one.
 """
 
 from __future__ import annotations

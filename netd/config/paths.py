@@ -18,9 +18,9 @@ _CONTROL_LINE: Final = re.compile(r"""^\s*control\s*=\s*["']([^"']+)["']""", re.
 
 
 def find_config(explicit: str | None) -> str:
-    """The path given with --config, or that of the system's file, or that of the user's own.
+    """The path given with --config, else the system's file, else the user's own file.
 
-    Raises ConfigError if no file exists.
+    Raises ConfigError if neither of these files exists.
     """
     if explicit:
         return explicit
@@ -57,8 +57,8 @@ def daemon_control_path(config: Config) -> str:
 def client_control_path(file: str) -> str:
     """The path of the control socket of a daemon that runs this configuration file.
 
-    It is found in a file with faults, too, so that a command can still show the status. If the
-    file does not set it, the user's own daemon is preferred to the system's.
+    The path is also found in a file with faults, so that a command can still show the status. If
+    the file sets no path, the user's own daemon is preferred to the system's.
     """
     configured = _configured_control_path(file)
     if configured:

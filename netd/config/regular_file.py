@@ -1,4 +1,4 @@
-"""Reads small regular files. No FIFO, device or endless file can hold the reader."""
+"""Reads small regular files, and refuses a FIFO, a device or an endless file."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def read_regular_file(path: str) -> bytes:
 
 
 def _open(path: str, flags: int) -> int:
-    """Open without O_NONBLOCK would wait for the writer of a FIFO (fifo(7))."""
+    """Open with O_NONBLOCK: otherwise open(2) waits for the writer of a FIFO (fifo(7))."""
     return os.open(path, flags | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""Reads tables of the configuration into their dataclasses, and lists what a table may hold.
+"""Reads tables of the configuration into their dataclasses, and lists the keys of a table.
 
 Only the process that reads or explains a configuration imports this module. The daemon does not,
 because pydantic and its schemas need more memory than a worker.

@@ -127,7 +127,7 @@ class _Scanner:
         return path
 
     def _resolve(self, keys: Sequence[str], line: int) -> Path:
-        """The path of a table; a key of an array of tables stands for its last item."""
+        """The path of a table; the key of an array of tables means its last item."""
         path: Path = ()
         for key in keys:
             path = (*path, key)

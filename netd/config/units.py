@@ -17,7 +17,7 @@ _NUMBER_AND_UNIT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantity:
-    """What a number measures, and the units it is written with; a mark of an option's type."""
+    """A quantity that a number measures, with its units; a mark of an option's type."""
 
     name: str
     number: type[float]
@@ -35,7 +35,7 @@ class Quantity:
         return rf"^\s*[0-9]+(\.[0-9]+)?\s*({units})?\s*$"
 
     def parse(self, text: str) -> float:
-        """The number that a text such as `"10s"` stands for. Raises ValueError."""
+        """The number in a text such as `"10s"`, in the base unit. Raises ValueError."""
         units = {**self.units, **self.other_units}
         match = _NUMBER_AND_UNIT.fullmatch(text.strip())
         unit = (match[2] or self._base_unit) if match else ""
@@ -76,7 +76,7 @@ class Quantity:
 
     def _read(self, value: object) -> object:
         """The number of a text with a unit; a bare number as it is."""
-        if isinstance(value, bool):  # which Python takes for a number
+        if isinstance(value, bool):  # in Python, a bool is an int
             found = str(value).lower()
             raise ValueError(f"expected a {self.name}, such as {self.example}, found {found}")  # noqa: TRY004 (pydantic reports ValueError)
         return self.parse(value) if isinstance(value, str) else value
@@ -101,7 +101,7 @@ Size = Annotated[int, SIZE, Ge(0)]
 
 
 def quantity_of(metadata: Sequence[object]) -> Quantity | None:
-    """What an option measures, by its annotation's metadata; None for a plain number."""
+    """The quantity of an option, from its annotation's metadata; None for a plain number."""
     return next((mark for mark in metadata if isinstance(mark, Quantity)), None)
 
 
