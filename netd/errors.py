@@ -1,7 +1,7 @@
 """The whole error tree.
 
 Every error that netd raises on purpose derives from NetdError, so the entry point of a process
-can tell an expected error from a bug.
+can distinguish an expected error from a bug.
 """
 
 from __future__ import annotations

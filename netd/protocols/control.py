@@ -24,7 +24,7 @@ class ControlCommand(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`body` is the status or the result of a reload; `error` says why a command failed."""
+    """`body` is the status or the result of a reload; `error` is the reason of a failure."""
 
     body: dict[str, Any]
     error: str = ""

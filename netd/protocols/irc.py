@@ -72,7 +72,7 @@ def parse(line: bytes) -> Message | None:
 
 
 def is_clean(line: bytes) -> bool:
-    """Whether a line has no NUL, and no CR, which many clients take for the end of a line."""
+    """Whether a line has no NUL and no CR; many clients treat a CR as the end of a line."""
     return b"\0" not in line and b"\r" not in line
 
 

@@ -56,7 +56,7 @@ class Heartbeat:
     """The worker's loop turns.
 
     `totals` count since the worker's start, `gauges` are values of the moment. `degraded` is the
-    reason why it serves less than it should, empty if it is well.
+    reason why the worker is degraded, empty if it is not.
     """
 
     totals: dict[str, int] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Retiring:
 
 @dataclass(frozen=True, slots=True)
 class RequestStatus:
-    """The worker asks for the daemon's status."""
+    """The worker requests the daemon's status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class RequestReload:
-    """The worker asks for the configuration to be read again."""
+    """The worker requests a reload of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def format_message(message: LinkMessage) -> bytes:
 
 
 def parse_message(line: bytes) -> LinkMessage:
-    """The message that a line holds. Raises LocalProtocolError if it holds none."""
+    """The message in a line. Raises LocalProtocolError if the line is not a message."""
     try:
         body = json.loads(line)
         message: LinkMessage = _TYPES[body.pop("type")](**body)

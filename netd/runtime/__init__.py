@@ -1,1 +1,1 @@
-"""The operating system's services for netd; independent of listeners and configuration."""
+"""The operating system's interfaces; independent of listeners and configuration."""

@@ -1,7 +1,7 @@
 """Accepts connections from listening sockets, without a busy loop when accept(2) fails.
 
 When the process has no descriptor or memory left, a listening socket with waiting connections
-stays readable, and a loop that tried again at once would use all of its time. So all listening
+stays readable, and a loop that tried again at once would use a whole CPU. Therefore all listening
 sockets pause for a moment; the connections wait in the backlog.
 """
 
@@ -24,7 +24,7 @@ _log = logging.getLogger("netd")
 
 
 class Listening(Protocol):
-    """A listening socket with what its owner knows about it."""
+    """A listening socket, with attributes that its owner adds."""
 
     @property
     def sock(self) -> socket.socket:

@@ -17,7 +17,7 @@ _CHUNK_BYTES: Final = 65536
 
 
 class ChildCall:
-    """One call of `work` in a child process, whose memory goes with it.
+    """One call of `work` in a child process, which frees its memory when it ends.
 
     `on_done` gets the result, or an OSError: TimeoutError if the child runs for more than
     `timeout_s` seconds, ChildProcessError if it fails or needs more than `max_memory_bytes` of

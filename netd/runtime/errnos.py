@@ -1,4 +1,4 @@
-"""Errors of system calls: their text, and sets of numbers by what the caller has to do."""
+"""Errors of system calls: their text, and sets of numbers that callers handle in the same way."""
 
 from __future__ import annotations
 

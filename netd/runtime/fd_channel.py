@@ -1,8 +1,8 @@
 """Sends and receives lines and open descriptors over a Unix stream socket, without blocking.
 
 The supervisor and a worker are connected by a pair of these. Descriptors travel with the first
-byte of their line (SCM_RIGHTS, unix(7)), so they arrive no later than the line does. The
-receiver knows from the line's content how many descriptors belong to it.
+byte of their line (SCM_RIGHTS, unix(7)), so they arrive no later than the line. The line's content
+says how many descriptors belong to it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def is_native() -> bool:
 
 
 def flush_log() -> None:
-    """Write log records that wait because the journal or the reader of stderr did not read."""
+    """Write the log records that the journal or the reader of stderr has not accepted so far."""
     for handler in logging.getLogger("netd").handlers:
         handler.flush()
 
@@ -129,7 +129,7 @@ class _QueueHandler(logging.Handler):
             self._queue.append(self._encode(record))
 
     def _after_fork(self) -> None:
-        """Leave the records that wait to the parent."""
+        """Drop the records that wait: the parent writes them."""
         self._owner, self.lost = os.getpid(), 0
         self._queue.clear()
 

@@ -30,7 +30,7 @@ class Timer:
         self._callback: Callback | None = callback
 
     def cancel(self) -> None:
-        """Make no call; has no effect after the call."""
+        """Cancel the call; without effect once the call was made."""
         self._callback = None
 
     @property
@@ -55,11 +55,11 @@ class Loop:
         *,
         on_error: Callable[[Exception], object] | None = None,
     ) -> None:
-        """`clock` gives the seconds of a clock that never goes back.
+        """`clock` returns the seconds of a monotonic clock.
 
-        With `on_error` the loop outlives any exception of a call that it makes: `on_error` gets
-        it, and a descriptor whose callback failed is not watched for 0.1 s. Without it the
-        exception leaves `run`.
+        With `on_error` the loop goes on after an exception in a call that it makes: `on_error`
+        gets the exception, and a descriptor whose callback failed is not watched for 0.1 s.
+        Without `on_error` the exception leaves `run`.
         """
         self._clock = clock
         self._on_error = on_error
@@ -134,7 +134,7 @@ class Loop:
         self._for_next_turn.append(callback)
 
     def run(self) -> None:
-        """Turn until `stop` is called; it may have been called already."""
+        """Turn until `stop` is called; return at once if it was called before."""
         while self._running:
             self.turn()
 
@@ -144,7 +144,7 @@ class Loop:
         return self._running
 
     def stop(self) -> None:
-        """Have `run` return at the end of this turn."""
+        """Let `run` return at the end of this turn."""
         self._running = False
 
     def turn(self) -> None:
@@ -201,7 +201,7 @@ class Loop:
         self._on_error(error)
 
     def _pause(self, fd: int) -> None:
-        """Watch a descriptor for nothing for a moment: its callback would fail again at once."""
+        """Pause a descriptor for a moment: its callback would fail again at once."""
         mask, callback = self._masks.get(fd), self._callbacks.get(fd)
         if not mask:
             return

@@ -1,8 +1,8 @@
 """epoll(7), poll(2) and select(2) behind one interface, all level-triggered.
 
-epoll keeps the set of descriptors in the kernel, and a call takes time proportional to the ready
-ones. poll and select pass the whole set at each call; select takes no descriptor whose number
-is FD_SETSIZE or more.
+epoll keeps the set of descriptors in the kernel, so the time of a call depends only on the number
+of ready descriptors. poll and select pass the whole set with each call; select accepts no
+descriptor whose number is FD_SETSIZE or more.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Poller(Protocol):
         """Wait until a descriptor is ready, at most `timeout_s` seconds (math.inf: no limit)."""
 
     def close(self) -> None:
-        """Release the poller's own descriptor, if it has one."""
+        """Close the poller's own descriptor, if it has one."""
 
 
 class EpollPoller:

@@ -1,7 +1,7 @@
 """Listening sockets: open, take over from systemd, describe.
 
-The supervisor binds a socket once and shares its descriptor with the workers: when one of them
-closes its copy, no waiting connection is lost.
+The supervisor binds a socket once and shares its descriptor with the workers: when a worker closes
+its copy, no waiting connection is lost.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def open_inet(
     """Bind each address that `host` resolves to, and listen if `kind` is SOCK_STREAM.
 
     `::` includes IPv4. With port 0, the kernel chooses a port for the first address, and the
-    others use the same. `beside` are our own sockets that this one replaces, for example 127.0.0.1
-    when a wildcard takes its place: both are bound for a moment. Raises BindError.
+    others use the same. `beside` are this process's sockets that the new ones replace, such as
+    127.0.0.1 for a wildcard: for a moment both are bound. Raises BindError.
     """
     opened: list[socket.socket] = []
     try:
@@ -60,9 +60,9 @@ def open_inet(
 def adopt(fd: int) -> socket.socket:
     """Take over a descriptor that another process passed: close-on-exec and non-blocking.
 
-    A TCP socket gets TCP_NODELAY, as sockets that `open_inet` opens have it: a systemd unit may
-    not say `NoDelay=yes`. `setblocking` is called whatever mode the descriptor has already,
-    because the Python object keeps the mode too; otherwise `dup` would make both blocking.
+    A TCP socket gets TCP_NODELAY, as sockets that `open_inet` opens have it: `NoDelay=yes` can be
+    missing in a systemd unit. `setblocking` is always called, because the Python object keeps the
+    mode too; otherwise `dup` would make both sockets blocking.
     """
     os.set_inheritable(fd, False)
     sock = socket.socket(fileno=fd)

@@ -1,8 +1,8 @@
 """A connected stream socket on a loop, with bounded output.
 
-What is written during a turn is sent at its end, in one system call if the socket takes it; the
-rest waits until the socket is writable. `unsent_bytes` shows how much waits; a stream with more
-than `max_unsent_bytes` at the end of a turn is closed.
+Bytes that are written during a turn are sent at its end, in one system call if the socket accepts
+them; the rest waits until the socket is writable. `unsent_bytes` is the number of bytes that wait;
+a stream with more than `max_unsent_bytes` at the end of a turn is closed.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Notifier:
         self._notify("WATCHDOG=1")
 
     def store(self, label: str, sock: socket.socket) -> None:
-        """Have systemd keep a copy of a socket for the next start of this unit (FDSTORE=1)."""
+        """Store a copy of a socket in systemd for the next start of this unit (FDSTORE=1)."""
         path = os.environ.get("NOTIFY_SOCKET", "")
         if not path:
             return
@@ -69,11 +69,11 @@ class Notifier:
             socket.send_fds(notify, [message.encode()], [sock.fileno()])
 
     def unstore(self, label: str) -> None:
-        """Have systemd close the sockets that it keeps under a label."""
+        """Remove the sockets with a label from systemd's store."""
         self._notify("FDSTOREREMOVE=1", f"FDNAME={label}")
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Close the socket to the service manager."""
         if self._notifier is not None and self._notifier.socket is not None:
             self._notifier.socket.close()
 

@@ -18,7 +18,7 @@ _log = logging.getLogger("netd")
 
 
 def signature_of(status: os.stat_result) -> FileSignature:
-    """Return what changes when a file is written, replaced, or given other permissions."""
+    """Return values of which one changes when a file is written, replaced or made accessible."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
@@ -63,7 +63,7 @@ class WatchedFiles(Generic[T]):
 
 
 def _stat_regular(path: str) -> os.stat_result:
-    """As os.stat. Raises OSError for a FIFO or a device as well: reading it may never end."""
+    """As os.stat. Raises OSError also for a FIFO or a device: a read of it may never end."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "Is not a regular file", path)

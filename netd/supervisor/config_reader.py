@@ -1,8 +1,8 @@
 """Reads the configuration in a subprocess, without blocking the loop.
 
 pydantic, its schemas and the TLS library that checks certificates need as much memory as the rest
-of the daemon. The subprocess takes that memory with it when it ends, and whatever the file is, the
-subprocess is bounded in time and memory.
+of the daemon. The system gets that memory back when the subprocess ends. Its time and its memory
+are limited, for any content of the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OnRead = Callable[[Config | NetdError], object]
 
 
 class ConfigReader:
-    """Calls `read` in a subprocess whenever the configuration is needed."""
+    """Calls `read` in a subprocess each time `begin` is called."""
 
     def __init__(
         self, loop: Loop, read: Callable[[], Config], kinds: Mapping[str, AnyKind]

@@ -26,7 +26,7 @@ class Listener:
 
     @property
     def is_well(self) -> bool:
-        """True while every worker serves as it should."""
+        """True while no worker is degraded."""
         return all(worker.is_well for worker in self.workers)
 
     @property
@@ -41,11 +41,11 @@ class Listener:
 
     @property
     def counters(self) -> Counters:
-        """The totals of all workers it ever had, and the gauges of the present ones."""
+        """The totals of all its workers, past and present, and the gauges of the present ones."""
         return sum((worker.counters for worker in self.all_workers), self.past)
 
     def drain(self, workers: list[WorkerHandle], within_s: float | None, *, stopping: bool) -> None:
-        """Have some of its workers finish."""
+        """Drain some of its workers."""
         self.workers = [worker for worker in self.workers if worker not in workers]
         self.draining += [worker for worker in workers if worker not in self.draining]
         for worker in workers:
@@ -59,7 +59,7 @@ class Listener:
             worker.drain(None, stopping=False)
 
     def let_finish(self, worker: WorkerHandle) -> None:
-        """Count a worker that drains by itself as draining."""
+        """Move a worker that drains by itself to the draining ones."""
         self.workers.remove(worker)
         self.draining.append(worker)
         worker.let_finish()
@@ -72,7 +72,7 @@ class Listener:
 
 
 class Fleet:
-    """All listeners; `Reload` changes it, the supervisor watches it."""
+    """All listeners and their workers; `Reload` changes the fleet, the supervisor watches it."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Fleet:
 
     @property
     def all_listeners(self) -> tuple[Listener, ...]:
-        """The listeners in force and those that leave."""
+        """The listeners in force, and the removed ones that still drain."""
         return (*self.listeners.values(), *self.leaving)
 
     @property
@@ -106,7 +106,7 @@ class Fleet:
 
     @property
     def is_well(self) -> bool:
-        """True while every listener serves as it should."""
+        """True while no listener is degraded."""
         return all(listener.is_well for listener in self.listeners.values())
 
     def new_listener(self, name: str, options: ListenerOptions) -> Listener:
@@ -130,7 +130,7 @@ class Fleet:
                 worker.announce(own)
 
     def replace(self, worker: WorkerHandle) -> None:
-        """Start a successor of a worker that finishes by itself. Raises OSError as above."""
+        """Start a successor of a worker that drains by itself. Raises OSError as above."""
         for listener in self.listeners.values():
             if worker in listener.workers:
                 self.start_workers(listener, listener.options, 1)

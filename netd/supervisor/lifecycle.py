@@ -17,12 +17,12 @@ class WorkerState(enum.StrEnum):
 
 
 class WorkerEvent(enum.Enum):
-    """What changes a worker's state."""
+    """An event that changes a worker's state."""
 
     READY = enum.auto()  # it reported that its configuration is in force
     EXITED = enum.auto()  # its process ended
     DUE = enum.auto()  # the delay before its next start has passed
-    DRAIN = enum.auto()  # it was asked to finish
+    DRAIN = enum.auto()  # the supervisor has sent Drain
 
 
 TRANSITIONS: Final = {

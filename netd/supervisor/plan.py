@@ -9,7 +9,7 @@ from netd.config.model import Config, ListenerOptions, fields_for_new_workers
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The listeners of both configurations, by what a reload does with each one."""
+    """The listeners of both configurations, by the action of the reload on each one."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()

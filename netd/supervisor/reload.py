@@ -75,7 +75,7 @@ class Reload:
             self.abort(ReloadError(f"listeners.{worker.name}: {reason}"))
 
     def on_crashed(self, worker: WorkerHandle, reason: str) -> None:
-        """A worker ended before it replied: its successor is awaited, but no third process."""
+        """A worker ended before it replied: wait for its successor, but for no third process."""
         if worker in self._crashed:
             self.on_failed(worker, reason)
         self._crashed.add(worker)
@@ -144,7 +144,7 @@ class Reload:
             new = fleet.listeners[old.name]
             if new.kind is old.kind:
                 new.take_over(old)
-            else:  # figures of another kind are no figures of this one
+            else:  # counters of one kind have no meaning for another
                 fleet.release(old, None, stopping=False)
         self._close_unused_sockets()
         self._on_done(None)

@@ -39,14 +39,14 @@ _KIND = {
 @dataclass(frozen=True, slots=True)
 class _Bound:
     sockets: tuple[socket.socket, ...]
-    is_ours: bool = True  # false if a socket unit opened it, which will pass it again
-    file: tuple[int, int] | None = None  # identity of the socket file, to unlink it in the end
+    is_ours: bool = True  # false if a socket unit opened it; the unit passes it again
+    file: tuple[int, int] | None = None  # identity of the socket file, to unlink it at the end
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     address: Address
-    owner: str = ""  # the listener, for port 0: each listener then has a port of its own
+    owner: str = ""  # the listener, for port 0: then each listener has its own port
 
 
 class SocketTable:
@@ -82,7 +82,7 @@ class SocketTable:
         return [(place.address, sock) for place in places for sock in self._bound[place].sockets]
 
     def storable(self, name: str, options: ListenerOptions) -> list[socket.socket]:
-        """The sockets to store over a restart; not Unix ones, whose file is removed."""
+        """The sockets to store over a restart; no Unix sockets, since their files are removed."""
         bound = [self._bound[place] for place in _places(name, options)]
         return [sock for one in bound if one.is_ours and not one.file for sock in one.sockets]
 
@@ -163,7 +163,7 @@ class SocketTable:
     ) -> tuple[socket.socket, ...]:
         """Open the addresses beside the sockets that they replace.
 
-        Of those, one that is bound to the very same address is taken over, so that the
+        A replaced socket that is bound to exactly the same address is taken over, so that the
         connections in its queue are not lost.
         """
         leaving = [bound for place, bound in self._bound.items() if place not in wanted]
@@ -263,7 +263,7 @@ def _try(address: Address, options: ListenerOptions) -> None:
 
 
 def _owners(listeners: Mapping[str, ListenerOptions]) -> dict[_Place, str]:
-    """The listener that names each place."""
+    """The name of the listener for each place."""
     return {place: name for name, options in listeners.items() for place in _places(name, options)}
 
 

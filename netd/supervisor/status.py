@@ -23,7 +23,7 @@ class ReloadOutcome:
 
 
 def describe(fleet: Fleet, now: float) -> list[dict[str, Any]]:
-    """Every listener, the leaving ones last. `now` is the loop's clock."""
+    """Every listener; the removed ones that still drain come last. `now` is the loop's clock."""
     running = [_listener(listener, fleet, now, "") for listener in fleet.listeners.values()]
     return running + [_listener(listener, fleet, now, "draining") for listener in fleet.leaving]
 

@@ -1,7 +1,7 @@
 """The supervisor: one loop that handles signals, workers' events and control requests.
 
-It owns the fleet and decides when it changes; `Reload` makes each change safe. It serves no client
-of any listener.
+The supervisor owns the fleet and decides when the fleet changes; `Reload` makes each change safe.
+The supervisor serves no client of any listener.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Supervisor:
     error; `control_path` gives the path of the control socket for a configuration.
     """
 
-    def __init__(  # noqa: PLR0913 (all that it works with is handed in)
+    def __init__(  # noqa: PLR0913 (its dependencies)
         self,
         loop: Loop,
         kinds: Mapping[str, AnyKind],
@@ -250,7 +250,7 @@ class Supervisor:
         self._begin_reload()
 
     def _store_sockets(self) -> None:
-        """Have systemd keep the listening sockets over a restart, with the queues behind them."""
+        """Store the listening sockets in systemd, so that a restart keeps their queues."""
         table = self._fleet.table
         for label in table.stored_labels:
             self._notifier.unstore(label)

@@ -1,7 +1,7 @@
 """The supervisor's handle of one worker: its process, the link to it, and its last report.
 
-A handle outlives its processes: when one ends unexpectedly, the next one is started in its place.
-It decides nothing about the daemon; it reports events to its observer.
+A handle outlives its processes: after an unexpected end it starts the next one. The handle decides
+nothing about the daemon; it reports events to its observer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
-_UNKILLABLE_S = 5.0  # from SIGKILL until a process that does not end is given up
+_UNKILLABLE_S = 5.0  # from SIGKILL until a process that does not end is abandoned
 
 Sockets = Sequence[tuple[Address, socket.socket]]
 
@@ -69,10 +69,10 @@ class WorkerObserver(Protocol):
         """The worker received SIGTERM itself, and accepts no more connections."""
 
     def on_status_requested(self, worker: WorkerHandle) -> None:
-        """The worker asks for the daemon's status."""
+        """The worker requests the daemon's status."""
 
     def on_reload_requested(self, worker: WorkerHandle) -> None:
-        """The worker asks for a reload and its outcome."""
+        """The worker requests a reload and its outcome."""
 
 
 SpawnWorker = Callable[[str, AnyKind, FdChannel], process.Process]
@@ -91,7 +91,7 @@ def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Proces
 
 
 class WorkerHandle:
-    """A place for one process that serves a listener."""
+    """One of a listener's workers, over all processes that run it one after the other."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class WorkerHandle:
         self.state = WorkerState.ENDED
         self.restarts = 0
         self.last_error = ""
-        self._degraded = ""  # why it serves less than it should, by its last heartbeat
+        self._degraded = ""  # the reason in the last heartbeat; empty if the worker is well
         self.started_at = self.heard_at = loop.now
         self._kill_reason = ""  # set if the supervisor itself ended the process
         self._killed_at: float | None = None
@@ -131,19 +131,19 @@ class WorkerHandle:
 
     @property
     def is_well(self) -> bool:
-        """True if it serves or drains as it should, and was not restarted repeatedly."""
+        """True if the worker serves or drains, is not degraded, and does not keep crashing."""
         is_active = self.state in (WorkerState.SERVING, WorkerState.DRAINING)
         is_hindered = self.is_silent or self._degraded
         return is_active and not is_hindered and self._policy.is_settled(self._loop.now)
 
     @property
     def is_silent(self) -> bool:
-        """True if a process is there, but several of its heartbeats are missing."""
+        """True if the process is alive, but several of its heartbeats are missing."""
         return self._process is not None and self._silence_s > _UNRESPONSIVE_S
 
     @property
     def problem(self) -> str:
-        """The reason why it is not well, or why its last process ended; empty if there is none."""
+        """Why the worker is not well, or why its last process ended; empty without a problem."""
         if self.is_silent:
             return f"no heartbeat for {self._silence_s:.0f} s"
         return self._degraded or self.last_error
@@ -160,10 +160,10 @@ class WorkerHandle:
         self._spawn()
 
     def configure(self, options: ListenerOptions, sockets: Sockets) -> None:
-        """Have the worker take these; the observer's on_ready or on_failed follows.
+        """Send the worker these options and sockets; the observer's on_ready or on_failed follows.
 
         A worker that waits for its next start is started at once: the new options may have
-        removed the cause of its end.
+        removed the cause of the crash.
         """
         self._configuration = options, sockets
         if self._restart is not None and self._restart.is_live:
@@ -179,7 +179,7 @@ class WorkerHandle:
             self._link.send(own)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
-        """Have the worker finish; the observer's on_ended follows."""
+        """Let the worker drain; the observer's on_ended follows."""
         self._step(WorkerEvent.DRAIN)
         if self._link is not None:
             self._link.send(Drain(within_s, stopping))
@@ -215,8 +215,8 @@ class WorkerHandle:
     def kill_if_silent(self, timeout_s: float) -> None:
         """Kill a process that has sent nothing for `timeout_s` seconds; a successor is started.
 
-        A process that does not end in spite of SIGKILL (it waits for a disk, for example) is given
-        up: its successor is started beside it.
+        A process that does not end in spite of SIGKILL (it waits for a disk, for example) is
+        abandoned: its successor is started beside it.
         """
         if self._killed_at is not None and self._loop.now - self._killed_at > _UNKILLABLE_S:
             self._give_up()
