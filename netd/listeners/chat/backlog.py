@@ -1,9 +1,9 @@
 """Serves the clients in turn, so that the work of one does not delay the others.
 
-A session with lines to handle, or with a long answer under way, is served one slice at a time
-(`Session.serve`). Sessions whose input has just arrived come first: a client that sends a line now
-and then does not wait behind those whose lines have piled up. When the time of a turn is used up,
-the rest waits until the loop has polled again, so timers and new input are never far away.
+A session with lines to handle, or with the rest of a long reply to send, is served one slice at a
+time (`Session.serve`). Sessions whose input has just arrived come first, so a client that sends few
+lines does not wait behind clients with many waiting lines. After the time of a turn (`TURN_S`) the
+rest waits until the loop has polled again, so timers and new input are not delayed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ TURN_S: Final = 0.004
 
 
 class Served(Protocol):
-    """A session, as the backlog sees it."""
+    """The part of a session that the backlog uses."""
 
     is_queued: bool
     """Whether the backlog holds the session; set by the backlog."""
 
     def serve(self) -> bool:
-        """Do one slice of work; return whether there is more to do at once."""
+        """Do one slice of work; return whether more work can be done now."""
 
 
 class Backlog:
-    """The sessions that have something to do."""
+    """The sessions that have work to do."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -44,7 +44,7 @@ class Backlog:
             self._schedule()
 
     def add(self, session: Served) -> None:
-        """Serve a session that can go on, after those with new input."""
+        """Serve a session that waits no longer, after those with new input."""
         if not session.is_queued:
             session.is_queued = True
             self._waiting.append(session)

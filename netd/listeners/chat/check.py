@@ -13,7 +13,7 @@ from netd.protocols.password import check_hash
 
 
 def check(options: ChatOptions) -> tuple[Problem, ...]:
-    """All faults, with their keys."""
+    """Report invalid hashes, and files that cannot be used."""
     return tuple(_problems(options))
 
 

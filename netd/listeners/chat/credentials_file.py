@@ -68,7 +68,7 @@ def _read(path: str) -> dict[str, str]:
 
 
 def _fault(name: str, stored: str, earlier: Mapping[str, str]) -> str:
-    """What is wrong with a line, given the earlier lines; empty for nothing."""
+    """The fault of a line, which must not repeat a name of the earlier lines; empty for none."""
     if not name or " " in name:
         return "not NAME:HASH"
     if name in earlier:

@@ -1,8 +1,8 @@
 """Sends the room's lines to the connections of its members.
 
-All lines of a turn to one audience are joined and sent at the end of the turn, so a turn costs
-one system call a member, however many members spoke. The order of a member's lines is kept:
-before anything else is written to a member in this turn, the lines so far are queued.
+All lines of a turn to one audience are joined and sent at the end of the turn, so a turn costs one
+system call for each recipient, for any number of lines. The order of a member's lines is kept:
+before other bytes are written to a member in this turn, the lines so far are queued.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Outlet(Protocol):
         """Queue bytes for the end of this turn."""
 
     def send(self, data: bytes) -> None:
-        """Send bytes at once; nothing is called back from here."""
+        """Send bytes at once; makes no callback."""
 
 
 class Fanout:

@@ -1,4 +1,4 @@
-"""Runs the room: gives it the clients' lines and the time, and carries out its effects."""
+"""Runs the room: passes the clients' lines and the time to it, and carries out its effects."""
 
 from __future__ import annotations
 

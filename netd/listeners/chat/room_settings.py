@@ -1,4 +1,4 @@
-"""Makes the room's settings of the listener's options."""
+"""Makes the room's settings from the listener's options."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
 
 
 def _accounts(options: ChatOptions, files: CredentialsFiles) -> Iterator[Account]:
-    """All accounts. Those of the configuration come last, so they replace those of the file."""
+    """All accounts; those of the configuration come last, and replace those of the file."""
     for name, stored in files.accounts.items():
         yield Account(name, stored)
     for account in options.accounts:

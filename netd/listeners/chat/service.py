@@ -1,7 +1,7 @@
 """The chat listener's service: accepts connections, applies options, checks time limits.
 
-A line from a client takes this way: `session` splits the received bytes into lines; `room_driver`
-gives a line to `room.room`, which returns effects; `fanout` sends the messages among them.
+The path of a line: `session` splits the received bytes into lines; `room_driver` passes a line to
+`room.room`, which returns effects; `fanout` sends the messages among them.
 """
 
 from __future__ import annotations

@@ -56,10 +56,10 @@ class SessionOwner(Protocol):
         """Call `Session.serve` soon: the client has sent lines, or its end of file."""
 
     def wake(self, session: Session) -> None:
-        """Call `Session.serve` soon: the session waits no more."""
+        """Call `Session.serve` soon: the session no longer waits."""
 
     def leave(self, session: Session, reason: str) -> None:
-        """Remove the member from the room and finish the session; the client has ended it."""
+        """Remove the member from the room and finish the session: the client has disconnected."""
 
     def disconnect(self, session: Session, reason: DisconnectReason) -> None:
         """Remove the member from the room and finish the session, with an ERROR line."""
@@ -166,7 +166,7 @@ class Session:
         return True
 
     def wake(self) -> None:
-        """Have the session served: it waits no more for a password check, or a full queue."""
+        """Let the session be served: it no longer waits for a password check or a full queue."""
         self._owner.wake(self)
 
     def check_time_limits(self, server_name: str) -> None:

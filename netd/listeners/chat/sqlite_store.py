@@ -70,7 +70,7 @@ class SqliteStore:
         self._put((_SET_STATE, (channel, body)) if body else (_DELETE_STATE, (channel,)))
 
     def close(self, within_s: float = _CLOSE_S) -> None:
-        """Wait for the queued writes, at most so long; the thread ends when they are done."""
+        """Wait for the queued writes, at most `within_s`; the thread ends when they are done."""
         with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=within_s)
             self._thread.join(within_s)

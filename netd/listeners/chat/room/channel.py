@@ -1,4 +1,4 @@
-"""A channel: its members, modes, lists, topic and history; and what they permit."""
+"""A channel: its members, modes, lists, topic and history, and the checks that depend on them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Topic:
 
 
 class Channel:
-    """One channel. Members of it are added and removed here, on both sides."""
+    """One channel. `add` and `remove` also update the member's own set of channels."""
 
     def __init__(self, name: str, created: float, history_lines: int) -> None:
         self.name = name
@@ -61,7 +61,7 @@ class Channel:
         return "s" in self.modes
 
     def is_known_to(self, member: Member) -> bool:
-        """Whether a member may know of the channel: it is not secret (+s), or the member's own."""
+        """Whether the channel is shown to a member: not secret (+s), or the member is in it."""
         return not self.is_secret or member in self.members
 
     def shows_to(self, viewer: Member, member: Member) -> bool:
@@ -69,7 +69,7 @@ class Channel:
         return viewer in self.members or not (self.is_secret or member.is_invisible)
 
     def set_history_lines(self, count: int) -> None:
-        """Keep at most so many messages from now on."""
+        """Keep at most `count` messages from now on."""
         if self.history.maxlen != count:
             self.history = deque(self.history, maxlen=count)
 
@@ -123,7 +123,7 @@ class Channel:
         return self._audience
 
     def forget_audience(self) -> None:
-        """Group the members again: the capabilities of one have changed."""
+        """Group the members again at the next call: a member's capabilities have changed."""
         self._audience = None
 
     def set_status(self, member: Member, letter: str, *, given: bool) -> bool:

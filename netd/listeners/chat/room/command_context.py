@@ -29,7 +29,7 @@ _BYTES_PER_WORK: Final = 32
 
 
 class CommandContext:
-    """What a command's handler works with. The handler's effects are collected in `effects`.
+    """The room, the sender and the time for a command's handler, whose effects it collects.
 
     If the line has a label (labeled-response), the first reply is held back until there is a second
     one, or until `finish`, because their form depends on their number.
@@ -44,7 +44,7 @@ class CommandContext:
         self.client_tags: dict[str, str] = {}
         self.effects: list[Effect] = []
         self.work = 0
-        """What the line has cost so far, in units of about one microsecond."""
+        """The cost of the line so far, in units of about one microsecond."""
         self._first_reply: Message | None = None  # to a line with a label
         self._batch = ""  # of the replies to a line with a label
 
@@ -58,7 +58,7 @@ class CommandContext:
     def reply_words(
         self, numeric: Numeric, params: Sequence[str], words: Iterable[str], separator: str = " "
     ) -> Iterator[None]:
-        """Send a numeric that ends in a list of words, as many times as the words need."""
+        """Send a numeric that ends in a list of words; long lists need several lines."""
         head = (self.sender.shown_nick, *params, "")
         source = self.room.settings.server_name
         free = MAX_BODY_BYTES + 2 - len(format_body(Message(numeric.code, head, source)))
@@ -152,9 +152,9 @@ class CommandContext:
         self.relay(channel, message, to_sender=True)
 
     def relay(self, channel: Channel, message: Message, *, to_sender: bool) -> None:
-        """Send a message to the members of a channel, and perhaps to the sender as a reply.
+        """Send a message to a channel's members; with `to_sender`, the sender gets it as a reply.
 
-        This is the work of a chat, and is not charged.
+        Flood control does not charge a sender for the delivery of its messages.
         """
         if to_sender and self.sender in channel.members:
             self.reply_message(message)
@@ -208,7 +208,7 @@ class CommandContext:
 
 
 def _middle(param: str) -> str:
-    """A parameter that may stand before others: "*" for one that is empty or has a space."""
+    """A parameter that is not the last: "*" in place of one that is empty or has a space."""
     return param if param and " " not in param and param[0] != ":" else "*"
 
 

@@ -1,4 +1,4 @@
-"""What the room requests of the listener; the room itself does no input or output."""
+"""The effects that the room returns; the room driver carries them out."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Send:
 
 @dataclass(slots=True)  # not frozen: every channel message makes one, and that would cost more
 class Broadcast:
-    """Send a message to all members of a channel but `skip`.
+    """Send a message to all members of a channel except `skip`.
 
-    As long as the members and their capabilities stay the same, the audience is the same object.
+    Messages with the same audience object go to the same members with the same capabilities.
     """
 
     audience: Audience
@@ -32,7 +32,7 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a member's connection after everything sent to it has left."""
+    """Close a member's connection after all queued bytes were sent."""
 
     member: Member
     reason: str

@@ -1,4 +1,4 @@
-"""A message on its way to many members: encoded once for each set of tags that they take."""
+"""A message to many members: encoded once for each set of tag capabilities."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class EncodedMessage:
 
 @dataclass(frozen=True, slots=True)
 class MessageTemplate:
-    """Everything but text, time and id of a member's messages to one channel."""
+    """The parts that a member's messages to one channel share: all except text, time and id."""
 
     command: str
     target: str
@@ -80,12 +80,12 @@ class MessageTemplate:
 
 
 class TemplateMessage(EncodedMessage):
-    """A message whose bytes come from a template; the Message is made when it is needed."""
+    """A message whose bytes come from a template; `message` makes the Message when needed."""
 
     __slots__ = ("_number", "_template")
 
     def __init__(self, template: MessageTemplate, text: bytes, now: float) -> None:
-        # Hot: nothing is called from here, not even the base class.
+        # Hot: makes no call, not even to the base class.
         ids = template.ids
         ids.last_number = self._number = ids.last_number + 1
         self.body = template.head + text + _END
@@ -95,7 +95,7 @@ class TemplateMessage(EncodedMessage):
 
     @property
     def message(self) -> Message:
-        """The message, as the command table makes it."""
+        """The same message as the command table makes."""
         if self._message is None:
             template = self._template
             text = self.body[len(template.head) : -len(_END)].decode()

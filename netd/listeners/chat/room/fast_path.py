@@ -1,9 +1,9 @@
 """The fast path: PRIVMSG and NOTICE to a channel, which are nearly all lines of a busy room.
 
-The head of such a line (everything before its text) decides who sends it, and where to. If the
-same member has sent a line with the same head before, and no line but such ones has come since,
-all checks of that line still hold. Any other line goes through the command table and empties
-the cache. Both ways produce the same bytes.
+The head of such a line (the part before its text) determines its command and its target. If the
+same member has sent a line with the same head before, and only lines of this form have come since,
+all checks of that line still hold. Any other line goes through the command table and empties the
+cache. Both ways produce the same bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CTCP: Final = 1  # the byte that a CTCP message starts with
 
 @dataclass(frozen=True, slots=True)
 class CachedRoute:
-    """The way of a member's messages to a channel, after all checks."""
+    """The recipients and the template of a member's messages to a channel, after all checks."""
 
     channel: Channel
     audience: Audience
@@ -97,7 +97,7 @@ class FastPath:
 
 
 def _is_plain(text: bytes, max_bytes: int) -> bool:
-    """Whether a text is relayed unchanged, whatever the channel's modes."""
+    """Whether a text is relayed unchanged with any modes of the channel."""
     if not 0 < len(text) <= max_bytes or text[0] == _CTCP or not is_clean(text):
         return False
     if text.isascii():

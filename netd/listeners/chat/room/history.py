@@ -46,7 +46,7 @@ class Reference:
         for index, message in enumerate(log):
             if message.tags["msgid"] == self.value:
                 return index
-        return len(log)  # of an id that the log does not have (any more): nothing comes after it
+        return len(log)  # an id that is not (or no longer) in the log has no message after it
 
 
 def _time(message: Message) -> str:
@@ -76,7 +76,7 @@ def after(log: Log, reference: Reference, count: int) -> Log:
 
 
 def between(log: Log, first: Reference, second: Reference, count: int) -> Log:
-    """The messages between two references; where there are too many, those near the first."""
+    """The messages between two references; if there are too many, those near the first."""
     if first.start(log) <= second.start(log):
         return log[first.end(log) : second.start(log)][:count]
     return log[second.end(log) : first.start(log)][-count:]
@@ -101,7 +101,7 @@ class PrivateHistory:
         self.conversations: dict[str, tuple[str, deque[Message]]] = {}  # folded -> nick, log
 
     def set_lines(self, count: int) -> None:
-        """Keep at most so many messages of a conversation from now on."""
+        """Keep at most `count` messages of a conversation from now on."""
         if count != self._lines:
             self._lines = count
             self.conversations = {

@@ -8,7 +8,7 @@ from typing import Final
 from netd.protocols.irc import fold
 
 MUTE: Final = "m:"  # an extended ban: its members may join, but not speak
-ACCOUNT: Final = "a:"  # an extended ban: matches an account, whatever the nick
+ACCOUNT: Final = "a:"  # an extended ban: matches an account with any nick
 
 
 def matches(mask: str, text: str) -> bool:

@@ -10,7 +10,7 @@ from netd.protocols.irc import fold
 
 
 class MemberState(enum.Enum):
-    """How far a client has come."""
+    """The state of a client in the room."""
 
     REGISTERING = enum.auto()
     REGISTERED = enum.auto()
@@ -19,7 +19,7 @@ class MemberState(enum.Enum):
 
 @dataclass(slots=True)
 class Registration:
-    """What a client has sent and done before its registration is complete."""
+    """The state of a client's registration, until the welcome."""
 
     password: str = ""
     is_negotiating: bool = False  # between CAP LS or REQ and CAP END
@@ -45,7 +45,7 @@ class CheckPurpose(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class PasswordCheck:
-    """A password check in progress, and what is needed to go on when it is done."""
+    """A password check in progress, and the data that is needed to continue after it."""
 
     purpose: CheckPurpose
     name: str  # of the account or operator
@@ -108,7 +108,7 @@ class Member:
         self.is_answering = False  # a part of the answer to its last line is still to come
         self.work = 0  # that was done for it and is not charged yet, in units of about 1 us
 
-        # The member as others see it.
+        # The member as other members see it.
         self.nick = self.folded = self.user = self.realname = ""
         self.host = host
         self.prefix = "*"
@@ -116,7 +116,7 @@ class Member:
         self.modes: set[str] = set()
         self.signed_on = self.idle_since = 0.0
 
-        # What it takes part in.
+        # Channels, invitations, monitored nicks and read markers.
         self.channels: dict[str, None] = {}  # folded names, in the order of joining
         self.invites: set[str] = set()  # folded names of channels
         self.monitoring: dict[str, str] = {}  # folded nick -> nick as the client wrote it

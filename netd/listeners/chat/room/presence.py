@@ -1,4 +1,4 @@
-"""Notifications about a member: it arrives, leaves, or changes; and its removal from the room."""
+"""Notifications that a member arrives, leaves or changes, and the removal of a member."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def remember_whowas(context: CommandContext, member: Member) -> None:
 
 
 def announce_online(context: CommandContext, member: Member) -> None:
-    """Notify the members that MONITOR the nick that it is online."""
+    """Notify the members that MONITOR the nick: it is online."""
     _announce(context, Numeric.MONONLINE, member.folded, member.prefix)
 
 
 def announce_offline(context: CommandContext, nick: str, folded: str) -> None:
-    """Notify the members that MONITOR the nick that it is offline."""
+    """Notify the members that MONITOR the nick: it is offline."""
     _announce(context, Numeric.MONOFFLINE, folded, nick)
 
 

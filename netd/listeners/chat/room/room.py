@@ -75,7 +75,7 @@ class Room:
         self.state.unregistered.add(member)
 
     def receive(self, member: Member, line: Line, now: float) -> list[Effect]:
-        """Handle a line from a member. While a password check is in progress, give it none."""
+        """Handle a line from a member; not to be called while a password check is in progress."""
         if isinstance(line, bytes):
             effects = self.fast_path.receive(member, line, now)
             if effects is not None:
@@ -169,7 +169,7 @@ class _Answer:
 
 
 def _take_effects(context: CommandContext) -> list[Effect]:
-    """The effects of a context so far; its work is noted at the sender."""
+    """Take the effects of a context so far; its work is added to the sender's."""
     effects, context.effects = context.effects, []
     context.sender.work += context.work
     context.work = 0
@@ -177,7 +177,7 @@ def _take_effects(context: CommandContext) -> list[Effect]:
 
 
 def _parse(context: CommandContext, line: Line) -> Message | None:
-    """The message of a line; None for an empty or wrong one, after a reply that says so."""
+    """The message of a line; None for an empty line, or an invalid one, which gets an error."""
     try:
         if not isinstance(line, Overlong):
             return parse(line)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
-    """Limits of what one member, or all members together, can make the room keep."""
+    """Limits of the state that one member, or all members together, can occupy."""
 
     nick_chars: int = 30
     user_chars: int = 12
@@ -43,7 +43,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """Everything that is configured about a room."""
+    """The whole configuration of a room."""
 
     server_name: str
     network: str = "netd"

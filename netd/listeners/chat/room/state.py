@@ -25,7 +25,7 @@ class WhowasEntry:
 
 
 class RoomState:
-    """What one IRC server knows. All keys are folded names (`protocols.irc.fold`)."""
+    """The whole state of one IRC server. All keys are folded names (`protocols.irc.fold`)."""
 
     def __init__(self, settings: RoomSettings, now: float, identity: str) -> None:
         self.settings = settings
@@ -87,7 +87,7 @@ class RoomState:
         return peers
 
     def set_caps(self, member: Member, caps: int) -> None:
-        """Replace a member's capabilities, which decide the form of the lines that it gets."""
+        """Replace a member's capabilities, which determine the form of the lines that it gets."""
         member.set_caps(caps)
         for channel in self.channels_of(member):
             channel.forget_audience()

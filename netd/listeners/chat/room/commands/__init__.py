@@ -45,7 +45,7 @@ COMMANDS: Final[dict[str, Command]] = {
     **history.COMMANDS,
     **read_marker.COMMANDS,
 }
-COMMANDS.update(help_commands(COMMANDS))  # HELP explains itself too
+COMMANDS.update(help_commands(COMMANDS))  # HELP also explains HELP
 
 
 _OnVerified = Callable[[CommandContext, str, Verdict], Steps | None]
@@ -55,4 +55,4 @@ ON_VERIFIED: Final[dict[CheckPurpose, _OnVerified]] = {
     CheckPurpose.SASL: account.on_password_verified,
     CheckPurpose.OPER: operator.on_password_verified,
 }
-"""What goes on after a password check, by the purpose of the check."""
+"""The function to call after a password check, by the purpose of the check."""

@@ -153,7 +153,7 @@ def _log_in(context: CommandContext, account: Account | None) -> None:
         return
     name = account.name
     before, member.account = member.account, name
-    own_markers = {} if before else member.read_markers  # those set before the login go along
+    own_markers = {} if before else member.read_markers  # keep the markers set before the login
     member.read_markers = context.room.read_markers.setdefault(fold(name), own_markers)
     context.reply(Numeric.LOGGEDIN, member.prefix, name, f"You are now logged in as {name}")
     context.reply(Numeric.SASLSUCCESS)

@@ -1,4 +1,4 @@
-"""What a command declares about itself, so that one place checks it for all commands."""
+"""The declaration of a command; its conditions are checked in one place, for all commands."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from netd.listeners.chat.room.command_context import CommandContext
 
 Steps = Iterator[None]
-"""The steps of a long answer: an iterator that does one step each time it is advanced.
+"""The steps of a long reply: an iterator that does one step each time it is advanced.
 
-The room advances it until a slice of work is done, and goes on in a later turn of the loop. Members
-and channels may have changed, or be gone, by then.
+The room advances it until a slice of work is done, and continues in a later turn of the loop. By
+then, members and channels may have changed or have been removed.
 """
 
 Handler = Callable[[CommandContext, Sequence[str]], Steps | None]

@@ -89,7 +89,7 @@ def _available(context: CommandContext) -> list[Cap]:
 
 
 def offered(context: CommandContext) -> list[str]:
-    """The words of CAP LS: names, and values for clients that know version 302."""
+    """The words of CAP LS: names, and values for clients of version 302."""
     words = []
     for cap_ in _available(context):
         name = WIRE_NAMES[cap_]

@@ -1,4 +1,4 @@
-"""HELP, which reads the command table itself."""
+"""HELP: shows the syntax of the commands, from the command table."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _SELECTIONS: dict[str, tuple[int, _Select]] = {  # subcommand -> number of refer
 
 
 def chathistory(context: CommandContext, params: Sequence[str]) -> Steps | None:
-    """Send a part of a channel's or conversation's history, or a list of those with messages."""
+    """Send a part of the history of a channel or conversation, or a list of both (TARGETS)."""
     subcommand = params[0].upper()
     if subcommand == "TARGETS":
         return _send_targets(context, params)
@@ -88,7 +88,7 @@ def _log(context: CommandContext, target: str) -> deque[HistoryEntry] | deque[Me
 def _messages(
     context: CommandContext, log: Iterable[HistoryEntry]
 ) -> Generator[None, None, list[Message]]:
-    """The messages of a log; to make them takes most of the time of CHATHISTORY."""
+    """The messages of a log, in steps: making them takes most of the time of CHATHISTORY."""
     messages = []
     for entry in list(log):
         messages.append(message_of(entry))

@@ -1,4 +1,4 @@
-"""The members of a channel: JOIN, PART, KICK, INVITE, NAMES."""
+"""Membership in channels: JOIN, PART, KICK, INVITE, NAMES."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _send_to_channel(context: CommandContext, name: str, statuses: str, draft: M
         return
     message = context.history_message(draft.command, statuses[:1] + channel.name, *draft.params)
     if statuses:
-        letters = "o" if statuses[0] == "@" else "ov"  # the first one is the lowest that counts
+        letters = "o" if statuses[0] == "@" else "ov"  # the first prefix is the lowest status
         _send_to_some(context, list(channel.members_with_status(letters)), message)
     else:
         _send_to_all(context, channel, message)

@@ -89,7 +89,7 @@ def _channel_mode(context: CommandContext, params: Sequence[str]) -> Steps | Non
 def _change_channel_modes(
     context: CommandContext, channel: Channel, changes: Sequence[ModeChange]
 ) -> None:
-    """Make those changes that the sender may make, and announce them to the channel."""
+    """Make the changes that the sender is allowed to make, and announce them to the channel."""
     done: list[ModeChange] = []
     is_refused = False
     for change in changes:
@@ -229,7 +229,7 @@ def _refuse(
 
 
 _Changer = Callable[[CommandContext, Channel, ModeChange], ModeChange | None]
-_CHANGERS: dict[ModeKind, _Changer] = {  # a changer returns the change it made
+_CHANGERS: dict[ModeKind, _Changer] = {  # a changer returns the change that it made
     ModeKind.LIST: _change_list,
     ModeKind.KEY: _change_key,
     ModeKind.LIMIT: _change_limit,

@@ -1,4 +1,4 @@
-"""MARKREAD: up to where a member has read, shared by all clients of its account (read-marker)."""
+"""MARKREAD: the time up to which a member has read, shared by its account (read-marker)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _move(context: CommandContext, target: str, moment: str) -> None:
 
 
 def show(context: CommandContext, target: str) -> None:
-    """Send the sender its marker of a target."""
+    """Send the sender its marker for a target."""
     moment = context.sender.read_markers.get(fold(target), "")
     context.reply_message(_message(context, target, moment))
 

@@ -1,4 +1,4 @@
-"""Registration and its end: PASS, NICK, USER, PING, PONG, QUIT, and the welcome."""
+"""Registration and the connection: PASS, NICK, USER, PING, PONG, QUIT, and the welcome."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def nick(context: CommandContext, params: Sequence[str]) -> Steps | None:
 
 
 def _is_reserved(context: CommandContext, wanted: str) -> bool:
-    """Whether a nick is the name of an account that is not the sender's.
+    """Whether a nick is the name of another client's account, and the sender is registered.
 
-    While a client registers it is not: the client may still log in.
+    A client that is registering may take the nick, since it can still log in to the account.
     """
     folded = fold(wanted)
     return (
@@ -164,7 +164,7 @@ def ping(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def pong(_context: CommandContext, _params: Sequence[str]) -> None:
-    """Do nothing: the listener has noted that the client is alive."""
+    """Do nothing: the session has already recorded that the client is alive."""
 
 
 def quit_(context: CommandContext, params: Sequence[str]) -> None:

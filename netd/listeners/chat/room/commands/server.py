@@ -1,4 +1,4 @@
-"""The server about itself: MOTD, LUSERS, VERSION, TIME, ADMIN, INFO, LINKS, STATS."""
+"""Information about the server: MOTD, LUSERS, VERSION, TIME, ADMIN, INFO, LINKS, STATS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def format_date(at: float) -> str:
 def is_for_other_server(context: CommandContext, params: Sequence[str]) -> bool:
     """Whether the first parameter names another server, which gets the reply 402.
 
-    A member's nick stands for its server, which is always this one.
+    A member's nick means the server of that member, which is always this one.
     """
     name = params[0] if params else ""
     room = context.room

@@ -1,4 +1,4 @@
-"""TOPIC."""
+"""TOPIC: shows or sets a channel's topic."""
 
 from __future__ import annotations
 

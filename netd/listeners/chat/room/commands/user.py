@@ -1,4 +1,4 @@
-"""A member about itself, and the nicks that it watches: AWAY, SETNAME, MONITOR."""
+"""A member's own state, and the nicks that it monitors: AWAY, SETNAME, MONITOR."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WHO and WHOX."""
+"""WHO, and its extended form WHOX."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def who(context: CommandContext, params: Sequence[str]) -> Steps:
 
 
 def _in_channel(context: CommandContext, channel: Channel) -> Iterator[Member | None]:
-    """The visible members of a channel; None for each one that is not shown."""
+    """The visible members of a channel; None for each member that is not shown."""
     viewer = context.sender
     for member in list(channel.members):
         context.work += 1
@@ -45,14 +45,14 @@ def _in_channel(context: CommandContext, channel: Channel) -> Iterator[Member | 
 
 
 def _by_mask(context: CommandContext, mask: str) -> Iterator[Member | None]:
-    """The visible members that match a mask; None for each one that does not."""
+    """The visible members that match a mask; None for each member that does not."""
     room = context.room
     named = None if has_wildcards(mask) else room.find_member(mask)
     if named is not None:
         yield named
         return
     if len(mask.encode()) > room.settings.limits.mask_bytes:
-        return  # it is longer than all that it could match
+        return  # the mask is longer than any text that it could match
     mask = "*" if mask == "0" else mask
     for member in room.registered_members():
         context.work += 1 if mask == "*" else 4 + len(mask)
@@ -66,7 +66,7 @@ def _matches(mask: str, member: Member) -> bool:
 
 
 def _is_visible(context: CommandContext, member: Member) -> bool:
-    """Whether the sender, which did not name the member, may see it (+i)."""
+    """Whether the sender may see a member whose nick it did not give (+i)."""
     viewer = context.sender
     return (
         not member.is_invisible
@@ -77,7 +77,7 @@ def _is_visible(context: CommandContext, member: Member) -> bool:
 
 
 def _visible_channel(context: CommandContext, member: Member) -> Channel | None:
-    """A channel of the member that the sender may know of."""
+    """A channel of the member that the sender may see."""
     viewer = context.sender
     for channel in context.room.channels_of(member):
         if channel.shows_to(viewer, member):

@@ -1,4 +1,4 @@
-"""One member: WHOIS, WHOWAS, USERHOST, ISON."""
+"""Information about single members: WHOIS, WHOWAS, USERHOST, ISON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_USERHOST = 5
 
 
 def whois(context: CommandContext, params: Sequence[str]) -> Steps:
-    """Show everything about one member."""
+    """Show all public information about one member."""
     if not params or not params[-1]:
         context.reply(Numeric.NONICKNAMEGIVEN)
         return
