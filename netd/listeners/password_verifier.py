@@ -47,6 +47,14 @@ class Login:
         return source_of(self.host), self.local_user
 
     @property
+    def has_source(self) -> bool:
+        """Whether the client has an address or a name of its own, so that it may be delayed.
+
+        A reverse proxy that connects to a Unix socket is one source for all of its clients.
+        """
+        return bool(self.host or self.local_user)
+
+    @property
     def shown_source(self) -> str:
         """The source in the log: an address, `unix`, or `unix:USER`."""
         return self.host or (f"unix:{self.local_user}" if self.local_user else "unix")
@@ -181,7 +189,8 @@ class PasswordVerifier:
             case Verdict.WRONG:
                 self._wrong += len(check.callbacks)
                 self._login_log.failed(login.shown_source, login.account, login.method)
-                self._refuse(self._queue.record_wrong(login.source, self._loop.now))
+                if login.has_source:
+                    self._refuse(self._queue.record_wrong(login.source, self._loop.now))
             case Verdict.UNCHECKED:
                 self._unchecked += len(check.callbacks)
                 if check.error is not None:

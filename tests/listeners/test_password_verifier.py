@@ -121,6 +121,18 @@ def test_addresses_of_one_ipv6_network_are_one_source() -> None:
     under_test.loop.close()
 
 
+@pytest.mark.parametrize(("local_user", "waiting"), [("eve", 1), ("", 0)])
+def test_clients_of_a_unix_socket_that_have_no_name_are_not_delayed(
+    under_test: VerifierUnderTest, local_user: str, waiting: int
+) -> None:
+    for number in range(2):
+        guess = Login("", "bob", "test", f"open{number}", HASH, local_user)
+        under_test.verifier.verify(guess, under_test.verdicts.append)
+    while not under_test.verdicts:
+        under_test.loop.turn()
+    assert under_test.counters["waiting_logins"] == waiting
+
+
 def test_limits_are_reloaded(under_test: VerifierUnderTest) -> None:
     address = Address.parse("tcp://127.0.0.1:0")
     options = LoginOptions(kind="test", address=(address,), max_login_delay=0.0)
