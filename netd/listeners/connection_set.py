@@ -84,9 +84,24 @@ class ConnectionSet(Generic[C]):
 
     def admit(self, host: str) -> Refusal | None:
         """Count a connection of `host`, or return why it is refused."""
-        if self._admission.connections >= self._admission.max:
-            self._make_room(host)
+        limit = self._admission.max
+        is_full = self._admission.connections >= limit
+        if is_full and self._admission.judge(host) is Refusal.FULL:
+            self.make_room(f"{limit} connections are open (max_connections)")
         return self._admission.admit(host)
+
+    def make_room(self, limit: str) -> None:
+        """Close the connections that have been idle for longest. `limit` is why, for the log."""
+        self._full.note(limit)
+        if self._loop.now < self._next_search:
+            return
+        before = self._admission.connections
+        for connection in self._longest_idle(1 + before // _ROOM_SHARE):
+            self._give_way(connection)
+        evicted = before - self._admission.connections
+        self._evicted += evicted
+        if not evicted:
+            self._next_search = self._loop.now + _ROOM_RETRY_S
 
     def release(self, host: str) -> None:
         """Undo `admit` for a connection that was not added."""
@@ -120,20 +135,6 @@ class ConnectionSet(Generic[C]):
     def degraded(self) -> str:
         """Why waiting connections cannot be accepted; empty if they can."""
         return self._acceptor.failure
-
-    def _make_room(self, host: str) -> None:
-        if self._admission.judge(host) is not Refusal.FULL:
-            return
-        self._full.note(f"{self._admission.max} connections are open (max_connections)")
-        if self._loop.now < self._next_search:
-            return
-        before = self._admission.connections
-        for connection in self._longest_idle(1 + before // _ROOM_SHARE):
-            self._give_way(connection)
-        evicted = before - self._admission.connections
-        self._evicted += evicted
-        if not evicted:
-            self._next_search = self._loop.now + _ROOM_RETRY_S
 
     def _longest_idle(self, count: int) -> list[C]:
         idle = [

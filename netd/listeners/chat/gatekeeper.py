@@ -19,7 +19,8 @@ from netd.protocols.token_bucket import TokenBucket
 from netd.runtime.poller import FD_SETSIZE
 
 MAX_SOURCES: Final = 10_000
-_RESERVED_DESCRIPTORS: Final = 12  # that no member takes, so that a reload can open sockets
+_MAX_DESCRIPTORS: Final = FD_SETSIZE - 12  # with select; a reload opens sockets with the others
+_ROOM_DESCRIPTOR: Final = _MAX_DESCRIPTORS - 4  # from here on, sessions make room for more
 _TOO_OFTEN: Final = "too many connections from your address in a short time, try again later"
 _FULL: Final = "the server is full"
 _REASONS: Final = {
@@ -63,10 +64,12 @@ class Gatekeeper:
         refusal = self._connections.admit(host)
         if refusal is not None:
             return _REASONS[refusal]
-        if options.poller == "select" and sock.fileno() >= FD_SETSIZE - _RESERVED_DESCRIPTORS:
-            self._connections.release(host)
-            self._poller_full += 1
-            return _FULL
+        if options.poller == "select" and sock.fileno() >= _ROOM_DESCRIPTOR:
+            self._connections.make_room("select(2) can watch no more descriptors")
+            if sock.fileno() >= _MAX_DESCRIPTORS:
+                self._connections.release(host)
+                self._poller_full += 1
+                return _FULL
         return ""
 
 

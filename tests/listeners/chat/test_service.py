@@ -184,10 +184,16 @@ def test_a_client_that_does_not_register_makes_room(start: Start, connect: Conne
 def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
     options = {"opers": [{"name": "root", "password": cheap_hash("secret")}]}
     worker = start(max_connections=2000, **options)
-    socks = [worker.connect() for _ in range(1030)]
+    socks = [worker.connect() for _ in range(900)]
     try:
-        assert read_all(socks[-1]) == b"ERROR :Closing link: (the server is full)\r\n"
-        first = Irc(socks[0]).register("first").join()
+        for number, sock in enumerate(socks):
+            Irc(sock).register(f"n{number}")
+        for number in range(900, 1030):
+            socks.append(worker.connect())
+            socks[-1].sendall(f"NICK n{number}\r\nUSER n 0 * :n\r\n".encode())
+            if b"the server is full" in socks[-1].recv(100):
+                break
+        first = Irc(socks[0]).join()
         worker.configure({"server_name": "irc.test", "max_connections": 2000, **options})
         first.send("OPER root secret")
         first.expect(" 381 ")
@@ -195,6 +201,17 @@ def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
     finally:
         for sock in socks:
             sock.close()
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_clients_that_do_not_register_make_room_in_select(start: Start, connect: Connect) -> None:
+    worker = start(max_connections=2000)
+    with ExitStack() as silent:
+        for _ in range(1030):
+            silent.enter_context(worker.connect())
+        connect(worker).register("alice").join()
+        counters = worker.await_counters(lambda seen: seen["evicted"] > 0)
+        assert counters["poller_full"] == 0
 
 
 def test_a_silent_client_gets_a_ping_and_is_disconnected(start: Start, connect: Connect) -> None:
