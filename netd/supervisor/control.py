@@ -61,6 +61,11 @@ class ControlServer:
         except BindError as error:
             raise BindError(f"control socket {path}: {error}") from error
 
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a file at the path, so that a client can connect to some process."""
+        return sockets.file_identity(self._path) is not None
+
     def close(self) -> None:
         """Stop listening and remove the socket's file; replies already written are still sent."""
         self._acceptor.replace(())

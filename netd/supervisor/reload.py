@@ -30,6 +30,8 @@ class Reload:
         self, loop: Loop, fleet: Fleet, desired: Config, on_done: Callable[[NetdError | None], None]
     ) -> None:
         self.plan = diff(fleet.config, desired)
+        self.restored: list[str] = []
+        """The listeners that have got a new Unix socket because its file was removed."""
         self._loop = loop
         self._fleet = fleet
         self._desired = desired
@@ -147,7 +149,17 @@ class Reload:
             else:  # counters of one kind have no meaning for another
                 fleet.release(old, None, stopping=False)
         self._close_unused_sockets()
+        self._restore_socket_files()
         self._on_done(None)
+
+    def _restore_socket_files(self) -> None:
+        """Give the workers a new socket for each one whose file was removed."""
+        fleet = self._fleet
+        self.restored = fleet.table.restore_files(fleet.config.listeners)
+        for name in dict.fromkeys(self.restored):
+            options = fleet.listeners[name].options
+            for worker in fleet.listeners[name].workers:
+                worker.configure(options, fleet.table.of(name, options))
 
     def _close_unused_sockets(self) -> None:
         self._fleet.table.keep_only(self._fleet.config.listeners)

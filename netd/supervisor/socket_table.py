@@ -134,6 +134,28 @@ class SocketTable:
                 with _warning(f"{address}: cannot remove the file"):
                     os.unlink(address.path)
 
+    def restore_files(self, listeners: Mapping[str, ListenerOptions]) -> list[str]:
+        """Open a new socket in place of each Unix socket whose file was removed.
+
+        Returns the listeners whose sockets are new. An error is logged: the reload goes on.
+        """
+        restored = []
+        for name, options in listeners.items():
+            for place in _places(name, options):
+                bound, address = self._bound[place], place.address
+                if bound.file is None or sockets.file_identity(address.path):
+                    continue
+                try:
+                    self._bound[place] = _open_unix(address, options)
+                except BindError as error:
+                    _log.warning("%s: its file was removed: %s", address, error)
+                    continue
+                _log.warning("%s: its file was removed; there is a new one", address)
+                restored.append(name)
+                for sock in bound.sockets:
+                    sock.close()
+        return restored
+
     def close_unclaimed(self) -> None:
         """Close the passed sockets that match no listener's address, with a warning."""
         for name, sock in self._passed:

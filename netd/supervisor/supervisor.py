@@ -224,7 +224,10 @@ class Supervisor:
     def _on_reloaded(self, error: NetdError | None, control: ControlServer | None) -> None:
         assert self._reload is not None
         assert self._control is not None
-        changes, self._reload = str(self._reload.plan), None
+        changes, restored = str(self._reload.plan), self._reload.restored
+        if restored:
+            changes += f"; new socket files for {', '.join(dict.fromkeys(restored))}"
+        self._reload = None
         if error is None:
             self._store_sockets()
         if control is not None:
@@ -345,8 +348,10 @@ class Supervisor:
         return ControlServer(self._loop, path, config.netd, self._on_command)
 
     def _open_moved_control(self, desired: Config) -> ControlServer | None:
-        """A second control socket, if the configuration moves it."""
-        if self._control_path(self._fleet.config) == self._control_path(desired):
+        """A second control socket, if the configuration moves it or its file was removed."""
+        assert self._control is not None
+        is_moved = self._control_path(self._fleet.config) != self._control_path(desired)
+        if not is_moved and self._control.has_file:
             return None
         return self._open_control(desired)
 

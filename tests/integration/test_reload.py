@@ -113,19 +113,46 @@ def test_a_live_change_reaches_the_running_worker(start_daemon: StartDaemon) -> 
     assert daemon.pids("web") == before
 
 
-def test_a_socket_s_file_that_is_gone_or_another_s_is_left_alone(
+@pytest.mark.parametrize("kind", ["echo", "chat", "http"])
+def test_a_reload_restores_the_file_of_a_socket(
+    start_daemon: StartDaemon, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "socket"
+    config = f'[listeners.x]\nkind = "{kind}"\naddress = "unix://{path}"\nsocket_mode = "0600"\n'
+    daemon = start_daemon(config)
+    with daemon.connect("x") as earlier:
+        path.unlink()
+        assert daemon.reload().body["detail"] == "nothing changed; new socket files for x"
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert daemon.netd("probe").returncode == 0
+        assert f"unix://{path}: its file was removed; there is a new one" in daemon.log.read_text()
+        if kind == "echo":
+            assert echoes(earlier)
+    assert daemon.reload().body["detail"] == "nothing changed"
+
+
+def test_a_reload_restores_the_file_of_the_control_socket(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(ECHO)
+    Path(daemon.control).unlink()
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: os.path.exists(daemon.control), "a new control socket")
+    daemon.await_ready()
+    assert daemon.status()["last_reload"]["ok"]
+    assert daemon.stop() == 0
+    assert not os.path.exists(daemon.control)
+
+
+def test_a_file_of_another_in_place_of_a_socket_s_is_left_alone(
     start_daemon: StartDaemon, tmp_path: Path
 ) -> None:
     path, other = tmp_path / "echo", tmp_path / "other"
     config = ECHO.replace("tcp://127.0.0.1:0", f"unix://{path}")
     daemon = start_daemon(config)
     path.unlink()
-    daemon.write(config + 'socket_mode = "0600"\n')
-    assert daemon.reload().body["detail"] == "reconfigured echo"
     other.write_text("not ours")
     other.chmod(0o644)
     path.symlink_to(other)
-    daemon.write(config + 'socket_mode = "0666"\n')
+    daemon.write(config + 'socket_mode = "0600"\n')
     assert daemon.reload().body["detail"] == "reconfigured echo"
     assert other.stat().st_mode & 0o777 == 0o644
     assert daemon.stop() == 0
