@@ -1,4 +1,4 @@
-"""The text that `netd status` prints: the daemon's status as tables. Pure."""
+"""The text that `netd status` prints: the daemon's status as tables."""
 
 from __future__ import annotations
 

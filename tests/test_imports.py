@@ -14,7 +14,10 @@ import netd
 from netd.listeners.kinds import KINDS
 
 ROOT = Path(netd.__file__).parent
-PURE_FORBIDDEN = {"socket", "os", "time", "threading", "logging", "select", "asyncio", "subprocess"}
+PURE_FORBIDDEN = {
+    *("socket", "select", "asyncio", "os", "subprocess", "threading", "logging"),
+    *("time", "random", "secrets"),
+}
 CORE = ("netd.errors", "netd.protocols", "netd.config")
 CLIENT_FRONT = (
     "netd.client.core",

@@ -72,6 +72,7 @@ class Supervisor:
         self._current_requests: list[SendReply] = []  # for the one under way
         self._last_reload: ReloadOutcome | None = None
         self._failure: NetdError | None = None
+        self._logged_addresses: set[tuple[str, str]] = set()
         self._stopping = False
         self._started_at = self._ticked_at = loop.now
 
@@ -331,8 +332,13 @@ class Supervisor:
         return f"{line}; last reload refused: {self._last_reload.detail}"
 
     def _log_addresses(self) -> None:
+        """Log the addresses that were not logged before."""
+        logged, self._logged_addresses = self._logged_addresses, set()
         for listener in self._fleet.listeners.values():
             for name in self._fleet.table.bound_names(listener.name, listener.options):
+                self._logged_addresses.add((listener.name, name))
+                if (listener.name, name) in logged:
+                    continue
                 hint = listener.kind.hint(Address.parse(name), listener.options)
                 advice = f"; try: {hint}" if hint else ""
                 extra = {"listener": listener.name}

@@ -484,7 +484,7 @@ def test_stderr_that_is_not_read_holds_nothing_up(tmp_path: Path) -> None:
         os.close(writer)
         try:
             wait_until(lambda: answers(control) or daemon.poll() is not None, "the socket")
-            for _ in range(30):  # each logs some 300 bytes
+            for _ in range(30):
                 assert not send_request(control, ControlCommand.RELOAD, PATIENCE_S).error
             status = send_request(control, ControlCommand.STATUS, PATIENCE_S).body
             [pid, _] = [
