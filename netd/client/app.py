@@ -19,11 +19,9 @@ from typing import Final, NoReturn, TypeVar
 from netd.client.client_settings import ClientSettings, UsageError, read_settings
 from netd.client.connector import RegistrationRefusedError
 from netd.client.core.sanitize import sanitize
-from netd.client.pipe import Pipe
+from netd.client.pipe import EX_DELIVERED, EX_REFUSED, Pipe
 from netd.client.server_connection import CannotConnectError, ConnectionLostError
 
-EX_DELIVERED: Final = 0
-EX_REFUSED: Final = 1
 EX_USAGE: Final = 2
 EX_NO_CONNECTION: Final = 3
 EX_PIPE: Final = 128 + signal.SIGPIPE  # as a shell reports it

@@ -28,8 +28,8 @@ from netd.client.core.sanitize import sanitize
 from netd.client.server_connection import ConnectionLostError
 from netd.client.stdin import read_lines
 
-DELIVERED: Final = 0
-REFUSED: Final = 1
+EX_DELIVERED: Final = 0
+EX_REFUSED: Final = 1
 
 
 class Pipe:
@@ -61,7 +61,7 @@ class Pipe:
             await asyncio.gather(feeding, return_exceptions=True)
         if not self._joined.is_set() and not self._was_refused:
             raise ConnectionLostError(f"ended before {self._channel} was entered")
-        return REFUSED if self._was_refused else DELIVERED
+        return EX_REFUSED if self._was_refused else EX_DELIVERED
 
     async def _feed(self) -> None:
         try:

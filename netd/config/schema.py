@@ -69,8 +69,8 @@ def _docstrings(options: type[Table]) -> dict[str, str]:
 
 
 def _docstrings_in(options: type[Table]) -> dict[str, str]:
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(options))).body
-    assert isinstance(definition, ast.ClassDef)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(options)))
+    definition = next(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     found = {}
     for statement, following in itertools.pairwise(definition.body):
         match statement, following:

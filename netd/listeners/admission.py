@@ -56,7 +56,7 @@ class ConnectionLimits:
         self.max_per_address = options.max_connections_per_address
         self.sources = Sources(options.allow, options.deny)
 
-    def judge(self, host: str, connections: int, of_host: int) -> Refusal | None:
+    def check(self, host: str, connections: int, of_host: int) -> Refusal | None:
         """Decide on a connection of `host`; of `connections` open ones, `of_host` are from it."""
         if not self.sources.permits(host):
             return Refusal.DENIED
@@ -94,13 +94,13 @@ class Admission:
         """The number of connections that may be open."""
         return self._limits.max
 
-    def judge(self, host: str) -> Refusal | None:
+    def check(self, host: str) -> Refusal | None:
         """Why a connection of `host` would be refused now; None if it would be admitted."""
-        return self._limits.judge(host, self.connections, self._of_host.get(host, 0))
+        return self._limits.check(host, self.connections, self._of_host.get(host, 0))
 
     def admit(self, host: str) -> Refusal | None:
         """Count a connection as admitted and return None, or return why it is refused."""
-        refusal = self.judge(host)
+        refusal = self.check(host)
         if refusal is not None:
             self.refused[refusal] += 1
             return refusal

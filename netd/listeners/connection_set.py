@@ -86,7 +86,7 @@ class ConnectionSet(Generic[C]):
         """Count a connection of `host`, or return why it is refused."""
         limit = self._admission.max
         is_full = self._admission.connections >= limit
-        if is_full and self._admission.judge(host) is Refusal.FULL:
+        if is_full and self._admission.check(host) is Refusal.FULL:
             self.make_room(f"{limit} connections are open (max_connections)")
         return self._admission.admit(host)
 

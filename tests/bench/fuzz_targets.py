@@ -8,7 +8,7 @@ from typing import Final
 
 from netd.errors import LocalProtocolError, RemoteProtocolError
 from netd.listeners.http.protocol import grammar
-from netd.listeners.http.protocol.condition import Validators, judge, range_applies
+from netd.listeners.http.protocol.condition import Validators, evaluate, range_applies
 from netd.listeners.http.protocol.date import parse_date
 from netd.listeners.http.protocol.event import End
 from netd.listeners.http.protocol.head import RequestLimits
@@ -41,7 +41,7 @@ def fields(data: bytes) -> None:
     """The fields whose values have a grammar of their own."""
     first, _, second = data.partition(b"\n")
     named = {b"if-none-match": first, b"if-modified-since": second, b"if-range": first}
-    judge(named, _VALIDATORS, is_read=True)
+    evaluate(named, _VALIDATORS, is_read=True)
     range_applies(named, _VALIDATORS)
     parse_date(first.decode("latin-1"))
     assert choose_coding(first, ("br", "gzip")) in ("", "br", "gzip")

@@ -88,12 +88,11 @@ class Splicer:
             row[_IN] += size
             send(view[:size])
             row[_OUT] += size
-            if size == _SMALL_BYTES and self._has_pipe():
-                self._splice_while_large(conn)
+            if size == _SMALL_BYTES and (pipe := self._open_pipe()) is not None:
+                self._splice_while_large(conn, pipe)
 
-    def _splice_while_large(self, conn: socket.socket) -> None:
-        assert self._pipe is not None
-        row, fd, (outlet, inlet) = self._row, conn.fileno(), self._pipe
+    def _splice_while_large(self, conn: socket.socket, pipe: tuple[int, int]) -> None:
+        row, fd, (outlet, inlet) = self._row, conn.fileno(), pipe
         size, left = _SMALL_BYTES, 0
         try:
             while size >= _SMALL_BYTES:
@@ -117,10 +116,11 @@ class Splicer:
             self._row[_OUT] += len(data)
             left -= len(data)
 
-    def _has_pipe(self) -> bool:
+    def _open_pipe(self) -> tuple[int, int] | None:
+        """The pipe, opened if it is not open; None if splice(2) cannot be used."""
         if self._pipe is None and self._can_splice:
             with contextlib.suppress(OSError):  # EMFILE, ENFILE: copy now, retry later
                 self._pipe = os.pipe()
                 # EPERM above pipe-user-pages-soft, pipe(7): then the default size is used.
                 fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        return self._pipe is not None
+        return self._pipe

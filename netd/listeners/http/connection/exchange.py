@@ -108,8 +108,8 @@ class Exchange:
             case Data(payload):
                 if self._body is not None:
                     self._body += payload
-            case End():
-                self._respond(close=False)
+            case End() if self._request is not None:
+                self._respond(self._request, close=False)
         return True
 
     def _begin(self, request: Request, head: bytes | None) -> None:
@@ -119,22 +119,21 @@ class Exchange:
         self._body = bytearray() if takes_body else None
         if request.expects_continue:
             if self._body is None:
-                self._respond(close=True)  # the client need not send a body that is not read
+                self._respond(request, close=True)  # the client need not send the unread body
             elif not self._reader.unread_bytes:
                 permission = self._responder.router.permit_body(request, self._host)
-                self._when_made(permission, self._on_permission)
+                self._when_made(permission, partial(self._on_permission, request))
 
-    def _on_permission(self, response: Response) -> None:
+    def _on_permission(self, request: Request, response: Response) -> None:
         if response.status == CONTINUE:
             self._queue(_CONTINUE)
         else:
-            self._send(response, close=True)
+            self._send(request, response, close=True)
 
-    def _respond(self, *, close: bool) -> None:
-        assert self._request is not None
+    def _respond(self, request: Request, *, close: bool) -> None:
         body, self._body = bytes(self._body or b""), None
-        response = self._responder.router.respond(self._request, self._host, body)
-        self._when_made(response, partial(self._send, close=close))
+        response = self._responder.router.respond(request, self._host, body)
+        self._when_made(response, partial(self._send, request, close=close))
 
     def _when_made(
         self, response: Response | DeferredResponse, use: Callable[[Response], None]
@@ -153,10 +152,9 @@ class Exchange:
         use(response)
         self._on_response()
 
-    def _send(self, response: Response, *, close: bool) -> None:
-        assert self._request is not None
+    def _send(self, request: Request, response: Response, *, close: bool) -> None:
         encoded = self._responder.encode(
-            self._request, self._head, response, host=self._host, close=close
+            request, self._head, response, host=self._host, close=close
         )
         for part in encoded.parts:
             self._queue(part)

@@ -13,7 +13,7 @@ from typing import Final
 from netd.listeners.http.files.mime import content_type, is_text
 from netd.listeners.http.files.openat import open_beneath
 from netd.listeners.http.options import RouteOptions
-from netd.listeners.http.protocol.condition import Validators, Verdict, judge, range_applies
+from netd.listeners.http.protocol.condition import Outcome, Validators, evaluate, range_applies
 from netd.listeners.http.protocol.date import format_date
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.negotiation import choose_coding
@@ -66,10 +66,10 @@ def respond_with_file(
         fields += (("Last-Modified", format_date(validators.modified)),)
     if file.varies:
         fields += (("Vary", "Accept-Encoding"),)
-    verdict = judge(request.fields, validators, is_read=True)
-    if verdict is not Verdict.SEND:
+    outcome = evaluate(request.fields, validators, is_read=True)
+    if outcome is not Outcome.SEND:
         os.close(file.fd)
-        is_unchanged = verdict is Verdict.UNCHANGED
+        is_unchanged = outcome is Outcome.UNCHANGED
         return Response(304, fields, stamps=_stamps(file)) if is_unchanged else error_response(412)
     fields = (("Content-Type", content_type(name)), *fields)
     if file.coding:

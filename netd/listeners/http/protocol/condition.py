@@ -14,7 +14,7 @@ _TAGS: Final = re.compile(rb"[ \t,]*+(?:" + _TAG + rb"(?:[ \t]*+,[ \t,]*+|[ \t]*
 _TAG_PATTERN: Final = re.compile(_TAG)
 
 
-class Verdict(Enum):
+class Outcome(Enum):
     """The outcome of the conditions; the value is the status of the response."""
 
     SEND = 200
@@ -30,28 +30,28 @@ class Validators:
     modified: int | None  # seconds since the epoch
 
 
-def judge(fields: dict[bytes, bytes], current: Validators, *, is_read: bool) -> Verdict:
+def evaluate(fields: dict[bytes, bytes], current: Validators, *, is_read: bool) -> Outcome:
     """Evaluate the conditions in the order of RFC 9110 section 13.2.2.
 
     `is_read` is true for GET and HEAD.
     """
     if (wanted := fields.get(b"if-match")) is not None:
         if not _matches(wanted, current.etag, strong=True):
-            return Verdict.FAILED
+            return Outcome.FAILED
     elif (since := _date(fields, b"if-unmodified-since")) is not None and (
         current.modified is None or current.modified > since
     ):
-        return Verdict.FAILED
+        return Outcome.FAILED
     if (known := fields.get(b"if-none-match")) is not None:
         if _matches(known, current.etag, strong=False):
-            return Verdict.UNCHANGED if is_read else Verdict.FAILED
+            return Outcome.UNCHANGED if is_read else Outcome.FAILED
     elif (
         is_read
         and (since := _date(fields, b"if-modified-since")) is not None
         and (current.modified is not None and current.modified <= since)
     ):
-        return Verdict.UNCHANGED
-    return Verdict.SEND
+        return Outcome.UNCHANGED
+    return Outcome.SEND
 
 
 def range_applies(fields: dict[bytes, bytes], current: Validators) -> bool:

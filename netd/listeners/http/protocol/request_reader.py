@@ -106,8 +106,8 @@ class RequestReader:
                 return self._read_head()
             case ReadPhase.LENGTH:
                 return self._read_length()
-            case ReadPhase.CHUNKED:
-                return self._read_chunked()
+            case ReadPhase.CHUNKED if self._chunked is not None:
+                return self._read_chunked(self._chunked)
             case ReadPhase.END:
                 self._phase = ReadPhase.DONE
                 return End()
@@ -155,9 +155,8 @@ class RequestReader:
             self._phase = ReadPhase.END
         return Data(payload)
 
-    def _read_chunked(self) -> Event | None:
-        assert self._chunked is not None
-        event = self._chunked.next_event(self._buffer)
+    def _read_chunked(self, reader: ChunkedReader) -> Event | None:
+        event = reader.next_event(self._buffer)
         if isinstance(event, End):
             self._phase = ReadPhase.DONE
         return event

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from netd.listeners.http.protocol.condition import Validators, Verdict, judge, range_applies
+from netd.listeners.http.protocol.condition import Outcome, Validators, evaluate, range_applies
 from netd.listeners.http.protocol.date import format_date
 
 NOON = 1_700_049_600
 HAS = Validators(b'"now"', NOON)
 UNDATED = Validators(b'"now"', None)
 AT, BEFORE, AFTER = (format_date(NOON + offset).encode() for offset in (0, -1, 1))
-SEND, UNCHANGED, FAILED = Verdict.SEND, Verdict.UNCHANGED, Verdict.FAILED
+SEND, UNCHANGED, FAILED = Outcome.SEND, Outcome.UNCHANGED, Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ SEND, UNCHANGED, FAILED = Verdict.SEND, Verdict.UNCHANGED, Verdict.FAILED
     ],
 )
 def test_conditions_in_their_order(
-    fields: dict[bytes, bytes], reading: Verdict, writing: Verdict
+    fields: dict[bytes, bytes], reading: Outcome, writing: Outcome
 ) -> None:
-    assert judge(fields, HAS, is_read=True) is reading
-    assert judge(fields, HAS, is_read=False) is writing
+    assert evaluate(fields, HAS, is_read=True) is reading
+    assert evaluate(fields, HAS, is_read=False) is writing
 
 
 @pytest.mark.parametrize(
-    ("name", "verdict"), [(b"if-unmodified-since", FAILED), (b"if-modified-since", SEND)]
+    ("name", "outcome"), [(b"if-unmodified-since", FAILED), (b"if-modified-since", SEND)]
 )
-def test_without_a_date_no_condition_on_dates_matches(name: bytes, verdict: Verdict) -> None:
-    assert judge({name: AFTER}, UNDATED, is_read=True) is verdict
+def test_without_a_date_no_condition_on_dates_matches(name: bytes, outcome: Outcome) -> None:
+    assert evaluate({name: AFTER}, UNDATED, is_read=True) is outcome
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     if member.has(Cap.READ_MARKER):
         read_marker.show(context, channel.name)
     if channel.topic:
-        show_topic(context, channel)
+        show_topic(context, channel.name, channel.topic)
     if is_new:
         context.save(channel)
     else:

@@ -31,7 +31,7 @@ def _reply_topic(context: CommandContext, channel: Channel) -> None:
     if not channel.is_known_to(context.sender):
         context.reply(Numeric.NOTONCHANNEL, channel.name)
     elif channel.topic:
-        show_topic(context, channel)
+        show_topic(context, channel.name, channel.topic)
     else:
         context.reply(Numeric.NOTOPIC, channel.name)
 
@@ -45,12 +45,10 @@ def _set_topic(context: CommandContext, channel: Channel, text: str) -> None:
     context.broadcast(channel, message)
 
 
-def show_topic(context: CommandContext, channel: Channel) -> None:
-    """Send the sender the topic of a channel that has one."""
-    assert channel.topic is not None
-    set_at = str(int(channel.topic.at))
-    context.reply(Numeric.TOPIC, channel.name, channel.topic.text)
-    context.reply(Numeric.TOPICWHOTIME, channel.name, channel.topic.by, set_at)
+def show_topic(context: CommandContext, channel_name: str, topic: Topic) -> None:
+    """Send the sender the topic of a channel."""
+    context.reply(Numeric.TOPIC, channel_name, topic.text)
+    context.reply(Numeric.TOPICWHOTIME, channel_name, topic.by, str(int(topic.at)))
 
 
 COMMANDS = {"TOPIC": Command(topic, "#channel [:<topic>]", params=1)}
