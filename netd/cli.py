@@ -54,7 +54,7 @@ _WATCH_PERIOD_S: Final = 1.0
 _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
 _UNIT_USER: Final = "netd"
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\n]")  # or a letter; see _escape
-EX_SICK: Final = 1
+EX_DEGRADED: Final = 1
 
 
 def main() -> NoReturn:
@@ -95,15 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     The manual page is generated from it, and tests compare the shell completions with it.
     """
-    parser = _Parser(
-        prog="netd",
-        description="Echo, chat and HTTP services as one daemon.",
-        epilog="Exit status: 0 well, 1 something is sick, 64 usage, 69 something is not there, "
-        "71 no room on the system, 78 a configuration that cannot be used. "
-        "The manual: netd(8), netd.toml(5).",
-    )
-    version = f"netd {netd.__version__}"
-    parser.add_argument("--version", action="version", version=version, help="show the version")
+    parser = _new_parser()
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> _Parser:
@@ -117,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
             )
         return command
 
-    add("run", _run, "Serve until told to stop.")
+    add("run", _run, "Serve until a signal stops the daemon.")
     check = add("check", _check, "Find every fault of the configuration.")
     check.add_argument(
         "--as",
@@ -132,15 +124,28 @@ def build_parser() -> argparse.ArgumentParser:
     form.add_argument(
         "--watch", action="store_true", help="show it again every second, until interrupted"
     )
-    probe = add("probe", _probe, "Speak to each listener as a client; exit 1 if one is sick.")
+    probe = add("probe", _probe, "Connect to each listener as a client; exit 1 if one fails.")
     probe.add_argument("listener", nargs="?", metavar="LISTENER", help="probe only this one")
     config = add("config", _config, "Print a configuration or its schema.")
     config.add_argument(
         "what",
         choices=("show", "default", "schema"),
-        help="show: what the file comes to; default: every key, explained; schema: JSON Schema",
+        help="show: every value in effect; default: every key, explained; schema: JSON Schema",
     )
-    add("passwd", _passwd, "Ask for a password and print its hash, for the configuration.")
+    add("passwd", _passwd, "Prompt for a password and print its hash, for the configuration.")
+    return parser
+
+
+def _new_parser() -> _Parser:
+    parser = _Parser(
+        prog="netd",
+        description="Echo, chat and HTTP services as one daemon.",
+        epilog="Exit status: 0 success, 1 a listener is degraded, 64 usage, 69 unavailable, "
+        "71 the system refuses a resource, 78 the configuration cannot be used. "
+        "The manual: netd(8), netd.toml(5).",
+    )
+    version = f"netd {netd.__version__}"
+    parser.add_argument("--version", action="version", version=version, help="show the version")
     return parser
 
 
@@ -229,7 +234,7 @@ def _status(arguments: argparse.Namespace) -> int:
         text = json.dumps(status, indent=2) if arguments.json else format_status(status)
         if not arguments.watch:
             _print(text)
-            return EX_SICK if status["state"] == "degraded" else os.EX_OK
+            return EX_DEGRADED if status["state"] == "degraded" else os.EX_OK
         print(_CLEAR_SCREEN, end="")
         _print(text)
         time.sleep(_WATCH_PERIOD_S)
@@ -241,7 +246,7 @@ def _probe(arguments: argparse.Namespace) -> int:
     if not listeners:
         raise ControlError(f"no listener is named {arguments.listener!r}")
     results = [_probe_one(one, text) for one in listeners for text in one["addresses"]]
-    return os.EX_OK if all(results) else EX_SICK
+    return os.EX_OK if all(results) else EX_DEGRADED
 
 
 def _probe_one(listener: dict[str, Any], address: str) -> bool:
@@ -249,7 +254,7 @@ def _probe_one(listener: dict[str, Any], address: str) -> bool:
     try:
         answer = kind.probe(name, Address.parse(address), _PROBE_TIMEOUT_S)
     except (NetdError, OSError) as error:
-        _print(f"{name}  {address}  SICK  {error}")
+        _print(f"{name}  {address}  FAILED  {error}")
         return False
     _print(f"{name}  {address}  ok  {answer}")
     return True
@@ -276,7 +281,7 @@ def _passwd(_arguments: argparse.Namespace) -> int:
         print("netd: a password is UTF-8 text", file=sys.stderr)
         return os.EX_USAGE
     if not hashed:
-        print("netd: nothing was typed, or not the same twice", file=sys.stderr)
+        print("netd: the password is empty, or the two inputs differ", file=sys.stderr)
         return os.EX_USAGE
     print(hashed)
     return os.EX_OK

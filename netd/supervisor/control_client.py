@@ -37,7 +37,7 @@ def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     except OSError as error:
         raise ControlError(f"no netd answers at {path}: {describe(error)}") from error
     if not line:
-        raise ControlError(f"netd at {path} closed the connection without an answer")
+        raise ControlError(f"netd at {path} closed the connection without a reply")
     return parse_reply(line)
 
 

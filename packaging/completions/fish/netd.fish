@@ -28,7 +28,7 @@ complete -c netd -f
 complete -c netd -s h -l help -d 'Show help'
 complete -c netd -n $first -l version -d 'Show the version'
 complete -c netd -n $reads_file -l config -rF -d 'The configuration'
-complete -c netd -n $first -a run -d 'Serve until told to stop'
+complete -c netd -n $first -a run -d 'Serve until a signal stops the daemon'
 complete -c netd -n $first -a check -d 'Find every fault of the configuration'
 complete -c netd -n $first -a reload -d 'Apply the changed configuration'
 complete -c netd -n $first -a status -d 'Show listeners and workers'
@@ -39,6 +39,6 @@ complete -c netd -n '__fish_seen_subcommand_from check' -l as -xa '(__fish_compl
 complete -c netd -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON'
 complete -c netd -n '__fish_seen_subcommand_from status' -l watch -d 'Show it each second'
 complete -c netd -n '__fish_seen_subcommand_from probe' -a '(__netd_listeners)' -d Listener
-complete -c netd -n '__fish_seen_subcommand_from config' -a show -d 'What the file comes to'
+complete -c netd -n '__fish_seen_subcommand_from config' -a show -d 'Every value in effect'
 complete -c netd -n '__fish_seen_subcommand_from config' -a default -d 'Every key, explained'
 complete -c netd -n '__fish_seen_subcommand_from config' -a schema -d 'JSON Schema'
