@@ -1,4 +1,4 @@
-"""What tests share: real workers, a real daemon, and waiting for events instead of sleeping."""
+"""Helpers of the tests: real workers, a real daemon, and waits for events without sleeping."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
             opened.append((text, sockets.open_unix(kind, address.path, 0o600, 64)))
         else:
             found = sockets.open_inet(kind, address.host, address.port, 1024)
-            opened += [(text, each) for each in found]
+            opened += [(text, sock) for sock in found]
     return opened
 
 
@@ -248,23 +248,23 @@ class Daemon:
         except ControlError:
             return False
         return bool(listeners) and all(
-            worker["state"] == "serving" for each in listeners for worker in each["workers"]
+            worker["state"] == "serving" for listener in listeners for worker in listener["workers"]
         )
 
     def status(self) -> dict[str, Any]:
-        """What `netd status --json` shows."""
+        """The status, as `netd status --json` prints it."""
         return send_request(self.control, ControlCommand.STATUS, PATIENCE_S).body
 
     def listener(self, name: str) -> dict[str, Any]:
         """One listener's part of the status."""
-        return next(each for each in self.status()["listeners"] if each["name"] == name)
+        return next(listener for listener in self.status()["listeners"] if listener["name"] == name)
 
     def pids(self, name: str) -> list[int]:
         """The processes that serve a listener."""
         return [worker["pid"] for worker in self.listener(name)["workers"]]
 
     def reload(self) -> Reply:
-        """Ask for a reload and wait for its outcome."""
+        """Request a reload and wait for its outcome."""
         return send_request(self.control, ControlCommand.RELOAD, PATIENCE_S)
 
     def address(self, name: str, index: int = 0) -> Address:
@@ -288,7 +288,7 @@ class Daemon:
         )
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
-        """Ask for a stop and wait for the exit status."""
+        """Request a stop and wait for the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signum)
         return self.process.wait(PATIENCE_S)
@@ -340,7 +340,7 @@ def make_certificate(directory: Path, name: str) -> dict[str, str]:
 
 
 def feed(parse: Callable[[Sequence[bytes]], Any], data: bytes, trailing: bytes = b"") -> list[Any]:
-    """What a parser makes of data given whole, byte by byte, and with bytes trailing."""
+    """The results of a parser for data given whole, byte by byte, and with bytes after it."""
     whole, bytewise = parse([data]), parse([data[i : i + 1] for i in range(len(data))])
     return [whole, bytewise, *([parse([data + trailing])] if trailing else [])]
 

@@ -19,7 +19,7 @@ class Counters:
         return Counters(_sum(self.totals, other.totals), _sum(self.gauges, other.gauges))
 
     def after_exit(self) -> Counters:
-        """What remains of a process's figures when it has ended: its totals."""
+        """The figures that stay after the end of the process: its totals."""
         return Counters(self.totals)
 
     def as_dict(self) -> dict[str, int]:

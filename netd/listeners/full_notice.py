@@ -21,7 +21,7 @@ class FullNotice:
         self._timer: Timer | None = None
 
     def note(self, limit: str) -> None:
-        """Note a connection for which there was no room. `limit` says what is full."""
+        """Record a connection for which there was no room. `limit` names the limit."""
         self._events += 1
         if self._timer is None:
             _log.warning("full: %s", limit)

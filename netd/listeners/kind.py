@@ -39,7 +39,7 @@ class ReloadResult:
 
     ok: bool
     detail: str
-    """What changed, or the errors, one on each line."""
+    """The changes, or the errors, one on each line."""
 
 
 class Daemon(Protocol):

@@ -13,7 +13,7 @@ from netd.config.units import Duration
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoginOptions(ListenerOptions):
-    """What a kind that checks passwords has beside the options of every listener."""
+    """The further options of a kind that checks passwords."""
 
     max_waiting_logins: Annotated[int, Ge(1)] = 64
     """The number of password checks that may wait in each worker, which does one at a time. When

@@ -98,7 +98,7 @@ class Reloaded:
     """The reply to RequestReload; replies come in the order of the requests."""
 
     ok: bool
-    detail: str  # what changed, or the errors, one on each line
+    detail: str  # the changes, or the errors, one on each line
 
 
 LinkMessage = (

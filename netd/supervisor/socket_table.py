@@ -241,7 +241,7 @@ class HeldAddresses:
     configured: AbstractSet[Address] = frozenset()
     bound: AbstractSet[Address] = frozenset()
     unknown: str = ""
-    """Why the daemon was not asked; an address that is in use may then be its own."""
+    """Why the daemon's status is unknown; then an address in use may be the daemon's."""
 
 
 def check_ports(config: Config, held: HeldAddresses) -> tuple[Problem, ...]:

@@ -15,7 +15,7 @@ class ReloadOutcome:
 
     at: float  # seconds since the epoch
     ok: bool
-    detail: str  # what changed, or the errors, one on each line
+    detail: str  # the changes, or the errors, one on each line
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as JSON data."""

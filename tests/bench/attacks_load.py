@@ -26,7 +26,7 @@ _fork: Final = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What each attacker sends first, and then again and again."""
+    """The lines that each attacker sends first, and those that it repeats."""
 
     name: str
     attackers: int

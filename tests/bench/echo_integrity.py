@@ -28,7 +28,7 @@ concurrency = "{concurrency}"
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What became of the bytes sent one way through netd."""
+    """The result of sending bytes through netd in one direction."""
 
     way: str
     sent: str  # SHA-256

@@ -23,14 +23,14 @@ _STALLED = struct.pack(
 
 Address = tuple[str, int]
 Client = Callable[[Address, float], float]
-"""Loads an address until a deadline (time.monotonic); gives how much it did."""
+"""Loads an address until a deadline (time.monotonic); returns the work done."""
 
 
 def crowd(client: Client, size: int, *, spread: bool = False) -> Callable[[int, float], float]:
-    """A Work's load: so many clients at once; what they did together, each second.
+    """A Work's load: `size` clients at once; returns the sum of their work per second.
 
-    All connect to 127.0.0.1, or, `spread`, each to an address of its own: an address has
-    28,000 ports to connect from, and one that was used rests for a second.
+    All clients connect to 127.0.0.1, or with `spread` each client to a different address: an
+    address has 28,000 ports to connect from, and a used port is free again after a second.
     """
 
     def load(port: int, seconds: float) -> float:
@@ -41,14 +41,14 @@ def crowd(client: Client, size: int, *, spread: bool = False) -> Callable[[int, 
             os.write(inlet, struct.pack("d", client((host, port), started + seconds)))
 
         hosts = [f"127.0.0.{number + 1 if spread else 1}" for number in range(size)]
-        clients = [process.spawn(partial(main, host), keep=[inlet]) for host in hosts]
+        children = [process.spawn(partial(main, host), keep=[inlet]) for host in hosts]
         os.close(inlet)
         with open(outlet, "rb") as reports:
             done: float = sum(value for (value,) in struct.iter_unpack("d", reports.read()))
         elapsed = time.monotonic() - started
-        for each in clients:
-            os.waitid(os.P_PIDFD, each.pidfd, os.WEXITED | os.WNOWAIT)
-            assert each.reap() == process.Exit(0, by_signal=False), "a client failed"
+        for child in children:
+            os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED | os.WNOWAIT)
+            assert child.reap() == process.Exit(0, by_signal=False), "a client failed"
         return done / elapsed
 
     return load

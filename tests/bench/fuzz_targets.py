@@ -58,7 +58,7 @@ def path(data: bytes) -> None:
         assert ".." not in segments
 
 
-def introduction(data: bytes) -> None:
+def proxy_header(data: bytes) -> None:
     """The PROXY protocol."""
     with contextlib.suppress(RemoteProtocolError):
         parse_proxy_header(data)
@@ -71,7 +71,7 @@ def irc(data: bytes) -> None:
 
 
 def link(data: bytes) -> None:
-    """What a worker tells the supervisor."""
+    """Messages from a worker to the supervisor."""
     with contextlib.suppress(LocalProtocolError):
         parse_link_message(data)
 
@@ -83,7 +83,8 @@ def password(data: bytes) -> None:
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
-    each.__name__: each for each in (requests, fields, path, introduction, irc, link, password)
+    target.__name__: target
+    for target in (requests, fields, path, proxy_header, irc, link, password)
 }
 
 # What to begin with, where few arbitrary bytes would come past the first line.
@@ -93,7 +94,7 @@ SEEDS: Final[dict[str, list[bytes]]] = {
         b'W/"a", "b"\nSun, 06 Nov 1994 08:49:37 GMT',
         *(b"bytes=0-9, -5, 7-\n", b"br;q=0.5, gzip, *;q=0\n"),
     ],
-    "introduction": [
+    "proxy_header": [
         b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12),
     ],

@@ -124,7 +124,7 @@ def _wrk(
 
 
 def _reading(said: str, spent_s: float, held_kib: int) -> Reading:
-    """What wrk found; what the server took for it."""
+    """The results of wrk, and the resources that the server used."""
     rate, total = _RATE.search(said), _TOTAL.search(said)
     assert rate, said
     assert total, said
@@ -196,7 +196,7 @@ def _python(command: tuple[str, ...]) -> Iterator[Served]:
     """A server of Python applications, in whose command {port} and {root} are filled in."""
     site = _site()
     (site.root / "app.py").write_text(APPLICATIONS.replace("@TEXT", TEXT))
-    filled = [each.format(port=site.port, root=site.root) for each in command]
+    filled = [word.format(port=site.port, root=site.root) for word in command]
     with harness_process.program(filled, site.port) as process:
         yield Served(site, process.pid)
 

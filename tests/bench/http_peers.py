@@ -1,4 +1,4 @@
-"""The servers' configurations: one worker, no access log, files cached as each is told to."""
+"""The servers' configurations: one worker, no access log, a file cache as configured."""
 
 from __future__ import annotations
 

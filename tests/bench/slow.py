@@ -35,7 +35,7 @@ routes = [
 
 
 def main() -> int:
-    """Every attack in turn; prints a row for each."""
+    """Run all attacks one after the other; prints a row for each attack."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.slow", description=__doc__)
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=30, help="for each attack")

@@ -1,4 +1,4 @@
-"""Whatever bytes clients send, no line of the log is split, and none is theirs to write."""
+"""No bytes from a client can split a line of the log or forge one."""
 
 from __future__ import annotations
 
@@ -193,14 +193,14 @@ def test_records_of_the_journal(tmp_path: Path) -> None:
     finally:
         journal.close()
     assert daemon.log.read_bytes() == b""
-    records = [read_record(each) for each in journal.records]
-    of_clients = [each["MESSAGE"] for each in records if "FORGED" in each["MESSAGE"]]
-    of_web = [each for each in records if each.get("LISTENER") == "web"]
+    records = [read_record(record) for record in journal.records]
+    of_clients = [record["MESSAGE"] for record in records if "FORGED" in record["MESSAGE"]]
+    of_web = [record for record in records if record.get("LISTENER") == "web"]
     assert len(of_clients) > 3
-    for each in of_web:
-        assert (each["PRIORITY"], each["SYSLOG_IDENTIFIER"]) == ("6", "netd")
-    access = [each["MESSAGE"] for each in of_web if "127.0.0.1 - " in each["MESSAGE"]]
-    access += [each["MESSAGE"] for each in of_web if each["MESSAGE"].startswith("fe80::1 ")]
+    for record in of_web:
+        assert (record["PRIORITY"], record["SYSLOG_IDENTIFIER"]) == ("6", "netd")
+    access = [record["MESSAGE"] for record in of_web if "127.0.0.1 - " in record["MESSAGE"]]
+    access += [record["MESSAGE"] for record in of_web if record["MESSAGE"].startswith("fe80::1 ")]
     assert set(of_clients) <= set(access)
     check_access(access, answers, "combined")
 

@@ -1,4 +1,4 @@
-"""Reload: additive until proven, invisible to whoever is connected, refused without a trace."""
+"""Reload: invisible to connected clients, and without any effect if it is refused."""
 
 from __future__ import annotations
 
@@ -281,8 +281,8 @@ def test_the_control_socket_moves(start_daemon: StartDaemon, tmp_path: Path) -> 
 
 
 def assert_refused(daemon: Daemon, config: str, why: str) -> None:
-    before = [daemon.pids(each["name"]) for each in daemon.status()["listeners"]]
-    addresses = [each["addresses"] for each in daemon.status()["listeners"]]
+    before = [daemon.pids(listener["name"]) for listener in daemon.status()["listeners"]]
+    addresses = [listener["addresses"] for listener in daemon.status()["listeners"]]
     descriptors = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
     daemon.write(config)
     reply = daemon.reload()
@@ -291,8 +291,8 @@ def assert_refused(daemon: Daemon, config: str, why: str) -> None:
     assert status["last_reload"]["ok"] is False
     assert why in status["last_reload"]["detail"]
     assert why in daemon.log.read_text()
-    assert [daemon.pids(each["name"]) for each in status["listeners"]] == before
-    assert [each["addresses"] for each in status["listeners"]] == addresses
+    assert [daemon.pids(listener["name"]) for listener in status["listeners"]] == before
+    assert [listener["addresses"] for listener in status["listeners"]] == addresses
     wait_until(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= descriptors, "no leak")
 
 
@@ -441,7 +441,8 @@ def test_descriptors_do_not_grow_with_connections_and_reloads(start_daemon: Star
             join(daemon, "bob").close()
         wait_until(
             lambda: all(
-                each["counters"].get("connections", 0) == 0 for each in daemon.status()["listeners"]
+                listener["counters"].get("connections", 0) == 0
+                for listener in daemon.status()["listeners"]
             ),
             "every connection to be gone",
         )

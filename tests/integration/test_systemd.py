@@ -64,7 +64,7 @@ class Manager:
         return message
 
     def rest(self) -> str:
-        """Whatever else has come."""
+        """The other messages that have arrived."""
         self._sock.setblocking(False)
         text = ""
         with contextlib.suppress(BlockingIOError):
@@ -111,7 +111,7 @@ def refused_datagrams(daemon: Daemon, names: str) -> int:
     return sum(daemon.listener(name)["counters"]["datagrams_refused"] for name in names)
 
 
-def test_ready_reload_and_stop_are_told(start_daemon: StartDaemon, manager: Manager) -> None:
+def test_ready_reload_and_stop_are_reported(start_daemon: StartDaemon, manager: Manager) -> None:
     daemon = start_daemon(ECHO, manager.environ())
     assert manager.await_key("READY")["STATUS"] == "1 listener, 1 worker, 0 connections"
     daemon.process.send_signal(signal.SIGHUP)
@@ -137,7 +137,7 @@ def test_a_refused_reload_is_ready_again_and_its_status_says_why(
     assert "knid" in status
 
 
-def test_a_refusal_in_any_script_and_of_any_length_is_told(
+def test_a_refusal_in_any_script_and_of_any_length_is_reported(
     start_daemon: StartDaemon, manager: Manager
 ) -> None:
     daemon = start_daemon(ECHO, manager.environ())

@@ -75,7 +75,7 @@ class Traffic:
 
 
 def connect(address: Address) -> socket.socket:
-    """A client that gives up, and so tells its name, before anybody waits in vain for it."""
+    """A client with a time-out of its own, so that a failure shows the name of the client."""
     client = connect_patiently(address)
     client.settimeout(PATIENCE_S / 2)
     return client

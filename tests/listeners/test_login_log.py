@@ -1,4 +1,4 @@
-"""What is logged of wrong passwords: bounded, escaped, and matched by the filter of fail2ban."""
+"""The log of wrong passwords: bounded, escaped, and matched by the filter of fail2ban."""
 
 from __future__ import annotations
 

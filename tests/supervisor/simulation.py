@@ -112,7 +112,7 @@ class SimulatedWorker:
         self._is_retiring = True
 
     def freeze(self) -> None:
-        """Wait for a disk: do nothing and do not end, whatever is sent."""
+        """Wait for a disk: ignore all messages and signals."""
         self.is_frozen = True
 
     def thaw(self) -> None:

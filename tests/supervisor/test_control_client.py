@@ -1,4 +1,4 @@
-"""Whom the client's side of the control socket believes, and what it prints."""
+"""The client's side of the control socket: which daemons it accepts, and its errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def stranger(path: Path) -> Iterator[None]:
 
 
 def serve_one(server: socket.socket, body: dict[str, Any]) -> None:
-    """Send one client a reply, whatever it requests."""
+    """Send one client a reply to any request."""
     client, _ = server.accept()
     with client, contextlib.suppress(OSError):  # a client that refuses has closed
         client.recv(100)

@@ -58,7 +58,7 @@ def test_a_listener_takes_over_the_socket_of_another(table: SocketTable) -> None
     [(_, sock)] = table.of("a", fixed)
     table.open({"b": fixed})
     table.keep_only({"b": fixed})
-    assert [each for _, each in table.of("b", fixed)] == [sock]
+    assert [found for _, found in table.of("b", fixed)] == [sock]
     assert sock.fileno() >= 0
 
 

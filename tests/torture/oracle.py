@@ -64,7 +64,7 @@ class TortureError(Exception):
 
 @dataclass(slots=True)
 class Baseline:
-    """What is compared: clients with open connections, workers, descriptors."""
+    """The values that are compared: clients with open connections, workers, descriptors."""
 
     clients: list[Client] = field(default_factory=list)
     workers: dict[str, list[int]] = field(default_factory=dict)

@@ -58,7 +58,7 @@ directory = "{directory}/www"
 
 
 class Variant(enum.Enum):
-    """What a reload changes."""
+    """The change that a reload makes."""
 
     NONE = enum.auto()
     LIVE = enum.auto()  # options that the running workers take

@@ -33,7 +33,7 @@ def _speak(connected: socket.socket) -> str:
         replies = _Replies(sock)
         welcome = replies.await_any(_WELCOME, _PASSWORD_WRONG)
         if welcome.command == _PASSWORD_WRONG:
-            return f"{welcome.source} answers, and asks for its password"
+            return f"{welcome.source} replies, and requires its password"
         sock.sendall(b"PING netd-probe\r\n")
         replies.await_any("PONG")
         sock.sendall(b"QUIT\r\n")

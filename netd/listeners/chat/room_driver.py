@@ -163,7 +163,7 @@ class RoomDriver:
             case Record() | SaveChannel():
                 self._store.save(effect)
             case Rehash(member):
-                _log.info("chat: operator %s asked for a reload", member.oper)
+                _log.info("chat: operator %s requested a reload", member.oper)
                 self._daemon.request_reload(partial(self._on_reloaded, member))
 
     def _verify(self, effect: Verify) -> None:

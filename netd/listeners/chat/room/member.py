@@ -36,7 +36,7 @@ class SaslExchange:
 
 
 class CheckPurpose(enum.Enum):
-    """What a password is checked for; the value names it in the log."""
+    """The purpose of a password check; the value is its name in the log."""
 
     CONNECT = "PASS"
     SASL = "SASL"
@@ -148,7 +148,7 @@ class Member:
         return f"{self.nick}!{self.user}@{self.address}"
 
     def identities(self) -> list[str]:
-        """What the member can be recognized by after a restart: its account and local user."""
+        """The attributes that identify the member after a restart: its account and local user."""
         account = [f"account:{fold(self.account)}"] if self.account else []
         return account + ([f"user:{self.local_user}"] if self.local_user else [])
 

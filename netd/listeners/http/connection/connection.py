@@ -303,7 +303,7 @@ class Connection:
             pass
         except TruncatedError:
             self._responder.truncated += 1
-            self.close()  # the only way to tell the peer that the content is incomplete
+            self.close()  # only this shows the peer that the content is incomplete
             return False
         except OSError as error:
             self._on_error(error)
