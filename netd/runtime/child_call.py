@@ -55,7 +55,10 @@ class ChildCall:
         self._deadline = loop.call_later(timeout_s, self._on_deadline)
 
     def _on_readable(self, _mask: int) -> None:
-        data = self._reader.read(_CHUNK_BYTES)
+        try:
+            data = self._reader.read(_CHUNK_BYTES)
+        except OSError:  # `_outcome` reads again, and reports the error
+            data = b""
         if data:
             self._result += data
         elif data is not None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -64,3 +67,16 @@ def test_a_child_that_cannot_be_watched_is_ended_and_leaves_no_descriptor() -> N
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
     loop.close()
+
+
+def test_an_error_of_the_pipe_is_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(io.FileIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def open_failing(fd: int, mode: str, buffering: int = -1) -> Any:
+        return Failing(fd, mode) if mode == "rb" else open(fd, mode, buffering)
+
+    monkeypatch.setattr("netd.runtime.child_call.open", open_failing, raising=False)
+    with pytest.raises(OSError, match="Input/output error"):
+        call_in_child(lambda: b"lost")

@@ -39,8 +39,9 @@ def main() -> int:
     if arguments.case:
         cases = [parse_case(arguments.role, arguments.phase, text) for text in arguments.case]
     else:
-        cases = sample(_find_cases(arguments), arguments.count, arguments.seed)
-        print(f"{len(cases)} cases, seed {arguments.seed}", flush=True)
+        found = _find_cases(arguments)
+        cases = sample(found, arguments.count, arguments.seed)
+        print(f"{len(cases)} of {len(found)} cases, seed {arguments.seed}", flush=True)
     results = []
     for result in _run(cases, arguments.jobs, deadline):
         results.append(result)
