@@ -237,6 +237,10 @@ class HttpOptions(LoginOptions):
     """The file of the access log, which gets one line for each response; `-` for standard error or
     the journal, empty for none."""
 
+    access_log_buffer: Size = 16777216
+    """The bytes of log lines that may wait while the disk or the pipe takes none; further lines are
+    lost and counted."""
+
     access_log_format: Literal["combined", "json"] = "combined"
     """The format of the access log's lines."""
 

@@ -43,7 +43,7 @@ class AccessLog:
     """Collects entries, and has them appended to a file or to standard error (the journal)."""
 
     def __init__(self, options: HttpOptions) -> None:
-        self._writer = LogWriter(options.access_log)
+        self._writer = LogWriter(options.access_log, options.access_log_buffer)
         self._entries: list[Entry] = []
         self._failure = ""
         self.configure(options)
@@ -64,8 +64,9 @@ class AccessLog:
         return f"access log {self.path}: {self._failure}" if self._failure else ""
 
     def configure(self, options: HttpOptions) -> None:
-        """Use another format for the entries to come."""
+        """Use other options, but the same file, for the entries to come."""
         self.flush()
+        self._writer.max_queued_bytes = options.access_log_buffer
         self._format = _format_json if options.access_log_format == "json" else _format_combined
         self._trusted = options.forwarded_from
 

@@ -17,7 +17,6 @@ from netd.listeners.http.options import STDERR
 # O_NONBLOCK: to open a FIFO without a reader is an error, and no reason to wait.
 _APPEND_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_MAX_QUEUED_BYTES: Final = 16 * 2**20
 _STALLED_S: Final = 3.0  # without progress, until the writer counts as failing
 
 
@@ -28,8 +27,9 @@ class LogWriter:
     variables of their own, so no lock is needed.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, max_queued_bytes: int) -> None:
         self.path = path
+        self.max_queued_bytes = max_queued_bytes
         self._queue: queue.SimpleQueue[Sequence[bytes] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._queued = self._dropped = 0  # bytes given to the thread; lines that were not
@@ -45,7 +45,7 @@ class LogWriter:
     def write(self, lines: Sequence[bytes]) -> None:
         """Have lines written; each one ends with a line feed. Returns at once."""
         size = sum(map(len, lines))
-        if self._queued - self._done + size > _MAX_QUEUED_BYTES or not self._has_thread():
+        if self._queued - self._done + size > self.max_queued_bytes or not self._has_thread():
             self._dropped += len(lines)
             return
         self._queued += size
