@@ -177,7 +177,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from netd.config.load import read_config  # noqa: PLC0415
 
     path = find_config(arguments.config)
-    held = _held_by_daemon(path)
+    held = held_by_daemon(path)
     control_in_use = client_control_path(path) if held != HeldAddresses() else ""
     user = arguments.user or _user_of_unit(path)
     if user:
@@ -312,7 +312,7 @@ def _control_path(arguments: argparse.Namespace) -> str:
     return client_control_path(path)
 
 
-def _held_by_daemon(path: str) -> HeldAddresses:
+def held_by_daemon(path: str) -> HeldAddresses:
     """The addresses of the running daemon, so that its own ports do not count as taken."""
     control = client_control_path(path)
     try:

@@ -108,7 +108,8 @@ class Kind(Generic[Options]):
     """A shell command that tries the listener at an address: `curl http://127.0.0.1:8080/`."""
     check: Callable[[Options], tuple[Problem, ...]] = no_problems
     """Faults that only this machine shows, such as a missing directory; the key of a Problem is
-    relative to the listener (`routes.0.directory`)."""
+    relative to the listener (`routes.0.directory`). A fault that the listener can serve with is a
+    warning."""
     schemes: frozenset[Scheme] = ALL_SCHEMES
     """The address schemes that the kind can listen on."""
     max_workers: int = 64

@@ -11,7 +11,8 @@ from netd.config.annotations import Table
 from netd.config.model import Addresses, Networks
 from netd.config.schema import fields_of
 from netd.config.units import Duration, Size
-from netd.config.values import describe
+from netd.config.values import describe, is_secret, tables_in
+from netd.listeners.kinds import KINDS
 
 
 class Color(enum.StrEnum):
@@ -86,3 +87,16 @@ def test_a_type_without_a_description_is_an_error() -> None:
 
     with pytest.raises(TypeError, match="no description in words"):
         describe(fields_of(Odd)["x"])
+
+
+def tables_of(options: type[Table]) -> set[type[Table]]:
+    """A table and all tables inside it."""
+    inner = {t for field in fields_of(options).values() for t in tables_in(field.annotation)}
+    return {options}.union(*map(tables_of, inner))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_password_is_marked_as_a_secret(kind: str) -> None:
+    for table in tables_of(KINDS[kind].options):
+        for name, field in fields_of(table).items():
+            assert is_secret(field) == (name in ("password", "users")), f"{table}.{name}"

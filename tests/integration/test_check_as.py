@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 import stat
@@ -15,6 +16,10 @@ from pathlib import Path
 import pytest
 
 import netd
+from netd.cli import held_by_daemon
+from netd.runtime import process
+from netd.runtime.identity import become
+from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S
 
 NOBODY = "nobody"
@@ -132,3 +137,33 @@ def test_an_unknown_user_is_a_wrong_command_line(place: Path) -> None:
     found = check(place, WEB.format(place, "tcp://127.0.0.1:0", ""), "--as", "nobody-of-that-name")
     assert found.returncode == os.EX_USAGE
     assert "there is no user 'nobody-of-that-name'" in found.stderr
+
+
+def test_a_history_needs_a_directory_that_the_user_can_write_to(place: Path) -> None:
+    directory = place / "history"
+    directory.mkdir(0o755)
+    (directory / "lounge.db").touch()
+    (directory / "lounge.db").chmod(0o666)
+    config = WEB.format(place, "tcp://127.0.0.1:0", f'history_file = "{directory}/lounge.db"')
+    found = check(place, config.replace("http", "chat"), "--as", NOBODY)
+    assert found.returncode == os.EX_CONFIG
+    assert f"history_file: no file can be created in {directory}" in found.stderr
+
+
+def test_the_ports_of_a_daemon_that_may_not_be_asked_are_a_warning(
+    place: Path, start_daemon: StartDaemon
+) -> None:
+    daemon = start_daemon('[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n')
+    control = place / "control.sock"
+    control.symlink_to(daemon.control)
+    config = place / "netd.toml"
+    config.write_text(f'[netd]\ncontrol = "{control}"\n')
+
+    def ask_as_nobody() -> int:
+        become(NOBODY)
+        return int(not held_by_daemon(str(config)).unknown)
+
+    assert held_by_daemon(str(config)).bound == {daemon.address("echo")}
+    child = process.spawn(ask_as_nobody)
+    select.select([child.pidfd], [], [], PATIENCE_S)
+    assert child.reap() == process.Exit(0, by_signal=False)

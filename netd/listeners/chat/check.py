@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from netd.config.file_access import why_not_writable
+from netd.config.file_access import why_not_changeable, why_not_writable
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.credentials_file import CredentialsFile
 from netd.listeners.chat.options import ChatOptions
@@ -30,8 +30,8 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
 
 
 def _history_problems(path: str) -> Iterator[Problem]:
-    fault = why_not_writable(path)
-    if fault:
+    fault = why_not_writable(path) or why_not_changeable(os.path.dirname(path))
+    if fault:  # SQLite makes other files beside its own
         yield Problem("history_file", fault)
     elif os.path.exists(path):
         from netd.listeners.chat.sqlite_store import fault_of  # noqa: PLC0415 (SQLite, if needed)
