@@ -12,6 +12,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -31,6 +32,7 @@ _BATCH = 10  # cases of one role and phase, which share a daemon while it is who
 def main() -> int:
     """Run the cases that the command line chooses."""
     arguments = _parse_arguments()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(os.EX_TEMPFAIL))  # cleans up
     if shutil.which("strace") is None:
         print("strace is not installed: apt install strace", file=sys.stderr)
         return os.EX_UNAVAILABLE
@@ -45,7 +47,7 @@ def main() -> int:
     results = []
     for result in _run(cases, arguments.jobs, deadline):
         results.append(result)
-        if result.outcome.is_failure or arguments.verbose:
+        if result.outcome.is_failure or result.outcome is Outcome.UNSTEADY or arguments.verbose:
             _print_result(result)
     _print_table(results)
     print(f"{len(results)} of {len(cases)} cases in {time.monotonic() - started:.0f} s")

@@ -118,6 +118,7 @@ class Daemon:
 def _become_netd(config: Path, log: Path, gate: Path) -> NoReturn:
     status = os.EX_SOFTWARE
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

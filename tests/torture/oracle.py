@@ -40,6 +40,7 @@ class Outcome(enum.Enum):
     REPLACED = "worker replaced"  # and clients of that worker were disconnected
     REFUSED = "start refused"  # with a message and an exit status
     KILLED = "killed whole"  # the supervisor was killed, and no process was left
+    UNSTEADY = "unsteady"  # a failure that was not seen again
     NOT_REACHED = "not reached"  # the call was not made this time
     DIED = "SUPERVISOR DIED"
     HUNG = "HUNG"  # no status, or no end after TERM

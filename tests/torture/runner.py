@@ -64,12 +64,19 @@ class Runner:
         """Run cases of one role and phase.
 
         A daemon that is whole after a case serves the next one too. A failure counts if it is seen
-        on a new daemon.
+        on a new daemon; otherwise the case is unsteady.
         """
         for case in cases:
             result = self.run_one(case)
-            yield self.run_one(case, anew=True) if result.outcome.is_failure else result
+            yield self._confirm(result) if result.outcome.is_failure else result
         yield from self._stop_shared()
+
+    def _confirm(self, failure: Result) -> Result:
+        again = self.run_one(failure.case, anew=True)
+        if again.outcome.is_failure:
+            return again
+        detail = f"{failure.outcome.value} the first time: {failure.detail}"
+        return Result(failure.case, Outcome.UNSTEADY, detail)
 
     def run_one(self, case: Case, *, anew: bool = False) -> Result:
         """Run a case, on a new daemon if `anew`."""
@@ -82,14 +89,14 @@ class Runner:
         self._cases_of_daemon.append(case)
         try:
             outcome, detail = _torture(daemon, case, phase, self._directory / "trace")
-            if anew and daemon.poll() is None and not phase.is_stop:
+            is_whole = outcome in (Outcome.WHOLE, Outcome.GUARDED, Outcome.NOT_REACHED)
+            is_last = anew or phase.consumes or not is_whole
+            if is_last and daemon.poll() is None:
                 oracle.stop(daemon)
         except TortureError as error:
-            outcome, detail = error.outcome, str(error)
-        is_whole = outcome in (Outcome.WHOLE, Outcome.GUARDED, Outcome.NOT_REACHED)
-        reusable = is_whole and not phase.consumes
+            outcome, detail, is_last = error.outcome, str(error), True
         log = _tail(daemon.log) if outcome.is_failure else ""
-        if not reusable or anew:
+        if is_last:
             self._discard()
         return Result(case, outcome, detail, log)
 
