@@ -53,6 +53,11 @@ class ChannelStore:
         """The number of writes that failed or were dropped."""
         return self._lost_earlier + (self._store.lost if self._store else 0)
 
+    @property
+    def failure(self) -> str:
+        """Why changes are not written at present; empty if they are, or no file is configured."""
+        return self._store.failure if self._store else ""
+
     def reconfigure(self, options: ChatOptions) -> None:
         """Take new options; a new file gets the channels' present states, without messages."""
         before, self._options = self._options, options

@@ -129,6 +129,10 @@ class RoomDriver:
         """Complete the writes of the channels."""
         self._store.close()
 
+    def degraded(self) -> str:
+        """Why the channels are not kept at present; empty if they are."""
+        return self._store.failure
+
     def counters(self) -> Counters:
         """The figures of the room and of all sessions, past and present."""
         streams = [session.stream for session in self._sessions.values()]

@@ -87,7 +87,7 @@ class ChatService:
         return self._connections.counters() + self._gatekeeper.counters() + self._room.counters()
 
     def degraded(self) -> str:
-        return self._connections.degraded()
+        return self._connections.degraded() or self._room.degraded()
 
     def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
         if not self._gatekeeper.admit(sock, host, self._loop.now, self._options):

@@ -17,6 +17,7 @@ import time
 from typing import Final
 
 BUSY_S: Final = 2.0
+STALLED_S: Final = 2 * BUSY_S  # a write that takes longer waits for a disk, not for a lock
 CHECK_S: Final = 1.0  # the period in which the thread looks whether the file is still there
 _CLOSE_S: Final = 5.0
 _MAX_QUEUED: Final = 10_000
@@ -43,7 +44,8 @@ class SqliteStore:
         self.max_lines = max_lines
         """The number of lines to keep; may be set at any time."""
         self._queue: queue.Queue[_Write | None] = queue.Queue(_MAX_QUEUED)
-        self._is_failing = False
+        self._error = ""  # the thread's: why its last write failed
+        self._writing_since: float | None = None  # the thread's
         self._has_file = False
         self.lost = 0
         """The number of writes that failed or were dropped."""
@@ -51,6 +53,14 @@ class SqliteStore:
         """Set when the file was removed or damaged, so that it lacks all earlier writes."""
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
+
+    @property
+    def failure(self) -> str:
+        """Why nothing is written at present; empty if writes succeed."""
+        since = self._writing_since
+        if since is not None and time.monotonic() - since > STALLED_S:
+            return f"chat: {self.path}: a write takes more than {STALLED_S:g} s"
+        return self._error
 
     def load_states(self) -> dict[str, str]:
         """The states of all channels, by the channel's folded name."""
@@ -96,7 +106,9 @@ class SqliteStore:
         while (first := self._await_write()) is not None:
             writes, is_last = self._gather(first)
             written += len(writes)
+            self._writing_since = time.monotonic()
             self._write(writes, trim=written >= _TRIM_EVERY)
+            self._writing_since = None
             written %= _TRIM_EVERY
             if is_last:
                 return
@@ -133,15 +145,18 @@ class SqliteStore:
                     database.execute(_TRIM, (self.max_lines,))
         except sqlite3.OperationalError as error:
             self.lost += len(writes)
-            if not self._is_failing:
-                _log.warning("chat: %s: %s; history is kept in memory only", self.path, error)
-            self._is_failing = True
+            was_well = not self._error
+            self._error = f"chat: {self.path}: {error}; history is kept in memory only"
+            if was_well:
+                _log.warning("%s", self._error)
         except sqlite3.DatabaseError as error:
             self.lost += len(writes)
             _move_aside(self.path, error)
             self.is_new_file.set()
         else:
-            self._is_failing = False
+            if self._error:
+                _log.info("chat: %s: history is written again", self.path)
+            self._error = ""
             self._has_file = True
 
 

@@ -75,6 +75,10 @@ def test_a_fault_of_the_file_does_not_stop_the_chat(
         alice.send("PRIVMSG #lounge :said anyway", "PRIVMSG alice :to myself")
         alice.expect("to myself")
         worker.await_counters(lambda seen: seen["history_lost"] > 0)
+        worker.await_degraded(f"{path}: ")
+    path.parent.mkdir(exist_ok=True)
+    alice.send("PRIVMSG #lounge :kept")
+    worker.await_degraded("")
 
 
 def test_a_reload_to_another_file_does_not_wait_and_keeps_the_state(
