@@ -1,7 +1,7 @@
 """The `netd` command, also as `python -m netd`.
 
-Signals that `netd run` handles are blocked before anything else is imported: one that arrives
-during the start would end the process, and waits instead until the supervisor has its handlers.
+The signals that `netd run` handles are blocked before any other import. A signal that arrives
+during the start would end the process; blocked, it waits until the supervisor has its handlers.
 """
 
 import signal

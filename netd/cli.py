@@ -202,7 +202,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _import_for_checks(path: str) -> None:
-    """Import what the checks need while this is permitted: root's Python may lie below /root."""
+    """Import the modules of the checks while root may read them: Python can be below /root."""
     "".encode("idna")  # as getaddrinfo(3) does
     with contextlib.suppress(ConfigError):
         _load(path)

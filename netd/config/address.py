@@ -52,7 +52,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse `scheme://rest`. Raises ValueError with the fault and what is allowed."""
+        """Parse `scheme://rest`. Raises ValueError with the fault and the allowed forms."""
         name, found, rest = text.partition("://")
         if not found or name not in set(Scheme):
             raise ValueError(

@@ -13,7 +13,7 @@ _log = logging.getLogger("netd")
 
 
 class FullNotice:
-    """Two lines in the log for each time that a worker is full, however many clients come."""
+    """Writes two lines to the log each time that a worker is full, for any number of clients."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop

@@ -1,7 +1,7 @@
 """One end of the link between the supervisor and a worker, on a loop.
 
 The supervisor and the worker both use this class. Each message is one line of JSON
-(netd.protocols.link); descriptors travel beside it.
+(netd.protocols.link); descriptors travel with it.
 """
 
 from __future__ import annotations

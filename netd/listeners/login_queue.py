@@ -4,8 +4,8 @@ Pure: the time is an argument, and a check is any value.
 
 Of the checks that may begin, the one from the source with the fewest wrong passwords comes first;
 among equals, one from a source that has logged in before, then from the source with the fewest
-requests of late, then from the source that was served least recently. So a first request overtakes
-those of many sources that send them without end, even before the first password was found wrong.
+recent requests, then from the source that was served least recently. So a first request overtakes
+those of many sources with endless requests, even before a password of these was found wrong.
 After a wrong password the source's next check is delayed, each time longer.
 """
 
@@ -30,7 +30,7 @@ _MAX_FAILURES: Final = 13  # 2 ** 12 seconds, above any max_login_delay
 
 @dataclass(slots=True)
 class _Source(Generic[Check]):
-    """A source's checks that wait, and what is remembered of it."""
+    """A source: its checks that wait, and its history."""
 
     waiting: deque[Check] = field(default_factory=deque)
     failures: int = 0
@@ -54,13 +54,14 @@ class _Source(Generic[Check]):
     def rank(self, now: float) -> tuple[int, bool, int]:
         """Orders sources: the lowest rank is served first.
 
-        Numbers of requests count as equal up to a factor of two, so that such sources take turns.
+        Only the magnitude of the number of requests counts, so sources with similar numbers take
+        turns.
         """
         return self.failures_at(now), not self.has_logged_in, self.requests.bit_length()
 
 
 class LoginQueue(Generic[Check]):
-    """The checks that wait, by source. A source is a key that stands for an address."""
+    """The checks that wait, by source. A source is a key for an address."""
 
     def __init__(self, options: LoginOptions) -> None:
         self.options = options

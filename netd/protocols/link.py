@@ -1,7 +1,7 @@
 """The messages between the supervisor and a worker: one JSON object on each line.
 
 To the worker: OwnAddresses, Configure, Drain, Status, Reloaded. To the supervisor: Ready, Failed,
-Heartbeat, Retiring, RequestStatus, RequestReload. Descriptors travel beside the lines; a Configure
+Heartbeat, Retiring, RequestStatus, RequestReload. Descriptors travel with the lines; a Configure
 states how many belong to it, and the address of each one.
 """
 

@@ -51,7 +51,7 @@ def matches(password: str, stored: str) -> bool:
 
 
 def decoy(name: str, passwords: Iterable[str]) -> str:
-    """Return what to check for a name that has no password; nothing ever matches it.
+    """Return a stored password to check for an unknown name; no password matches it.
 
     Such a check takes as long as that of one of the stored `passwords`, and always of the same
     one for the same name: so the time of a reply does not show which names exist. Returns "" if

@@ -1,4 +1,4 @@
-"""Takes the identity of another user for good, as systemd does for a unit with User=."""
+"""Changes this process to another user, as systemd does for a unit with User=."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Loop:
         self._masks[fd] = mask
 
     def modify(self, fd: int, mask: int) -> None:
-        """Change what a watched descriptor is watched for; 0 pauses it."""
+        """Change the events that a descriptor is watched for; 0 pauses it."""
         if self._masks[fd] != mask:
             self._poller.modify(fd, mask)
             self._masks[fd] = mask

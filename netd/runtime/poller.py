@@ -33,7 +33,7 @@ class Poller(Protocol):
         """Watch a descriptor. Raises PollerFullError."""
 
     def modify(self, fd: int, mask: int) -> None:
-        """Change what a watched descriptor is watched for."""
+        """Change the events that a descriptor is watched for."""
 
     def remove(self, fd: int) -> None:
         """Stop watching a descriptor, which must still be open."""

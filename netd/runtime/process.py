@@ -44,7 +44,7 @@ class Exit:
 
 
 UNKNOWN_EXIT: Final = Exit(-1, by_signal=False)
-"""The system does not say how the child ended."""
+"""Stands for an exit status that the system has lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def raise_descriptor_limit() -> None:
     Where a sandbox forbids that, the soft limit stays.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # ValueError is Python's word for EPERM
+    with contextlib.suppress(OSError, ValueError):  # Python raises ValueError for EPERM
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

@@ -28,7 +28,7 @@ class WatchedFiles(Generic[T]):
     def __init__(self, label: str, paths: Sequence[str], read: Callable[[], T]) -> None:
         """Read the files; log lines begin with `label`.
 
-        Raises OSError, and what `read` raises.
+        Raises OSError, and the errors of `read`.
         """
         self._label = label
         self._paths = paths

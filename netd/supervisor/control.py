@@ -131,7 +131,7 @@ class _Client:
     ) -> None:
         self._on_command = on_command
         self._framer = LineFramer(MAX_REQUEST_BYTES)
-        self._unanswered = 0
+        self._pending_replies = 0
         self._has_ended = False
         self.stream = Stream(
             loop,
@@ -145,7 +145,7 @@ class _Client:
     @property
     def is_idle(self) -> bool:
         """True while no reply is due to this client or still being sent."""
-        return not (self._unanswered or self.stream.unsent_bytes)
+        return not (self._pending_replies or self.stream.unsent_bytes)
 
     def _on_data(self, data: bytes) -> None:
         self._handle_lines(self._framer.receive(data))
@@ -156,7 +156,7 @@ class _Client:
         self._finish_if_done()
 
     def _handle_lines(self, lines: Sequence[Line]) -> None:
-        self._unanswered += len(lines)
+        self._pending_replies += len(lines)
         for line in lines:
             if isinstance(line, Overlong):
                 self._reply(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
@@ -173,12 +173,12 @@ class _Client:
 
     def _reply(self, reply: Reply) -> None:
         self.stream.write(format_reply(reply))
-        self._unanswered -= 1
+        self._pending_replies -= 1
         self._finish_if_done()
 
     def _finish_if_done(self) -> None:
         """Close once the client has ended its side and has all its replies: a reload's is late."""
-        if self._has_ended and not self._unanswered:
+        if self._has_ended and not self._pending_replies:
             self.stream.finish("done")
 
 

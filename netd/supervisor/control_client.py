@@ -23,15 +23,15 @@ _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7
 def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     """Send one request to the daemon that listens at `path`, and wait for its reply.
 
-    Raises ControlError if no daemon replies within `timeout_s` seconds, or if the process that
-    listens there may be that of a stranger.
+    Raises ControlError if no daemon replies within `timeout_s` seconds, or if another user could
+    have put the socket there.
     """
     deadline = time.monotonic() + timeout_s
     try:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(timeout_s)
             sock.connect(path)
-            _refuse_stranger(sock, path)
+            _refuse_other_user(sock, path)
             sock.sendall(format_request(command))
             line = _read_line(sock, deadline)
     except OSError as error:
@@ -41,20 +41,20 @@ def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     return parse_reply(line)
 
 
-def _refuse_stranger(sock: socket.socket, path: str) -> None:
-    """Raise ControlError if any user could have made the socket, as in /tmp, and another one did.
+def _refuse_other_user(sock: socket.socket, path: str) -> None:
+    """Raise ControlError if every user could have made the socket, as in /tmp, and another one did.
 
-    The daemon of another user is believed where only root, that user or this one can have made
-    its socket: in /run/netd.
+    The daemon of another user is accepted in a directory where only root, that user or this user
+    can have made its socket, such as /run/netd.
     """
     _, uid, _ = _CREDENTIALS.unpack(
         sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     )
-    if uid not in (os.geteuid(), 0) and _is_open_to_all(path):
+    if uid not in (os.geteuid(), 0) and _is_writable_by_all(path):
         raise ControlError(f"no netd answers at {path}: its process belongs to {_user_name(uid)}")
 
 
-def _is_open_to_all(path: str) -> bool:
+def _is_writable_by_all(path: str) -> bool:
     """Whether every user can put a file at the path, or could replace a directory on the way."""
     paths = (PurePath(path), PurePath(os.path.realpath(path)))
     return any(

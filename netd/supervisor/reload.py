@@ -153,7 +153,7 @@ class Reload:
         self._on_done(None)
 
     def _restore_socket_files(self) -> None:
-        """Give the workers a new socket for each one whose file was removed."""
+        """Pass the workers a new socket for each Unix socket whose file was removed."""
         fleet = self._fleet
         self.restored = fleet.table.restore_files(fleet.config.listeners)
         for name in dict.fromkeys(self.restored):

@@ -137,7 +137,7 @@ class SocketTable:
     def restore_files(self, listeners: Mapping[str, ListenerOptions]) -> list[str]:
         """Open a new socket in place of each Unix socket whose file was removed.
 
-        Returns the listeners whose sockets are new. An error is logged: the reload goes on.
+        Returns the listeners whose sockets are new. An error is logged, and the reload continues.
         """
         restored = []
         for name, options in listeners.items():
@@ -303,7 +303,7 @@ def _open_unix(address: Address, options: ListenerOptions) -> _Bound:
 
 
 def _resolve(address: Address) -> list[Address]:
-    """The address with each number that its host name stands for. Raises BindError."""
+    """The address with each number that its host name resolves to. Raises BindError."""
     if address.scheme.is_local:
         return [address]
     try:
@@ -314,7 +314,7 @@ def _resolve(address: Address) -> list[Address]:
 
 
 def _bound_address(sock: socket.socket) -> Address | None:
-    """Where a socket is bound; None for a link-local address whose interface is gone."""
+    """The address that a socket is bound to; None if the interface of a link-local one is gone."""
     try:
         return Address.parse(sockets.bound_name(sock))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 """Keeps channels over restarts and crashes: modes, lists, topics, operators; and one history.
 
-The state of every channel is kept, so that a channel whose worker has died is not free for the
-first client that joins. The messages are kept of the configured channel only.
+The state of every channel is kept, so that after the death of a worker the first client that joins
+a channel does not become its operator. Messages are kept for the configured channel only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from netd.listeners.chat.sqlite_store import SqliteStore
 
 _log = logging.getLogger("netd")
-SAVE_DELAY_S: Final = 0.1  # in which the changes of one channel become one write
+SAVE_DELAY_S: Final = 0.1  # the changes of a channel in this time are one write
 
 
 class ChannelStore:
@@ -67,7 +67,7 @@ class ChannelStore:
         self._flush()
         if self._store is not None:
             self._lost_earlier += self._store.lost
-            self._store.close(within_s=0)  # the chat goes on meanwhile
+            self._store.close(within_s=0)  # do not delay the chat
         self._store = _open_store(options)
         self._save_all()
 

@@ -76,8 +76,8 @@ class Gatekeeper:
 class ConnectThrottle:
     """Limits how often a source address may connect: a token bucket for each address.
 
-    It remembers at most `MAX_SOURCES` addresses. The one that connected least recently is
-    forgotten first, and then starts with a full bucket again.
+    At most `MAX_SOURCES` addresses are remembered. The address that connected least recently is
+    forgotten first; it then starts with a full bucket again.
     """
 
     def __init__(self) -> None:

@@ -116,7 +116,7 @@ class ChatOptions(LoginOptions):
     """Whether new members join `channel` automatically."""
 
     motd: str = "Welcome. Type /join {channel} to meet the others."
-    """The message of the day, which may have several lines; `{channel}` stands for the name of
+    """The message of the day, which may have several lines; `{channel}` is replaced by the name of
     `channel`. Empty for none."""
 
     admin: Annotated[tuple[SingleLine, ...], MaxLen(3)] = ()
@@ -170,9 +170,9 @@ class ChatOptions(LoginOptions):
     disconnected."""
 
     flood_burst: Annotated[int, Ge(1)] = 20
-    """The number of lines that a member may send at once. A line that makes much work counts for
-    more: one more line for each millisecond that it takes on an ordinary machine, or for 30 kB of
-    answers, or for 300 members to which a JOIN, PART, NICK or the like is announced."""
+    """The number of lines that a member may send at once. A line whose work takes long counts as
+    several lines: one more for each millisecond on an ordinary machine, which is 30 kB of replies,
+    or the announcement of a JOIN, PART, NICK or the like to 300 members."""
 
     flood_rate: Annotated[float, Ge(0)] = 4.0
     """The number of lines per second that a member may send on average; 0 turns flood control

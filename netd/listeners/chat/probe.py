@@ -38,7 +38,7 @@ def _speak(connected: socket.socket) -> str:
         replies.await_any("PONG")
         sock.sendall(b"QUIT\r\n")
         replies.await_any("ERROR")
-        return f"{welcome.source} welcomed {nick} and answered its PING"
+        return f"{welcome.source} welcomed {nick} and replied to its PING"
 
 
 class _Replies:

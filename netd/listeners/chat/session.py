@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
 
 WORK_PER_TOKEN: Final = 1000  # in the units of `Member.work`, so about a millisecond
 _LINE_WORK: Final = 8
-_ANSWER_BYTES: Final = 65536  # with more unsent bytes, a long answer waits until the client reads
+_REPLY_BYTES: Final = 65536  # with more unsent bytes, a long reply waits until the client reads
 _LINGER_S: Final = 5.0  # for a client that does not read the last lines it is sent
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
@@ -50,7 +50,7 @@ class SessionOwner(Protocol):
         """Handle a line from the client."""
 
     def resume(self, session: Session) -> None:
-        """Send the client the next part of the answer to its last line."""
+        """Send the client the next part of the reply to its last line."""
 
     def on_input(self, session: Session) -> None:
         """Call `Session.serve` soon: the client has sent lines, or its end of file."""
@@ -72,7 +72,7 @@ class Session:
     """A member and its connection.
 
     Received lines wait in `_held` until the session is served. They also wait while flood control
-    or a password check delays them, and while the answer to the line before is under way.
+    or a password check delays them, and while the reply to the previous line is not complete.
     """
 
     __slots__ = (
@@ -150,8 +150,8 @@ class Session:
         while left > 0:
             if self.closing_since is not None:
                 return False
-            if self.member.is_answering:
-                if self.stream.unsent_bytes > _ANSWER_BYTES:
+            if self.member.is_replying:
+                if self.stream.unsent_bytes > _REPLY_BYTES:
                     self.stream.when_drained(self.wake)
                     return False
                 self._owner.resume(self)

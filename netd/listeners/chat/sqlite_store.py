@@ -1,8 +1,8 @@
 """Stores messages and states of channels in an SQLite file.
 
 A thread writes, so a slow disk does not delay the chat. Writes that fail (disk full, file locked)
-are dropped and counted; the chat goes on without them. A file that is damaged is moved aside, and
-one that is missing is made anew.
+are dropped and counted; the chat continues without them. A damaged file is moved aside, and a
+missing file is created again.
 """
 
 from __future__ import annotations

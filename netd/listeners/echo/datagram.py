@@ -1,7 +1,7 @@
-"""Answers each datagram with one, to its source, from the address that it was sent to.
+"""Replies to each datagram with one, to its source, from the address that it was sent to.
 
-A UDP source address can be forged. Unlike RFC 862 alone, datagrams that could cause a loop or
-multiply an attacker's traffic are not answered: from the ports of services that reply to
+A UDP source address can be forged. Therefore, other than in RFC 862, datagrams that could cause a loop or
+multiply an attacker's traffic get no reply: from the ports of services that reply to
 anything, from the daemon's own sockets, from port 0, and broadcast or multicast ones.
 """
 
@@ -43,7 +43,7 @@ class DatagramEcho:
 
     `counts` (COUNTERS) is shared by the listener's datagram sockets. `own_names` are the UDP ports
     and the paths of the daemon's datagram sockets, a set that is kept up to date. Datagrams from
-    them are not answered, since two of the sockets would reply to each other endlessly.
+    them get no reply, since two of the sockets would reply to each other endlessly.
     """
 
     def __init__(  # noqa: PLR0913 (all are needed)
@@ -64,14 +64,14 @@ class DatagramEcho:
         self._own_names = own_names
         if listening.address.scheme is Scheme.UNIXGRAM:
             self._tag = tag
-            self._is_answerable: Callable[[Any], bool] = self._is_answerable_path
+            self._may_reply: Callable[[Any], bool] = self._may_reply_to_path
         else:
             self._tag = b""
-            self._is_answerable = (
-                self._is_answerable_port if limits.sources.is_any else self._is_answerable_inet
+            self._may_reply = (
+                self._may_reply_to_port if limits.sources.is_any else self._may_reply_to_host
             )
-        self._answer_batch = (
-            self._answer_by_destination if _enable_pktinfo(self._sock) else self._answer_plainly
+        self._reply_batch = (
+            self._reply_by_destination if _enable_pktinfo(self._sock) else self._reply_plainly
         )
         loop.watch(self._sock.fileno(), READ, self._on_readable)
 
@@ -86,19 +86,19 @@ class DatagramEcho:
         received: list[int] = []
         sent: list[int] = []
         with memoryview(self._buffer) as view, contextlib.suppress(BlockingIOError):
-            self._answer_batch(view, received, sent)
+            self._reply_batch(view, received, sent)
         counts["datagrams_in"] += len(received)
         counts["bytes_in"] += sum(received)
         counts["datagrams_out"] += len(sent)
         counts["bytes_out"] += sum(sent)
 
-    def _answer_plainly(self, view: memoryview, received: list[int], sent: list[int]) -> None:
+    def _reply_plainly(self, view: memoryview, received: list[int], sent: list[int]) -> None:
         receive, send, tag = self._sock.recvfrom_into, self._sock.sendto, self._tag
-        is_answerable = self._is_answerable
+        may_reply = self._may_reply
         for _ in range(_PER_TURN):
             size, peer = receive(view, 0, socket.MSG_TRUNC)
             received.append(size)
-            if size > MAX_DATAGRAM_BYTES or not is_answerable(peer):
+            if size > MAX_DATAGRAM_BYTES or not may_reply(peer):
                 self._refuse(size)
                 continue
             data = view[:size]
@@ -107,19 +107,17 @@ class DatagramEcho:
             except OSError:  # of this peer's address or network; the other peers get their replies
                 self._counts["datagrams_undelivered"] += 1
 
-    def _answer_by_destination(
-        self, view: memoryview, received: list[int], sent: list[int]
-    ) -> None:
-        receive, send, is_answerable = (
+    def _reply_by_destination(self, view: memoryview, received: list[int], sent: list[int]) -> None:
+        receive, send, may_reply = (
             self._sock.recvmsg_into,
             self._sock.sendmsg,
-            self._is_answerable,
+            self._may_reply,
         )
         into = [view]
         for _ in range(_PER_TURN):
             size, ancillary, _, peer = receive(into, _PKTINFO_BYTES)
             received.append(size)
-            if not is_answerable(peer) or _is_broadcast(ancillary):
+            if not may_reply(peer) or _is_broadcast(ancillary):
                 self._refuse(size)
                 continue
             try:  # the same ancillary data sets the source address of the reply
@@ -131,15 +129,15 @@ class DatagramEcho:
         too_large = size > MAX_DATAGRAM_BYTES
         self._counts["datagrams_truncated" if too_large else "datagrams_refused"] += 1
 
-    def _is_answerable_path(self, peer: str | bytes) -> bool:
+    def _may_reply_to_path(self, peer: str | bytes) -> bool:
         """An absolute path or an abstract name; a relative one depends on the peer's directory."""
         return bool(peer) and peer[:1] in ("/", b"\0") and peer not in self._own_names
 
-    def _is_answerable_port(self, peer: tuple[str, int]) -> bool:
+    def _may_reply_to_port(self, peer: tuple[str, int]) -> bool:
         return peer[1] not in _LOOP_PORTS and peer[1] not in self._own_names
 
-    def _is_answerable_inet(self, peer: tuple[str, int]) -> bool:
-        return self._is_answerable_port(peer) and self._sources.permits(peer[0])
+    def _may_reply_to_host(self, peer: tuple[str, int]) -> bool:
+        return self._may_reply_to_port(peer) and self._sources.permits(peer[0])
 
 
 def _enable_pktinfo(sock: socket.socket) -> bool:

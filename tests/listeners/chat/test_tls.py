@@ -124,7 +124,7 @@ def test_the_hint_has_the_tls_option_where_the_listener_speaks_tls() -> None:
 
 def test_the_probe_speaks_tls(worker: WorkerUnderTest) -> None:
     reply = KIND.probe("lounge", worker.address(), PATIENCE_S)
-    assert reply.endswith("answered its PING, under TLS")
+    assert reply.endswith("replied to its PING, under TLS")
 
 
 def test_a_port_that_is_not_listed_speaks_plain_irc(

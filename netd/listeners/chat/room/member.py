@@ -68,7 +68,7 @@ class Member:
         "host",
         "idle_since",
         "invites",
-        "is_answering",
+        "is_replying",
         "is_secure",
         "local_user",
         "modes",
@@ -105,7 +105,7 @@ class Member:
         self.failed_logins = 0
 
         # The cost of the client to the server.
-        self.is_answering = False  # a part of the answer to its last line is still to come
+        self.is_replying = False  # a part of the reply to its last line is pending
         self.work = 0  # that was done for it and is not charged yet, in units of about 1 us
 
         # The member as other members see it.

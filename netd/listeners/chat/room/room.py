@@ -27,7 +27,7 @@ from netd.protocols.lines import Line, Overlong
 from netd.protocols.password import Verdict
 
 SLICE_WORK: Final = 400
-"""The work after which a long answer pauses, in units of about one microsecond."""
+"""The work after which a long reply pauses, in units of about one microsecond."""
 
 _MAX_LABEL_CHARS = 64
 _UNREGISTERED_PHASES = (Phase.ANY, Phase.REGISTERING)
@@ -39,7 +39,7 @@ class Room:
     def __init__(self, settings: RoomSettings, now: float, identity: str) -> None:
         self.state = RoomState(settings, now, identity)
         self.fast_path = FastPath(self.state)
-        self._answers: dict[Member, _Answer] = {}
+        self._pending: dict[Member, _PendingReply] = {}
         self.configure(settings, now)
 
     def configure(self, settings: RoomSettings, now: float) -> list[Effect]:
@@ -85,33 +85,33 @@ class Room:
         message = _parse(context, line)
         if message is not None and member.state is not MemberState.GONE:
             _take_tags(context, message.command, message.tags)
-            return self._advance(_Answer(context, _dispatch(context, message)))
+            return self._advance(_PendingReply(context, _dispatch(context, message)))
         context.finish()
         return _take_effects(context)
 
     def resume(self, member: Member, now: float) -> list[Effect]:
-        """Go on with the answer to a member's last line, while `Member.is_answering` is true."""
+        """Continue the reply to a member's last line, while `Member.is_replying` is true."""
         self.fast_path.clear()
-        answer = self._answers.pop(member)
-        answer.context.now = now
-        return self._advance(answer)
+        pending = self._pending.pop(member)
+        pending.context.now = now
+        return self._advance(pending)
 
     def verified(self, member: Member, now: float, verdict: Verdict) -> list[Effect]:
-        """Go on after the password check that a Verify requested."""
+        """Continue after the password check that a Verify requested."""
         self.fast_path.clear()
         check, member.password_check = member.password_check, None
         if check is None or member.state is MemberState.GONE:
             return []
         context = CommandContext(self.state, member, now, check.label)
         steps = ON_VERIFIED[check.purpose](context, check.name, verdict)
-        return self._advance(_Answer(context, steps))
+        return self._advance(_PendingReply(context, steps))
 
     def leave(self, member: Member, reason: str, now: float) -> list[Effect]:
         """Remove a member whose connection is closed, or is about to be."""
         self.fast_path.clear()
         context = CommandContext(self.state, member, now)
-        self._answers.pop(member, None)
-        member.is_answering = False
+        self._pending.pop(member, None)
+        member.is_replying = False
         presence.remove_member(context, member, reason)
         return _take_effects(context)
 
@@ -144,25 +144,25 @@ class Room:
         self.state.unregistered.clear()
         return effects
 
-    def _advance(self, answer: _Answer) -> list[Effect]:
-        """Do a slice of an answer's work; keep the answer if it is not complete then."""
-        context, sender = answer.context, answer.context.sender
-        for _ in answer.steps or ():
+    def _advance(self, pending: _PendingReply) -> list[Effect]:
+        """Do a slice of a reply's work, and keep the rest as pending."""
+        context, sender = pending.context, pending.context.sender
+        for _ in pending.steps or ():
             if sender.state is MemberState.GONE:
                 return _take_effects(context)
             if context.work >= SLICE_WORK:
-                self._answers[sender] = answer
-                sender.is_answering = True
+                self._pending[sender] = pending
+                sender.is_replying = True
                 return _take_effects(context)
-        sender.is_answering = False
+        sender.is_replying = False
         if sender.password_check is None:
             context.finish()
         return _take_effects(context)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """An answer under way: its context, and the steps that are left."""
+class _PendingReply:
+    """A reply that is not complete: its context, and the steps that are left."""
 
     context: CommandContext
     steps: Steps | None
@@ -215,7 +215,7 @@ def _dispatch(context: CommandContext, message: Message) -> Steps | None:
 
 
 def _is_allowed(context: CommandContext, command: Command, message: Message) -> bool:
-    """Check what a command declares; the reply to a refused command names the reason."""
+    """Check the conditions of a command; the reply to a refused command names the reason."""
     is_registered = context.sender.is_registered
     if not is_registered and command.phase not in _UNREGISTERED_PHASES:
         context.reply(Numeric.NOTREGISTERED)

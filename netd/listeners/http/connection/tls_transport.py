@@ -82,7 +82,7 @@ class TlsTransport:
     def shutdown(self) -> None:
         with contextlib.suppress(ssl.SSLError):  # close_notify is sent; the peer's may be missing
             self._sock.unwrap()
-            self._read = self._sock.recv  # the peer's was there; what follows it is not TLS
+            self._read = self._sock.recv  # the peer's has arrived; the bytes after it are not TLS
 
     def discard_unsent(self) -> None:
         discard_unsent(self._sock)

@@ -45,8 +45,8 @@ tbody tr:hover {{ background: #8881 }}
 {more}"""
 
 
-Entry = tuple[bool, str, str, "os.DirEntry[str]"]
-"""An entry after what it is sorted by: whether it is a file, its name in lower case, its name."""
+_Entry = tuple[bool, str, str, "os.DirEntry[str]"]
+"""A directory entry after its sort keys: whether it is a file, its name in lower case, its name."""
 
 
 def list_directory(fd: int, path: str, *, dotfiles: bool) -> Generator[None, None, Response]:
@@ -66,9 +66,9 @@ def list_directory(fd: int, path: str, *, dotfiles: bool) -> Generator[None, Non
     return Response(200, (("Content-Type", "text/html; charset=utf-8"),), (page.encode(),))
 
 
-def _read(fd: int, *, dotfiles: bool) -> Generator[None, None, list[Entry]]:
+def _read(fd: int, *, dotfiles: bool) -> Generator[None, None, list[_Entry]]:
     """Read the entries to show, and one more if there are too many."""
-    found: list[Entry] = []
+    found: list[_Entry] = []
     with os.scandir(fd) as entries:
         while len(found) <= _MAX_ENTRIES:
             part = list(itertools.islice(entries, _SLICE))

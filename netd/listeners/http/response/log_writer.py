@@ -1,4 +1,4 @@
-"""Appends lines to a file in a thread of its own, so that a disk that hangs stops nothing else."""
+"""Appends lines to a file in a separate thread, so that a disk that hangs delays no client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final
 
 from netd.listeners.http.options import STDERR
 
-# O_NONBLOCK: to open a FIFO without a reader is an error, and no reason to wait.
+# O_NONBLOCK: opening a FIFO without a reader fails at once.
 _APPEND_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _STALLED_S: Final = 3.0  # without progress, until the writer counts as failing
@@ -32,7 +32,7 @@ class LogWriter:
         self.max_queued_bytes = max_queued_bytes
         self._queue: queue.SimpleQueue[Sequence[bytes] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._queued = self._dropped = 0  # bytes given to the thread; lines that were not
+        self._queued = self._dropped = 0  # bytes passed to the thread; lines dropped before it
         self._done = self._failed = 0  # the thread's: bytes written or lost; lines lost
         self._error = ""  # the thread's: why its last attempt failed
         self._last_done, self._progress_at = 0, time.monotonic()
@@ -43,7 +43,7 @@ class LogWriter:
         return self._dropped + self._failed
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Have lines written; each one ends with a line feed. Returns at once."""
+        """Queue lines, which end with a line feed, for the thread. Returns at once."""
         size = sum(map(len, lines))
         if self._queued - self._done + size > self.max_queued_bytes or not self._has_thread():
             self._dropped += len(lines)

@@ -29,7 +29,7 @@ class CachedResponse:
 
     __slots__ = ("_date_at", "close", "head_bytes", "second", "source", "stamps", "status", "wire")
 
-    def __init__(  # noqa: PLR0913 (all that is known of a response)
+    def __init__(  # noqa: PLR0913 (the parts of a response)
         self,
         wire: bytes,
         status: int,

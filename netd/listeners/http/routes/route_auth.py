@@ -44,7 +44,7 @@ class RouteAuth:
         verifier: PasswordVerifier,
         denials: Counter[Denial],
     ) -> None:
-        """`trusted` are proxies whose X-Forwarded-For is believed; `denials` counts refusals."""
+        """`trusted` are proxies whose X-Forwarded-For is used; `denials` counts refusals."""
         self._sources = Sources(options.allow, options.deny)
         self._users = options.users
         self._challenge = ("WWW-Authenticate", f'Basic realm="{options.realm}", charset="UTF-8"')

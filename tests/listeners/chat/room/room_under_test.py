@@ -35,7 +35,7 @@ class FakeClient:
         """Send a line."""
         raw = line.encode() if isinstance(line, str) else line
         self.room.apply(self.room.core.receive(self.member, raw, self.room.now))
-        while self.member.is_answering:
+        while self.member.is_replying:
             self.room.apply(self.room.core.resume(self.member, self.room.now))
 
     def read(self) -> list[str]:

@@ -31,7 +31,7 @@ def _begin(client: FakeClient, line: str) -> list[str]:
 def _go_on(client: FakeClient) -> list[str]:
     """The rest of an answer; it takes several slices."""
     lines: list[str] = []
-    while client.member.is_answering:
+    while client.member.is_replying:
         client.member.work = 0
         client.room.apply(client.room.core.resume(client.member, client.room.now))
         assert client.member.work < 2 * SLICE_WORK
@@ -56,7 +56,7 @@ def test_a_long_answer_comes_in_slices(line: str, last: str) -> None:
     root.send(*(f"JOIN #channel{number}" for number in range(500)))
     root.send(*(f"MODE #own +b {'x' * 90}{number}!*@*" for number in range(200)))
     first = _begin(ann, line)
-    assert ann.member.is_answering
+    assert ann.member.is_replying
     rest = _go_on(ann)
     whole = first + rest
     assert whole[-1] == f":irc.test {last}"
@@ -67,7 +67,7 @@ def test_others_are_served_while_an_answer_is_under_way() -> None:
     room, ann = _full_room()
     bob = room.join("bob")
     _begin(ann, "WHO #room")
-    assert ann.member.is_answering
+    assert ann.member.is_replying
     assert bob.send("PING x") == [":irc.test PONG irc.test x"]
     bob.send("QUIT")
     rest = _go_on(ann)
@@ -79,7 +79,7 @@ def test_a_member_that_leaves_in_the_middle_of_its_answer_is_forgotten() -> None
     room, ann = _full_room()
     _begin(ann, "WHO *")
     room.leave(ann, "gone")
-    assert not ann.member.is_answering
+    assert not ann.member.is_replying
 
 
 def test_a_labeled_answer_is_one_batch_over_all_its_slices() -> None:
@@ -129,7 +129,7 @@ def _mix(turns: list[tuple[int, str | None]]) -> None:
         client = clients[number]
         if client.closed:
             continue
-        if client.member.is_answering:
+        if client.member.is_replying:
             room.apply(room.core.resume(client.member, room.now))
         elif line is not None:
             _begin(client, line)

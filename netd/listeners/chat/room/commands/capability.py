@@ -100,7 +100,7 @@ def offered(context: CommandContext) -> list[str]:
 
 
 def announce_changes(context: CommandContext, before: Sequence[str]) -> None:
-    """Notify a client of changes in what is offered since `before` (cap-notify)."""
+    """Notify a client of the changes in the offered capabilities since `before` (cap-notify)."""
     sender = context.sender
     now = offered(context)
     left = {word.partition("=")[0] for word in now}
