@@ -42,8 +42,8 @@ from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed_sockets
 from netd.status_text import format_status
 from netd.supervisor.config_reader import ConfigReader
-from netd.supervisor.control import check_control
 from netd.supervisor.control_client import send_request
+from netd.supervisor.control_server import check_control
 from netd.supervisor.socket_table import HeldAddresses, SocketTable, check_ports
 from netd.supervisor.supervisor import Supervisor
 

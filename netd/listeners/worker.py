@@ -16,7 +16,7 @@ from netd.config.address import Address
 from netd.config.serialize import deserialize
 from netd.errors import BindError, LocalProtocolError, NetdError
 from netd.listeners.kind import AnyKind, ListeningSocket, ReloadResult, Service
-from netd.listeners.link import Link
+from netd.listeners.link_endpoint import Link
 from netd.protocols.link import (
     Configure,
     Drain,

@@ -26,7 +26,7 @@ from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier
 from netd.supervisor.config_reader import OnRead
-from netd.supervisor.control import ControlServer, SendReply, make_directory
+from netd.supervisor.control_server import ControlServer, SendReply, make_directory
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.socket_table import STORED, SocketTable

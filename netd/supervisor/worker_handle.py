@@ -19,7 +19,7 @@ from netd.config.serialize import serialize
 from netd.errors import LocalProtocolError
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
-from netd.listeners.link import Link
+from netd.listeners.link_endpoint import Link
 from netd.listeners.restart_policy import RestartPolicy
 from netd.listeners.worker import run_worker
 from netd.protocols.link import (

@@ -21,8 +21,8 @@ from netd.config.paths import client_control_path
 from netd.errors import BindError, ControlError
 from netd.protocols.control import ControlCommand, Reply, format_reply
 from netd.runtime import process
-from netd.supervisor.control import make_directory
 from netd.supervisor.control_client import send_request
+from netd.supervisor.control_server import make_directory
 from tests.support import PATIENCE_S
 
 NOBODY = 65534

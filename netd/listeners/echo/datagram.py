@@ -1,8 +1,8 @@
 """Replies to each datagram with one, to its source, from the address that it was sent to.
 
-A UDP source address can be forged. Therefore, other than in RFC 862, datagrams that could cause a loop or
-multiply an attacker's traffic get no reply: from the ports of services that reply to
-anything, from the daemon's own sockets, from port 0, and broadcast or multicast ones.
+A UDP source address can be forged. Therefore, other than in RFC 862, datagrams that could cause a
+loop or multiply an attacker's traffic get no reply: from the ports of services that reply to
+anything, from the daemon's own sockets, from port 0, and broadcast or multicast datagrams.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _go_on(client: FakeClient) -> list[str]:
         ("MODE #own +bbbbbbbbb", "368 ann #own :End of channel ban list"),
     ],
 )
-def test_a_long_answer_comes_in_slices(line: str, last: str) -> None:
+def test_a_long_reply_comes_in_slices(line: str, last: str) -> None:
     room, ann = _full_room()
     root = room.join("root", channel="#own")
     root.send(*(f"JOIN #channel{number}" for number in range(500)))
@@ -63,7 +63,7 @@ def test_a_long_answer_comes_in_slices(line: str, last: str) -> None:
     assert sum(text.startswith(f":irc.test {last.partition(' ')[0]} ann ") for text in whole) == 1
 
 
-def test_others_are_served_while_an_answer_is_under_way() -> None:
+def test_others_are_served_while_a_reply_is_incomplete() -> None:
     room, ann = _full_room()
     bob = room.join("bob")
     _begin(ann, "WHO #room")
@@ -75,14 +75,14 @@ def test_others_are_served_while_an_answer_is_under_way() -> None:
     assert rest[-1].startswith(":irc.test 315 ")
 
 
-def test_a_member_that_leaves_in_the_middle_of_its_answer_is_forgotten() -> None:
+def test_a_member_that_leaves_in_the_middle_of_its_reply_is_forgotten() -> None:
     room, ann = _full_room()
     _begin(ann, "WHO *")
     room.leave(ann, "gone")
     assert not ann.member.is_replying
 
 
-def test_a_labeled_answer_is_one_batch_over_all_its_slices() -> None:
+def test_a_labeled_reply_is_one_batch_over_all_its_slices() -> None:
     _, ann = _full_room()
     first = _begin(ann, "@label=who WHO *")
     assert first[0].startswith("@label=who :irc.test BATCH +")

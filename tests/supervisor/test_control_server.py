@@ -13,7 +13,7 @@ from netd.errors import BindError
 from netd.protocols.control import ControlCommand, Reply, format_request
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
-from netd.supervisor.control import ControlServer, SendReply
+from netd.supervisor.control_server import ControlServer, SendReply
 from tests.support import FullPoller
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from netd.errors import LocalProtocolError
-from netd.listeners.link import Link
+from netd.listeners.link_endpoint import Link
 from netd.protocols.link import LinkMessage, Ready, Retiring
 from netd.runtime.fd_channel import FdChannel
 from netd.runtime.loop import Loop
