@@ -49,4 +49,6 @@ def test_a_wrong_account_password_is_reported(
     daemon = start_daemon(f"{LOUNGE}{account}")
     given = ["--name", "bot", "--password-file", str(secret), "--send", "hi"]
     done = netd_chat(str(daemon.address("lounge")), *given)
-    assert (done.returncode, done.stderr) == (0, "netd-chat: SASL authentication failed\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("netd-chat: SASL authentication failed\n")
+    assert "bot: Nickname is reserved" in done.stderr

@@ -46,7 +46,8 @@ def where(daemon: Daemon) -> list[str]:
 def test_an_encrypted_message_arrives(secure: Daemon, tmp_path: Path, netd_chat: Run) -> None:
     trusted = str(tmp_path / "localhost.pem")
     with Observer(secure.address("lounge"), tls=ssl.create_default_context(cafile=trusted)) as ear:
-        done = netd_chat(*where(secure), "--ca-file", trusted, "--send", "hi")
+        given = ["--name", "guest", "--ca-file", trusted, "--send", "hi"]
+        done = netd_chat(*where(secure), *given)
         assert (done.returncode, done.stderr) == (0, "")
         assert ear.hear(1) == ["hi"]
 

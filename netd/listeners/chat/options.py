@@ -47,8 +47,9 @@ class AccountOptions(Table):
     """`[[listeners.NAME.accounts]]`: an account that a client can log in to with SASL."""
 
     name: Annotated[str, Pattern(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
-    """The name of the account. Other members cannot change their nick to it. A new client may
-    connect with that nick, because it may log in afterwards."""
+    """The name of the account. It is reserved as a nick: a new client can use it if it logs in
+    before its registration is complete, and no other member can change its nick to it. The owner
+    takes the nick back from another connection with REGAIN, or ends that connection with GHOST."""
 
     password: Password = ""
     """The password, in plain text or hashed by `netd passwd`; empty for no login by password."""

@@ -160,7 +160,7 @@ class Session:
                 self._held_bytes -= _size(line)
                 self._owner.receive(self, line)
             else:
-                self._check_ended()
+                self._check_held()
                 return False
             left -= self._charge()
         return True
@@ -218,10 +218,11 @@ class Session:
         self.closing_since = self._loop.now  # the backlog may still hold the session
 
     def _receive(self, lines: Sequence[Line]) -> None:
+        has_waited = bool(self._held)
         self._held += lines
         for line in lines:
             self._held_bytes += _size(line)
-        if self._held_bytes > self._options.max_receive_queue:
+        if has_waited and self._held_bytes > self._options.max_receive_queue:
             self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
         elif not self.is_queued:
             self._owner.on_input(self)
@@ -234,7 +235,10 @@ class Session:
             self._bucket.charge(work / WORK_PER_TOKEN)
         return _LINE_WORK + work
 
-    def _check_ended(self) -> None:
+    def _check_held(self) -> None:
+        """End the session if too much is left, or nothing is and the client has ended it."""
+        if self._held_bytes > self._options.max_receive_queue:
+            self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
         is_idle = not self._held and self.member.password_check is None
         if self._has_ended and is_idle:
             self._owner.leave(self, "Connection closed")

@@ -29,7 +29,7 @@ SAID = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), SAID), max_size=25))
 def test_any_commands(lines: list[tuple[bool, str]]) -> None:
-    room = RoomUnderTest(opers={"a": "b"}, accounts={"a": Account("a", "b")}, replay_lines=3)
+    room = RoomUnderTest(opers={"a": "b"}, accounts={"acc": Account("acc", "b")}, replay_lines=3)
     clients = [
         room.join("a", "labeled-response", "batch", "message-tags", "sasl", "echo-message"),
         room.join("b"),
@@ -57,7 +57,7 @@ def test_every_command_with_every_two_words(command: str, stage: str) -> None:
 
 
 def _a_client(stage: str) -> FakeClient:
-    room = RoomUnderTest(opers={"a": "b"}, accounts={"a": Account("a", "b")})
+    room = RoomUnderTest(opers={"a": "b"}, accounts={"acc": Account("acc", "b")})
     if stage == "unregistered":
         return room.connect()
     client = room.join("a", "sasl", "message-tags")

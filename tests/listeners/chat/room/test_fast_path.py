@@ -9,7 +9,7 @@ from netd.listeners.chat.room.effect import Broadcast
 from netd.listeners.chat.room.encoded_message import TemplateMessage
 from netd.listeners.chat.room.fast_path import MAX_ROUTES
 from netd.listeners.chat.room.settings import Account
-from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
+from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest, sasl_plain
 
 CAPS = {
     "ann": ("message-tags", "server-time", "echo-message", "draft/chathistory", "batch", "sasl"),
@@ -40,10 +40,10 @@ LINES = st.lists(st.tuples(st.sampled_from(sorted(CAPS)), SAID | SAID | SAID | O
 
 
 def _room() -> tuple[RoomUnderTest, dict[str, FakeClient]]:
-    accounts = {"ann": Account("ann", "secret")}
+    accounts = {"anna": Account("anna", "secret")}
     room = RoomUnderTest(channel="#other", accounts=accounts, replay_lines=3)
     clients = {nick: room.join(nick, *caps) for nick, caps in CAPS.items()}
-    clients["ann"].send("AUTHENTICATE PLAIN", "AUTHENTICATE AGFubgBzZWNyZXQ=")
+    clients["ann"].send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('anna', 'secret')}")
     return room, clients
 
 

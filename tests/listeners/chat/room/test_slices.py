@@ -119,7 +119,7 @@ def test_answers_of_any_commands_mix_with_any_commands(
 
 
 def _mix(turns: list[tuple[int, str | None]]) -> None:
-    room = RoomUnderTest(opers={"a": "b"}, accounts={"a": Account("a", "b")}, replay_lines=3)
+    room = RoomUnderTest(opers={"a": "b"}, accounts={"acc": Account("acc", "b")}, replay_lines=3)
     clients = [
         room.join("a", "labeled-response", "batch", "message-tags", "sasl", "echo-message"),
         room.join("b"),

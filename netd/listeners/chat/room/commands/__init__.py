@@ -14,6 +14,7 @@ from netd.listeners.chat.room.commands import (
     membership,
     message,
     mode,
+    nick_owner,
     operator,
     read_marker,
     registration,
@@ -42,6 +43,7 @@ COMMANDS: Final[dict[str, Command]] = {
     **server.COMMANDS,
     **operator.COMMANDS,
     **account.COMMANDS,
+    **nick_owner.COMMANDS,
     **history.COMMANDS,
     **read_marker.COMMANDS,
 }

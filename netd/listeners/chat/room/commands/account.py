@@ -94,13 +94,13 @@ def _finish_exchange(context: CommandContext) -> None:
 
 def _external(context: CommandContext, authorization: str) -> None:
     """RFC 4422 appendix A: an authorization identity, or nothing."""
-    own = _own_accounts(context)
+    own = own_accounts(context)
     wanted = fold(authorization)
     matching = (account for account in own if not wanted or fold(account.name) == wanted)
     _log_in(context, next(matching, None))
 
 
-def _own_accounts(context: CommandContext) -> list[Account]:
+def own_accounts(context: CommandContext) -> list[Account]:
     """The accounts that belong to the sender's certificate or system user.
 
     A system user without an account has one with its own name, unless that name is taken.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import membership, server
+from netd.listeners.chat.room.commands.account import own_accounts
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.isupport import isupport_lines
 from netd.listeners.chat.room.member import CheckPurpose, MemberState
@@ -27,41 +28,64 @@ def nick(context: CommandContext, params: Sequence[str]) -> Steps | None:
         context.reply(Numeric.NONICKNAMEGIVEN)
         return None
     wanted, sender, room = params[0], context.sender, context.room
-    holder = room.members.get(fold(wanted))
     if not is_nick(wanted, room.settings.limits.nick_chars):
         context.reply(Numeric.ERRONEUSNICKNAME, wanted)
-    elif holder not in (None, sender) or _is_reserved(context, wanted):
-        context.reply(Numeric.NICKNAMEINUSE, wanted)
-    elif sender.is_registered:
-        _change_nick(context, wanted)
-    else:
+    elif not sender.is_registered:
         return _take_nick(context, wanted)
+    elif _may_take(context, wanted):
+        change_nick(context, wanted)
     return None
 
 
-def _is_reserved(context: CommandContext, wanted: str) -> bool:
-    """Whether a nick is the name of another client's account, and the sender is registered.
+def _may_take(context: CommandContext, wanted: str) -> bool:
+    """Whether the sender may take a nick; if not, it gets 433."""
+    holder = context.room.members.get(fold(wanted))
+    if holder is context.sender:
+        return True
+    if holder is None and not _is_reserved(context, wanted):
+        return True
+    if holder is None:
+        text = "Nickname is reserved for the account of that name"
+        context.reply_command(Numeric.NICKNAMEINUSE.code, context.sender.shown_nick, wanted, text)
+    else:
+        context.reply(Numeric.NICKNAMEINUSE, wanted)
+    return False
 
-    A client that is registering may take the nick, since it can still log in to the account.
-    """
-    folded = fold(wanted)
-    return (
-        context.sender.is_registered
-        and folded in context.room.settings.accounts
-        and folded not in (fold(context.sender.account), context.sender.folded)
-    )
+
+def _is_reserved(context: CommandContext, wanted: str) -> bool:
+    """Whether a nick is the name of an account that is not the sender's."""
+    folded, accounts = fold(wanted), context.room.settings.accounts
+    if folded not in accounts or folded == fold(context.sender.account):
+        return False
+    return accounts[folded] not in own_accounts(context)
 
 
 def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
+    """Take a nick during registration.
+
+    A reserved one is not taken before the registration is complete: the client may log in until
+    then, and another client of the account has the nick meanwhile.
+    """
     sender, room = context.sender, context.room
-    if room.members.get(sender.folded) is sender:
-        del room.members[sender.folded]
+    is_reserved = _is_reserved(context, wanted)
+    if not is_reserved and not _may_take(context, wanted):
+        return None
+    _give_up_nick(context)
     sender.set_nick(wanted)
-    room.members[sender.folded] = sender
+    if not is_reserved:
+        room.members[sender.folded] = sender
     return complete(context)
 
 
-def _change_nick(context: CommandContext, wanted: str) -> None:
+def _give_up_nick(context: CommandContext) -> None:
+    sender, room = context.sender, context.room
+    if room.members.get(sender.folded) is sender:
+        del room.members[sender.folded]
+    sender.set_nick("")
+
+
+def change_nick(context: CommandContext, wanted: str) -> None:
+    """Change the nick of a registered sender to a free one."""
     sender, room = context.sender, context.room
     if wanted == sender.nick:
         return
@@ -101,6 +125,10 @@ def complete(context: CommandContext) -> Steps | None:
     given = sender.registration
     if not (sender.nick and given.has_user) or given.is_negotiating:
         return None
+    if not _may_take(context, sender.nick):
+        _give_up_nick(context)
+        return None
+    context.room.members[sender.folded] = sender
     if not settings.password or given.password_is_right or sender.account:
         return _welcome(context)
     if given.password:

@@ -14,7 +14,7 @@ from tests.listeners.chat.room.room_under_test import (
 )
 
 CAPS = ("batch", "server-time", "message-tags", "draft/chathistory")
-ACCOUNTS = {name: Account(name, "secret") for name in ("alice", "bob")}
+ACCOUNTS = {name: Account(name, "secret") for name in ("alina", "robert")}
 
 
 def room_with_ten_lines() -> RoomUnderTest:
@@ -80,7 +80,7 @@ def test_a_plain_client_gets_the_last_lines_with_their_time() -> None:
 def test_private_messages_are_kept_for_accounts_only() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
     alice, bob = (room.join(name, "sasl", *CAPS) for name in ("alice", "bob"))
-    alice.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('alice', 'secret')}")
+    alice.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('alina', 'secret')}")
     alice.send("PRIVMSG bob :hello")
     bob.read()
     assert texts(alice.send("CHATHISTORY LATEST bob * 5")) == ["hello"]

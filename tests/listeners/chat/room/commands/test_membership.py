@@ -15,11 +15,11 @@ ALICE = {"alice": Account("Alice", "sesame")}
 def test_a_join_is_sent_in_the_form_that_a_client_requested() -> None:
     room = RoomUnderTest(accounts=ALICE)
     bare, extended = room.join("bare"), room.join("extended", "extended-join")
-    room.join("alice", "sasl", channel="").send(
+    room.join("ann", "sasl", channel="").send(
         "AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('alice', 'sesame')}", "JOIN #room"
     )
-    assert bare.read() == [":alice!~alice@192.0.2.1 JOIN #room"]
-    assert extended.read() == [":alice!~alice@192.0.2.1 JOIN #room Alice :alice real"]
+    assert bare.read() == [":ann!~ann@192.0.2.1 JOIN #room"]
+    assert extended.read() == [":ann!~ann@192.0.2.1 JOIN #room Alice :ann real"]
 
 
 def test_kick_takes_as_many_channels_as_nicks() -> None:

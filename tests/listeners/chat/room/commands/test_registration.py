@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from netd.listeners.chat.room.settings import Account
+from netd.listeners.chat.room.settings import Account, Settings
 from netd.protocols.password import Verdict
 from tests.listeners.chat.room.room_under_test import (
     FakeClient,
     RoomUnderTest,
+    sasl_plain,
 )
 from tests.support import cheap_hash
 
@@ -99,3 +100,54 @@ def test_a_quit_is_sent_once_to_a_member_of_several_common_channels() -> None:
 
 def test_an_unknown_command_before_registration_gets_451() -> None:
     assert RoomUnderTest().connect().codes("FROBNICATE") == ["451"]
+
+
+ANNA = {"anna": Account("Anna", "sesame", local_user="anna")}
+LOGIN = ("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('anna', 'sesame')}")
+
+
+def test_the_nick_of_an_account_is_for_its_owner() -> None:
+    room = RoomUnderTest(accounts=ANNA)
+    stranger, owner = room.connect(), room.connect()
+    stranger.send("NICK anna")  # waits for the owner's login, and holds nothing
+    owner.send("CAP REQ :sasl", "NICK anna", "USER anna 0 * :Anna", *LOGIN)
+    assert owner.codes("CAP END")[0] == "001"
+    assert stranger.codes("USER eve 0 * :Eve") == ["433"]
+    assert stranger.codes("NICK eve")[0] == "001"
+    assert stranger.codes("NICK ANNA") == ["433"]
+    owner.send("NICK other")
+    assert stranger.codes("NICK ANNA") == ["433"]
+    assert owner.codes("NICK anna") == ["NICK"]
+
+
+def test_a_verified_local_user_owns_the_nick_of_its_account() -> None:
+    room = RoomUnderTest(accounts=ANNA)
+    assert room.join("anna", local_user="anna").member.is_registered
+    assert not room.join("anna", channel="", local_user="eve").member.is_registered
+
+
+def test_regain_takes_the_nick_of_the_account_back() -> None:
+    room = RoomUnderTest()
+    holder, owner = room.join("anna"), room.join("anna_", "sasl", channel="")
+    assert owner.codes("REGAIN anna") == ["FAIL"]
+    room.core.configure(Settings("irc.test", accounts=ANNA), room.now)
+    owner.send("CAP REQ sasl", *LOGIN)
+    assert owner.codes("REGAIN holder") == ["FAIL"]
+    assert owner.codes("REGAIN") == ["NICK"]
+    assert holder.closed == "Replaced by anna_, the owner of the nick"
+    assert not holder.member.is_registered
+    assert owner.codes("REGAIN Anna") == []
+
+
+def test_ghost_disconnects_other_connections_of_the_account() -> None:
+    room = RoomUnderTest(accounts=ANNA)
+    first, second = room.join("one", "sasl"), room.join("two", "sasl")
+    eve = room.join("eve")
+    assert eve.codes("GHOST one", "GHOST") == ["FAIL", "FAIL"]
+    for client in (first, second):
+        client.send(*LOGIN)
+    assert second.codes("GHOST eve", "GHOST two", "GHOST anna") == ["FAIL", "FAIL", "401"]
+    assert "NOTICE" in second.codes("GHOST one")
+    assert first.closed
+    assert not second.closed
+    assert not eve.closed

@@ -7,10 +7,10 @@ from tests.listeners.chat.room.room_under_test import RoomUnderTest, sasl_plain
 
 
 def test_whox_shows_the_real_address_to_its_owner_and_to_operators() -> None:
-    accounts = {"ann": Account("ann", "sesame", host="staff.example")}
+    accounts = {"anna": Account("anna", "sesame", host="staff.example")}
     room = RoomUnderTest(accounts=accounts, opers={"root": "toor"})
     ann, bob = room.join("ann", "sasl"), room.join("bob")
-    ann.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('ann', 'sesame')}")
+    ann.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('anna', 'sesame')}")
     assert ann.send("WHO ann %hi")[0] == ":irc.test 354 ann 192.0.2.1 staff.example"
     bob.read()
     assert bob.send("WHO ann %hi")[0] == ":irc.test 354 bob 255.255.255.255 staff.example"
