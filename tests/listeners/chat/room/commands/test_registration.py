@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netd.listeners.chat.room.settings import Account, Settings
+from netd.listeners.chat.room.settings import Account, RoomSettings
 from netd.protocols.password import Verdict
 from tests.listeners.chat.room.room_under_test import (
     FakeClient,
@@ -130,7 +130,7 @@ def test_regain_takes_the_nick_of_the_account_back() -> None:
     room = RoomUnderTest()
     holder, owner = room.join("anna"), room.join("anna_", "sasl", channel="")
     assert owner.codes("REGAIN anna") == ["FAIL"]
-    room.core.configure(Settings("irc.test", accounts=ANNA), room.now)
+    room.core.configure(RoomSettings("irc.test", accounts=ANNA), room.now)
     owner.send("CAP REQ sasl", *LOGIN)
     assert owner.codes("REGAIN holder") == ["FAIL"]
     assert owner.codes("REGAIN") == ["NICK"]
