@@ -1,18 +1,21 @@
 """`python -m tests.bench echo`: measure netd beside its peers and print a Markdown table.
 
 `attacks` reports how long innocent clients wait while others attack; it exits with status 1 if netd
-misses its goal. `integrity` sends gibibytes through echo and compares checksums, `memory` reports
-the memory of an idle daemon, and `report` writes the page of measurements: it runs each benchmark
-of which --output holds no result.
+misses its goal. `faults` reports what becomes of clients when processes, configurations and logs
+fail. `integrity` sends gibibytes through echo and compares checksums, `memory` reports the memory
+of an idle daemon, and `soak` what a daemon holds, minute by minute, under traffic, reloads and
+killed workers. `report` writes the page of measurements: it runs each benchmark of which --output
+holds no result.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.bench import attacks, echo_integrity, memory
+from tests.bench import attacks, echo_integrity, faults, memory, soak
 from tests.bench.harness import Result, measure
 from tests.bench.report import markdown, page, write
 
@@ -24,14 +27,18 @@ def main() -> None:
     """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "benchmark", choices=[*_COMPARED, "attacks", "integrity", "memory", "report"]
+        "benchmark",
+        choices=[*_COMPARED, "attacks", "faults", "integrity", "memory", "report", "soak"],
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="for each server and round")
     parser.add_argument("--only", default="", help="works whose name contains this")
-    parser.add_argument("--server", default="", help="attacks': servers whose name contains this")
+    parser.add_argument(
+        "--server", default="", help="attacks' and faults': servers whose name contains this"
+    )
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
     parser.add_argument("--gibibytes", type=float, default=2.0, help="integrity's, each way")
+    parser.add_argument("--minutes", type=int, default=10, help="soak's")
     arguments = parser.parse_args()
     if arguments.benchmark == "integrity":
         prove_integrity(int(arguments.gibibytes * 2**30))
@@ -45,16 +52,27 @@ def main() -> None:
 
 def run(benchmark: str, arguments: argparse.Namespace) -> None:
     """Measure, print the table, and keep the results under --output."""
+    table = arguments.output / f"{benchmark}.md"
     if benchmark == "memory":
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        table = memory.report()
-        (arguments.output / "memory.md").write_text(f"{table}\n")
-        print(table)
-        return
-    results = compare(benchmark, arguments)
-    print(markdown(results))
-    for path in write(results, arguments.output, benchmark):
-        print(f"wrote {path}")
+        keep(table, [memory.report()])
+    elif benchmark == "faults":
+        keep(table, [faults.report(arguments.only, arguments.server)])
+    elif benchmark == "soak":
+        keep(table, soak.report(arguments.minutes))
+    else:
+        results = compare(benchmark, arguments)
+        print(markdown(results))
+        for path in write(results, arguments.output, benchmark):
+            print(f"wrote {path}")
+
+
+def keep(path: Path, lines: Iterable[str]) -> None:
+    """Print the lines of a table as they come, and keep them in a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as table:
+        for line in lines:
+            print(line, flush=True)
+            print(line, file=table, flush=True)
 
 
 def compare(benchmark: str, arguments: argparse.Namespace) -> list[Result]:
@@ -69,7 +87,7 @@ def compare(benchmark: str, arguments: argparse.Namespace) -> list[Result]:
 
 def write_page(arguments: argparse.Namespace) -> None:
     """Write packaging/doc/measurements.md from the results, and measure those that are missing."""
-    for benchmark in (*_COMPARED, "memory"):
+    for benchmark in (*_COMPARED, "memory", "faults", "soak"):
         if not (arguments.output / f"{benchmark}.md").exists():
             run(benchmark, arguments)
     _PAGE.write_text(page(arguments.output))

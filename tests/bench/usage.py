@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -13,12 +14,18 @@ def family(pid: int) -> Iterator[int]:
     pids = [pid]
     for member in pids:
         yield member
-        pids += map(int, Path(f"/proc/{member}/task/{member}/children").read_text().split())
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            pids += map(int, Path(f"/proc/{member}/task/{member}/children").read_text().split())
 
 
 def cpu_s(pids: Iterable[int]) -> float:
     """The processor time of the processes together, in seconds."""
-    return sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")
+    return sum(sum(_ticks(pid)[:2]) for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def reaped_cpu_s(pid: int) -> float:
+    """The processor time of the children of a process that have ended, in seconds."""
+    return sum(_ticks(pid)[2:]) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_kib(pid: int) -> dict[str, int]:
@@ -27,6 +34,7 @@ def memory_kib(pid: int) -> dict[str, int]:
     return {name: int(size) for name, size in sizes}
 
 
-def _ticks(pid: int) -> int:
+def _ticks(pid: int) -> list[int]:
+    """utime, stime, cutime and cstime of proc(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    return list(map(int, fields[11:15]))
