@@ -40,6 +40,24 @@ Each server has one worker process and writes no access log.
 An idle daemon with a listener of each kind. Shared pages count in part for each process that
 shares them (PSS).
 """,
+    "faults": """## Faults
+
+Each server serves a short text with one worker process and otherwise its defaults: `netd`, nginx,
+HAProxy and gunicorn over HTTP, supervisord by a trivial program that it starts, ngircd, which is
+one process, as its message of the day. "First process" is the supervisor or master. Requests are
+new connections; four clients make them one after the other. "All that follow" are lost if the
+server does not serve again.
+""",
+    "soak": """## Soak
+
+Six held and two new echo connections at a time, ten members who talk and four who join and part,
+four keep-alive connections and two new ones at a time over HTTP, and a client of `/status` and
+`/metrics`. A worker is killed every 20 seconds (echo, chat and HTTP in turn), and every 10 seconds
+there is a reload, of which every second one starts or ends workers. Each row has the means of a
+minute, and totals from the start. "Lost by a kill" are connections to a worker that was killed;
+"errors" are wrong or missing replies to all other clients. A client opens an idle keep-alive
+connection that the server has closed again without an error, as RFC 9112 section 9.3.1 permits.
+""",
 }
 
 
