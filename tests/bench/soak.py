@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from netd.protocols.control import Command
-from netd.supervisor.control import ask
+from netd.supervisor.control_client import ask
 from tests.bench import harness_process
 from tests.bench.soak_clients import CHANNEL, Clients
 from tests.bench.usage import family, memory_kib
