@@ -20,8 +20,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from netd.protocols.control import Command
-from netd.supervisor.control_client import ask
+from netd.protocols.control import ControlCommand
+from netd.supervisor.control_client import send_request
 from tests.bench import harness_process
 from tests.bench.soak_clients import CHANNEL, Clients
 from tests.bench.usage import family, memory_kib
@@ -119,7 +119,7 @@ class _Daemon:
 
     def workers(self, listener: str) -> list[int]:
         """The processes that serve a listener."""
-        body: dict[str, Any] = ask(self.control, Command.STATUS, _REPLY_S).body
+        body: dict[str, Any] = send_request(self.control, ControlCommand.STATUS, _REPLY_S).body
         [entry] = [entry for entry in body["listeners"] if entry["name"] == listener]
         return [worker["pid"] for worker in entry["workers"] if worker["state"] == "serving"]
 
@@ -157,7 +157,7 @@ class _Disturber:
     def _reload(self) -> None:
         self.reloads += 1
         self._daemon.write(self.reloads)
-        reply = ask(self._daemon.control, Command.RELOAD, _REPLY_S)
+        reply = send_request(self._daemon.control, ControlCommand.RELOAD, _REPLY_S)
         if reply.error:
             self._clients.errors.append(f"reload: {reply.error}")
 
