@@ -288,7 +288,7 @@ def test_the_probe_speaks_irc(start: Start) -> None:
     worker = start()
     assert "irc.test welcomed probe" in KIND.probe("lounge", worker.address(), PATIENCE_S)
     closed = start(password="secret")
-    assert "asks for its password" in KIND.probe("lounge", closed.address(), PATIENCE_S)
+    assert "requires its password" in KIND.probe("lounge", closed.address(), PATIENCE_S)
 
 
 def test_a_password_is_required(start: Start, connect: Connect) -> None:
