@@ -37,7 +37,7 @@ def test_nothing_is_no_password() -> None:
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_what_is_no_text_is_no_password(locale: str) -> None:
+def test_a_password_that_is_not_text_is_refused(locale: str) -> None:
     environ = {**os.environ, "LC_ALL": locale}
     done = subprocess.run(
         COMMAND, input=b"p\xffw", capture_output=True, timeout=PATIENCE_S, env=environ, check=False
@@ -47,7 +47,7 @@ def test_what_is_no_text_is_no_password(locale: str) -> None:
 
 
 @pytest.mark.parametrize(("again", "status"), [("sesame", 0), ("sesam", 64)])
-def test_at_a_terminal_it_asks_twice_and_shows_nothing(again: str, status: int) -> None:
+def test_a_terminal_prompts_twice_without_echo(again: str, status: int) -> None:
     terminal = pexpect.spawn(COMMAND[0], COMMAND[1:], encoding="utf-8", timeout=PATIENCE_S)
     terminal.expect("Password: ")
     terminal.sendline("sesame")

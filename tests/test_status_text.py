@@ -46,7 +46,7 @@ def test_status_without_a_reload_does_not_speak_of_one() -> None:
     assert "reload" not in format_status({**STATUS, "last_reload": None})
 
 
-def test_a_good_reload_tells_what_it_did() -> None:
+def test_a_successful_reload_reports_its_changes() -> None:
     outcome = {"at": 0.0, "ok": True, "detail": "added web"}
     assert ": added web\n" in format_status({**STATUS, "last_reload": outcome})
 

@@ -87,7 +87,7 @@ def test_it_reconnects_after_a_crash_and_loses_no_line(own_lounge: Daemon, home:
         assert bot.wait(PATIENCE_S) == 0
 
 
-def test_what_the_server_did_not_confirm_is_reported(home: Path) -> None:
+def test_messages_that_the_server_did_not_confirm_are_reported(home: Path) -> None:
     del home
     with socket.create_server(("127.0.0.1", 0)) as server:
         command = [*COMMAND, "--port", str(server.getsockname()[1]), "--name", "bot"]

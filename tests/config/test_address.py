@@ -42,7 +42,7 @@ def test_an_address_is_parsed_and_formatted(text: str, address: Address) -> None
         ("unix:///a\0b", "no NUL"),
     ],
 )
-def test_the_error_for_a_wrong_address_says_what_is_allowed(text: str, why: str) -> None:
+def test_the_error_for_a_wrong_address_lists_the_allowed_forms(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Address.parse(text)
 

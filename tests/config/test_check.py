@@ -108,7 +108,7 @@ def test_ports_in_use_are_found_except_those_of_the_daemon(tmp_path: Path) -> No
         assert check_ports(config, HeldAddresses({Address.parse(address)})) == ()
 
 
-def test_an_address_in_use_is_a_warning_where_the_daemon_cannot_be_asked(tmp_path: Path) -> None:
+def test_an_address_in_use_is_a_warning_if_the_daemon_is_unreachable(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         path = write(tmp_path, f'[listeners.web]\nkind = "http"\naddress = "{address}"\n')

@@ -86,7 +86,7 @@ def test_the_effective_text_reads_back_the_same() -> None:
     assert 'drain_timeout = "1500ms"' in text
 
 
-def test_keys_say_what_needs_a_new_worker_and_include_the_tables_inside() -> None:
+def test_keys_are_marked_if_they_need_a_new_worker_and_include_inner_tables() -> None:
     echo = {key.name: key for key in keys(KINDS["echo"].options)}
     assert echo["concurrency"].needs_new_worker
     assert fields_for_new_workers(KINDS["echo"].options) == ("concurrency",)

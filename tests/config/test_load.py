@@ -169,7 +169,7 @@ def test_one_address_or_many() -> None:
         ),
     ],
 )
-def test_a_fault_is_reported_with_file_line_and_what_is_allowed(text: str, message: str) -> None:
+def test_a_fault_is_reported_with_file_line_and_allowed_values(text: str, message: str) -> None:
     assert problems(text) == [message]
 
 

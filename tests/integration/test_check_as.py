@@ -150,7 +150,7 @@ def test_a_history_needs_a_directory_that_the_user_can_write_to(place: Path) -> 
     assert f"history_file: no file can be created in {directory}" in found.stderr
 
 
-def test_the_ports_of_a_daemon_that_may_not_be_asked_are_a_warning(
+def test_the_ports_of_a_daemon_that_cannot_be_reached_are_a_warning(
     place: Path, start_daemon: StartDaemon
 ) -> None:
     daemon = start_daemon('[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n')

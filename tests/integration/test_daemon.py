@@ -157,7 +157,9 @@ def test_the_last_error_is_the_last(start_daemon: StartDaemon) -> None:
         assert worker["last_error"] == f"killed by {signum.name}"
 
 
-def test_a_worker_asked_to_end_finishes_first_and_is_replaced(start_daemon: StartDaemon) -> None:
+def test_a_worker_that_gets_sigterm_finishes_first_and_is_replaced(
+    start_daemon: StartDaemon,
+) -> None:
     daemon = start_daemon(THREE)
     [before] = daemon.pids("echo")
     with daemon.connect("echo") as client:
@@ -243,7 +245,7 @@ def test_a_hung_worker_is_replaced(start_daemon: StartDaemon) -> None:
     assert "no heartbeat" in daemon.listener("lounge")["workers"][0]["last_error"]
 
 
-def test_stopping_and_continuing_the_supervisor_kills_nobody(start_daemon: StartDaemon) -> None:
+def test_stopping_and_continuing_the_supervisor_kills_no_worker(start_daemon: StartDaemon) -> None:
     daemon = start_daemon('[netd]\nheartbeat_timeout = "1s"\n' + THREE)
     before = [daemon.pids(name) for name in ("echo", "lounge", "web")]
     daemon.process.send_signal(signal.SIGSTOP)
@@ -285,7 +287,7 @@ def test_a_stop_leaves_nothing_behind(
     assert not Path(daemon.control).exists()
 
 
-def test_a_stop_serves_what_already_waits(start_daemon: StartDaemon) -> None:
+def test_a_stop_serves_the_connections_that_wait(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE.replace("workers = 2", "workers = 1"))
     address = daemon.address("web")
     [worker] = daemon.pids("web")
@@ -416,7 +418,7 @@ def test_a_second_daemon_on_one_control_socket_is_refused(start_daemon: StartDae
     assert daemon.status()["state"] == "serving"
 
 
-def test_status_without_a_daemon_says_so(start_daemon: StartDaemon) -> None:
+def test_status_without_a_daemon_reports_that(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     daemon.stop()
     status = daemon.netd("status")
@@ -425,7 +427,7 @@ def test_status_without_a_daemon_says_so(start_daemon: StartDaemon) -> None:
 
 
 @pytest.mark.skipif(os.path.exists("/etc/netd.toml"), reason="this machine has its own netd")
-def test_a_daemon_in_its_usual_place_is_asked_without_any_file(
+def test_a_daemon_at_its_default_path_is_reached_without_any_file(
     start_daemon: StartDaemon, tmp_path: Path
 ) -> None:
     daemon = start_daemon(THREE)
@@ -460,7 +462,7 @@ def test_a_client_that_sends_nonsense_on_the_control_socket_gets_an_error(
     assert send_request(daemon.control, ControlCommand.STATUS, PATIENCE_S).error == ""
 
 
-def test_who_holds_the_control_socket_idle_makes_room(start_daemon: StartDaemon) -> None:
+def test_an_idle_client_of_the_control_socket_makes_room(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     with contextlib.ExitStack() as opened:
         for _ in range(40):

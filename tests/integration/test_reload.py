@@ -55,7 +55,7 @@ def echoes(client: socket.socket, data: bytes = b"still here") -> bool:
     return read_exactly(client, len(data)) == data
 
 
-def test_an_unchanged_file_touches_nobody(start_daemon: StartDaemon) -> None:
+def test_an_unchanged_file_disturbs_no_client(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL)
     before = [daemon.pids(name) for name in ("echo", "lounge", "web")]
     reply = daemon.netd("reload")
@@ -63,7 +63,9 @@ def test_an_unchanged_file_touches_nobody(start_daemon: StartDaemon) -> None:
     assert [daemon.pids(name) for name in ("echo", "lounge", "web")] == before
 
 
-def test_a_client_that_asks_and_says_no_more_gets_its_answer(start_daemon: StartDaemon) -> None:
+def test_a_client_that_sends_a_request_and_ends_its_side_gets_its_reply(
+    start_daemon: StartDaemon,
+) -> None:
     daemon = start_daemon(ALL)
     daemon.write(ALL.replace('"one"', '"two"'))
     with socket.socket(socket.AF_UNIX) as client:
@@ -83,13 +85,13 @@ def test_hup_reloads(start_daemon: StartDaemon) -> None:
     assert get(daemon) == b"two"
 
 
-def test_a_reload_asked_for_during_the_start_is_done_after_it(start_daemon: StartDaemon) -> None:
+def test_a_reload_requested_during_the_start_is_done_after_it(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL, ready=False)
     wait_until(lambda: os.path.exists(daemon.control), "the control socket")
     assert daemon.reload().body["detail"] == "nothing changed"
 
 
-def test_reloads_asked_for_all_at_once_are_few(start_daemon: StartDaemon) -> None:
+def test_reloads_requested_at_once_are_combined(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL)
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(PATIENCE_S)

@@ -124,7 +124,7 @@ def test_ready_reload_and_stop_are_reported(start_daemon: StartDaemon, manager: 
     assert daemon.process.wait(PATIENCE_S) == 0
 
 
-def test_a_refused_reload_is_ready_again_and_its_status_says_why(
+def test_a_refused_reload_is_ready_again_with_the_reason_in_its_status(
     start_daemon: StartDaemon, manager: Manager
 ) -> None:
     daemon = start_daemon(ECHO, manager.environ())
@@ -149,7 +149,7 @@ def test_a_refusal_in_any_script_and_of_any_length_is_reported(
     assert len("\n".join(map("=".join, message.items())).encode()) <= select.PIPE_BUF
 
 
-def test_a_manager_that_does_not_read_holds_nobody_up(
+def test_a_manager_that_does_not_read_delays_no_client(
     start_daemon: StartDaemon, manager: Manager
 ) -> None:
     daemon = start_daemon(ECHO, manager.environ(WATCHDOG_USEC="100000"))
@@ -159,12 +159,16 @@ def test_a_manager_that_does_not_read_holds_nobody_up(
     assert daemon.stop() == 0
 
 
-def test_a_manager_that_is_gone_harms_nobody(start_daemon: StartDaemon, tmp_path: Path) -> None:
+def test_a_manager_that_is_gone_disturbs_no_client(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
     daemon = start_daemon(ECHO, {"NOTIFY_SOCKET": str(tmp_path / "nobody")})
     assert daemon.reload().body["detail"] == "nothing changed"
 
 
-def test_who_is_stopping_is_not_ready_any_more(start_daemon: StartDaemon, manager: Manager) -> None:
+def test_a_daemon_that_is_stopping_is_no_longer_ready(
+    start_daemon: StartDaemon, manager: Manager
+) -> None:
     daemon = start_daemon(ECHO, manager.environ())
     with daemon.connect("echo") as client:
         client.sendall(b"one")

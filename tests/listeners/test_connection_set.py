@@ -110,7 +110,7 @@ def test_the_connection_that_is_idle_for_longest_makes_room(owner: Owner) -> Non
     assert owner.figures()["refused"] == 0
 
 
-def test_an_address_at_its_limit_evicts_nobody(owner: Owner) -> None:
+def test_an_address_at_its_limit_evicts_no_connection(owner: Owner) -> None:
     owner.limit(max_connections=1, max_connections_per_address=1)
     with socket.create_connection(owner.address):
         owner.turn_until(lambda: owner.figures()["connections"] == 1)

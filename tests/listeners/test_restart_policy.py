@@ -5,7 +5,7 @@ import itertools
 from netd.listeners.restart_policy import RestartPolicy
 
 
-def test_the_first_restart_comes_at_once_and_the_next_ones_ever_later() -> None:
+def test_the_first_restart_is_immediate_and_the_next_delays_grow() -> None:
     policy = RestartPolicy()
     policy.on_start(0.0)
     delays = [policy.delay_after_exit(1.0, chance=0.0) for _ in range(12)]

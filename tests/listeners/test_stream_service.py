@@ -41,7 +41,7 @@ def test_it_serves_limits_counts_and_drains(start_worker: StartWorker) -> None:
     assert worker.await_exit().status == 0
 
 
-def test_the_drain_s_deadline_closes_what_is_open(start_worker: StartWorker) -> None:
+def test_the_deadline_of_a_drain_closes_open_connections(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {}, ["tcp://127.0.0.1:0"])
     with worker.connect() as client:
         client.sendall(b"x")

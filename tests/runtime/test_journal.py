@@ -93,7 +93,7 @@ def test_a_child_process_opens_its_own_connection(log: logging.Logger, server: J
     assert server.next()["MESSAGE"] == "of the parent"
 
 
-def test_a_journal_that_does_not_read_loses_only_what_the_queue_does_not_hold(
+def test_if_the_journal_does_not_read_only_records_beyond_the_queue_are_lost(
     log: logging.Logger, server: Journal
 ) -> None:
     handler = journal.JournalHandler(server.path)

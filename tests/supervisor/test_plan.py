@@ -59,7 +59,7 @@ def test_another_kind_replaces() -> None:
     assert diff(config(a=echo()), config(a=chat())) == Plan(replaced=("a",))
 
 
-def test_a_plan_tells_what_it_does() -> None:
+def test_the_text_of_a_plan_lists_its_changes() -> None:
     plan = Plan(added=("a",), removed=("b", "c"), replaced=("d",), reconfigured=("e",))
     assert str(plan) == "added a; removed b, c; replaced d; reconfigured e"
     assert str(Plan(unchanged=("a",))) == "nothing changed"

@@ -133,7 +133,7 @@ def test_live_options_go_to_the_running_workers(setting: Setting) -> None:
     assert setting.pids("a") == before[:1]
 
 
-def test_what_needs_a_new_worker_gets_one_and_the_socket_stays(setting: Setting) -> None:
+def test_a_key_that_needs_a_new_worker_gets_one_and_the_socket_stays(setting: Setting) -> None:
     setting.apply(config(a={}))
     pids, sockets = setting.pids("a"), setting.sockets("a")
     assert not setting.apply(config(a={"concurrency": "thread"}))
@@ -155,7 +155,7 @@ def test_old_workers_drain_only_after_the_new_ones_are_ready(setting: Setting) -
 
 
 @pytest.mark.parametrize("refuser", range(3))
-def test_whoever_refuses_all_is_as_before(setting: Setting, refuser: int) -> None:
+def test_if_all_workers_refuse_a_reload_nothing_has_changed(setting: Setting, refuser: int) -> None:
     setting.apply(config(a={"workers": 2}, b={}))
     before = setting.picture()
     setting.begin(config(a={"workers": 2, "tag": True}, b={"concurrency": "thread"}))

@@ -41,7 +41,7 @@ def test_an_open_address_is_not_opened_again(table: SocketTable) -> None:
     assert table.of("echo", echo) == before
 
 
-def test_with_port_0_each_listener_has_its_own(table: SocketTable) -> None:
+def test_with_port_0_each_listener_has_its_own_port(table: SocketTable) -> None:
     echo = options("tcp://127.0.0.1:0")
     table.open({"a": echo})
     table.open({"b": echo})

@@ -111,7 +111,9 @@ def test_it_is_configured_and_serves_once_it_is_ready(setting: Setting) -> None:
     assert setting.handle.is_well
 
 
-def test_one_that_ends_is_replaced_at_once_and_then_ever_later(setting: Setting) -> None:
+def test_a_worker_that_ends_is_replaced_after_growing_delays(
+    setting: Setting,
+) -> None:
     setting.serve().end(KILLED)
     setting.simulation.settle()
     assert (setting.handle.restarts, setting.handle.last_error) == (1, "killed by SIGKILL")
@@ -212,7 +214,7 @@ def test_a_process_without_a_configuration_that_it_can_use_is_ended(setting: Set
     assert setting.handle.last_error == "no certificate"
 
 
-def test_one_that_refuses_a_new_configuration_keeps_the_previous_one(setting: Setting) -> None:
+def test_a_refused_configuration_leaves_the_previous_one(setting: Setting) -> None:
     worker = setting.serve()
     setting.handle.configure(OPTIONS, [])
     worker.obey(iter([Failed("no room")]))
@@ -224,7 +226,7 @@ def test_one_that_refuses_a_new_configuration_keeps_the_previous_one(setting: Se
     )
 
 
-def test_one_that_ends_before_it_replies_has_crashed(setting: Setting) -> None:
+def test_a_worker_that_ends_before_it_replies_has_crashed(setting: Setting) -> None:
     worker = setting.serve()
     setting.handle.configure(OPTIONS, [])
     worker.end(KILLED)
@@ -233,7 +235,7 @@ def test_one_that_ends_before_it_replies_has_crashed(setting: Setting) -> None:
     assert setting.recorder.events == ["ready", f"crashed: worker {pid} ended: killed by SIGKILL"]
 
 
-def test_new_options_start_one_that_waits_for_its_restart(setting: Setting) -> None:
+def test_new_options_start_a_worker_that_waits_for_its_restart(setting: Setting) -> None:
     setting.serve().end(KILLED)
     setting.simulation.obey()
     setting.worker.end(KILLED)
@@ -243,7 +245,7 @@ def test_new_options_start_one_that_waits_for_its_restart(setting: Setting) -> N
     assert setting.simulation.workers
 
 
-def test_one_that_drains_ends_and_is_not_replaced(setting: Setting) -> None:
+def test_a_worker_that_drains_ends_and_is_not_replaced(setting: Setting) -> None:
     worker = setting.serve()
     setting.handle.drain(1.5, stopping=True)
     assert worker.receive() == [Drain(1.5, stopping=True)]
@@ -253,7 +255,7 @@ def test_one_that_drains_ends_and_is_not_replaced(setting: Setting) -> None:
     assert (setting.state, setting.handle.pid) == (WorkerState.ENDED, None)
 
 
-def test_one_that_waits_for_its_restart_drains_at_once(setting: Setting) -> None:
+def test_a_worker_that_waits_for_its_restart_drains_at_once(setting: Setting) -> None:
     setting.serve().end(KILLED)
     setting.simulation.obey()
     setting.worker.end(KILLED)
@@ -263,7 +265,7 @@ def test_one_that_waits_for_its_restart_drains_at_once(setting: Setting) -> None
     assert (setting.recorder.events[-1], setting.simulation.workers) == ("ended", [])
 
 
-def test_a_system_without_room_is_asked_again(setting: Setting) -> None:
+def test_a_fork_that_the_system_refuses_is_tried_again(setting: Setting) -> None:
     worker = setting.serve()
     setting.simulation.spawn_error = OSError(errno.EAGAIN, "no room")
     worker.end(KILLED)
@@ -276,7 +278,7 @@ def test_a_system_without_room_is_asked_again(setting: Setting) -> None:
     assert setting.state == WorkerState.SERVING
 
 
-def test_the_first_start_raises_what_the_system_says(setting: Setting) -> None:
+def test_the_first_start_raises_the_error_of_the_system(setting: Setting) -> None:
     setting.simulation.spawn_error = OSError(errno.EAGAIN, "no room")
     with pytest.raises(OSError, match="no room"):
         setting.start()

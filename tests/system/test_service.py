@@ -70,7 +70,7 @@ def test_a_good_reload_is_taken_and_keeps_the_process(installed: Container) -> N
     assert installed.property("MainPID") == pid
 
 
-def test_a_bad_reload_fails_says_where_and_changes_nothing(installed: Container) -> None:
+def test_a_bad_reload_fails_names_the_place_and_changes_nothing(installed: Container) -> None:
     assert reload(installed, 's/^concurrency = .*/concurrency = "threads"/') != 0
     line = installed.sh(f"grep -n concurrency {CONFIG}").partition(":")[0]
     fault = f"{CONFIG}:{line}: listeners.echo.concurrency"

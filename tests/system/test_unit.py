@@ -154,7 +154,7 @@ def test_everything_works_on_passed_sockets_alone(debian: Container, concurrency
     debian.sh(f"systemctl stop netd {units}")
 
 
-def test_a_connection_starts_what_is_not_running(debian: Container) -> None:
+def test_a_connection_starts_a_daemon_that_is_not_running(debian: Container) -> None:
     units = " ".join(pass_sockets(debian))
     vary(debian, "", echo=7, web=80, concurrency="fork")
     debian.sh(f"systemctl stop netd; systemctl start {units}")

@@ -123,7 +123,7 @@ def test_text_for_a_channel_that_will_not_be_joined_is_refused() -> None:
     assert len(bob.state.outbox) == 0
 
 
-def test_several_targets_get_a_confirmed_message_each() -> None:
+def test_each_of_several_targets_gets_a_confirmed_message() -> None:
     bob = welcome("echo-message")
     bob.type("/msg alice,#lounge hi")
     assert lines(bob.due(0)) == ["PRIVMSG alice :hi", "PRIVMSG #lounge :hi"]

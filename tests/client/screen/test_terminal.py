@@ -203,7 +203,7 @@ def test_several_channels_with_one_current(lounge: Daemon, start_chat: Start) ->
         chat.expect("#lounge: 1 here: bob")
 
 
-def test_a_taken_name_gets_another_and_says_so(lounge: Daemon, start_chat: Start) -> None:
+def test_a_taken_name_is_replaced_with_a_notice(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge"), nick="bob"):
         chat = start_chat()
         chat.expect(r"\[bob_@")

@@ -100,7 +100,7 @@ def test_a_line_to_another_audience_leaves_after_the_lines_before_it(loop: Loop)
     assert sent == [("ann, queued", b"first"), ("ann", b"second"), ("bob", b"second")]
 
 
-def test_a_large_channel_is_sent_a_line_in_the_turn_it_was_said(loop: Loop) -> None:
+def test_a_line_to_a_large_channel_is_sent_in_the_same_turn(loop: Loop) -> None:
     sent: Sent = []
     fanout = Fanout(loop)
     audience = {0: [member(fanout, sent, f"m{index}") for index in range(MEMBERS)]}

@@ -82,7 +82,9 @@ accounts = [{ name = "anna", password = "$HASH" }]
 """
 
 
-def test_wrong_passwords_are_logged_with_what_fail2ban_needs(start_daemon: StartDaemon) -> None:
+def test_wrong_passwords_are_logged_for_fail2ban(
+    start_daemon: StartDaemon,
+) -> None:
     daemon = start_daemon(CHAT.replace("$HASH", cheap_hash("sesame")))
     client = Irc(daemon.connect("lounge")).register("eve")
     client.send('OPER ro"\x1bot guess', "CAP REQ sasl", "AUTHENTICATE PLAIN")

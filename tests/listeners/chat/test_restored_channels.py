@@ -123,7 +123,7 @@ def test_a_channel_that_was_left_is_not_restored(
     assert stranger.expect(" 353 ").endswith(" stranger")
 
 
-def test_an_operator_who_logs_in_after_joining_gets_the_status_back(
+def test_an_operator_that_logs_in_after_joining_gets_the_status_back(
     start: Start, connect: Connect, tmp_path: Path
 ) -> None:
     worker = start()

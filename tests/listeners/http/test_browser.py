@@ -82,7 +82,7 @@ def test_the_status_page_can_be_paused_by_the_keyboard(browser: Browser, site: s
     assert browser.run("return document.activeElement.getAttribute('aria-label')") == "Listeners"
 
 
-def test_the_status_page_says_when_it_is_not_up_to_date(
+def test_the_status_page_shows_that_it_is_not_up_to_date(
     browser: Browser, site: str, daemon: Daemon
 ) -> None:
     browser.visit(f"{site}/status")

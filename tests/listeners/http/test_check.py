@@ -9,7 +9,7 @@ from netd.listeners.http import KIND
 from tests.listeners.http.http_client import LOOPBACK, write
 
 
-def test_check_reports_what_is_missing(tmp_path: Path) -> None:
+def test_check_reports_missing_files(tmp_path: Path) -> None:
     write(tmp_path / "file")
     routes = [
         {"path": "/a", "directory": str(tmp_path)},

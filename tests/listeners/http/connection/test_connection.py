@@ -79,7 +79,7 @@ def test_a_cached_response_to_a_request_in_pieces(
         assert sock.recv(1) == b""  # idle, so it is closed without a response
 
 
-def test_http_1_0_is_closed_unless_it_asks_for_keep_alive(start: Start) -> None:
+def test_an_http_1_0_connection_is_closed_unless_it_requests_keep_alive(start: Start) -> None:
     worker = start(HELLO)
     with worker.connect() as sock:
         sock.sendall(b"GET /hello HTTP/1.0\r\n\r\n")

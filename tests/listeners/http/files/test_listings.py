@@ -79,7 +79,7 @@ def test_a_large_listing_lets_others_be_served_between_its_slices(setting: Setti
     assert page.count(b"<tr><td><a ") == 1000
 
 
-def test_all_who_wait_get_one_listing_and_so_does_the_next(setting: Setting) -> None:
+def test_all_clients_that_wait_and_the_next_one_get_one_listing(setting: Setting) -> None:
     for _ in range(20):
         setting.request()
     setting.await_sent(20)

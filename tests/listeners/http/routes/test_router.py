@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.listeners.http.http_client import HELLO, Response, Start, ask
 
 
-def test_without_routes_a_page_says_that_netd_works(start: Start) -> None:
+def test_without_routes_the_welcome_page_is_sent(start: Start) -> None:
     worker = start()
     assert b"netd works" in ask(worker, "/").body
     assert ask(worker, "/other").status == 404
@@ -46,7 +46,7 @@ def test_a_route_adds_and_removes_fields(start: Start) -> None:
     assert ask(worker, "/none").fields["X-Frame-Options"] == "SAMEORIGIN"
 
 
-def test_a_field_is_sent_once_in_whatever_case_it_is_written(start: Start) -> None:
+def test_a_field_is_sent_once_in_any_case_of_its_name(start: Start) -> None:
     worker = start({**HELLO, "headers": {"content-type": "text/html", "cache-control": "no-store"}})
     fields = ask(worker, "/hello").fields
     assert [name for name in fields if name.lower() == "content-type"] == ["Content-Type"]
