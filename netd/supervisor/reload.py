@@ -30,8 +30,7 @@ class Reload:
         self, loop: Loop, fleet: Fleet, desired: Config, on_done: Callable[[NetdError | None], None]
     ) -> None:
         self.plan = diff(fleet.config, desired)
-        self.restored: list[str] = []
-        """The listeners that have got a new Unix socket because its file was removed."""
+        self._restored: list[str] = []  # listeners with a new socket, whose file was removed
         self._loop = loop
         self._fleet = fleet
         self._desired = desired
@@ -43,6 +42,12 @@ class Reload:
         self._crashed: set[WorkerHandle] = set()
         self._next_step: Callable[[], None] = self._reconfigure
         self._deadline: Timer | None = None
+
+    @property
+    def changes(self) -> str:
+        """The changes that the reload makes, as text: `added web; replaced echo`."""
+        restored = f"; new socket files for {', '.join(self._restored)}" if self._restored else ""
+        return f"{self.plan}{restored}"
 
     def begin(self) -> None:
         """Prepare; the other steps follow as the workers reply."""
@@ -155,8 +160,8 @@ class Reload:
     def _restore_socket_files(self) -> None:
         """Pass the workers a new socket for each Unix socket whose file was removed."""
         fleet = self._fleet
-        self.restored = fleet.table.restore_files(fleet.config.listeners)
-        for name in dict.fromkeys(self.restored):
+        self._restored = list(dict.fromkeys(fleet.table.restore_files(fleet.config.listeners)))
+        for name in self._restored:
             options = fleet.listeners[name].options
             for worker in fleet.listeners[name].workers:
                 worker.configure(options, fleet.table.of(name, options))

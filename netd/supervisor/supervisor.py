@@ -170,17 +170,21 @@ class Supervisor:
                 raise config
             self._control = self._open_control(config)
         except NetdError as error:
-            self._on_started(error)
+            self._on_started(error, "")
         else:
             self._begin(config, self._on_started)
 
-    def _begin(self, config: Config, on_done: Callable[[NetdError | None], None]) -> None:
+    def _begin(self, config: Config, on_done: Callable[[NetdError | None, str], None]) -> None:
+        """Put a configuration in force; `on_done` gets the error or None, and the changes."""
         for warning in config.warnings:
             _log.warning("%s", warning)
-        self._reload = Reload(self._loop, self._fleet, config, on_done)
-        self._reload.begin()
+        reload = Reload(
+            self._loop, self._fleet, config, lambda error: on_done(error, reload.changes)
+        )
+        self._reload = reload
+        reload.begin()
 
-    def _on_started(self, error: NetdError | None) -> None:
+    def _on_started(self, error: NetdError | None, _changes: str) -> None:
         self._reload = None
         if error is None:
             self._fleet.table.close_unclaimed()
@@ -220,20 +224,18 @@ class Supervisor:
         except NetdError as error:
             self._finish_reload(error, "")
         else:
-            self._begin(desired, lambda error: self._on_reloaded(error, control))
+            self._begin(desired, lambda error, changes: self._on_reloaded(error, changes, control))
 
-    def _on_reloaded(self, error: NetdError | None, control: ControlServer | None) -> None:
-        assert self._reload is not None
-        assert self._control is not None
-        changes, restored = str(self._reload.plan), self._reload.restored
-        if restored:
-            changes += f"; new socket files for {', '.join(dict.fromkeys(restored))}"
+    def _on_reloaded(
+        self, error: NetdError | None, changes: str, control: ControlServer | None
+    ) -> None:
         self._reload = None
+        unused = control
         if error is None:
             self._store_sockets()
-        if control is not None:
-            unused = control if error else self._control
-            self._control = self._control if error else control
+            if control is not None:
+                unused, self._control = self._control, control
+        if unused is not None:
             unused.close()
         self._finish_reload(error, changes)
 
@@ -355,9 +357,8 @@ class Supervisor:
 
     def _open_moved_control(self, desired: Config) -> ControlServer | None:
         """A second control socket, if the configuration moves it or its file was removed."""
-        assert self._control is not None
         is_moved = self._control_path(self._fleet.config) != self._control_path(desired)
-        if not is_moved and self._control.has_file:
+        if self._control is not None and self._control.has_file and not is_moved:
             return None
         return self._open_control(desired)
 

@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from netd.config.address import Address
@@ -218,9 +219,12 @@ class WorkerHandle:
         A process that does not end in spite of SIGKILL (it waits for a disk, for example) is
         abandoned: its successor is started beside it.
         """
-        if self._killed_at is not None and self._loop.now - self._killed_at > _UNKILLABLE_S:
-            self._give_up()
-        elif self._killed_at is None and self.pid is not None and self._silence_s > timeout_s:
+        if self._process is None:
+            return
+        if self._killed_at is not None:
+            if self._loop.now - self._killed_at > _UNKILLABLE_S:
+                self._abandon(self._process)
+        elif self._silence_s > timeout_s:
             reason = f"no heartbeat for {self._silence_s:.0f} s"
             self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, reason)
             self._kill_because(reason)
@@ -256,7 +260,7 @@ class WorkerHandle:
         self._send_configuration()
 
     def _watch(self, child: process.Process, channel: FdChannel) -> None:
-        self._loop.watch(child.pidfd, READ, self._on_exit)
+        self._loop.watch(child.pidfd, READ, partial(self._on_exit, child))
         try:
             self._link = Link(
                 self._loop,
@@ -320,19 +324,15 @@ class WorkerHandle:
             self._link.close()
             self._link = None
 
-    def _on_exit(self, _mask: int) -> None:
-        assert self._process is not None
+    def _on_exit(self, child: process.Process, _mask: int) -> None:
         if self._link is not None:
             self._link.receive()  # the messages sent before it ended
-        pid, pidfd = self._process.pid, self._process.pidfd
-        exit_ = self._process.reap()
+        exit_ = child.reap()
         if exit_ is not None:
-            self._loop.unwatch(pidfd)
-            self._after_exit(pid, str(exit_))
+            self._loop.unwatch(child.pidfd)
+            self._after_exit(child.pid, str(exit_))
 
-    def _give_up(self) -> None:
-        assert self._process is not None
-        stuck = self._process
+    def _abandon(self, stuck: process.Process) -> None:
         self._log.error("%s: worker %d does not end; leaving it behind", self.name, stuck.pid)
         self._loop.unwatch(stuck.pidfd)
 
