@@ -21,7 +21,7 @@ READER: Final = "reader"
 SLOT: Final = "slot"
 ROLES: Final = (SUPERVISOR, READER, *LISTENERS, SLOT)
 
-_START_S: Final = 8.0
+_START_S: Final = 20.0  # more than start_timeout and the drain of a start that fails
 _STOP_S: Final = 6.0
 _REPLY_S: Final = 5.0
 _REACTION_S: Final = 1.5
