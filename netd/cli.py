@@ -55,6 +55,11 @@ _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
 _UNIT_USER: Final = "netd"
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\n]")  # or a letter; see _escape
 EX_DEGRADED: Final = 1
+_EXIT_STATUSES: Final[dict[type[NetdError], int]] = {
+    ConfigError: os.EX_CONFIG,
+    IdentityError: os.EX_USAGE,
+    SystemFailureError: os.EX_OSERR,
+}
 
 
 def main() -> NoReturn:
@@ -62,18 +67,9 @@ def main() -> NoReturn:
     arguments = build_parser().parse_args()
     try:
         status = arguments.run(arguments)
-    except ConfigError as error:
-        _complain(error)
-        status = os.EX_CONFIG
-    except IdentityError as error:
-        _complain(error)
-        status = os.EX_USAGE
-    except SystemFailureError as error:
-        _complain(error)
-        status = os.EX_OSERR
     except NetdError as error:
         _complain(error)
-        status = os.EX_UNAVAILABLE
+        status = _EXIT_STATUSES.get(type(error), os.EX_UNAVAILABLE)
     except KeyboardInterrupt:
         status = os.EX_OK
     except BrokenPipeError:  # the reader of the output has exited, as in `netd status | head`
@@ -242,21 +238,29 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _probe(arguments: argparse.Namespace) -> int:
     status = send_request(_control_path(arguments), ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
-    listeners = [one for one in status["listeners"] if arguments.listener in (None, one["name"])]
+    listeners = [
+        listener
+        for listener in status["listeners"]
+        if arguments.listener in (None, listener["name"])
+    ]
     if not listeners:
         raise ControlError(f"no listener is named {arguments.listener!r}")
-    results = [_probe_one(one, text) for one in listeners for text in one["addresses"]]
+    results = [
+        _probe_address(listener, address)
+        for listener in listeners
+        for address in listener["addresses"]
+    ]
     return os.EX_OK if all(results) else EX_DEGRADED
 
 
-def _probe_one(listener: dict[str, Any], address: str) -> bool:
+def _probe_address(listener: dict[str, Any], address: str) -> bool:
     name, kind = listener["name"], KINDS[listener["kind"]]
     try:
-        answer = kind.probe(name, Address.parse(address), _PROBE_TIMEOUT_S)
+        result = kind.probe(name, Address.parse(address), _PROBE_TIMEOUT_S)
     except (NetdError, OSError) as error:
         _print(f"{name}  {address}  FAILED  {error}")
         return False
-    _print(f"{name}  {address}  ok  {answer}")
+    _print(f"{name}  {address}  ok  {result}")
     return True
 
 

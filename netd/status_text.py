@@ -19,7 +19,11 @@ def format_status(status: dict[str, Any]) -> str:
     listeners = status["listeners"]
     parts = [headline, _last_reload(status["last_reload"])]
     parts.append(format_table([_HEADINGS, *map(_listener_row, listeners)]))
-    rows = [_worker_row(one["name"], worker) for one in listeners for worker in one["workers"]]
+    rows = [
+        _worker_row(listener["name"], worker)
+        for listener in listeners
+        for worker in listener["workers"]
+    ]
     parts.append(format_table([_WORKER_HEADINGS, *rows]))
     return "\n\n".join(part for part in parts if part)
 

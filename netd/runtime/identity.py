@@ -46,7 +46,7 @@ def become(user: str) -> None:
 
 
 def _keep(capability: int) -> None:
-    """Drop all capabilities but one of the first 32, if there is that one."""
+    """Drop all capabilities except `capability`, which is kept if the process has it."""
     header, sets = _Header(_VERSION_3, 0), (_Sets * 2)()
     _libc.capget(ctypes.byref(header), sets)
     kept = sets[0].permitted & capability

@@ -104,7 +104,7 @@ class TlsStream:
         self.stream.when_drained(callback)
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the client's certificate in hexadecimal; empty without one."""
+        """The SHA-256 of the client's certificate in hexadecimal; empty if it has none."""
         return self._fingerprint
 
     @property

@@ -83,8 +83,9 @@ class SocketTable:
 
     def storable(self, name: str, options: ListenerOptions) -> list[socket.socket]:
         """The sockets to store over a restart; no Unix sockets, since their files are removed."""
-        bound = [self._bound[place] for place in _places(name, options)]
-        return [sock for one in bound if one.is_ours and not one.file for sock in one.sockets]
+        opened = [self._bound[place] for place in _places(name, options)]
+        ours = [bound for bound in opened if bound.is_ours and not bound.file]
+        return [sock for bound in ours for sock in bound.sockets]
 
     def bound_names(self, name: str, options: ListenerOptions) -> list[str]:
         """The addresses that a listener is bound to: host names resolved, port 0 chosen."""
@@ -323,7 +324,7 @@ def _bound_address(sock: socket.socket) -> Address | None:
 
 def _overlap(some: Iterable[Address | None], others: Iterable[Address]) -> bool:
     pairs = itertools.product(some, others)
-    return any(one is not None and one.overlaps(other) for one, other in pairs)
+    return any(address is not None and address.overlaps(other) for address, other in pairs)
 
 
 def _taken(address: Address, owner: str, other: Address) -> str:

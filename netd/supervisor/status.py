@@ -51,7 +51,7 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
         "state": state or ("serving" if listener.is_well else "degraded"),
         "configured": [str(address) for address in options.address],
         "addresses": fleet.table.bound_names(listener.name, options) if is_running else [],
-        "workers": [_worker(w, now) for w in listener.all_workers],
+        "workers": [_worker(worker, now) for worker in listener.all_workers],
         "counters": counters.as_dict(),
         "gauges": list(counters.gauges),
     }

@@ -43,7 +43,9 @@ def report() -> str:
     """A Markdown table."""
     held = measure()
     echo = [process for process in held if process.name == "netd: bench"]
-    rows = [f"| {one.name} | {one.proportional:,} | {one.private:,} |" for one in held]
+    rows = [
+        f"| {process.name} | {process.proportional:,} | {process.private:,} |" for process in held
+    ]
     return "\n".join(
         [
             "| process | PSS, KiB | private, KiB |",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from types import TracebackType
 from typing import Self
 
 from netd.config.address import Address
@@ -73,12 +72,7 @@ class Observer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Quit, and wait until the server closes the connection."""
         with contextlib.suppress(ConnectionError):
             self.send("QUIT")

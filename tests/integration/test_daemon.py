@@ -507,7 +507,12 @@ def test_stderr_that_is_not_read_holds_nothing_up(tmp_path: Path) -> None:
 def restarts(control: str, name: str) -> int:
     """How often the worker of a listener was restarted, and serves."""
     listeners = send_request(control, ControlCommand.STATUS, PATIENCE_S).body["listeners"]
-    workers = [worker for one in listeners if one["name"] == name for worker in one["workers"]]
+    workers = [
+        worker
+        for listener in listeners
+        if listener["name"] == name
+        for worker in listener["workers"]
+    ]
     return sum(worker["restarts"] for worker in workers if worker["state"] == "serving")
 
 

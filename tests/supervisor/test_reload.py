@@ -220,7 +220,9 @@ def test_a_system_without_room_for_a_process_rolls_back(setting: Setting) -> Non
 def announced(worker: SimulatedWorker) -> list[set[int | str]]:
     """The sets of the daemon's addresses that a worker has received."""
     messages = worker.receive()
-    return [set(one.datagram_names) for one in messages if isinstance(one, OwnAddresses)]
+    return [
+        set(message.datagram_names) for message in messages if isinstance(message, OwnAddresses)
+    ]
 
 
 def test_every_worker_knows_the_daemon_s_udp_ports(setting: Setting) -> None:

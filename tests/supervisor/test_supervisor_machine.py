@@ -235,7 +235,9 @@ class SupervisorMachine(RuleBasedStateMachine):
         for listener in status["listeners"]:
             states = [worker["state"] for worker in listener["workers"]]
             assert states == ["serving"] * self.file.listeners[listener["name"]].workers
-        shown = [worker["pid"] for one in status["listeners"] for worker in one["workers"]]
+        shown = [
+            worker["pid"] for listener in status["listeners"] for worker in listener["workers"]
+        ]
         assert sorted(shown) == [worker.process.pid for worker in self.simulation.workers]
 
 

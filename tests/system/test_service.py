@@ -51,7 +51,7 @@ def test_it_runs_as_its_own_user_and_answers(installed: Container) -> None:
 def test_if_memory_runs_out_a_worker_ends_before_the_supervisor(installed: Container) -> None:
     main = installed.property("MainPID")
     status = json.loads(installed.sh("netd status --json"))
-    workers = [worker["pid"] for one in status["listeners"] for worker in one["workers"]]
+    workers = [worker["pid"] for listener in status["listeners"] for worker in listener["workers"]]
     scores = [int(installed.sh(f"cat /proc/{pid}/oom_score_adj")) for pid in (main, *workers)]
     assert scores == [-250, *[0] * len(workers)]
     assert installed.property("OOMPolicy") == "continue"

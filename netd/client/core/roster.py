@@ -31,7 +31,7 @@ class JoinedChannel:
             self._members[self._fold(nick)] = nick
 
     def remove(self, nick: str) -> bool:
-        """Remove a member; return whether the nick was one."""
+        """Remove a member; return whether the nick was a member."""
         self._last_spoke.pop(self._fold(nick), None)
         return self._members.pop(self._fold(nick), None) is not None
 

@@ -161,7 +161,7 @@ class SqliteStore:
 
 
 def fault_of(path: str) -> str:
-    """Why an existing file is no database of a chat; empty if it is one. It is not changed."""
+    """Why an existing file is not a chat's database; empty if it is. The file is not changed."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             database.execute("SELECT count(*) FROM state").fetchone()

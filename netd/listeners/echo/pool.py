@@ -227,7 +227,8 @@ class Pool:
 
     def _on_tick(self) -> None:
         idle = self._find_idle()
-        if self._watch.is_hung(self._runners, is_waited_for=bool(idle) and self._has_backlog()):
+        is_waiting = bool(idle) and self._has_backlog()
+        if self._watch.is_hung(self._runners, has_waiting_client=is_waiting):
             self._kill_hung(idle)
         self._grow()
         self._idle_history = [*self._idle_history, len(self._find_idle())][-_IDLE_TICKS:]

@@ -24,15 +24,15 @@ class SlotWatch:
         self.cannot_accept = False
         """Whether an accept failed since the last tick because no descriptor or memory was left."""
 
-    def is_hung(self, slots: Iterable[int], *, is_waited_for: bool) -> bool:
+    def is_hung(self, slots: Iterable[int], *, has_waiting_client: bool) -> bool:
         """Record a tick. Returns whether these slots have accepted no connection for too long.
 
-        `is_waited_for` is true if a connection waits that an idle slot should accept.
+        With `has_waiting_client`, a connection waits that an idle slot should accept.
         """
         before, self._failures = self._failures, self._scoreboard.accept_failures()
         self.cannot_accept = self._failures > before
         taken = [sum(self._scoreboard.row(index)[column] for column in _TAKEN) for index in slots]
-        is_stalled = is_waited_for and taken == self._taken
+        is_stalled = has_waiting_client and taken == self._taken
         self._taken = taken
         self._ticks_without_progress = self._ticks_without_progress + 1 if is_stalled else 0
         if self._ticks_without_progress < HUNG_TICKS:

@@ -1,4 +1,4 @@
-"""Makes listings of directories a slice at a time, so that other clients do not wait for one."""
+"""Makes listings of directories a slice at a time, so that they do not delay other clients."""
 
 from __future__ import annotations
 
