@@ -31,6 +31,7 @@ class Stream:
         "_closing",
         "_fd",
         "_is_flush_deferred",
+        "_is_paused",
         "_loop",
         "_on_closed",
         "_on_data",
@@ -65,7 +66,7 @@ class Stream:
         self.max_unsent_bytes = max_unsent_bytes
         self._unsent: list[bytes] = []
         self._reading = True
-        self._is_flush_deferred = False
+        self._is_flush_deferred = self._is_paused = False
         self._on_drained: Callable[[], object] | None = None
         self._closing: str | None = None  # the reason, once `finish` was called
         self.has_overflowed = False
@@ -110,6 +111,16 @@ class Stream:
             self.bytes_out += sent
         if sent < len(data):
             self.write(data[sent:])
+
+    def pause(self) -> None:
+        """Read no more until `resume` is called."""
+        self._is_paused = True
+        self._watch()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._is_paused = False
+        self._watch()
 
     def when_drained(self, callback: Callable[[], object]) -> None:
         """Call once, when all queued bytes have been sent; never if the stream closes before."""
@@ -193,7 +204,7 @@ class Stream:
         return True
 
     def _watch(self) -> None:
-        mask = READ if self._reading else 0
+        mask = READ if self._reading and not self._is_paused else 0
         self._loop.modify(self._fd, mask | WRITE if self._unsent else mask)
 
 

@@ -99,6 +99,14 @@ class TlsStream:
         """See Stream; with the overhead of TLS, and without the bytes that await the handshake."""
         return self.stream.unsent_bytes
 
+    def pause(self) -> None:
+        """See Stream."""
+        self.stream.pause()
+
+    def resume(self) -> None:
+        """See Stream."""
+        self.stream.resume()
+
     def when_drained(self, callback: Callable[[], object]) -> None:
         """See Stream."""
         self.stream.when_drained(callback)

@@ -87,7 +87,7 @@ class ChannelStore:
             self._save_all()
             channel = self._room.state.find_channel(self._options.channel)
             if channel is not None:
-                for entry in channel.history:
+                for entry in channel.history.entries:
                     self.save(Record(channel, entry))
 
     def close(self) -> None:

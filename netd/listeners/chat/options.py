@@ -170,6 +170,12 @@ class ChatOptions(LoginOptions):
     """The number of bytes from a member that flood control may hold back; a member with more is
     disconnected."""
 
+    max_memory: Annotated[Size, Ge(16_777_216)] = 268_435_456
+    """The number of bytes, by estimate, that channels, ban lists, histories with their tags,
+    members and all queues may take together; the gauge `memory` shows them. When they are nearly
+    taken, the oldest messages of the largest histories are dropped; when they are taken, the
+    clients with the longest queues are disconnected, and no channel and no ban can be added."""
+
     flood_burst: Annotated[int, Ge(1)] = 20
     """The number of lines that a member may send at once. A line whose work takes long counts as
     several lines: one more for each millisecond on an ordinary machine, which is 30 kB of replies,

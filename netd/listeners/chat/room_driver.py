@@ -23,6 +23,7 @@ from netd.listeners.chat.room.effect import (
     Verify,
 )
 from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.session import DisconnectReason, Session
@@ -120,6 +121,20 @@ class RoomDriver:
             session.check_time_limits(server_name)
         self._apply(self._room.expire_channels(time.time()))
         self._store.check()
+        self._bound_memory()
+
+    def _bound_memory(self) -> None:
+        """Count what the connections take; if it is too much, end those with the longest queues."""
+        memory = self._room.state.memory
+        memory.buffers = sum(map(_memory_of, self._sessions.values()))
+        self._room.state.shorten_histories()
+        if memory.is_full:
+            sessions = sorted(self._sessions.values(), key=_memory_of)
+            while sessions and memory.is_full:
+                session = sessions.pop()
+                memory.buffers -= _memory_of(session)
+                self.disconnect(session, DisconnectReason.MEMORY_EXCEEDED)
+                session.close()
 
     def shut_down(self, reason: str) -> None:
         """Send all clients the reason, and finish their sessions."""
@@ -144,7 +159,11 @@ class RoomDriver:
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
         }
         state = self._room.state
-        gauges = {"members": len(state.members), "channels": len(state.channels)}
+        gauges = {
+            "members": len(state.members),
+            "channels": len(state.channels),
+            "memory": state.memory.used,
+        }
         return Counters(totals, gauges) + self._verifier.counters()
 
     def _apply(self, effects: Iterable[Effect]) -> None:
@@ -196,6 +215,11 @@ class RoomDriver:
         if member in self._sessions:
             notices = list(_outcome(result))
             self._apply(self._room.send_notices(member, notices, time.time()))
+
+
+def _memory_of(session: Session) -> int:
+    names = len(session.member.read_markers) + len(session.member.monitoring)
+    return MEMBER_BYTES + MARKER_BYTES * names + session.buffered_bytes
 
 
 def _outcome(result: ReloadResult) -> Iterator[str]:

@@ -35,6 +35,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
             channels=options.max_channels,
             channels_per_member=options.max_channels_per_member,
             history_lines=options.history_lines,
+            memory_bytes=int(options.max_memory),
         ),
     )
 

@@ -36,6 +36,7 @@ class DisconnectReason(enum.Enum):
     EXCESS_FLOOD = "Excess flood", "excess_flood"
     PING_TIMEOUT = "Ping timeout", "ping_timeout"
     REGISTRATION_TIMEOUT = "Registration timeout", "registration_timeout"
+    MEMORY_EXCEEDED = "the server has no memory for your queues", "memory_exceeded"
     SEND_QUEUE_EXCEEDED = "output queue exceeded", "send_queue_exceeded"
 
     def __init__(self, text: str, counter: str) -> None:
@@ -83,6 +84,7 @@ class Session:
         "_heard_at",
         "_held",
         "_held_bytes",
+        "_is_paused",
         "_loop",
         "_options",
         "_owner",
@@ -129,6 +131,7 @@ class Session:
         self._held: deque[Line] = deque()
         self._held_bytes = 0
         self._has_ended = False
+        self._is_paused = False
         self.is_queued = False  # set by the backlog
         self._bucket = TokenBucket(loop.now, options.flood_burst)
         self._flood_timer: Timer | None = None
@@ -158,6 +161,9 @@ class Session:
             elif self._held and self._may_handle():
                 line = self._held.popleft()
                 self._held_bytes -= _size(line)
+                if self._is_paused and not self._held:
+                    self._is_paused = False
+                    self.stream.resume()
                 self._owner.receive(self, line)
             else:
                 self._check_held()
@@ -195,6 +201,11 @@ class Session:
             self.closing_since = self._loop.now
             self.stream.finish(reason)
 
+    @property
+    def buffered_bytes(self) -> int:
+        """The bytes that wait here, in either direction."""
+        return self.stream.unsent_bytes + self._held_bytes + self._framer.held_bytes
+
     def close(self) -> None:
         """Close the connection; bytes that were not sent are lost."""
         self.stream.close("drained")
@@ -218,14 +229,23 @@ class Session:
         self.closing_since = self._loop.now  # the backlog may still hold the session
 
     def _receive(self, lines: Sequence[Line]) -> None:
-        has_waited = bool(self._held)
         self._held += lines
         for line in lines:
             self._held_bytes += _size(line)
-        if has_waited and self._held_bytes > self._options.max_receive_queue:
-            self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
-        elif not self.is_queued:
+        if self._held_bytes > self._options.max_receive_queue:
+            if self._is_held_back:
+                self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
+                return
+            if not self._is_paused:
+                self._is_paused = True  # the server is busy: the client waits
+                self.stream.pause()
+        if not self.is_queued:
             self._owner.on_input(self)
+
+    @property
+    def _is_held_back(self) -> bool:
+        """Whether flood control or a password check delays the lines."""
+        return self._flood_timer is not None or self.member.password_check is not None
 
     def _charge(self) -> int:
         """Take tokens for the work that was done for the client; return the work."""
@@ -245,7 +265,7 @@ class Session:
 
     def _may_handle(self) -> bool:
         """Take a token for a line; without one, wait for it."""
-        if self.member.password_check is not None or self._flood_timer is not None:
+        if self._is_held_back:
             return False
         options = self._options
         if not options.flood_rate:

@@ -107,6 +107,7 @@ EDITS = {
     "max_channels": "5",
     "max_channels_per_member": "5",
     "history_lines": "20",
+    "max_memory": '"128MiB"',
     "history_file": '"{directory}/history.db"',
     "replay_lines": "5",
 }

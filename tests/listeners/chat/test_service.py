@@ -316,3 +316,21 @@ def test_a_client_that_does_not_read_gets_a_long_answer_when_it_reads(
     while (line := slow.expect("")) != ":irc.test PONG irc.test end":
         found += " 352 " in line
     assert found == 300 * (len(members) + 1)
+
+
+def test_the_longest_queues_are_ended_when_the_memory_is_full(
+    start: Start, connect: Connect
+) -> None:
+    options = {"flood_rate": 0, "max_memory": "16MiB", "max_send_queue": "64MiB"}
+    worker = start(**options)
+    deaf = [connect(worker).register(f"deaf{number}").join() for number in range(4)]
+    alice = connect(worker).register("alice").join()
+    for client in deaf:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    worker.await_counters(lambda seen: seen["memory"] > 5 * 12_000)
+    while not worker.counters["memory_exceeded"]:
+        alice.send(*["PRIVMSG #lounge :" + 400 * "x"] * 2000)
+        alice.sync()
+        worker.await_counters(lambda _: True)
+    worker.await_counters(lambda seen: seen["memory"] < 16 << 20)
+    alice.sync()

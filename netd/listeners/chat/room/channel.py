@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netd.listeners.chat.room.encoded_message import HistoryEntry, message_of
+from netd.listeners.chat.room.encoded_message import message_of
+from netd.listeners.chat.room.history import History
 from netd.listeners.chat.room.mask import ACCOUNT, MUTE, matches
 from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.memory import CHANNEL_BYTES, LIST_ENTRY_BYTES, Memory
 from netd.protocols.irc import Message, fold
 
 PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
@@ -40,7 +41,9 @@ class Topic:
 class Channel:
     """One channel. `add` and `remove` also update the member's own set of channels."""
 
-    def __init__(self, name: str, created: float, history_lines: int) -> None:
+    def __init__(self, name: str, created: float, history_lines: int, memory: Memory) -> None:
+        memory.kept += CHANNEL_BYTES
+        self._memory = memory
         self.name = name
         self.folded = fold(name)
         self.created = created
@@ -49,7 +52,7 @@ class Channel:
         self.modes: dict[str, str] = {"n": "", "t": ""}
         self.lists: dict[str, dict[str, ListEntry]] = {letter: {} for letter in LISTS}
         self.invited: set[Member] = set()
-        self.history: deque[HistoryEntry] = deque(maxlen=history_lines)
+        self.history = History(history_lines, memory)
         self.is_persistent = False  # stays without members, and its history is stored
         self.earlier_status: dict[str, str] = {}  # before a restart, by `Member.identities`
         self.kept_until = 0.0  # a restored channel stays without members until then
@@ -68,14 +71,31 @@ class Channel:
         """Whether a viewer may see that a member is in the channel (+s, and user mode +i)."""
         return viewer in self.members or not (self.is_secret or member.is_invisible)
 
-    def set_history_lines(self, count: int) -> None:
-        """Keep at most `count` messages from now on."""
-        if self.history.maxlen != count:
-            self.history = deque(self.history, maxlen=count)
+    @property
+    def kept_bytes(self) -> int:
+        """What the channel takes in memory."""
+        entries = sum(map(len, self.lists.values()))
+        return CHANNEL_BYTES + LIST_ENTRY_BYTES * entries + self.history.bytes
 
-    def messages(self) -> deque[Message]:
+    def release_memory(self) -> None:
+        """Take the channel out of the room's memory; it is no more."""
+        self._memory.kept -= self.kept_bytes
+
+    def add_entry(self, letter: str, entry: ListEntry) -> None:
+        """Add an entry to a list that has none for its mask."""
+        self._memory.kept += LIST_ENTRY_BYTES
+        self.lists[letter][fold(entry.mask)] = entry
+
+    def remove_entry(self, letter: str, folded_mask: str) -> ListEntry | None:
+        """Remove an entry from a list, and return it; None if there is none."""
+        entry = self.lists[letter].pop(folded_mask, None)
+        if entry is not None:
+            self._memory.kept -= LIST_ENTRY_BYTES
+        return entry
+
+    def messages(self) -> list[Message]:
         """The history, oldest first."""
-        return deque(map(message_of, self.history))
+        return list(map(message_of, self.history.entries))
 
     def add(self, member: Member, status: str = "") -> None:
         """Add a member; an invitation is used up."""

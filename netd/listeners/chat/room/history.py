@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netd.listeners.chat.room.encoded_message import HistoryEntry, TemplateMessage, message_of
+from netd.listeners.chat.room.memory import MESSAGE_BYTES, TAG_BYTES, Memory
 from netd.protocols.irc import Message
 
 MAX_CONVERSATIONS = 64  # of one account
@@ -93,26 +95,80 @@ def visible(log: Log, *, events: bool) -> list[Message]:
     return [message for message in log if events or message.command in _TEXT_COMMANDS]
 
 
+class History:
+    """The last messages of a channel or conversation. They count in the room's memory.
+
+    When the memory is full, a new message takes the place of the oldest one here.
+    """
+
+    __slots__ = ("_max_lines", "_memory", "bytes", "entries")
+
+    def __init__(self, max_lines: int, memory: Memory) -> None:
+        self._max_lines = max_lines
+        self._memory = memory
+        self.entries: deque[HistoryEntry] = deque()
+        """The messages, oldest first; to be changed here only."""
+        self.bytes = 0
+        """What the messages take."""
+
+    def append(self, entry: HistoryEntry) -> None:
+        """Add a message."""
+        entries = self.entries
+        if len(entries) >= self._max_lines:
+            if not entries:
+                return
+            if type(entry) is type(entries[0]) is TemplateMessage:  # hot; they count the same
+                entries.popleft()
+                entries.append(entry)
+                return
+            self.drop(1)
+        elif entries and self._memory.is_full:
+            self.drop(1)
+        entries.append(entry)
+        self._count(kept_bytes(entry))
+
+    def set_lines(self, count: int) -> None:
+        """Keep at most so many messages from now on."""
+        self._max_lines = count
+        self.drop(len(self.entries) - count)
+
+    def drop(self, count: int) -> None:
+        """Remove the oldest messages."""
+        for _ in range(count):
+            self._count(-kept_bytes(self.entries.popleft()))
+
+    def _count(self, size: int) -> None:
+        self.bytes += size
+        self._memory.kept += size
+
+
+def kept_bytes(entry: HistoryEntry) -> int:
+    """What a message takes in memory; those of the fast path count the same."""
+    if type(entry) is TemplateMessage:
+        return MESSAGE_BYTES
+    tags = message_of(entry).tags
+    return MESSAGE_BYTES + sum(TAG_BYTES + len(name) + len(tags[name]) for name in tags)
+
+
 class PrivateHistory:
     """The private conversations of one account, by the nick of the other member."""
 
-    def __init__(self, lines: int) -> None:
+    def __init__(self, lines: int, memory: Memory) -> None:
         self._lines = lines
-        self.conversations: dict[str, tuple[str, deque[Message]]] = {}  # folded -> nick, log
+        self._memory = memory
+        self.conversations: dict[str, tuple[str, History]] = {}  # folded -> nick, log
 
     def set_lines(self, count: int) -> None:
-        """Keep at most `count` messages of a conversation from now on."""
-        if count != self._lines:
-            self._lines = count
-            self.conversations = {
-                folded: (nick, deque(log, maxlen=count))
-                for folded, (nick, log) in self.conversations.items()
-            }
+        """Keep at most so many messages of a conversation from now on."""
+        self._lines = count
+        for _, log in self.conversations.values():
+            log.set_lines(count)
 
     def add(self, folded: str, nick: str, message: Message) -> None:
         """Add a message to a conversation; past the limit, the oldest conversation is dropped."""
-        _, log = self.conversations.pop(folded, (nick, deque[Message](maxlen=self._lines)))
+        _, log = self.conversations.pop(folded, (nick, History(self._lines, self._memory)))
         log.append(message)
         self.conversations[folded] = (nick, log)
         if len(self.conversations) > MAX_CONVERSATIONS:
-            del self.conversations[next(iter(self.conversations))]
+            _, oldest = self.conversations.pop(next(iter(self.conversations)))
+            oldest.set_lines(0)

@@ -97,6 +97,7 @@ class Numeric(enum.Enum):
     NONICKNAMEGIVEN = "431", "No nickname given"
     ERRONEUSNICKNAME = "432", "Erroneous nickname"
     NICKNAMEINUSE = "433", "Nickname is already in use"
+    UNAVAILRESOURCE = "437", "Channel is temporarily unavailable: the server has no memory left"
     USERNOTINCHANNEL = "441", "They aren't on that channel"
     NOTONCHANNEL = "442", "You're not on that channel"
     USERONCHANNEL = "443", "is already on channel"

@@ -51,6 +51,7 @@ class Room:
         ]
         offered = [capability.offered(context) for context in notified]
         self.state.settings = settings
+        self.state.memory.limit = settings.limits.memory_bytes
         self.fast_path.clear()
         self._configure_channels(settings, now)
         for history in self.state.private_histories.values():
@@ -62,7 +63,7 @@ class Room:
     def _configure_channels(self, settings: RoomSettings, now: float) -> None:
         for channel in list(self.state.channels.values()):
             channel.is_persistent = channel.folded == fold(settings.channel)
-            channel.set_history_lines(settings.limits.history_lines)
+            channel.history.set_lines(settings.limits.history_lines)
             self.state.drop_if_empty(channel)
         if settings.channel:
             channel = self.state.open_channel(settings.channel, now)

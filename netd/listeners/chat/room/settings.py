@@ -28,6 +28,7 @@ class RoomLimits:
     whowas: int = 1000
     history_lines: int = 200
     list_replies: int = 1000
+    memory_bytes: int = 1 << 28  # of channels, histories and buffers
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,12 +52,15 @@ def restore_state(channel: Channel, text: str) -> None:
         topic = Topic(*state["topic"]) if state["topic"] else None
         modes = {str(letter): str(value) for letter, value in state["modes"].items()}
         lists = {
-            letter: {fold(mask): ListEntry(mask, by, at) for mask, by, at in state["lists"][letter]}
+            letter: [ListEntry(str(mask), by, at) for mask, by, at in state["lists"][letter]]
             for letter in channel.lists
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LocalProtocolError(f"not a channel's state: {text[:100]!r}") from error
-    channel.topic, channel.modes, channel.lists = topic, modes, lists
+    channel.topic, channel.modes = topic, modes
+    for letter, entries in lists.items():
+        for entry in entries:
+            channel.add_entry(letter, entry)
     channel.earlier_status = earlier
     channel.created = created or channel.created
     channel.kept_until = kept_until
@@ -68,13 +71,19 @@ def restore_channel(room: RoomState, folded: str, text: str, now: float) -> None
 
     Raises LocalProtocolError if the text is no state of a channel; there is no such channel then.
     """
-    channel = Channel(_name_in(text, folded), now, room.settings.limits.history_lines)
-    restore_state(channel, text)
+    channel = Channel(_name_in(text, folded), now, room.settings.limits.history_lines, room.memory)
+    try:
+        restore_state(channel, text)
+    except LocalProtocolError:
+        channel.release_memory()
+        raise
     has_operators = any("o" in letters for letters in channel.earlier_status.values())
     kept_s = KEPT_FOR_OPERATORS_S if has_operators else KEPT_S
     channel.kept_until = channel.kept_until or now + kept_s
     existing = room.channels.get(folded)
     channel.is_persistent = existing is not None and existing.is_persistent
+    if existing is not None:
+        existing.release_memory()
     room.channels[folded] = channel
     room.restored.add(channel)
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.encoded_message import MessageIds
-from netd.listeners.chat.room.history import PrivateHistory
+from netd.listeners.chat.room.history import History, PrivateHistory
 from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.memory import Memory
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.protocols.irc import fold
+
+HIGH_WATER: Final = 0.9
+LOW_WATER: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ class RoomState:
 
     def __init__(self, settings: RoomSettings, now: float, identity: str) -> None:
         self.settings = settings
+        self.memory = Memory(settings.limits.memory_bytes)
         self.created = now
         self.members: dict[str, Member] = {}  # by nick; registering clients hold one too
         self.unregistered: set[Member] = set()
@@ -62,7 +70,7 @@ class RoomState:
         """The channel with a name, created if there is none."""
         channel = self.find_channel(name)
         if channel is None:
-            channel = Channel(name, now, self.settings.limits.history_lines)
+            channel = Channel(name, now, self.settings.limits.history_lines, self.memory)
             self.channels[channel.folded] = channel
         return channel
 
@@ -73,6 +81,25 @@ class RoomState:
                 member.invites.discard(channel.folded)
             if self.channels.get(channel.folded) is channel:
                 del self.channels[channel.folded]
+                channel.release_memory()
+
+    def shorten_histories(self) -> None:
+        """If the memory is nearly full, drop the oldest messages of the largest histories."""
+        if self.memory.used < HIGH_WATER * self.memory.limit:
+            return
+        logs = [(-log.bytes, number, log) for number, log in enumerate(self._histories())]
+        heapq.heapify(logs)
+        while logs and logs[0][0] and self.memory.used > LOW_WATER * self.memory.limit:
+            _, number, log = logs[0]
+            log.drop((len(log.entries) + 1) // 2)
+            heapq.heapreplace(logs, (-log.bytes, number, log))
+
+    def _histories(self) -> Iterator[History]:
+        for channel in self.channels.values():
+            yield channel.history
+        for private in self.private_histories.values():
+            for _, log in private.conversations.values():
+                yield log
 
     def channels_of(self, member: Member) -> list[Channel]:
         """The channels that a member is in, in the order of joining."""

@@ -8,6 +8,7 @@ from netd.listeners.chat.room.history import (
     Reference,
     ReferenceKind,
 )
+from netd.listeners.chat.room.memory import Memory
 from netd.protocols.irc import Message
 from tests.listeners.chat.room.room_under_test import (
     RoomUnderTest,
@@ -15,7 +16,7 @@ from tests.listeners.chat.room.room_under_test import (
 
 
 def test_the_oldest_conversation_is_dropped_past_the_limit() -> None:
-    history = PrivateHistory(10)
+    history = PrivateHistory(10, Memory())
     for number in range(MAX_CONVERSATIONS + 1):
         history.add(f"user{number}", f"User{number}", Message("PRIVMSG", ("ann", "hi")))
     assert len(history.conversations) == MAX_CONVERSATIONS
@@ -32,5 +33,5 @@ def test_a_shorter_history_keeps_the_last_lines() -> None:
     ann = room.join("ann")
     ann.send(*(f"PRIVMSG #room {number}" for number in range(5)))
     channel = room.state.channels["#room"]
-    channel.set_history_lines(2)
+    channel.history.set_lines(2)
     assert [message.params[1] for message in channel.messages()] == ["3", "4"]

@@ -4,6 +4,7 @@ import pytest
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.room.channel import Channel, ListEntry, Topic
+from netd.listeners.chat.room.memory import Memory
 from netd.listeners.chat.room.settings import Account
 from netd.listeners.chat.room.snapshot import (
     KEPT_S,
@@ -21,7 +22,7 @@ SAID = Message("PRIVMSG", ("#room", "grüß dich"), "ann!ann@host", {"time": "no
 
 
 def channel() -> Channel:
-    return Channel("#room", NOON, 10)
+    return Channel("#room", NOON, 10, Memory())
 
 
 def test_a_state_is_restored_as_it_was() -> None:
@@ -89,7 +90,7 @@ def test_a_broken_state_changes_nothing(text: str) -> None:
 def test_a_message_is_restored_as_it_was() -> None:
     after = channel()
     restore_history(after, [format_line(SAID)])
-    assert list(after.history) == [SAID]
+    assert list(after.history.entries) == [SAID]
 
 
 @pytest.mark.parametrize(

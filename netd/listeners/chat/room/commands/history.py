@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.encoded_message import HistoryEntry, message_of
 from netd.listeners.chat.room.history import (
+    History,
     Log,
     PrivateHistory,
     Reference,
@@ -76,13 +76,14 @@ def _parse_count(text: str) -> int:
     return min(int(text), MAX_HISTORY_REPLIES) if text.isdecimal() else _NO_COUNT
 
 
-def _log(context: CommandContext, target: str) -> deque[HistoryEntry] | deque[Message] | None:
+def _log(context: CommandContext, target: str) -> Sequence[HistoryEntry] | None:
     """The log of a channel or conversation; None for a channel that the sender is not in."""
     if target.startswith("#"):
         channel = context.room.find_channel(target)
         is_joined = channel is not None and context.sender in channel.members
-        return channel.history if channel is not None and is_joined else None
-    return _conversations(context).get(fold(target), (target, deque[Message]()))[1]
+        return channel.history.entries if channel is not None and is_joined else None
+    conversation = _conversations(context).get(fold(target))
+    return conversation[1].entries if conversation is not None else ()
 
 
 def _messages(
@@ -97,7 +98,7 @@ def _messages(
     return messages
 
 
-def _conversations(context: CommandContext) -> dict[str, tuple[str, deque[Message]]]:
+def _conversations(context: CommandContext) -> dict[str, tuple[str, History]]:
     history = context.room.private_histories.get(fold(context.sender.account))
     return history.conversations if history else {}
 
@@ -109,14 +110,17 @@ def _send_targets(context: CommandContext, params: Sequence[str]) -> Steps:
         context.fail("INVALID_PARAMS", "TARGETS", "Invalid parameters")
         return
     channels = context.room.channels_of(context.sender)
-    logs: list[tuple[str, deque[HistoryEntry] | deque[Message]]]
     logs = [(channel.name, channel.history) for channel in channels]
     logs += _conversations(context).values()
-    times = [(message_of(log[-1]).tags["time"], name) for name, log in logs if log]
+    times = [(_last_time(log), name) for name, log in logs if log.entries]
     found = sorted((at, name) for at, name in times if min(bounds) < at < max(bounds))
     server = context.room.settings.server_name
     messages = [Message("CHATHISTORY", ("TARGETS", name, at), server) for at, name in found]
     yield from context.reply_batch("draft/chathistory-targets", (), messages[:count])
+
+
+def _last_time(log: History) -> str:
+    return message_of(log.entries[-1]).tags["time"]
 
 
 def replay(context: CommandContext, channel: Channel) -> Steps:
@@ -124,7 +128,9 @@ def replay(context: CommandContext, channel: Channel) -> Steps:
     member, count = context.sender, context.room.settings.replay_lines
     if not count or member.has(Cap.CHATHISTORY):
         return
-    messages = visible((yield from _messages(context, channel.history)), events=False)[-count:]
+    messages = visible((yield from _messages(context, channel.history.entries)), events=False)[
+        -count:
+    ]
     if not member.has(Cap.SERVER_TIME):
         messages = [_with_clock(message) for message in messages]
     if messages:
@@ -147,7 +153,9 @@ def _record(context: CommandContext, owner: Member, other: Member, message: Mess
     lines = context.room.settings.limits.history_lines
     if owner.account and lines:
         histories = context.room.private_histories
-        history = histories.setdefault(fold(owner.account), PrivateHistory(lines))
+        history = histories.setdefault(
+            fold(owner.account), PrivateHistory(lines, context.room.memory)
+        )
         history.add(other.folded, other.nick, message)
 
 

@@ -70,6 +70,8 @@ def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Nume
     room, member, limits = context.room, context.sender, context.room.settings.limits
     if len(member.channels) >= limits.channels_per_member:
         return Numeric.TOOMANYCHANNELS
+    if channel is None and room.memory.is_full:
+        return Numeric.UNAVAILRESOURCE
     if channel is None:
         return Numeric.TOOMANYCHANNELS if len(room.channels) >= limits.channels else None
     if member in channel.invited or member.oper or channel.was_op(member):

@@ -148,14 +148,15 @@ def _change_list(
         _refuse(context, channel, change.letter, "*", reason)
         return None
     if not change.setting:
-        removed = entries.pop(folded, None)
+        removed = channel.remove_entry(change.letter, folded)
         return ModeChange(change.letter, False, removed.mask) if removed else None
     if folded in entries:
         return None
-    if len(entries) >= context.room.settings.limits.list_entries:
+    is_full = len(entries) >= context.room.settings.limits.list_entries
+    if is_full or context.room.memory.is_full:
         context.reply(Numeric.BANLISTFULL, channel.name, change.letter)
         return None
-    entries[folded] = ListEntry(mask, context.sender.prefix, context.now)
+    channel.add_entry(change.letter, ListEntry(mask, context.sender.prefix, context.now))
     return ModeChange(change.letter, True, mask)
 
 
