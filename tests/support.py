@@ -52,7 +52,7 @@ def cheap_hash(password: str) -> str:
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again, a hundred times a second; for what no descriptor tells."""
+    """Poll a condition a hundred times a second, if no descriptor reports the event."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
@@ -189,7 +189,7 @@ class WorkerUnderTest:
         return self.exit
 
     def close(self) -> None:
-        """End the worker, however it is, and close the sockets."""
+        """End the worker in any state, and close the sockets."""
         if self.exit is None:
             self.process.kill(signal.SIGKILL)
             self.await_exit()
@@ -311,7 +311,7 @@ def connect(address: Address) -> socket.socket:
 
 
 def read_exactly(sock: socket.socket, count: int) -> bytes:
-    """So many bytes, or fewer if the peer ends first."""
+    """Read `count` bytes, or fewer if the peer ends first."""
     data = bytearray()
     while len(data) < count and (chunk := sock.recv(count - len(data))):
         data += chunk

@@ -37,14 +37,14 @@ class Attack:
 
 @contextlib.contextmanager
 def crowd(port: int, count: int) -> Iterator[None]:
-    """Members of the channel #bench who read everything and say nothing."""
+    """Members of the channel #bench that read all messages and send none."""
     with _process(_read_as_crowd, port, count):
         yield
 
 
 @contextlib.contextmanager
 def attacking(attack: Attack, port: int, sources: int, seconds: float) -> Iterator[None]:
-    """Attack for some seconds, from so many source addresses, once all attackers are ready."""
+    """Attack for `seconds` from a number of source addresses, once all attackers are ready."""
     with _process(_attack, attack, port, sources, seconds):
         yield
 

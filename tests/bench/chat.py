@@ -67,7 +67,7 @@ Start = Callable[[], AbstractContextManager[tuple[int, int]]]
 
 
 class Load(Protocol):
-    """Members of one channel, some of whom send."""
+    """Members of one channel; some of them send."""
 
     def measure(self, seconds: float) -> Measured:
         """Send and receive for some time; every line has arrived when this returns."""
@@ -77,7 +77,7 @@ class Load(Protocol):
 
 
 MakeLoad = Callable[[int, int, int, int], Load]
-"""Connects to a port so many members, so many of them senders, with so many messages in flight."""
+"""Called with a port and the numbers of members, of senders, and of messages in flight."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A load in which senders keep the pace of one member that reads at once, the observer.
 
 A sender keeps a number of messages in flight: it sends its next message when the observer has
-received an earlier one, however far the other members are. The other members read every few
+received an earlier one, independent of the other members. The other members read every few
 milliseconds, as behind a network card that coalesces interrupts. So the server always has messages
 to send, and the latency is that of the observer. `chat_closed` shows the slowest member's.
 """

@@ -51,7 +51,7 @@ HEADER = "| way | bytes back | MB/s | SHA-256 |\n|---|--:|--:|---|"
 
 
 def passages(size: int) -> Iterator[Passage]:
-    """Send so many bytes each way there is."""
+    """Send a number of bytes in each possible way."""
     for concurrency in ("fork", "thread"):
         with tempfile.TemporaryDirectory() as directory:
             port = harness_process.free_port()

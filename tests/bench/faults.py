@@ -1,4 +1,4 @@
-"""What becomes of clients when a server's processes, its configuration or its log fail.
+"""The effect on clients when a server's processes, its configuration or its log fail.
 
 Each fault is caused on a new instance of each server, on loopback, and takes a bounded time. A fact
 is a time, a count, or yes or no.

@@ -250,7 +250,7 @@ class Instance:
 
     @property
     def log(self) -> str:
-        """What the server has written to its standard output and error."""
+        """The output of the server so far, standard output and standard error."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def write(self, text: str, *, is_faulty: bool = False) -> None:

@@ -26,7 +26,7 @@ _VALIDATORS: Final = Validators(b'"a"', 1_000_000_000)
 
 
 def requests(data: bytes) -> None:
-    """HTTP requests, one after another, in pieces whose size the first byte says."""
+    """HTTP requests, one after another, in pieces of the size in the first byte."""
     connection = RequestReader(RequestLimits())
     size = max(1, data[:1][0] if data else 1)
     with contextlib.suppress(RemoteProtocolError):

@@ -1,7 +1,7 @@
 """`python -m tests.bench.slow`: slow clients by the thousand, and how another fares beside them.
 
 slowhttptest holds its connections by a head, a body or a reading that never ends; meanwhile a
-plain client asks for a page on a new connection ten times a second. Exits 1 if it was ever
+plain client requests a page on a new connection ten times a second. Exits 1 if it was ever
 refused or had to wait for longer than its patience.
 """
 

@@ -61,7 +61,7 @@ routes = [
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a daemon holds; sizes in KiB."""
+    """The resources that a daemon holds; sizes in KiB."""
 
     supervisor_pss: float
     supervisor_rss: float
@@ -185,7 +185,7 @@ def _held_for_a_minute(daemon: _Daemon, disturber: _Disturber) -> Holding:
 
 
 def _held(supervisor: int) -> Holding:
-    """What the processes hold now; one that ends meanwhile holds nothing."""
+    """The resources that the processes hold now; none for a process that has just ended."""
     own = memory_kib(supervisor)
     pss = rss = descriptors = processes = threads = 0
     for pid in family(supervisor):

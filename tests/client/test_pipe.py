@@ -132,7 +132,7 @@ def test_a_closed_channel_or_a_refused_message_is_a_refusal(
 
 def test_an_absent_server_is_no_connection(netd_chat: Run) -> None:
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # bound, so nobody else's; not listening
+        closed.bind(("127.0.0.1", 0))  # bound, so no other process has it; not listening
         done = netd_chat("--port", str(closed.getsockname()[1]), "--send", "hi")
     assert done.returncode == 3
     assert "no server listens at 127.0.0.1:" in done.stderr

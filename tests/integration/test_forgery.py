@@ -206,7 +206,7 @@ def test_records_of_the_journal(tmp_path: Path) -> None:
 
 
 def read_record(record: bytes) -> dict[str, str]:
-    """One field a line, each once; none of these records has a value of several lines."""
+    """Read a record with one field on each line; no field has a value of several lines."""
     fields = [line.partition(b"=")[::2] for line in record.splitlines()]
     assert {name for name, _ in fields} <= {
         b"MESSAGE",

@@ -1,4 +1,4 @@
-"""The daemon under a service manager: what it tells, and the sockets it is handed."""
+"""The daemon under a service manager: its notifications, and the sockets that it gets."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class VerifierUnderTest:
         self.verdicts.append(verdict)
 
     def await_verdicts(self, count: int) -> list[Verdict]:
-        """Turn until there are so many verdicts, and remove them."""
+        """Turn the loop until there are `count` verdicts, and remove them."""
         while len(self.verdicts) < count:
             self.loop.turn()
         verdicts, self.verdicts = self.verdicts, []

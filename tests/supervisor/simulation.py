@@ -116,7 +116,7 @@ class SimulatedWorker:
         self.is_frozen = True
 
     def thaw(self) -> None:
-        """Go on, or end if a signal was sent meanwhile."""
+        """Continue, or end if a signal has arrived."""
         self.is_frozen = False
         if self.pending is not None:
             self.end(self.pending)
@@ -129,7 +129,7 @@ class SimulatedWorker:
             os.eventfd_write(self.process.pidfd, 1)
 
     def obey(self, replies: Iterator[LinkMessage] = READY) -> bool:
-        """Do what the supervisor asked for, and return whether it asked for anything.
+        """Carry out the supervisor's requests; return whether there was one.
 
         A configuration gets the next of the replies.
         """
@@ -187,7 +187,7 @@ class Simulation:
             self.loop.turn()
 
     def obey(self, replies: Iterator[LinkMessage] = READY) -> None:
-        """Have every worker do what the supervisor asked for, until nothing more is asked."""
+        """Let all workers carry out the supervisor's requests, until there are no more."""
         is_busy = True
         while is_busy:
             self.settle()

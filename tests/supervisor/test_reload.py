@@ -62,10 +62,10 @@ class Setting:
         self.fleet.replace(worker)
 
     def on_status_requested(self, worker: WorkerHandle) -> None:
-        """No test asks."""
+        """Not used by the tests."""
 
     def on_reload_requested(self, worker: WorkerHandle) -> None:
-        """No test asks."""
+        """Not used by the tests."""
 
     def begin(self, desired: Config) -> None:
         self.reload = Reload(self.simulation.loop, self.fleet, desired, self._on_done)

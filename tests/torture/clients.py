@@ -176,7 +176,7 @@ def _connect(address: Address, timeout_s: float) -> socket.socket:
 
 
 def _read(sock: socket.socket, count: int) -> bytes:
-    """Exactly so many bytes. Raises LostError at an early end."""
+    """Read exactly `count` bytes. Raises LostError at an early end."""
     data = bytearray()
     while len(data) < count:
         chunk = sock.recv(count - len(data))

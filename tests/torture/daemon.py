@@ -105,13 +105,13 @@ class Daemon:
         return waiting[0] if wait_for(look, within_s) else None
 
     def end(self) -> None:
-        """Kill it, however it is, and what is left of its processes."""
+        """Kill the daemon in any state, and all processes that are left."""
         others = [(pid, _started_at(pid)) for pid in descendants(self.pid)]
         if self.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
             self.await_exit(10)
         for pid, started_at in others:
-            if is_alive(pid) and _started_at(pid) == started_at:  # the number is not used anew
+            if is_alive(pid) and _started_at(pid) == started_at:  # the number is not used again
                 os.kill(pid, signal.SIGKILL)
 
 
@@ -158,7 +158,7 @@ def _install_gates(gate: Path) -> None:
 
 
 def _wait_at(gate: Path, role: str) -> None:
-    """Stop this process if the gate's file names its role; SIGCONT lets it go on."""
+    """Stop this process if the gate's file names its role; SIGCONT continues it."""
     with contextlib.suppress(OSError):
         if gate.read_text() == role:
             gate.unlink()

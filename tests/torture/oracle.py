@@ -121,7 +121,7 @@ def check_vanished(pids: list[int]) -> None:
 
 
 def check_start_failure(daemon: Daemon) -> Outcome:
-    """A daemon that did not start: it says why, in a line, and its status says the kind."""
+    """A daemon that did not start: one line has the reason, and the exit status its kind."""
     log = daemon.log.read_text(errors="replace")
     if "Traceback" in _outside_workers(log, daemon.pid):
         raise TortureError(Outcome.TRACEBACK, f"exit {daemon.poll()} at the start with a traceback")
@@ -164,7 +164,7 @@ def check_log(daemon: Daemon, baseline: Baseline) -> str:
 
 
 def check_stop(daemon: Daemon, pids: list[int]) -> None:
-    """A daemon that was asked to stop has ended well, and nothing is left."""
+    """A daemon that was stopped has ended with success, and nothing is left."""
     if daemon.poll() is None:
         raise TortureError(Outcome.HUNG, f"it runs {_STOP_S:g} s after TERM")
     if daemon.poll() != 0:

@@ -1,4 +1,4 @@
-"""Runs cases: starts a daemon, drives it through a phase under strace, and asks the oracle."""
+"""Runs cases: starts a daemon, drives it through a phase under strace, and judges the result."""
 
 from __future__ import annotations
 

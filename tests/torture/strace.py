@@ -91,7 +91,7 @@ class Strace:
         }
 
     def _end(self) -> None:
-        """Detach; the processes go on."""
+        """Detach; the processes continue."""
         if self._strace.poll() is None:
             self._strace.send_signal(signal.SIGINT)
         try:

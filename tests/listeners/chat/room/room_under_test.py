@@ -51,7 +51,7 @@ class FakeClient:
 
 
 class RoomUnderTest:
-    """A room at noon; its time goes on only when a test sets `now`."""
+    """A room at noon; its time changes only when a test sets `now`."""
 
     def __init__(self, **settings: Any) -> None:
         self.now = NOON

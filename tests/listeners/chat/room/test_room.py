@@ -104,7 +104,7 @@ def test_a_reload_keeps_all_members_and_the_channel() -> None:
 def test_the_configured_channel_outlives_its_members() -> None:
     room = RoomUnderTest(channel="#lounge", opers={"root": "toor"})
     alice = room.join("alice", channel="#lounge")
-    assert alice.codes("MODE #lounge +o alice") == ["482"]  # it was there before anybody
+    assert alice.codes("MODE #lounge +o alice") == ["482"]  # the channel existed before alice
     bob = room.join("bob", channel="")
     alice.send("OPER root toor", "INVITE bob #lounge", "PART #lounge")
     assert "#lounge" in room.state.channels

@@ -1,4 +1,4 @@
-"""WHO and WHOX."""
+"""The commands WHO and WHOX."""
 
 from __future__ import annotations
 
