@@ -14,7 +14,7 @@ from netd.listeners.kind import AnyKind
 from tests import programs
 from tests.support import Daemon, WorkerUnderTest
 
-settings.register_profile("netd", deadline=None)  # a busy machine is no fault
+settings.register_profile("netd", deadline=None)  # a busy machine is slow
 settings.load_profile("netd")
 
 StartWorker = Callable[..., WorkerUnderTest]

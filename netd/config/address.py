@@ -56,7 +56,7 @@ class Address:
         name, found, rest = text.partition("://")
         if not found or name not in set(Scheme):
             raise ValueError(
-                f"{text!r} is no address; write tcp://host:port, udp://host:port, "
+                f"{text!r} is not an address; write tcp://host:port, udp://host:port, "
                 "unix:///path or unixgram:///path"
             )
         scheme = Scheme(name)
@@ -103,9 +103,9 @@ def _checked_host(host: str, *, is_ipv6: bool) -> str:
         try:
             host = str(IPv6Address(host))
         except AddressValueError as error:
-            raise ValueError(f"[{host}] is no IPv6 address: {error}") from error
+            raise ValueError(f"[{host}] is not an IPv6 address: {error}") from error
     if not is_resolvable(host):
-        raise ValueError(f"{host!r} is no host; between dots it has 1 to 63 characters")
+        raise ValueError(f"{host!r} is not a host; between dots it has 1 to 63 characters")
     return host
 
 

@@ -89,7 +89,7 @@ class FromText:
     """Raises ValueError."""
 
     hint: str
-    """The error for a value that is not text: `is no network, such as ::1`."""
+    """The error for a value that is not text: `is not a network, such as ::1`."""
 
     json_schema: Mapping[str, str]
 

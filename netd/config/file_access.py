@@ -32,7 +32,7 @@ def why_not_readable(path: str) -> str:
     except OSError as error:
         return _describe(path, error)
     if not stat.S_ISREG(mode):
-        return f"{path} is no file"
+        return f"{path} is not a regular file"
     return "" if os.access(path, os.R_OK) else f"{path}: permission denied"
 
 

@@ -167,7 +167,7 @@ class _Reader:
         kind = table["kind"]
         if not isinstance(kind, str) or kind not in self._kinds:
             close = suggest(kind, tuple(self._kinds)) if isinstance(kind, str) else ""
-            self._add((*path, "kind"), f"{kind!r} is no kind; write one of {allowed}{close}")
+            self._add((*path, "kind"), f"{kind!r} is not a kind; write one of {allowed}{close}")
             return None
         return self._kinds[kind]
 

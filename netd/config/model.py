@@ -18,7 +18,7 @@ from netd.config.annotations import FromText, NeedsNewWorker, OneOrMany, Pattern
 from netd.config.units import Duration
 from netd.errors import Problem
 
-_NOT_A_NETWORK = "is no network, such as 10.0.0.0/8 or ::1"
+_NOT_A_NETWORK = "is not a network, such as 10.0.0.0/8 or ::1"
 
 
 def _parse_network(text: str) -> IPv4Network | IPv6Network:
@@ -37,7 +37,7 @@ Addresses = OneOrMany[
         Address,
         FromText(
             Address.parse,
-            "is no address; write one as in tcp://127.0.0.1:7000",
+            "is not an address; write one as in tcp://127.0.0.1:7000",
             {"pattern": "^(tcp|udp|unix|unixgram)://"},
         ),
     ]

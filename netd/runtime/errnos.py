@@ -24,7 +24,7 @@ CONNECTION_LOST: Final = CONNECTION_ABORTED | OUT_OF_RESOURCES | {
     errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ETIMEDOUT, errno.ECONNREFUSED,
     errno.EACCES, errno.EINVAL,
 }  # fmt: skip
-"""recv(2) and send(2): the connection has ended; this is no fault of netd.
+"""recv(2) and send(2): the connection has ended, without a fault in netd.
 
 A connection that times out reports the last ICMP error, such as EHOSTUNREACH, or the state of
 its route: prohibited (EACCES) or a black hole (EINVAL). ECONNABORTED comes from `ss --kill`.

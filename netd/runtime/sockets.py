@@ -76,7 +76,7 @@ def open_unix(kind: socket.SocketKind, path: str, mode: int, backlog: int) -> so
     """Bind a Unix socket whose file has `mode` from the moment it exists.
 
     The socket file of a process that has ended is replaced. Raises BindError if another process
-    listens on it, or the file is no socket.
+    listens on it, or the file is not a socket.
     """
     try:
         remove_stale_file(kind, path)
@@ -105,7 +105,7 @@ def remove_stale_file(kind: socket.SocketKind, path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise OSError(errno.EEXIST, "a file that is no socket is in the way")
+        raise OSError(errno.EEXIST, "a file that is not a socket is in the way")
     with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.settimeout(_CONNECT_TIMEOUT_S)
         try:

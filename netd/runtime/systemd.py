@@ -101,7 +101,7 @@ def take_passed_sockets(environ: MutableMapping[str, str]) -> list[tuple[str, so
     """Return the sockets that systemd passed, with the FileDescriptorName of each.
 
     Removes the variables from the environment, since they are not meant for child processes.
-    Raises BindError if a descriptor is no socket.
+    Raises BindError if a descriptor is not a socket.
     """
     names = environ.pop("LISTEN_FDNAMES", "")
     count, pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")

@@ -218,7 +218,7 @@ def make_directory(path: str) -> None:
     except OSError as error:
         raise BindError(f"control socket {path}: {describe(error)}") from error
     if not stat.S_ISDIR(status.st_mode):
-        raise BindError(f"control socket {path}: {directory} is no directory")
+        raise BindError(f"control socket {path}: {directory} is not a directory")
     if status.st_uid not in (os.geteuid(), 0):
         raise BindError(f"control socket {path}: its directory belongs to another user")
     if status.st_mode & stat.S_IWOTH:

@@ -192,7 +192,7 @@ class Supervisor:
             self._log_addresses()
             self._notifier.ready(summarize(self._fleet))
             _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
-        elif not self._stopping:  # a stop during the start is no failure
+        elif not self._stopping:  # a stop during the start is not a failure
             self._failure = error
             self.stop()
         self._begin_reload()

@@ -84,13 +84,13 @@ def test_one_address_or_many() -> None:
         (
             WEB.replace('"http"', '"htpp"'),
             (
-                "netd.toml:2: listeners.web.kind: 'htpp' is no kind; "
+                "netd.toml:2: listeners.web.kind: 'htpp' is not a kind; "
                 f"write one of {ALL_KINDS}; did you mean 'http'?"
             ),
         ),
         (
             WEB.replace('"http"', "7"),
-            f"netd.toml:2: listeners.web.kind: 7 is no kind; write one of {ALL_KINDS}",
+            f"netd.toml:2: listeners.web.kind: 7 is not a kind; write one of {ALL_KINDS}",
         ),
         (
             WEB.replace("tcp", "udp"),
@@ -133,7 +133,7 @@ def test_one_address_or_many() -> None:
         (
             WEB + 'allow = ["10.0.0.0/8", "10.0.0.300"]\n',
             (
-                "netd.toml:4: listeners.web.allow.1: '10.0.0.300' is no network, "
+                "netd.toml:4: listeners.web.allow.1: '10.0.0.300' is not a network, "
                 "such as 10.0.0.0/8 or ::1"
             ),
         ),
@@ -310,7 +310,7 @@ def test_a_listener_without_a_kind_is_checked_for_the_common_keys() -> None:
     assert problems('[listeners.web]\nkind = "HTTP"\nworkers = 0\nroutes = 3\n') == [
         "netd.toml:1: listeners.web.address: is missing",
         (
-            "netd.toml:2: listeners.web.kind: 'HTTP' is no kind; "
+            "netd.toml:2: listeners.web.kind: 'HTTP' is not a kind; "
             f"write one of {ALL_KINDS}; did you mean 'http'?"
         ),
         "netd.toml:3: listeners.web.workers: 0 is below 1",
@@ -443,9 +443,9 @@ def test_the_output_of_config_show_is_no_password(text: str) -> None:
         ('path = "/a/../b"', "path: '/a/../b' matches no request; empty, . and .. segments"),
         ('path = "/a/."', "path: '/a/.' matches no request; empty, . and .. segments"),
         ('path = "/a\\tb"', "path: '/a\\tb' is not allowed"),
-        ('host = "example.org:80"', "host: 'example.org:80' is no host name; write it without"),
-        ('host = "http://example.org"', "host: 'http://example.org' is no host name"),
-        ('host = "*"', "host: '*' is no host name"),
+        ('host = "example.org:80"', "host: 'example.org:80' is not a host name; write it without"),
+        ('host = "http://example.org"', "host: 'http://example.org' is not a host name"),
+        ('host = "*"', "host: '*' is not a host name"),
     ],
 )
 def test_a_route_that_matches_no_request_is_refused(route: str, message: str) -> None:

@@ -97,10 +97,10 @@ def test_a_unix_socket_in_use_is_not_replaced(tmp_path: Path) -> None:
     assert sockets.file_identity(path) is not None
 
 
-def test_a_file_that_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_socket_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "precious"
     path.write_text("data")
-    with pytest.raises(BindError, match="no socket"):
+    with pytest.raises(BindError, match="not a socket"):
         sockets.open_unix(STREAM, str(path), 0o600, 1)
     assert path.read_text() == "data"
 

@@ -108,8 +108,8 @@ def test_the_directory_of_the_daemon_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o1777)
     for name, fault in (
-        ("link", "is no directory"),
-        ("file", "is no directory"),
+        ("link", "is not a directory"),
+        ("file", "is not a directory"),
         ("open", "every user can write to its directory"),
     ):
         with pytest.raises(BindError, match=fault):

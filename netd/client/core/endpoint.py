@@ -45,7 +45,7 @@ def parse(text: str, *, tls: bool = False) -> Endpoint:
     parsed = parse_host_port(rest)
     if scheme != "tcp" or parsed is None:
         raise ValueError(
-            f"{text!r} is no address; write host:port, tcp://host:port or unix:///path"
+            f"{text!r} is not an address; write host:port, tcp://host:port or unix:///path"
         )
     host, port = parsed
     if port is None:
@@ -53,7 +53,7 @@ def parse(text: str, *, tls: bool = False) -> Endpoint:
     if not 0 < port <= MAX_PORT:
         raise ValueError(f"{text!r}: a port is between 1 and {MAX_PORT}")
     if not is_resolvable(host):
-        raise ValueError(f"{text!r} is no address; {host!r} cannot be a host's name")
+        raise ValueError(f"{text!r} is not an address; {host!r} cannot be a host's name")
     return Endpoint(host, port)
 
 

@@ -54,7 +54,7 @@ def _check_path(path: str) -> str:
 
 def _check_host(host: str) -> str:
     if not re.fullmatch(_HOST, host):
-        raise ValueError(f"{host!r} is no host name; write it without scheme, port and path")
+        raise ValueError(f"{host!r} is not a host name; write it without scheme, port and path")
     return host
 
 
@@ -64,7 +64,7 @@ def _check_hash(stored: str) -> str:
     except LocalProtocolError as error:
         raise ValueError(str(error)) from error
     if not is_hashed(stored):
-        raise ValueError("no scrypt hash; `netd passwd` makes one of a password")
+        raise ValueError("not a scrypt hash; `netd passwd` makes a hash from a password")
     return stored
 
 

@@ -56,7 +56,7 @@ def _time(message: Message) -> str:
 
 
 def parse_reference(text: str) -> Reference | None:
-    """Read a parameter of CHATHISTORY; None if it is no reference."""
+    """Read a parameter of CHATHISTORY; None if it is not a reference."""
     kind, _, value = text.partition("=")
     kinds = [known for known in ReferenceKind if known.value == kind]
     return Reference(kinds[0], value) if kinds and value else None

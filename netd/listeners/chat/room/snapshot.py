@@ -43,7 +43,7 @@ def format_state(channel: Channel) -> str:
 def restore_state(channel: Channel, text: str) -> None:
     """Set a channel's topic, modes, lists and operators from JSON.
 
-    Raises LocalProtocolError if the text is no such state; the channel is then unchanged.
+    Raises LocalProtocolError if the text is not such a state; the channel is then unchanged.
     """
     try:
         state: dict[str, Any] = json.loads(text)
@@ -69,7 +69,7 @@ def restore_state(channel: Channel, text: str) -> None:
 def restore_channel(room: RoomState, folded: str, text: str, now: float) -> None:
     """Add a stored channel to a new room.
 
-    Raises LocalProtocolError if the text is no state of a channel; there is no such channel then.
+    Raises LocalProtocolError if the text is not the state of a channel; then no channel is added.
     """
     channel = Channel(_name_in(text, folded), now, room.settings.limits.history_lines, room.memory)
     try:
@@ -106,7 +106,7 @@ def format_line(message: Message) -> str:
 def restore_history(channel: Channel, lines: Iterable[str]) -> None:
     """Add stored messages to a channel's history.
 
-    Raises LocalProtocolError at the first line that is no message.
+    Raises LocalProtocolError at the first line that is not a message.
     """
     try:
         for line in lines:

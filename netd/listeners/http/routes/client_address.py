@@ -12,7 +12,7 @@ from netd.protocols.host_port import parse_host_port
 
 
 def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
-    """Return the client's address: the last one in X-Forwarded-For that is no trusted proxy.
+    """Return the client's address: the last one in X-Forwarded-For that is not a trusted proxy.
 
     `host` is the peer's address. It is empty for a peer on a Unix socket, which is never trusted.
     """
