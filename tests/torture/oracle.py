@@ -181,6 +181,15 @@ def stop(daemon: Daemon) -> None:
     check_stop(daemon, pids)
 
 
+def has_restarts(daemon: Daemon) -> bool:
+    """Whether a worker was started again: a next one would be started with a delay."""
+    try:
+        listeners = daemon.status()["listeners"] if daemon.poll() is None else []
+    except NetdError:
+        return True
+    return any(worker["restarts"] for listener in listeners for worker in listener["workers"])
+
+
 def _workers(daemon: Daemon) -> dict[str, list[int]]:
     return {
         listener["name"]: [worker["pid"] for worker in listener["workers"]]

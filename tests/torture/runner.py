@@ -90,7 +90,7 @@ class Runner:
         try:
             outcome, detail = _torture(daemon, case, phase, self._directory / "trace")
             is_whole = outcome in (Outcome.WHOLE, Outcome.GUARDED, Outcome.NOT_REACHED)
-            is_last = anew or phase.consumes or not is_whole
+            is_last = anew or phase.consumes or not is_whole or oracle.has_restarts(daemon)
             if is_last and daemon.poll() is None:
                 oracle.stop(daemon)
         except TortureError as error:

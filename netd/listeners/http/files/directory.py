@@ -10,7 +10,7 @@ from typing import Final
 
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.files.mime import content_type
-from netd.listeners.http.files.openat import open_beneath
+from netd.listeners.http.files.openat import open_beneath, stat_or_close
 from netd.listeners.http.files.representation import cache_control, respond_with_file
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
@@ -73,7 +73,7 @@ class Directory:
 
     def _open(self, request: Request, path: str, name: str) -> Response | DeferredResponse:
         fd = open_beneath(self._root, name)
-        mode = os.fstat(fd).st_mode
+        mode = stat_or_close(fd).st_mode
         if stat.S_ISREG(mode) and not path.endswith("/"):
             return respond_with_file(self._options, self._root, name, fd, request)
         try:
@@ -98,7 +98,7 @@ class Directory:
                 if error.errno not in _NOT_FOUND:
                     raise
             else:
-                if stat.S_ISREG(os.fstat(fd).st_mode):
+                if stat.S_ISREG(stat_or_close(fd).st_mode):
                     response = respond_with_file(self._options, self._root, name, fd, request)
                     return response.while_missing(missing)
                 os.close(fd)

@@ -51,6 +51,15 @@ def open_beneath(root: str, path: str) -> int:
         os.close(directory)
 
 
+def stat_or_close(fd: int) -> os.stat_result:
+    """Return fstat(2) of an open file; closes it if that fails. Raises OSError."""
+    try:
+        return os.fstat(fd)
+    except OSError:
+        os.close(fd)
+        raise
+
+
 def _openat2(directory: int, path: str) -> int:
     error = errno.EAGAIN
     for _ in range(_MAX_TRIES):

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from netd.listeners.http.files.mime import content_type, is_text
-from netd.listeners.http.files.openat import open_beneath
+from netd.listeners.http.files.openat import open_beneath, stat_or_close
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.condition import Outcome, Validators, evaluate, range_applies
 from netd.listeners.http.protocol.date import format_date
@@ -94,7 +94,7 @@ def cache_control(options: RouteOptions, name: str) -> Fields:
 
 def _choose(options: RouteOptions, root: str, name: str, fd: int, request: Request) -> File:
     """Choose the file itself or a precompressed one, and the coding to send it with."""
-    info = os.fstat(fd)
+    info = stat_or_close(fd)
     stamp = FileStamp(f"{root}/{name}", signature_of(info))
     accepted = request.fields.get(b"accept-encoding")
     if options.precompressed:
@@ -130,7 +130,7 @@ def _open_regular(root: str, name: str) -> int | None:
         fd = open_beneath(root, name)
     except OSError:
         return None  # for any reason: the file without a coding can be sent
-    if stat.S_ISREG(os.fstat(fd).st_mode):
+    if stat.S_ISREG(stat_or_close(fd).st_mode):
         return fd
     os.close(fd)
     return None

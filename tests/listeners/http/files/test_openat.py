@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from netd.listeners.http.files import openat
 from tests.listeners.http.http_client import Start, ask, write
 
 
@@ -39,3 +43,16 @@ def test_links_upwards_work_while_files_are_renamed(start: Start, tmp_path: Path
         statuses = {ask(worker, "/in/link").status for _ in range(500)}
         renamer.kill()
     assert statuses == {200}
+
+
+def test_a_file_whose_status_cannot_be_read_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_fd: int) -> os.stat_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    fd = os.open("/", os.O_RDONLY)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            openat.stat_or_close(fd)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
