@@ -340,7 +340,7 @@ def _complain(error: NetdError) -> None:
 
 
 def _print(text: str, file: TextIO | None = None) -> None:
-    """Print text that a file or another process gave, with its control characters escaped."""
+    """Print text from a file or another process, with its control characters escaped."""
     print(_UNPRINTABLE.sub(_escape, text), file=file, flush=True)
 
 

@@ -109,7 +109,7 @@ def _missing_directories(options: ListenerOptions, file: str) -> Iterator[Proble
 
 
 def _why_no_directory(path: str, file: str) -> str:
-    """Why there is no directory for a socket's file; empty also for an empty path."""
+    """Why the directory of a socket's file cannot be used; empty also for an empty path."""
     directory = os.path.dirname(path)
     is_made_by_unit = file == SYSTEM_CONFIG and directory == os.path.dirname(SYSTEM_CONTROL)
     return why_no_directory(directory) if path and not is_made_by_unit else ""

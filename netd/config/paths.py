@@ -69,7 +69,7 @@ def client_control_path(file: str) -> str:
 
 
 def _is_ours(directory: str) -> bool:
-    """Whether this user made the directory: every user can make /tmp/netd-UID."""
+    """Whether this user made the directory; every user can make /tmp/netd-UID."""
     status = os.lstat(directory)
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 

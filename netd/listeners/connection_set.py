@@ -3,8 +3,8 @@
 For services that serve connections on the worker's own loop. The owner chooses the class of the
 connections. It calls `admit`, then `add` or `release`, and finally `remove`.
 
-When as many connections are open as the options allow, those that have been idle for longest make
-room for new ones. A client that holds many idle connections so keeps no other client out.
+When all connections that the options allow are open, the connections that have been idle for
+longest are closed for new ones. A client with many idle connections cannot keep other clients out.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from netd.runtime.loop import Loop
 
 C = TypeVar("C")
 
-_ROOM_SHARE: Final = 100  # closed at once: the hundredth part, so that they are rarely searched for
-_ROOM_RETRY_S: Final = 0.1  # until idle connections are searched for again, when there were none
+_ROOM_SHARE: Final = 100  # a hundredth of all connections is closed at once: searches are rare
+_ROOM_RETRY_S: Final = 0.1  # until the next search, if no connection was idle
 
 
 class ConnectionSet(Generic[C]):
@@ -91,7 +91,7 @@ class ConnectionSet(Generic[C]):
         return self._admission.admit(host)
 
     def make_room(self, limit: str) -> None:
-        """Close the connections that have been idle for longest. `limit` is why, for the log."""
+        """Close the connections that have been idle for longest; the log names the `limit`."""
         self._full.note(limit)
         if self._loop.now < self._next_search:
             return

@@ -1,4 +1,4 @@
-"""Logs that a listener is full: once when it begins, and once when it has ended."""
+"""Logs that a listener is full, and that it is no longer full; one line for each."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from netd.listeners.login_options import LoginOptions
 Check = TypeVar("Check")
 
 MAX_SOURCES: Final = 10_000  # that are remembered
-MAX_DELAYED_S: Final = 10.0  # how far ahead a source's own delay may put a check that waits
+MAX_DELAYED_S: Final = 10.0  # the longest wait that a source's own delay may cause
 _FORGIVE_AFTER_S: Final = 60.0
 _COUNT_REQUESTS_S: Final = 60.0
 _MAX_FAILURES: Final = 13  # 2 ** 12 seconds, above any max_login_delay
@@ -117,11 +117,11 @@ class LoginQueue(Generic[Check]):
         return source is not None and (bool(source.waiting) or source.not_before > now)
 
     def record_right(self, key: Hashable) -> None:
-        """Note that a password of this source was right."""
+        """Record that a password of this source was right."""
         self._remember(key).has_logged_in = True
 
     def record_wrong(self, key: Hashable, now: float) -> list[Check]:
-        """Note that a password of this source was wrong.
+        """Record that a password of this source was wrong.
 
         Returns its checks that would now be delayed too long, and are refused.
         """
@@ -165,7 +165,7 @@ class LoginQueue(Generic[Check]):
             del self._queued[key]
 
     def _remember(self, key: Hashable) -> _Source[Check]:
-        """The source of a key; of too many, the one that was used least recently is forgotten."""
+        """The source of a key; above the limit, the source used least recently is forgotten."""
         source = self._sources.setdefault(key, _Source())
         self._sources.move_to_end(key)
         if len(self._sources) > MAX_SOURCES:

@@ -48,7 +48,7 @@ class Login:
 
     @property
     def has_source(self) -> bool:
-        """Whether the client has an address or a name of its own, so that it may be delayed.
+        """Whether the source is one client, so that its checks may be delayed.
 
         A reverse proxy that connects to a Unix socket is one source for all of its clients.
         """
@@ -80,7 +80,7 @@ class _Check:
 
 
 class PasswordVerifier:
-    """Checks one hash at a time, in a thread that starts with the first; verdicts come on the loop.
+    """Checks one hash at a time in a thread, which the first hash starts; calls back on the loop.
 
     The eventfd that wakes the loop is opened at once: later, connections can have taken all
     descriptors.
@@ -140,7 +140,7 @@ class PasswordVerifier:
         return Counters(totals, {"waiting_logins": len(self._queue)})
 
     def _begin_next(self) -> None:
-        """Give the thread a check if it has none, or wait until one may begin."""
+        """Pass the thread a check if it has none, or wait until one may begin."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -179,7 +179,7 @@ class PasswordVerifier:
         self._begin_next()
 
     def _finish(self, check: _Check, verdict: Verdict) -> None:
-        """Note the outcome of a check, and report it to the clients that wait for it."""
+        """Record the outcome of a check, and report it to the clients that wait for it."""
         del self._pending[check.digest]
         login = check.login
         match verdict:

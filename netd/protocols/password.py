@@ -53,9 +53,9 @@ def matches(password: str, stored: str) -> bool:
 def decoy(name: str, passwords: Iterable[str]) -> str:
     """Return a stored password to check for an unknown name; no password matches it.
 
-    Such a check takes as long as that of one of the stored `passwords`, and always of the same
-    one for the same name: so the time of a reply does not show which names exist. Returns "" if
-    all passwords are empty.
+    The check takes as long as the check of one of the stored `passwords`, always the same one for
+    the same name, so the time of a reply does not show which names exist. Returns "" if all
+    passwords are empty.
     """
     from hashlib import blake2b  # noqa: PLC0415 (loads OpenSSL)
 

@@ -104,7 +104,7 @@ def open_standard_descriptors() -> None:
 def raise_descriptor_limit() -> None:
     """Raise the soft limit of descriptors to the hard limit, for this process and its children.
 
-    Where a sandbox forbids that, the soft limit stays.
+    If a sandbox forbids that, the soft limit stays.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # Python raises ValueError for EPERM
@@ -170,7 +170,7 @@ def _die_with(parent: int) -> None:
 
 
 def _offer_to_oom_killer() -> None:
-    """Have the kernel choose this process before its parent if memory runs out.
+    """Let the kernel kill this process before its parent if memory runs out.
 
     A child is replaced; the supervisor is not. The score is relative: proc_pid_oom_score_adj(5).
     """

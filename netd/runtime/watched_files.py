@@ -18,7 +18,7 @@ _log = logging.getLogger("netd")
 
 
 def signature_of(status: os.stat_result) -> FileSignature:
-    """Return values of which one changes when a file is written, replaced or made accessible."""
+    """Return values that change when a file is written, is replaced or gets other permissions."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

@@ -70,7 +70,7 @@ def _user_name(uid: int) -> str:
 
 
 def _read_line(sock: socket.socket, deadline: float) -> bytes:
-    """The first line, or what came before the end of file. Raises TimeoutError, and OSError."""
+    """The first line, or the bytes before the end of file. Raises TimeoutError, and OSError."""
     data = bytearray()
     while not data.endswith(b"\n") and len(data) <= _MAX_REPLY_BYTES:
         sock.settimeout(max(deadline - time.monotonic(), 0.001))

@@ -177,7 +177,7 @@ class _Client:
         self._finish_if_done()
 
     def _finish_if_done(self) -> None:
-        """Close once the client has ended its side and has all its replies: a reload's is late."""
+        """Close once the client has ended its side and has all replies, also to its reloads."""
         if self._has_ended and not self._pending_replies:
             self.stream.finish("done")
 

@@ -70,7 +70,7 @@ class Supervisor:
         self._is_loading = False
         self._reload: Reload | None = None
         self._queued_requests: list[SendReply] = []  # for the next reload
-        self._current_requests: list[SendReply] = []  # for the one under way
+        self._current_requests: list[SendReply] = []  # for the reload in progress
         self._last_reload: ReloadOutcome | None = None
         self._failure: NetdError | None = None
         self._logged_addresses: set[tuple[str, str]] = set()

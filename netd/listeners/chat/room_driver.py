@@ -124,7 +124,7 @@ class RoomDriver:
         self._bound_memory()
 
     def _bound_memory(self) -> None:
-        """Count what the connections take; if it is too much, end those with the longest queues."""
+        """Update the memory of the connections; above the limit, end those with long queues."""
         memory = self._room.state.memory
         memory.buffers = sum(map(_memory_of, self._sessions.values()))
         self._room.state.shorten_histories()
@@ -145,7 +145,7 @@ class RoomDriver:
         self._store.close()
 
     def degraded(self) -> str:
-        """Why the channels are not kept at present; empty if they are."""
+        """Why the channels are not stored at present; empty if they are."""
         return self._store.failure
 
     def counters(self) -> Counters:

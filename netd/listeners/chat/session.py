@@ -192,7 +192,7 @@ class Session:
             self.stream.write(f"PING :{server_name}\r\n".encode())
 
     def unregistered_since(self) -> float | None:
-        """The time since when the client has not registered; None if it has."""
+        """When the client connected, if it has not registered; else None."""
         return self._started_at if self.member.state is MemberState.REGISTERING else None
 
     def finish(self, reason: str) -> None:
@@ -203,7 +203,7 @@ class Session:
 
     @property
     def buffered_bytes(self) -> int:
-        """The bytes that wait here, in either direction."""
+        """The bytes in the receive and send queues."""
         return self.stream.unsent_bytes + self._held_bytes + self._framer.held_bytes
 
     def close(self) -> None:
@@ -256,7 +256,7 @@ class Session:
         return _LINE_WORK + work
 
     def _check_held(self) -> None:
-        """End the session if too much is left, or nothing is and the client has ended it."""
+        """End a session whose receive queue is too long, or is empty after the client's end."""
         if self._held_bytes > self._options.max_receive_queue:
             self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
         is_idle = not self._held and self.member.password_check is None

@@ -18,7 +18,7 @@ from typing import Final
 
 BUSY_S: Final = 2.0
 STALLED_S: Final = 2 * BUSY_S  # a write that takes longer waits for a disk, not for a lock
-CHECK_S: Final = 1.0  # the period in which the thread looks whether the file is still there
+CHECK_S: Final = 1.0  # the period in which the thread checks that the file still exists
 _CLOSE_S: Final = 5.0
 _MAX_QUEUED: Final = 10_000
 _TRIM_EVERY: Final = 200
@@ -188,7 +188,7 @@ def _open(path: str) -> sqlite3.Connection:
 
 
 def _move_aside(path: str, error: sqlite3.Error) -> None:
-    """Keep a damaged file under another name, so that a new one can take its place."""
+    """Rename a damaged file, so that a new file can replace it."""
     aside = f"{path}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         os.replace(path, aside)

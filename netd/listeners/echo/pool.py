@@ -34,8 +34,8 @@ _IDLE_TICKS = 10  # a slot that was idle for this number of ticks is surplus
 MAX_LEAVING_S = 5.0  # an idle slot that takes longer to leave hangs
 _READY = (SlotState.STARTING, SlotState.IDLE)
 _REFUSED_PER_TURN = 64
-_LOOK_S = 0.02  # between the looks of a full worker whether others accept
-_LOOKS = range(10, 20)  # at random, so that full workers do not refuse in step
+_CHECK_S = 0.02  # the period in which a full worker checks whether other workers accept
+_CHECKS = range(10, 20)  # a random number of checks, so that full workers do not refuse in step
 _RUNNERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
     Concurrency.FORK: ForkRunner,
     Concurrency.THREAD: ThreadRunner,
@@ -71,7 +71,7 @@ class Pool:
         self._start_failure = ""  # why the last start failed; empty if it succeeded
         self._watch = SlotWatch(scoreboard)
         self._refusal: Timer | None = None  # live while other workers may accept
-        self._looks = 0
+        self._checks_left = 0
         self._full = FullNotice(loop)
         self._retired_at = math.inf
         self._idle_history: list[int] = []
@@ -268,15 +268,15 @@ class Pool:
             self._refuse(listening)
         else:  # the idle slots of another worker, if it has any, accept the connection at once
             self._stop_refusing()
-            self._looks = random.choice(_LOOKS)  # noqa: S311 (jitter, no secret)
-            self._refusal = self._loop.call_later(_LOOK_S, self._look)
+            self._checks_left = random.choice(_CHECKS)  # noqa: S311 (jitter, no secret)
+            self._refusal = self._loop.call_later(_CHECK_S, self._check_backlog)
 
-    def _look(self) -> None:
-        """Refuse connections if some have waited at every look."""
-        self._looks -= 1
+    def _check_backlog(self) -> None:
+        """Refuse connections if some were waiting at every check."""
+        self._checks_left -= 1
         has_backlog = not self._is_retired and self._has_backlog()
-        if has_backlog and self._looks:
-            self._refusal = self._loop.call_later(_LOOK_S, self._look)
+        if has_backlog and self._checks_left:
+            self._refusal = self._loop.call_later(_CHECK_S, self._check_backlog)
             return
         for listening in self.sockets if has_backlog else ():
             self._refuse(listening)

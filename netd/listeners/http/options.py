@@ -42,7 +42,7 @@ UserName = Annotated[str, Pattern("^[^:]+$")]
 
 
 def _check_path(path: str) -> str:
-    """Refuse a path that no request has once its path is decoded (see `parse_path`)."""
+    """Refuse a path that no decoded path of a request can equal (see `parse_path`)."""
     if re.search("%[0-9A-Fa-f]{2}", path):
         decoded = unquote(path)
         raise ValueError(f"{path!r} is compared with decoded paths; write {decoded!r}")
@@ -238,7 +238,7 @@ class HttpOptions(LoginOptions):
     the journal, empty for none."""
 
     access_log_buffer: Size = 16777216
-    """The bytes of log lines that may wait while the disk or the pipe takes none; further lines are
+    """The number of bytes of log lines that may wait for the disk or the pipe; further lines are
     lost and counted."""
 
     access_log_format: Literal["combined", "json"] = "combined"

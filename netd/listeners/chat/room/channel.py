@@ -73,12 +73,12 @@ class Channel:
 
     @property
     def kept_bytes(self) -> int:
-        """What the channel takes in memory."""
+        """The estimated memory of the channel."""
         entries = sum(map(len, self.lists.values()))
         return CHANNEL_BYTES + LIST_ENTRY_BYTES * entries + self.history.bytes
 
     def release_memory(self) -> None:
-        """Take the channel out of the room's memory; it is no more."""
+        """Subtract the channel from the room's memory, when it is removed."""
         self._memory.kept -= self.kept_bytes
 
     def add_entry(self, letter: str, entry: ListEntry) -> None:
@@ -112,7 +112,7 @@ class Channel:
         self._audience = None
 
     def claim_status(self, member: Member) -> str:
-        """Take from the channel the status that a member had in it before a restart."""
+        """Remove and return the status that a member had in the channel before a restart."""
         letters = [self.earlier_status.pop(identity, "") for identity in member.identities()]
         held = "".join(letter for letter in PREFIXES if letter in "".join(letters))
         if "o" in held:

@@ -192,7 +192,7 @@ class CommandContext:
             self.effects.append(Record(channel, message))
 
     def save(self, channel: Channel) -> None:
-        """Store a channel's state after a change, or its end."""
+        """Store a channel's state after a change, or after its removal."""
         self.effects.append(SaveChannel(channel))
 
     def verify(self, purpose: CheckPurpose, password: str, stored: str, name: str = "") -> None:

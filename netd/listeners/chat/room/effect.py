@@ -65,7 +65,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class SaveChannel:
-    """Store the state of a channel, or remove it from the store if the channel is no more."""
+    """Store the state of a channel, or remove it from the store if the channel was removed."""
 
     channel: Channel
 

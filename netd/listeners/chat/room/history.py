@@ -96,9 +96,9 @@ def visible(log: Log, *, events: bool) -> list[Message]:
 
 
 class History:
-    """The last messages of a channel or conversation. They count in the room's memory.
+    """The last messages of a channel or conversation; the room's memory includes them.
 
-    When the memory is full, a new message takes the place of the oldest one here.
+    When the memory is full, a new message replaces the oldest message of this history.
     """
 
     __slots__ = ("_max_lines", "_memory", "bytes", "entries")
@@ -107,9 +107,9 @@ class History:
         self._max_lines = max_lines
         self._memory = memory
         self.entries: deque[HistoryEntry] = deque()
-        """The messages, oldest first; to be changed here only."""
+        """The messages, oldest first; only this class changes them."""
         self.bytes = 0
-        """What the messages take."""
+        """The memory of the messages."""
 
     def append(self, entry: HistoryEntry) -> None:
         """Add a message."""
@@ -117,7 +117,7 @@ class History:
         if len(entries) >= self._max_lines:
             if not entries:
                 return
-            if type(entry) is type(entries[0]) is TemplateMessage:  # hot; they count the same
+            if type(entry) is type(entries[0]) is TemplateMessage:  # hot; equal estimates
                 entries.popleft()
                 entries.append(entry)
                 return
@@ -143,7 +143,7 @@ class History:
 
 
 def kept_bytes(entry: HistoryEntry) -> int:
-    """What a message takes in memory; those of the fast path count the same."""
+    """The estimated memory of a message; the same for all messages of the fast path."""
     if type(entry) is TemplateMessage:
         return MESSAGE_BYTES
     tags = message_of(entry).tags

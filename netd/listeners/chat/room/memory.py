@@ -1,6 +1,6 @@
-"""The memory of a room: what it keeps, by estimate, against a limit.
+"""The memory of a room: an estimate of the bytes in use, and their limit.
 
-The estimates are those of CPython, with the objects around a text; they are never much too low.
+The estimates are for CPython, with the objects around a text; they are never much too low.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ LIST_ENTRY_BYTES: Final = 700
 MESSAGE_BYTES: Final = 2000  # with the forms in which it was sent
 TAG_BYTES: Final = 200
 MEMBER_BYTES: Final = 12_000  # with its connection
-MARKER_BYTES: Final = 300  # of a name that a member reads or watches
+MARKER_BYTES: Final = 300  # of a read marker or a monitored nick
 
 
 class Memory:
-    """An account that all parts of the room charge."""
+    """The bytes in use, which all parts of the room update."""
 
     __slots__ = ("buffers", "kept", "limit")
 
@@ -25,7 +25,7 @@ class Memory:
         self.kept = 0
         """The bytes of channels, lists and messages."""
         self.buffers = 0
-        """The bytes of the connections; the owner of the connections sets it now and then."""
+        """The bytes of the connections, updated periodically by the owner of the connections."""
 
     @property
     def used(self) -> int:
@@ -34,5 +34,5 @@ class Memory:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more may be kept."""
+        """Whether the limit is reached, so that nothing more may be kept."""
         return self.kept + self.buffers >= self.limit

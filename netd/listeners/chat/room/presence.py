@@ -53,7 +53,7 @@ def leave_channel(context: CommandContext, channel: Channel, member: Member) -> 
 
 
 def restore_status(context: CommandContext, channel: Channel) -> None:
-    """Give the sender the status that it had in a channel before a restart."""
+    """Restore the status that the sender had in a channel before a restart."""
     sender, server = context.sender, context.room.settings.server_name
     claimed = channel.claim_status(sender)
     given = [letter for letter in claimed if channel.set_status(sender, letter, given=True)]

@@ -1,7 +1,7 @@
 """The stored part of a channel as JSON: topic, modes, lists, operators; and lines of history.
 
-A channel that is restored stays for some time without members, and its operators are those that it
-had: members with an account, or with a verified local user. Joining first makes no operator.
+A restored channel stays for some time without members. Its operators are its earlier operators that
+have an account or a verified local user; the first member that joins does not become one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from netd.protocols.irc import Message, fold
 KEPT_S: Final = 3600.0
 """How long a restored channel stays without members if none of its operators can be verified."""
 KEPT_FOR_OPERATORS_S: Final = 7 * 24 * 3600.0
-"""How long it waits for an operator with an account or a local user."""
+"""How long a restored channel stays for an operator with an account or a local user."""
 
 
 def format_state(channel: Channel) -> str:
-    """Everything but the history as JSON."""
+    """The whole state except the history, as JSON."""
     topic = channel.topic
     return json.dumps(
         {

@@ -52,8 +52,8 @@ class Directory:
         if response.status == 404 and self._options.fallback:  # noqa: PLR2004 (not found)
             missing = () if is_hidden else (f"{self._root}/{name}",)
             fallback = self._find(request, "", self._options.fallback)
-            assert isinstance(fallback, Response)  # only a path with a slash is listed
-            response = fallback.while_missing(missing)
+            if isinstance(fallback, Response):  # a listing needs a path with a slash
+                response = fallback.while_missing(missing)
         page = self._options.error_pages.get(response.status)
         return self._with_page(response, page) if page else response
 

@@ -25,7 +25,7 @@ Key = tuple[object, ...]
 
 
 class Listings:
-    """The listings under way in a worker, of which one slice is made in each turn of the loop.
+    """The unfinished listings of a worker; each turn of the loop makes one slice of one of them.
 
     All clients that wait for a listing get the same one. A listing that took more than one slice
     is used again for a second, unless a file was added, removed or renamed.
@@ -79,7 +79,7 @@ class Listings:
 
 
 class _Listing:
-    """A listing under way, and the clients that wait for it."""
+    """An unfinished listing, and the clients that wait for it."""
 
     def __init__(self, key: Key, fd: int, path: str, *, dotfiles: bool) -> None:
         """Take over the descriptor."""

@@ -40,7 +40,7 @@ class Entry:
 
 
 class AccessLog:
-    """Collects entries, and has them appended to a file or to standard error (the journal)."""
+    """Collects entries; a LogWriter appends them to a file or to standard error (the journal)."""
 
     def __init__(self, options: HttpOptions) -> None:
         self._writer = LogWriter(options.access_log, options.access_log_buffer)
@@ -77,7 +77,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Have all entries written; called once a second. Logs when writing fails and recovers."""
+        """Pass all entries to the writer, once a second. Logs when writing fails and recovers."""
         entries, self._entries = self._entries, []
         if entries:
             lines = [self._line(entry) for entry in entries]
@@ -89,7 +89,7 @@ class AccessLog:
         self._report()
 
     def close(self, within_s: float = 0.0) -> None:
-        """Have all entries written, wait at most `within_s` seconds for that, and end."""
+        """Pass all entries to the writer, wait at most `within_s` seconds for it, and end it."""
         self.flush()
         self._writer.close(within_s)
 

@@ -71,18 +71,18 @@ class Responder:
         self._clear_cache()
 
     def flush_log(self) -> None:
-        """Have the access log's lines written."""
+        """Write the access log's lines."""
         if self.access_log is not None:
             self.access_log.flush()
 
     def close_log(self) -> None:
-        """Have the access log's lines written, and wait a moment for that: the worker ends."""
+        """Write the access log's lines, and wait a moment until they are written."""
         if self.access_log is not None:
             self.access_log.close(_LOG_CLOSING_S)
 
     @property
     def log_lines_lost(self) -> int:
-        """The number of lines that no access log has taken."""
+        """The number of lines of access logs that were lost."""
         return self._lost_before + (self.access_log.lost if self.access_log else 0)
 
     def degraded(self) -> str:

@@ -1,4 +1,4 @@
-"""REGAIN and GHOST: the owner of an account gets its nick back from another connection."""
+"""REGAIN and GHOST: return the nick of an account from another connection to its owner."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def _is_reserved(context: CommandContext, wanted: str) -> bool:
 def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
     """Take a nick during registration.
 
-    A reserved one is not taken before the registration is complete: the client may log in until
-    then, and another client of the account has the nick meanwhile.
+    A reserved nick is taken only when the registration is complete: until then the client may log
+    in, and another client of the account may use the nick.
     """
     sender, room = context.sender, context.room
     is_reserved = _is_reserved(context, wanted)
