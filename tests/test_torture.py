@@ -43,7 +43,7 @@ def test_the_arguments_of_a_case_give_the_case_again() -> None:
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize("role", ["supervisor", "web"])
 def test_a_daemon_whose_system_calls_fail_is_whole_afterwards(role: str) -> None:
-    options = ["--role", role, "--phases", "2", "--count", "10", "--seed", "13", "--seconds", "6"]
+    options = ["--role", role, "--phases", "2", "--count", "10", "--seed", "13", "--seconds", "5"]
     command = [sys.executable, "-m", "tests.torture", *options]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -37,13 +37,13 @@ def main() -> int:
         print("strace is not installed: apt install strace", file=sys.stderr)
         return os.EX_UNAVAILABLE
     started = time.monotonic()
-    deadline = started + arguments.seconds if arguments.seconds else None
     if arguments.case:
         cases = [parse_case(arguments.role, arguments.phase, text) for text in arguments.case]
     else:
         found = _find_cases(arguments)
         cases = sample(found, arguments.count, arguments.seed)
         print(f"{len(cases)} of {len(found)} cases, seed {arguments.seed}", flush=True)
+    deadline = time.monotonic() + arguments.seconds if arguments.seconds else None
     results = []
     for result in _run(cases, arguments.jobs, deadline):
         results.append(result)
