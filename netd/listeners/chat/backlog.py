@@ -15,6 +15,8 @@ from typing import Final, Protocol
 from netd.runtime.loop import Loop
 
 TURN_S: Final = 0.004
+DIRECT_WORK: Final = 1000
+"""How much work of a turn may be done without the backlog, in the units of `Member.work`."""
 
 
 class Served(Protocol):
@@ -35,6 +37,20 @@ class Backlog:
         self._fresh: deque[Served] = deque()
         self._waiting: deque[Served] = deque()
         self._is_scheduled = False
+        self._turn = loop.now
+        self._direct_work = 0
+
+    def may_bypass(self) -> bool:
+        """Whether a session may handle a line at once: nothing waits, and the turn is young."""
+        if self._is_scheduled:
+            return False
+        if self._turn != self._loop.now:
+            self._turn, self._direct_work = self._loop.now, 0
+        return self._direct_work < DIRECT_WORK
+
+    def note_bypass(self, work: int) -> None:
+        """Count work that was done at once."""
+        self._direct_work += work
 
     def add_fresh(self, session: Served) -> None:
         """Serve a session that has received input, at the end of this turn."""

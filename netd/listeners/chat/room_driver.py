@@ -56,6 +56,8 @@ class RoomDriver:
         self._verifier = PasswordVerifier(loop, options)
         self._fanout = Fanout(loop)
         self._backlog = Backlog(loop)
+        self.may_bypass = self._backlog.may_bypass
+        self.note_bypass = self._backlog.note_bypass
         self._sessions: dict[Member, Session] = {}
         self._disconnected: Counter[DisconnectReason] = Counter()
         self._lines = self._bytes_in = self._bytes_out = 0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
 
 WORK_PER_TOKEN: Final = 1000  # in the units of `Member.work`, so about a millisecond
 _LINE_WORK: Final = 8
+_LINES_AT_ONCE: Final = 32
 _REPLY_BYTES: Final = 65536  # with more unsent bytes, a long reply waits until the client reads
 _LINGER_S: Final = 5.0  # for a client that does not read the last lines it is sent
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
@@ -52,6 +53,12 @@ class SessionOwner(Protocol):
 
     def resume(self, session: Session) -> None:
         """Send the client the next part of the reply to its last line."""
+
+    def may_bypass(self) -> bool:
+        """Whether a line may be handled at once, without waiting for other sessions."""
+
+    def note_bypass(self, work: int) -> None:
+        """Count the work of a line that was handled at once."""
 
     def on_input(self, session: Session) -> None:
         """Call `Session.serve` soon: the client has sent lines, or its end of file."""
@@ -229,6 +236,10 @@ class Session:
         self.closing_since = self._loop.now  # the backlog may still hold the session
 
     def _receive(self, lines: Sequence[Line]) -> None:
+        if not (self._held or self.is_queued) and self._owner.may_bypass():
+            lines = self._handle_at_once(lines)
+            if not lines and not self.member.is_replying and not self._has_ended:
+                return
         self._held += lines
         for line in lines:
             self._held_bytes += _size(line)
@@ -241,6 +252,23 @@ class Session:
                 self.stream.pause()
         if not self.is_queued:
             self._owner.on_input(self)
+
+    def _handle_at_once(self, lines: Sequence[Line]) -> Sequence[Line]:
+        """Handle some lines as long as they make little work: the steady state of a chat.
+
+        Returns the lines that are left.
+        """
+        member, receive = self.member, self._owner.receive
+        for index, line in enumerate(lines):
+            if index == _LINES_AT_ONCE or member.is_replying or self.closing_since is not None:
+                return lines[index:]
+            if not self._may_handle():
+                return lines[index:]
+            receive(self, line)
+            if member.work:
+                self._owner.note_bypass(self._charge())
+                return lines[index + 1 :]
+        return ()
 
     @property
     def _is_held_back(self) -> bool:
@@ -265,7 +293,7 @@ class Session:
 
     def _may_handle(self) -> bool:
         """Take a token for a line; without one, wait for it."""
-        if self._is_held_back:
+        if self.member.password_check is not None or self._flood_timer is not None:
             return False
         options = self._options
         if not options.flood_rate:

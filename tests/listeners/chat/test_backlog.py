@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from netd.listeners.chat.backlog import TURN_S, Backlog
+from netd.listeners.chat.backlog import DIRECT_WORK, TURN_S, Backlog
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 
@@ -78,3 +78,22 @@ def test_a_session_is_queued_once(loop: Loop) -> None:
     backlog.add(session)
     loop.turn()
     assert served == ["a", "a"]
+
+
+def test_lines_bypass_the_backlog_only_while_it_is_empty_and_the_turn_is_young(loop: Loop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    assert backlog.may_bypass()
+    backlog.note_bypass(DIRECT_WORK)
+    assert not backlog.may_bypass()
+    loop.defer(lambda: None)
+    loop.turn()
+    assert backlog.may_bypass()
+    backlog.add_fresh(Session(served, "a", 2, TURN_S))
+    assert not backlog.may_bypass()
+    loop.turn()
+    assert not backlog.may_bypass()
+    loop.turn()
+    loop.defer(lambda: None)
+    loop.turn()
+    assert backlog.may_bypass()

@@ -38,6 +38,8 @@ class Owner:
         self.lines: list[Line] = []
         self.ends: list[str | DisconnectReason] = []
         self.closed: list[str] = []
+        self.is_idle = False
+        self.bypassed = 0
 
     def receive(self, session: Session, line: Line) -> None:
         self.lines.append(line)
@@ -48,6 +50,12 @@ class Owner:
 
     def resume(self, _session: Session) -> None:
         raise AssertionError("no line has a long answer here")
+
+    def may_bypass(self) -> bool:
+        return self.is_idle
+
+    def note_bypass(self, work: int) -> None:
+        self.bypassed += work
 
     def on_input(self, session: Session) -> None:
         self.wake(session)
@@ -109,6 +117,15 @@ def test_lines_over_the_burst_wait(connection: Connection) -> None:
     assert connection.owner.lines == [b"one", b"two", b"three"]
     connection.send(b"ur\r\n")
     assert connection.owner.lines[3:] == [b"four"]
+
+
+def test_a_line_is_handled_at_once_if_nothing_waits(connection: Connection) -> None:
+    connection.owner.is_idle = True
+    connection.send(b"work\r\n")
+    assert connection.owner.lines == [b"work"]
+    assert connection.owner.bypassed > WORK_PER_TOKEN
+    connection.send(b"two\r\n")  # flood control still counts
+    assert connection.owner.lines == [b"work"]
 
 
 def test_work_takes_tokens_as_lines_do(connection: Connection) -> None:

@@ -60,7 +60,11 @@ class FastPath:
         member.idle_since = now
         channel = route.channel
         message = TemplateMessage(route.template, text, now)
-        channel.history.append(message)
+        history = channel.history
+        if history.is_steady:
+            history.entries.append(message)
+        else:
+            history.append(message)
         broadcast = Broadcast(route.audience, route.skip, message)
         return [Record(channel, message), broadcast] if channel.is_persistent else [broadcast]
 

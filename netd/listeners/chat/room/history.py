@@ -101,39 +101,40 @@ class History:
     When the memory is full, a new message replaces the oldest message of this history.
     """
 
-    __slots__ = ("_max_lines", "_memory", "bytes", "entries")
+    __slots__ = ("_max_lines", "_memory", "bytes", "entries", "is_steady")
 
     def __init__(self, max_lines: int, memory: Memory) -> None:
         self._max_lines = max_lines
         self._memory = memory
-        self.entries: deque[HistoryEntry] = deque()
-        """The messages, oldest first; only this class changes them."""
+        self.entries: deque[HistoryEntry] = deque(maxlen=max_lines)
+        """The messages, oldest first."""
         self.bytes = 0
         """The memory of the messages."""
+        self.is_steady = False
+        """True if a TemplateMessage can be added to `entries` itself: it takes the place of another
+        one, and these all count the same. Almost always true in a busy channel."""
 
     def append(self, entry: HistoryEntry) -> None:
         """Add a message."""
-        entries = self.entries
-        if len(entries) >= self._max_lines:
-            if not entries:
-                return
-            if type(entry) is type(entries[0]) is TemplateMessage:  # hot; equal estimates
-                entries.popleft()
-                entries.append(entry)
-                return
+        if not self._max_lines:
+            return
+        if len(self.entries) == self._max_lines or (self.entries and self._memory.is_full):
             self.drop(1)
-        elif entries and self._memory.is_full:
-            self.drop(1)
-        entries.append(entry)
+        self.entries.append(entry)
         self._count(kept_bytes(entry))
+        is_full = len(self.entries) == self._max_lines
+        self.is_steady = is_full and self.bytes == MESSAGE_BYTES * self._max_lines
 
     def set_lines(self, count: int) -> None:
         """Keep at most so many messages from now on."""
-        self._max_lines = count
         self.drop(len(self.entries) - count)
+        self._max_lines = count
+        self.entries = deque(self.entries, maxlen=count)
+        self.is_steady = False
 
     def drop(self, count: int) -> None:
         """Remove the oldest messages."""
+        self.is_steady = False
         for _ in range(count):
             self._count(-kept_bytes(self.entries.popleft()))
 
