@@ -18,7 +18,9 @@ from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
 
 _PAUSE_S: Final = 0.1
-_PASSING: Final = OUT_OF_RESOURCES | {errno.ETOOMANYREFS}  # the latter: unix(7), SCM_RIGHTS
+_SHORT_OF_RESOURCES: Final = OUT_OF_RESOURCES | {
+    errno.ETOOMANYREFS
+}  # the latter: unix(7), SCM_RIGHTS
 
 
 class Link:
@@ -105,7 +107,7 @@ class Link:
             self._on_failure(error)
 
     def _on_failure(self, error: OSError) -> None:
-        if error.errno not in _PASSING:
+        if error.errno not in _SHORT_OF_RESOURCES:
             self._on_error(error)
         elif not self._is_paused:
             self._is_paused = True

@@ -69,7 +69,7 @@ class _Check:
     callbacks: list[OnVerdict] = field(default_factory=list)
     error: Exception | None = None
 
-    def judge(self) -> Verdict:
+    def compare(self) -> Verdict:
         """Compare, which takes long for a hash. UNCHECKED if there is no memory for it."""
         try:
             is_right = matches(self.login.password, self.login.stored)
@@ -128,7 +128,7 @@ class PasswordVerifier:
             return
         check = self._pending[digest] = _Check(login, digest, [on_verdict])
         if not (is_hashed(login.stored) or self._queue.is_delayed(login.source, self._loop.now)):
-            verdict = check.judge()
+            verdict = check.compare()
             self._loop.defer(partial(self._finish, check, verdict))
             return
         self._refuse(self._queue.add(login.source, check, self._loop.now))
@@ -168,7 +168,7 @@ class PasswordVerifier:
     def _work(self) -> None:
         while True:
             check = self._in_thread.get()
-            self._results.append((check, check.judge()))
+            self._results.append((check, check.compare()))
             os.eventfd_write(self._wakeup, 1)
 
     def _on_results(self, _mask: int) -> None:

@@ -39,7 +39,7 @@ class EncodedMessage:
     __slots__ = ("_by_caps", "_message", "_now", "body")
 
     def __init__(self, message: Message, now: float) -> None:
-        self._message: Message | None = message
+        self._message = message
         self._now = now
         self._by_caps: dict[int, bytes] | None = None
         self.body = format_body(message)
@@ -47,7 +47,6 @@ class EncodedMessage:
     @property
     def message(self) -> Message:
         """The message itself."""
-        assert self._message is not None
         return self._message
 
     def bytes_for(self, tag_caps: int) -> bytes:
@@ -82,7 +81,7 @@ class MessageTemplate:
 class TemplateMessage(EncodedMessage):
     """A message whose bytes come from a template; `message` makes the Message when needed."""
 
-    __slots__ = ("_number", "_template")
+    __slots__ = ("_made", "_number", "_template")
 
     def __init__(self, template: MessageTemplate, text: bytes, now: float) -> None:
         # Hot: makes no call, not even to the base class.
@@ -91,19 +90,20 @@ class TemplateMessage(EncodedMessage):
         self.body = template.head + text + _END
         self._now = now
         self._template = template
-        self._message = self._by_caps = None
+        self._by_caps = None
+        self._made: Message | None = None
 
     @property
     def message(self) -> Message:
         """The same message as the command table makes."""
-        if self._message is None:
+        if self._made is None:
             template = self._template
             text = self.body[len(template.head) : -len(_END)].decode()
             msgid = template.ids.id_of(self._number)
             tags = {"time": timestamp(self._now), "msgid": msgid, **template.tags}
             params = (template.target, text)
-            self._message = Message(template.command, params, template.source, tags)
-        return self._message
+            self._made = Message(template.command, params, template.source, tags)
+        return self._made
 
 
 HistoryEntry = Message | TemplateMessage
