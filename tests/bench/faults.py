@@ -272,7 +272,7 @@ def _is_installed(peer: Peer) -> bool:
 
 
 class _Load:
-    """Clients that connect and ask again and again, each in a thread."""
+    """Clients that connect and ask again and again; each client has a thread."""
 
     def __init__(self, instance: Instance) -> None:
         self.lost = self.served = 0

@@ -1,4 +1,4 @@
-"""The servers of the table of faults: each one serves a text that its configuration has.
+"""The servers of the table of faults, which serve a text that their configuration has.
 
 Each server has one worker process, so the outage of a worker is seen. ngircd is one process, and
 supervisord runs a small program that answers with the text.
