@@ -83,8 +83,8 @@ class Supervisor:
         process.raise_descriptor_limit()
         gc.collect()
         gc.freeze()  # objects that exist now stay shared with every forked worker
-        # An old configuration and ended workers are cycles, which the automatic collection would
-        # find after hours. The objects that are not frozen are few: this takes 0.3 ms.
+        # An old configuration and ended workers are cycles. The automatic collection of objects
+        # that are not young is rare here, since few are made; for so few this takes 0.3 ms.
         self._loop.call_every(_COLLECT_S, gc.collect)
         self.start()
         self._loop.run()
