@@ -34,7 +34,7 @@ PURE = (
     "netd.supervisor.plan",
     "netd.supervisor.lifecycle",
     "netd.listeners.restart_policy",
-    "netd.listeners.login_queue",
+    "netd.listeners.logins.login_queue",
 )
 
 # What a part of the package may import of the package; the longest prefix that fits rules.
@@ -63,13 +63,13 @@ ALLOWED = {
     "netd.listeners.stream_service": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
     "netd.listeners.tls_options": CORE,
-    "netd.listeners.login_options": CORE,
-    "netd.listeners.login_queue": ("netd.listeners.login_options",),
-    "netd.listeners.login_log": ("netd.runtime",),
-    "netd.listeners.password_verifier": (
+    "netd.listeners.logins.login_options": CORE,
+    "netd.listeners.logins.login_queue": ("netd.listeners.logins.login_options",),
+    "netd.listeners.logins.login_log": ("netd.runtime",),
+    "netd.listeners.logins.password_verifier": (
         *(*CORE, "netd.runtime", "netd.listeners.admission", "netd.listeners.counters"),
-        *("netd.listeners.login_options", "netd.listeners.login_queue"),
-        "netd.listeners.login_log",
+        *("netd.listeners.logins.login_options", "netd.listeners.logins.login_queue"),
+        "netd.listeners.logins.login_log",
     ),
     **{f"netd.listeners.{kind}": (*CORE, "netd.runtime", "netd.listeners") for kind in KINDS},
     "netd.listeners.http.connection": (
@@ -84,7 +84,11 @@ ALLOWED = {
     ),
     "netd.listeners.http.routes": (
         *(*CORE, "netd.runtime", "netd.listeners.http.options", "netd.status_text"),
-        *("netd.listeners.admission", "netd.listeners.kind", "netd.listeners.password_verifier"),
+        *(
+            "netd.listeners.admission",
+            "netd.listeners.kind",
+            "netd.listeners.logins.password_verifier",
+        ),
         *("netd.listeners.http.routes", "netd.listeners.http.files"),
         "netd.listeners.http.protocol",
     ),
@@ -93,7 +97,7 @@ ALLOWED = {
         *("netd.listeners.http.files", "netd.listeners.http.protocol"),
     ),
     "netd.listeners.http.options": (
-        *(*CORE, "netd.listeners.login_options", "netd.listeners.tls_options"),
+        *(*CORE, "netd.listeners.logins.login_options", "netd.listeners.tls_options"),
     ),
     "netd.listeners.chat.room": ("netd.errors", "netd.protocols", "netd.listeners.chat.room"),
     "netd.listeners.http.protocol": ("netd.errors", "netd.listeners.http.protocol"),

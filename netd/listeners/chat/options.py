@@ -12,7 +12,7 @@ from netd.config.address import Address
 from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, Table
 from netd.config.model import Networks
 from netd.config.units import Duration, Size
-from netd.listeners.login_options import LoginOptions
+from netd.listeners.logins.login_options import LoginOptions
 from netd.listeners.tls_options import TlsOptions
 
 

@@ -29,7 +29,7 @@ from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.session import DisconnectReason, Session
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
-from netd.listeners.password_verifier import Login, PasswordVerifier
+from netd.listeners.logins.password_verifier import Login, PasswordVerifier
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
 from netd.runtime.loop import Loop

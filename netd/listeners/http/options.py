@@ -13,7 +13,7 @@ from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, 
 from netd.config.model import Networks
 from netd.config.units import Duration, Size
 from netd.errors import LocalProtocolError
-from netd.listeners.login_options import LoginOptions
+from netd.listeners.logins.login_options import LoginOptions
 from netd.listeners.tls_options import TlsOptions
 from netd.protocols.password import check_hash, is_hashed
 

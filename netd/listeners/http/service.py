@@ -19,7 +19,7 @@ from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.route_auth import Denial
 from netd.listeners.http.routes.router import WorkerContext
 from netd.listeners.kind import Daemon, ListeningSocket
-from netd.listeners.password_verifier import PasswordVerifier
+from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.listeners.tls_options import TlsOptions
 from netd.runtime.loop import Loop, Timer
 

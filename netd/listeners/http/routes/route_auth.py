@@ -20,7 +20,7 @@ from netd.listeners.http.protocol.response import (
     error_response,
 )
 from netd.listeners.http.routes.client_address import client_of, credentials_of
-from netd.listeners.password_verifier import Login, PasswordVerifier
+from netd.listeners.logins.password_verifier import Login, PasswordVerifier
 from netd.protocols.password import Verdict, decoy
 
 _RETRY_AFTER: Final = ("Retry-After", "10")  # seconds

@@ -23,7 +23,7 @@ from netd.listeners.http.protocol.target import parse_path
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.handlers import READ_METHODS, make_handler
 from netd.listeners.http.routes.route_auth import Denial, RouteAuth
-from netd.listeners.password_verifier import PasswordVerifier
+from netd.listeners.logins.password_verifier import PasswordVerifier
 
 _WELCOME: Final = (
     '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>netd works</title>\n'

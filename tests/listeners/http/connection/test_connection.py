@@ -22,7 +22,7 @@ from netd.listeners.http.response.response_cache import CachedResponse
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.router import WorkerContext
 from netd.listeners.kind import ReloadResult
-from netd.listeners.password_verifier import PasswordVerifier
+from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.protocols.link import Heartbeat
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netd.config.address import Address
-from netd.listeners.login_options import LoginOptions
-from netd.listeners.login_queue import MAX_DELAYED_S, MAX_SOURCES, LoginQueue
+from netd.listeners.logins.login_options import LoginOptions
+from netd.listeners.logins.login_queue import MAX_DELAYED_S, MAX_SOURCES, LoginQueue
 
 
 def queue_of(**options: Any) -> LoginQueue[str]:

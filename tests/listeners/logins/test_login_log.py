@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from netd.listeners.login_log import MAX_LINES, LoginLog
+from netd.listeners.logins.login_log import MAX_LINES, LoginLog
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 
-FILTER = Path(__file__).parents[2] / "packaging/fail2ban.conf"
+FILTER = Path(__file__).parents[3] / "packaging/fail2ban.conf"
 
 
 PREFIXES = ("netd[17]: ", "host netd[17]: ", "12:00:00 netd[17] warning: ")

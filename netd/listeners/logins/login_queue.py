@@ -17,7 +17,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from netd.listeners.login_options import LoginOptions
+from netd.listeners.logins.login_options import LoginOptions
 
 Check = TypeVar("Check")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from netd.config.address import Address
-from netd.listeners.login_options import LoginOptions
-from netd.listeners.password_verifier import Login, PasswordVerifier
+from netd.listeners.logins.login_options import LoginOptions
+from netd.listeners.logins.password_verifier import Login, PasswordVerifier
 from netd.protocols.password import Verdict
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -155,7 +155,7 @@ def test_a_password_that_cannot_be_checked_is_neither_right_nor_wrong(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("netd.listeners.password_verifier.matches", fail)
+        patch.setattr("netd.listeners.logins.password_verifier.matches", fail)
         under_test.verify("sesame")
         assert under_test.await_verdicts(1) == [UNCHECKED]
     under_test.verify("sesame")

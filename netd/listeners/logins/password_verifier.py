@@ -14,9 +14,9 @@ from typing import Final
 from netd.errors import LocalProtocolError
 from netd.listeners.admission import source_of
 from netd.listeners.counters import Counters
-from netd.listeners.login_log import LoginLog
-from netd.listeners.login_options import LoginOptions
-from netd.listeners.login_queue import LoginQueue
+from netd.listeners.logins.login_log import LoginLog
+from netd.listeners.logins.login_options import LoginOptions
+from netd.listeners.logins.login_queue import LoginQueue
 from netd.protocols.password import Verdict, is_hashed, matches
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
