@@ -1,4 +1,4 @@
-"""Logs that a listener is full, and that it is no longer full; one line for each."""
+"""Logs when a listener becomes full, and when it is no longer full."""
 
 from __future__ import annotations
 

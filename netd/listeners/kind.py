@@ -60,7 +60,7 @@ class Service(Protocol[Options_contra]):
     """A running listener in its worker process."""
 
     def reconfigure(self, options: Options_contra, sockets: Sequence[ListeningSocket]) -> None:
-        """Replace the options and the listening sockets; established connections go on.
+        """Replace the options and the listening sockets; established connections continue.
 
         Before a socket that is no longer in `sockets` is closed, the connections in its queue are
         accepted. Raises NetdError if the new options cannot be used; the previous options and

@@ -2,7 +2,7 @@
 
 The supervisor and a worker are connected by a pair of these. Descriptors travel with the first
 byte of their line (SCM_RIGHTS, unix(7)), so they arrive no later than the line. The line's content
-says how many descriptors belong to it.
+determines how many descriptors belong to it.
 """
 
 from __future__ import annotations

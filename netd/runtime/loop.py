@@ -2,7 +2,7 @@
 
 One turn waits for ready descriptors, calls their callbacks, fires the timers that are due, and
 makes the deferred calls. Input comes before timers: a process that was stopped for a while
-(SIGSTOP, a suspended machine) reads what has arrived before a timer closes an idle connection.
+(SIGSTOP, a suspended machine) reads waiting input before a timer closes an idle connection.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Loop:
     ) -> None:
         """`clock` returns the seconds of a monotonic clock.
 
-        With `on_error` the loop goes on after an exception in a call that it makes: `on_error`
+        With `on_error` the loop continues after an exception in a call that it makes: `on_error`
         gets the exception, and a descriptor whose callback failed is not watched for 0.1 s.
         Without `on_error` the exception leaves `run`.
         """

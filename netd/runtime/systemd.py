@@ -98,7 +98,7 @@ def _watchdog_usec() -> int:
 
 
 def take_passed_sockets(environ: MutableMapping[str, str]) -> list[tuple[str, socket.socket]]:
-    """Return the sockets that systemd passed, with the FileDescriptorName of each.
+    """Return the sockets that systemd passed, each one after its FileDescriptorName.
 
     Removes the variables from the environment, since they are not meant for child processes.
     Raises BindError if a descriptor is not a socket.

@@ -184,7 +184,7 @@ class SocketTable:
     def _open_inet(
         self, addresses: Sequence[Address], backlog: int, wanted: Mapping[_Place, str]
     ) -> tuple[socket.socket, ...]:
-        """Open the addresses beside the sockets that they replace.
+        """Open the addresses while the sockets that they replace are still open.
 
         A replaced socket that is bound to exactly the same address is taken over, so that the
         connections in its queue are not lost.

@@ -217,7 +217,7 @@ class WorkerHandle:
         """Kill a process that has sent nothing for `timeout_s` seconds; a successor is started.
 
         A process that does not end in spite of SIGKILL (it waits for a disk, for example) is
-        abandoned: its successor is started beside it.
+        abandoned, and its successor is started.
         """
         if self._process is None:
             return

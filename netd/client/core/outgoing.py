@@ -12,7 +12,7 @@ from netd.protocols.irc import MAX_BODY_BYTES, cut
 PING_PREFIX: Final = "netd-chat-"
 _ACTION: Final = "\x01ACTION {}\x01"  # CTCP
 _ACTION_BYTES: Final = len(_ACTION.format(""))
-_MIN_TEXT_BYTES: Final = 16  # however long the source that the server claims for this client
+_MIN_TEXT_BYTES: Final = 16  # for any length of the source that the server reports
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
 
 def _history_problems(path: str) -> Iterator[Problem]:
     fault = why_not_writable(path) or why_not_changeable(os.path.dirname(path))
-    if fault:  # SQLite makes other files beside its own
+    if fault:  # SQLite makes further files in the same directory
         yield Problem("history_file", fault)
     elif os.path.exists(path):
         from netd.listeners.chat.sqlite_store import fault_of  # noqa: PLC0415 (SQLite, if needed)

@@ -1,4 +1,4 @@
-"""The echo listener (RFC 862): sends back what it receives, over streams and datagrams."""
+"""The echo listener (RFC 862): returns all received bytes, over streams and datagrams."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Concurrency(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EchoOptions(ListenerOptions):
-    """A listener that sends back what it receives (RFC 862).
+    """A listener that returns all received bytes (RFC 862).
 
     Each connection has a process or thread to itself, from a pool that grows and shrinks. The
     worker itself replies to datagrams. It sends no UDP reply to ports 0, 7, 13, 17 and 19 and to

@@ -190,7 +190,7 @@ class Pool:
 
     def _replace(self) -> None:
         # A slot that ended may have been woken for a connection that it did not accept. Idle
-        # slots do not wake for that connection any more; a new slot finds it.
+        # slots no longer wake for that connection; a new slot finds it.
         if not self._is_retired:
             self._grow(at_least=int(self._has_backlog()))
 

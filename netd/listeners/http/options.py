@@ -200,7 +200,7 @@ class HttpOptions(LoginOptions):
     proxy without the PROXY protocol is one address, and so are all clients of a Unix socket."""
 
     routes: tuple[RouteOptions, ...] = ()
-    """The routes; without one, the listener serves a page that says that netd works."""
+    """The routes; without any, the listener serves a welcome page."""
 
     tls: TlsOptions | None = None
     """Serve with TLS."""

@@ -126,7 +126,7 @@ class History:
         self.is_steady = is_full and self.bytes == MESSAGE_BYTES * self._max_lines
 
     def set_lines(self, count: int) -> None:
-        """Keep at most so many messages from now on."""
+        """Keep at most `count` messages from now on."""
         self.drop(len(self.entries) - count)
         self._max_lines = count
         self.entries = deque(self.entries, maxlen=count)
@@ -160,7 +160,7 @@ class PrivateHistory:
         self.conversations: dict[str, tuple[str, History]] = {}  # folded -> nick, log
 
     def set_lines(self, count: int) -> None:
-        """Keep at most so many messages of a conversation from now on."""
+        """Keep at most `count` messages of a conversation from now on."""
         self._lines = count
         for _, log in self.conversations.values():
             log.set_lines(count)

@@ -19,8 +19,8 @@ def matches(mask: str, text: str) -> bool:
 def _matches(mask: str, text: str) -> bool:
     """Simulate the mask as a finite automaton, because any client may send a costly mask.
 
-    Bit i of `reached` says whether the part of the mask read so far matches the first i
-    characters of the text.
+    Bit i of `reached` is set if the part of the mask read so far matches the first i characters
+    of the text.
     """
     if mask[:1] not in ("*", "?") and mask[:1] != text[:1]:
         return False  # the common case

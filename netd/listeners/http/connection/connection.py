@@ -208,7 +208,7 @@ class Connection:
             self._end()
 
     def close(self) -> None:
-        """Close now; what was not sent is lost."""
+        """Close now; unsent bytes are lost."""
         if self._state is ConnectionState.CLOSED:
             return
         self._state = ConnectionState.CLOSED
@@ -292,7 +292,7 @@ class Connection:
         self._send_queue.append(part)
 
     def _send_queued(self) -> bool:
-        """Send what is queued. Returns False if some of it is left or the connection is closed."""
+        """Send the queue. Returns False if a part of it is left or the connection is closed."""
         queue = self._send_queue
         if queue is None:
             return True

@@ -47,7 +47,7 @@ class Exchange:
         self.responses = 0
         """How many responses were queued."""
         self.closes = False
-        """True if the connection must be closed after what is queued."""
+        """True if the connection must be closed after the queued parts are sent."""
         self.is_deferred = False
         """True while a response is being made; no request is read meanwhile."""
 

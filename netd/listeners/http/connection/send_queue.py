@@ -54,7 +54,7 @@ class SendQueue:
             self.unsent_bytes += len(part)
 
     def send(self) -> None:
-        """Send what is queued, up to the limit of one turn.
+        """Send queued parts, up to the limit of one turn.
 
         Raises BlockingIOError if the socket accepts no more now, another OSError if the
         connection is lost, and TruncatedError.
@@ -68,7 +68,7 @@ class SendQueue:
                 return
 
     def close(self) -> None:
-        """Drop what was not sent and close its files."""
+        """Drop unsent parts and close their files."""
         for part in self._parts:
             if isinstance(part, FilePart) and part.is_last:
                 os.close(part.fd)

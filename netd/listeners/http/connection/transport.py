@@ -21,7 +21,7 @@ class Transport(Protocol):
     """Whether `shutdown` must come before every close, as a sign to the peer that all was sent."""
 
     def recv(self, max_bytes: int, /) -> bytes:
-        """Receive what has arrived; empty at end of file."""
+        """Receive the bytes that have arrived; empty at end of file."""
 
     def send(self, data: bytes | memoryview, flags: int = 0, /) -> int:
         """Send some of the data; returns how many bytes."""

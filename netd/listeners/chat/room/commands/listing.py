@@ -69,7 +69,7 @@ def _condition(context: CommandContext, text: str) -> _Condition:
 
 
 def _age_condition(context: CommandContext, kind: str, value: str) -> _Condition:
-    """Less or more than so many minutes since the creation (C) or the last topic (T)."""
+    """Compare the minutes since the creation (C) or the last topic (T) with a bound."""
     minutes = int(value[1:])
 
     def condition(channel: Channel) -> bool:
