@@ -31,6 +31,7 @@ from netd.protocols.link import (
     LinkMessage,
     OwnAddresses,
     Ready,
+    Release,
     format_message,
     parse_message,
 )
@@ -131,6 +132,7 @@ class WorkerUnderTest:
         """(Re)configure and wait for Ready; AssertionError with the reason on Failed."""
         answer = self.ask_configure(options)
         assert isinstance(answer, Ready), answer
+        self._channel.send(format_message(Release()))
 
     def ask_configure(self, options: dict[str, Any]) -> LinkMessage:
         """(Re)configure and give the worker's answer, Ready or Failed."""

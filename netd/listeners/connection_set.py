@@ -74,8 +74,12 @@ class ConnectionSet(Generic[C]):
         return self._is_draining and not self._hosts
 
     def listen(self, sockets: Sequence[ListeningSocket]) -> None:
-        """Accept from these sockets; the earlier ones are emptied and closed."""
+        """Accept from these sockets; from the earlier ones too, until `release_sockets`."""
         self._acceptor.replace(sockets)
+
+    def release_sockets(self) -> None:
+        """Empty the queues of the earlier sockets, and close them."""
+        self._acceptor.release()
 
     def reconfigure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         """Apply new limits to connections to come, and `listen`."""
@@ -122,6 +126,7 @@ class ConnectionSet(Generic[C]):
         Connections that are open after `within_s` seconds are closed (None: no deadline).
         """
         self.listen(())
+        self.release_sockets()
         self._is_draining = True
         if within_s is not None:
             self._loop.call_later(within_s, self._close_all)

@@ -62,9 +62,15 @@ class Service(Protocol[Options_contra]):
     def reconfigure(self, options: Options_contra, sockets: Sequence[ListeningSocket]) -> None:
         """Replace the options and the listening sockets; established connections continue.
 
-        Before a socket that is no longer in `sockets` is closed, the connections in its queue are
-        accepted. Raises NetdError if the new options cannot be used; the previous options and
-        sockets then stay in force, and the supervisor rolls the reload back.
+        Connections are accepted from the previous sockets too, until `release_sockets`. Raises
+        NetdError if the new options cannot be used; the previous options and sockets then stay in
+        force, and the supervisor rolls the reload back.
+        """
+
+    def release_sockets(self) -> None:
+        """Accept what waits in the queues of the previous sockets, and close them.
+
+        The supervisor has closed its own copies of those that are no longer configured.
         """
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:

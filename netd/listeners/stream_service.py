@@ -48,6 +48,9 @@ class StreamService(Generic[Options]):
         self.options = options
         self._connections.reconfigure(options, sockets)
 
+    def release_sockets(self) -> None:
+        self._connections.release_sockets()
+
     def drain(self, within_s: float | None, *, stopping: bool) -> None:  # noqa: ARG002 (open streams finish in any case)
         self._connections.drain(within_s)
 

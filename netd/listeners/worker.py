@@ -25,6 +25,7 @@ from netd.protocols.link import (
     LinkMessage,
     OwnAddresses,
     Ready,
+    Release,
     Reloaded,
     RequestReload,
     RequestStatus,
@@ -95,6 +96,9 @@ class Worker:
             case Configure():
                 self._link.send(self._configure(message))
                 self._send_heartbeat()
+            case Release():
+                if self._service is not None:
+                    self._service.release_sockets()
             case Drain(within_s, stopping):
                 self._drain(within_s, stopping=stopping)
             case Status(body):

@@ -1,8 +1,8 @@
 """The messages between the supervisor and a worker: one JSON object on each line.
 
-To the worker: OwnAddresses, Configure, Drain, Status, Reloaded. To the supervisor: Ready, Failed,
-Heartbeat, Retiring, RequestStatus, RequestReload. Descriptors travel with the lines; a Configure
-states how many belong to it, and the address of each one.
+To the worker: OwnAddresses, Configure, Release, Drain, Status, Reloaded. To the supervisor: Ready,
+Failed, Heartbeat, Retiring, RequestStatus, RequestReload. Descriptors travel with the lines; a
+Configure states how many belong to it, and the address of each one.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ class OwnAddresses:
     """
 
     datagram_names: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Close the sockets of earlier Configures: the supervisor has closed its copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ class Reloaded:
 LinkMessage = (
     OwnAddresses
     | Configure
+    | Release
     | Drain
     | Status
     | Reloaded

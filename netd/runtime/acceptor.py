@@ -45,6 +45,7 @@ class Acceptor(Generic[L]):
         self._loop = loop
         self._on_accept = on_accept
         self._listening: Sequence[L] = ()
+        self._previous: list[L] = []
         self._is_paused = False
         self.failure = ""
         """Why connections wait; empty while they do not."""
@@ -52,10 +53,19 @@ class Acceptor(Generic[L]):
         """How many times there was no descriptor or memory for a connection."""
 
     def replace(self, listening: Sequence[L]) -> None:
-        """Accept from these sockets; empty the queues of the previous ones, and close them."""
-        previous, self._listening = self._listening, listening
+        """Accept from these sockets; from the previous ones too, until `release`."""
+        self._previous += self._listening
+        self._listening = listening
         for added in listening:
             self._loop.watch(added.sock.fileno(), READ, partial(self._accept_batch, added))
+
+    def release(self) -> None:
+        """Empty the queues of the previous sockets, and close them.
+
+        The last process that closes a listening socket resets the connections in its queue, so
+        every other process has to have closed its copy before.
+        """
+        previous, self._previous = self._previous, []
         for removed in previous:
             while self._accept(removed):
                 pass
@@ -98,7 +108,7 @@ class Acceptor(Generic[L]):
         """Try again: another process may have accepted the connections that waited."""
         self._is_paused = False
         self._watch_all(READ)
-        for listening in tuple(self._listening):
+        for listening in (*self._listening, *self._previous):
             self._accept_batch(listening, READ)
             if self._is_paused:
                 return
@@ -106,7 +116,7 @@ class Acceptor(Generic[L]):
         _log.info("connections can be accepted again")
 
     def _watch_all(self, mask: int) -> None:
-        for listening in self._listening:
+        for listening in (*self._listening, *self._previous):
             self._loop.modify(listening.sock.fileno(), mask)
 
 

@@ -69,6 +69,7 @@ class ControlServer:
     def close(self) -> None:
         """Stop listening and remove the socket's file; replies already written are still sent."""
         self._acceptor.replace(())
+        self._acceptor.release()
         for client in tuple(self._clients):
             client.stream.finish("closed")
         self._remove_file()

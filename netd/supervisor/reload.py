@@ -169,6 +169,8 @@ class Reload:
     def _close_unused_sockets(self) -> None:
         self._fleet.table.keep_only(self._fleet.config.listeners)
         self._fleet.announce_addresses()
+        for worker in self._fleet.workers:
+            worker.release_sockets()
 
     def _await_workers(self, then: Callable[[], None]) -> None:
         self._next_step = then

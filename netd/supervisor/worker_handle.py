@@ -31,6 +31,7 @@ from netd.protocols.link import (
     LinkMessage,
     OwnAddresses,
     Ready,
+    Release,
     Reloaded,
     RequestReload,
     RequestStatus,
@@ -178,6 +179,11 @@ class WorkerHandle:
         self._own_addresses = own
         if self._link is not None:
             self._link.send(own)
+
+    def release_sockets(self) -> None:
+        """Have the worker close the sockets of earlier configurations."""
+        if self._link is not None:
+            self._link.send(Release())
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         """Let the worker drain; the observer's on_ended follows."""

@@ -6,13 +6,14 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 
 import pytest
 
 from netd.listeners import chat, echo, http
 from netd.listeners.kind import AnyKind
-from netd.protocols.link import Failed, Heartbeat
-from tests.support import WorkerUnderTest
+from netd.protocols.link import Failed, Heartbeat, Ready
+from tests.support import PATIENCE_S, WorkerUnderTest, open_sockets, wait_until
 
 LOOPBACK = ["tcp://127.0.0.1:0"]
 KINDS = (echo.KIND, chat.KIND, http.KIND)
@@ -47,3 +48,31 @@ def test_without_descriptors_a_reload_changes_nothing(kind: AnyKind) -> None:
         assert answer == Failed("no descriptor is left to listen with")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         worker.configure({})
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_previous_sockets_accept_until_the_supervisor_has_closed_its_copies(
+    kind: AnyKind,
+) -> None:
+    with contextlib.closing(WorkerUnderTest(kind, {}, LOOPBACK)) as worker:
+        [(text, old)] = worker.sockets
+        worker.sockets = open_sockets([text])
+        assert worker.ask_configure({}) == Ready()
+        with socket.create_connection(old.getsockname(), PATIENCE_S) as client:
+            old_name = old.getsockname()
+            old.close()
+            wait_until(lambda: worker_has_accepted(worker, 1), "the connection to be accepted")
+            worker.configure({})
+            wait_until(lambda: refuses(old_name), "the previous socket to be closed")
+            client.close()
+        with worker.connect():
+            pass
+
+
+def worker_has_accepted(worker: WorkerUnderTest, count: int) -> bool:
+    return worker.await_counters(lambda _: True)["accepted"] == count
+
+
+def refuses(name: tuple[str, int]) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(name) != 0

@@ -39,6 +39,7 @@ class Accepting:
 
     def close(self) -> None:
         self.acceptor.replace(())
+        self.acceptor.release()
         self.loop.close()
         for sock in self.sockets:
             sock.close()
@@ -112,6 +113,7 @@ def test_connections_that_wait_on_a_replaced_socket_are_accepted(accepting: Acce
         socket.create_connection(old.sock.getsockname()),
     ):
         accepting.acceptor.replace((new,))
+        accepting.acceptor.release()
         assert accepting.accepted == [("old", "127.0.0.1")] * 2
     assert old.sock.fileno() == -1
 

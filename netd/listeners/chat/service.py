@@ -77,6 +77,9 @@ class ChatService:
         self._checks.cancel()
         self._checks = self._schedule_checks()
 
+    def release_sockets(self) -> None:
+        self._connections.release_sockets()
+
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self._connections.drain(within_s)
         self._room.shut_down(

@@ -8,13 +8,14 @@ change: a new pool replaces it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
 import random
 import select
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from netd.listeners.echo.options import Concurrency, EchoOptions
@@ -64,7 +65,7 @@ class Pool:
         self._backlogs = select.poll()
         for sock in sockets:
             self._backlogs.register(sock, select.POLLIN)
-        self._is_retired = self._is_refusing = self._has_ended = False
+        self._is_draining = self._is_retired = self._is_refusing = self._has_ended = False
         self._policy = RestartPolicy()
         self._restart: Timer | None = None  # live while no slot may start, after a crash
         self._crash = ""  # how the last slot that crashed ended
@@ -92,13 +93,22 @@ class Pool:
         self._close_sockets()
         self._check_ended()
 
-    def drain(self) -> None:
-        """Serve the connections that wait to be accepted, then retire."""
+    @property
+    def has_idle_slots(self) -> bool:
+        """True while slots hold the listening sockets open."""
+        return bool(self._find_idle())
+
+    def drain(self, after: Pool | None = None) -> None:
+        """Serve the connections that wait to be accepted, then retire.
+
+        `after` is a retired pool on the same sockets: its slots have to close them first.
+        """
         if self._is_retired:
             return
-        if self._has_backlog():
+        self._is_draining = True
+        if self._has_backlog() or (after is not None and after.has_idle_slots):
             self._grow()
-            self._loop.call_later(_DRAIN_TICK_S, self.drain)
+            self._loop.call_later(_DRAIN_TICK_S, partial(self.drain, after))
         else:
             self.retire()
 
@@ -155,14 +165,17 @@ class Pool:
     def _is_full(self) -> bool:
         return self._scoreboard.slots() >= self._options.max_connections
 
-    def _start(self) -> bool:
+    def _start(self, accepted: socket.socket | None = None) -> bool:
+        """Start a slot, or one for an accepted connection alone, which it then owns."""
         if self._is_full() or (self._restart is not None and self._restart.is_live):
             return False
         index = self._scoreboard.find_vacant()
         self._scoreboard.states[index] = SlotState.STARTING
         runner_class = _RUNNERS[self._options.concurrency]
         try:
-            config = SlotConfig(self._scoreboard, index, self._options, self.sockets, self._wakeup)
+            config = SlotConfig(
+                self._scoreboard, index, self._options, self.sockets, self._wakeup, accepted
+            )
             self._runners[index] = runner_class(self._loop, config, self._on_end)
         except OSError as error:
             self._scoreboard.states[index] = SlotState.VACANT
@@ -213,14 +226,32 @@ class Pool:
         elif idle:  # a thread may be about to accept
             self._loop.call_later(_DRAIN_TICK_S, self._close_sockets)
             return
+        accepted = list(self._accept_waiting()) if self._is_draining else []
         for sock in self.sockets:
             sock.close()
         self.sockets.clear()
+        for conn in accepted:
+            if not self._start(conn):
+                conn.close()
+                self._scoreboard.counts["refused_full"] += 1
+
+    def _accept_waiting(self) -> Iterator[socket.socket]:
+        """Accept the connections that came while the slots left.
+
+        The slots have closed their copies of the sockets by now: connections that wait when the
+        last copy is closed would be reset.
+        """
+        for listening in self.sockets:
+            with contextlib.suppress(OSError):  # the queue is empty, or there is no descriptor
+                while True:
+                    yield listening.accept()[0]
 
     def _check_ended(self) -> None:
-        if self._is_retired and not self._runners and not self._has_ended:
+        if not self._is_retired or self._runners or self._has_ended:
+            return
+        self._close_sockets()
+        if not self._runners:
             self._has_ended = True
-            self._close_sockets()
             self._loop.unwatch(self._wakeup)
             os.close(self._wakeup)
             self._on_ended(self)

@@ -50,12 +50,15 @@ class ForkRunner:
         self._is_killed = False
         self._wakeup = os.eventfd(0)
         slot = Slot(config, self._wakeup)
-        keep = [self._wakeup, config.pool_wakeup, *(sock.fileno() for sock in config.sockets)]
+        sockets = [config.accepted] if config.accepted else config.sockets
+        keep = [self._wakeup, config.pool_wakeup, *(sock.fileno() for sock in sockets)]
         try:
             self._process = process.spawn(lambda: _run_forked(slot), keep)
         except OSError:
             os.close(self._wakeup)
             raise
+        if config.accepted is not None:
+            config.accepted.close()
         loop.watch(self._process.pidfd, READ, self._on_exit)
 
     def retire(self) -> None:

@@ -43,6 +43,8 @@ class EchoService:
         self._own_names = daemon.datagram_names
         self._scoreboard = Scoreboard()
         self._pools: list[Pool] = []  # the present pool, and retired ones with open connections
+        # pools on sockets that are no longer configured, and the retired pools of those sockets
+        self._dropped: list[tuple[Pool, Pool]] = []
         self._datagrams: list[DatagramEcho] = []
         self._counts = Counter(dict.fromkeys(COUNTERS, 0))
         self._timeouts = Timeouts()
@@ -62,6 +64,11 @@ class EchoService:
         self._retire_pool(kept={_identity(sock) for sock in streams})
         self._pool = self._add_pool(streams)
         self._replace_datagrams(sockets)
+
+    def release_sockets(self) -> None:
+        dropped, self._dropped = self._dropped, []
+        for pool, retired in dropped:
+            pool.drain(after=retired)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:  # noqa: ARG002 (no echo connection counts as idle)
         self._is_draining = True
@@ -94,11 +101,11 @@ class EchoService:
         return self._pool.degraded()
 
     def _retire_pool(self, kept: set[int]) -> None:
-        """Retire the present pool; a small one drains those of its sockets that are not kept."""
+        """Retire the present pool; a small one serves those of its sockets that are not kept."""
         dropped = [sock.dup() for sock in self._pool.sockets if _identity(sock) not in kept]
         self._pool.retire()
         if dropped:
-            self._add_pool(dropped, spare=1).drain()
+            self._dropped.append((self._add_pool(dropped, spare=1), self._pool))
 
     def _add_pool(self, sockets: Sequence[socket.socket], spare: int = 0) -> Pool:
         options = replace(self._options, spare=spare) if spare else self._options

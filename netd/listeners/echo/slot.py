@@ -38,6 +38,7 @@ class SlotConfig:
     options: EchoOptions
     sockets: Sequence[socket.socket]
     pool_wakeup: int  # eventfd to write to when few slots are idle
+    accepted: socket.socket | None = None  # a connection to serve alone, instead of the sockets
 
 
 class Slot:
@@ -56,6 +57,7 @@ class Slot:
         self._sockets = {sock.fileno(): sock for sock in config.sockets}
         self._wakeup = wakeup
         self._conn: socket.socket | None = None
+        self._accepted = config.accepted
         self._is_paused = False
         self._is_leaving = False
         self._is_forked = options.concurrency is Concurrency.FORK
@@ -77,25 +79,31 @@ class Slot:
         """Serve until `leave` is called or `connections_per_slot` is reached."""
         relay = self._open_relay()
         self._echo = relay.echo
+        with contextlib.closing(relay):
+            if self._accepted is None:
+                self._serve_sockets()
+            else:
+                self._serve_accepted(self._accepted)
+        self._scoreboard.states[self._index] = SlotState.ENDED
+
+    def _serve_sockets(self) -> None:
         states, index, row = self._scoreboard.states, self._index, self._row
         wakeup, sockets, epoll = self._wakeup, self._sockets, self._epoll
-        with contextlib.closing(relay):
-            epoll.register(wakeup, select.EPOLLIN)
-            self._is_leaving |= bool(epoll.poll(0))  # retired before it had a signal handler
-            for fd in sockets:  # exclusive: a connection wakes one slot
-                epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-            wait, fd = epoll.poll, -1
-            while not self._is_leaving and row[_ACCEPTED] != self._last_number:
-                states[index] = SlotState.IDLE
-                [(fd, _)] = wait(-1, 1)  # one event: the kernel alternates between sockets
-                if fd == wakeup:
-                    break
-                if not self._is_leaving:
-                    self._accept(sockets[fd])
-            epoll.close()
-            if self._is_leaving or fd == wakeup:
-                self._accept_last()
-        states[index] = SlotState.ENDED
+        epoll.register(wakeup, select.EPOLLIN)
+        self._is_leaving |= bool(epoll.poll(0))  # retired before it had a signal handler
+        for fd in sockets:  # exclusive: a connection wakes one slot
+            epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        wait, fd = epoll.poll, -1
+        while not self._is_leaving and row[_ACCEPTED] != self._last_number:
+            states[index] = SlotState.IDLE
+            [(fd, _)] = wait(-1, 1)  # one event: the kernel alternates between sockets
+            if fd == wakeup:
+                break
+            if not self._is_leaving:
+                self._accept(sockets[fd])
+        epoll.close()
+        if self._is_leaving or fd == wakeup:
+            self._accept_last()
 
     def leave(self) -> None:
         """Accept no more connections; may be called from another thread or a signal handler."""
@@ -132,26 +140,43 @@ class Slot:
         return Copier(self._row, f"{name}: ".encode())
 
     def _accept_last(self) -> None:
-        """Serve a connection that arrived together with the call of `leave`.
+        """Serve connections that arrived together with the call of `leave`.
 
-        Its arrival woke only this slot; no other slot would accept it.
+        Their arrival woke only this slot; no other slot would accept them. A forked slot closes
+        its copies of the sockets before it serves: the pool closes the last ones.
         """
-        for sock in self._sockets.values():
-            if sock.fileno() >= 0:
-                self._accept(sock)
+        listening = [sock for sock in self._sockets.values() if sock.fileno() >= 0]
+        accepted = [connection for sock in listening if (connection := self._take(sock))]
+        for sock in listening if self._is_forked else ():
+            sock.close()
+        for connection in accepted:
+            self._handle(*connection)
 
     def _accept(self, listening: socket.socket) -> None:
+        connection = self._take(listening)
+        if connection is not None:
+            self._handle(*connection)
+
+    def _take(self, listening: socket.socket) -> tuple[socket.socket, object] | None:
+        """Accept a connection; None if another slot has accepted it, or if accept(2) failed."""
         try:
-            conn, peer = listening.accept()
+            connection = listening.accept()
         except BlockingIOError:
-            return  # another slot has accepted it
+            return None
         except OSError as error:
             self._on_accept_failed(error)
-            return
+            return None
         self._is_paused = False
+        return connection
+
+    def _handle(self, conn: socket.socket, peer: object) -> None:
         with conn:
             if self._admit(host_of(peer)):
                 self._serve(conn)
+
+    def _serve_accepted(self, conn: socket.socket) -> None:
+        with conn, contextlib.suppress(OSError):  # getpeername(2): the peer has gone already
+            self._handle(conn, conn.getpeername())
 
     def _on_accept_failed(self, error: OSError) -> None:
         if error.errno in CONNECTION_ABORTED:

@@ -71,6 +71,9 @@ class HttpService:
         self._sweep = self._start_sweep(options)
         self._connections.reconfigure(options, sockets)
 
+    def release_sockets(self) -> None:
+        self._connections.release_sockets()
+
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self.responder.start_closing()
         self._connections.drain(within_s)
