@@ -28,6 +28,7 @@ _NETD: Final = """
 kind = "chat"
 address = "tcp://127.0.0.1:{port}"
 max_connections = 5000
+ping_after = "1h"
 opers = [{{ name = "root", password = "a long password in plain text" }}]
 """
 _NGIRCD: Final = """
@@ -39,6 +40,7 @@ Ports = {port}
 [Limits]
 MaxConnectionsIP = 0
 MaxJoins = 60
+PingTimeout = 3600
 [Options]
 DNS = no
 Ident = no
