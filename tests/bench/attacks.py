@@ -66,8 +66,8 @@ def _join(_attacker: int) -> list[str]:
 
 def _bans(attacker: int) -> list[str]:
     """Join a channel of one's own, and fill its ban list."""
-    masks = [f"{number:03}{'x' * 60}!*@*" for number in range(60)]
-    modes = [f"MODE #ban-{attacker} +bbb {' '.join(masks[at : at + 3])}" for at in range(0, 60, 3)]
+    masks = [f"{number:03}{'x' * 60}!*@*" for number in range(30)]
+    modes = [f"MODE #ban-{attacker} +bbb {' '.join(masks[at : at + 3])}" for at in range(0, 30, 3)]
     return [f"JOIN #ban-{attacker}", *modes]
 
 

@@ -110,11 +110,12 @@ class _Attacker:
             self.sock.send("".join(f"{line}\r\n" for line in lines).encode())
 
     def reconnect(self, selector: selectors.BaseSelector) -> None:
-        """Connect again, and attack at once."""
+        """Connect again, and attack at once; give up if the server refuses it."""
         selector.unregister(self.sock)
         self.sock.close()
-        self.sock = self._connect()
-        selector.register(self.sock, selectors.EVENT_READ, self)
+        with contextlib.suppress(OSError, AssertionError):
+            self.sock = self._connect()
+            selector.register(self.sock, selectors.EVENT_READ, self)
 
     def _connect(self) -> socket.socket:
         sock = socket.create_connection(
