@@ -57,7 +57,7 @@ def _process(work: Callable[..., None], *arguments: object) -> Iterator[None]:
     process.start()
     theirs.close()
     try:
-        assert ours.poll(6 * PATIENCE_S), "the clients are not ready in time"
+        assert ours.poll(_MAX_S), "the clients are not ready in time"
         ours.recv_bytes()
         yield
     finally:
