@@ -19,6 +19,7 @@ import select
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections import deque
 from typing import Final
@@ -26,6 +27,8 @@ from typing import Final
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 _IDENTIFIER: Final = "netd"
 _MAX_QUEUED: Final = 1000  # records that wait for the journal or for the reader of stderr
+_CLOSE_S: Final = 0.2  # at the end of a process, for records that are queued
+_CLOSE_RETRY_S: Final = 0.005
 _MAX_MESSAGE_BYTES: Final = 48 * 1024  # a datagram must hold it
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PRIORITIES: Final = (  # syslog(3); the first level that is not above the record's
@@ -122,6 +125,14 @@ class _QueueHandler(logging.Handler):
             self.lost += len(self._queue)
             self._queue.clear()
 
+    def close(self) -> None:
+        """Wait a moment until the queued records are written: the process ends."""
+        deadline = time.monotonic() + _CLOSE_S
+        while self._queue and self._owner == os.getpid() and time.monotonic() < deadline:
+            time.sleep(_CLOSE_RETRY_S)
+            self.flush()
+        super().close()
+
     def _report_lost(self) -> None:
         if self.lost and not self._queue:
             text, self.lost = f"{self.lost} log records were lost", 0
@@ -175,11 +186,11 @@ class JournalHandler(_QueueHandler):
             self._sock = _connect(self._path)
 
     def close(self) -> None:
+        super().close()
         if self._owner == os.getpid():
             self._sock.close()
         else:
             self._sock.detach()
-        super().close()
 
 
 def _connect(path: str) -> socket.socket:
@@ -210,8 +221,8 @@ class LineHandler(_QueueHandler):
             prefix = f"<{_priority(record)}>"
             return "\n".join(prefix + line for line in text.split("\n"))
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        time = _clock.formatTime(record, "%H:%M:%S")
-        return f"{time} netd[{record.process}] {level}{text}"
+        clock_time = _clock.formatTime(record, "%H:%M:%S")
+        return f"{clock_time} netd[{record.process}] {level}{text}"
 
     def _encode(self, record: logging.LogRecord) -> bytes:
         return self.format(record).encode(errors="replace") + b"\n"
