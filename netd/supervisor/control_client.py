@@ -8,7 +8,7 @@ import socket
 import stat
 import struct
 import time
-from pathlib import PurePath
+from collections.abc import Iterator
 from typing import Final
 
 from netd.errors import ControlError
@@ -56,10 +56,15 @@ def _refuse_other_user(sock: socket.socket, path: str) -> None:
 
 def _is_writable_by_all(path: str) -> bool:
     """Whether every user can put a file at the path, or could replace a directory on the way."""
-    paths = (PurePath(path), PurePath(os.path.realpath(path)))
-    return any(
-        os.stat(directory).st_mode & stat.S_IWOTH for place in paths for directory in place.parents
-    )
+    directories = (*_parents(path), *_parents(os.path.realpath(path)))
+    return any(os.stat(directory).st_mode & stat.S_IWOTH for directory in directories)
+
+
+def _parents(path: str) -> Iterator[str]:
+    """The directories on the way to a path, the last one first."""
+    while (directory := os.path.dirname(path) or os.curdir) != path:
+        yield directory
+        path = directory
 
 
 def _user_name(uid: int) -> str:
