@@ -74,6 +74,7 @@ def owner() -> Iterator[Owner]:
     for connection in owner.connections:
         owner.close(connection)
     owner.connections.listen(())
+    owner.connections.release_sockets()
     owner.loop.close()
 
 
