@@ -153,8 +153,8 @@ class Reload:
                 new.take_over(old)
             else:  # counters of one kind have no meaning for another
                 fleet.release(old, None, stopping=False)
-        self._close_unused_sockets()
         self._restore_socket_files()
+        self._close_unused_sockets()  # last: it releases the sockets of every earlier Configure
         self._on_done(None)
 
     def _restore_socket_files(self) -> None:
