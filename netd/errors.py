@@ -79,3 +79,7 @@ class ControlError(NetdError):
 
 class ReloadError(NetdError):
     """A configuration passed every check but could not be put in force."""
+
+
+class StateError(NetdError):
+    """A saved state cannot be used: it is damaged, or of a version that netd does not know."""

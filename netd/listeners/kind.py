@@ -7,7 +7,7 @@ functions that the command line calls (probe, hint, check). `worker` runs a serv
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -88,6 +88,61 @@ class Service(Protocol[Options_contra]):
         """Why the service is degraded, for `netd status`; empty if it is not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a service passes to the next process that serves its clients.
+
+    The state is plain data that JSON can hold; bytes are text in Latin-1. It refers to a descriptor
+    by its position in `descriptors`, which stay open and belong to the service that saved them.
+    """
+
+    state: dict[str, Any]
+    descriptors: Sequence[int] = ()
+
+
+Attach = Callable[[Mapping[int, int]], object]
+"""Begin to serve the clients of a loaded state: {position: descriptor}, owned by the callee.
+
+A position whose descriptor did not arrive is missing; the client is then treated as lost. The
+callee closes the descriptors that it has no use for.
+"""
+
+
+class HandoverService(Service[Options_contra], Protocol[Options_contra]):
+    """A service whose clients another process can continue to serve (`Kind.hands_over`).
+
+    No byte of a client moves during a handover. The worker calls `prepare_handover`; after the turn
+    in which `on_prepared` was called, it calls `save`, and its loop does not turn until the
+    supervisor has decided. If another process takes over, this one exits without a further call;
+    else `resume` is called and the loop turns again. The other process starts the service, calls
+    `load`, and its loop does not turn before the decision either; then it calls the `Attach`.
+    Hence a service needs no frozen state of its own: only its threads and child processes have to
+    be stopped, by `prepare_handover`.
+    """
+
+    def prepare_handover(self, within_s: float, on_prepared: Callable[[], object]) -> None:
+        """Bring the service into a state that `save` can describe; then call `on_prepared`, once.
+
+        It takes at most `within_s` seconds; what cannot be described then is lost or closed. Other
+        clients are served meanwhile, and connections may be accepted. `on_prepared` can be called
+        at once.
+        """
+
+    def save(self) -> Handover:
+        """Describe all clients, after `on_prepared`; changes nothing that `resume` cannot undo."""
+
+    def resume(self) -> None:
+        """Continue to serve as before `prepare_handover`, which may have called back or not."""
+
+    def load(self, state: dict[str, Any]) -> Attach:
+        """Check and load a saved state; it may be that of an earlier version of netd.
+
+        It is called on a service that has just been started, several times if the service takes
+        over from several processes. The sockets of the clients are not there yet. Raises
+        StateError if the state cannot be used; the service then is as before the call.
+        """
+
+
 def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
     """The check of a kind whose options need no check beyond their types."""
     return ()
@@ -119,6 +174,8 @@ class Kind(Generic[Options]):
     schemes: frozenset[Scheme] = ALL_SCHEMES
     """The address schemes that the kind can listen on."""
     max_workers: int = 64
+    hands_over: bool = False
+    """Whether the service is a `HandoverService`; if not, its connections are drained instead."""
     example_address: str = "tcp://127.0.0.1:0"
     """The address in `netd config default`; port 0 lets the system choose one."""
 
