@@ -70,7 +70,7 @@ class Admission:
 
     A host is the text of an IP address as Acceptor gives it. All peers on Unix sockets have the
     host "", which counts as one address and is in no network. The caller releases each admitted
-    connection once.
+    or adopted connection once.
     """
 
     __slots__ = ("_limits", "_of_host", "accepted", "connections", "refused")
@@ -79,7 +79,7 @@ class Admission:
         self._limits = ConnectionLimits(options)
         self._of_host: Counter[str] = Counter()
         self.connections = 0
-        """Connections that are admitted and not released."""
+        """Connections that are admitted or adopted, and not released."""
         self.accepted = 0
         """Connections admitted since the start."""
         self.refused: Counter[Refusal] = Counter()
@@ -104,10 +104,14 @@ class Admission:
         if refusal is not None:
             self.refused[refusal] += 1
             return refusal
-        self.connections += 1
         self.accepted += 1
-        self._of_host[host] += 1
+        self.adopt(host)
         return None
+
+    def adopt(self, host: str) -> None:
+        """Count a connection that another process has admitted, even above the limits."""
+        self.connections += 1
+        self._of_host[host] += 1
 
     def release(self, host: str) -> None:
         """Count an admitted connection as closed."""

@@ -116,6 +116,14 @@ class ConnectionSet(Generic[C]):
         """Keep an admitted connection."""
         self._hosts[connection] = host
 
+    def adopt(self, connection: C, host: str) -> None:
+        """Keep a connection taken over from another process; it is not counted as accepted.
+
+        The limits do not apply: that process has admitted it.
+        """
+        self._admission.adopt(host)
+        self._hosts[connection] = host
+
     def remove(self, connection: C) -> None:
         """Forget a connection that has closed."""
         self.release(self._hosts.pop(connection))

@@ -143,3 +143,28 @@ def test_connections_open_at_the_deadline_are_closed(owner: Owner) -> None:
         owner.loop.run()
         assert client.recv(1) == b""
     assert owner.figures()["connections"] == 0
+
+
+def test_an_adopted_connection_counts_as_open_and_not_as_accepted(owner: Owner) -> None:
+    owner.limit(max_connections_per_address=1)
+    near, far = socket.socketpair()
+    with far:
+        owner.connections.adopt(near, "127.0.0.1")
+        assert (owner.figures()["connections"], owner.figures()["accepted"]) == (1, 0)
+        with socket.create_connection(owner.address):
+            owner.turn_until(lambda: owner.figures()["refused_address_full"] == 1)
+        owner.connections.remove(near)
+        near.close()
+    assert owner.figures()["connections"] == 0
+
+
+def test_connections_are_adopted_above_the_limit(owner: Owner) -> None:
+    owner.limit(max_connections=1)
+    pairs = [socket.socketpair() for _ in "12"]
+    for near, far in pairs:
+        owner.connections.adopt(near, "")
+        far.close()
+    assert owner.figures()["connections"] == 2
+    for near, _ in pairs:
+        owner.connections.remove(near)
+        near.close()
