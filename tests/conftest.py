@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from netd.listeners.kind import AnyKind
 from tests import programs
+from tests.played_systemd import ManagedDaemon
 from tests.support import Daemon, WorkerUnderTest
 
 settings.register_profile("netd", deadline=None)  # a busy machine is slow
@@ -19,6 +20,7 @@ settings.load_profile("netd")
 
 StartWorker = Callable[..., WorkerUnderTest]
 StartDaemon = Callable[..., Daemon]
+StartManaged = Callable[..., ManagedDaemon]
 
 _MANY_DESCRIPTORS = 4096
 
@@ -83,3 +85,26 @@ def start_daemon(tmp_path: Path) -> Iterator[StartDaemon]:
         if daemon.process.poll() is None:
             daemon.process.kill()
             daemon.process.wait()
+
+
+@pytest.fixture
+def start_managed(tmp_path: Path) -> Iterator[StartManaged]:
+    """Start `netd run` under a played systemd, and wait until it is ready.
+
+    Further arguments by name are attributes of `PlayedSystemd`: `max_stored=8`.
+    """
+    started: list[ManagedDaemon] = []
+
+    def start(config: str, **unit_options: object) -> ManagedDaemon:
+        directory = tmp_path / f"managed{len(started)}"
+        directory.mkdir()
+        daemon = ManagedDaemon(directory, config)
+        started.append(daemon)
+        for name, value in unit_options.items():
+            setattr(daemon.systemd, name, value)
+        daemon.systemd.start()
+        return daemon
+
+    yield start
+    for daemon in started:
+        daemon.systemd.close()

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import random
 import select
 import signal
 import socket
@@ -208,8 +209,8 @@ def _datagram_name(sock: socket.socket) -> int | str:
     return str(name) if sock.family == socket.AF_UNIX else int(name[1])
 
 
-class Daemon:
-    """A real `netd run` in a process of its own."""
+class ConfiguredDaemon:
+    """The files of a daemon in a directory of its own, and the requests to its control socket."""
 
     def __init__(self, directory: Path, config: str, environ: dict[str, str] | None = None) -> None:
         self.directory = directory
@@ -217,8 +218,8 @@ class Daemon:
         self.control = str(directory / "control.sock")
         self.log = directory / "log"
         self.write(config)
+        self.command = [sys.executable, "-m", "netd", "run", "--config", str(self.config)]
         self._environ = {**os.environ, **(environ or {})}
-        self.process = self.start()
 
     def write(self, config: str) -> None:
         """Replace the configuration file; `[netd]` gets this daemon's own control socket."""
@@ -226,25 +227,8 @@ class Daemon:
             config = f"[netd]\n{config}"
         self.config.write_text(config.replace("[netd]", f'[netd]\ncontrol = "{self.control}"', 1))
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the executable; `await_ready` waits until it serves."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "netd", "run", "--config", str(self.config)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environ,
-                process_group=0,
-            )
-        return self.process
-
-    def await_ready(self) -> None:
-        """Wait until every listener serves."""
-        wait_until(lambda: self._serves() or self.process.poll() is not None, "netd to serve")
-        assert self.process.poll() is None, self.log.read_text()
-
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
+        """Whether every listener serves."""
         try:
             listeners = self.status()["listeners"]
         except ControlError:
@@ -289,11 +273,46 @@ class Daemon:
             env=self._environ,
         )
 
+
+class Daemon(ConfiguredDaemon):
+    """A real `netd run` in a process of its own."""
+
+    def __init__(self, directory: Path, config: str, environ: dict[str, str] | None = None) -> None:
+        super().__init__(directory, config, environ)
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the executable; `await_ready` waits until it serves."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+                process_group=0,
+            )
+        return self.process
+
+    def await_ready(self) -> None:
+        """Wait until every listener serves."""
+        wait_until(lambda: self.serves() or self.process.poll() is not None, "netd to serve")
+        assert self.process.poll() is None, self.log.read_text()
+
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """Request a stop and wait for the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signum)
         return self.process.wait(PATIENCE_S)
+
+
+def find_free_port() -> int:
+    """A port below those that the system chooses, so that no client's connection gets it."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
 
 
 def connect(address: Address) -> socket.socket:

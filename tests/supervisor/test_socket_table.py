@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import random
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from netd.config.schema import read_options
 from netd.errors import BindError
 from netd.listeners.echo.options import EchoOptions
 from netd.supervisor.socket_table import STORED, SocketTable
+from tests.support import find_free_port
 
 
 def options(*addresses: str, **table: Any) -> ListenerOptions:
@@ -32,15 +32,6 @@ def table() -> Iterator[SocketTable]:
 
 def port_of(table: SocketTable, name: str, listener: ListenerOptions) -> int:
     return int(table.bound_names(name, listener)[0].rpartition(":")[2])
-
-
-def find_free_port() -> int:
-    """A port below those that the system chooses, so that no client's connection gets it."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("0.0.0.0", port))
-            return port
 
 
 def test_an_open_address_is_not_opened_again(table: SocketTable) -> None:
