@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import errno
+import inspect
 import logging
 import os
 import random
@@ -12,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -381,3 +384,21 @@ class FullPoller(EpollPoller):
             register(fd, mask)
 
         self.add = add  # type: ignore[assignment]
+
+
+def attributes_of(cls: type) -> set[str]:
+    """The names of all attributes that the objects of a class have, by its source."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        names |= set(getattr(base, "__slots__", ())) | set(inspect.get_annotations(base))
+        if base.__module__.startswith("netd."):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+            names |= {
+                node.attr
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, ast.Store)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "self"
+            }
+    return names

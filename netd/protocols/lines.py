@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from netd.protocols.record import BYTES, FLAG, Field, Record, load_bytes, load_list, save_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,25 @@ class LineFramer:
         if overlong or len(line) > self._max_line_bytes:
             return Overlong(line[: self._max_line_bytes])
         return line
+
+
+def _load_line(data: object) -> Line:
+    if isinstance(data, str):
+        return load_bytes(data)
+    (start,) = load_list(data)
+    return Overlong(load_bytes(start))
+
+
+def _save_line(line: Line) -> str | list[str]:
+    return save_bytes(line) if isinstance(line, bytes) else [save_bytes(line.start)]
+
+
+LINE: Final = Field(_load_line, _save_line)
+"""A saved line: its text, or a list with the start of one that was too long."""
+
+FRAMER: Final = Record(
+    LineFramer,
+    {"_partial": BYTES, "_overlong": FLAG},
+    {"_max_line_bytes": "an argument of the constructor"},
+)
+"""A saved LineFramer: the line that has not ended."""

@@ -5,6 +5,10 @@ The clock and the limits are arguments, so that a reload's limits apply to bucke
 
 from __future__ import annotations
 
+from typing import Final
+
+from netd.protocols.record import NUMBER, Record
+
 
 class TokenBucket:
     """Holds at most `burst` tokens and gains `rate` tokens a second; starts full."""
@@ -35,3 +39,7 @@ class TokenBucket:
     def wait_s(self, rate: float) -> float:
         """Seconds from the last refill until there is a token; 0 if there is one."""
         return max(0.0, (1 - self._tokens) / rate)
+
+
+BUCKET: Final = Record(TokenBucket, {"_tokens": NUMBER, "_updated_at": NUMBER})
+"""A saved TokenBucket; its times are of the clock that the caller uses."""

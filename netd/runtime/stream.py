@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -17,6 +18,17 @@ from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
 
 _CHUNK_BYTES: Final = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """The state of a stream at the end of a turn, with which another process can continue it."""
+
+    unsent: bytes = b""
+    is_reading: bool = True
+    """False after the peer's end-of-file, and after `finish`."""
+    closing: str | None = None
+    """The reason, once `finish` was called."""
 
 
 class Stream:
@@ -136,6 +148,23 @@ class Stream:
             self._closing = reason
             self._reading = False
             self._loop.defer(self._flush)
+
+    def state(self) -> StreamState:
+        """The state that `restore` gives another stream; not `pause` and `when_drained`."""
+        return StreamState(b"".join(self._unsent), self._reading, self._closing)
+
+    def restore(self, state: StreamState) -> None:
+        """Continue a stream of another process; to be called on a new stream.
+
+        Its unsent bytes are sent even if they are more than `max_unsent_bytes`.
+        """
+        self._unsent = [state.unsent] if state.unsent else []
+        self.unsent_bytes = len(state.unsent)
+        self.max_unsent_bytes = max(self.max_unsent_bytes, self.unsent_bytes)
+        self._reading, self._closing = state.is_reading, state.closing
+        self._watch()
+        self._is_flush_deferred = True
+        self._loop.defer(self._flush)
 
     def close(self, reason: str) -> None:
         """Close now; unsent bytes are lost."""

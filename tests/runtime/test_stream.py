@@ -191,3 +191,57 @@ def test_a_closed_stream_ignores_writes(peer: Peer) -> None:
     assert peer.closed == ["enough"]
     assert peer.sock.recv(10) == b""
     peer.close()
+
+
+def _continue(peer: Peer, max_unsent_bytes: int = 1 << 20) -> None:
+    """Continue the peer's stream on another object, as another process would."""
+    before = peer.stream
+    peer.stream = Stream(
+        peer.loop,
+        before.sock.dup(),
+        on_data=peer.got.append,
+        on_end=peer._on_end,
+        on_closed=peer.closed.append,
+        max_unsent_bytes=max_unsent_bytes,
+    )
+    peer.stream.restore(before.state())
+    peer.loop.unwatch(before.sock.detach())
+
+
+def test_unsent_bytes_are_sent_by_the_stream_that_continues(peer: Peer) -> None:
+    sent = bytes(range(256)) * 4000
+    peer.stream.write(sent)
+    peer.loop.turn()
+    assert peer.stream.unsent_bytes
+    _continue(peer, max_unsent_bytes=1000)
+    received = b""
+    while len(received) < len(sent):
+        peer.loop.turn()
+        received += peer.sock.recv(1 << 20)
+    assert received == sent
+    peer.sock.send(b"more")
+    peer.loop.turn()
+    assert (peer.got, peer.closed) == ([b"more"], [])
+    peer.close()
+
+
+def test_a_half_closed_stream_and_one_that_finishes_are_continued(peer: Peer) -> None:
+    peer.sock.shutdown(socket.SHUT_WR)
+    peer.loop.turn()
+    _continue(peer)
+    peer.ended = False
+    peer.stream.write(b"late")
+    peer.loop.turn()
+    assert (peer.sock.recv(10), peer.ended, peer.closed) == (b"late", False, [])
+    peer.stream.write(b"x" * (1 << 20))
+    peer.stream.finish("all said")
+    peer.loop.turn()
+    assert peer.closed == []
+    _continue(peer)
+    count = 0
+    while not peer.closed:
+        count += len(peer.sock.recv(1 << 20))
+        peer.loop.turn()
+    assert peer.closed == ["all said"]
+    assert count + len(peer.sock.recv(1 << 20)) == 1 << 20
+    peer.close()
