@@ -39,12 +39,12 @@ from netd.runtime.journal import configure_logging, log_unexpected
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.process import open_standard_descriptors
-from netd.runtime.systemd import take_passed_sockets
+from netd.runtime.systemd import take_passed
 from netd.status_text import format_status
 from netd.supervisor.config_reader import ConfigReader
 from netd.supervisor.control_client import send_request
 from netd.supervisor.control_server import check_control
-from netd.supervisor.socket_table import HeldAddresses, SocketTable, check_ports
+from netd.supervisor.socket_table import HeldAddresses, check_ports
 from netd.supervisor.supervisor import Supervisor
 
 _STATUS_TIMEOUT_S: Final = 10.0
@@ -161,7 +161,7 @@ def _serve(path: str) -> None:
     supervisor = Supervisor(
         loop,
         KINDS,
-        SocketTable(take_passed_sockets(os.environ)),
+        take_passed(os.environ),
         load=ConfigReader(loop, lambda: _load(path), KINDS).begin,
         control_path=daemon_control_path,
     )

@@ -77,6 +77,10 @@ class ControlError(NetdError):
     """The daemon cannot be reached, or refused a request."""
 
 
+class NotifyError(NetdError):
+    """The service manager did not take a message, or its descriptor store is full."""
+
+
 class ReloadError(NetdError):
     """A configuration passed every check but could not be put in force."""
 

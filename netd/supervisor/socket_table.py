@@ -16,6 +16,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Final
 
 from netd.config.address import Address, Scheme
 from netd.config.model import Config, ListenerOptions
@@ -23,9 +24,9 @@ from netd.errors import BindError, Problem
 from netd.runtime import sockets
 from netd.runtime.errnos import describe
 
-STORED = (
-    "stored."  # prefix of the labels in systemd's descriptor store; the listener's name follows
-)
+STORED: Final = "stored."
+"""Prefix of the labels in the descriptor store. The listener's name follows, and for a Unix socket
+the identity of its file: `stored.web`, `stored.lounge/28-5f1`."""
 
 _log = logging.getLogger("netd")
 _KIND = {
@@ -40,7 +41,7 @@ _KIND = {
 class _Bound:
     sockets: tuple[socket.socket, ...]
     is_ours: bool = True  # false if a socket unit opened it; the unit passes it again
-    file: tuple[int, int] | None = None  # identity of the socket file, to unlink it at the end
+    file: tuple[int, int] | None = None  # identity of our socket's file, to unlink it at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,6 @@ class SocketTable:
     def __init__(self, passed: Iterable[tuple[str, socket.socket]] = ()) -> None:
         self._bound: dict[_Place, _Bound] = {}
         self._passed = list(passed)
-        self.stored_labels = {label for label, _ in self._passed if label.startswith(STORED)}
-        """The labels under which systemd's store holds sockets of this daemon."""
 
     def open(self, listeners: Mapping[str, ListenerOptions]) -> None:
         """Open the addresses that these listeners name and that are not open yet.
@@ -81,11 +80,19 @@ class SocketTable:
         places = _places(name, options)
         return [(place.address, sock) for place in places for sock in self._bound[place].sockets]
 
-    def storable(self, name: str, options: ListenerOptions) -> list[socket.socket]:
-        """The sockets to store over a restart; no Unix sockets, since their files are removed."""
-        opened = [self._bound[place] for place in _places(name, options)]
-        ours = [bound for bound in opened if bound.is_ours and not bound.file]
-        return [sock for bound in ours for sock in bound.sockets]
+    def storable(self, listeners: Mapping[str, ListenerOptions]) -> dict[str, list[socket.socket]]:
+        """The sockets of these listeners to store over a restart, by their labels in the store.
+
+        A socket unit passes its own sockets again. Only if the file of a Unix socket still belongs
+        to it can the next process serve its clients.
+        """
+        labelled: dict[str, list[socket.socket]] = {}
+        for name, options in listeners.items():
+            for place in _places(name, options):
+                bound = self._bound[place]
+                if bound.is_ours and bound.file == sockets.file_identity(place.address.path):
+                    labelled.setdefault(_label(name, bound), []).extend(bound.sockets)
+        return labelled
 
     def bound_names(self, name: str, options: ListenerOptions) -> list[str]:
         """The addresses that a listener is bound to: host names resolved, port 0 chosen."""
@@ -116,6 +123,11 @@ class SocketTable:
             if bound.file and bound.file == sockets.file_identity(address.path):
                 with _warning(f"{address}: cannot set the mode"):
                     os.chmod(address.path, int(options.socket_mode, 8))
+
+    def leave_files(self) -> None:
+        """Let the files of all Unix sockets stay when the sockets are closed, for a restart."""
+        for place, bound in self._bound.items():
+            self._bound[place] = replace(bound, file=None)
 
     def keep_only(self, listeners: Mapping[str, ListenerOptions]) -> None:
         """Close the sockets that none of these listeners names.
@@ -158,10 +170,22 @@ class SocketTable:
         return restored
 
     def close_unclaimed(self) -> None:
-        """Close the passed sockets that match no listener's address, with a warning."""
-        for name, sock in self._passed:
+        """Close the passed sockets that match no listener's address, with a warning.
+
+        systemd has a copy of a socket unit's socket, which would let clients connect and wait for
+        ever; after shutdown(2) they are refused.
+        """
+        for label, sock in self._passed:
             where = _bound_name(sock, "unknown address")
-            _log.warning("passed socket %s (%s) fits no listener's address; closed", name, where)
+            if not label.startswith(STORED):
+                _log.warning(
+                    "passed socket %s (%s) fits no listener's address; connections are refused. "
+                    "Either add the address to listeners.%s and restart the socket unit and netd, "
+                    "or stop the socket unit",
+                    *(label, where, label),
+                )
+                with contextlib.suppress(OSError):  # ENOTCONN: a datagram socket
+                    sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         self._passed.clear()
 
@@ -207,16 +231,39 @@ class SocketTable:
         return tuple(found)
 
     def _adopt(self, name: str, address: Address) -> _Bound | None:
-        for label in (name, STORED + name):
-            found = [
-                (passed_as, sock)
-                for passed_as, sock in self._passed
-                if passed_as == label and _is_bound_to(sock, address)
-            ]
+        """Take the passed sockets of an address: those of a socket unit, or the stored ones."""
+        for fits in (_is_of_unit, _is_stored):
+            found = [passed for passed in self._passed if fits(passed, name, address)]
             if found:
-                self._passed = [entry for entry in self._passed if entry not in found]
-                return _Bound(tuple(sock for _, sock in found), is_ours=label != name)
+                self._passed = [passed for passed in self._passed if passed not in found]
+                file = sockets.file_identity(address.path) if fits is _is_stored else None
+                return _Bound(tuple(sock for _, sock in found), fits is _is_stored, file)
         return None
+
+
+def _label(name: str, bound: _Bound) -> str:
+    return STORED + (f"{name}/{_text(bound.file)}" if bound.file else name)
+
+
+def _text(file: tuple[int, int] | None) -> str:
+    return f"{file[0]:x}-{file[1]:x}" if file else ""
+
+
+def _is_of_unit(passed: tuple[str, socket.socket], name: str, address: Address) -> bool:
+    label, sock = passed
+    return label == name and _is_bound_to(sock, address)
+
+
+def _is_stored(passed: tuple[str, socket.socket], name: str, address: Address) -> bool:
+    """Whether a stored socket is that of an address; its listener may have another name now."""
+    label, sock = passed
+    if not label.startswith(STORED):
+        return False
+    owner, _, file = label.removeprefix(STORED).partition("/")
+    if address.scheme.is_local:
+        is_same_file = file == _text(sockets.file_identity(address.path))
+        return is_same_file and _is_bound_to(sock, address)
+    return _is_bound_to(sock, address, any_port=owner == name and not address.port)
 
 
 @contextlib.contextmanager
@@ -331,13 +378,13 @@ def _taken(address: Address, owner: str, other: Address) -> str:
     return f"{address} is taken by listeners.{owner} ({other})"
 
 
-def _is_bound_to(sock: socket.socket, address: Address) -> bool:
+def _is_bound_to(sock: socket.socket, address: Address, *, any_port: bool = False) -> bool:
     if sock.type != _KIND[address.scheme]:
         return False
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return bool(name == address.path and sockets.file_identity(address.path))
-    if address.scheme.is_local or name[1] != address.port:
+    if address.scheme.is_local or not (any_port or name[1] == address.port):
         return False
     found = socket.getaddrinfo(address.host, address.port, type=sock.type)
     return any(name[0] == sockaddr[0] for *_, sockaddr in found)

@@ -24,12 +24,13 @@ from netd.runtime import process
 from netd.runtime.journal import flush_log
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
-from netd.runtime.systemd import Notifier
+from netd.runtime.systemd import Notifier, Passed
 from netd.supervisor.config_reader import OnRead
 from netd.supervisor.control_server import ControlServer, SendReply, make_directory
+from netd.supervisor.descriptor_store import DescriptorStore
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
-from netd.supervisor.socket_table import STORED, SocketTable
+from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, summarize
 from netd.supervisor.worker_handle import SpawnWorker, WorkerHandle, spawn_worker
 
@@ -37,6 +38,7 @@ _TICK_S: Final = 1.0
 _STALL_S: Final = 3.0  # a tick this late shows that the supervisor itself was stopped
 _COLLECT_S: Final = 60.0
 _HURRY_S: Final = 0.5  # from the second stop signal until workers are killed
+_PLACES_A_WORKER: Final = 2  # in the descriptor store, for a handover: the state and the clients
 _GRACE_S: Final = 1.0  # from the drain's deadline until workers are killed
 
 _log = logging.getLogger("netd")
@@ -53,7 +55,7 @@ class Supervisor:
         self,
         loop: Loop,
         kinds: Mapping[str, AnyKind],
-        table: SocketTable,
+        passed: Passed,
         load: Callable[[OnRead], object],
         control_path: Callable[[Config], str],
         *,
@@ -63,9 +65,12 @@ class Supervisor:
         self._load = load
         self._control_path = control_path
         self._fleet = Fleet(
-            kinds, table, lambda name, kind: WorkerHandle(loop, self, name, kind, spawn)
+            kinds,
+            SocketTable(passed.sockets),
+            lambda name, kind: WorkerHandle(loop, self, name, kind, spawn),
         )
-        self._notifier = Notifier()
+        self._notifier = Notifier(passed.counts)
+        self._store = DescriptorStore(self._notifier, passed.sockets)
         self._control: ControlServer | None = None
         self._is_loading = False
         self._reload: Reload | None = None
@@ -261,13 +266,11 @@ class Supervisor:
 
     def _store_sockets(self) -> None:
         """Store the listening sockets in systemd, so that a restart keeps their queues."""
-        table = self._fleet.table
-        for label in table.stored_labels:
-            self._notifier.unstore(label)
-        table.stored_labels = {STORED + name for name in self._fleet.listeners}
-        for name, listener in self._fleet.listeners.items():
-            for sock in table.storable(name, listener.options):
-                self._notifier.store(STORED + name, sock)
+        workers = sum(1 for _ in self._fleet.workers)
+        self._store.keep(
+            self._fleet.table.storable(self._fleet.config.listeners),
+            reserve=_PLACES_A_WORKER * workers + 1,  # and the running configuration
+        )
 
     # Stopping
 

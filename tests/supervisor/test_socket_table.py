@@ -177,19 +177,109 @@ def test_a_passed_socket_is_used_where_its_name_and_address_match(label: str) ->
         echo = options(address)
         table.open({"echo": echo})
         assert table.of("echo", echo)[0][1] is passed
-        assert table.storable("echo", echo) == ([passed] if label != "echo" else [])
+        assert table.storable({"echo": echo}) == ({label: [passed]} if label != "echo" else {})
         table.close_unclaimed()
         assert passed.fileno() >= 0
 
 
-def test_a_passed_socket_that_matches_nothing_is_closed(
+def test_a_passed_socket_that_matches_nothing_refuses_connections(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     passed = socket.create_server(("127.0.0.1", 0))
-    table = SocketTable([("other", passed)])
+    with passed.dup() as of_the_unit:
+        table = SocketTable([("other", passed)])
+        table.close_unclaimed()
+        assert passed.fileno() == -1
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(of_the_unit.getsockname(), 5)
+    assert "passed socket other (tcp://127.0.0.1:" in caplog.text
+    assert "add the address to listeners.other and restart the socket unit" in caplog.text
+
+
+def stored_entries(
+    table: SocketTable, listeners: dict[str, ListenerOptions]
+) -> list[tuple[str, socket.socket]]:
+    """What the next process gets of a table whose process ends; the table is closed."""
+    labelled = table.storable(listeners).items()
+    copies = [(label, sock.dup()) for label, socks in labelled for sock in socks]
+    table.leave_files()
+    table.keep_only({})
+    return copies
+
+
+@pytest.mark.parametrize("scheme", ["unix", "unixgram"])
+def test_a_stored_unix_socket_keeps_its_file_until_a_stop(
+    table: SocketTable, tmp_path: Path, scheme: str
+) -> None:
+    echo = options(f"{scheme}://{tmp_path}/echo")
+    table.open({"echo": echo})
+    before = os.stat(tmp_path / "echo")
+    for _ in range(2):
+        table = SocketTable(stored_entries(table, {"echo": echo}))
+        assert os.stat(tmp_path / "echo").st_ino == before.st_ino
+        table.open({"echo": echo})
+        table.close_unclaimed()
+    kind = socket.SOCK_STREAM if scheme == "unix" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_UNIX, kind) as client:
+        client.connect(f"{tmp_path}/echo")
+    table.keep_only({})
+    assert not (tmp_path / "echo").exists()
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_stored_unix_socket_without_its_file_is_opened_anew(
+    table: SocketTable, tmp_path: Path, *, is_replaced: bool
+) -> None:
+    echo = options(f"unix://{tmp_path}/echo")
+    table.open({"echo": echo})
+    entries = stored_entries(table, {"echo": echo})
+    (tmp_path / "echo").unlink()
+    if is_replaced:
+        with socket.socket(socket.AF_UNIX) as of_another_process:
+            of_another_process.bind(f"{tmp_path}/echo")
+    table = SocketTable(entries)
+    table.open({"echo": echo})
+    [(_, sock)] = table.of("echo", echo)
+    assert sock is not entries[0][1]
     table.close_unclaimed()
-    assert passed.fileno() == -1
-    assert "passed socket other" in caplog.text
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(f"{tmp_path}/echo")
+        sock.accept()[0].close()
+    table.keep_only({})
+    assert not (tmp_path / "echo").exists()
+
+
+def test_a_unix_socket_whose_file_was_replaced_is_not_stored(
+    table: SocketTable, tmp_path: Path
+) -> None:
+    echo = options(f"unix://{tmp_path}/echo")
+    table.open({"echo": echo})
+    assert next(iter(table.storable({"echo": echo}))).startswith(f"{STORED}echo/")
+    (tmp_path / "echo").unlink()
+    assert table.storable({"echo": echo}) == {}
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:{port}", "unix://{path}/echo"])
+def test_a_stored_socket_stays_with_its_address_when_the_listener_is_renamed(
+    table: SocketTable, tmp_path: Path, address: str
+) -> None:
+    echo = options(address.format(port=find_free_port(), path=tmp_path))
+    table.open({"before": echo})
+    entries = stored_entries(table, {"before": echo})
+    table = SocketTable(entries)
+    table.open({"after": echo})
+    assert [sock for _, sock in table.of("after", echo)] == [sock for _, sock in entries]
+    table.keep_only({})
+
+
+def test_with_port_0_a_listener_keeps_its_port_over_a_restart(table: SocketTable) -> None:
+    both = {name: options("tcp://127.0.0.1:0", "udp://127.0.0.1:0") for name in "ab"}
+    table.open(both)
+    before = {name: table.bound_names(name, both[name]) for name in both}
+    table = SocketTable(reversed(stored_entries(table, both)))
+    table.open(both)
+    assert {name: table.bound_names(name, both[name]) for name in both} == before
+    table.keep_only({})
 
 
 def test_a_datagram_socket_whose_address_cannot_be_read_is_left_out_with_a_warning(

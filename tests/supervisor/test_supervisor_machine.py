@@ -20,8 +20,8 @@ from netd.listeners.kinds import KINDS
 from netd.protocols.control import Reply
 from netd.protocols.link import Failed, RequestReload, RequestStatus
 from netd.runtime import process
+from netd.runtime.systemd import Passed
 from netd.supervisor.config_reader import OnRead
-from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.supervisor import Supervisor
 from tests.supervisor.simulation import SimulatedWorker, Simulation
 
@@ -62,11 +62,10 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.file = make_config({"a": {"address": "tcp://127.0.0.1:0"}})
         self.is_broken = self.is_slow = False
         self.reads: list[OnRead] = []
-        self.table = SocketTable()
         self.supervisor = Supervisor(
             self.simulation.loop,
             KINDS,
-            self.table,
+            Passed(),
             self.load,
             lambda _config: f"{self.directory}/control.sock",
             spawn=self.simulation.spawn,
@@ -218,7 +217,7 @@ class SupervisorMachine(RuleBasedStateMachine):
             self.simulation.obey()
         self.supervisor.close()
         self.simulation.close()
-        self.table.keep_only({})
+        self.supervisor._fleet.table.keep_only({})
         shutil.rmtree(self.directory)
 
     def converges(self) -> None:
