@@ -7,6 +7,7 @@ The supervisor and the worker both use this class. Each message is one line of J
 from __future__ import annotations
 
 import errno
+import select
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -77,6 +78,14 @@ class Link:
             return
         for line in lines:
             self._handle(line)
+
+    def wait(self, timeout_s: float) -> None:
+        """Handle what arrives within some seconds, and send what waits, without the loop."""
+        poller = select.poll()
+        writing = select.POLLOUT if self._channel.has_unsent else 0
+        poller.register(self._channel.fileno(), select.POLLIN | writing)
+        for _, mask in poller.poll(timeout_s * 1000):
+            self._on_ready(mask)
 
     def close(self) -> None:
         """Close this end, and the descriptors that were not taken."""

@@ -1,8 +1,9 @@
 """The messages between the supervisor and a worker: one JSON object on each line.
 
-To the worker: OwnAddresses, Configure, Release, Drain, Status, Reloaded. To the supervisor: Ready,
-Failed, Heartbeat, Retiring, RequestStatus, RequestReload. Descriptors travel with the lines; a
-Configure states how many belong to it, and the address of each one.
+To the worker: OwnAddresses, Configure, Go, Release, Drain, HandOver, Resume, Exit, Status, Reloaded.
+To the supervisor: Ready, Failed, HandedOver, NotHandedOver, Heartbeat, Retiring, RequestStatus,
+RequestReload. Descriptors travel with the lines: those of the sockets and bundles that a Configure
+names, and those of the bundle with a HandedOver.
 """
 
 from __future__ import annotations
@@ -21,6 +22,13 @@ class Configure:
     listener: str
     options: dict[str, Any]
     sockets: tuple[str, ...]  # configured address of each descriptor that comes with this
+    bundles: tuple[int, ...] = ()  # the number of descriptors of each bundle, after the sockets
+    needs_state: bool = False  # a bundle that cannot be loaded is a failure
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Take over the clients of the bundles, and serve: the worker is the only one that has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,40 @@ class Drain:
 
     within_s: float | None = None
     stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Pack all clients into a bundle within some seconds, and then touch them no more.
+
+    The replies are HandedOver, or NotHandedOver after a failure.
+    """
+
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Serve the clients again: no other process has taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Exit at once: another process has the clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """All clients are in the bundle whose descriptors come with this."""
+
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotHandedOver:
+    """The worker could not make a bundle, and continues to serve."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +151,19 @@ class Reloaded:
 LinkMessage = (
     OwnAddresses
     | Configure
+    | Go
     | Release
     | Drain
+    | HandOver
+    | Resume
+    | Exit
     | Status
     | Reloaded
     | Ready
-    | Heartbeat
     | Failed
+    | HandedOver
+    | NotHandedOver
+    | Heartbeat
     | Retiring
     | RequestStatus
     | RequestReload

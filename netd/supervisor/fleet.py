@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netd.config.model import Config, DaemonOptions, ListenerOptions
+from netd.listeners.bundle import Bundle
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
 from netd.protocols.link import OwnAddresses
@@ -51,12 +52,16 @@ class Listener:
         for worker in workers:
             worker.drain(within_s, stopping=stopping)
 
-    def take_over(self, old: Listener) -> None:
-        """Continue the totals of the listener that this one replaced; its workers drain here."""
+    def take_over(self, old: Listener, dismissed: Collection[WorkerHandle]) -> None:
+        """Continue the totals of the listener that this one replaced; its workers drain here.
+
+        The dismissed ones have handed over their clients, and exit.
+        """
         self.past += old.past
         self.draining += old.all_workers
         for worker in old.all_workers:
-            worker.drain(None, stopping=False)
+            if worker not in dismissed:
+                worker.drain(None, stopping=False)
 
     def let_finish(self, worker: WorkerHandle) -> None:
         """Move a worker that drains by itself to the draining ones."""
@@ -113,12 +118,24 @@ class Fleet:
         """A listener without workers, which is not yet in force."""
         return Listener(name, self._kinds[options.kind], options)
 
-    def start_workers(self, listener: Listener, options: ListenerOptions, count: int) -> None:
-        """Start more workers for a listener. Raises OSError if the system has no room for one."""
-        for _ in range(count):
+    def start_workers(
+        self,
+        listener: Listener,
+        options: ListenerOptions,
+        count: int,
+        bundles: Sequence[Bundle] = (),
+        *,
+        needs_state: bool = False,
+    ) -> None:
+        """Start more workers for a listener. Raises OSError if the system has no room for one.
+
+        The bundles are distributed among them; see `WorkerHandle.start`.
+        """
+        for number in range(count):
             worker = self._new_worker(listener.name, listener.kind)
             worker.announce(self._own_addresses)
-            worker.start(options, self.table.of(listener.name, options))
+            sockets, share = self.table.of(listener.name, options), bundles[number::count]
+            worker.start(options, sockets, share, needs_state=needs_state)
             listener.workers.append(worker)
 
     def announce_addresses(self) -> None:

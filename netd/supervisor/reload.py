@@ -5,7 +5,8 @@ the previous one has succeeded:
 
 1. prepare: open every new socket, start every new worker, wait until each one is ready;
 2. reconfigure: send the changed options to the running workers, wait until each one took them;
-3. switch: the new listeners are in force, the old workers drain, unused sockets are closed.
+3. hand over: freeze the workers that are replaced, and start new ones that load their clients;
+4. switch: the new listeners are in force, the old workers drain, unused sockets are closed.
 
 A failure before the switch rolls back: new workers end, new sockets are closed, and workers that
 took new options get their previous ones again.
@@ -13,12 +14,14 @@ took new options get their previous ones again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from netd.config.model import Config, ListenerOptions
 from netd.errors import NetdError, ReloadError
+from netd.listeners.bundle import Bundle
 from netd.runtime.loop import Loop, Timer
 from netd.supervisor.fleet import Fleet, Listener
+from netd.supervisor.handover import Handover
 from netd.supervisor.plan import diff
 from netd.supervisor.worker_handle import WorkerHandle
 
@@ -38,6 +41,7 @@ class Reload:
         self._new_listeners: dict[str, Listener] = {}
         self._old_workers: dict[str, list[WorkerHandle]] = {}
         self._previous_options: list[tuple[WorkerHandle, ListenerOptions]] = []
+        self._handover: Handover | None = None
         self._awaited: set[WorkerHandle] = set()
         self._crashed: set[WorkerHandle] = set()
         self._next_step: Callable[[], None] = self._reconfigure
@@ -97,6 +101,8 @@ class Reload:
             self._on_done(error)
 
     def _roll_back(self) -> None:
+        if self._handover is not None:
+            self._handover.cancel()
         for listener in self._new_listeners.values():
             self._fleet.release(listener, 0, stopping=True)
         for name, old in self._old_workers.items():
@@ -113,10 +119,21 @@ class Reload:
 
     def _start_new_listeners(self) -> None:
         for name in (*self.plan.added, *self.plan.replaced):
-            options = self._desired.listeners[name]
-            listener = self._new_listeners[name] = self._fleet.new_listener(name, options)
-            self._fleet.start_workers(listener, options, options.workers)
-            self._awaited.update(listener.workers)
+            if not self._hands_over(name):
+                self._start_listener(name, ())
+
+    def _start_listener(self, name: str, bundles: Sequence[Bundle]) -> None:
+        options = self._desired.listeners[name]
+        listener = self._new_listeners[name] = self._fleet.new_listener(name, options)
+        self._fleet.start_workers(listener, options, options.workers, bundles, needs_state=True)
+        self._awaited.update(listener.workers)
+
+    def _hands_over(self, name: str) -> bool:
+        """Whether a listener's new workers take over the clients of the old ones."""
+        if name not in self.plan.replaced:
+            return False
+        kind = self._fleet.listeners[name].kind
+        return kind.hands_over and kind.name == self._desired.listeners[name].kind
 
     def _start_more_workers(self) -> None:
         for name in self.plan.reconfigured:
@@ -132,10 +149,33 @@ class Reload:
                 self._previous_options.append((worker, listener.options))
                 self._awaited.add(worker)
                 worker.configure(options, self._fleet.table.of(worker.name, options))
+        self._await_workers(then=self._hand_over)
+
+    def _hand_over(self) -> None:
+        old = [self._fleet.listeners[name] for name in self.plan.replaced if self._hands_over(name)]
+        workers = [worker for listener in old for worker in listener.workers]
+        self._handover = Handover(self._loop, workers, self._on_handed_over)
+
+    def _on_handed_over(self, error: ReloadError | None) -> None:
+        if error is not None:
+            self.abort(error)
+        else:
+            self._attempt(self._start_successors)
+
+    def _start_successors(self) -> None:
+        assert self._handover is not None
+        for name in self.plan.replaced:
+            if self._hands_over(name):
+                self._start_listener(name, self._handover.bundles_of(name))
         self._await_workers(then=self._switch)
 
     def _switch(self) -> None:
-        fleet, desired = self._fleet, self._desired
+        fleet, desired, handover = self._fleet, self._desired, self._handover
+        assert handover is not None
+        handover.commit()
+        for listener in self._new_listeners.values():
+            for worker in listener.workers:
+                worker.go()
         for name in self.plan.reconfigured:
             listener, listener.options = fleet.listeners[name], desired.listeners[name]
             fleet.table.tune(name, listener.options)
@@ -150,7 +190,7 @@ class Reload:
         for old in replaced:
             new = fleet.listeners[old.name]
             if new.kind is old.kind:
-                new.take_over(old)
+                new.take_over(old, handover.workers)
             else:  # counters of one kind have no meaning for another
                 fleet.release(old, None, stopping=False)
         self._restore_socket_files()

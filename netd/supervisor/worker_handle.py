@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
 from netd.config.serialize import serialize
-from netd.errors import LocalProtocolError
+from netd.errors import LocalProtocolError, StateError
+from netd.listeners.bundle import Bundle, of_descriptors
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
 from netd.listeners.link_endpoint import Link
@@ -26,15 +27,21 @@ from netd.listeners.worker import run_worker
 from netd.protocols.link import (
     Configure,
     Drain,
+    Exit,
     Failed,
+    Go,
+    HandedOver,
+    HandOver,
     Heartbeat,
     LinkMessage,
+    NotHandedOver,
     OwnAddresses,
     Ready,
     Release,
     Reloaded,
     RequestReload,
     RequestStatus,
+    Resume,
     Retiring,
     Status,
 )
@@ -47,6 +54,7 @@ from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
+_MAX_LOADS = 2
 _UNKILLABLE_S = 5.0  # from SIGKILL until a process that does not end is abandoned
 
 Sockets = Sequence[tuple[Address, socket.socket]]
@@ -76,6 +84,9 @@ class WorkerObserver(Protocol):
     def on_reload_requested(self, worker: WorkerHandle) -> None:
         """The worker requests a reload and its outcome."""
 
+
+OnHandedOver = Callable[["WorkerHandle", Bundle | str], object]
+"""Gets a worker and its bundle, or the reason why there is none; empty if its process has ended."""
 
 SpawnWorker = Callable[[str, AnyKind, FdChannel], process.Process]
 """Start a worker process: (listener's name, kind, its end of the link). Raises OSError."""
@@ -122,6 +133,11 @@ class WorkerHandle:
         self._own_addresses = OwnAddresses(())
         self._configuration: tuple[ListenerOptions, Sockets] | None = None
         self._awaits_reply = False  # to a Configure
+        self._bundles: Sequence[Bundle] = ()  # for the next process, until it serves their clients
+        self._needs_state = False
+        self._may_go = False
+        self._loads = 0  # how many processes have ended while they loaded the bundles
+        self._on_handed_over: OnHandedOver | None = None
         self._restart: Timer | None = None
         self._past = Counters()  # of the processes that have ended
         self._present = Counters()
@@ -155,11 +171,28 @@ class WorkerHandle:
         """The totals of all its processes, and the gauges of the present one."""
         return self._past + self._present
 
-    def start(self, options: ListenerOptions, sockets: Sockets) -> None:
-        """Fork the first process. Raises OSError if the system has no room for it."""
+    def start(
+        self,
+        options: ListenerOptions,
+        sockets: Sockets,
+        bundles: Sequence[Bundle] = (),
+        *,
+        needs_state: bool = False,
+    ) -> None:
+        """Fork the first process. Raises OSError if the system has no room for it.
+
+        It takes over the clients of the bundles at `go`; the handle copies the bundles. With
+        `needs_state` the worker fails if it cannot load a bundle; else those clients are lost.
+        """
         self._configuration = options, sockets
+        self._bundles = [bundle.copy() for bundle in bundles]
+        self._needs_state = needs_state
         self.state = WorkerState.STARTING
-        self._spawn()
+        try:
+            self._spawn()
+        except OSError:
+            self._drop_bundles()
+            raise
 
     def configure(self, options: ListenerOptions, sockets: Sockets) -> None:
         """Send the worker these options and sockets; the observer's on_ready or on_failed follows.
@@ -187,12 +220,41 @@ class WorkerHandle:
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         """Let the worker drain; the observer's on_ended follows."""
+        self._finish(Drain(within_s, stopping))
+
+    def _finish(self, message: Drain | Exit) -> None:
         self._step(WorkerEvent.DRAIN)
+        self._drop_bundles()
         if self._link is not None:
-            self._link.send(Drain(within_s, stopping))
+            self._link.send(message)
         elif self._process is None and self._restart is not None:  # else its exit is pending
             self._restart.cancel()
             self._observer.on_ended(self)
+
+    def go(self) -> None:
+        """Let the worker serve the clients of its bundles, as soon as it is ready."""
+        self._may_go = True
+        if self.state is not WorkerState.STARTING:
+            self._send_go()
+
+    def hand_over(self, within_s: float, on_done: OnHandedOver) -> None:
+        """Have the worker pack all its clients, and serve none until `resume` or `dismiss`."""
+        if self._link is None:
+            on_done(self, "")
+            return
+        self._on_handed_over = on_done
+        self._link.send(HandOver(within_s))
+
+    def resume(self) -> None:
+        """Have the worker serve its clients again: the handover was abandoned."""
+        self._on_handed_over = None
+        if self._link is not None:
+            self._link.send(Resume())
+
+    def dismiss(self) -> None:
+        """Have the worker exit: another one serves its clients. on_ended follows."""
+        self._on_handed_over = None
+        self._finish(Exit())
 
     def let_finish(self) -> None:
         """Start no successor here: the worker drains by itself; on_ended follows."""
@@ -285,8 +347,17 @@ class WorkerHandle:
         options, sockets = self._configuration
         self._awaits_reply = True
         addresses = tuple(str(address) for address, _ in sockets)
-        message = Configure(self.name, serialize(options), addresses)
-        self._link.send(message, [sock.fileno() for _, sock in sockets])
+        bundles = self._bundles if self.state is WorkerState.STARTING else ()
+        message = Configure(
+            self.name,
+            serialize(options),
+            addresses,
+            tuple(len(bundle.descriptors) for bundle in bundles),
+            self._needs_state,
+        )
+        descriptors = [sock.fileno() for _, sock in sockets]
+        descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
+        self._link.send(message, descriptors)
 
     def _on_message(self, message: LinkMessage) -> None:
         self.heard_at = self._loop.now
@@ -297,15 +368,48 @@ class WorkerHandle:
             case Ready():
                 self._awaits_reply = False
                 self._step(WorkerEvent.READY)
+                if self._may_go:
+                    self._send_go()
                 self._observer.on_ready(self)
             case Failed(reason):
                 self._on_failed(reason)
+            case HandedOver(count):
+                self._on_bundle(count)
+            case NotHandedOver(reason):
+                self._end_handover(reason)
             case Retiring():
                 self._observer.on_retiring(self)
             case RequestStatus():
                 self._observer.on_status_requested(self)
             case RequestReload():
                 self._observer.on_reload_requested(self)
+
+    def _on_bundle(self, count: int) -> None:
+        assert self._link is not None
+        try:
+            bundle = of_descriptors(self._link.take_descriptors(count))
+        except StateError as error:
+            self._end_handover(str(error))
+            return
+        if self._on_handed_over is None:
+            bundle.close()
+        self._end_handover(bundle)
+
+    def _end_handover(self, outcome: Bundle | str) -> None:
+        on_done, self._on_handed_over = self._on_handed_over, None
+        if on_done is not None:
+            on_done(self, outcome)
+
+    def _send_go(self) -> None:
+        if self._bundles and self._link is not None:
+            self._link.send(Go())
+            self._drop_bundles()
+
+    def _drop_bundles(self) -> None:
+        """Close the bundles that no process of this worker needs any more."""
+        dropped, self._bundles = self._bundles, ()
+        for bundle in dropped:
+            bundle.close()
 
     def _set_degraded(self, reason: str) -> None:
         was_well, self._degraded = not self._degraded, reason
@@ -354,8 +458,14 @@ class WorkerHandle:
         self._process = self._killed_at = None
         self._past, self._present = self.counters.after_exit(), Counters()
         self._degraded = ""
+        if self.state is WorkerState.STARTING and self._bundles:
+            self._loads += 1
+            if self._loads == _MAX_LOADS and not self._needs_state:
+                self._drop_bundles()  # perhaps a state causes the crashes
         self._step(WorkerEvent.EXITED)
+        self._end_handover("")
         if self.state is WorkerState.ENDED:
+            self._drop_bundles()
             self._observer.on_ended(self)
         else:
             self._after_crash(pid, status)

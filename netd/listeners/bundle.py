@@ -1,0 +1,172 @@
+"""A bundle: the clients of one worker on their way to the process that takes over.
+
+It consists of two descriptors, for any number of clients: a sealed memfd with the state as JSON,
+and a Unix socket in whose receive queue the clients' descriptors wait (SCM_RIGHTS, unix(7)). The
+other end of that socket is closed. A bundle can be sent to another process, kept in systemd's
+descriptor store, and inherited over execve(2); it can be read once.
+
+A bundle without the socket is a snapshot: the state of a worker without its clients.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from netd.errors import StateError
+from netd.listeners.kind import Handover
+from netd.runtime import sealed_memory
+from netd.runtime.fd_channel import MAX_DESCRIPTORS
+
+MAJOR: Final = 1
+"""A state of another major version is refused."""
+MINOR: Final = 0
+"""A state of a later minor version can have keys that are unknown here; they are ignored."""
+
+_MAX_STATE_BYTES: Final = 2**30
+_MESSAGE_BYTES: Final = 32
+_SO_COOKIE: Final = 57  # asm-generic/socket.h; not in the socket module
+_COOKIE_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The two descriptors; the owner closes them."""
+
+    state: int
+    queue: int | None
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Both descriptors, or that of the state alone."""
+        return (self.state,) if self.queue is None else (self.state, self.queue)
+
+    def copy(self) -> Bundle:
+        """The same bundle with descriptors of its own. Raises OSError."""
+        return Bundle(os.dup(self.state), None if self.queue is None else os.dup(self.queue))
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        for fd in self.descriptors:
+            os.close(fd)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleState:
+    """The content of the memfd: the kind's state, and what identifies each descriptor."""
+
+    state: dict[str, Any]
+    cookies: Sequence[int]  # SO_COOKIE of each descriptor that is a socket, else 0
+
+
+def pack(kind: str, handover: Handover) -> Bundle:
+    """Put copies of the descriptors and the state into a bundle.
+
+    Raises OSError if the system has no room for it: ETOOMANYREFS if more descriptors are on their
+    way than this user may open.
+    """
+    cookies = [_cookie(fd) for fd in handover.descriptors]
+    content = {
+        "format": [MAJOR, MINOR],
+        "kind": kind,
+        "state": handover.state,
+        "cookies": cookies,
+    }
+    queue = _fill_queue(handover.descriptors)
+    try:
+        data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        return Bundle(sealed_memory.seal(data), queue.detach())
+    except BaseException:
+        queue.close()
+        raise
+
+
+def of_descriptors(descriptors: Iterable[int]) -> Bundle:
+    """The bundle with these descriptors, in any order; it owns them then.
+
+    Raises StateError, and closes the descriptors, if they are not those of a bundle.
+    """
+    fds = sorted(descriptors, key=_is_socket)
+    if not 1 <= len(fds) <= 2 or [_is_socket(fd) for fd in fds] != [False, True][: len(fds)]:  # noqa: PLR2004
+        for fd in fds:
+            os.close(fd)
+        raise StateError(f"a state and its clients have not arrived whole ({len(fds)} descriptors)")
+    return Bundle(fds[0], fds[1] if len(fds) > 1 else None)
+
+
+def read_state(bundle: Bundle, kind: str) -> BundleState:
+    """Read the state, and leave the clients where they are. Raises StateError."""
+    try:
+        content = json.loads(sealed_memory.read(bundle.state, _MAX_STATE_BYTES))
+        major, minor = content["format"]
+        if major != MAJOR:
+            raise StateError(
+                f"the state has format {major}.{minor}; this version of netd reads {MAJOR}.x"
+            )
+        if content["kind"] != kind:
+            raise StateError(f"the state is that of kind {content['kind']!r}, not {kind!r}")
+        return BundleState(dict(content["state"]), [int(cookie) for cookie in content["cookies"]])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StateError(f"the state cannot be read: {error!r}") from error
+
+
+def take_descriptors(bundle: Bundle, cookies: Sequence[int]) -> dict[int, int]:
+    """Take the clients' descriptors out of the bundle: {position: descriptor}, the caller's now.
+
+    A descriptor that is not the one that was packed is closed. A position is missing if its
+    descriptor did not arrive, for want of room in this process.
+    """
+    if bundle.queue is None:
+        return {}
+    taken: dict[int, int] = {}
+    with socket.socket(fileno=os.dup(bundle.queue)) as queue:
+        queue.setblocking(False)
+        while True:
+            try:
+                message, fds, _, _ = socket.recv_fds(
+                    queue, _MESSAGE_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+                )
+            except BlockingIOError:
+                return taken
+            if not message:
+                return taken
+            for position, fd in enumerate(fds, int(message)):
+                if position < len(cookies) and _cookie(fd) == cookies[position]:
+                    taken[position] = fd
+                else:
+                    os.close(fd)
+
+
+def _fill_queue(descriptors: Sequence[int]) -> socket.socket:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        with near:
+            near.setblocking(False)  # no process reads yet
+            for start in range(0, len(descriptors), MAX_DESCRIPTORS):
+                batch = descriptors[start : start + MAX_DESCRIPTORS]
+                socket.send_fds(near, [b"%d" % start], batch)
+    except OSError:
+        far.close()
+        raise
+    return far
+
+
+def _cookie(fd: int) -> int:
+    """The number of a socket, unique since the system's start; 0 for any other descriptor."""
+    if not _is_socket(fd):
+        return 0
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)  # with a family: no system call
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, _COOKIE_BYTES)
+    finally:
+        sock.detach()
+    return int.from_bytes(raw, "little")
+
+
+def _is_socket(fd: int) -> bool:
+    return stat.S_ISSOCK(os.fstat(fd).st_mode)

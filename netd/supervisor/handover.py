@@ -1,0 +1,85 @@
+"""A handover: workers pack their clients into bundles, and freeze until other workers serve them.
+
+`commit` ends these workers, `cancel` has them serve their clients again; both close the bundles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from netd.errors import ReloadError
+from netd.listeners.bundle import Bundle
+from netd.runtime.loop import Loop
+from netd.supervisor.worker_handle import WorkerHandle
+
+PREPARE_S: Final = 2.0
+"""How long a worker may take to finish what it cannot hand over."""
+_REPLY_S: Final = 3.0  # beyond that, for the bundle
+
+
+class Handover:
+    """Calls `on_done` with None once all workers are frozen, or with an error if one cannot be.
+
+    A worker that ends meanwhile has no bundle; its clients are lost, as by any crash.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        workers: Sequence[WorkerHandle],
+        on_done: Callable[[ReloadError | None], object],
+    ) -> None:
+        self.workers = tuple(workers)
+        self._on_done = on_done
+        self._bundles: dict[WorkerHandle, Bundle] = {}
+        self._awaited = set(workers)
+        self._is_over = False
+        self._deadline = loop.call_later(PREPARE_S + _REPLY_S, self._on_deadline)
+        for worker in self.workers:
+            worker.hand_over(PREPARE_S, self._on_bundle)
+        if not self.workers:
+            self._finish(None)
+
+    def bundles_of(self, name: str) -> list[Bundle]:
+        """The bundles of a listener's workers."""
+        return [bundle for worker, bundle in self._bundles.items() if worker.name == name]
+
+    def commit(self) -> None:
+        """End the workers: others serve their clients."""
+        self._close()
+        for worker in self.workers:
+            worker.dismiss()
+
+    def cancel(self) -> None:
+        """Have the workers serve their clients again."""
+        self._is_over = True
+        self._deadline.cancel()
+        self._close()
+        for worker in self.workers:
+            worker.resume()
+
+    def _close(self) -> None:
+        for bundle in self._bundles.values():
+            bundle.close()
+        self._bundles.clear()
+
+    def _on_bundle(self, worker: WorkerHandle, outcome: Bundle | str) -> None:
+        if isinstance(outcome, Bundle):
+            self._bundles[worker] = outcome
+        elif outcome:
+            text = f"listeners.{worker.name}: the clients cannot be handed over: {outcome}"
+            self._finish(ReloadError(text))
+        self._awaited.discard(worker)
+        if not self._awaited:
+            self._finish(None)
+
+    def _on_deadline(self) -> None:
+        late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
+        self._finish(ReloadError(f"no handover within {PREPARE_S + _REPLY_S:g} s by {late}"))
+
+    def _finish(self, error: ReloadError | None) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._deadline.cancel()
+            self._on_done(error)
