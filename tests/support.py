@@ -24,18 +24,25 @@ from netd.config.address import Address
 from netd.config.schema import read_options
 from netd.config.serialize import serialize
 from netd.errors import ControlError
+from netd.listeners.bundle import Bundle, of_descriptors
 from netd.listeners.kind import AnyKind
 from netd.listeners.worker import run_worker
 from netd.protocols.control import ControlCommand, Reply
 from netd.protocols.link import (
     Configure,
     Drain,
+    Exit,
     Failed,
+    Go,
+    HandedOver,
+    HandOver,
     Heartbeat,
     LinkMessage,
+    NotHandedOver,
     OwnAddresses,
     Ready,
     Release,
+    Resume,
     format_message,
     parse_message,
 )
@@ -106,6 +113,8 @@ class WorkerUnderTest:
         """With options of None it is not configured yet."""
         self.kind = kind
         self.sockets = open_sockets(addresses)
+        self.bundles: Sequence[Bundle] = ()
+        """The clients that the worker takes over with its first configuration; see `go`."""
         self.counters: dict[str, int] = {}
         self.degraded = ""
         self._channel, theirs = FdChannel.pair()
@@ -145,13 +154,47 @@ class WorkerUnderTest:
         options = serialize(read_options(self.kind.options, full))
         own = OwnAddresses(tuple(_datagram_name(sock) for _, sock in self.sockets))
         self._channel.send(format_message(own))
-        line = format_message(Configure("test", options, texts))
-        self._channel.send(line, [sock.fileno() for _, sock in self.sockets])
+        counts = tuple(len(bundle.descriptors) for bundle in self.bundles)
+        line = format_message(Configure("test", options, texts, counts, needs_state=True))
+        descriptors = [sock.fileno() for _, sock in self.sockets]
+        descriptors += [fd for bundle in self.bundles for fd in bundle.descriptors]
+        self._channel.send(line, descriptors)
+        self.bundles = ()
         return self.await_message(Ready, Failed)
 
     def drain(self, within_s: float | None = None, *, stopping: bool = False) -> None:
         """Ask the worker to finish; its exit is awaited with `await_exit`."""
         self._channel.send(format_message(Drain(within_s, stopping)))
+
+    def hand_over(self, within_s: float = 2.0) -> Bundle:
+        """Have the worker pack its clients and freeze; the caller closes the bundle."""
+        self._channel.send(format_message(HandOver(within_s)))
+        answer = self.await_message(HandedOver, NotHandedOver)
+        assert isinstance(answer, HandedOver), answer
+        return of_descriptors(self._channel.take_descriptors(answer.descriptors))
+
+    def resume(self) -> None:
+        """Have the worker serve again after `hand_over`."""
+        self._channel.send(format_message(Resume()))
+
+    def dismiss(self) -> None:
+        """Have the worker exit after `hand_over`, and wait for its end."""
+        self._channel.send(format_message(Exit()))
+        assert self.await_exit().status == 0
+
+    def succeed(
+        self, options: dict[str, Any], *bundles: Bundle, kind: AnyKind | None = None
+    ) -> WorkerUnderTest:
+        """Another worker on the same sockets, which has loaded the bundles and waits for `go`."""
+        successor = WorkerUnderTest(kind or self.kind, None, ())
+        successor.sockets = [(text, sock.dup()) for text, sock in self.sockets]
+        successor.bundles = bundles
+        successor.configure(options)
+        return successor
+
+    def go(self) -> None:
+        """Have the worker serve the clients of its bundles."""
+        self._channel.send(format_message(Go()))
 
     def await_message(self, *types: type[LinkMessage]) -> LinkMessage:
         """The next message of one of these types; heartbeats on the way are taken in."""

@@ -51,11 +51,13 @@ ALLOWED = {
     "netd.listeners.full_notice": ("netd.runtime",),
     "netd.listeners.kind": (*CORE, "netd.runtime", "netd.listeners.counters"),
     "netd.listeners.link_endpoint": (*CORE, "netd.runtime"),
+    "netd.listeners.bundle": (*CORE, "netd.runtime", "netd.listeners.kind"),
+    "netd.listeners.handover_port": (
+        *(*CORE, "netd.runtime", "netd.listeners.kind", "netd.listeners.bundle"),
+    ),
     "netd.listeners.worker": (
-        *CORE,
-        "netd.runtime",
-        "netd.listeners.kind",
-        "netd.listeners.link_endpoint",
+        *(*CORE, "netd.runtime", "netd.listeners.kind", "netd.listeners.link_endpoint"),
+        "netd.listeners.handover_port",
     ),
     "netd.listeners.admission": (*CORE, "netd.runtime", "netd.listeners.counters"),
     "netd.listeners.probe_connection": (*CORE,),
@@ -105,7 +107,7 @@ ALLOWED = {
     "netd.supervisor": (
         *(*CORE, "netd.runtime", "netd.supervisor"),
         *("netd.listeners.counters", "netd.listeners.kind", "netd.listeners.restart_policy"),
-        *("netd.listeners.link_endpoint", "netd.listeners.worker"),
+        *("netd.listeners.link_endpoint", "netd.listeners.worker", "netd.listeners.bundle"),
     ),
     "netd.client": ("netd.errors", "netd.protocols", *CLIENT_FRONT),
     "netd.client.app": ("netd.client",),

@@ -13,20 +13,13 @@ import logging
 import signal
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn
 
 from netd.config.address import Address
 from netd.config.serialize import deserialize
-from netd.errors import BindError, LocalProtocolError, NetdError, StateError
-from netd.listeners.bundle import Bundle, of_descriptors, pack, read_state, take_descriptors
-from netd.listeners.kind import (
-    AnyKind,
-    Attach,
-    HandoverService,
-    ListeningSocket,
-    ReloadResult,
-    Service,
-)
+from netd.errors import BindError, LocalProtocolError, NetdError
+from netd.listeners.handover_port import HandoverPort
+from netd.listeners.kind import AnyKind, ListeningSocket, ReloadResult, Service
 from netd.listeners.link_endpoint import Link
 from netd.protocols.link import (
     Configure,
@@ -34,11 +27,9 @@ from netd.protocols.link import (
     Exit,
     Failed,
     Go,
-    HandedOver,
     HandOver,
     Heartbeat,
     LinkMessage,
-    NotHandedOver,
     OwnAddresses,
     Ready,
     Release,
@@ -61,7 +52,9 @@ _HEARTBEAT_S: Final = 1.0
 _log = logging.getLogger("netd")
 
 
-def run_worker(kind: AnyKind, channel: FdChannel, *, heartbeat_period_s: float = _HEARTBEAT_S) -> None:
+def run_worker(
+    kind: AnyKind, channel: FdChannel, *, heartbeat_period_s: float = _HEARTBEAT_S
+) -> None:
     """Run a worker of `kind` until it has drained; SystemExit if the supervisor is gone."""
     Worker(kind, channel, heartbeat_period_s).run()
 
@@ -84,11 +77,7 @@ class Worker:
         self.datagram_names: set[int | str] = set()
         """See `Daemon`."""
         self._service: Service[Any] | None = None
-        self._is_held = False  # the loop does not turn before the supervisor's decision
-        self._is_prepared = False
-        self._handovers = 0  # how many were requested: an abandoned one can still call back
-        self._outgoing: Bundle | None = None
-        self._incoming: list[tuple[Bundle, Callable[[], object]]] = []
+        self._handover = HandoverPort(kind, self._link.send)
         self._status_requests: deque[Callable[[dict[str, Any]], object]] = deque()
         self._reload_requests: deque[Callable[[ReloadResult], object]] = deque()
 
@@ -97,9 +86,8 @@ class Worker:
         SignalWatch(self._loop, {signal.SIGTERM: self._retire})
         while self._loop.is_running:
             self._loop.turn()
-            if self._is_prepared:
-                self._hand_over()
-            while self._is_held:
+            self._handover.end_turn()
+            while self._handover.is_holding:
                 self._link.wait(self._period_s)
                 self._send_heartbeat()
         self._send_heartbeat()
@@ -127,20 +115,10 @@ class Worker:
             case Configure():
                 self._link.send(self._configure(message))
                 self._send_heartbeat()
-            case Go():
-                self._go()
-            case HandOver(within_s):
-                self._prepare_handover(within_s)
-            case Resume():
-                self._resume()
-            case Exit():
-                self._is_held = False
-                self._loop.stop()
-            case Release():
-                if self._service is not None:
-                    self._service.release_sockets()
-            case Drain(within_s, stopping):
-                self._drain(within_s, stopping=stopping)
+            case Go() | HandOver() | Resume():
+                self._handover.handle(message)
+            case Release() | Drain() | Exit():
+                self._leave(message)
             case Status(body):
                 self._status_requests.popleft()(body)
             case Reloaded(ok, detail):
@@ -157,7 +135,7 @@ class Worker:
             options = deserialize(self._kind.options, message.options)
             if self._service is None:
                 self._service = self._kind.start(self._loop, options, sockets, self)
-                self._load_all(bundles, is_needed=message.needs_state)
+                self._handover.start(self._service, bundles, needs_state=message.needs_state)
             else:
                 self._service.reconfigure(options, sockets)
         except NetdError as error:
@@ -173,95 +151,24 @@ class Worker:
             for text, fd in zip(addresses, descriptors, strict=False)
         ]
 
-    # Taking over
-
-    def _load_all(self, bundles: list[list[int]], *, is_needed: bool) -> None:
-        """Load the states, and then wait for Go. Raises StateError if a state is needed."""
-        for descriptors in bundles:
-            self._is_held = True
-            try:
-                bundle = of_descriptors(descriptors)
-                self._incoming.append((bundle, self._load(bundle)))
-            except StateError as error:
-                if is_needed:
-                    raise
-                _log.error("%s: clients are lost: %s", self._kind.name, error)  # noqa: TRY400 (no traceback for an expected error)
-
-    def _load(self, bundle: Bundle) -> Callable[[], object]:
-        saved = read_state(bundle, self._kind.name)
-        attach = self._load_state(saved.state)
-        return lambda: attach(take_descriptors(bundle, saved.cookies))
-
-    def _load_state(self, state: dict[str, Any]) -> Attach:
-        try:
-            return self._handover_service.load(state)
-        except StateError:
-            raise
-        except Exception as error:  # a bug must not keep the daemon from its start
-            _log.exception("cannot load a state")
-            raise StateError(f"cannot load a state: {error!r}") from error
-
-    def _go(self) -> None:
-        for bundle, attach in self._incoming:
-            attach()
-            bundle.close()
-        self._incoming.clear()
-        self._is_held = False
-
-    # Handing over
-
-    @property
-    def _handover_service(self) -> HandoverService[Any]:
-        assert self._kind.hands_over
-        return cast("HandoverService[Any]", self._service)
-
-    def _prepare_handover(self, within_s: float) -> None:
-        if self._service is None or self._is_held:
-            self._link.send(NotHandedOver("the worker does not serve yet"))
-            return
-        self._handovers += 1
-        number = self._handovers
-        try:
-            self._handover_service.prepare_handover(within_s, lambda: self._on_prepared(number))
-        except Exception as error:  # noqa: BLE001 (reported; the clients stay here)
-            self._refuse_handover(error)
-
-    def _on_prepared(self, number: int) -> None:
-        self._is_prepared = number == self._handovers
-
-    def _hand_over(self) -> None:
-        """Save and send the state, at the end of a turn; then wait for the decision."""
-        self._is_prepared = False
-        try:
-            self._outgoing = pack(self._kind.name, self._handover_service.save())
-        except Exception as error:  # noqa: BLE001 (reported; the clients stay here)
-            self._refuse_handover(error)
-            return
-        self._is_held = True
-        descriptors = self._outgoing.descriptors
-        self._link.send(HandedOver(len(descriptors)), descriptors)
-
-    def _refuse_handover(self, error: Exception) -> None:
-        _log.error("cannot hand over", exc_info=error)
-        self._link.send(NotHandedOver(repr(error)))
-        self._resume()
-
-    def _resume(self) -> None:
-        self._handovers += 1
-        self._is_prepared = self._is_held = False
-        if self._outgoing is not None:
-            self._outgoing.close()
-            self._outgoing = None
-        self._handover_service.resume()
-
-    # Draining and reporting
+    def _leave(self, message: Release | Drain | Exit) -> None:
+        match message:
+            case Release() if self._service is not None:
+                self._service.release_sockets()
+            case Drain(within_s, stopping):
+                self._drain(within_s, stopping=stopping)
+            case Exit():
+                self._exit()
 
     def _drain(self, within_s: float | None, *, stopping: bool) -> None:
-        if self._service is None or self._is_held:  # then other processes have the clients
-            self._is_held = False
-            self._loop.stop()
+        if self._service is None or self._handover.is_holding:  # others serve the clients
+            self._exit()
         else:
             self._service.drain(within_s, stopping=stopping)
+
+    def _exit(self) -> None:
+        self._handover.is_holding = False
+        self._loop.stop()
 
     def _send_heartbeat(self) -> None:
         flush_log()

@@ -1,9 +1,9 @@
 """The messages between the supervisor and a worker: one JSON object on each line.
 
-To the worker: OwnAddresses, Configure, Go, Release, Drain, HandOver, Resume, Exit, Status, Reloaded.
-To the supervisor: Ready, Failed, HandedOver, NotHandedOver, Heartbeat, Retiring, RequestStatus,
-RequestReload. Descriptors travel with the lines: those of the sockets and bundles that a Configure
-names, and those of the bundle with a HandedOver.
+To the worker: OwnAddresses, Configure, Go, Release, Drain, HandOver, Resume, Exit, Status,
+Reloaded. To the supervisor: Ready, Failed, HandedOver, NotHandedOver, Heartbeat, Retiring,
+RequestStatus, RequestReload. Descriptors travel with the lines: those of the sockets and bundles
+that a Configure names, and those of the bundle with a HandedOver.
 """
 
 from __future__ import annotations

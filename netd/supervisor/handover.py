@@ -36,6 +36,9 @@ class Handover:
         self._awaited = set(workers)
         self._is_over = False
         self._deadline = loop.call_later(PREPARE_S + _REPLY_S, self._on_deadline)
+
+    def begin(self) -> None:
+        """Request the bundles."""
         for worker in self.workers:
             worker.hand_over(PREPARE_S, self._on_bundle)
         if not self.workers:

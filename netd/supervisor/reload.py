@@ -155,6 +155,7 @@ class Reload:
         old = [self._fleet.listeners[name] for name in self.plan.replaced if self._hands_over(name)]
         workers = [worker for listener in old for worker in listener.workers]
         self._handover = Handover(self._loop, workers, self._on_handed_over)
+        self._handover.begin()
 
     def _on_handed_over(self, error: ReloadError | None) -> None:
         if error is not None:

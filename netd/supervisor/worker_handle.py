@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import signal
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,7 +20,6 @@ from netd.errors import LocalProtocolError, StateError
 from netd.listeners.bundle import Bundle, of_descriptors
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
-from netd.listeners.link_endpoint import Link
 from netd.listeners.restart_policy import RestartPolicy
 from netd.listeners.worker import run_worker
 from netd.protocols.link import (
@@ -49,13 +47,12 @@ from netd.runtime import process
 from netd.runtime.fd_channel import FdChannel
 from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop, Timer
-from netd.runtime.poller import READ
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
+from netd.supervisor.worker_process import WorkerProcess
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
 _MAX_LOADS = 2
-_UNKILLABLE_S = 5.0  # from SIGKILL until a process that does not end is abandoned
 
 Sockets = Sequence[tuple[Address, socket.socket]]
 
@@ -122,14 +119,17 @@ class WorkerHandle:
         self._degraded = ""  # the reason in the last heartbeat; empty if the worker is well
         self.started_at = self.heard_at = loop.now
         self._kill_reason = ""  # set if the supervisor itself ended the process
-        self._killed_at: float | None = None
         self._loop = loop
         self._observer = observer
+        self._requests = {
+            Retiring: observer.on_retiring,
+            RequestStatus: observer.on_status_requested,
+            RequestReload: observer.on_reload_requested,
+        }
         self._spawn_process = spawn
         self._log = logging.LoggerAdapter(logging.getLogger("netd"), {"listener": name})
         self._policy = RestartPolicy()
-        self._process: process.Process | None = None
-        self._link: Link | None = None
+        self._process: WorkerProcess | None = None
         self._own_addresses = OwnAddresses(())
         self._configuration: tuple[ListenerOptions, Sockets] | None = None
         self._awaits_reply = False  # to a Configure
@@ -210,13 +210,11 @@ class WorkerHandle:
     def announce(self, own: OwnAddresses) -> None:
         """Send the daemon's addresses, now and to each process to come."""
         self._own_addresses = own
-        if self._link is not None:
-            self._link.send(own)
+        self._send(own)
 
     def release_sockets(self) -> None:
         """Have the worker close the sockets of earlier configurations."""
-        if self._link is not None:
-            self._link.send(Release())
+        self._send(Release())
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         """Let the worker drain; the observer's on_ended follows."""
@@ -225,9 +223,9 @@ class WorkerHandle:
     def _finish(self, message: Drain | Exit) -> None:
         self._step(WorkerEvent.DRAIN)
         self._drop_bundles()
-        if self._link is not None:
-            self._link.send(message)
-        elif self._process is None and self._restart is not None:  # else its exit is pending
+        if self._process is not None:
+            self._process.send(message)
+        elif self._restart is not None:
             self._restart.cancel()
             self._observer.on_ended(self)
 
@@ -239,17 +237,16 @@ class WorkerHandle:
 
     def hand_over(self, within_s: float, on_done: OnHandedOver) -> None:
         """Have the worker pack all its clients, and serve none until `resume` or `dismiss`."""
-        if self._link is None:
+        if self._process is None or not self._process.is_linked:
             on_done(self, "")
             return
         self._on_handed_over = on_done
-        self._link.send(HandOver(within_s))
+        self._send(HandOver(within_s))
 
     def resume(self) -> None:
         """Have the worker serve its clients again: the handover was abandoned."""
         self._on_handed_over = None
-        if self._link is not None:
-            self._link.send(Resume())
+        self._send(Resume())
 
     def dismiss(self) -> None:
         """Have the worker exit: another one serves its clients. on_ended follows."""
@@ -262,24 +259,20 @@ class WorkerHandle:
 
     def send_status(self, status: dict[str, Any]) -> None:
         """Reply to a request for the status."""
-        if self._link is not None:
-            self._link.send(Status(status))
+        self._send(Status(status))
 
     def send_reload_result(self, *, ok: bool, detail: str) -> None:
         """Reply to a request for a reload."""
-        if self._link is not None:
-            self._link.send(Reloaded(ok, detail))
+        self._send(Reloaded(ok, detail))
 
     def kill(self) -> None:
         """End the process now."""
         if self._process is None:
             return
         try:
-            self._process.kill(signal.SIGKILL)
+            self._process.kill()
         except OSError as error:
             self._log.error("%s: cannot kill worker %d: %s", self.name, self.pid, error.strerror)
-        else:
-            self._killed_at = self._killed_at or self._loop.now
 
     def kill_if_silent(self, timeout_s: float) -> None:
         """Kill a process that has sent nothing for `timeout_s` seconds; a successor is started.
@@ -289,9 +282,8 @@ class WorkerHandle:
         """
         if self._process is None:
             return
-        if self._killed_at is not None:
-            if self._loop.now - self._killed_at > _UNKILLABLE_S:
-                self._abandon(self._process)
+        if self._process.is_killed:
+            self._process.abandon_if_stuck()
         elif self._silence_s > timeout_s:
             reason = f"no heartbeat for {self._silence_s:.0f} s"
             self._log.error("%s: worker %d gave %s; killing it", self.name, self.pid, reason)
@@ -315,34 +307,31 @@ class WorkerHandle:
         finally:
             theirs.close()
         try:
-            self._watch(child, ours)
+            self._process = WorkerProcess(
+                self._loop,
+                child,
+                ours,
+                on_message=self._on_message,
+                on_link_error=self._on_link_error,
+                on_end=partial(self._after_exit, child.pid),
+            )
         except OSError:
             child.destroy()
             ours.close()
             raise
         self.started_at = self.heard_at = self._loop.now
         self._policy.on_start(self._loop.now)
-        self._process, self._killed_at = child, None
         if self._own_addresses.datagram_names:
             self.announce(self._own_addresses)
         self._send_configuration()
 
-    def _watch(self, child: process.Process, channel: FdChannel) -> None:
-        self._loop.watch(child.pidfd, READ, partial(self._on_exit, child))
-        try:
-            self._link = Link(
-                self._loop,
-                channel,
-                on_message=self._on_message,
-                on_closed=self._close_link,
-                on_error=self._on_link_error,
-            )
-        except OSError:
-            self._loop.unwatch(child.pidfd)
-            raise
+    def _send(self, message: LinkMessage, descriptors: Sequence[int] = ()) -> None:
+        """Send a message to the present process, if there is one."""
+        if self._process is not None:
+            self._process.send(message, descriptors)
 
     def _send_configuration(self) -> None:
-        if self._link is None or self._configuration is None:
+        if self._process is None or self._configuration is None:
             return  # between two processes: the next one is configured when it starts
         options, sockets = self._configuration
         self._awaits_reply = True
@@ -357,7 +346,7 @@ class WorkerHandle:
         )
         descriptors = [sock.fileno() for _, sock in sockets]
         descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
-        self._link.send(message, descriptors)
+        self._send(message, descriptors)
 
     def _on_message(self, message: LinkMessage) -> None:
         self.heard_at = self._loop.now
@@ -377,17 +366,13 @@ class WorkerHandle:
                 self._on_bundle(count)
             case NotHandedOver(reason):
                 self._end_handover(reason)
-            case Retiring():
-                self._observer.on_retiring(self)
-            case RequestStatus():
-                self._observer.on_status_requested(self)
-            case RequestReload():
-                self._observer.on_reload_requested(self)
+            case Retiring() | RequestStatus() | RequestReload():
+                self._requests[type(message)](self)
 
     def _on_bundle(self, count: int) -> None:
-        assert self._link is not None
+        assert self._process is not None
         try:
-            bundle = of_descriptors(self._link.take_descriptors(count))
+            bundle = of_descriptors(self._process.take_descriptors(count))
         except StateError as error:
             self._end_handover(str(error))
             return
@@ -401,8 +386,8 @@ class WorkerHandle:
             on_done(self, outcome)
 
     def _send_go(self) -> None:
-        if self._bundles and self._link is not None:
-            self._link.send(Go())
+        if self._bundles and self._process is not None:
+            self._send(Go())
             self._drop_bundles()
 
     def _drop_bundles(self) -> None:
@@ -429,33 +414,8 @@ class WorkerHandle:
         if has_no_configuration:
             self._kill_because(reason)
 
-    def _close_link(self) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
-
-    def _on_exit(self, child: process.Process, _mask: int) -> None:
-        if self._link is not None:
-            self._link.receive()  # the messages sent before it ended
-        exit_ = child.reap()
-        if exit_ is not None:
-            self._loop.unwatch(child.pidfd)
-            self._after_exit(child.pid, str(exit_))
-
-    def _abandon(self, stuck: process.Process) -> None:
-        self._log.error("%s: worker %d does not end; leaving it behind", self.name, stuck.pid)
-        self._loop.unwatch(stuck.pidfd)
-
-        def on_exit(_mask: int) -> None:
-            self._loop.unwatch(stuck.pidfd)
-            stuck.reap()
-
-        self._loop.watch(stuck.pidfd, READ, on_exit)
-        self._after_exit(stuck.pid, "does not end after SIGKILL")
-
     def _after_exit(self, pid: int, status: str) -> None:
-        self._close_link()
-        self._process = self._killed_at = None
+        self._process = None
         self._past, self._present = self.counters.after_exit(), Counters()
         self._degraded = ""
         if self.state is WorkerState.STARTING and self._bundles:
