@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -138,6 +139,9 @@ def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process
 
 def _be_child(main: Callable[[], int | None], parent: int, keep: Collection[int]) -> NoReturn:
     status = os.EX_SOFTWARE
+    # Objects of the parent are never collected here: a descriptor that one of them would close
+    # can have been closed and opened anew by this process.
+    gc.freeze()
     try:
         _reset_signals()
         _die_with(parent)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -133,3 +134,23 @@ def test_a_child_is_ended_before_its_parent_if_memory_runs_out() -> None:
 
     expected = min(score() + 250, 1000)
     assert wait(process.spawn(lambda: int(score() != expected))).status == 0
+
+
+def test_a_child_closes_no_descriptor_for_an_object_of_its_parent() -> None:
+    ring: list[object] = [select.epoll()]
+    fd = ring[0].fileno()  # type: ignore[attr-defined]
+    ring.append(ring)
+
+    def collect() -> None:
+        os.dup2(0, fd)  # the number is used again
+        gc.collect()
+        os.fstat(fd)
+
+    gc.disable()
+    try:
+        del ring
+        child = process.spawn(collect)
+    finally:
+        gc.enable()
+        gc.collect()
+    assert wait(child).status == 0

@@ -48,18 +48,17 @@ class ForkRunner:
         self._loop = loop
         self._on_end = on_end
         self._is_killed = False
-        self._wakeup = os.eventfd(0)
-        slot = Slot(config, self._wakeup)
         sockets = [config.accepted] if config.accepted else config.sockets
-        keep = [self._wakeup, config.pool_wakeup, *(sock.fileno() for sock in sockets)]
-        try:
+        with contextlib.ExitStack() as on_error:
+            self._wakeup = _open_eventfd(on_error)
+            slot = Slot(config, self._wakeup)
+            keep = [self._wakeup, config.pool_wakeup, *(sock.fileno() for sock in sockets)]
             self._process = process.spawn(lambda: _run_forked(slot), keep)
-        except OSError:
-            os.close(self._wakeup)
-            raise
+            on_error.callback(self._process.destroy)
+            loop.watch(self._process.pidfd, READ, self._on_exit)
+            on_error.pop_all()
         if config.accepted is not None:
             config.accepted.close()
-        loop.watch(self._process.pidfd, READ, self._on_exit)
 
     def retire(self) -> None:
         os.eventfd_write(self._wakeup, 1)  # first: the signal handler may not exist yet
@@ -73,8 +72,10 @@ class ForkRunner:
         self._process.kill(signal.SIGKILL)
 
     def _on_exit(self, _mask: int) -> None:
-        self._loop.unwatch(self._process.pidfd)
         exit_status = self._process.reap()
+        if exit_status is None:
+            return
+        self._loop.unwatch(self._process.pidfd)
         os.close(self._wakeup)
         ended_well = self._is_killed or exit_status == process.Exit(0, by_signal=False)
         if not ended_well:
@@ -111,9 +112,10 @@ class ThreadRunner:
             self._ended = _open_eventfd(opened)
             self._slot = Slot(config, self._wakeup)
             opened.enter_context(self._slot)
+            loop.watch(self._ended, READ, self._on_exit)
+            opened.callback(loop.unwatch, self._ended)
             self._thread = _start_thread(self._run, f"echo-{config.index}")
             self._opened = opened.pop_all()
-        loop.watch(self._ended, READ, self._on_exit)
 
     def retire(self) -> None:
         self._slot.leave()
@@ -135,7 +137,6 @@ class ThreadRunner:
 
     def _on_exit(self, _mask: int) -> None:
         self._thread.join()
-        self._loop.unwatch(self._ended)
         self._opened.close()
         self._on_end(self, "" if self._ended_well else "an error, see the log")
 

@@ -32,8 +32,10 @@ _MAX_CACHED_BYTES: Final = 65536  # larger files are sent with sendfile(2)
 _MIN_GZIP_BYTES: Final = 256
 _SUFFIXES: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 # A file written more recently may be written again without a change of its signature.
-_SETTLED_NS: Final = 100_000_000
+SETTLED_NS: Final = 100_000_000
 _MIN_MODIFIED_S: Final = 2  # since the epoch; container images set the time of files to 0 or 1
+
+_Opened = tuple[int, os.stat_result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def _choose(options: RouteOptions, root: str, name: str, fd: int, request: Reque
     stamp = FileStamp(f"{root}/{name}", signature_of(info))
     accepted = request.fields.get(b"accept-encoding")
     if options.precompressed:
-        return _choose_precompressed(root, name, fd, accepted, stamp)
+        return _choose_precompressed(root, name, (fd, info), accepted, stamp)
     is_suited = _MIN_GZIP_BYTES <= info.st_size <= _MAX_CACHED_BYTES and is_text(content_type(name))
     varies = options.gzip and is_suited
     may_compress = varies and _range_of(request) is None
@@ -107,31 +109,32 @@ def _choose(options: RouteOptions, root: str, name: str, fd: int, request: Reque
 
 
 def _choose_precompressed(
-    root: str, name: str, fd: int, accepted: bytes | None, stamp: FileStamp
+    root: str, name: str, file: _Opened, accepted: bytes | None, stamp: FileStamp
 ) -> File:
     stamps = [stamp]
-    available = {"": fd}
+    available = {"": file}
     for coding, suffix in _SUFFIXES.items():
         encoded = _open_regular(root, name + suffix)
         if encoded is not None:
             available[coding] = encoded
-        signature = None if encoded is None else signature_of(os.fstat(encoded))
+        signature = None if encoded is None else signature_of(encoded[1])
         stamps.append(FileStamp(f"{root}/{name}{suffix}", signature))
     chosen = choose_coding(accepted, tuple(coding for coding in available if coding))
-    for coding, other in available.items():
+    for coding, (other, _) in available.items():
         if coding != chosen:
             os.close(other)
-    fd = available[chosen]
-    return File(fd, os.fstat(fd), name, chosen, tuple(stamps), len(available) > 1)
+    fd, info = available[chosen]
+    return File(fd, info, name, chosen, tuple(stamps), len(available) > 1)
 
 
-def _open_regular(root: str, name: str) -> int | None:
+def _open_regular(root: str, name: str) -> _Opened | None:
     try:
         fd = open_beneath(root, name)
+        info = stat_or_close(fd)
     except OSError:
         return None  # for any reason: the file without a coding can be sent
-    if stat.S_ISREG(stat_or_close(fd).st_mode):
-        return fd
+    if stat.S_ISREG(info.st_mode):
+        return fd, info
     os.close(fd)
     return None
 
@@ -152,7 +155,7 @@ def _etag(info: os.stat_result, suffix: str) -> str:
 def _stamps(file: File) -> tuple[FileStamp, ...] | None:
     """Return the stamps to cache the response with; None if the file was written just now."""
     changed_ns = max(file.info.st_mtime_ns, file.info.st_ctime_ns)
-    return None if time.time_ns() - changed_ns < _SETTLED_NS else file.stamps
+    return None if time.time_ns() - changed_ns < SETTLED_NS else file.stamps
 
 
 def _read(file: File, offset: int, count: int) -> bytes:

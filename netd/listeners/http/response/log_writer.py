@@ -130,10 +130,10 @@ def _is_torn(path: str) -> bool:
     if path == STDERR:
         return False
     try:
-        with open(os.open(path, _READ_FLAGS), "rb") as file:
+        with open(path, "rb", opener=lambda name, _flags: os.open(name, _READ_FLAGS)) as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b"\n"
-    except OSError:  # a pipe, an empty file, or one that cannot be read
+    except OSError:  # a pipe, a directory, an empty file, or one that cannot be read
         return False
 
 

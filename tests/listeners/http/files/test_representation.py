@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import itertools
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from netd.listeners.http.files.directory import Directory
+from netd.listeners.http.files.listings import Listings
+from netd.listeners.http.options import RouteOptions
+from netd.listeners.http.protocol.event import Request
+from netd.listeners.http.protocol.head import RequestLimits
+from netd.listeners.http.protocol.request_reader import RequestReader
+from netd.listeners.http.protocol.response import Response
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
 from tests.listeners.http.http_client import Start, ask, write
 
 
@@ -102,3 +113,31 @@ def test_times_that_mean_nothing_are_not_sent(start: Start, seconds: int) -> Non
         response = ask(worker, "/file")
         assert (response.body, "Last-Modified" in response.fields) == (b"content", False)
         assert b"./file" in ask(worker, "/").body
+
+
+@pytest.mark.parametrize("failing", range(8))
+def test_no_file_stays_open_after_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    for name in ("a.txt", "a.txt.br", "a.txt.gz"):
+        write(tmp_path / name)
+    root = str(tmp_path)
+    options = RouteOptions(directory=root, precompressed=True)
+    directory = Directory(options, root, Listings(Loop(EpollPoller())))
+    reader = RequestReader(RequestLimits())
+    reader.receive(b"GET /a.txt HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br\r\n\r\n")
+    request = reader.next_event()
+    assert isinstance(request, Request)
+    before, calls, fstat = sorted(os.listdir("/proc/self/fd")), itertools.count(), os.fstat
+
+    def fail_once(fd: int) -> os.stat_result:
+        if next(calls) == failing:
+            raise OSError(errno.EIO, "Input/output error")
+        return fstat(fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", fail_once)
+        response = directory.respond(request, "/a.txt", b"")
+    assert isinstance(response, Response)
+    assert response.status in {200, 500}
+    assert sorted(os.listdir("/proc/self/fd")) == before

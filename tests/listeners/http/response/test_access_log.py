@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from netd.listeners.http.files.representation import SETTLED_NS
+from netd.listeners.http.response.log_writer import LogWriter
 from tests.listeners.http.http_client import HELLO, Response, Start, ask, write
 from tests.support import PATIENCE_S, wait_until
 
@@ -59,8 +61,10 @@ def test_access_log(start: Start, tmp_path: Path) -> None:
 def test_cached_responses_are_logged_with_their_status_and_size(
     start: Start, tmp_path: Path
 ) -> None:
-    write(tmp_path / "www" / "page")
-    time.sleep(0.2)  # a file that was written just now is not cached
+    page = tmp_path / "www" / "page"
+    write(page)
+    # A file that was written just now is not cached.
+    wait_until(lambda: time.time_ns() - page.stat().st_ctime_ns > SETTLED_NS, "the file to be old")
     log = tmp_path / "log"
     worker = start({"path": "/", "directory": str(tmp_path / "www")}, access_log=str(log))
     for _ in range(2):
@@ -163,3 +167,13 @@ def test_a_reload_keeps_the_log_and_its_count(start: Start, tmp_path: Path) -> N
         worker.await_counters(lambda c, lost=lost: c["log_lines_lost"] == lost)  # type: ignore[misc]
         other = tmp_path / "none" / f"log{lost}" if lost == 2 else log
         worker.configure({"routes": [HELLO], "access_log": str(other)})
+
+
+def test_a_directory_in_place_of_the_log_costs_no_descriptor(tmp_path: Path) -> None:
+    writer = LogWriter(str(tmp_path), 1000)
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        writer.write([b"line\n"])
+    writer.close(PATIENCE_S)
+    assert writer.lost == 3
+    assert sorted(os.listdir("/proc/self/fd")) == before
