@@ -44,7 +44,7 @@ class Fanout:
         self._sends[member] = outlet.send
 
     def detach(self, member: Member) -> None:
-        """Forget a member whose connection is closed; then it must leave the room."""
+        """Forget a member; then it must leave the room, or get another outlet."""
         self.flush()  # the audience may still contain it
         del self._writes[member], self._sends[member]
 

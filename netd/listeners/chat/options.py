@@ -162,6 +162,14 @@ class ChatOptions(LoginOptions):
     registration_timeout: Annotated[Duration, Gt(0)] = 30.0
     """How long a new client may take to register (NICK, USER)."""
 
+    return_timeout: Annotated[Duration, Ge(0)] = 30.0
+    """How long the place of a member is kept whose connection was lost because of the daemon, such
+    as a connection under TLS at a restart, or all connections if the worker is killed. The member
+    stays in its channels, and its lines are kept, up to `max_send_queue`. A client that registers
+    in this time with the same nick and logs in to the same account, or has the same local user or
+    client certificate, or sends the token of the capability netd.dev/resume, takes the place: other
+    members see no QUIT and no JOIN, and it gets the lines that it missed. 0 to keep no place."""
+
     max_send_queue: Annotated[Size, Ge(4096)] = 1_048_576
     """The number of bytes that may wait to be sent to a member; a member with more is
     disconnected."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from netd.listeners.chat.backlog import Backlog
@@ -20,8 +20,10 @@ from netd.listeners.chat.room.effect import (
     Rehash,
     SaveChannel,
     Send,
+    TakePlace,
     Verify,
 )
+from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES
 from netd.listeners.chat.room.room import Room
@@ -35,6 +37,8 @@ from netd.protocols.password import Verdict
 from netd.runtime.loop import Loop
 
 _log = logging.getLogger("netd")
+
+RareEffect = Close | Verify | Record | SaveChannel | Rehash | TakePlace
 
 
 class RoomDriver:
@@ -59,6 +63,7 @@ class RoomDriver:
         self.may_bypass = self._backlog.may_bypass
         self.note_bypass = self._backlog.note_bypass
         self._sessions: dict[Member, Session] = {}
+        self._lost_sessions: set[Session] = set()  # that their members do without
         self._disconnected: Counter[DisconnectReason] = Counter()
         self._lines = self._bytes_in = self._bytes_out = 0
 
@@ -101,15 +106,47 @@ class RoomDriver:
     def disconnect(self, session: Session, reason: DisconnectReason) -> None:
         if session.closing_since is None:
             self._disconnected[reason] += 1
-            error = f"ERROR :Closing link: ({reason.text})\r\n"
-            self._fanout.send((session.member,), error.encode())
+            self._fanout.send((session.member,), _error(reason.text))
             self.leave(session, reason.text)
 
+    def suspend(self, lost: Mapping[Member, bytes], reason: str) -> None:
+        """Keep the places of members that have no connection here, or remove them from the room.
+
+        Each one has the lines that it has not got. All members with a connection have a session.
+        """
+        now, effects = time.time(), list[Effect]()
+        ghosts, nowhere = self._room.state.ghosts, Ghost(now, reason, limit=0)
+        for member, unsent in lost.items():
+            effects += self._room.suspend(member, reason, now, unsent)
+            self._fanout.attach(member, ghosts.get(member, nowhere))
+        self._apply(effects)  # to members that are removed after others, too
+        for member in lost.keys() - ghosts.keys():
+            self._fanout.detach(member)
+
+    def suspend_session(self, session: Session, reason: str) -> None:
+        """Close a connection that cannot be kept, but keep the place of its member."""
+        if session.closing_since is not None:
+            return
+        if session.member.is_registered:
+            self._fanout.flush()
+            self._fanout.detach(session.member)
+            del self._sessions[session.member]
+            self._lost_sessions.add(session)
+            self.suspend({session.member: b""}, reason)
+            session.stream.write(_error(reason))
+            session.finish(reason)
+        else:
+            self.leave(session, reason)
+
     def on_closed(self, session: Session, reason: str) -> None:
-        self._fanout.detach(session.member)
-        del self._sessions[session.member]
         self._bytes_in += session.stream.bytes_in
         self._bytes_out += session.stream.bytes_out
+        if session in self._lost_sessions:
+            self._lost_sessions.discard(session)
+            self._notify_closed(session)
+            return
+        self._fanout.detach(session.member)
+        del self._sessions[session.member]
         if session.closing_since is None and session.stream.has_overflowed:
             self._disconnected[DisconnectReason.SEND_QUEUE_EXCEEDED] += 1
             reason = DisconnectReason.SEND_QUEUE_EXCEEDED.text
@@ -119,17 +156,28 @@ class RoomDriver:
     def check_time_limits(self) -> None:
         """Send PINGs to silent clients, and end the sessions that have passed a time limit."""
         server_name = self._room.state.settings.server_name
-        for session in list(self._sessions.values()):
+        for session in [*self._sessions.values(), *self._lost_sessions]:
             session.check_time_limits(server_name)
-        self._apply(self._room.expire_channels(time.time()))
+        now = time.time()
+        self._apply(self._room.expire_ghosts(now))
+        self._apply(self._room.expire_channels(now))
         self._store.check()
         self._bound_memory()
 
     def _bound_memory(self) -> None:
-        """Update the memory of the connections; above the limit, end those with long queues."""
-        memory = self._room.state.memory
-        memory.buffers = sum(map(_memory_of, self._sessions.values()))
+        """Update the memory of the connections; above the limit, end those with long queues.
+
+        The members without a connection leave first.
+        """
+        memory, ghosts = self._room.state.memory, self._room.state.ghosts
+        kept = sum(MEMBER_BYTES + ghost.kept_bytes for ghost in ghosts.values())
+        memory.buffers = kept + sum(map(_memory_of, self._sessions.values()))
         self._room.state.shorten_histories()
+        for member, ghost in sorted(ghosts.items(), key=lambda pair: -pair[1].kept_bytes):
+            if memory.is_full:
+                memory.buffers -= MEMBER_BYTES + ghost.kept_bytes
+                reason = DisconnectReason.MEMORY_EXCEEDED.text
+                self._apply(self._room.end_ghost(member, reason, time.time()))
         if memory.is_full:
             sessions = sorted(self._sessions.values(), key=_memory_of)
             while sessions and memory.is_full:
@@ -152,17 +200,21 @@ class RoomDriver:
 
     def counters(self) -> Counters:
         """The figures of the room and of all sessions, past and present."""
-        streams = [session.stream for session in self._sessions.values()]
+        sessions = [*self._sessions.values(), *self._lost_sessions]
+        streams = [session.stream for session in sessions]
+        state = self._room.state
         totals = {
             "bytes_in": self._bytes_in + sum(stream.bytes_in for stream in streams),
             "bytes_out": self._bytes_out + sum(stream.bytes_out for stream in streams),
             "history_lost": self._store.lost,
             "lines": self._lines,
+            "returned": state.returned,
+            "not_returned": state.not_returned,
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
         }
-        state = self._room.state
         gauges = {
             "members": len(state.members),
+            "ghosts": len(state.ghosts),
             "channels": len(state.channels),
             "memory": state.memory.used,
         }
@@ -177,12 +229,16 @@ class RoomDriver:
             else:
                 self._apply_rare(effect)
 
-    def _apply_rare(self, effect: Close | Verify | Record | SaveChannel | Rehash) -> None:
+    def _apply_rare(self, effect: RareEffect) -> None:
         match effect:
             case Close(member, reason):
                 self._fanout.flush()
                 if member in self._sessions:
                     self._sessions[member].finish(reason)
+                else:
+                    self._fanout.detach(member)  # a ghost
+            case TakePlace():
+                self._take_place(effect)
             case Verify():
                 self._verify(effect)
             case Record() | SaveChannel():
@@ -206,10 +262,21 @@ class RoomDriver:
         )
         self._verifier.verify(login, partial(self._on_verified, member))
 
+    def _take_place(self, effect: TakePlace) -> None:
+        """Connect the client's session with the member, after the lines that the member missed."""
+        client, member, ghost = effect.client, effect.member, effect.ghost
+        self._fanout.detach(client)  # and send the lines of this turn
+        session = self._sessions.pop(client)
+        while (lines := ghost.next_missed(member)) is not None:
+            session.stream.write(lines)
+        session.member = member
+        self._sessions[member] = session
+        self._fanout.attach(member, session.stream)
+
     def _on_verified(self, member: Member, verdict: Verdict) -> None:
-        self._apply(self._room.verified(member, time.time(), verdict))
         session = self._sessions.get(member)
-        if session is not None:
+        self._apply(self._room.verified(member, time.time(), verdict))
+        if session is not None and session.closing_since is None:
             session.wake()
 
     def _on_reloaded(self, member: Member, result: ReloadResult) -> None:
@@ -222,6 +289,10 @@ class RoomDriver:
 def _memory_of(session: Session) -> int:
     names = len(session.member.read_markers) + len(session.member.monitoring)
     return MEMBER_BYTES + MARKER_BYTES * names + session.buffered_bytes
+
+
+def _error(reason: str) -> bytes:
+    return f"ERROR :Closing link: ({reason})\r\n".encode()
 
 
 def _outcome(result: ReloadResult) -> Iterator[str]:

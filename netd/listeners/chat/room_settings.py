@@ -28,6 +28,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
         accounts={fold(account.name): account for account in _accounts(options, files)},
         sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
         sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
+        return_timeout_s=options.return_timeout,
         replay_lines=options.replay_lines,
         limits=RoomLimits(
             nick_chars=options.nick_length,
@@ -36,6 +37,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
             channels_per_member=options.max_channels_per_member,
             history_lines=options.history_lines,
             memory_bytes=int(options.max_memory),
+            ghost_bytes=int(options.max_send_queue),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import pwd
 import socket
 import struct
@@ -28,6 +29,7 @@ _LINE_WORK: Final = 8
 _LINES_AT_ONCE: Final = 32
 _REPLY_BYTES: Final = 65536  # with more unsent bytes, a long reply waits until the client reads
 _LINGER_S: Final = 5.0  # for a client that does not read the last lines it is sent
+_TOKEN_BYTES: Final = 16
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
@@ -123,7 +125,10 @@ class Session:
         self.host = host
         self._options = options
         self.member = Member(
-            _shown_host(host), local_user=_local_user(sock), is_secure=certificate is not None
+            _shown_host(host),
+            local_user=_local_user(sock),
+            is_secure=certificate is not None,
+            resume_token=os.urandom(_TOKEN_BYTES).hex(),
         )
         make = certificate.secure if certificate else Stream
         self.stream: Stream | TlsStream = make(
@@ -258,14 +263,15 @@ class Session:
 
         Returns the lines that are left.
         """
-        member, receive = self.member, self._owner.receive
+        receive = self._owner.receive
         for index, line in enumerate(lines):
+            member = self.member  # RESUME replaces it
             if index == _LINES_AT_ONCE or member.is_replying or self.closing_since is not None:
                 return lines[index:]
             if not self._may_handle():
                 return lines[index:]
             receive(self, line)
-            if member.work:
+            if self.member.work:
                 self._owner.note_bypass(self._charge())
                 return lines[index + 1 :]
         return ()

@@ -30,15 +30,17 @@ class Cap(enum.IntFlag):
     CHATHISTORY = enum.auto()
     EVENT_PLAYBACK = enum.auto()
     READ_MARKER = enum.auto()
+    RESUME = enum.auto()
 
 
-_DRAFTS: Final = {
+_OTHER_NAMES: Final = {
     Cap.CHATHISTORY: "draft/chathistory",
     Cap.EVENT_PLAYBACK: "draft/event-playback",
     Cap.READ_MARKER: "draft/read-marker",
+    Cap.RESUME: "netd.dev/resume",  # the grammar of the draft resume-0.5
 }
 WIRE_NAMES: Final = {
-    cap: _DRAFTS.get(cap, (cap.name or "").lower().replace("_", "-")) for cap in Cap
+    cap: _OTHER_NAMES.get(cap, (cap.name or "").lower().replace("_", "-")) for cap in Cap
 }
 BY_WIRE_NAME: Final = {name: cap for cap, name in WIRE_NAMES.items()}
 

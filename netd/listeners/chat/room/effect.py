@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from netd.listeners.chat.room.channel import Audience, Channel
 from netd.listeners.chat.room.encoded_message import EncodedMessage, HistoryEntry
+from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Member, PasswordCheck
 
 
@@ -70,4 +71,13 @@ class SaveChannel:
     channel: Channel
 
 
-Effect = Send | Broadcast | Close | Verify | Rehash | Record | SaveChannel
+@dataclass(frozen=True, slots=True)
+class TakePlace:
+    """The connection of a client becomes that of a member that had none, and gets its lines."""
+
+    client: Member
+    member: Member
+    ghost: Ghost
+
+
+Effect = Send | Broadcast | Close | Verify | Rehash | Record | SaveChannel | TakePlace

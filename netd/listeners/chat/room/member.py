@@ -25,6 +25,7 @@ class Registration:
     is_negotiating: bool = False  # between CAP LS or REQ and CAP END
     password_is_right: bool = False
     has_user: bool = False
+    resume_token: str = ""  # of the place that the client wants back
 
 
 @dataclass(slots=True)
@@ -80,6 +81,7 @@ class Member:
         "read_markers",
         "realname",
         "registration",
+        "resume_token",
         "sasl",
         "signed_on",
         "state",
@@ -88,11 +90,14 @@ class Member:
         "work",
     )
 
-    def __init__(self, host: str, *, local_user: str = "", is_secure: bool = False) -> None:
+    def __init__(
+        self, host: str, *, local_user: str = "", is_secure: bool = False, resume_token: str = ""
+    ) -> None:
         # Facts about the connection, from the listener.
         self.address = host
         self.local_user = local_user  # the system user at the other end of a Unix socket
         self.is_secure = is_secure  # the connection is under TLS
+        self.resume_token = resume_token  # a random text that only this client gets (RESUME)
         self.fingerprint = ""  # of the client's certificate, once the handshake is complete
 
         # The client's side of the protocol.

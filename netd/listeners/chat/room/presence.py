@@ -17,6 +17,7 @@ def remove_member(context: CommandContext, member: Member, reason: str) -> None:
     if member.state is MemberState.GONE:
         return
     was_registered = member.is_registered
+    _forget_ghosts(context, member)
     member.state = MemberState.GONE
     room.unregistered.discard(member)
     for folded in member.monitoring:
@@ -34,6 +35,15 @@ def remove_member(context: CommandContext, member: Member, reason: str) -> None:
             room.channels[folded].invited.discard(member)
     remember_whowas(context, member)
     announce_offline(context, member.nick, member.folded)
+
+
+def _forget_ghosts(context: CommandContext, member: Member) -> None:
+    """Give up the place of a member, and the places that it was taking."""
+    ghosts = context.room.ghosts
+    ghosts.pop(member, None)
+    for ghost in ghosts.values():
+        if ghost.claimant is member:
+            ghost.release()
 
 
 def disconnect_sender(context: CommandContext, reason: str) -> None:

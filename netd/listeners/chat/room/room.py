@@ -14,7 +14,7 @@ from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability
+from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability, resume
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.effect import Effect, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
@@ -116,6 +116,37 @@ class Room:
         presence.remove_member(context, member, reason)
         return _take_effects(context)
 
+    def suspend(self, member: Member, reason: str, now: float, unsent: bytes = b"") -> list[Effect]:
+        """Keep the place of a member whose connection is lost for some time, with its lines.
+
+        `unsent` are whole lines that it has not got. A member that no client could prove to be is
+        removed at once, and so is a client that is not registered.
+        """
+        self.fast_path.clear()
+        self._pending.pop(member, None)
+        context = CommandContext(self.state, member, now)
+        resume.suspend(context, reason, unsent)
+        return _take_effects(context)
+
+    def end_ghost(self, member: Member, reason: str, now: float) -> list[Effect]:
+        """Remove a member that has no connection."""
+        self.fast_path.clear()
+        context = CommandContext(self.state, member, now)
+        presence.remove_member(context, member, reason)
+        context.close(member, reason)
+        self.state.not_returned += 1
+        return _take_effects(context)
+
+    def expire_ghosts(self, now: float) -> list[Effect]:
+        """Remove the members whose client has not come back in time, or has too many lines."""
+        effects: list[Effect] = []
+        for member, ghost in list(self.state.ghosts.items()):
+            if ghost.has_overflowed:
+                effects += self.end_ghost(member, "output queue exceeded", now)
+            elif ghost.claimant is None and ghost.until <= now:
+                effects += self.end_ghost(member, ghost.reason, now)
+        return effects
+
     def expire_channels(self, now: float) -> list[Effect]:
         """Remove the restored channels whose members have not come back in time."""
         expired = [channel for channel in self.state.restored if channel.kept_until <= now]
@@ -143,6 +174,7 @@ class Room:
             effects += context.effects
         self.state.members.clear()
         self.state.unregistered.clear()
+        self.state.ghosts.clear()
         return effects
 
     def _advance(self, pending: _PendingReply) -> list[Effect]:
@@ -156,6 +188,7 @@ class Room:
                 sender.is_replying = True
                 return _take_effects(context)
         sender.is_replying = False
+        sender = context.sender  # another one, if it has taken the place of a member
         if sender.password_check is None:
             context.finish()
         return _take_effects(context)

@@ -29,6 +29,7 @@ class RoomLimits:
     history_lines: int = 200
     list_replies: int = 1000
     memory_bytes: int = 1 << 28  # of channels, histories and buffers
+    ghost_bytes: int = 1 << 20  # of the lines that are kept for a member without a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class RoomSettings:
     joins_channel: bool = False  # whether new members join that channel automatically
     opers: Mapping[str, str] = field(default_factory=dict)  # name -> password
     accounts: Mapping[str, Account] = field(default_factory=dict)  # by folded name
+    return_timeout_s: float = 30.0  # how long a member without a connection stays
     replay_lines: int = 0  # of history sent on JOIN to clients without CHATHISTORY
     sts_port: int = 0  # the TLS port (IRCv3 sts)
     sts_duration_s: int = 0  # how long clients must use TLS; 0 to not announce sts

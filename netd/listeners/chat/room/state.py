@@ -10,6 +10,7 @@ from typing import Final
 
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.encoded_message import MessageIds
+from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.memory import Memory
@@ -40,6 +41,7 @@ class RoomState:
         self.created = now
         self.members: dict[str, Member] = {}  # by nick; registering clients hold one too
         self.unregistered: set[Member] = set()
+        self.ghosts: dict[Member, Ghost] = {}  # the members that have no connection at present
         self.channels: dict[str, Channel] = {}
         self.restored: set[Channel] = set()  # those that stay without members for some time
         self.watchers: dict[str, set[Member]] = {}  # by the nick that they MONITOR
@@ -47,6 +49,7 @@ class RoomState:
         self.private_histories: dict[str, PrivateHistory] = {}  # by account
         self.read_markers: dict[str, dict[str, str]] = {}  # by account
         self.most_members = 0
+        self.returned = self.not_returned = 0  # members without a connection, by their outcome
         self.ids = MessageIds(identity)
 
     def find_member(self, nick: str) -> Member | None:

@@ -6,7 +6,8 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send, Verify
+from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send, TakePlace, Verify
+from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
@@ -58,6 +59,8 @@ class RoomUnderTest:
         self.verdict: Verdict | None = None  # of all password checks, in place of a comparison
         self.core = Room(RoomSettings("irc.test", **settings), NOON, "id")
         self._clients: dict[Member, FakeClient] = {}
+        self._ghosts: dict[Member, Ghost] = {}
+        self._tokens = 0
 
     @property
     def state(self) -> RoomState:
@@ -68,7 +71,8 @@ class RoomUnderTest:
         self, host: str = "192.0.2.1", local_user: str = "", fingerprint: str = ""
     ) -> FakeClient:
         """A client that has not sent anything yet."""
-        member = Member(host, local_user=local_user)
+        self._tokens += 1
+        member = Member(host, local_user=local_user, resume_token=f"token{self._tokens}")
         member.fingerprint = fingerprint
         client = self._clients[member] = FakeClient(self, member)
         self.core.enter(member)
@@ -90,28 +94,60 @@ class RoomUnderTest:
         """End the connection of a client."""
         self.apply(self.core.leave(client.member, reason, self.now))
 
+    def suspend(self, client: FakeClient, reason: str, unsent: bytes = b"") -> None:
+        """Lose the connection of a client; its place may be kept."""
+        effects = self.core.suspend(client.member, reason, self.now, unsent)
+        if client.member in self.state.ghosts:
+            self._ghosts[client.member] = self.state.ghosts[client.member]
+            del self._clients[client.member]
+        self.apply(effects)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and end what has expired."""
+        self.now += seconds
+        self.apply(self.core.expire_ghosts(self.now))
+
     def apply(self, effects: Iterable[Effect]) -> None:
         """Apply effects to the clients, as the listener does."""
         for effect in effects:
             match effect:
                 case Send(members, data):
                     for member in members:
-                        self._clients[member].received += data
+                        self._write(member, data)
                 case Broadcast():
                     self._broadcast(effect)
                 case Close(member, reason):
-                    self._clients[member].closed = reason
+                    self._close(member, reason)
+                case TakePlace():
+                    self._take_place(effect)
                 case Verify(member, _, password, stored):
                     verdict = self.verdict or _verdict(password, stored)
                     self.apply(self.core.verified(member, self.now, verdict))
                 case _:
                     pass
 
+    def _close(self, member: Member, reason: str) -> None:
+        if self._ghosts.pop(member, None) is None:
+            self._clients[member].closed = reason
+
+    def _write(self, member: Member, data: bytes) -> None:
+        if member in self._ghosts:
+            self._ghosts[member].write(data)
+        else:
+            self._clients[member].received += data
+
+    def _take_place(self, effect: TakePlace) -> None:
+        client = self._clients[effect.member] = self._clients.pop(effect.client)
+        del self._ghosts[effect.member]
+        while (lines := effect.ghost.next_missed(effect.member)) is not None:
+            client.received += lines
+        client.member = effect.member
+
     def _broadcast(self, effect: Broadcast) -> None:
         for tag_caps, members in effect.audience.items():
             for member in members:
                 if member is not effect.skip:
-                    self._clients[member].received += effect.message.bytes_for(tag_caps)
+                    self._write(member, effect.message.bytes_for(tag_caps))
 
 
 def _verdict(password: str, stored: str) -> Verdict:

@@ -61,9 +61,12 @@ class _Player:
             case "+":
                 self._join(*rest.split())
             case "?":
-                self._clients[rest] = self._room.connect()
+                self._connect(*rest.split())
+            case "!":
+                name, _, reason = rest.partition(" ")
+                self._room.suspend(self._clients.pop(name), reason)
             case "~":
-                self._room.now += float(rest)
+                self._room.pass_time(float(rest))
             case _:
                 self._clients[first.removesuffix(">")].send_line(rest.replace("\\x01", "\x01"))
         for name, client in self._clients.items():
@@ -72,6 +75,11 @@ class _Player:
             if client.closed:
                 yield f"{name}< (closed: {client.closed})"
                 client.closed = ""
+
+    def _connect(self, name: str, *facts: str) -> None:
+        known = dict(fact.split("=") for fact in facts)
+        user, fingerprint = known.get("user", ""), known.get("certificate", "")
+        self._clients[name] = self._room.connect(local_user=user, fingerprint=fingerprint)
 
     def _join(self, nick: str, *words: str) -> None:
         channel = next((word for word in words if word.startswith("#")), "")

@@ -18,6 +18,7 @@ from netd.listeners.chat.room.commands import (
     operator,
     read_marker,
     registration,
+    resume,
     server,
     topic,
     user,
@@ -31,6 +32,7 @@ from netd.protocols.password import Verdict
 
 COMMANDS: Final[dict[str, Command]] = {
     **registration.COMMANDS,
+    **resume.COMMANDS,
     **capability.COMMANDS,
     **message.COMMANDS,
     **membership.COMMANDS,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netd.listeners.chat.room.capability import BY_WIRE_NAME, WIRE_NAMES, Cap, wire_names
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import registration
+from netd.listeners.chat.room.commands import registration, resume
 from netd.listeners.chat.room.commands.account import mechanisms
 from netd.listeners.chat.room.commands.base import Command, Handler, Phase, Steps
 from netd.listeners.chat.room.member import Member, MemberState
@@ -55,7 +55,10 @@ def _req(context: CommandContext, params: Sequence[str]) -> None:
         context.reply_command("CAP", sender.shown_nick, "NAK", requested)
         return
     context.reply_command("CAP", sender.shown_nick, "ACK", requested)
+    is_new = caps & ~sender.caps
     context.room.set_caps(sender, caps)
+    if is_new & Cap.RESUME.value:
+        resume.show_token(context)
 
 
 def _requested_caps(context: CommandContext, words: Sequence[str]) -> int | None:

@@ -20,7 +20,7 @@ from netd.listeners.chat.room.commands.lookup import (
 from netd.listeners.chat.room.commands.topic import show_topic
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
-from netd.protocols.irc import is_channel
+from netd.protocols.irc import Message, is_channel
 
 
 def join(context: CommandContext, params: Sequence[str]) -> Steps:
@@ -53,17 +53,30 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     channel = channel or room.open_channel(name, context.now)
     channel.add(member, "o" if is_new else "")
     _announce_join(context, channel)
-    if member.has(Cap.READ_MARKER):
-        read_marker.show(context, channel.name)
-    if channel.topic:
-        show_topic(context, channel.name, channel.topic)
+    _show_marker_and_topic(context, channel)
     if is_new:
         context.save(channel)
     else:
         presence.restore_status(context, channel)
-    yield from _show_names(context, channel)
+    yield from _show_names(context, channel, sees_all=True)
     context.reply(Numeric.ENDOFNAMES, channel.name)
     yield from replay(context, channel)
+
+
+def show_channel(context: CommandContext, channel: Channel) -> Steps:
+    """Show the sender a channel that it returns to, as if it joined; no other member gets it."""
+    is_extended = context.sender.has(Cap.EXTENDED_JOIN)
+    context.reply_message(_join_message(context, channel, is_extended=is_extended))
+    _show_marker_and_topic(context, channel)
+    yield from _show_names(context, channel, sees_all=True)
+    context.reply(Numeric.ENDOFNAMES, channel.name)
+
+
+def _show_marker_and_topic(context: CommandContext, channel: Channel) -> None:
+    if context.sender.has(Cap.READ_MARKER):
+        read_marker.show(context, channel.name)
+    if channel.topic:
+        show_topic(context, channel.name, channel.topic)
 
 
 def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Numeric | None:
@@ -87,9 +100,8 @@ def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Nume
 
 def _announce_join(context: CommandContext, channel: Channel) -> None:
     sender = context.sender
-    plain = context.message_from_sender("JOIN", channel.name)
-    about = (sender.account or "*", sender.realname)
-    extended = context.message_from_sender("JOIN", channel.name, *about)
+    plain = _join_message(context, channel, is_extended=False)
+    extended = _join_message(context, channel, is_extended=True)
     bit = int(Cap.EXTENDED_JOIN)
     context.send_to([member for member in channel.members if member.caps & bit], extended)
     context.send_to([member for member in channel.members if not member.caps & bit], plain)
@@ -97,6 +109,12 @@ def _announce_join(context: CommandContext, channel: Channel) -> None:
         away = context.message_from_sender("AWAY", sender.away)
         notified = [member for member in channel.members if member.has(Cap.AWAY_NOTIFY)]
         context.send_to(notified, away, sender)
+
+
+def _join_message(context: CommandContext, channel: Channel, *, is_extended: bool) -> Message:
+    sender = context.sender
+    about = (sender.account or "*", sender.realname) if is_extended else ()
+    return context.message_from_sender("JOIN", channel.name, *about)
 
 
 def part(context: CommandContext, params: Sequence[str]) -> Steps:
@@ -190,20 +208,20 @@ def names(context: CommandContext, params: Sequence[str]) -> Steps:
     for name in split_targets(requested):
         channel = context.room.find_channel(name)
         if channel is not None and channel.is_known_to(context.sender):
-            yield from _show_names(context, channel)
+            sees_all = context.sender in channel.members
+            yield from _show_names(context, channel, sees_all=sees_all)
     context.reply(Numeric.ENDOFNAMES, requested)
 
 
-def _show_names(context: CommandContext, channel: Channel) -> Steps:
+def _show_names(context: CommandContext, channel: Channel, *, sees_all: bool) -> Steps:
     symbol = "@" if channel.is_secret else "="
-    words = _visible_names(context, channel)
+    words = _visible_names(context, channel, sees_all=sees_all)
     return context.reply_words(Numeric.NAMREPLY, (symbol, channel.name), words)
 
 
-def _visible_names(context: CommandContext, channel: Channel) -> Iterator[str]:
+def _visible_names(context: CommandContext, channel: Channel, *, sees_all: bool) -> Iterator[str]:
     viewer = context.sender
     every, full = viewer.has(Cap.MULTI_PREFIX), viewer.has(Cap.USERHOST_IN_NAMES)
-    sees_all = viewer in channel.members
     for member in list(channel.members):
         if member in channel.members and (sees_all or not member.is_invisible):
             name = member.prefix if full else member.nick

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import membership, server
+from netd.listeners.chat.room.commands import membership, resume, server
 from netd.listeners.chat.room.commands.account import own_accounts
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.isupport import isupport_lines
@@ -63,16 +63,16 @@ def _is_reserved(context: CommandContext, wanted: str) -> bool:
 def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
     """Take a nick during registration.
 
-    A reserved nick is taken only when the registration is complete: until then the client may log
-    in, and another client of the account may use the nick.
+    A reserved nick is taken only when the registration is complete, and so is that of a member
+    without a connection: until then the client may log in, and another client may use the nick.
     """
     sender, room = context.sender, context.room
-    is_reserved = _is_reserved(context, wanted)
-    if not is_reserved and not _may_take(context, wanted):
+    must_wait = room.members.get(fold(wanted)) in room.ghosts or _is_reserved(context, wanted)
+    if not must_wait and not _may_take(context, wanted):
         return None
     _give_up_nick(context)
     sender.set_nick(wanted)
-    if not is_reserved:
+    if not must_wait:
         room.members[sender.folded] = sender
     return complete(context)
 
@@ -125,10 +125,8 @@ def complete(context: CommandContext) -> Steps | None:
     given = sender.registration
     if not (sender.nick and given.has_user) or given.is_negotiating:
         return None
-    if not _may_take(context, sender.nick):
-        _give_up_nick(context)
+    if not _has_nick(context):
         return None
-    context.room.members[sender.folded] = sender
     if not settings.password or given.password_is_right or sender.account:
         return _welcome(context)
     if given.password:
@@ -136,6 +134,18 @@ def complete(context: CommandContext) -> Steps | None:
     else:
         _refuse(context)  # no guess, and nothing to check
     return None
+
+
+def _has_nick(context: CommandContext) -> bool:
+    """Whether the sender has its nick now, or may take the place of the member that has it."""
+    sender = context.sender
+    if resume.find_place(context) is not None:
+        return True
+    if _may_take(context, sender.nick):
+        context.room.members[sender.folded] = sender
+        return True
+    _give_up_nick(context)
+    return False
 
 
 def on_password_verified(context: CommandContext, _name: str, verdict: Verdict) -> Steps | None:
@@ -157,6 +167,14 @@ def _refuse(context: CommandContext) -> None:
 
 
 def _welcome(context: CommandContext) -> Steps:
+    if not _has_nick(context):  # the member whose place it was to take has left
+        return
+    member = resume.find_place(context)
+    if member is not None:
+        resume.claim(context, member)
+        _greet(context)
+        yield from resume.take_place(context, member)
+        return
     sender, room = context.sender, context.room
     settings = room.settings
     room.unregistered.discard(sender)
@@ -165,17 +183,13 @@ def _welcome(context: CommandContext) -> Steps:
     sender.registration.password = ""
     room.most_members = max(room.most_members, len(room.registered_members()))
     _greet(context)
-    for tokens in isupport_lines(settings):
-        context.reply(Numeric.ISUPPORT, *tokens)
-    server.lusers(context, ())
-    server.motd(context, ())
     presence.announce_online(context, sender)
     if settings.joins_channel and settings.channel:
         yield from membership.join_channel(context, settings.channel, "")
 
 
 def _greet(context: CommandContext) -> None:
-    """Send the numerics 001 to 004."""
+    """Send the numerics 001 to 005, the figures of LUSERS, and the message of the day."""
     settings = context.room.settings
     name, version = settings.server_name, settings.version
     user_modes, channel_modes = "".join(sorted(USER_MODES)), "".join(sorted(CHANNEL_MODES))
@@ -184,6 +198,10 @@ def _greet(context: CommandContext) -> None:
     context.reply(Numeric.YOURHOST, f"Your host is {name}, running {version}")
     context.reply(Numeric.CREATED, f"This server was started {started}")
     context.reply(Numeric.MYINFO, name, version, user_modes, channel_modes, "beIklov")
+    for tokens in isupport_lines(settings):
+        context.reply(Numeric.ISUPPORT, *tokens)
+    server.lusers(context, ())
+    server.motd(context, ())
 
 
 def ping(context: CommandContext, params: Sequence[str]) -> None:

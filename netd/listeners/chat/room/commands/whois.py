@@ -43,6 +43,8 @@ def _describe(context: CommandContext, member: Member) -> Steps:
             context.reply(Numeric.WHOISCERTFP, nick, text)
     for numeric, *params in _attributes(member):
         context.reply(numeric, nick, *params)
+    if member in context.room.ghosts:
+        context.reply(Numeric.WHOISSPECIAL, nick, "has lost the connection and may return soon")
     idle, since = int(context.now - member.idle_since), int(member.signed_on)
     context.reply(Numeric.WHOISIDLE, nick, str(idle), str(since))
 
