@@ -1,0 +1,146 @@
+"""A daemon with every kind of listener, and the clients of it that must notice nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from netd.protocols.password import hash_password
+from tests.handover.content import content
+from tests.handover.record import Spec
+from tests.support import find_free_port
+
+ACCOUNT: Final = "keeper"
+PASSWORD: Final = "a password"
+FILES: Final = {"small": 10_000, "middle": 300_000, "large": 6_000_000}
+
+_TEXT: Final = """\
+[netd]
+drain_timeout = "2s"
+
+[listeners.fork]
+kind = "echo"
+address = ["tcp://127.0.0.1:{fork}", "unix://{directory}/fork"]
+concurrency = "{first}"
+
+[listeners.thread]
+kind = "echo"
+address = ["tcp://127.0.0.1:{thread}", "unix://{directory}/thread"]
+concurrency = "{second}"
+
+[listeners.lounge]
+kind = "chat"
+address = ["tcp://127.0.0.1:{lounge}", "unix://{directory}/lounge"]
+poller = "epoll"
+replay_lines = 0
+flood_rate = 0
+motd = "{motd}"
+accounts = [{{ name = "{account}", password = "{hash}" }}]
+
+[listeners.web]
+kind = "http"
+address = ["tcp://127.0.0.1:{web}", "unix://{directory}/web"]
+workers = {workers}
+
+[[listeners.web.routes]]
+path = "/hello"
+text = "hello"
+
+[[listeners.web.routes]]
+path = "/"
+directory = "{directory}/www"
+"""
+
+
+@dataclass(slots=True)
+class Scenario:
+    """The configuration of a daemon in a directory, at ports of its own, and its clients."""
+
+    directory: Path
+    generation: int = 0
+    """The number of reloads so far that needed new workers."""
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Write the files to serve, and choose the ports."""
+        pages = self.directory / "www"
+        pages.mkdir()
+        for name, size in FILES.items():
+            (pages / name).write_bytes(content(size))
+        while len(set(self.ports.values())) < 4:
+            self.ports = {name: find_free_port() for name in ("fork", "thread", "lounge", "web")}
+
+    def text(self) -> str:
+        """The configuration; each generation replaces the workers of echo, and one of the web."""
+        concurrency = ("fork", "thread")
+        return _TEXT.format(
+            directory=self.directory,
+            first=concurrency[self.generation % 2],
+            second=concurrency[(self.generation + 1) % 2],
+            motd=f"generation {self.generation}",
+            workers=1 + self.generation % 2,
+            account=ACCOUNT,
+            hash=_hash(),
+            **self.ports,
+        )
+
+    def specs(self, *, members: int = 6, held: int = 3) -> list[Spec]:
+        """All clients: few of each type."""
+        return [*self.echo_specs(held), *self.web_specs(held), *self.chat_specs(members)]
+
+    def echo_specs(self, held: int) -> list[Spec]:
+        """Clients of echo, by fork and by thread, TCP and Unix."""
+        specs = []
+        for name in ("fork", "thread"):
+            for scheme in ("tcp", "unix"):
+                address = self.address(name, scheme)
+                group = f"{name} {scheme}"
+                specs += [
+                    Spec("echo held", address, held, f"echo held {group}"),
+                    Spec("echo new", address, 1, f"echo new {group}"),
+                    Spec("echo bulk", address, 1, f"echo bulk {group}", {"pace_s": 0.01}),
+                    Spec("echo slow", address, 1, f"echo slow {group}"),
+                    Spec("echo half-closed", address, 1, f"echo half-closed {group}"),
+                ]
+        return specs
+
+    def web_specs(self, held: int) -> list[Spec]:
+        """Clients of HTTP."""
+        small = {"/hello": "hello", "/small": f"content:{FILES['small']}"}
+        middle = {"/middle": f"content:{FILES['middle']}"}
+        large = {"/large": f"content:{FILES['large']}"}
+        web = self.address("web")
+        return [
+            Spec("http kept", web, held, "http kept", {"paths": small}),
+            Spec("http kept", self.address("web", "unix"), 1, "http kept unix", {"paths": small}),
+            Spec("http new", web, 1, "http new", {"paths": small}),
+            Spec("http pipelined", web, 1, "http pipelined", {"paths": middle}),
+            Spec("http download", web, 2, "http download", {"paths": large}),
+            Spec("http split", web, 12, "http split", {"paths": {"/hello": "hello"}}),
+            Spec("http half-closed", web, 2, "http half-closed", {"paths": middle}),
+        ]
+
+    def chat_specs(self, members: int) -> list[Spec]:
+        """Members of the chat."""
+        lounge, local = self.address("lounge"), self.address("lounge", "unix")
+        login = {"account": ACCOUNT, "password": PASSWORD}
+        return [
+            Spec("chat member", lounge, members, "chat member"),
+            Spec("chat member", local, 2, "chat member unix", {"prefix": "u"}),
+            Spec("chat watcher", lounge, 1, "chat watcher"),
+            Spec("chat split", lounge, 40, "chat split"),
+            Spec("chat stopped", lounge, 1, "chat stopped"),
+            Spec("chat stopped", local, 1, "chat stopped unix"),
+            Spec("chat sasl", lounge, 12, "chat sasl", login),
+        ]
+
+    def address(self, name: str, scheme: str = "tcp") -> str:
+        """An address of a listener."""
+        if scheme == "unix":
+            return f"unix://{self.directory}/{name}"
+        return f"tcp://127.0.0.1:{self.ports[name]}"
+
+
+def _hash() -> str:
+    return hash_password(PASSWORD, b"0123456789abcdef")
