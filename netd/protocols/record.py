@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -108,10 +108,10 @@ def optional(field: Field) -> Field:
 
 def list_of(field: Field) -> Field:
     """A list of values."""
-    load, save = field.load, field.save
+    load = field.load
     return Field(
         lambda data: [load(item) for item in load_list(data)],
-        list if save is None else lambda values: [save(value) for value in values],
+        lambda values: save_all(field, values),
     )
 
 
@@ -133,8 +133,7 @@ def name_of(members: type[enum.Enum]) -> Field:
 def tuple_of(cls: Callable[..., Any], **fields: Field) -> Field:
     """An immutable object as the list of its attributes. A longer list is accepted."""
     loads = [field.load for field in fields.values()]
-    read = attrgetter(*fields)
-    assert not any(field.save for field in fields.values())
+    saves = [(name, field.save or _unchanged) for name, field in fields.items()]
 
     def load(data: object) -> Plain:
         items = load_list(data)
@@ -142,7 +141,15 @@ def tuple_of(cls: Callable[..., Any], **fields: Field) -> Field:
             raise ValueError(f"too short: {data!r:.50}")
         return cls(*[load_item(item) for load_item, item in zip(loads, items, strict=False)])
 
-    return Field(load, lambda value: list(read(value)))
+    def save(value: object) -> list[Any]:
+        return [save_item(getattr(value, name)) for name, save_item in saves]
+
+    return Field(load, save)
+
+
+def save_all(field: Field, values: Iterable[Any]) -> list[Any]:
+    """The values as plain data."""
+    return list(values) if field.save is None else [field.save(value) for value in values]
 
 
 class Record:
@@ -214,3 +221,7 @@ def _look_up(by_name: Mapping[str, Any], name: str) -> Plain:
     if name not in by_name:
         raise ValueError(f"unknown: {name:.50}")
     return by_name[name]
+
+
+def _unchanged(value: Plain) -> Plain:
+    return value

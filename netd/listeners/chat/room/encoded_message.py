@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 
 from netd.listeners.chat.room.capability import may_see
 from netd.protocols.irc import Message, format_body, format_tags
@@ -17,10 +17,10 @@ _END: Final = b"\r\n"
 class MessageIds:
     """Numbers messages and batches. `identity` differs from that of any earlier room."""
 
-    __slots__ = ("_identity", "last_number")
+    __slots__ = ("identity", "last_number")
 
     def __init__(self, identity: str) -> None:
-        self._identity = identity
+        self.identity = identity
         self.last_number = 0
 
     def next_id(self) -> str:
@@ -30,17 +30,17 @@ class MessageIds:
 
     def id_of(self, number: int) -> str:
         """The id with a number."""
-        return f"{self._identity}{number:x}"
+        return f"{self.identity}{number:x}"
 
 
 class EncodedMessage:
     """A message and its bytes, for each set of tag capabilities."""
 
-    __slots__ = ("_by_caps", "_message", "_now", "body")
+    __slots__ = ("_by_caps", "_message", "body", "now")
 
     def __init__(self, message: Message, now: float) -> None:
         self._message = message
-        self._now = now
+        self.now = now
         self._by_caps: dict[int, bytes] | None = None
         self.body = format_body(message)
 
@@ -61,7 +61,7 @@ class EncodedMessage:
         return data
 
     def _encode(self, tag_caps: int) -> bytes:
-        tags = {"time": timestamp(self._now), **self.message.tags}
+        tags = {"time": timestamp(self.now), **self.message.tags}
         seen = {name: value for name, value in tags.items() if may_see(tag_caps, name)}
         return format_tags(seen).encode() + self.body
 
@@ -75,33 +75,53 @@ class MessageTemplate:
     source: str
     tags: Mapping[str, str]
     ids: MessageIds
-    head: bytes  # the line up to its text
+    head: bytes  # the line up to its text, as `head_of` makes it
+
+
+def head_of(source: str, command: str, target: str) -> bytes:
+    """The head of a message's line, up to its text."""
+    return f":{source} {command} {target} :".encode()
 
 
 class TemplateMessage(EncodedMessage):
     """A message whose bytes come from a template; `message` makes the Message when needed."""
 
-    __slots__ = ("_made", "_number", "_template")
+    __slots__ = ("_made", "number", "template")
 
     def __init__(self, template: MessageTemplate, text: bytes, now: float) -> None:
         # Hot: makes no call, not even to the base class.
         ids = template.ids
-        ids.last_number = self._number = ids.last_number + 1
+        ids.last_number = self.number = ids.last_number + 1
         self.body = template.head + text + _END
-        self._now = now
-        self._template = template
+        self.now = now
+        self.template = template
         self._by_caps = None
         self._made: Message | None = None
+
+    @classmethod
+    def restore(cls, template: MessageTemplate, text: str, now: float, number: int) -> Self:
+        """A saved message, which has its number already."""
+        message = cls.__new__(cls)
+        message.number = number
+        message.body = template.head + text.encode() + _END
+        message.now = now
+        message.template = template
+        message._by_caps = message._made = None  # noqa: SLF001 (a constructor)
+        return message
+
+    @property
+    def text(self) -> str:
+        """The text, without the head of the line."""
+        return self.body[len(self.template.head) : -len(_END)].decode()
 
     @property
     def message(self) -> Message:
         """The same message as the command table makes."""
         if self._made is None:
-            template = self._template
-            text = self.body[len(template.head) : -len(_END)].decode()
-            msgid = template.ids.id_of(self._number)
-            tags = {"time": timestamp(self._now), "msgid": msgid, **template.tags}
-            params = (template.target, text)
+            template = self.template
+            msgid = template.ids.id_of(self.number)
+            tags = {"time": timestamp(self.now), "msgid": msgid, **template.tags}
+            params = (template.target, self.text)
             self._made = Message(template.command, params, template.source, tags)
         return self._made
 

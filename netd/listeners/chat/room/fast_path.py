@@ -14,7 +14,7 @@ from typing import Final
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Audience, Channel
 from netd.listeners.chat.room.effect import Broadcast, Effect, Record
-from netd.listeners.chat.room.encoded_message import MessageTemplate, TemplateMessage
+from netd.listeners.chat.room.encoded_message import MessageTemplate, TemplateMessage, head_of
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import MAX_BODY_BYTES, fold, is_clean
@@ -96,7 +96,7 @@ class FastPath:
             member.prefix,
             member.message_tags(),
             self._state.ids,
-            f":{member.prefix} {command} {channel.name} :".encode(),
+            head_of(member.prefix, command, channel.name),
         )
 
 

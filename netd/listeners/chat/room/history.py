@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netd.listeners.chat.room.encoded_message import HistoryEntry, TemplateMessage, message_of
@@ -122,6 +122,15 @@ class History:
             self.drop(1)
         self.entries.append(entry)
         self._count(kept_bytes(entry))
+        self._check_steady()
+
+    def restore(self, entries: Iterable[HistoryEntry]) -> None:
+        """Add saved messages to an empty history, even if the memory is full."""
+        self.entries.extend(entries)
+        self._count(sum(map(kept_bytes, self.entries)))
+        self._check_steady()
+
+    def _check_steady(self) -> None:
         is_full = len(self.entries) == self._max_lines
         self.is_steady = is_full and self.bytes == MESSAGE_BYTES * self._max_lines
 

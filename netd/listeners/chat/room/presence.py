@@ -19,7 +19,7 @@ def remove_member(context: CommandContext, member: Member, reason: str) -> None:
     was_registered = member.is_registered
     _forget_ghosts(context, member)
     member.state = MemberState.GONE
-    room.unregistered.discard(member)
+    room.unregistered.pop(member, None)
     for folded in member.monitoring:
         stop_monitoring(context, member, folded)
     if room.members.get(member.folded) is member:

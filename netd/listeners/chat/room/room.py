@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
@@ -20,6 +20,7 @@ from netd.listeners.chat.room.effect import Effect, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
+from netd.listeners.chat.room.saved_room import load_room, save_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
@@ -71,9 +72,24 @@ class Room:
             if settings.topic and channel.topic is None:
                 channel.topic = Topic(settings.topic, settings.server_name, now)
 
+    def save(self) -> dict[str, Any]:
+        """The whole room as plain data; to be called when no long reply is pending."""
+        assert not self._pending
+        return save_room(self.state)
+
+    def load(self, saved: object, now: float) -> list[Member]:
+        """Replace the room by a saved one; return its members, in the order of their numbers.
+
+        The caller then calls `configure`. Raises StateError; the room is then unchanged.
+        """
+        loaded = load_room(saved, self.state.settings, now)
+        self.state = loaded.state
+        self.fast_path = FastPath(self.state)
+        return loaded.members
+
     def enter(self, member: Member) -> None:
         """Add a client that has connected."""
-        self.state.unregistered.add(member)
+        self.state.unregistered[member] = None
 
     def receive(self, member: Member, line: Line, now: float) -> list[Effect]:
         """Handle a line from a member; not to be called while a password check is in progress."""

@@ -40,7 +40,7 @@ class RoomState:
         self.memory = Memory(settings.limits.memory_bytes)
         self.created = now
         self.members: dict[str, Member] = {}  # by nick; registering clients hold one too
-        self.unregistered: set[Member] = set()
+        self.unregistered: dict[Member, None] = {}
         self.ghosts: dict[Member, Ghost] = {}  # the members that have no connection at present
         self.channels: dict[str, Channel] = {}
         self.restored: set[Channel] = set()  # those that stay without members for some time

@@ -74,8 +74,12 @@ class RoomUnderTest:
         self._tokens += 1
         member = Member(host, local_user=local_user, resume_token=f"token{self._tokens}")
         member.fingerprint = fingerprint
-        client = self._clients[member] = FakeClient(self, member)
         self.core.enter(member)
+        return self.adopt(member)
+
+    def adopt(self, member: Member) -> FakeClient:
+        """A client for a member that is in the room already."""
+        client = self._clients[member] = FakeClient(self, member)
         return client
 
     def join(self, nick: str, *caps: str, channel: str = "#room", **about: str) -> FakeClient:

@@ -177,7 +177,7 @@ def _welcome(context: CommandContext) -> Steps:
         return
     sender, room = context.sender, context.room
     settings = room.settings
-    room.unregistered.discard(sender)
+    room.unregistered.pop(sender, None)
     sender.state = MemberState.REGISTERED
     sender.signed_on = sender.idle_since = context.now
     sender.registration.password = ""

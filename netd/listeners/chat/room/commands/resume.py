@@ -140,7 +140,7 @@ def _become(context: CommandContext, member: Member, ghost: Ghost) -> None:
     """Give the member the connection of the sender, which is not needed any more."""
     client, room = context.sender, context.room
     del room.ghosts[member]
-    room.unregistered.discard(client)
+    room.unregistered.pop(client, None)
     client.state = MemberState.GONE
     member.address, member.is_secure = client.address, client.is_secure
     member.local_user, member.fingerprint = client.local_user, client.fingerprint
