@@ -82,6 +82,13 @@ class RoomUnderTest:
         client = self._clients[member] = FakeClient(self, member)
         return client
 
+    def adopt_room(self, saved: object, before: RoomUnderTest) -> list[Member]:
+        """Load a room that another one has saved; return its members."""
+        self.now, self._tokens = before.now, before._tokens
+        members = self.core.load(saved, self.now)
+        self._ghosts.update(self.state.ghosts)
+        return members
+
     def join(self, nick: str, *caps: str, channel: str = "#room", **about: str) -> FakeClient:
         """A registered client in a channel (if one is named), after all clients have read."""
         client = self.connect(**about)

@@ -25,10 +25,11 @@ SETTINGS: dict[str, Any] = {
     "accounts": {"anna": Account("Anna", "sesame"), "bert": Account("bert", "sesame", host="b.b")},
     "replay_lines": 3,
     "limits": RoomLimits(history_lines=12, whowas=4),
+    "return_timeout_s": 30.0,
 }
 CAPS = (
     ("message-tags", "server-time", "echo-message", "batch", "sasl", "draft/chathistory",
-     "draft/read-marker", "labeled-response", "cap-notify"),
+     "draft/read-marker", "labeled-response", "cap-notify", "netd.dev/resume"),
     ("account-tag", "server-time", "multi-prefix", "away-notify", "extended-join", "sasl"),
     (),
     ("message-tags", "sasl", "batch", "draft/chathistory", "draft/event-playback"),
@@ -50,7 +51,8 @@ COMMANDS = st.sampled_from([
     "CHATHISTORY LATEST #room * 50", "CHATHISTORY LATEST anna * 50",
     "CHATHISTORY LATEST n1 * 50", "USER u 0 * :real",
     "CHATHISTORY TARGETS timestamp=2020-01-01T00:00:00.000Z timestamp=2030-01-01T00:00:00.000Z 9",
-    "QUIT :bye", "connect", "gone",
+    "QUIT :bye", "connect", "connect", "gone", "lost", "lost", "later", "RESUME token1",
+    "CAP REQ :netd.dev/resume", "RESUME token2", "RESUME token6",
 ])  # fmt: skip
 LINES = st.one_of(
     COMMANDS.map(str.encode), COMMANDS.map(str.encode), SPOKEN, ANYTHING.map(str.encode)
@@ -75,6 +77,11 @@ class Scene:
         elif line == b"gone":
             self.room.leave(client, "gone")
             client.closed = "gone"
+        elif line == b"lost" and not client.closed:
+            self.room.suspend(client, "lost", b":irc.test NOTICE n :unsent\r\n")
+            client.closed = "lost"
+        elif line == b"later":
+            self.room.pass_time(16)
         elif not client.closed:
             client.send_line(line.replace(b"{}", b"%d" % number))
         received = [client.received for client in self.clients]
@@ -86,8 +93,7 @@ class Scene:
         """The same scene in another room, which has loaded what this one has saved."""
         saved = json.loads(json.dumps(self.room.core.save()))
         other = RoomUnderTest(**{**SETTINGS, **changed})
-        other.now = self.room.now
-        members = other.core.load(saved, other.now)
+        members = other.adopt_room(saved, self.room)
         return Scene(other, [self._find(other, client, members) for client in self.clients])
 
     def _find(self, other: RoomUnderTest, client: FakeClient, members: list[Any]) -> FakeClient:
@@ -134,6 +140,7 @@ def _busy_scene() -> Scene:
         (1, "PRIVMSG n0 :private\n@+x=y PRIVMSG #room :tagged\nNICK other\nAWAY :out"),
         (3, "@+x=y PRIVMSG #room :tagged\nPRIVMSG #room :\u00e9t\u00e9"),
         (2, "OPER root toor\nPRIVMSG #room :three"),
+        (1, "lost"),
         (4, "NICK new\nCAP LS 302\nCAP REQ :sasl\nAUTHENTICATE EXTERNAL"),
     ]:
         for part in line.split("\n"):
@@ -189,7 +196,7 @@ def test_a_malformed_room_is_refused_and_changes_nothing(data: st.DataObject) ->
     room = RoomUnderTest(**SETTINGS)
     before = room.core.save()
     try:
-        members = room.core.load(saved, NOON)
+        members = room.adopt_room(saved, room)
     except StateError:
         assert room.core.save() == before
         return
