@@ -1,192 +1,168 @@
-"""How long innocent clients wait while strangers attack: netd's chat beside ngircd.
+"""How long innocent clients wait while strangers attack: netd's chat beside ngircd, and its HTTP
+beside nginx.
 
-Each attack keeps within the limits that netd has by default, so that no attacker is disconnected.
-Thirty attackers, or a hundred for passwords, come from one source address or from thirty. Innocent
-members of a channel with many members send PINGs meanwhile, at the rate that flood control permits.
+Each attack keeps within the limits that netd has by default, except that a loopback address may
+connect as often as it likes, so that no attacker is disconnected for flooding. Thirty attackers, or
+a hundred for passwords, come from one source address or from thirty. Meanwhile twenty innocent
+clients send small requests: PING of members of a channel with 820, or GET of a short text.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
+import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
-from tests.bench import harness_process
-from tests.bench.attacks_load import Attack, attacking, crowd
+from tests.bench import attacks_chat, attacks_http
+from tests.bench.attacks_load import Attack, Helper, Target, attacking, crowd
+from tests.bench.attacks_setup import Server, Setup
 from tests.bench.attacks_victims import Latencies, Victims
+from tests.bench.harness import machine
 
-MEMBERS: Final = 800
-_ATTACKERS: Final = 30
 _GOAL_P99_MS, _GOAL_MAX_MS = 20.0, 50.0
-_NETD: Final = """
-kind = "chat"
-address = "tcp://127.0.0.1:{port}"
-max_connections = 5000
-ping_after = "1h"
-opers = [{{ name = "root", password = "a long password in plain text" }}]
-"""
-_NGIRCD: Final = """
-[Global]
-Name = irc.bench.test
-Info = bench
-Listen = 127.0.0.1
-Ports = {port}
-[Limits]
-MaxConnectionsIP = 0
-MaxJoins = 60
-PingTimeout = 3600
-[Options]
-DNS = no
-Ident = no
-PAM = no
-[Operator]
-Name = root
-Password = a long password in plain text
-"""
+_MANY_SOURCES: Final = 30
+_LEAVE_AFTER_S: Final = 0.3
+_SETUPS: Final = (*attacks_chat.SETUPS, *attacks_http.SETUPS)
 
 
-def _channels(attacker: int) -> list[str]:
-    names = [f"#{attacker:02}-{number:02}" for number in range(50)]
-    return [f"JOIN {','.join(names[at : at + 17])}" for at in range(0, 50, 17)]
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An attack from a number of source addresses; without an attack, the whole crowd leaves."""
 
-
-def _none(_attacker: int) -> list[str]:
-    return []
-
-
-def _join(_attacker: int) -> list[str]:
-    return ["JOIN #bench"]
-
-
-def _bans(attacker: int) -> list[str]:
-    """Join a channel of one's own, and fill its ban list."""
-    masks = [f"{number:03}{'x' * 60}!*@*" for number in range(30)]
-    modes = [f"MODE #ban-{attacker} +bbb {' '.join(masks[at : at + 3])}" for at in range(0, 30, 3)]
-    return [f"JOIN #ban-{attacker}", *modes]
-
-
-ATTACKS: Final = (
-    Attack("no attack", 1, _none, lambda _attacker, _turn: "PING x"),
-    Attack(
-        "LIST with 158 conditions",
-        _ATTACKERS,
-        _channels,
-        lambda _attacker, _turn: f"LIST {','.join(['>0'] * 158)}",
-    ),
-    Attack(
-        "LIST with 10 masks",
-        _ATTACKERS,
-        _channels,
-        lambda _attacker, _turn: f"LIST {','.join(['*' + '?*' * 20] * 10)}",
-    ),
-    Attack(
-        "WHO with a mask of 190 characters",
-        _ATTACKERS,
-        _none,
-        lambda _attacker, _turn: f"WHO *{'?*' * 90}x*",
-    ),
-    Attack("WHO of all members", _ATTACKERS, _none, lambda _attacker, _turn: "WHO *"),
-    Attack(
-        "JOIN and PART",
-        _ATTACKERS,
-        _none,
-        lambda _attacker, turn: f"{('JOIN', 'PART')[turn % 2]} #bench",
-    ),
-    Attack(
-        "NICK",
-        _ATTACKERS,
-        _join,
-        lambda attacker, turn: f"NICK n{attacker}x{turn}",
-    ),
-    Attack(
-        "MODE of long ban lists",
-        _ATTACKERS,
-        _bans,
-        lambda attacker, _turn: f"MODE #ban-{attacker} +bbbbbbbbbbbbbbbbbbbb",
-    ),
-    Attack("NAMES of all members", _ATTACKERS, _join, lambda _attacker, _turn: "NAMES #bench"),
-    Attack("wrong passwords", 100, _none, lambda _attacker, _turn: "OPER root wrong"),
-)
+    attack: Attack | None
+    sources: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The latencies of innocent clients of one server under one attack."""
+    """The latencies of innocent clients of one server under one attack, or why there are none."""
 
-    attack: str
-    sources: int
+    work: Work
     server: str
-    latencies: Latencies
+    latencies: Latencies | None
+    failure: str = ""
+
+    @property
+    def reaches_goal(self) -> bool:
+        """Whether no innocent client waited too long; True for a peer and a row without figures."""
+        if not self.server.startswith("netd"):
+            return True
+        found = self.latencies
+        if found is None:
+            return not self.failure
+        return found.p99_ms <= _GOAL_P99_MS and found.max_ms <= _GOAL_MAX_MS
 
     def __str__(self) -> str:
-        figures = self.latencies
-        return (
-            f"| {self.attack} | {self.sources} | {self.server} | {figures.count} "
-            f"| {figures.p50_ms:.1f} | {figures.p99_ms:.1f} | {figures.max_ms:.1f} |"
-        )
+        found = self.latencies
+        if found is None:
+            return self.failure or "-"
+        return f"{found.p50_ms:.1f} / {found.p99_ms:.1f} / {found.max_ms:.1f}"
 
 
-HEADER: Final = """\
-| attack | sources | server | samples | p50, ms | p99, ms | max, ms |
-| --- | --- | --- | --- | --- | --- | --- |"""
-
-
-@contextlib.contextmanager
-def _netd(poller: str) -> Iterator[int]:
-    port = harness_process.free_port()
-    listener = _NETD.format(port=port) + f'poller = "{poller}"\n'
-    with harness_process.netd(listener, port):
-        yield port
-
-
-@contextlib.contextmanager
-def _ngircd() -> Iterator[int]:
-    port = harness_process.free_port()
-    with tempfile.NamedTemporaryFile("w") as config:
-        config.write(_NGIRCD.format(port=port))
-        config.flush()
-        with harness_process.program(["ngircd", "-n", "-f", config.name], port):
-            yield port
-
-
-_SERVERS: Final[dict[str, Callable[[], AbstractContextManager[int]]]] = {
-    "netd (select)": partial(_netd, "select"),
-    "netd (epoll)": partial(_netd, "epoll"),
-    "ngircd": _ngircd,
-}
-
-
-def rows(only: str, seconds: float, servers: str = "") -> Iterator[Row]:
+def rows(setup: Setup, only: str, seconds: float, servers: str) -> Iterator[Row]:
     """Attack each server with each attack whose name contains `only`."""
+    works = [work for work in _works(setup) if only in work.name]
+    for name, server in setup.servers.items():
+        if servers in name and works and (not server.needs or shutil.which(server.needs)):
+            yield from _attack_server(setup, name, server, works, seconds)
+
+
+def report(only: str, seconds: float, servers: str, missed: list[str]) -> Iterator[str]:
+    """The lines of the table; adds the rows in which netd missed its goal to `missed`."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    for name, serve in _SERVERS.items():
-        if servers not in name:
-            continue
-        with serve() as port, crowd(port, MEMBERS), contextlib.closing(Victims(port)) as victims:
-            for attack in ATTACKS:
-                for sources in (1, 30):
-                    if only in attack.name and (sources == 1 or attack.attackers > 1):
-                        with attacking(attack, port, sources, seconds):
-                            latencies = victims.measure(seconds)
-                        victims.settle()
-                        yield Row(attack.name, sources, name, latencies)
+    busy = f"load average before: {os.getloadavg()[0]:.1f}"
+    yield f"Measured on {machine()}, {seconds:g} s for each figure; {busy}."
+    for setup in _SETUPS:
+        found = []
+        for row in rows(setup, only, seconds, servers):
+            print(f"{row.work.name}, {row.work.sources}: {row.server}: {row}", file=sys.stderr)
+            found.append(row)
+            if not row.reaches_goal:
+                missed.append(f"{row.work.name}, {row.work.sources}: {row.server}: {row}")
+        if found:
+            yield from ["", *_table(setup.title, found)]
 
 
-def report(only: str, seconds: float, servers: str) -> bool:
-    """Print the table; return whether netd reached the goal in every row."""
-    print(HEADER)
-    is_reached = True
-    for row in rows(only, seconds, servers):
-        print(row, flush=True)
-        reached = row.latencies.p99_ms <= _GOAL_P99_MS and row.latencies.max_ms <= _GOAL_MAX_MS
-        if row.server.startswith("netd") and not reached:
-            is_reached = False
-            print(f"{row.attack}: goal missed", file=sys.stderr)
-    return is_reached
+def _works(setup: Setup) -> Iterator[Work]:
+    for attack in setup.attacks:
+        for sources in (1, _MANY_SOURCES):
+            if sources == 1 or attack.attackers > 1:
+                yield Work(attack, sources, attack.name)
+    if setup.crowd.count and len(setup.attacks) > 1:
+        yield Work(None, 1, f"{setup.crowd.count} members are lost at once")
+
+
+def _attack_server(
+    setup: Setup, name: str, server: Server, works: Sequence[Work], seconds: float
+) -> Iterator[Row]:
+    """Make the attacks, one after the other; after one that failed the server is started anew."""
+    left = deque(works)
+    while left:
+        is_ready = False
+        try:
+            with _populate(setup, server) as scene:
+                is_ready = True
+                while left:
+                    latencies = scene.measure(left[0], seconds) if _applies(left[0], name) else None
+                    yield Row(left.popleft(), name, latencies)
+        except (AssertionError, OSError) as error:
+            yield Row(left.popleft(), name, None, f"failed: {error}")
+            if not is_ready:
+                return
+
+
+def _applies(work: Work, server: str) -> bool:
+    return work.attack is None or work.attack.is_for_all or server.startswith("netd")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A server that runs, with its crowd and its innocent clients."""
+
+    setup: Setup
+    port: int
+    within_s: float
+    crowd: Helper
+    victims: Victims
+
+    def measure(self, work: Work, seconds: float) -> Latencies:
+        """Measure the innocent clients under an attack."""
+        if work.attack is None:
+            threading.Timer(_LEAVE_AFTER_S, self.crowd.end).start()
+            return self.victims.measure(seconds)
+        target = Target(self.port, self.within_s)
+        with attacking(work.attack, target, work.sources, seconds):
+            latencies = self.victims.measure(seconds)
+        self.setup.settle(self.port)
+        return latencies
+
+
+@contextlib.contextmanager
+def _populate(setup: Setup, server: Server) -> Iterator[_Scene]:
+    group, within_s = setup.crowd, server.within_s
+    with (
+        server.serve() as port,
+        crowd(Target(port, within_s), group.count, group.greet) as members,
+        contextlib.closing(Victims(port, setup.victims, within_s)) as victims,
+    ):
+        yield _Scene(setup, port, within_s, members, victims)
+
+
+def _table(title: str, found: Sequence[Row]) -> Iterator[str]:
+    """A row for each attack and number of sources, with a column for each server."""
+    servers = list(dict.fromkeys(row.server for row in found))
+    cells = {(row.work, row.server): str(row) for row in found}
+    yield f"| {title}: p50 / p99 / max, ms | sources | {' | '.join(servers)} |"
+    yield f"|---|{'--:|' * (len(servers) + 1)}"
+    for work in dict.fromkeys(row.work for row in found):
+        figures = [cells.get((work, server), "-") for server in servers]
+        yield f"| {work.name} | {work.sources} | {' | '.join(figures)} |"

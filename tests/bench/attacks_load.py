@@ -1,7 +1,7 @@
 """The attackers, and the crowd of members that make attacks costly; in processes of their own.
 
-An attacker sends a burst of lines, and then some lines each second for as long as the attack lasts.
-A process ends by itself after its time.
+An attacker sends a burst of requests, and then some each second for as long as the attack lasts. A
+process ends by itself after its time.
 """
 
 from __future__ import annotations
@@ -10,134 +10,253 @@ import contextlib
 import multiprocessing
 import selectors
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Final
 
-from tests.bench.chat_members import PATIENCE_S, join, read_until
-
-_BURST: Final = 20
-_RATE: Final = 8.0  # lines a second of each attacker: flood control holds back a half
-_MAX_S: Final = 900.0  # after which a process ends in any case
+BURST: Final = 20
+_RATE: Final = 8.0  # requests a second of each attacker: flood control holds back a half
+_CROWD_S: Final = 900.0  # after which the crowd leaves in any case
+_TAIL_BYTES: Final = 100
+_RECEIVE_BYTES: Final = 1 << 18
+_RESET: Final = struct.pack("ii", 1, 0)  # close(2) sends a reset: socket(7), SO_LINGER
 _fork: Final = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """The lines that each attacker sends first, and those that it repeats."""
+    """The requests that each attacker sends first, and those that it repeats."""
 
     name: str
     attackers: int
-    prepare: Callable[[int], Sequence[str]]
-    line: Callable[[int, int], str]
-    """The line to send, by the attacker's number and the number of the line."""
+    greet: Callable[[int], bytes]
+    """What an attacker sends when it has connected, by its number."""
+    request: Callable[[int, int], bytes]
+    """The request to send, by the attacker's number and the number of the request. An attacker that
+    has nothing to send closes its connection, and connects again at its next turn."""
+    greeted: bytes = b""
+    """The end of the server's reply to the greeting, which attackers await before they attack."""
+    burst: int = BURST
+    is_for_all: bool = True
+    """Whether the peers have the attacked feature too."""
 
 
-@contextlib.contextmanager
-def crowd(port: int, count: int) -> Iterator[None]:
-    """Members of the channel #bench that read all messages and send none."""
-    with _process(_read_as_crowd, port, count):
-        yield
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server's port of 127.0.0.1, and how long the server may take to admit some clients."""
+
+    port: int
+    within_s: float
 
 
-@contextlib.contextmanager
-def attacking(attack: Attack, port: int, sources: int, seconds: float) -> Iterator[None]:
-    """Attack for `seconds` from a number of source addresses, once all attackers are ready."""
-    with _process(_attack, attack, port, sources, seconds):
-        yield
+class Client:
+    """A connection from a source address."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), 1, source_address=(host, 0))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setblocking(False)
+        self.tail = b""
+        """The last bytes that were received."""
+
+    def send(self, data: bytes) -> None:
+        """Send as much as the socket takes now."""
+        with contextlib.suppress(OSError):
+            self.sock.send(data)
+
+    def receive(self) -> bytes:
+        """The bytes that have arrived; empty if there are none. Raises EOFError at the end."""
+        try:
+            data = self.sock.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise EOFError from error
+        if not data:
+            raise EOFError
+        self.tail = (self.tail + data)[-_TAIL_BYTES:]
+        return data
+
+    def reset(self) -> None:
+        """Close the connection without an orderly end, as a machine does that fails."""
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.sock.close()
 
 
-@contextlib.contextmanager
-def _process(work: Callable[..., None], *arguments: object) -> Iterator[None]:
-    """Run work in a process of its own; it is ready when it sends a byte, and ends with ours."""
-    ours, theirs = _fork.Pipe()
-    process = _fork.Process(target=work, args=(theirs, *arguments), daemon=True)
-    process.start()
-    theirs.close()
+def await_all(clients: Sequence[Client], text: bytes, within_s: float) -> None:
+    """Read until each client has received the text."""
+    deadline = time.monotonic() + within_s
+    missing = set(clients)
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client.sock, selectors.EVENT_READ, client)
+        while missing:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{len(missing)} of {len(clients)} clients are not served in time"
+            for key, _ in selector.select(left):
+                client = key.data
+                try:
+                    seen = client.tail + client.receive()
+                except EOFError:
+                    raise AssertionError(f"a client was refused: {client.tail!r}") from None
+                if text in seen:
+                    missing.discard(client)
+
+
+class Helper:
+    """A process with clients; it is ready when it sends a byte, and ends with this one."""
+
+    def __init__(self, within_s: float, work: Callable[..., None], *arguments: object) -> None:
+        """Run `work(ready, *arguments)` in a process, and wait until it is ready."""
+        ours, theirs = _fork.Pipe()
+        self._process: BaseProcess = _fork.Process(
+            target=_run, args=(theirs, work, *arguments), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        with ours:
+            try:
+                assert ours.poll(within_s), "the clients are not ready in time"
+                failure = ours.recv_bytes().decode()
+                assert not failure, failure
+            except (AssertionError, EOFError):
+                self.end()
+                raise
+
+    def end(self) -> None:
+        """End the process, and with it its connections."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _run(ready: Connection, work: Callable[..., None], *arguments: object) -> None:
     try:
-        assert ours.poll(_MAX_S), "the clients are not ready in time"
-        ours.recv_bytes()
+        work(ready, *arguments)
+    except (AssertionError, OSError) as error:
+        with contextlib.suppress(OSError):
+            ready.send_bytes(str(error).encode())
+
+
+@contextlib.contextmanager
+def crowd(target: Target, count: int, greet: Callable[[int], bytes]) -> Iterator[Helper]:
+    """Members of the channel #bench that read all messages and send none."""
+    helper = Helper(target.within_s, _read_as_crowd, target, count, greet)
+    try:
+        yield helper
+    finally:
+        helper.end()
+
+
+@contextlib.contextmanager
+def attacking(attack: Attack, target: Target, sources: int, seconds: float) -> Iterator[None]:
+    """Attack for `seconds` from a number of source addresses, once all attackers are ready."""
+    helper = Helper(target.within_s, _attack, attack, target, sources, seconds)
+    try:
         yield
     finally:
-        process.terminate()
-        process.join()
-        ours.close()
+        helper.end()
 
 
-def _read_as_crowd(ready: Connection, port: int, count: int) -> None:
-    socks = join(port, count)
+def _read_as_crowd(
+    ready: Connection, target: Target, count: int, greet: Callable[[int], bytes]
+) -> None:
+    clients = []
+    for number in range(count):
+        clients.append(Client(target.port))
+        clients[-1].send(greet(number))
+    await_all(clients, b"joined\r\n", target.within_s)
     with selectors.DefaultSelector() as selector:
-        for sock in socks:
-            selector.register(sock, selectors.EVENT_READ)
-        ready.send_bytes(b"!")
-        _discard(selector, time.monotonic() + _MAX_S)
+        for client in clients:
+            selector.register(client.sock, selectors.EVENT_READ, client)
+        ready.send_bytes(b"")
+        _discard(selector, time.monotonic() + _CROWD_S)
 
 
-def _attack(ready: Connection, attack: Attack, port: int, sources: int, seconds: float) -> None:
+def _attack(
+    ready: Connection, attack: Attack, target: Target, sources: int, seconds: float
+) -> None:
     selector = selectors.DefaultSelector()
-    attackers = [_Attacker(attack, port, number, sources) for number in range(attack.attackers)]
+    attackers = [
+        _Attacker(selector, attack, target.port, number, sources)
+        for number in range(attack.attackers)
+    ]
     for attacker in attackers:
-        selector.register(attacker.sock, selectors.EVENT_READ, attacker)
-    ready.send_bytes(b"!")
+        attacker.connect()
+    if attack.greeted:
+        await_all([attacker.client for attacker in attackers], attack.greeted, target.within_s)
+    ready.send_bytes(b"")
     for attacker in attackers:
-        attacker.send(_BURST)
+        attacker.attack(attack.burst)
     began, turn = time.monotonic(), 0
     while (now := time.monotonic()) < began + seconds:
         due = began + turn / (_RATE * len(attackers))
         if now >= due:
-            attackers[turn % len(attackers)].send(1)
+            attackers[turn % len(attackers)].attack(1)
             turn += 1
         else:
             _discard(selector, due)
 
 
 class _Attacker:
-    """One client of an attacker, which connects again when the server closes its connection."""
+    """One client of an attacker; without a connection it connects again at its next turn."""
 
-    def __init__(self, attack: Attack, port: int, number: int, sources: int) -> None:
-        self._attack, self._port, self._number = attack, port, number
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        attack: Attack,
+        port: int,
+        number: int,
+        sources: int,
+    ) -> None:
+        self._selector, self._attack, self._port, self._number = selector, attack, port, number
         self._host = f"127.0.0.{2 + number % sources}"
         self._turn = 0
-        self.sock = self._connect()
+        self._is_connected = False
 
-    def send(self, count: int) -> None:
-        """Send lines, as far as the socket takes them."""
-        lines = [self._attack.line(self._number, self._turn + index) for index in range(count)]
+    def connect(self) -> None:
+        """Connect, and send the greeting."""
+        self.client = Client(self._port, self._host)
+        self._selector.register(self.client.sock, selectors.EVENT_READ, self)
+        self._is_connected = True
+        self.client.send(self._attack.greet(self._number))
+
+    def attack(self, count: int) -> None:
+        """Send requests, as far as the socket takes them."""
+        if not self._is_connected:
+            with contextlib.suppress(OSError):
+                self.connect()
+            return
+        turns = range(self._turn, self._turn + count)
         self._turn += count
-        with contextlib.suppress(OSError):
-            self.sock.send("".join(f"{line}\r\n" for line in lines).encode())
+        requests = b"".join(self._attack.request(self._number, turn) for turn in turns)
+        if requests:
+            self.client.send(requests)
+        else:
+            self.disconnect()
 
-    def reconnect(self, selector: selectors.BaseSelector) -> None:
-        """Connect again, and attack at once; give up if the server refuses it."""
-        selector.unregister(self.sock)
-        self.sock.close()
-        with contextlib.suppress(OSError, AssertionError):
-            self.sock = self._connect()
-            selector.register(self.sock, selectors.EVENT_READ, self)
+    def receive(self) -> None:
+        """Discard the bytes that have arrived."""
+        try:
+            self.client.receive()
+        except EOFError:
+            self.disconnect()
 
-    def _connect(self) -> socket.socket:
-        sock = socket.create_connection(
-            ("127.0.0.1", self._port), PATIENCE_S, source_address=(self._host, 0)
-        )
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        lines = [f"NICK a{self._number}", "USER a 0 * :a", *self._attack.prepare(self._number)]
-        sock.sendall("".join(f"{line}\r\n" for line in lines).encode() + b"PING ready\r\n")
-        read_until(sock, b"ready\r\n")
-        sock.setblocking(False)
-        return sock
+    def disconnect(self) -> None:
+        """Reset the connection."""
+        self._selector.unregister(self.client.sock)
+        self.client.reset()
+        self._is_connected = False
 
 
 def _discard(selector: selectors.BaseSelector, until: float) -> None:
     while (now := time.monotonic()) < until:
         for key, _ in selector.select(until - now):
-            assert isinstance(key.fileobj, socket.socket)
             try:
-                is_open = bool(key.fileobj.recv(1 << 18))
-            except BlockingIOError:
-                continue
-            except OSError:
-                is_open = False
-            if not is_open and isinstance(key.data, _Attacker):
-                key.data.reconnect(selector)
+                key.data.receive()
+            except EOFError:  # of the crowd
+                selector.unregister(key.fileobj)
