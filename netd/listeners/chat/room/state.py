@@ -57,6 +57,12 @@ class RoomState:
         member = self.members.get(fold(nick))
         return member if member is not None and member.is_registered else None
 
+    def give_up_nick(self, client: Member) -> None:
+        """Free the nick of a client that is not registered."""
+        if self.members.get(client.folded) is client:
+            del self.members[client.folded]
+        client.set_nick("")
+
     def registered_members(self) -> list[Member]:
         """All members whose registration is complete."""
         return [member for member in self.members.values() if member.is_registered]

@@ -70,18 +70,11 @@ def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
     must_wait = room.members.get(fold(wanted)) in room.ghosts or _is_reserved(context, wanted)
     if not must_wait and not _may_take(context, wanted):
         return None
-    _give_up_nick(context)
+    context.room.give_up_nick(context.sender)
     sender.set_nick(wanted)
     if not must_wait:
         room.members[sender.folded] = sender
     return complete(context)
-
-
-def _give_up_nick(context: CommandContext) -> None:
-    sender, room = context.sender, context.room
-    if room.members.get(sender.folded) is sender:
-        del room.members[sender.folded]
-    sender.set_nick("")
 
 
 def change_nick(context: CommandContext, wanted: str) -> None:
@@ -144,7 +137,7 @@ def _has_nick(context: CommandContext) -> bool:
     if _may_take(context, sender.nick):
         context.room.members[sender.folded] = sender
         return True
-    _give_up_nick(context)
+    context.room.give_up_nick(context.sender)
     return False
 
 

@@ -100,6 +100,7 @@ def claim(context: CommandContext, member: Member) -> None:
     """Let the sender take the place of a member, step by step: it now looks like it."""
     sender = context.sender
     context.room.ghosts[member].claimant = sender
+    context.room.give_up_nick(sender)
     sender.user, sender.realname, sender.host = member.user, member.realname, member.host
     sender.account, sender.modes, sender.away = member.account, member.modes, member.away
     sender.read_markers = member.read_markers
