@@ -95,10 +95,10 @@ def start_managed(tmp_path: Path) -> Iterator[StartManaged]:
     """
     started: list[ManagedDaemon] = []
 
-    def start(config: str, **unit_options: object) -> ManagedDaemon:
+    def start(config: str, *, module: str = "netd", **unit_options: object) -> ManagedDaemon:
         directory = tmp_path / f"managed{len(started)}"
         directory.mkdir()
-        daemon = ManagedDaemon(directory, config)
+        daemon = ManagedDaemon(directory, config, module=module)
         started.append(daemon)
         for name, value in unit_options.items():
             setattr(daemon.systemd, name, value)

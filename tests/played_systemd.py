@@ -397,8 +397,13 @@ class ManagedDaemon(ConfiguredDaemon):
     """`netd run` as the unit of a played systemd."""
 
     def __init__(
-        self, directory: Path, config: str, sockets: Sequence[tuple[str, socket.socket]] = ()
+        self,
+        directory: Path,
+        config: str,
+        sockets: Sequence[tuple[str, socket.socket]] = (),
+        module: str = "netd",
     ) -> None:
-        """Prepare it; `systemd.start()` starts it."""
+        """Prepare it; `systemd.start()` starts it. `module` is what runs in place of netd."""
         super().__init__(directory, config)
+        self.command[self.command.index("netd")] = module
         self.systemd = PlayedSystemd(directory, self.command, sockets=sockets)

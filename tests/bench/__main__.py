@@ -4,8 +4,8 @@
 misses its goal. `faults` reports what becomes of clients when processes, configurations and logs
 fail. `integrity` sends gibibytes through echo and compares checksums, `memory` reports the memory
 of an idle daemon, and `soak` what a daemon holds, minute by minute, under traffic, reloads and
-killed workers. `report` writes the page of measurements: it runs each benchmark of which --output
-holds no result.
+killed workers. `restart` reports what clients notice of restarts, upgrades and reloads. `report`
+writes the page of measurements: it runs each benchmark of which --output holds no result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.bench import attacks, echo_integrity, faults, memory, soak
+from tests.bench import attacks, echo_integrity, faults, memory, restart, soak
 from tests.bench.harness import Result, measure
 from tests.bench.report import markdown, page, write
 
@@ -29,13 +29,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "benchmark",
-        choices=[*_COMPARED, "attacks", "faults", "integrity", "memory", "report", "soak"],
+        choices=[
+            *(*_COMPARED, "attacks", "faults", "integrity", "memory", "report", "restart", "soak")
+        ],
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="for each server and round")
     parser.add_argument("--only", default="", help="works whose name contains this")
     parser.add_argument(
-        "--server", default="", help="attacks' and faults': servers whose name contains this"
+        "--server",
+        default="",
+        help="attacks', faults' and restart's: servers whose name contains this",
     )
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
     parser.add_argument("--gibibytes", type=float, default=2.0, help="integrity's, each way")
@@ -58,6 +62,8 @@ def run(benchmark: str, arguments: argparse.Namespace) -> None:
         keep(table, [memory.report()])
     elif benchmark == "faults":
         keep(table, [faults.report(arguments.only, arguments.server)])
+    elif benchmark == "restart":
+        keep(table, [restart.report(arguments.only, arguments.server, arguments.rounds)])
     elif benchmark == "soak":
         keep(table, soak.report(arguments.minutes))
     elif benchmark == "attacks":

@@ -92,17 +92,17 @@ class Clients:
             await asyncio.sleep(0.01)
         return late
 
-    async def before(self) -> list[str]:
-        """Make the staged clients, and begin to measure; returns what went wrong already."""
-        for spec in self._to_stage:
+    async def before(self, staged: bool) -> list[str]:  # noqa: FBT001 (from a JSON array)
+        """Begin to measure, with `staged` clients or without; returns what went wrong already."""
+        for spec in self._to_stage if staged else ():
             for number in range(spec.count):
-                staged = STAGED[spec.type](spec, number)
-                self._staged.append(staged)
-                self._records[spec.name].append(staged.record)
-        await asyncio.gather(*(_note(staged.record, staged.before()) for staged in self._staged))
-        for client in self._lasting:
-            client.record.mark()
-        return [detail for staged in self._staged for detail in staged.record.details]
+                client = STAGED[spec.type](spec, number)
+                self._staged.append(client)
+                self._records[spec.name].append(client.record)
+        await asyncio.gather(*(_note(client.record, client.before()) for client in self._staged))
+        for lasting in self._lasting:
+            lasting.record.mark()
+        return [detail for client in self._staged for detail in client.record.details]
 
     async def after(self, steps: int) -> dict[str, list[float]]:
         """Let the staged clients complete, and the others proceed.

@@ -55,9 +55,12 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def event(self, act: Callable[[], object], steps: int = 2) -> None:
-        """Do something; returns when each client has made steps after it. Raises LoadError."""
-        if faults := self._call("before"):
+    def event(self, act: Callable[[], object], *, staged: bool = True, steps: int = 2) -> None:
+        """Do something; returns when each client has made steps after it. Raises LoadError.
+
+        `staged`: with those clients that begin something before the event, and complete it later.
+        """
+        if faults := self._call("before", staged):
             raise LoadError(f"before the event: {faults}")
         began = time.monotonic()
         act()

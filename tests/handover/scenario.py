@@ -17,7 +17,7 @@ FILES: Final = {"small": 10_000, "middle": 300_000, "large": 6_000_000}
 
 _TEXT: Final = """\
 [netd]
-drain_timeout = "2s"
+drain_timeout = "{drain_s}s"
 
 [listeners.fork]
 kind = "echo"
@@ -42,6 +42,7 @@ accounts = [{{ name = "{account}", password = "{hash}" }}]
 kind = "http"
 address = ["tcp://127.0.0.1:{web}", "unix://{directory}/web"]
 workers = {workers}
+keepalive_timeout = "{keepalive_s}s"
 
 [[listeners.web.routes]]
 path = "/hello"
@@ -60,6 +61,7 @@ class Scenario:
     directory: Path
     generation: int = 0
     """The number of reloads so far that needed new workers."""
+    drain_s: int = 2
     ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,11 @@ class Scenario:
             self.ports = {name: find_free_port() for name in ("fork", "thread", "lounge", "web")}
 
     def text(self) -> str:
-        """The configuration; each generation replaces the workers of echo, and one of the web."""
+        """The configuration.
+
+        Each generation changes an option of each listener; those of echo need new workers, those of
+        the others only with `tests.handover.replacing_netd`.
+        """
         concurrency = ("fork", "thread")
         return _TEXT.format(
             directory=self.directory,
@@ -80,6 +86,8 @@ class Scenario:
             second=concurrency[(self.generation + 1) % 2],
             motd=f"generation {self.generation}",
             workers=1 + self.generation % 2,
+            drain_s=self.drain_s,
+            keepalive_s=60 + self.generation,
             account=ACCOUNT,
             hash=_hash(),
             **self.ports,
@@ -121,19 +129,23 @@ class Scenario:
             Spec("http half-closed", web, 2, "http half-closed", {"paths": middle}),
         ]
 
-    def chat_specs(self, members: int) -> list[Spec]:
+    def chat_specs(self, members: int, pace_s: float = 0.3) -> list[Spec]:
         """Members of the chat."""
         lounge, local = self.address("lounge"), self.address("lounge", "unix")
         login = {"account": ACCOUNT, "password": PASSWORD}
         return [
-            Spec("chat member", lounge, members, "chat member"),
-            Spec("chat member", local, 2, "chat member unix", {"prefix": "u"}),
+            Spec("chat member", lounge, members, "chat member", {"pace_s": pace_s}),
+            Spec("chat member", local, 2, "chat member unix", {"prefix": "u", "pace_s": pace_s}),
             Spec("chat watcher", lounge, 1, "chat watcher"),
             Spec("chat split", lounge, 40, "chat split"),
             Spec("chat stopped", lounge, 1, "chat stopped"),
             Spec("chat stopped", local, 1, "chat stopped unix"),
             Spec("chat sasl", lounge, 12, "chat sasl", login),
         ]
+
+    def content_of(self, name: str) -> str:
+        """What a file of the web listener has, as `tests.handover.content.body` takes it."""
+        return f"content:{FILES[name]}"
 
     def address(self, name: str, scheme: str = "tcp") -> str:
         """An address of a listener."""
