@@ -69,6 +69,11 @@ class ConnectionSet(Generic[C]):
         return iter(tuple(self._hosts))
 
     @property
+    def is_draining(self) -> bool:
+        """True once `drain` was called."""
+        return self._is_draining
+
+    @property
     def is_drained(self) -> bool:
         """True once `drain` was called and no connection is left."""
         return self._is_draining and not self._hosts
@@ -80,6 +85,14 @@ class ConnectionSet(Generic[C]):
     def release_sockets(self) -> None:
         """Empty the queues of the earlier sockets, and close them."""
         self._acceptor.release()
+
+    def suspend(self) -> None:
+        """Accept nothing until `resume`; connections wait in the queues of the sockets."""
+        self._acceptor.suspend()
+
+    def resume(self) -> None:
+        """Accept again."""
+        self._acceptor.resume()
 
     def reconfigure(self, options: ListenerOptions, sockets: Sequence[ListeningSocket]) -> None:
         """Apply new limits to connections to come, and `listen`."""

@@ -46,7 +46,7 @@ class Acceptor(Generic[L]):
         self._on_accept = on_accept
         self._listening: Sequence[L] = ()
         self._previous: list[L] = []
-        self._is_paused = False
+        self._is_paused = self._is_suspended = False
         self.failure = ""
         """Why connections wait; empty while they do not."""
         self.failures = 0
@@ -71,6 +71,17 @@ class Acceptor(Generic[L]):
                 pass
             self._loop.unwatch(removed.sock.fileno())
             removed.sock.close()
+
+    def suspend(self) -> None:
+        """Accept nothing until `resume`; connections wait in the queues of the sockets."""
+        self._is_suspended = True
+        self._watch_all(0)
+
+    def resume(self) -> None:
+        """Accept again."""
+        self._is_suspended = False
+        if not self._is_paused:
+            self._watch_all(READ)
 
     def _accept_batch(self, listening: L, _mask: int) -> None:
         for _ in range(_BATCH):
@@ -102,11 +113,13 @@ class Acceptor(Generic[L]):
         if not self._is_paused:
             self._is_paused = True
             self._watch_all(0)
-            self._loop.call_later(_PAUSE_S, self._resume)
+            self._loop.call_later(_PAUSE_S, self._try_again)
 
-    def _resume(self) -> None:
-        """Try again: another process may have accepted the connections that waited."""
+    def _try_again(self) -> None:
+        """Accept again: another process may have accepted the connections that waited."""
         self._is_paused = False
+        if self._is_suspended:
+            return
         self._watch_all(READ)
         for listening in (*self._listening, *self._previous):
             self._accept_batch(listening, READ)

@@ -1,6 +1,7 @@
 """The kind `http`: an HTTP/1.1 server on epoll for files, text, redirects and status pages.
 
-The packages, from the top: `service` runs a worker; `connection` reads requests from a socket and
+The packages, from the top: `service` runs a worker; `handover` passes its connections to another
+process; `connection` reads requests from a socket and
 sends responses; `response` makes their bytes, caches and logs them; `routes` chooses the handler
 of a request; `files` makes responses from files; `protocol` is HTTP without I/O. Each package
 imports only packages that are named after it.
@@ -21,5 +22,6 @@ KIND = Kind(
     hint=hint,
     schemes=STREAM_SCHEMES,
     check=check,
+    hands_over=True,
     example_address="tcp://127.0.0.1:8080",
 )

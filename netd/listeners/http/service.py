@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from netd.listeners.admission import is_within
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import UNUSED_TIMEOUT_S, Connection
+from netd.listeners.http.connection.connection_state import SavedConnection
 from netd.listeners.http.connection.proxy_protocol import ProxyHeaderReader
 from netd.listeners.http.connection.transport import PlainTransport
 from netd.listeners.http.files.listings import Listings
+from netd.listeners.http.handover import (
+    ArrivedDescriptors,
+    DescriptorTable,
+    Preparation,
+    SavedService,
+)
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.route_auth import Denial
 from netd.listeners.http.routes.router import WorkerContext
-from netd.listeners.kind import Daemon, ListeningSocket
+from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
 from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.listeners.tls_options import TlsOptions
+from netd.protocols.saved_record import load_record, save_record
 from netd.runtime.loop import Loop, Timer
+from netd.runtime.sockets import adopt
 
 if TYPE_CHECKING:
     from netd.listeners.http.connection.tls_transport import TlsContext
@@ -60,6 +70,7 @@ class HttpService:
         self._update_date()
         loop.call_every(_UPKEEP_PERIOD_S, self._keep_up)
         self._sweep = self._start_sweep(options)
+        self._preparation: Preparation | None = None
         self._connections.listen(sockets)
 
     def reconfigure(self, options: HttpOptions, sockets: Sequence[ListeningSocket]) -> None:
@@ -83,6 +94,43 @@ class HttpService:
             for connection in self._connections:
                 connection.close_if_idle()
             self._proxy_headers.shorten_deadlines(UNUSED_TIMEOUT_S)
+
+    def prepare_handover(self, within_s: float, on_prepared: Callable[[], object]) -> None:
+        if self._tls is not None:
+            self._connections.suspend()
+            self._proxy_headers.suspend()
+            self.responder.start_closing()
+        self._preparation = Preparation(
+            self.loop, self._connections, self.responder, within_s, on_prepared
+        )
+
+    def save(self) -> Handover:
+        table = DescriptorTable()
+        log = self.responder.access_log
+        saved = SavedService(
+            connections=tuple(
+                connection.save(table.position_of)
+                for connection in self._connections
+                if not connection.is_tls
+            ),
+            proxied=self._proxy_headers.save(table.position_of),
+            log_entries=() if log is None else log.held,
+        )
+        return Handover(save_record(saved), table.descriptors)
+
+    def resume(self) -> None:
+        if self._preparation is not None:
+            self._preparation.cancel()
+            self._preparation = None
+        self.responder.resume_log()
+        if self._tls is not None:
+            self._connections.resume()
+            self._proxy_headers.resume()
+            if not self._connections.is_draining:
+                self.responder.stop_closing()
+
+    def load(self, state: dict[str, Any]) -> Attach:
+        return partial(self._attach, load_record(SavedService, state))
 
     def counters(self) -> Counters:
         responder = self.responder
@@ -130,6 +178,30 @@ class HttpService:
         connection = Connection(self, fd, transport, host)
         self._connections.add(connection, host)
         connection.start()
+
+    def _attach(self, saved: SavedService, descriptors: Mapping[int, int]) -> None:
+        if self.responder.access_log is not None:
+            self.responder.access_log.take_over(saved.log_entries)
+        arrived = ArrivedDescriptors(dict(descriptors))
+        for connection in saved.connections:
+            self._take_over(connection, arrived)
+        for proxied in saved.proxied:
+            if (fd := arrived.take(proxied.descriptor)) is not None:
+                self._proxy_headers.take_over(adopt(fd), proxied)
+        arrived.close()
+
+    def _take_over(self, saved: SavedConnection, arrived: ArrivedDescriptors) -> None:
+        fd = arrived.take(saved.descriptor)
+        if fd is None:
+            return
+        unsent = arrived.take_parts(saved.unsent)
+        connection = Connection(self, fd, PlainTransport(adopt(fd)), saved.host)
+        self._connections.adopt(connection, saved.host)
+        if unsent is None:
+            self.responder.truncated += 1
+            connection.close()  # only this shows the peer that the content is incomplete
+        else:
+            connection.take_over(saved, unsent)
 
     def _start_sweep(self, options: HttpOptions) -> Timer:
         return self.loop.call_every(_sweep_period_s(options), self._close_late)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from netd.listeners.http import KIND
 from tests.listeners.http.http_client import LOOPBACK, Start
+from tests.listeners.http.succession import Succession
 from tests.support import WorkerUnderTest
 
 
@@ -25,3 +26,17 @@ def start() -> Iterator[Start]:
     yield launch
     for worker in started:
         worker.close()
+
+
+@pytest.fixture
+def succeed() -> Iterator[Callable[..., Succession]]:
+    """Return a function that starts the first of several services with routes and options."""
+    started: list[Succession] = []
+
+    def launch(*routes: dict[str, Any], **options: Any) -> Succession:
+        started.append(Succession(*routes, **options))
+        return started[-1]
+
+    yield launch
+    for succession in started:
+        succession.close()

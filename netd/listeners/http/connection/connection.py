@@ -8,9 +8,15 @@ response is cached is served by `on_ready` alone: recv, look-up, send.
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from netd.listeners.http.connection.connection_state import (
+    EVENTS,
+    TIMEOUT_STATUS,
+    ConnectionState,
+    SavedConnection,
+)
 from netd.listeners.http.connection.exchange import Exchange
 from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
 from netd.listeners.http.connection.transport import Transport
@@ -19,7 +25,7 @@ from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse
 from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
-from netd.runtime.poller import READ, WRITE
+from netd.runtime.poller import READ
 
 UNUSED_TIMEOUT_S: Final = 1.0
 """How long a stopping worker waits for the first byte on a connection."""
@@ -29,28 +35,7 @@ _MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next req
 _LINGER_S: Final = 2.0  # for the peer to receive a response that came before its request's end
 
 
-class ConnectionState(Enum):
-    """The event that a connection waits for; its deadline limits the wait."""
-
-    HANDSHAKE = "the peer's part of the TLS handshake"
-    IDLE = "a request"
-    HEAD = "the rest of a head"
-    BODY = "the rest of a body"
-    DEFERRED = "a response that takes time"
-    SENDING = "the peer to receive a response"
-    LINGERING = "the peer to close"
-    CLOSED = "nothing"
-
-
 _IDLE: Final = ConnectionState.IDLE  # looking a member up in its class takes ten times as long
-# The status to respond with when the deadline of a state passes and the peer may still listen.
-_TIMEOUT_STATUS: Final = {
-    ConnectionState.HEAD: 408,
-    ConnectionState.BODY: 408,
-    ConnectionState.DEFERRED: 503,
-}
-# Events to watch the socket for, READ in other states. A mask of 0 still reports a hang-up.
-_EVENTS: Final = {ConnectionState.SENDING: WRITE, ConnectionState.DEFERRED: 0}
 
 
 class Owner(Protocol):
@@ -84,6 +69,44 @@ class Connection:
         self._closes = False
         self._watched: int | None = None
         self.deadline = self._loop.now + self._responder.options.header_timeout
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether a response is being made."""
+        return self._exchange is not None and self._exchange.is_deferred
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the connection is encrypted, so that no other process can continue with it."""
+        return self._transport.has_close_notify
+
+    def save(self, position_of: Callable[[int], int]) -> SavedConnection:
+        """Describe the connection for another process.
+
+        `position_of(fd)` is the position of a descriptor that the other process gets.
+        """
+        return SavedConnection(
+            descriptor=position_of(self._fd),
+            host=self.host,
+            state=self._state,
+            deadline=self.deadline,
+            is_unused=self._is_unused,
+            closes=self._closes,
+            exchange=None if self._exchange is None else self._exchange.save(),
+            unsent=() if self._send_queue is None else self._send_queue.save(position_of),
+        )
+
+    def take_over(self, saved: SavedConnection, unsent: Sequence[Part]) -> None:
+        """Start as another process has left off, with the parts that it has not sent."""
+        self._state, self.deadline = saved.state, saved.deadline
+        self._is_unused, self._closes = saved.is_unused, saved.closes
+        for part in unsent:
+            self._queue(part)
+        if saved.exchange is not None:
+            self._start_exchange().load(saved.exchange)
+        self._watch()
+        if self._send_queue is not None or self._state is ConnectionState.DEFERRED:
+            self._process()
 
     def start(self) -> None:
         """Start serving; bytes that have arrived already are read at once."""
@@ -164,9 +187,9 @@ class Connection:
 
     def on_deadline(self) -> None:
         """Handle a deadline that has passed: respond with a time-out, or close."""
-        if self._state in _TIMEOUT_STATUS and self._exchange is not None:
+        if self._state in TIMEOUT_STATUS and self._exchange is not None:
             self._responder.timeouts += 1
-            self._exchange.refuse(_TIMEOUT_STATUS[self._state])
+            self._exchange.refuse(TIMEOUT_STATUS[self._state])
             self._process()
         elif self._state is ConnectionState.IDLE:
             self._end()
@@ -233,15 +256,18 @@ class Connection:
         if self._state is ConnectionState.LINGERING:
             return
         self._is_unused = False
-        if self._exchange is None:
-            self._exchange = Exchange(self._responder, self.host, self._queue, self._on_response)
-        self._exchange.receive(data, is_looked_up=is_looked_up)
+        exchange = self._exchange or self._start_exchange()
+        exchange.receive(data, is_looked_up=is_looked_up)
         if self._state is ConnectionState.IDLE:
             self._state = ConnectionState.HEAD
             self.deadline = self._loop.now + self._responder.options.header_timeout
         elif self._state is ConnectionState.BODY:
             self._extend_deadline(len(data), self._responder.options.body_timeout)
         self._process()
+
+    def _start_exchange(self) -> Exchange:
+        self._exchange = Exchange(self._responder, self.host, self._queue, self._on_response)
+        return self._exchange
 
     def _on_end_of_file(self) -> None:
         is_in_request = self._state in (ConnectionState.HEAD, ConnectionState.BODY)
@@ -373,7 +399,7 @@ class Connection:
         self._watch()
 
     def _watch(self, mask: int = -1) -> None:
-        mask = _EVENTS.get(self._state, READ) if mask < 0 else mask
+        mask = EVENTS.get(self._state, READ) if mask < 0 else mask
         if self._watched is None:
             self._loop.watch(self._fd, mask, self.on_ready)
         elif mask != self._watched:

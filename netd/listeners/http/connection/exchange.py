@@ -7,23 +7,38 @@ no socket and no clock: waiting and deadlines belong to the connection.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.protocol.event import Data, End, Framing, Request
-from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader
+from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader, SavedReader
 from netd.listeners.http.protocol.response import CONTINUE, DeferredResponse, Part, Response
 from netd.listeners.http.response.responder import Responder, close_files
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+@dataclass(frozen=True, slots=True)
+class SavedExchange:
+    """The state of an Exchange for another process."""
+
+    reader: SavedReader
+    body: bytes | None = None
+    is_deferred: bool = False
+    closes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_deferred and not self.reader.head:
+            raise ValueError("a response without its request")
+
+
 class Exchange:
     """Exists from the first byte of a request until all received requests have a response."""
 
     __slots__ = (
-        *("_body", "_head", "_host", "_on_response", "_queue", "_reader", "_request"),
+        *("_body", "_host", "_on_response", "_queue", "_reader", "_request"),
         *("_responder", "_uncached", "closes", "is_deferred", "responses"),
     )
 
@@ -41,8 +56,7 @@ class Exchange:
         self._on_response = on_response
         self._reader = RequestReader(responder.limits)
         self._request: Request | None = None
-        self._head: bytes | None = None
-        self._body: bytearray | None = None
+        self._body: bytearray | bytes | None = None
         self._uncached: bytes | None = None
         self.responses = 0
         """How many responses were queued."""
@@ -50,6 +64,26 @@ class Exchange:
         """True if the connection must be closed after the queued parts are sent."""
         self.is_deferred = False
         """True while a response is being made; no request is read meanwhile."""
+
+    def save(self) -> SavedExchange:
+        """Describe the request that is being read, or whose response is being made."""
+        body = None if self._body is None else bytes(self._body)
+        return SavedExchange(self._reader.save(), body, self.is_deferred, self.closes)
+
+    def load(self, saved: SavedExchange) -> None:
+        """Continue with a request that was saved; a response that was deferred is made again.
+
+        The present limits and routes apply. Parts can be queued.
+        """
+        self._reader = RequestReader.load(saved.reader, self._responder.limits)
+        self._body = None if saved.body is None else bytearray(saved.body)
+        self.closes = saved.closes
+        if not saved.reader.head or saved.closes:
+            return
+        try:
+            self._continue(self._reader.parse_again(), is_deferred=saved.is_deferred)
+        except RemoteProtocolError as error:
+            self.refuse(error.status)
 
     @property
     def is_over(self) -> bool:
@@ -73,8 +107,8 @@ class Exchange:
         try:
             head = self._reader.peek_head()
             if head is None or head == self._uncached:
-                return self._read(head)
-            return self._send_cached(head) or self._read(head)
+                return self._read()
+            return self._send_cached(head) or self._read()
         except RemoteProtocolError as error:
             self.refuse(error.status)
             return True
@@ -99,30 +133,48 @@ class Exchange:
         self._count(closes=cached.close)
         return True
 
-    def _read(self, head: bytes | None) -> bool:
+    def _read(self) -> bool:
         match self._reader.next_event():
             case None:
                 return False
             case Request() as request:
-                self._begin(request, head)
+                self._begin(request)
             case Data(payload):
-                if self._body is not None:
+                if isinstance(self._body, bytearray):
                     self._body += payload
             case End() if self._request is not None:
                 self._respond(self._request, close=False)
         return True
 
-    def _begin(self, request: Request, head: bytes | None) -> None:
-        self._request, self._head, self._uncached = request, head, None
+    def _begin(self, request: Request) -> None:
+        self._request, self._uncached = request, None
+        self._body = bytearray() if self._takes_body(request) else None
+        if request.expects_continue and not (self._body is not None and self._reader.unread_bytes):
+            self._expect_body(request)
+
+    def _takes_body(self, request: Request) -> bool:
         has_body = request.framing is not Framing.NONE
-        takes_body = has_body and self._responder.router.takes_body(request)
-        self._body = bytearray() if takes_body else None
-        if request.expects_continue:
-            if self._body is None:
-                self._respond(request, close=True)  # the client need not send the unread body
-            elif not self._reader.unread_bytes:
-                permission = self._responder.router.permit_body(request, self._host)
-                self._when_made(permission, partial(self._on_permission, request))
+        return has_body and self._responder.router.takes_body(request)
+
+    def _expect_body(self, request: Request) -> None:
+        """Respond to a request that expects 100-continue before it sends its body."""
+        if self._body is None:
+            self._respond(request, close=True)  # the client need not send the unread body
+        else:
+            permission = self._responder.router.permit_body(request, self._host)
+            self._when_made(permission, partial(self._on_permission, request))
+
+    def _continue(self, request: Request, *, is_deferred: bool) -> None:
+        """Continue with a request of which another process has read the head, or all."""
+        self._request = request
+        takes_body = self._takes_body(request)
+        if is_deferred and self._reader.phase is not ReadPhase.DONE:
+            self._body = bytearray() if takes_body else None  # none was read yet
+            self._expect_body(request)
+        elif takes_body and self._body is None:
+            self.refuse(503)  # no route of the other process needed the body: it was dropped
+        elif is_deferred:
+            self._respond(request, close=False)
 
     def _on_permission(self, request: Request, response: Response) -> None:
         if response.status == CONTINUE:
@@ -131,8 +183,9 @@ class Exchange:
             self._send(request, response, close=True)
 
     def _respond(self, request: Request, *, close: bool) -> None:
-        body, self._body = bytes(self._body or b""), None
-        response = self._responder.router.respond(request, self._host, body)
+        if self._body is not None:
+            self._body = bytes(self._body)  # kept until the response is made
+        response = self._responder.router.respond(request, self._host, self._body or b"")
         self._when_made(response, partial(self._send, request, close=close))
 
     def _when_made(
@@ -153,8 +206,9 @@ class Exchange:
         self._on_response()
 
     def _send(self, request: Request, response: Response, *, close: bool) -> None:
+        self._body = None
         encoded = self._responder.encode(
-            request, self._head, response, host=self._host, close=close
+            request, self._reader.head, response, host=self._host, close=close
         )
         for part in encoded.parts:
             self._queue(part)

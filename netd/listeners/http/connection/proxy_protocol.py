@@ -19,6 +19,23 @@ _MAX_WAITING: Final = 1024
 OnHeader = Callable[[socket.socket, str], object]
 
 
+@dataclass(frozen=True, slots=True)
+class SavedProxied:
+    """A connection without its header for another process; `descriptor` is the socket's position.
+
+    `data` is the part of the header that was read; `deadline` is a monotonic time.
+    """
+
+    descriptor: int
+    proxy: str
+    deadline: float
+    data: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.descriptor < 0 or not self.proxy:
+            raise ValueError("not a connection from a proxy")
+
+
 @dataclass(slots=True)
 class _Waiting:
     proxy: str
@@ -53,8 +70,26 @@ class ProxyHeaderReader:
             self.failures += 1
             sock.close()
             return
-        self._waiting[sock] = _Waiting(proxy, self._loop.now + timeout_s)
-        self._loop.watch(sock.fileno(), READ, lambda _mask: self._read(sock))
+        self._wait(sock, _Waiting(proxy, self._loop.now + timeout_s))
+
+    def save(self, position_of: Callable[[int], int]) -> tuple[SavedProxied, ...]:
+        """Describe the connections that wait; `position_of(fd)` is that of a descriptor."""
+        return tuple(
+            SavedProxied(position_of(sock.fileno()), waiting.proxy, waiting.deadline, waiting.data)
+            for sock, waiting in self._waiting.items()
+        )
+
+    def take_over(self, sock: socket.socket, saved: SavedProxied) -> None:
+        """Wait for the rest of the header of a connection that another process has accepted."""
+        self._wait(sock, _Waiting(saved.proxy, saved.deadline, saved.data))
+
+    def suspend(self) -> None:
+        """Read nothing until `resume`; deadlines stay."""
+        self._watch_all(0)
+
+    def resume(self) -> None:
+        """Read again."""
+        self._watch_all(READ)
 
     def shorten_deadlines(self, timeout_s: float) -> None:
         """Wait for all headers at most this long from now."""
@@ -71,6 +106,14 @@ class ProxyHeaderReader:
         """Close all connections that wait."""
         for sock in list(self._waiting):
             self._fail(sock)
+
+    def _wait(self, sock: socket.socket, waiting: _Waiting) -> None:
+        self._waiting[sock] = waiting
+        self._loop.watch(sock.fileno(), READ, lambda _mask: self._read(sock))
+
+    def _watch_all(self, mask: int) -> None:
+        for sock in self._waiting:
+            self._loop.modify(sock.fileno(), mask)
 
     def _read(self, sock: socket.socket) -> None:
         waiting = self._waiting[sock]

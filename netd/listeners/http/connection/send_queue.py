@@ -6,6 +6,8 @@ import errno
 import os
 import socket
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from netd.listeners.http.connection.transport import Transport
@@ -23,6 +25,20 @@ _SENDFILE_BYTES: Final = 1 << 20
 
 class TruncatedError(Exception):
     """A file ended, or could not be read, before all bytes of its part were sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFilePart:
+    """A FilePart for another process: `descriptor` is the position of the file's descriptor."""
+
+    descriptor: int
+    offset: int
+    count: int
+    is_last: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.descriptor, self.offset, self.count) < 0:
+            raise ValueError("a negative number")
 
 
 class SendQueue:
@@ -52,6 +68,15 @@ class SendQueue:
         self._parts.append(part)
         if isinstance(part, bytes):
             self.unsent_bytes += len(part)
+
+    def save(self, position_of: Callable[[int], int]) -> tuple[bytes | SavedFilePart, ...]:
+        """Describe the unsent parts; `position_of(fd)` is that of a file's descriptor."""
+        return tuple(
+            SavedFilePart(position_of(part.fd), part.offset, part.count, part.is_last)
+            if isinstance(part, FilePart)
+            else bytes(part)
+            for part in self._parts
+        )
 
     def send(self) -> None:
         """Send queued parts, up to the limit of one turn.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from netd.errors import RemoteProtocolError
@@ -20,6 +21,22 @@ _NO_TRAILERS: Final = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class SavedChunks:
+    """The state of a ChunkedReader for another process."""
+
+    taken: int
+    """The sizes of all chunks so far, the present one included."""
+    left: int = 0
+    at_end_of_chunk: bool = False
+    in_trailers: bool = False
+    trailers: bytes = b""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.left <= self.taken:
+            raise ValueError("a chunk of a negative size")
+
+
 class ChunkedReader:
     """Removes the body's bytes from the front of a buffer, which may contain more requests."""
 
@@ -30,6 +47,27 @@ class ChunkedReader:
         self._at_end_of_chunk = False
         self._in_trailers = False
         self._trailers = bytearray()
+
+    @classmethod
+    def load(cls, saved: SavedChunks, limits: RequestLimits) -> ChunkedReader:
+        """Continue with a body that was saved; `limits` apply to the whole of it."""
+        reader = cls(limits)
+        reader._remaining -= saved.taken
+        reader._left = saved.left
+        reader._at_end_of_chunk = saved.at_end_of_chunk
+        reader._in_trailers = saved.in_trailers
+        reader._trailers += saved.trailers
+        return reader
+
+    def save(self) -> SavedChunks:
+        """Describe the body so far."""
+        return SavedChunks(
+            taken=self._limits.body - self._remaining,
+            left=self._left,
+            at_end_of_chunk=self._at_end_of_chunk,
+            in_trailers=self._in_trailers,
+            trailers=bytes(self._trailers),
+        )
 
     def next_event(self, buffer: bytearray) -> Data | End | None:
         """Return the next event, None if bytes are missing. Raises RemoteProtocolError."""

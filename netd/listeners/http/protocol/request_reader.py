@@ -5,12 +5,13 @@ The reader reads one request at a time: pipelined bytes wait until `start_next`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from netd.errors import LocalProtocolError, RemoteProtocolError
 from netd.listeners.http.protocol import grammar
-from netd.listeners.http.protocol.chunked import ChunkedReader
+from netd.listeners.http.protocol.chunked import ChunkedReader, SavedChunks
 from netd.listeners.http.protocol.event import Data, End, Event, Framing, Request
 from netd.listeners.http.protocol.head import RequestLimits, parse_head, parse_request_line
 
@@ -31,7 +32,28 @@ _AFTER_HEAD: Final = {
     Framing.LENGTH: ReadPhase.LENGTH,
     Framing.CHUNKED: ReadPhase.CHUNKED,
 }
+_WITHOUT_REQUEST: Final = frozenset({ReadPhase.HEAD, ReadPhase.BROKEN})
 _EMPTY_LINE: Final = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedReader:
+    """The state of a RequestReader for another process."""
+
+    phase: ReadPhase = ReadPhase.HEAD
+    buffer: bytes = b""
+    has_skipped_line: bool = False
+    head: bytes = b""
+    left: int = 0
+    chunked: SavedChunks | None = None
+
+    def __post_init__(self) -> None:
+        if (self.phase is ReadPhase.LENGTH) != (self.left > 0):
+            raise ValueError("the rest of a body without its length")
+        if (self.phase is ReadPhase.CHUNKED) != (self.chunked is not None):
+            raise ValueError("the rest of a chunked body without its chunks")
+        if (self.phase in _WITHOUT_REQUEST) != (not self.head):
+            raise ValueError("a request without its head")
 
 
 class RequestReader:
@@ -45,6 +67,33 @@ class RequestReader:
         self._has_skipped_line = False
         self._left = 0
         self._chunked: ChunkedReader | None = None
+        self.head = b""
+        """The head of the last request, as received."""
+
+    @classmethod
+    def load(cls, saved: SavedReader, limits: RequestLimits) -> RequestReader:
+        """Continue with a request that was saved, within other limits."""
+        reader = cls(limits)
+        reader._phase = saved.phase
+        reader._buffer += saved.buffer
+        reader._has_skipped_line = saved.has_skipped_line
+        reader.head = saved.head
+        reader._left = saved.left
+        if saved.chunked is not None:
+            reader._chunked = ChunkedReader.load(saved.chunked, limits)
+        return reader
+
+    def save(self) -> SavedReader:
+        """Describe the present request, and the bytes that belong to no event yet."""
+        chunked = self._chunked if self._phase is ReadPhase.CHUNKED else None
+        return SavedReader(
+            phase=self._phase,
+            buffer=bytes(self._buffer),
+            has_skipped_line=self._has_skipped_line,
+            head=b"" if self._phase in _WITHOUT_REQUEST else self.head,
+            left=self._left if self._phase is ReadPhase.LENGTH else 0,
+            chunked=None if chunked is None else chunked.save(),
+        )
 
     @property
     def phase(self) -> ReadPhase:
@@ -84,6 +133,10 @@ class RequestReader:
         end = self._buffer.find(b"\r\n\r\n", 0, self._limits.head)
         return bytes(self._buffer[: end + 4]) if end >= 0 else None
 
+    def parse_again(self) -> Request:
+        """Parse the head of the present request. Raises RemoteProtocolError."""
+        return parse_head(self.head, self._limits)
+
     def drop(self, count: int) -> None:
         """Remove the head that `peek_head` returned: it was served without parsing."""
         del self._buffer[:count]
@@ -121,9 +174,9 @@ class RequestReader:
         if end < 0:
             self._check_incomplete()
             return None
-        head = bytes(self._buffer[: end + 4])
+        self.head = bytes(self._buffer[: end + 4])
         del self._buffer[: end + 4]
-        request = parse_head(head, self._limits)
+        request = self.parse_again()
         self._phase = _AFTER_HEAD[request.framing]
         self._left = request.length
         self._chunked = ChunkedReader(self._limits) if request.framing is Framing.CHUNKED else None

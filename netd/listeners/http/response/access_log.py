@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from select import PIPE_BUF
@@ -45,6 +46,8 @@ class AccessLog:
     def __init__(self, options: HttpOptions) -> None:
         self._writer = LogWriter(options.access_log, options.access_log_buffer)
         self._entries: list[Entry] = []
+        self._is_held = False
+        self._lost_before = 0  # by the writers before this one
         self._failure = ""
         self.configure(options)
 
@@ -56,7 +59,7 @@ class AccessLog:
     @property
     def lost(self) -> int:
         """The number of lines that could not be written."""
-        return self._writer.lost
+        return self._lost_before + self._writer.lost
 
     @property
     def failure(self) -> str:
@@ -78,6 +81,8 @@ class AccessLog:
 
     def flush(self) -> None:
         """Pass all entries to the writer, once a second. Logs when writing fails and recovers."""
+        if self._is_held:
+            return
         entries, self._entries = self._entries, []
         if entries:
             lines = [self._line(entry) for entry in entries]
@@ -87,6 +92,32 @@ class AccessLog:
             else:
                 self._writer.write(lines)
         self._report()
+
+    def hold(self) -> None:
+        """Let the writer end once it has written all entries; keep those to come until `resume`."""
+        self.close()
+        self._is_held = True
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the writer has ended, after `hold`."""
+        return self._writer.is_finished
+
+    @property
+    def held(self) -> tuple[Entry, ...]:
+        """The entries that were not passed to the writer."""
+        return tuple(self._entries)
+
+    def resume(self) -> None:
+        """Write again, after `hold`."""
+        if self._is_held:
+            self._is_held = False
+            self._lost_before += self._writer.lost
+            self._writer = LogWriter(self.path, self._writer.max_queued_bytes)
+
+    def take_over(self, entries: Sequence[Entry]) -> None:
+        """Add the entries that another process has kept."""
+        self._entries += entries
 
     def close(self, within_s: float = 0.0) -> None:
         """Pass all entries to the writer, wait at most `within_s` seconds for it, and end it."""

@@ -42,6 +42,11 @@ class LogWriter:
         """The number of lines that could not be written, or did not fit in the queue."""
         return self._dropped + self._failed
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the thread has ended, after `close`, or was not needed."""
+        return self._thread is None or not self._thread.is_alive()
+
     def write(self, lines: Sequence[bytes]) -> None:
         """Queue lines, which end with a line feed, for the thread. Returns at once."""
         size = sum(map(len, lines))

@@ -70,6 +70,11 @@ class Responder:
         self._is_closing = True
         self._clear_cache()
 
+    def stop_closing(self) -> None:
+        """Keep connections open again, after `start_closing`."""
+        self._is_closing = False
+        self._clear_cache()
+
     def flush_log(self) -> None:
         """Write the access log's lines."""
         if self.access_log is not None:
@@ -79,6 +84,21 @@ class Responder:
         """Write the access log's lines, and wait a moment until they are written."""
         if self.access_log is not None:
             self.access_log.close(_LOG_CLOSING_S)
+
+    def hold_log(self) -> None:
+        """Let the access log's thread end; entries to come are kept until `resume_log`."""
+        if self.access_log is not None:
+            self.access_log.hold()
+
+    def resume_log(self) -> None:
+        """Write the access log again, after `hold_log`."""
+        if self.access_log is not None:
+            self.access_log.resume()
+
+    @property
+    def is_log_written(self) -> bool:
+        """Whether the access log's thread has ended, after `hold_log`."""
+        return self.access_log is None or self.access_log.is_written
 
     @property
     def log_lines_lost(self) -> int:
