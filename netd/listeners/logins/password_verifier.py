@@ -110,12 +110,13 @@ class PasswordVerifier:
         import hashlib  # noqa: F401, PLC0415 (loads OpenSSL)
         import hmac  # noqa: F401, PLC0415 (as above)
 
-    def knows(self, login: Login) -> bool:
-        """Whether this host has logged in with this password before, so that no check is needed.
+    def recall(self, login: Login) -> Callable[[], bool]:
+        """Return a function: whether this host has logged in before, so that no check is needed.
 
         Another host has to wait for a check: else it could guess passwords without delay.
         """
-        return bool(self._known) and self._digest(login) in self._known
+        digest = self._digest(login)
+        return lambda: digest in self._known
 
     def verify(self, login: Login, on_verdict: OnVerdict) -> None:
         """Call `on_verdict(verdict)`, at the end of this turn or in a later one."""

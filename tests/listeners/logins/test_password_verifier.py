@@ -81,10 +81,10 @@ def test_equal_logins_of_one_host_share_a_check(under_test: VerifierUnderTest) -
 def test_a_right_password_is_remembered_for_its_host_alone(under_test: VerifierUnderTest) -> None:
     under_test.verify("sesame")
     under_test.await_verdicts(1)
-    assert under_test.verifier.knows(login("sesame"))
-    assert not under_test.verifier.knows(login("sesame", host="192.0.2.2"))
-    assert not under_test.verifier.knows(login("sesame", cheap_hash("other")))
-    assert not under_test.verifier.knows(login("open"))
+    assert under_test.verifier.recall(login("sesame"))()
+    assert not under_test.verifier.recall(login("sesame", host="192.0.2.2"))()
+    assert not under_test.verifier.recall(login("sesame", cheap_hash("other")))()
+    assert not under_test.verifier.recall(login("open"))()
 
 
 @pytest.mark.parametrize("stored", ["sesame", HASH], ids=["plain", "hash"])

@@ -131,7 +131,7 @@ class Connection:
         responder.bytes_in += len(data)
         if self._state is not _IDLE:
             self._receive(data)
-        elif (cached := responder.lookup(data)) is not None:
+        elif cached := responder.lookup(data) or responder.lookup_private(self.host, data):
             self._send_cached(cached, data)
         else:
             self._receive(data, is_looked_up=True)

@@ -124,7 +124,8 @@ class Exchange:
         self.is_deferred = False
 
     def _send_cached(self, head: bytes) -> bool:
-        cached = self._responder.lookup(head)
+        responder = self._responder
+        cached = responder.lookup(head) or responder.lookup_private(self._host, head)
         if cached is None:
             return False
         self._reader.drop(len(head))

@@ -59,6 +59,8 @@ class Response:
 
     The response may be cached as long as all `stamps` hold, and must not be cached if they are
     None. `source` is the file that holds the whole content and nothing else, if there is one.
+    With `is_permitted` the response is cached for this peer alone, which gets it as long as
+    `is_permitted` returns True.
     """
 
     status: int
@@ -66,6 +68,7 @@ class Response:
     content: tuple[Part, ...] = ()
     stamps: tuple[FileStamp, ...] | None = None
     source: FileStamp | None = None
+    is_permitted: Callable[[], bool] | None = None
 
     @property
     def length(self) -> int:
@@ -76,7 +79,10 @@ class Response:
         """Add fields, except those whose name the response has already."""
         present = {name.lower() for name, _ in self.fields}
         added = tuple([field for field in fields if field[0].lower() not in present])
-        return Response(self.status, self.fields + added, self.content, self.stamps, self.source)
+        fields = self.fields + added
+        return Response(
+            self.status, fields, self.content, self.stamps, self.source, self.is_permitted
+        )
 
     def while_missing(self, paths: Sequence[str]) -> Response:
         """Allow caching only as long as there is no file at any of these paths."""
@@ -98,11 +104,13 @@ class DeferredResponse:
 
     start: Callable[[SendResponse], object]
 
+    def then(self, change: Callable[[Response], Response]) -> DeferredResponse:
+        """Change the response when it is made."""
+        return DeferredResponse(lambda send: self.start(lambda response: send(change(response))))
+
     def with_fields(self, fields: Fields) -> DeferredResponse:
         """Add fields to the response when it is made, as `Response.with_fields` does."""
-        return DeferredResponse(
-            lambda send: self.start(lambda response: send(response.with_fields(fields)))
-        )
+        return self.then(lambda response: response.with_fields(fields))
 
 
 def error_response(status: int, *fields: tuple[str, str]) -> Response:

@@ -21,6 +21,7 @@ from netd.listeners.http.protocol.response import (
 from netd.listeners.http.response.access_log import AccessLog
 from netd.listeners.http.response.response_cache import (
     CachedResponse,
+    CacheKey,
     ResponseCache,
     is_current,
     read_current,
@@ -116,25 +117,33 @@ class Responder:
         self._date_line = f"Date: {format_date(self._second)}\r\n".encode()
         return self._second + 1 - now
 
-    def lookup(self, head: bytes) -> CachedResponse | None:
-        """Return the cached response to this head if its files have not changed."""
-        cached = self._entries.get(head)
+    def lookup(self, key: CacheKey) -> CachedResponse | None:
+        """Return the cached response if its files have not changed."""
+        cached = self._entries.get(key)
         if cached is None:
             return None
         for stamp in cached.stamps:
             if not is_current(stamp):
-                self.cache.drop(head)
+                self.cache.drop(key)
                 return None
         if cached.second != self._second:
             cached.set_date(self._second, self._date_line)
         if cached.source is not None:
             content = read_current(cached.source)
             if content is None:
-                self.cache.drop(head)
+                self.cache.drop(key)
                 return None
             cached = cached.with_content(content)
         self.cache_hits += 1
         return cached
+
+    def lookup_private(self, host: str, head: bytes) -> CachedResponse | None:
+        """Return the response cached for this peer alone, if it is current and still permitted."""
+        key = host, head
+        cached = self._entries.get(key)
+        if cached is None or cached.is_permitted is None or not cached.is_permitted():
+            return None
+        return self.lookup(key)
 
     def encode(
         self, request: Request, head: bytes | None, response: Response, *, host: str, close: bool
@@ -162,8 +171,10 @@ class Responder:
                 close=close,
                 date_at=len(before),
                 stamps=response.stamps,
+                is_permitted=response.is_permitted,
             )
-            self.cache.store(head, cached, response.source if content else None)
+            key = head if response.is_permitted is None else (host, head)
+            self.cache.store(key, cached, response.source if content else None)
         return EncodedResponse((whole,), close)
 
     def refuse(self, host: str, status: int) -> bytes:

@@ -1,6 +1,7 @@
 """The response cache: from the bytes of a request's head to the bytes of the response.
 
-The same bytes on the same routes mean the same request, so the key is the head as received.
+The same bytes on the same routes mean the same request, so the key is the head as received. The
+response of a route that checks its clients is for one peer, whose address is a part of the key.
 Each entry carries stamps of the files that it was made from.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from netd.listeners.http.protocol.response import FileStamp
@@ -21,13 +23,20 @@ _CONTENT_SHARE: Final = 3  # contents of files are cached in the first third of 
 _OVERHEAD_BYTES: Final = 600  # of the objects around one entry, measured
 
 
+CacheKey = bytes | tuple[str, bytes]
+"""The head of a request; for a response to one peer, that peer's address and the head."""
+
+
 class CachedResponse:
     """A response as it is sent, with the Date line of one second.
 
     An entry with a `source` holds only the head; its content is read from that file each time.
     """
 
-    __slots__ = ("_date_at", "close", "head_bytes", "second", "source", "stamps", "status", "wire")
+    __slots__ = (
+        *("_date_at", "close", "head_bytes", "is_permitted", "second", "source", "stamps"),
+        *("status", "wire"),
+    )
 
     def __init__(  # noqa: PLR0913 (the parts of a response)
         self,
@@ -39,6 +48,7 @@ class CachedResponse:
         date_at: int = 0,
         stamps: tuple[FileStamp, ...] = (),
         source: FileStamp | None = None,
+        is_permitted: Callable[[], bool] | None = None,
     ) -> None:
         """`date_at` is the offset of the Date line in `wire`, whose head ends at `head_bytes`."""
         self.wire = wire
@@ -48,6 +58,7 @@ class CachedResponse:
         self._date_at = date_at
         self.stamps = stamps
         self.source = source
+        self.is_permitted = is_permitted
         self.second = 0
 
     def set_date(self, second: int, date_line: bytes) -> None:
@@ -67,6 +78,7 @@ class CachedResponse:
             close=self.close,
             date_at=self._date_at,
             source=source,
+            is_permitted=self.is_permitted,
         )
 
 
@@ -78,43 +90,45 @@ class ResponseCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.entries: dict[bytes, CachedResponse] = {}
+        self.entries: dict[CacheKey, CachedResponse] = {}
         self._max_bytes = max_bytes
         self._bytes = 0
         self.rejected = 0
         """Responses that were not cached because the cache was full."""
         self._rejected_before = 0
 
-    def store(self, head: bytes, response: CachedResponse, source: FileStamp | None = None) -> None:
+    def store(
+        self, key: CacheKey, response: CachedResponse, source: FileStamp | None = None
+    ) -> None:
         """Cache a response if there is room.
 
         Beyond the share for contents only its head is cached if `source` has the content.
         """
-        self.drop(head)
-        size = _size(head, response)
+        self.drop(key)
+        size = _size(key, response)
         if source is not None and self._bytes + size > self._max_bytes // _CONTENT_SHARE:
             response = response.head_only(source)
-            size = _size(head, response)
+            size = _size(key, response)
         if size > self._max_bytes // _MAX_ENTRY_SHARE:
             return
         if self._bytes + size > self._max_bytes:
             self.rejected += 1
             return
-        self.entries[head] = response
+        self.entries[key] = response
         self._bytes += size
 
-    def drop(self, head: bytes) -> None:
-        """Remove the entry for this head, if there is one."""
-        response = self.entries.pop(head, None)
+    def drop(self, key: CacheKey) -> None:
+        """Remove the entry for this key, if there is one."""
+        response = self.entries.pop(key, None)
         if response is not None:
-            self._bytes -= _size(head, response)
+            self._bytes -= _size(key, response)
 
     def make_room(self) -> None:
         """Drop the oldest quarter if responses were rejected since the last call."""
         if self.rejected != self._rejected_before:
             self._rejected_before = self.rejected
-            for head in list(itertools.islice(self.entries, len(self.entries) // 4 + 1)):
-                self.drop(head)
+            for key in list(itertools.islice(self.entries, len(self.entries) // 4 + 1)):
+                self.drop(key)
 
 
 def is_current(stamp: FileStamp) -> bool:
@@ -143,5 +157,6 @@ def read_current(stamp: FileStamp) -> bytes | None:
         os.close(fd)
 
 
-def _size(head: bytes, response: CachedResponse) -> int:
+def _size(key: CacheKey, response: CachedResponse) -> int:
+    head = key if isinstance(key, bytes) else key[1]
     return sys.getsizeof(head) + sys.getsizeof(response.wire) + _OVERHEAD_BYTES

@@ -60,9 +60,9 @@ class RouteAuth:
         if not self._sources.permits(client):
             self._denials[Denial.NETWORK] += 1
             return error_response(403)
-        # Another client may send the same head: it must be checked, too.
-        respond = partial(_uncached, respond)
-        return self._authenticate(request, client, respond) if self._users else respond()
+        if self._users:
+            return self._authenticate(request, client, respond)
+        return _cached_while(_always, respond())
 
     def _authenticate(
         self, request: Request, client: str, respond: Respond
@@ -73,15 +73,16 @@ class RouteAuth:
         name, password = credentials
         stored = self._users.get(name) or decoy(name, self._users.values())
         login = Login(client, name, "basic", password, stored)
-        if self._verifier.knows(login):
-            return respond()
+        is_known = self._verifier.recall(login)
+        if is_known():
+            return _cached_while(is_known, respond())
         return DeferredResponse(partial(self._check, login, respond))
 
     def _check(self, login: Login, respond: Respond, send: SendResponse) -> None:
         def on_verdict(verdict: Verdict) -> None:
             match verdict:
                 case Verdict.RIGHT:
-                    _send(respond(), send)
+                    _send(_uncached(respond()), send)
                 case Verdict.WRONG:
                     send(error_response(401, self._challenge))
                 case Verdict.UNCHECKED:
@@ -90,10 +91,25 @@ class RouteAuth:
         self._verifier.verify(login, on_verdict)
 
 
-def _uncached(respond: Respond) -> Response | DeferredResponse:
-    response = respond()
+def _always() -> bool:
+    return True
+
+
+def _cached_while(
+    is_permitted: Callable[[], bool], response: Response | DeferredResponse
+) -> Response | DeferredResponse:
+    """Let the response be cached for this peer: another one may not have it.
+
+    A deferred response is not cached: a reload can change who may have it while it is made.
+    """
     if isinstance(response, DeferredResponse):
-        return response
+        return _uncached(response)
+    return dataclasses.replace(response, is_permitted=is_permitted)
+
+
+def _uncached(response: Response | DeferredResponse) -> Response | DeferredResponse:
+    if isinstance(response, DeferredResponse):
+        return response.then(partial(dataclasses.replace, stamps=None))
     return dataclasses.replace(response, stamps=None)
 
 

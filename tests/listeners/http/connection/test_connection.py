@@ -18,7 +18,7 @@ from netd.listeners.http.connection.transport import PlainTransport
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.response.responder import Responder
-from netd.listeners.http.response.response_cache import CachedResponse
+from netd.listeners.http.response.response_cache import CachedResponse, CacheKey
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.router import WorkerContext
 from netd.listeners.kind import ReloadResult
@@ -209,9 +209,9 @@ class CountingResponder(Responder):
 
     lookups = 0
 
-    def lookup(self, head: bytes) -> CachedResponse | None:
+    def lookup(self, key: CacheKey) -> CachedResponse | None:
         CountingResponder.lookups += 1
-        return super().lookup(head)
+        return super().lookup(key)
 
 
 class Owner:

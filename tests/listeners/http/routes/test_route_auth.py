@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from netd.config.schema import read_options
 from netd.listeners.http import KIND
+from netd.listeners.logins import password_verifier
 from netd.protocols.password import hash_password
 from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Response, Start, ask
-from tests.support import cheap_hash, read_all, read_exactly
+from tests.support import WorkerUnderTest, cheap_hash, read_all, read_exactly
 
 HASH = cheap_hash("s:ß")
 SLOW_HASH = hash_password("s:ß", b"salt" * 4, log_n=13)
@@ -127,11 +128,80 @@ def test_the_client_behind_a_trusted_proxy_is_the_source(start: Start) -> None:
     assert refused[0].fields["Retry-After"] == "10"
 
 
-def test_a_guess_is_not_answered_from_the_cache_of_another_client(start: Start) -> None:
+def hits(worker: WorkerUnderTest, requests: int) -> int:
+    """The hits of the cache after so many requests."""
+    return worker.await_counters(lambda c: c["requests"] == requests)["cache_hits"]
+
+
+def test_a_known_login_is_served_from_the_cache(start: Start) -> None:
     worker = start(PRIVATE)
+    for _ in range(4):  # checked, known, cached, cached
+        assert ask(worker, "/p", basic("bob:s:ß")).body == b"private"
+    assert hits(worker, 4) == 2
+
+
+def test_a_cached_response_is_for_the_address_that_logged_in(start: Start) -> None:
+    worker = start(PRIVATE)
+    head = f"GET /p HTTP/1.1\r\nHost: x\r\n{basic('bob:s:ß')}\r\n\r\n".encode()
+    for source in ("127.0.0.2", "127.0.0.3", "127.0.0.2"):
+        with worker.connect(source=source) as sock:
+            for _ in range(3):
+                sock.sendall(head)
+                assert Response(sock).body == b"private"
+    assert hits(worker, 9) == 1 + 1 + 3
+
+
+def test_the_cache_does_not_confirm_guesses(start: Start) -> None:
+    worker = start(PRIVATE, max_login_delay=0)
+    for _ in range(3):
+        assert ask(worker, "/p", basic("bob:wrong")).status == 401
+    counters = worker.await_counters(lambda c: c["requests"] == 3)
+    assert (counters["cache_hits"], counters["wrong_credentials"]) == (0, 3)
+
+
+@pytest.mark.parametrize("users", [{"eve": HASH}, {"bob": cheap_hash("new")}, {}])
+def test_a_reload_that_withdraws_a_login_withdraws_cached_responses(
+    start: Start, users: dict[str, str]
+) -> None:
+    worker = start(PRIVATE)
+    others = {"deny": "127.0.0.0/8"} if not users else {}
+    head = f"GET /p HTTP/1.1\r\nHost: x\r\n{basic('bob:s:ß')}\r\n\r\n".encode()
+    with worker.connect() as sock:
+        for _ in range(3):
+            sock.sendall(head)
+            assert Response(sock).status == 200
+        assert hits(worker, 3) == 1
+        worker.configure({"routes": [{**PRIVATE, "users": users, **others}]})
+        for _ in range(2):
+            sock.sendall(head)
+            assert Response(sock).status == (401 if users else 403)
+
+
+def test_a_response_that_a_reload_overtakes_is_not_cached(start: Start) -> None:
+    slow = hash_password("s:ß", b"salt" * 4)
+    worker = start({**PRIVATE, "users": {"bob": slow}}, HELLO)
+    head = f"GET /p HTTP/1.1\r\nHost: x\r\n{basic('bob:s:ß')}\r\n\r\n".encode()
+    with worker.connect() as sock:
+        sock.sendall(head)
+        assert ask(worker, "/hello").status == 200
+        worker.configure({"routes": [{**PRIVATE, "users": {"eve": HASH}}]})
+        assert Response(sock).status == 200  # it was right when it was sent
+        for _ in range(2):
+            sock.sendall(head)
+            assert Response(sock).status == 401
+
+
+def test_a_login_that_is_forgotten_is_checked_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(password_verifier, "_MAX_KNOWN", 1)
+    worker = start({**PRIVATE, "users": {"bob": HASH, "eve": cheap_hash("e")}})
     for _ in range(3):
         assert ask(worker, "/p", basic("bob:s:ß")).status == 200
-    assert worker.await_counters(lambda c: c["requests"] == 3)["cache_hits"] == 0
+    assert hits(worker, 3) == 1
+    assert ask(worker, "/p", basic("eve:e")).status == 200
+    assert ask(worker, "/p", basic("bob:s:ß")).status == 200
+    assert hits(worker, 5) == 1
 
 
 def test_a_password_that_there_is_no_memory_to_check_is_a_temporary_error(start: Start) -> None:
@@ -167,7 +237,16 @@ def test_networks_are_allowed_or_denied(start: Start) -> None:
     )
     for _ in range(2):
         assert [ask(worker, target).status for target in ("/in", "/out", "/not")] == [200, 403, 403]
-    assert worker.await_counters(lambda c: c["denied_clients"] == 4)["cache_hits"] == 0
+    assert worker.await_counters(lambda c: c["denied_clients"] == 4)["cache_hits"] == 1
+
+
+def test_a_network_that_is_not_allowed_gets_no_cached_response(start: Start) -> None:
+    worker = start({"path": "/", "text": "x", "allow": "127.0.0.2"})
+    for source, status in [("127.0.0.2", 200), ("127.0.0.3", 403)] * 3:
+        with worker.connect(source=source) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert Response(sock).status == status
+    assert hits(worker, 6) == 2
 
 
 def test_the_address_behind_a_trusted_proxy_is_checked(start: Start) -> None:
