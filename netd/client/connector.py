@@ -35,9 +35,11 @@ from netd.client.server_connection import (
 from netd.errors import NetdError
 from netd.protocols.irc import Message
 
-_FIRST_DELAY_S: Final = 1.0
+_FIRST_DELAY_S: Final = 0.25
 _MAX_DELAY_S: Final = 60.0
-_MAX_DOUBLINGS: Final = 6  # reaches the maximum; bounds the exponent
+_MAX_DOUBLINGS: Final = 8  # reaches the maximum; bounds the exponent
+_SPREAD_S: Final = 0.2  # clients that lost the same server do not return in the same moment
+_SHOWN_DELAY_S: Final = 1.0
 _SILENCE_S: Final = 60.0  # send a PING after this time; give up after twice this time
 _FAREWELL_S: Final = 2.0  # the limit for each of the two steps of leaving
 
@@ -115,12 +117,16 @@ class Connector:
                 if self._leaving.is_set():
                     return
                 attempt = attempt if time.monotonic() - started_at < _MAX_DELAY_S else 0
-                await self._wait_to_reconnect(str(error), attempt)
+                await self._wait_to_reconnect(
+                    self._client.state.closing_reason or str(error), attempt
+                )
                 attempt += 1
 
     async def _wait_to_reconnect(self, reason: str, attempt: int) -> None:
         delay_s = backoff_s(attempt) * random.uniform(0.75, 1)  # noqa: S311 (spreads clients in time, no secret)
-        self._show([Disconnected(f"{reason}; trying again in {delay_s:.0f} s")])
+        delay_s += random.uniform(0, _SPREAD_S)  # noqa: S311 (as above)
+        when = f" in {delay_s:.0f} s" if delay_s >= _SHOWN_DELAY_S else ""
+        self._show([Disconnected(f"{reason}; trying again{when}")])
         await asyncio.sleep(delay_s)
 
     async def _connect_once(self) -> None:
@@ -218,8 +224,10 @@ class Connector:
 
 
 def backoff_s(attempt: int) -> float:
-    """Return the delay before the next attempt, after `attempt` failed ones."""
-    return min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, _MAX_DOUBLINGS))
+    """Return the delay before the next attempt, after `attempt` failed ones: none at first."""
+    if not attempt:
+        return 0.0
+    return min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS))
 
 
 def _tls_context(settings: ClientSettings) -> ssl.SSLContext | None:

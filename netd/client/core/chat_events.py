@@ -74,10 +74,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The server has accepted the client under this nick; `again` after a reconnect."""
+    """The server has accepted the client under this nick; `again` after a reconnect.
+
+    `resumed` if the server has kept the client's place, and sends all that it missed.
+    """
 
     nick: str
     again: bool = False
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

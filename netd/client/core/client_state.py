@@ -14,6 +14,7 @@ from netd.client.core.outgoing import split_message
 from netd.client.core.roster import Roster
 
 MAX_REMEMBERED_IDS: Final = 1000
+MAX_HISTORY_PAGE: Final = 100
 MAX_CHANNELS: Final = 500  # that a server may add to those the user has joined
 _LONGEST_USER_AND_HOST: Final = "u" * 12 + "@" + "h" * 63  # of common servers
 
@@ -30,6 +31,16 @@ class Identity:
     history_lines: int = 50
     burst: int = 10
     lines_per_s: float = 4.0
+
+
+@dataclass(slots=True)
+class HistoryBatch:
+    """An open batch of history: its new messages, and what has arrived in all."""
+
+    target: str
+    messages: list[ChatMessage] = field(default_factory=list)
+    received: int = 0
+    last: str = ""  # the reference of the last message: `msgid=...` or `timestamp=...`
 
 
 @dataclass(slots=True)
@@ -50,8 +61,15 @@ class ClientState:
     autojoin: dict[str, tuple[str, ...]] = field(init=False)  # folded name -> name, maybe a key
     ignored: dict[str, str] = field(default_factory=dict)  # folded nick -> nick as typed
     capabilities: set[str] = field(default_factory=set)
-    history_batches: dict[str, list[ChatMessage]] = field(default_factory=dict)  # still open
+    history_batches: dict[str, HistoryBatch] = field(default_factory=dict)  # still open
+    history_page: int = 100  # the number of messages that the server sends for a request
     last_heard: dict[str, str] = field(default_factory=dict)  # folded channel -> server time
+    last_time: str = ""  # the server time of the last message
+    missed_since: str = ""  # the same at the start of this connection
+    catching_up: dict[str, int] = field(default_factory=dict)  # folded target -> page of history
+    resume_token: str = ""  # with which the next connection can take the place of this one
+    is_resuming: bool = False  # the server sends what its kept place has missed
+    closing_reason: str = ""  # the server's, on this connection
     outbox: Outbox = field(init=False)
     _message_ids: dict[str, None] = field(default_factory=dict)
 
@@ -68,7 +86,11 @@ class ClientState:
         return "echo-message" in self.capabilities
 
     def apply_isupport(self, tokens: Sequence[str]) -> None:
-        """Adopt the server's case mapping from the tokens of a 005 reply."""
+        """Adopt the server's case mapping and limit of history from the tokens of a 005 reply."""
+        for token in tokens:
+            name, _, value = token.partition("=")
+            if name == "CHATHISTORY" and value.isdecimal() and int(value):
+                self.history_page = min(int(value), MAX_HISTORY_PAGE)
         if self.fold.update(tokens):
             self.autojoin = {self.fold(channel[0]): channel for channel in self.autojoin.values()}
             self.ignored = {self.fold(nick): nick for nick in self.ignored.values()}
@@ -88,12 +110,16 @@ class ClientState:
 
     def can_send(self, target: str) -> bool:
         """Whether a message to the target can be sent now."""
-        return self.is_registered and (not is_channel(target) or target in self.roster)
+        is_waiting = self.is_resuming or self.fold(target) in self.catching_up
+        return self.is_registered and not is_waiting and self._can_reach(target)
+
+    def _can_reach(self, target: str) -> bool:
+        return not is_channel(target) or target in self.roster
 
     def can_queue(self, target: str) -> bool:
         """Whether a message to the target can be sent now or after the next reconnect."""
-        if self.is_registered:
-            return self.can_send(target)
+        if self.is_registered and not self.is_resuming:
+            return self._can_reach(target)
         return not is_channel(target) or self.fold(target) in self.autojoin
 
     def record_message_id(self, message_id: str) -> bool:
@@ -117,6 +143,7 @@ class ClientState:
     def record_time(self, channel: str, time: str) -> None:
         """Remember the server's time of the newest message in a channel."""
         name = self.fold(channel)
+        self.last_time = max(self.last_time, time)
         self.last_heard[name] = max(self.last_heard.get(name, ""), time)
         _forget_oldest(self.last_heard, MAX_CHANNELS)
 

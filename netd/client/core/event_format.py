@@ -134,7 +134,9 @@ def _information_text(event: ChatEvent, current: str) -> str:
             return _change_text(event, current)
         case Notice():
             return f"{event.channel}: {event.text}" if event.channel else event.text
-        case Registered(nick, again):
+        case Registered(nick, again, resumed):
+            if resumed:
+                return f"connected again as {nick}; the server has kept the place"
             if again:
                 return f"connected again as {nick}"
             return f"welcome, {nick}; /help lists the commands"

@@ -14,8 +14,10 @@ from typing import Final
 from netd.client.core.chat_events import Effect, Notice, Refused, Registered, send
 from netd.protocols.irc import Message
 
+_RESUME: Final = "netd.dev/resume"
 WANTED: Final = frozenset(
     {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
+    | {_RESUME}
 )
 _KNOWN: Final = WANTED | {"sasl"}
 MAX_NICK_TRIES: Final = 9
@@ -27,7 +29,7 @@ _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"}
 class Handshake:
     """One registration; `nick` is the nick being tried, `capabilities` those agreed on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the facts of a registration)
         self,
         name: str,
         password: str,
@@ -35,8 +37,15 @@ class Handshake:
         has_certificate: bool = False,
         may_rename: bool,
         again: bool = False,
+        resume_token: str = "",
     ) -> None:
+        """`resume_token` is that of the connection that was lost."""
         self.nick = name
+        self.resume_token = ""
+        """With which the next connection can take the place of this one, if the server keeps it."""
+        self.is_resumed = False
+        """Whether the server has kept the place of the connection that was lost."""
+        self._lost_token = resume_token
         self.capabilities: set[str] = set()
         self._name, self._password = name, password
         self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if password else ""
@@ -47,6 +56,7 @@ class Handshake:
             "001": self._welcome,
             "CAP": self._cap,
             "AUTHENTICATE": self._authenticate,
+            "RESUME": self._resume,
             "433": self._nick_in_use,
             "436": self._nick_in_use,
             "437": self._nick_in_use,
@@ -77,7 +87,7 @@ class Handshake:
 
     def _welcome(self, message: Message) -> list[Effect]:
         self.nick = message.params[0] if message.params else self.nick
-        return [Registered(self.nick, self._again)]
+        return [Registered(self.nick, self._again, self.is_resumed)]
 
     def _cap(self, message: Message) -> list[Effect]:
         if len(message.params) < 3:  # noqa: PLR2004 (target, subcommand, names)
@@ -90,9 +100,25 @@ class Handshake:
                 return [] if more else self._request()  # a "*" announces another line
             case "ACK":
                 self.capabilities |= capabilities
-                if "sasl" in capabilities:
-                    return [send("AUTHENTICATE", self._mechanism)]
+                return [*self._ask_for_place(), self._next_step(capabilities)]
         return [send("CAP", "END")]
+
+    def _next_step(self, capabilities: set[str]) -> Effect:
+        if "sasl" in capabilities:
+            return send("AUTHENTICATE", self._mechanism)
+        return send("CAP", "END")
+
+    def _ask_for_place(self) -> list[Effect]:
+        token, self._lost_token = self._lost_token, ""
+        return [send("RESUME", token)] if token and _RESUME in self.capabilities else []
+
+    def _resume(self, message: Message) -> list[Effect]:
+        match message.params:
+            case ["TOKEN", token]:
+                self.resume_token = token
+            case ["SUCCESS", *_]:
+                self.is_resumed = True
+        return []
 
     def _request(self) -> list[Effect]:
         wanted = self._offered if self._mechanism else self._offered - {"sasl"}

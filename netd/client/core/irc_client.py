@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netd.client.core import server_messages, slash_commands
+from netd.client.core import missed_messages, server_messages, slash_commands
 from netd.client.core.chat_events import ChatMessage, Effect, send
 from netd.client.core.client_state import ClientState, Identity
 from netd.client.core.handshake import Handshake
@@ -24,6 +24,7 @@ class IrcClient:
 
     def connected(self) -> list[Effect]:
         """Start a new connection; return its first lines."""
+        self.state.closing_reason = ""
         self._handshake = self._new_handshake()
         return self._handshake.start()
 
@@ -33,6 +34,8 @@ class IrcClient:
         state.is_registered = False
         state.roster.clear()
         state.history_batches.clear()
+        state.catching_up.clear()
+        state.is_resuming = False
         state.outbox.requeue()
 
     def receive(self, message: Message) -> list[Effect]:
@@ -76,10 +79,12 @@ class IrcClient:
             has_certificate=identity.has_certificate,
             may_rename=identity.may_rename,
             again=state.was_registered,
+            resume_token=state.resume_token,
         )
 
     def _welcomed(self) -> list[Effect]:
         state = self.state
         state.is_registered = state.was_registered = True
         state.nick, state.capabilities = self._handshake.nick, self._handshake.capabilities
-        return [send("JOIN", *channel) for channel in state.autojoin.values()]
+        state.resume_token = self._handshake.resume_token
+        return missed_messages.on_welcome(state, is_resumed=self._handshake.is_resumed)

@@ -54,8 +54,10 @@ def _error(state: ClientState, message: Message) -> list[Effect]:
     return [refused]
 
 
-def _topic(_state: ClientState, message: Message) -> list[Effect]:
+def _topic(state: ClientState, message: Message) -> list[Effect]:
     _, channel, topic = message.params
+    if state.is_resuming:
+        return []
     return [Notice(f"the topic is: {topic}", channel)]
 
 
@@ -71,7 +73,7 @@ def _names(state: ClientState, message: Message) -> list[Effect]:
 
 def _end_of_names(state: ClientState, message: Message) -> list[Effect]:
     joined = state.roster.get(message.params[1])
-    if joined is None:
+    if joined is None or state.is_resuming:
         return []
     members = joined.members_by_last_message()
     return [Notice(f"{len(members)} here: {', '.join(members)}", joined.name)]
@@ -108,6 +110,10 @@ def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
     return [Notice(message.params[-1])]
 
 
+def _now_away(state: ClientState, message: Message) -> list[Effect]:
+    return [] if state.is_resuming else _last_parameter(state, message)
+
+
 def _motd(state: ClientState, message: Message) -> list[Effect]:
     return [] if state.has_seen_motd else [Notice(message.params[-1].removeprefix("- "))]
 
@@ -126,7 +132,7 @@ _HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
     "005": _isupport,
     "301": _away,
     "305": _last_parameter,
-    "306": _last_parameter,
+    "306": _now_away,
     "311": _whois_user,
     "317": _whois_idle,
     "319": _whois_channels,

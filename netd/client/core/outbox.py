@@ -78,10 +78,21 @@ class Outbox:
             return None
         return self._bucket.wait_s(self._lines_per_s) or None
 
-    def on_echo(self, target: str) -> list[Effect]:
+    def on_echo(self, target: str, text: str) -> list[Effect]:
         """Confirm the oldest message to `target`: the server has echoed it."""
         message = self._oldest_unconfirmed(target)
-        return [self._confirm(message)] if message else []
+        return [self._confirm(message)] if message else self.on_seen(target, text)
+
+    def on_seen(self, target: str, text: str) -> list[Effect]:
+        """Confirm a message that an earlier connection sent, and that has reached the server."""
+        folded = self._fold(target)
+        for message in self._waiting:
+            if not message.times_sent:
+                break  # those that were sent are first
+            if self._fold(message.target) == folded and message.text == text:
+                self._waiting.remove(message)
+                return [Delivered(message.target, message.text)]
+        return []
 
     def on_pong(self, token: str) -> list[Effect]:
         """Confirm every message sent before the PING with this token."""

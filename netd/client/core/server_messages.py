@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from netd.client.core import numeric_replies
+from netd.client.core import missed_messages, numeric_replies
 from netd.client.core.chat_events import (
     ChangeKind,
     ChannelJoined,
@@ -19,7 +19,7 @@ from netd.client.core.chat_events import (
     Refused,
     send,
 )
-from netd.client.core.client_state import ClientState, is_channel
+from netd.client.core.client_state import ClientState, HistoryBatch, is_channel
 from netd.protocols.irc import Message
 
 MAX_BATCHES: Final = 10
@@ -61,7 +61,8 @@ def _ping(_state: ClientState, message: Message) -> list[Effect]:
 
 
 def _pong(state: ClientState, message: Message) -> list[Effect]:
-    return state.outbox.on_pong(message.params[-1])
+    token = message.params[-1]
+    return [*state.outbox.on_pong(token), *missed_messages.on_pong(state, token)]
 
 
 def _join(state: ClientState, message: Message) -> list[Effect]:
@@ -74,17 +75,7 @@ def _join(state: ClientState, message: Message) -> list[Effect]:
         return []
     state.source = message.source
     state.roster.join(channel).add(nick)
-    return [ChannelJoined(channel), *_request_history(state, channel, _time(message))]
-
-
-def _request_history(state: ClientState, channel: str, now: str) -> list[Effect]:
-    last_heard = state.last_heard.get(state.fold(channel))
-    if now and not last_heard:
-        state.record_time(channel, now)
-    if "draft/chathistory" not in state.capabilities or not state.identity.history_lines:
-        return []
-    since = f"timestamp={last_heard}" if last_heard else "*"
-    return [send("CHATHISTORY", "LATEST", channel, since, str(state.identity.history_lines))]
+    return [ChannelJoined(channel), *missed_messages.on_join(state, channel, _time(message))]
 
 
 def _remove_member(state: ClientState, nick: str, channel: str) -> list[Effect]:
@@ -160,6 +151,9 @@ def _invite(state: ClientState, message: Message) -> list[Effect]:
 
 def _chat_message(state: ClientState, message: Message) -> list[Effect]:
     sender, (target, text) = _nick(message), message.params[:2]
+    history = state.history_batches.get(message.tags.get("batch", ""))
+    if history is not None:
+        _count(history, message)
     is_ignored = state.fold(sender) in state.ignored and not state.is_me(sender)
     if is_ignored or not state.record_message_id(message.tags.get("msgid", "")):
         return []
@@ -167,21 +161,24 @@ def _chat_message(state: ClientState, message: Message) -> list[Effect]:
     if text.startswith("\x01"):
         verb, _, text = text.strip("\x01").partition(" ")
         if verb != "ACTION":  # another CTCP request: ignored
-            is_old = message.tags.get("batch", "") in state.history_batches
-            return [] if is_old else _confirm_echo(state, sender, target)
+            return [] if history is not None else _confirm_echo(state, sender, target, text)
         kind = MessageKind.ACTION
     chat = ChatMessage(sender, target, text, kind, mine=state.is_me(sender), time=_time(message))
-    if chat.time and is_channel(target):
+    if chat.time:
         state.record_time(target, chat.time)
-    history = state.history_batches.get(message.tags.get("batch", ""))
-    return _show(state, chat) if history is None else _keep(history, chat)
+    if history is None:
+        return _show(state, chat)
+    if len(history.messages) < MAX_BATCH_MESSAGES:
+        history.messages.append(replace(chat, old=True))  # until the batch ends
+    return state.outbox.on_seen(target, text) if chat.mine else []
 
 
-def _keep(history: list[ChatMessage], chat: ChatMessage) -> list[Effect]:
-    """Keep a message of the history until its batch ends."""
-    if len(history) < MAX_BATCH_MESSAGES:
-        history.append(replace(chat, old=True))
-    return []
+def _count(history: HistoryBatch, message: Message) -> None:
+    history.received += 1
+    if "msgid" in message.tags:
+        history.last = f"msgid={message.tags['msgid']}"
+    elif time := _time(message):
+        history.last = f"timestamp={time}"
 
 
 def _show(state: ClientState, chat: ChatMessage) -> list[Effect]:
@@ -192,11 +189,11 @@ def _show(state: ClientState, chat: ChatMessage) -> list[Effect]:
     else:
         mention = state.is_me(chat.target) or state.mentions_me(chat.text)
     shown = replace(chat, mention=mention)
-    return [shown, *_confirm_echo(state, chat.sender, chat.target)]
+    return [shown, *_confirm_echo(state, chat.sender, chat.target, chat.text)]
 
 
-def _confirm_echo(state: ClientState, sender: str, target: str) -> list[Effect]:
-    return state.outbox.on_echo(target) if state.is_me(sender) and state.has_echo else []
+def _confirm_echo(state: ClientState, sender: str, target: str, text: str) -> list[Effect]:
+    return state.outbox.on_echo(target, text) if state.is_me(sender) and state.has_echo else []
 
 
 def _batch(state: ClientState, message: Message) -> list[Effect]:
@@ -204,13 +201,21 @@ def _batch(state: ClientState, message: Message) -> list[Effect]:
     if sign == "+":
         is_history = message.params[1] in _HISTORY_BATCHES
         if is_history and len(state.history_batches) < MAX_BATCHES:
-            state.history_batches[reference] = []
+            state.history_batches[reference] = HistoryBatch("".join(message.params[2:3]))
         return []
-    history = state.history_batches.pop(reference, [])
-    if not history:
+    history = state.history_batches.pop(reference, None)
+    if history is None:
         return []
-    count = f"{len(history)} earlier message{'s' if len(history) > 1 else ''}"
-    return [Notice(count, history[0].target), *history]
+    messages, more = history.messages, missed_messages.on_batch_end(state, history)
+    if not messages:
+        return more
+    count = f"{len(messages)} earlier message{'s' if len(messages) > 1 else ''}"
+    return [Notice(count, history.target or messages[0].target), *messages, *more]
+
+
+def _history_target(state: ClientState, message: Message) -> list[Effect]:
+    word, target = message.params[:2]
+    return missed_messages.on_target(state, target) if word == "TARGETS" else []
 
 
 def _cap(state: ClientState, message: Message) -> list[Effect]:
@@ -224,8 +229,9 @@ def _cap(state: ClientState, message: Message) -> list[Effect]:
     return [send("PING", token)] if token else []
 
 
-def _error(_state: ClientState, message: Message) -> list[Effect]:
-    return [Refused(message.params[0], "ERROR")]
+def _error(state: ClientState, message: Message) -> list[Effect]:
+    state.closing_reason = message.params[0]  # it is shown when the connection ends
+    return []
 
 
 def _fail(state: ClientState, message: Message) -> list[Effect]:
@@ -259,6 +265,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "PRIVMSG": _chat_message,
     "NOTICE": _chat_message,
     "BATCH": _batch,
+    "CHATHISTORY": _history_target,
     "CAP": _cap,
     "ERROR": _error,
     "FAIL": _fail,

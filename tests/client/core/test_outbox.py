@@ -56,8 +56,8 @@ def test_a_waiting_target_does_not_delay_other_targets() -> None:
 def test_an_echo_confirms_the_oldest_of_its_target() -> None:
     outbox = outbox_of("a", "b")
     outbox.due(0, always)
-    assert outbox.on_echo("#C") == [Delivered("#c", "a")]
-    assert outbox.on_echo("#other") == []
+    assert outbox.on_echo("#C", "a") == [Delivered("#c", "a")]
+    assert outbox.on_echo("#other", "") == []
     assert len(outbox) == 1
 
 
