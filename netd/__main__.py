@@ -12,7 +12,8 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run the command line of this process."""
     if sys.argv[1:2] == ["run"]:
-        handled = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        user = (signal.SIGUSR1, signal.SIGUSR2)
+        handled = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, *user)
         signal.pthread_sigmask(signal.SIG_BLOCK, handled)
     from netd import cli  # noqa: PLC0415 (with the signals blocked)
 

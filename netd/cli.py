@@ -149,14 +149,13 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         open_standard_descriptors()
         configure_logging()
-        _serve(find_config(arguments.config))
+        return _serve(find_config(arguments.config))
     except (OSError, MemoryError) as error:  # of the start: the loop outlives those of a callback
         reason = describe(error) if isinstance(error, OSError) else "out of memory"
         raise SystemFailureError(f"cannot run: {reason}") from error
-    return os.EX_OK
 
 
-def _serve(path: str) -> None:
+def _serve(path: str) -> int:
     loop = Loop(EpollPoller(), on_error=log_unexpected)
     supervisor = Supervisor(
         loop,
@@ -165,7 +164,7 @@ def _serve(path: str) -> None:
         load=ConfigReader(loop, lambda: _load(path), KINDS).begin,
         control_path=daemon_control_path,
     )
-    supervisor.run()
+    return supervisor.run()
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import enum
 import types
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from netd.config.address import Address
+from netd.config.model import Config, DaemonOptions, ListenerOptions
+from netd.errors import Problem
 
 Options = TypeVar("Options")
 
@@ -33,9 +36,25 @@ def serialize(value: object) -> Any:  # noqa: ANN401 (JSON is any)
 
 
 def deserialize(options: type[Options], data: dict[str, Any]) -> Options:
-    """The options that `serialize` converted; a missing key has its default."""
+    """The options that `serialize` converted; a missing key has its default.
+
+    An unknown key is ignored: another version of netd can have converted the options.
+    """
     types_by_name = get_type_hints(options)
-    return options(**{name: _read(types_by_name[name], value) for name, value in data.items()})
+    names = [entry.name for entry in fields(options) if entry.name in data]  # type: ignore[arg-type]  # a dataclass
+    return options(**{name: _read(types_by_name[name], data[name]) for name in names})
+
+
+def deserialize_config(kinds: Mapping[str, type[ListenerOptions]], data: dict[str, Any]) -> Config:
+    """The configuration that `serialize` converted; `kinds` has the options of each kind."""
+    return Config(
+        netd=deserialize(DaemonOptions, data["netd"]),
+        listeners={
+            name: deserialize(kinds[options["kind"]], options)
+            for name, options in data["listeners"].items()
+        },
+        warnings=tuple(Problem(**problem) for problem in data["warnings"]),
+    )
 
 
 def _read(type_: Any, data: Any) -> Any:  # noqa: ANN401 (any type and its data)

@@ -71,7 +71,7 @@ class Worker:
             self._loop,
             channel,
             on_message=self._on_message,
-            on_closed=_exit_orphaned,
+            on_closed=self._exit_orphaned,
             on_error=_raise,
         )
         self.datagram_names: set[int | str] = set()
@@ -181,10 +181,11 @@ class Worker:
             degraded = self._service.degraded()
             self._link.send(Heartbeat(dict(counters.totals), dict(counters.gauges), degraded))
 
-
-def _exit_orphaned() -> NoReturn:
-    _log.error("the supervisor is gone")
-    raise SystemExit(1)
+    def _exit_orphaned(self) -> NoReturn:
+        if self._handover.is_holding:  # another program runs in the supervisor's process
+            raise SystemExit(0)
+        _log.error("the supervisor is gone")
+        raise SystemExit(1)
 
 
 def _raise(error: OSError | LocalProtocolError) -> NoReturn:

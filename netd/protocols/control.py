@@ -20,6 +20,7 @@ class ControlCommand(enum.StrEnum):
 
     STATUS = "status"
     RELOAD = "reload"
+    UPGRADE = "upgrade"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,13 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NoReturn
+
+from netd.runtime.loop import Loop
+from netd.runtime.poller import READ
 
 _PR_SET_PDEATHSIG = 1
 _OOM_STEP, _MAX_OOM_SCORE = 250, 1000
@@ -110,6 +114,21 @@ def raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # Python raises ValueError for EPERM
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def reap_all(loop: Loop, pids: Iterable[int]) -> None:
+    """Reap children of this process when they end; a pid that is none of them is left out."""
+    for pid in pids:
+        try:
+            child = Process(pid, os.pidfd_open(pid))
+        except OSError:
+            continue
+        loop.watch(child.pidfd, READ, partial(_reap, loop, child))
+
+
+def _reap(loop: Loop, child: Process, _mask: int) -> None:
+    loop.unwatch(child.pidfd)
+    child.reap()
 
 
 def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process:

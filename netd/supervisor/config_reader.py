@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from netd.config.model import Config, DaemonOptions
-from netd.config.serialize import deserialize, serialize
+from netd.config.model import Config
+from netd.config.serialize import deserialize_config, serialize
 from netd.errors import ConfigError, NetdError, Problem, ReloadError
 from netd.listeners.kind import AnyKind
 from netd.runtime.child_call import ChildCall
@@ -33,7 +33,7 @@ class ConfigReader:
     ) -> None:
         self._loop = loop
         self._read = read
-        self._kinds = kinds
+        self._options = {name: kind.options for name, kind in kinds.items()}
 
     def begin(self, on_read: OnRead) -> None:
         """Read the file; `on_read` gets the configuration or the error.
@@ -57,14 +57,7 @@ class ConfigReader:
         data: dict[str, Any] = json.loads(outcome)
         if "problems" in data:
             return ConfigError(_problems(data["problems"]))
-        return Config(
-            netd=deserialize(DaemonOptions, data["netd"]),
-            listeners={
-                name: deserialize(self._kinds[options["kind"]].options, options)
-                for name, options in data["listeners"].items()
-            },
-            warnings=_problems(data["warnings"]),
-        )
+        return deserialize_config(self._options, data)
 
 
 def _problems(data: list[dict[str, Any]]) -> tuple[Problem, ...]:

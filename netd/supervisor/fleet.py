@@ -88,6 +88,8 @@ class Fleet:
         self.config = Config(netd=DaemonOptions(), listeners={})
         self.table = table
         self.listeners: dict[str, Listener] = {}
+        self.inherited: Mapping[str, Sequence[Bundle]] = {}
+        """The clients that the previous process of the daemon left, by listener."""
         self.leaving: list[Listener] = []  # removed or replaced, with workers that still drain
         self._own_addresses = OwnAddresses(())
         self._kinds = kinds

@@ -120,12 +120,14 @@ class Reload:
     def _start_new_listeners(self) -> None:
         for name in (*self.plan.added, *self.plan.replaced):
             if not self._hands_over(name):
-                self._start_listener(name, ())
+                self._start_listener(name, self._fleet.inherited.get(name, ()), needs_state=False)
 
-    def _start_listener(self, name: str, bundles: Sequence[Bundle]) -> None:
+    def _start_listener(self, name: str, bundles: Sequence[Bundle], *, needs_state: bool) -> None:
         options = self._desired.listeners[name]
         listener = self._new_listeners[name] = self._fleet.new_listener(name, options)
-        self._fleet.start_workers(listener, options, options.workers, bundles, needs_state=True)
+        self._fleet.start_workers(
+            listener, options, options.workers, bundles, needs_state=needs_state
+        )
         self._awaited.update(listener.workers)
 
     def _hands_over(self, name: str) -> bool:
@@ -167,7 +169,7 @@ class Reload:
         assert self._handover is not None
         for name in self.plan.replaced:
             if self._hands_over(name):
-                self._start_listener(name, self._handover.bundles_of(name))
+                self._start_listener(name, self._handover.bundles_of(name), needs_state=True)
         self._await_workers(then=self._switch)
 
     def _switch(self) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import netd
-from netd.config.address import Address
 from netd.config.model import Config
 from netd.errors import ControlError, NetdError
 from netd.listeners.kind import AnyKind
@@ -30,6 +29,14 @@ from netd.supervisor.control_server import ControlServer, SendReply, make_direct
 from netd.supervisor.descriptor_store import DescriptorStore
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
+from netd.supervisor.reporting import AddressLog, log_report
+from netd.supervisor.restart import (
+    Carrier,
+    Restart,
+    StoreCarrier,
+    replace_program,
+    take_inheritance,
+)
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, summarize
 from netd.supervisor.worker_handle import SpawnWorker, WorkerHandle, spawn_worker
@@ -71,19 +78,25 @@ class Supervisor:
         )
         self._notifier = Notifier(passed.counts)
         self._store = DescriptorStore(self._notifier, passed.sockets)
+        self._inheritance = take_inheritance(passed, kinds)
         self._control: ControlServer | None = None
         self._is_loading = False
         self._reload: Reload | None = None
+        self._restart: Restart | None = None
+        self._queued_restart: Callable[[], None] | None = None
         self._queued_requests: list[SendReply] = []  # for the next reload
         self._current_requests: list[SendReply] = []  # for the reload in progress
         self._last_reload: ReloadOutcome | None = None
         self._failure: NetdError | None = None
-        self._logged_addresses: set[tuple[str, str]] = set()
-        self._stopping = False
+        self._addresses = AddressLog(self._fleet)
+        self._is_ready = self._is_leaving = self._stopping = False
         self._started_at = self._ticked_at = loop.now
 
-    def run(self) -> None:
-        """Start, serve, and return when drained. Raises NetdError if it cannot start."""
+    def run(self) -> int:
+        """Start, serve, and return when drained. Raises NetdError if it cannot start.
+
+        Returns the exit status: EX_TEMPFAIL if the next process has the clients.
+        """
         signals = self._watch_signals()
         process.raise_descriptor_limit()
         gc.collect()
@@ -97,14 +110,21 @@ class Supervisor:
         self.close()
         if self._failure is not None:
             raise self._failure
+        return os.EX_TEMPFAIL if self._is_leaving else os.EX_OK
 
     def start(self) -> None:
-        """Read the configuration and begin to serve it, on the loop."""
-        self._is_loading = True
+        """Begin to serve, on the loop: the previous process's configuration, or that of the file.
+
+        After a restart the clients are served before the file is read.
+        """
         self._loop.call_every(_TICK_S, self._tick)
         if self._notifier.watchdog_period_s is not None:
             self._loop.call_every(self._notifier.watchdog_period_s, self._feed_watchdog)
-        self._load(self._on_first_loaded)
+        if self._inheritance.config is None:
+            self._load_first()
+        else:
+            process.reap_all(self._loop, self._inheritance.children)
+            self._serve_first(self._inheritance.config, self._on_taken_over)
 
     def close(self) -> None:
         """Close the control socket, and the socket to the service manager."""
@@ -164,24 +184,47 @@ class Supervisor:
                 signal.SIGTERM: self.stop,
                 signal.SIGINT: self.stop,
                 signal.SIGHUP: lambda: self.request_reload(lambda _reply: None),
-                signal.SIGUSR1: self._log_report,
+                signal.SIGUSR1: lambda: log_report(self._fleet, self._loop.now),
+                signal.SIGUSR2: self.restart,
             },
         )
 
     # Starting and reloading
 
+    def _load_first(self) -> None:
+        self._is_loading = True
+        self._load(self._on_first_loaded)
+
     def _on_first_loaded(self, config: Config | NetdError) -> None:
         if not self._is_loading:
             return  # stopped meanwhile
         self._is_loading = False
-        try:
-            if isinstance(config, NetdError):
-                raise config
-            self._control = self._open_control(config)
-        except NetdError as error:
-            self._on_started(error, "")
+        if isinstance(config, NetdError):
+            self._on_started(config, "")
         else:
-            self._begin(config, self._on_started)
+            self._serve_first(config, self._on_started)
+
+    def _serve_first(
+        self, config: Config, on_done: Callable[[NetdError | None, str], None]
+    ) -> None:
+        try:
+            if self._control is None:
+                self._control = self._open_control(config)
+        except NetdError as error:
+            on_done(error, "")
+        else:
+            self._fleet.inherited = self._inheritance.bundles
+            self._begin(config, on_done)
+
+    def _on_taken_over(self, error: NetdError | None, _changes: str) -> None:
+        """The previous process's configuration is in force: read the file, which may differ."""
+        self._reload = None
+        if error is None:
+            self._inheritance.close()
+            self.request_reload(lambda _reply: None)
+        elif not self._stopping:
+            _log.error("cannot continue with the previous configuration: %s", error)
+            self._load_first()
 
     def _begin(self, config: Config, on_done: Callable[[NetdError | None, str], None]) -> None:
         """Put a configuration in force; `on_done` gets the error or None, and the changes."""
@@ -196,29 +239,46 @@ class Supervisor:
     def _on_started(self, error: NetdError | None, _changes: str) -> None:
         self._reload = None
         if error is None:
-            self._fleet.table.close_unclaimed()
-            self._store_sockets()
-            self._log_addresses()
-            self._notifier.ready(summarize(self._fleet))
-            _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
+            self._become_ready()
         elif not self._stopping:  # a stop during the start is not a failure
             self._failure = error
             self.stop()
-        self._begin_reload()
+        self._begin_next()
+
+    def _become_ready(self) -> None:
+        self._is_ready = True
+        self._inheritance.close()
+        self._fleet.table.close_unclaimed()
+        self._store_sockets()
+        self._addresses.update()
+        self._notifier.ready(self._status_line())
+        for label in self._inheritance.labels:
+            self._notifier.unstore(label)
+        self._inheritance.labels = ()
+        _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
 
     def request_reload(self, respond: SendReply) -> None:
         """Read the configuration file again; `respond` gets the outcome."""
         self._queued_requests.append(respond)
-        self._loop.defer(self._begin_reload)  # one reload for all requests of a turn
+        self._loop.defer(self._begin_next)  # one reload for all requests of a turn
+
+    def _begin_next(self) -> None:
+        """Begin the restart or the reload that was requested, if none is in progress."""
+        if self._is_loading or self._reload is not None or self._restart is not None:
+            return
+        if self._queued_restart is not None and not self._stopping:
+            begin, self._queued_restart = self._queued_restart, None
+            begin()
+        elif self._queued_requests:
+            self._begin_reload()
 
     def _begin_reload(self) -> None:
-        if self._is_loading or self._reload is not None or not self._queued_requests:
-            return
         self._current_requests, self._queued_requests = self._queued_requests, []
         if self._stopping:
             self._finish_reload(ControlError("netd is stopping"), "")
             return
-        self._notifier.reloading()
+        if self._is_ready:
+            self._notifier.reloading()
         self._is_loading = True
         self._load(self._on_loaded)
 
@@ -253,16 +313,18 @@ class Supervisor:
         self._last_reload = ReloadOutcome(time.time(), error is None, detail)
         if error is None:
             _log.info("reloaded: %s", changes)
-            self._log_addresses()
+            self._addresses.update()
         else:
             _log.error("reload refused, nothing changed:\n%s", detail)
-        if not self._stopping:
+        if not self._is_ready and not self._stopping:
+            self._become_ready()
+        elif not self._stopping:
             self._notifier.ready(self._status_line())
         reply = Reply({"detail": detail}, detail if error else "")
         requests, self._current_requests = self._current_requests, []
         for respond in requests:
             respond(reply)
-        self._begin_reload()
+        self._begin_next()
 
     def _store_sockets(self) -> None:
         """Store the listening sockets in systemd, so that a restart keeps their queues."""
@@ -271,6 +333,60 @@ class Supervisor:
             self._fleet.table.storable(self._fleet.config.listeners),
             reserve=_PLACES_A_WORKER * workers + 1,  # and the running configuration
         )
+
+    # Restarting
+
+    def restart(self) -> None:
+        """Pass all clients to the next process, and exit; without a service manager, `upgrade`."""
+        if not self._notifier.is_managed:
+            self.upgrade(lambda _reply: None)
+        elif self._fleet.listeners:
+            carrier = StoreCarrier(self._loop, self._notifier, self._inheritance.labels)
+            self._request_restart(lambda: self._begin_restart(carrier, self._on_stored))
+        elif not self._stopping:  # the store still has what the previous process left
+            self._leave()
+
+    def upgrade(self, respond: SendReply) -> None:
+        """Replace the program of this process by the installed one; `respond` gets a failure."""
+
+        def on_done(error: NetdError | None) -> None:
+            self._on_restarted(error)
+            respond(Reply({}, str(error)))
+
+        def begin() -> None:
+            self._begin_restart(
+                replace_program(self._fleet.table.storable(self._fleet.config.listeners)), on_done
+            )
+
+        self._request_restart(begin)
+
+    def _request_restart(self, begin: Callable[[], None]) -> None:
+        self._queued_restart = begin
+        self._loop.defer(self._begin_next)
+
+    def _begin_restart(
+        self, carrier: Carrier, on_done: Callable[[NetdError | None], object]
+    ) -> None:
+        self._restart = Restart(self._loop, self._fleet, carrier, on_done)
+        self._restart.begin()
+
+    def _on_stored(self, error: NetdError | None) -> None:
+        if error is None:
+            self._leave()
+        else:
+            self._on_restarted(error)
+            self.stop()  # the service manager waits for the end of this process
+
+    def _on_restarted(self, error: NetdError | None) -> None:
+        self._restart = None
+        _log.error("the clients stay with this process: %s", error)
+        self._begin_next()
+
+    def _leave(self) -> None:
+        self._is_leaving = True
+        self._fleet.table.leave_files()
+        self._fleet.table.keep_only({})
+        self._loop.stop()
 
     # Stopping
 
@@ -283,8 +399,9 @@ class Supervisor:
             return
         self._stopping = True
         self._notifier.stopping()
-        if self._reload is not None:
-            self._reload.abort(ControlError("netd is stopping"))
+        for change in (self._reload, self._restart):
+            if change is not None:
+                change.abort(ControlError("netd is stopping"))
         self._is_loading = False
         if self._current_requests:
             self._finish_reload(ControlError("netd is stopping"), "")
@@ -326,33 +443,11 @@ class Supervisor:
 
     # Reporting
 
-    def _log_report(self) -> None:
-        for entry in describe(self._fleet, self._loop.now):
-            pids = ", ".join(f"{w['pid']} {w['state']}" for w in entry["workers"])
-            counters = ", ".join(f"{value} {name}" for name, value in entry["counters"].items())
-            name, state = entry["name"], entry["state"]
-            text = "%s: %s, workers %s; %s"
-            _log.info(text, name, state, pids, counters, extra={"listener": name})
-
     def _status_line(self) -> str:
         line = summarize(self._fleet)
         if self._last_reload is None or self._last_reload.ok:
             return line
         return f"{line}; last reload refused: {self._last_reload.detail}"
-
-    def _log_addresses(self) -> None:
-        """Log the addresses that were not logged before."""
-        logged, self._logged_addresses = self._logged_addresses, set()
-        for listener in self._fleet.listeners.values():
-            for name in self._fleet.table.bound_names(listener.name, listener.options):
-                self._logged_addresses.add((listener.name, name))
-                if (listener.name, name) in logged:
-                    continue
-                hint = listener.kind.hint(Address.parse(name), listener.options)
-                advice = f"; try: {hint}" if hint else ""
-                extra = {"listener": listener.name}
-                kind = listener.kind.name
-                _log.info("%s: %s on %s%s", listener.name, kind, name, advice, extra=extra)
 
     # Control
 
@@ -375,6 +470,8 @@ class Supervisor:
                 respond(Reply(self.status()))
             case ControlCommand.RELOAD:
                 self.request_reload(respond)
+            case ControlCommand.UPGRADE:
+                self.upgrade(respond)
 
     def status(self) -> dict[str, Any]:
         """The daemon's status, as `netd status --json` prints it."""

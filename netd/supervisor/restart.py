@@ -1,0 +1,220 @@
+"""A restart: the clients of all workers wait in bundles until the next supervisor process runs.
+
+The bundles and the running configuration travel as descriptors with labels: in the service
+manager's descriptor store, or over execve(2). The next process serves the same configuration at
+once, and only then reads the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from netd.config.model import Config
+from netd.config.serialize import deserialize_config, serialize
+from netd.errors import NetdError, NotifyError, ReloadError, StateError
+from netd.listeners.bundle import MAJOR, MINOR, Bundle
+from netd.listeners.kind import AnyKind
+from netd.runtime import sealed_memory
+from netd.runtime.errnos import describe
+from netd.runtime.loop import Loop
+from netd.runtime.replace_process import own_command, replace_process
+from netd.runtime.systemd import Notifier, Passed
+from netd.supervisor.fleet import Fleet
+from netd.supervisor.handover import Handover
+
+CONFIGURATION: Final = "configuration"
+"""The label of the running configuration."""
+_CLIENTS: Final = "clients."  # the listener's name and a number follow
+_BARRIER_S: Final = 5.0
+_MAX_CONFIGURATION_BYTES: Final = 64 * 2**20
+
+_log = logging.getLogger("netd")
+
+Parcels = Sequence[tuple[str, Sequence[int]]]
+"""Descriptors with their labels; those with one label have to travel together."""
+
+
+@dataclass(slots=True)
+class Inheritance:
+    """The configuration and the clients that the previous process left behind."""
+
+    config: Config | None = None
+    bundles: dict[str, list[Bundle]] = field(default_factory=dict)
+    labels: Sequence[str] = ()
+    children: Sequence[int] = ()
+    """The processes of the previous program of this process, which end by themselves."""
+
+    def close(self) -> None:
+        """Close the bundles: their clients are served, or lost."""
+        for bundles in self.bundles.values():
+            for bundle in bundles:
+                bundle.close()
+        self.bundles.clear()
+
+
+def take_inheritance(passed: Passed, kinds: Mapping[str, AnyKind]) -> Inheritance:
+    """Take the configuration and the bundles out of the passed descriptors.
+
+    A configuration that cannot be used is left out, with a warning.
+    """
+    inheritance = Inheritance(labels=sorted({*passed.memories, *passed.queues}))
+    for label, state in passed.memories.items():
+        if label.startswith(_CLIENTS):
+            name = label.removeprefix(_CLIENTS).rpartition(".")[0]
+            bundle = Bundle(state, passed.queues.pop(label, None))
+            inheritance.bundles.setdefault(name, []).append(bundle)
+        elif label == CONFIGURATION:
+            _read_configuration(state, kinds, inheritance)
+            os.close(state)
+        else:
+            os.close(state)
+    for queue in passed.queues.values():  # their states are missing
+        os.close(queue)
+    return inheritance
+
+
+def _read_configuration(
+    memory: int, kinds: Mapping[str, AnyKind], inheritance: Inheritance
+) -> None:
+    options = {name: kind.options for name, kind in kinds.items()}
+    try:
+        data: dict[str, Any] = json.loads(sealed_memory.read(memory, _MAX_CONFIGURATION_BYTES))
+        inheritance.children = [int(pid) for pid in data["children"]]
+        if data["format"][0] == MAJOR:
+            inheritance.config = deserialize_config(options, data["config"])
+    except (StateError, ValueError, LookupError, TypeError, AttributeError) as error:
+        _log.warning("the configuration of the previous process cannot be used: %s", error)
+
+
+class Carrier(Protocol):
+    """Passes the parcels on; `on_done` gets None once they are safe, or the error."""
+
+    def __call__(
+        self, parcels: Parcels, on_done: Callable[[NetdError | None], object], /
+    ) -> object: ...
+
+
+class Restart:
+    """Freezes all workers, and gives their clients to the carrier.
+
+    `on_done(None)` means that this process has to end; after an error the workers serve again.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        fleet: Fleet,
+        carry: Carrier,
+        on_done: Callable[[NetdError | None], object],
+    ) -> None:
+        self._fleet = fleet
+        self._carry = carry
+        self._on_done = on_done
+        workers = [
+            worker
+            for listener in fleet.listeners.values()
+            if listener.kind.hands_over
+            for worker in listener.all_workers
+        ]
+        self._handover = Handover(loop, workers, self._on_handed_over)
+        self._configuration: int | None = None
+        self._is_over = False
+
+    def begin(self) -> None:
+        """Freeze the workers."""
+        self._handover.begin()
+
+    def abort(self, error: NetdError) -> None:
+        """Have the workers serve their clients again, and end with this error."""
+        self._end(error)
+
+    def _on_handed_over(self, error: NetdError | None) -> None:
+        if error is None:
+            try:
+                self._configuration = self._save_configuration()
+            except OSError as failure:
+                error = ReloadError(f"the configuration cannot be passed on: {describe(failure)}")
+        if error is None:
+            self._carry(self._parcels(), self._end)
+        else:
+            self._end(error)
+
+    def _end(self, error: NetdError | None) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        if error is not None:
+            self._handover.cancel()
+            if self._configuration is not None:
+                os.close(self._configuration)
+        self._on_done(error)
+
+    def _parcels(self) -> Parcels:
+        assert self._configuration is not None
+        parcels: list[tuple[str, Sequence[int]]] = [(CONFIGURATION, (self._configuration,))]
+        for name in self._fleet.listeners:
+            for number, bundle in enumerate(self._handover.bundles_of(name)):
+                parcels.append((f"{_CLIENTS}{name}.{number}", bundle.descriptors))
+        return parcels
+
+    def _save_configuration(self) -> int:
+        children = [worker.pid for worker in self._fleet.processes]
+        data = {
+            "format": [MAJOR, MINOR],
+            "config": serialize(self._fleet.config),
+            "children": children,
+        }
+        return sealed_memory.seal(json.dumps(data).encode(), CONFIGURATION)
+
+
+class StoreCarrier:
+    """Puts the parcels into the service manager's store, beside the listening sockets."""
+
+    def __init__(self, loop: Loop, notifier: Notifier, earlier: Sequence[str]) -> None:
+        """`earlier` are the labels of the previous handover, which may still be in the store."""
+        self._loop = loop
+        self._notifier = notifier
+        self._earlier = earlier
+
+    def __call__(self, parcels: Parcels, on_done: Callable[[NetdError | None], object], /) -> None:
+        labels = [label for label, _ in parcels]
+
+        def finish(error: NetdError | None) -> None:
+            if error is not None:
+                self._remove(labels)
+            on_done(error)
+
+        try:
+            self._remove(self._earlier)
+            for label, descriptors in parcels:
+                self._notifier.store(label, *descriptors, timeout_s=_BARRIER_S)
+        except NotifyError as error:
+            finish(error)
+        else:
+            self._notifier.begin_barrier(self._loop, _BARRIER_S, finish)
+
+    def _remove(self, labels: Sequence[str]) -> None:
+        for label in labels:
+            with contextlib.suppress(NotifyError):  # the store is then as it was
+                self._notifier.unstore(label)
+
+
+def replace_program(sockets: Mapping[str, Sequence[socket.socket]]) -> Carrier:
+    """A carrier that runs the installed program in this process, with these sockets as well."""
+
+    def carry(parcels: Parcels, on_done: Callable[[NetdError | None], object], /) -> None:
+        flat = [(label, fd) for label, descriptors in parcels for fd in descriptors]
+        flat += [(label, sock.fileno()) for label, socks in sockets.items() for sock in socks]
+        try:
+            replace_process(own_command(), os.environ, flat)
+        except OSError as error:
+            on_done(ReloadError(f"the new program cannot be run: {describe(error)}"))
+
+    return carry
