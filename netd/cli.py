@@ -28,8 +28,10 @@ from netd.errors import (
     IdentityError,
     NetdError,
     Problem,
+    ReloadError,
     SystemFailureError,
 )
+from netd.listeners.bundle import MAJOR
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import ControlCommand
 from netd.protocols.password import hash_password
@@ -42,12 +44,14 @@ from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed
 from netd.status_text import format_status
 from netd.supervisor.config_reader import ConfigReader
-from netd.supervisor.control_client import send_request
+from netd.supervisor.control_client import NoReplyError, send_request
 from netd.supervisor.control_server import check_control
 from netd.supervisor.socket_table import HeldAddresses, check_ports
 from netd.supervisor.supervisor import Supervisor
 
 _STATUS_TIMEOUT_S: Final = 10.0
+_UPGRADE_TIMEOUT_S: Final = 30.0
+_START_POLL_S: Final = 0.05
 _RELOAD_TIMEOUT_S: Final = 120.0
 _PROBE_TIMEOUT_S: Final = 5.0
 _WATCH_PERIOD_S: Final = 1.0
@@ -113,7 +117,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="USER",
         help="check as this user, as root only (default: netd for /etc/netd.toml, if it exists)",
     )
+    check.add_argument("--takes-over", type=int, metavar="FORMAT", help=argparse.SUPPRESS)
     add("reload", _reload, "Apply the changed configuration and wait for the outcome.")
+    text = "Run the installed version in the daemon's process; its clients stay connected."
+    add("upgrade", _upgrade, text)
     status = add("status", _status, "Show listeners and workers; exit 1 if one is degraded.")
     form = status.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -171,6 +178,9 @@ def _check(arguments: argparse.Namespace) -> int:
     from netd.config.check import check_files, with_lines  # noqa: PLC0415 (as for _load)
     from netd.config.load import read_config  # noqa: PLC0415
 
+    if arguments.takes_over not in (None, MAJOR):
+        text = f"the state of the running netd has format {arguments.takes_over}"
+        raise ReloadError(f"{text}, and this version reads {MAJOR}: clients would be lost")
     path = find_config(arguments.config)
     held = held_by_daemon(path)
     control_in_use = client_control_path(path) if held != HeldAddresses() else ""
@@ -220,6 +230,30 @@ def _reload(arguments: argparse.Namespace) -> int:
         return os.EX_CONFIG
     _print(f"reloaded: {reply.body['detail']}")
     return os.EX_OK
+
+
+def _upgrade(arguments: argparse.Namespace) -> int:
+    path = _control_path(arguments)
+    try:
+        reply = send_request(path, ControlCommand.UPGRADE, _UPGRADE_TIMEOUT_S)
+    except NoReplyError:  # the process runs the new program
+        status = _await_status(path)
+        _print(f"upgraded: netd {status['version']} serves, pid {status['pid']}")
+        return os.EX_OK
+    _print(reply.error, sys.stderr)
+    return os.EX_CONFIG
+
+
+def _await_status(path: str) -> dict[str, Any]:
+    """The status of a daemon that starts. Raises ControlError if it does not within 30 s."""
+    deadline = time.monotonic() + _UPGRADE_TIMEOUT_S
+    while True:
+        try:
+            return send_request(path, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
+        except ControlError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_START_POLL_S)
 
 
 def _status(arguments: argparse.Namespace) -> int:

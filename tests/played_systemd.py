@@ -401,9 +401,10 @@ class ManagedDaemon(ConfiguredDaemon):
         directory: Path,
         config: str,
         sockets: Sequence[tuple[str, socket.socket]] = (),
+        *,
         module: str = "netd",
     ) -> None:
-        """Prepare it; `systemd.start()` starts it. `module` is what runs in place of netd."""
+        """Prepare it; `systemd.start()` starts it. `module` is run with the interpreter."""
         super().__init__(directory, config)
         self.command[self.command.index("netd")] = module
         self.systemd = PlayedSystemd(directory, self.command, sockets=sockets)

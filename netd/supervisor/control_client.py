@@ -20,6 +20,10 @@ _CHUNK_BYTES: Final = 65536
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 
 
+class NoReplyError(ControlError):
+    """The daemon closed the connection without a reply: it has ended, or runs another program."""
+
+
 def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     """Send one request to the daemon that listens at `path`, and wait for its reply.
 
@@ -37,7 +41,7 @@ def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     except OSError as error:
         raise ControlError(f"no netd answers at {path}: {describe(error)}") from error
     if not line:
-        raise ControlError(f"netd at {path} closed the connection without a reply")
+        raise NoReplyError(f"netd at {path} closed the connection without a reply")
     return parse_reply(line)
 
 

@@ -39,6 +39,7 @@ from netd.supervisor.restart import (
 )
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, summarize
+from netd.supervisor.trial import begin_trial
 from netd.supervisor.worker_handle import SpawnWorker, WorkerHandle, spawn_worker
 
 _TICK_S: Final = 1.0
@@ -353,12 +354,18 @@ class Supervisor:
             self._on_restarted(error)
             respond(Reply({}, str(error)))
 
+        def on_tried(error: NetdError | None) -> None:
+            if error is not None:
+                respond(Reply({}, str(error)))
+            else:
+                self._request_restart(begin)
+
         def begin() -> None:
             self._begin_restart(
                 replace_program(self._fleet.table.storable(self._fleet.config.listeners)), on_done
             )
 
-        self._request_restart(begin)
+        begin_trial(self._loop, on_tried)
 
     def _request_restart(self, begin: Callable[[], None]) -> None:
         self._queued_restart = begin

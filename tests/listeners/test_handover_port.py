@@ -6,66 +6,17 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from netd.config.model import ListenerOptions
 from netd.errors import StateError
 from netd.listeners.bundle import Bundle, of_descriptors, pack, read_state, take_descriptors
-from netd.listeners.kind import Attach, Handover, Kind
-from netd.listeners.stream_service import StreamService
+from netd.listeners.kind import Handover
 from netd.protocols.link import Failed, HandOver, NotHandedOver, format_message
 from netd.runtime import sealed_memory
-from netd.runtime.stream import Stream
+from tests.numbering import KIND
 from tests.support import PATIENCE_S, WorkerUnderTest
-
-
-class Numbering(StreamService[ListenerOptions]):
-    """Replies to each line with its number; a client's numbers go on in the next process."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.counts: dict[Stream, int] = {}
-
-    def on_data(self, stream: Stream, data: bytes) -> None:
-        for _ in range(data.count(b"\n")):
-            self.counts[stream] = self.counts.get(stream, 0) + 1
-            stream.write(b"%d\n" % self.counts[stream])
-        if b"broken" in data:
-            self.is_broken = True
-
-    is_broken = False
-
-    def prepare_handover(self, _within_s: float, on_prepared: Callable[[], object]) -> None:
-        on_prepared()
-
-    def save(self) -> Handover:
-        if self.is_broken:
-            raise ZeroDivisionError
-        return Handover(
-            {"counts": list(self.counts.values())}, [stream.sock.fileno() for stream in self.counts]
-        )
-
-    def resume(self) -> None:
-        self.is_broken = False
-
-    def load(self, state: dict[str, Any]) -> Attach:
-        if "counts" not in state:
-            raise StateError("no counts")
-        counts = state["counts"]
-
-        def attach(descriptors: Mapping[int, int]) -> None:
-            for position, fd in descriptors.items():
-                self._on_accept(socket.socket(fileno=fd), "", None)  # type: ignore[arg-type]
-                stream = list(self._connections)[-1]
-                self.counts[stream] = counts[position]
-
-        return attach
-
-
-KIND = Kind("numbering", ListenerOptions, Numbering, lambda *_: "", hands_over=True)
 
 
 @pytest.fixture

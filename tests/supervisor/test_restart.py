@@ -1,0 +1,191 @@
+"""Restarts and upgrades of a whole daemon, with a kind that numbers lines."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netd.errors import ControlError
+from tests.played_systemd import ManagedDaemon
+from tests.support import PATIENCE_S, wait_until
+
+LINES = """
+[netd]
+drain_timeout = "500ms"
+
+[listeners.lines]
+kind = "numbering"
+address = ["tcp://127.0.0.1:0", "unix://{directory}/lines.sock"]
+"""
+
+
+class NumberingDaemon(ManagedDaemon):
+    """netd with the kind `numbering`, as a unit of a played systemd."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, LINES.format(directory=directory), module="tests.numbering")
+        self.lines = LINES.format(directory=directory)
+
+    def netd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tests.numbering", *arguments]
+        return subprocess.run(
+            [*command, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[NumberingDaemon]:
+    daemon = NumberingDaemon(tmp_path)
+    daemon.systemd.start()
+    yield daemon
+    daemon.systemd.close()
+
+
+def ask(client: socket.socket) -> int:
+    client.sendall(b"x\n")
+    return int(client.recv(100))
+
+
+def test_a_restart_keeps_clients_and_addresses(daemon: NumberingDaemon) -> None:
+    address = daemon.address("lines")
+    with daemon.connect("lines") as tcp, daemon.connect("lines", 1) as unix:
+        for number in range(1, 6):
+            assert (ask(tcp), ask(unix)) == (number, number)
+            [before] = daemon.pids("lines")
+            daemon.systemd.restart()
+            assert daemon.pids("lines") != [before]
+            assert daemon.address("lines") == address
+        assert (ask(tcp), ask(unix)) == (6, 6)
+    assert len(daemon.systemd.stored_names()) == 2
+    assert daemon.systemd.stop() == 0
+    assert not (daemon.directory / "lines.sock").exists()
+
+
+def test_a_restart_takes_the_changed_file(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        daemon.write(daemon.lines + "step = 10\n")
+        daemon.systemd.restart()
+        assert ask(client) == 11
+
+
+def test_a_restart_with_a_broken_file_serves_the_previous_configuration(
+    daemon: NumberingDaemon,
+) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        daemon.write("[listeners.lines")
+        daemon.systemd.restart()
+        assert ask(client) == 2
+        assert daemon.status()["last_reload"]["ok"] is False
+        assert "last reload refused" in daemon.systemd.values("STATUS")[-1]
+        daemon.systemd.restart()
+        assert ask(client) == 3
+
+
+def test_clients_of_a_removed_listener_are_drained_after_a_restart(
+    daemon: NumberingDaemon,
+) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        echo = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
+        daemon.write(f'[netd]\ndrain_timeout = "10ms"\n{echo}')
+        daemon.systemd.restart()
+        assert client.recv(100) == b""
+
+
+def test_a_stray_signal_loses_no_client(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        pid = daemon.status()["pid"]
+        os.kill(pid, signal.SIGUSR2)
+        wait_until(lambda: _pid(daemon) not in (0, pid), "the next process")
+        assert ask(client) == 2
+
+
+def test_a_worker_that_cannot_hand_over_drains_at_a_restart(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        client.sendall(b"broken\n")
+        assert client.recv(100) == b"1\n"
+        daemon.systemd.begin_restart()
+        wait_until(lambda: "cannot be handed over" in daemon.log.read_text(), "the reason")
+        assert ask(client) == 2
+
+
+def test_without_a_store_the_clients_are_drained(daemon: NumberingDaemon) -> None:
+    daemon.systemd.replies_to_barriers = False
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        daemon.systemd.begin_restart()
+        wait_until(lambda: "stay with this process" in daemon.log.read_text(), "the reason")
+        assert ask(client) == 2
+
+
+def test_an_upgrade_keeps_the_process_and_the_clients(daemon: NumberingDaemon) -> None:
+    pid = daemon.status()["pid"]
+    with daemon.connect("lines") as tcp, daemon.connect("lines", 1) as unix:
+        for number in range(1, 6):
+            assert (ask(tcp), ask(unix)) == (number, number)
+            [before] = daemon.pids("lines")
+            done = daemon.netd("upgrade")
+            assert done.returncode == 0, done
+            assert re.fullmatch(rf"upgraded: netd \S+ serves, pid {pid}\n", done.stdout)
+            assert daemon.pids("lines") != [before]
+        assert (ask(tcp), ask(unix)) == (6, 6)
+    wait_until(lambda: _children(pid) == daemon.pids("lines"), "the end of other children")
+    assert daemon.systemd.stop() == 0
+
+
+def test_an_upgrade_that_cannot_succeed_changes_nothing(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        before = daemon.pids("lines")
+        daemon.write("[listeners.lines")
+        done = daemon.netd("upgrade")
+        assert done.returncode == os.EX_CONFIG
+        assert "netd.toml:" in done.stderr
+        assert daemon.pids("lines") == before
+        assert ask(client) == 2
+
+
+def test_a_reload_that_needs_a_new_worker_keeps_the_clients(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        for step in range(2, 6):
+            daemon.write(f"{daemon.lines}step = {step}\n")
+            assert daemon.reload().error == ""
+        assert ask(client) == 6
+
+
+def test_a_reload_whose_new_worker_fails_keeps_the_clients(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        before = daemon.pids("lines")
+        daemon.write(f"{daemon.lines}step = 13\n")
+        assert "13 is refused" in daemon.reload().error
+        assert daemon.pids("lines") == before
+        assert ask(client) == 2
+
+
+def _pid(daemon: NumberingDaemon) -> int:
+    try:
+        return int(daemon.status()["pid"])
+    except ControlError:
+        return 0
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return sorted(int(child) for child in text.split())
