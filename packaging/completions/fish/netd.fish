@@ -20,9 +20,9 @@ function __netd_listeners
     sed -n 's/^[[:blank:]]*\[listeners\."\{0,1\}\([A-Za-z0-9_-]*\)"\{0,1\}\].*/\1/p' -- $file 2>/dev/null
 end
 
-set -l commands run check reload status probe config passwd
+set -l commands run check reload upgrade status probe config passwd
 set -l first "not __fish_seen_subcommand_from $commands"
-set -l reads_file '__fish_seen_subcommand_from run check reload status probe config'
+set -l reads_file '__fish_seen_subcommand_from run check reload upgrade status probe config'
 
 complete -c netd -f
 complete -c netd -s h -l help -d 'Show help'
@@ -31,6 +31,7 @@ complete -c netd -n $reads_file -l config -rF -d 'The configuration'
 complete -c netd -n $first -a run -d 'Serve until a signal stops the daemon'
 complete -c netd -n $first -a check -d 'Find every fault of the configuration'
 complete -c netd -n $first -a reload -d 'Apply the changed configuration'
+complete -c netd -n $first -a upgrade -d 'Continue with the installed version'
 complete -c netd -n $first -a status -d 'Show listeners and workers'
 complete -c netd -n $first -a probe -d 'Speak to each listener as a client'
 complete -c netd -n $first -a config -d 'Print a configuration or its schema'
