@@ -48,6 +48,7 @@ from netd.supervisor.control_client import NoReplyError, send_request
 from netd.supervisor.control_server import check_control
 from netd.supervisor.socket_table import HeldAddresses, check_ports
 from netd.supervisor.supervisor import Supervisor
+from netd.supervisor.trial import STATE_FORMAT
 
 _STATUS_TIMEOUT_S: Final = 10.0
 _UPGRADE_TIMEOUT_S: Final = 30.0
@@ -117,11 +118,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="USER",
         help="check as this user, as root only (default: netd for /etc/netd.toml, if it exists)",
     )
-    check.add_argument("--takes-over", type=int, metavar="FORMAT", help=argparse.SUPPRESS)
     add("reload", _reload, "Apply the changed configuration and wait for the outcome.")
     text = "Run the installed version in the daemon's process; its clients stay connected."
     add("upgrade", _upgrade, text)
-    status = add("status", _status, "Show listeners and workers; exit 1 if one is degraded.")
+    status = add(
+        "status",
+        _status,
+        "Show listeners and workers; exit 1 if one is degraded or a reload was refused.",
+    )
     form = status.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, for programs")
     form.add_argument(
@@ -178,9 +182,10 @@ def _check(arguments: argparse.Namespace) -> int:
     from netd.config.check import check_files, with_lines  # noqa: PLC0415 (as for _load)
     from netd.config.load import read_config  # noqa: PLC0415
 
-    if arguments.takes_over not in (None, MAJOR):
-        text = f"the state of the running netd has format {arguments.takes_over}"
-        raise ReloadError(f"{text}, and this version reads {MAJOR}: clients would be lost")
+    found = os.environ.get(STATE_FORMAT, str(MAJOR))
+    if found != str(MAJOR):
+        text = f"the state of the running netd has format {found}"
+        raise ReloadError(f"{text}, and this version reads {MAJOR}: its clients would be lost")
     path = find_config(arguments.config)
     held = held_by_daemon(path)
     control_in_use = client_control_path(path) if held != HeldAddresses() else ""
@@ -263,10 +268,16 @@ def _status(arguments: argparse.Namespace) -> int:
         text = json.dumps(status, indent=2) if arguments.json else format_status(status)
         if not arguments.watch:
             _print(text)
-            return EX_DEGRADED if status["state"] == "degraded" else os.EX_OK
+            return EX_DEGRADED if _is_degraded(status) else os.EX_OK
         print(_CLEAR_SCREEN, end="")
         _print(text)
         time.sleep(_WATCH_PERIOD_S)
+
+
+def _is_degraded(status: dict[str, Any]) -> bool:
+    """Whether a listener is degraded, or the file was refused and is not in effect."""
+    outcome = status["last_reload"]
+    return status["state"] == "degraded" or bool(outcome and not outcome["ok"])
 
 
 def _probe(arguments: argparse.Namespace) -> int:

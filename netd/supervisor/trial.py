@@ -7,6 +7,7 @@ the daemon does not give its clients to a program that could not serve them.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from netd.runtime.child_call import ChildCall
 from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
 from netd.runtime.replace_process import own_command
+
+STATE_FORMAT: Final = "NETD_STATE_FORMAT"
+"""The variable that gives `netd check` the major version of the running daemon's state."""
 
 _TIMEOUT_S: Final = 20.0
 _MAX_MEMORY_BYTES: Final = 2**30
@@ -43,12 +47,17 @@ def check_command() -> list[str]:
     own = own_command()
     arguments = sys.argv[1:]
     program = own[: len(own) - len(arguments)]
-    return [*program, "check", "--takes-over", str(MAJOR), *arguments[1:]]
+    return [*program, "check", *arguments[1:]]
 
 
 def _run_check() -> bytes:
     done = subprocess.run(  # noqa: S603 (our own command)
-        check_command(), capture_output=True, text=True, errors="replace", check=False
+        check_command(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env={**os.environ, STATE_FORMAT: str(MAJOR)},
     )
     return json.dumps([done.returncode, done.stderr[:_MAX_OUTPUT_CHARS].strip()]).encode()
 
