@@ -174,7 +174,11 @@ class Stream:
         self._fd = -1
         self.sock.close()
         self._unsent.clear()
-        self._on_closed(reason)
+        on_closed = self._on_closed
+        # The owner has a reference to this stream: without the callbacks they are no cycle.
+        self._on_data = self._on_end = self._on_closed = ignore
+        self._on_drained = None
+        on_closed(reason)
 
     def _on_ready(self, mask: int) -> None:
         if mask & WRITE:
@@ -235,6 +239,10 @@ class Stream:
     def _watch(self) -> None:
         mask = READ if self._reading and not self._is_paused else 0
         self._loop.modify(self._fd, mask | WRITE if self._unsent else mask)
+
+
+def ignore(*_: object) -> None:
+    """Do nothing: the callbacks of a closed stream."""
 
 
 def _reason(error: OSError) -> str:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 
 from netd.runtime.loop import Loop
-from netd.runtime.stream import Stream
+from netd.runtime.stream import Stream, ignore
 
 _CHUNK_BYTES: Final = 65536
 
@@ -49,8 +49,8 @@ def _refuse(path: str) -> str:
 class TlsStream:
     """The server's side of a TLS connection; see Stream for methods and callbacks."""
 
-    __slots__ = ("_early", "_fingerprint", "_incoming", "_is_ready", "_on_data", "_on_end",
-                 "_outgoing", "_tls", "stream")  # fmt: skip
+    __slots__ = ("_early", "_fingerprint", "_incoming", "_is_ready", "_on_closed", "_on_data",
+                 "_on_end", "_outgoing", "_tls", "stream")  # fmt: skip
 
     def __init__(  # noqa: PLR0913 (a Stream's arguments and the context)
         self,
@@ -69,13 +69,13 @@ class TlsStream:
         self._is_ready = False
         self._fingerprint = ""
         self._early: list[bytes] = []
-        self._on_data, self._on_end = on_data, on_end
+        self._on_data, self._on_end, self._on_closed = on_data, on_end, on_closed
         self.stream = Stream(
             loop,
             sock,
             on_data=self._on_records,
             on_end=on_end,
-            on_closed=on_closed,
+            on_closed=self._on_stream_closed,
             max_unsent_bytes=max_unsent_bytes,
         )
 
@@ -161,6 +161,11 @@ class TlsStream:
             self.stream.finish(f"TLS: {error.reason or error}")
         else:
             self._on_end()
+
+    def _on_stream_closed(self, reason: str) -> None:
+        on_closed = self._on_closed
+        self._on_data = self._on_end = self._on_closed = ignore  # as Stream.close does
+        on_closed(reason)
 
     def _shake_hands(self) -> None:
         self._tls.do_handshake()

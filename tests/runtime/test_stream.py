@@ -1,13 +1,38 @@
 from __future__ import annotations
 
+import gc
 import socket
+import ssl
 import struct
+import weakref
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.stream import Stream
+from netd.runtime.tls import TlsStream
+
+
+class Owner:
+    """An owner that refers to its stream, as the stream does to it."""
+
+    def __init__(self, loop: Loop, make: Callable[..., Stream | TlsStream]) -> None:
+        ours, self.sock = socket.socketpair()
+        self.stream = make(
+            loop,
+            ours,
+            on_data=self.on_event,
+            on_end=self.on_event,
+            on_closed=self.on_event,
+            max_unsent_bytes=100,
+        )
+        self.stream.when_drained(self.on_event)
+
+    def on_event(self, *_: object) -> None:
+        """Ignore it."""
 
 
 class Peer:
@@ -41,6 +66,29 @@ class Peer:
 @pytest.fixture
 def peer() -> Peer:
     return Peer()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Stream, partial(TlsStream, context=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))],
+    ids=["plain", "tls"],
+)
+def test_a_closed_stream_and_its_owner_are_no_cycle(
+    make: Callable[..., Stream | TlsStream],
+) -> None:
+    loop = Loop(EpollPoller())
+    gc.collect()
+    gc.disable()
+    try:
+        owner = Owner(loop, make)
+        owner.sock.close()
+        owner.stream.close("test over")
+        known = weakref.ref(owner)
+        del owner
+        assert known() is None
+    finally:
+        gc.enable()
+    loop.close()
 
 
 def test_data_is_received_and_sent(peer: Peer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from pathlib import Path
@@ -47,6 +48,35 @@ def test_a_client_that_cannot_be_watched_is_refused_and_the_next_one_is_served(
         server.close()
         loop.turn()  # the clients are closed at its end
     loop.close()
+
+
+def test_served_clients_leave_no_garbage(tmp_path: Path) -> None:
+    loop = Loop(EpollPoller())
+    path = str(tmp_path / "control")
+    server = ControlServer(loop, path, DaemonOptions(), respond_at_once)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                client.sendall(format_request(ControlCommand.STATUS))
+                client.shutdown(socket.SHUT_WR)
+                client.setblocking(False)
+                while not _has_ended(client):
+                    loop.turn()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    server.close()
+    loop.close()
+
+
+def _has_ended(client: socket.socket) -> bool:
+    try:
+        return not client.recv(65536)
+    except BlockingIOError:
+        return False
 
 
 def test_a_socket_that_cannot_be_watched_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
