@@ -157,3 +157,16 @@ def test_other_errors_are_raised(accepting: Accepting) -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         accepting.loop.turn()
     closed.sock.listen()  # so that the fixture can drain it
+
+
+def test_a_suspended_acceptor_lets_connections_wait(accepting: Accepting) -> None:
+    listening = listen("one", ("127.0.0.1", 0))
+    accepting.acceptor.replace([listening])
+    accepting.acceptor.suspend()
+    with socket.create_connection(listening.sock.getsockname()):
+        accepting.loop.call_later(0, lambda: None)
+        accepting.loop.turn()
+        assert not accepting.accepted
+        accepting.acceptor.resume()
+        accepting.loop.turn()
+        assert accepting.accepted == [("one", "127.0.0.1")]

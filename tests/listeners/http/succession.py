@@ -22,6 +22,7 @@ from netd.runtime.sockets import adopt
 from tests.support import PATIENCE_S
 
 _ADDRESS = Address.parse("tcp://127.0.0.1:0")
+_BUFFER_BYTES = 65536  # of sockets: small, so that large responses wait in the service
 WITHIN_S = 5.0
 
 
@@ -50,8 +51,9 @@ class Succession:
 
     def __init__(self, *routes: dict[str, Any], **options: Any) -> None:
         self.options = {"routes": routes, **options}
-        self._clients: list[Client] = []
+        self.clients: list[Client] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         self.start()
 
     def start(self) -> None:
@@ -68,9 +70,9 @@ class Succession:
         sock = socket.create_connection(self._listening.getsockname())
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self._clients.append(Client(self, sock))
+        self.clients.append(Client(self, sock))
         self.turn()
-        return self._clients[-1]
+        return self.clients[-1]
 
     def turn(self, count: int = 4) -> None:
         """Turn the loop of the present service, without waiting."""
@@ -125,7 +127,7 @@ class Succession:
     def close(self) -> None:
         self.end()
         self._listening.close()
-        for client in self._clients:
+        for client in self.clients:
             client.sock.close()
 
 
@@ -133,7 +135,7 @@ class Client:
     """A client's socket; the loop of the present service turns while the client waits."""
 
     def __init__(self, succession: Succession, sock: socket.socket) -> None:
-        self._succession = succession
+        self.succession = succession
         self.sock = sock
         self.received = b""
         self.is_at_end = False
@@ -143,11 +145,11 @@ class Client:
         while left:
             with contextlib.suppress(BlockingIOError):
                 left = left[self.sock.send(left) :]
-            self._succession.turn()
+            self.succession.turn()
 
     def receive(self) -> None:
         """Receive what has arrived."""
-        self._succession.turn()
+        self.succession.turn()
         with contextlib.suppress(BlockingIOError):
             data = self.sock.recv(65536)
             self.received += data
@@ -163,6 +165,11 @@ class Client:
     def receive_bytes(self, count: int) -> None:
         """Receive until `count` bytes have arrived."""
         self.receive_until(lambda: len(self.received) >= count)
+
+    def receive_past(self, data: bytes) -> None:
+        """Receive until these bytes have arrived, and drop all up to their end."""
+        self.receive_until(lambda: data in self.received)
+        self.received = self.received.partition(data)[2]
 
     def response(self) -> tuple[int, bytes]:
         """The status and the content of the next response."""
