@@ -40,6 +40,7 @@ from netd.runtime.identity import become
 from netd.runtime.journal import configure_logging, log_unexpected
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
+from netd.runtime.preloaded_code import preload
 from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed
 from netd.status_text import format_status
@@ -160,6 +161,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         open_standard_descriptors()
         configure_logging()
+        preload(netd, without=["client"])
         return _serve(find_config(arguments.config))
     except (OSError, MemoryError) as error:  # of the start: the loop outlives those of a callback
         reason = describe(error) if isinstance(error, OSError) else "out of memory"

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from netd.config.annotations import HIDDEN, NeedsNewWorker, Table
 from netd.config.model import Config, DaemonOptions, ListenerOptions
-from netd.config.schema import fields_of
+from netd.config.schema import docstrings_of, fields_of
 from netd.config.serialize import serialize
 from netd.config.units import format_number
 from netd.config.values import describe, is_secret, tables_in
@@ -49,12 +49,13 @@ class Key:
 
 def keys(options: type[Table], table: str = "") -> Iterator[Key]:
     """Yield the keys of a table and of the tables inside it."""
+    descriptions = docstrings_of(options)
     for name, field in fields_of(options).items():
         inner = _table_inside(field)
         yield Key(
             name=name,
             default=_default(field),
-            description=" ".join((field.description or "").split()),
+            description=descriptions.get(name, ""),
             needs_new_worker=NeedsNewWorker() in field.metadata,
             table=table,
             values=describe(field),

@@ -14,7 +14,7 @@ from pydantic_core.core_schema import DataclassSchema
 from netd.config.annotations import Table
 from netd.config.load import Kinds
 from netd.config.model import Config, DaemonOptions, ListenerOptions
-from netd.config.schema import fields_of
+from netd.config.schema import docstrings_of, fields_of
 
 
 def json_schema(kinds: Kinds) -> dict[str, Any]:
@@ -43,8 +43,9 @@ class _Generator(GenerateJsonSchema):
         options, properties = schema["cls"], definition["properties"]
         definition["description"] = " ".join((inspect.getdoc(options) or "").split())
         if issubclass(options, Table):
-            for name, info in fields_of(options).items():
-                properties[name]["description"] = " ".join((info.description or "").split())
+            docstrings = docstrings_of(options)
+            for name in fields_of(options):
+                properties[name]["description"] = docstrings.get(name, "")
         if issubclass(options, ListenerOptions):
             properties["kind"] = {"const": properties["kind"]["const"]}
             definition["required"].append("kind")

@@ -39,7 +39,7 @@ def read_options(options: type[Options], table: object) -> Options:
 
 
 def fields_of(options: type[Table]) -> Mapping[str, FieldInfo]:
-    """The keys of a table with their types, marks, defaults and docstrings."""
+    """The keys of a table with their types, marks and defaults."""
     if options not in _FIELDS:
         _FIELDS[options] = _inspect_fields(options)
     return _FIELDS[options]
@@ -47,19 +47,18 @@ def fields_of(options: type[Table]) -> Mapping[str, FieldInfo]:
 
 def _inspect_fields(options: Any) -> dict[str, FieldInfo]:  # noqa: ANN401 (a dataclass)
     hints = get_type_hints(options, include_extras=True)
-    descriptions = _docstrings(options)
-    found = {}
-    for entry in fields(options):
-        found[entry.name] = FieldInfo.from_annotated_attribute(hints[entry.name], entry)
-        found[entry.name].description = descriptions.get(entry.name)
-    return found
+    return {
+        entry.name: FieldInfo.from_annotated_attribute(hints[entry.name], entry)
+        for entry in fields(options)
+    }
 
 
-def _docstrings(options: type[Table]) -> dict[str, str]:
-    """The docstring below each field, in the class and in its base classes.
+def docstrings_of(options: type[Table]) -> dict[str, str]:
+    """The docstring below each field, on one line, in the class and in its base classes.
 
-    pydantic's `use_attribute_docstrings` does not find those in base classes and, in pydantic
-    2.10, finds none in a standard dataclass.
+    It is read from the source file, so a running daemon, whose file may be that of another version
+    by now, does not call this. pydantic's `use_attribute_docstrings` does not find docstrings in
+    base classes and, in pydantic 2.10, finds none in a standard dataclass.
     """
     found: dict[str, str] = {}
     for base in reversed(options.__mro__):
@@ -75,5 +74,5 @@ def _docstrings_in(options: type[Table]) -> dict[str, str]:
     for statement, following in itertools.pairwise(definition.body):
         match statement, following:
             case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                found[name] = inspect.cleandoc(text)
+                found[name] = " ".join(text.split())
     return found

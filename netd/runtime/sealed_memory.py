@@ -6,6 +6,7 @@ frees the memory when the last descriptor is closed.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from typing import Final
@@ -14,6 +15,7 @@ from netd.errors import StateError
 from netd.runtime.errnos import describe
 
 _SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+_MFD_NOEXEC_SEAL: Final = 0x8  # linux/memfd.h; not in Python's os
 _CHUNK_BYTES: Final = 2**20
 
 
@@ -22,7 +24,7 @@ def seal(data: bytes, name: str = "netd") -> int:
 
     `name` is shown in /proc/PID/fd.
     """
-    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fd = _create(name)
     try:
         rest = memoryview(data)
         while rest:
@@ -32,6 +34,17 @@ def seal(data: bytes, name: str = "netd") -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _create(name: str) -> int:
+    """Create an empty memory file; the sysctl vm.memfd_noexec may demand that it is no program."""
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        return os.memfd_create(name, flags | _MFD_NOEXEC_SEAL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a kernel before 6.3
+            raise
+        return os.memfd_create(name, flags)
 
 
 def is_sealed(fd: int) -> bool:

@@ -55,6 +55,8 @@ class ConfigReader:
         if isinstance(outcome, OSError):
             return _failure(outcome)
         data: dict[str, Any] = json.loads(outcome)
+        if "failure" in data:
+            return ReloadError(f"the configuration cannot be read: {data['failure']}")
         if "problems" in data:
             return ConfigError(_problems(data["problems"]))
         return deserialize_config(self._options, data)
@@ -73,4 +75,6 @@ def _result(read: Callable[[], Config]) -> bytes:
         data = serialize(read())
     except ConfigError as error:
         data = {"problems": [asdict(problem) for problem in error.problems]}
+    except ImportError as error:  # pydantic is being upgraded, or was removed
+        data = {"failure": str(error)}
     return json.dumps(data).encode()

@@ -9,7 +9,7 @@ from netd.config.annotations import Table
 from netd.config.document import default_text, effective_text, keys
 from netd.config.load import parse_config
 from netd.config.model import DaemonOptions, fields_for_new_workers
-from netd.config.schema import fields_of
+from netd.config.schema import docstrings_of, fields_of
 from netd.listeners.kinds import KINDS
 from netd.protocols.password import hash_password
 
@@ -50,8 +50,9 @@ def test_the_default_text_has_every_key_with_its_documentation() -> None:
     text = default_text(KINDS)
     tables: list[type[Table]] = [DaemonOptions, *(kind.options for kind in KINDS.values())]
     for options in tables:
-        for name, field in fields_of(options).items():
-            assert field.description, f"{options.__name__}.{name} is not documented"
+        docstrings = docstrings_of(options)
+        for name in fields_of(options):
+            assert docstrings.get(name), f"{options.__name__}.{name} is not documented"
             assert re.search(rf"^(# )?{name} =", text, re.MULTILINE), name
 
 

@@ -107,11 +107,16 @@ def test_a_killed_worker_is_brought_back_by_netd(installed: Container) -> None:
     assert installed.property("MainPID") == main
 
 
+def kill_daemon(container: Container) -> None:
+    """Kill the supervisor, and wait for the next one."""
+    main = container.property("MainPID")
+    container.sh(f"kill -9 {main}")
+    wait_until(lambda: container.property("MainPID") not in (main, "0"), "another daemon")
+    wait_until(lambda: container.property("ActiveState") == "active", "it to be ready")
+
+
 def test_a_killed_daemon_is_brought_back_by_systemd(installed: Container) -> None:
-    main = installed.property("MainPID")
-    installed.sh(f"kill -9 {main}")
-    wait_until(lambda: installed.property("MainPID") not in (main, "0"), "another daemon")
-    wait_until(lambda: installed.property("ActiveState") == "active", "it to be ready")
+    kill_daemon(installed)
     assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
 
 
@@ -194,6 +199,51 @@ def test_a_user_runs_a_separate_netd(installed: Container) -> None:
     installed.sh("echo nonsense = 1 >> /home/ann/.config/netd/netd.toml")
     assert installed.try_(f"{as_ann} systemctl --user reload netd").returncode != 0
     installed.sh(f"{as_ann} systemctl --user stop netd; loginctl disable-linger ann")
+
+
+def test_no_module_of_a_user_gets_into_the_commands(installed: Container) -> None:
+    site = installed.try_("python3 -m site --user-site").stdout.strip()
+    for module in ("tomllib", "pydantic", "json", "prompt_toolkit"):
+        installed.write(f"{site}/{module}.py", f'raise SystemExit("the {module} of a user")\n')
+        installed.write(f"/srv/modules/{module}.py", "raise SystemExit(1)\n")
+    assert site.startswith("/root/.local/")
+    assert installed.try_("python3 -c 'import pydantic'").returncode != 0
+    for command in ("netd check", "netd status", "netd config show", "netd-chat --version"):
+        installed.sh(f"cd /srv/modules && {command} && PYTHONPATH=/srv/modules {command}")
+    installed.sh("rm -r /root/.local /srv/modules")
+
+
+def test_any_number_of_restarts_leaves_the_daemon_running(installed: Container) -> None:
+    installed.sh("for i in $(seq 12); do systemctl restart netd || exit 1; done")
+    assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
+    for _ in range(8):
+        kill_daemon(installed)
+    assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
+
+
+def test_every_listening_socket_is_stored_and_comes_back(installed: Container) -> None:
+    before = int(installed.property("NFileDescriptorStore"))
+    for number in range(3):
+        ports = range(20000 + 50 * number, 20050 + 50 * number)
+        addresses = ", ".join(f'"tcp://127.0.0.1:{port}"' for port in ports)
+        many = f'\n[listeners.many{number}]\nkind = "echo"\naddress = [{addresses}]\n'
+        installed.sh(f"cat >> {CONFIG}", many)
+    installed.sh("systemctl reload netd")
+    assert int(installed.property("NFileDescriptorStore")) == before + 150
+    kill_daemon(installed)
+    installed.sh("for p in 20000 20149; do echo $p | nc -N 127.0.0.1 $p || exit 1; done")
+    installed.sh("systemctl restart netd")
+    assert int(installed.property("NFileDescriptorStore")) == before + 150
+    installed.sh(f"cp /usr/share/netd-test.toml {CONFIG}; systemctl reload netd")
+    assert int(installed.property("NFileDescriptorStore")) == before
+    installed.sh("systemctl stop netd")
+    assert int(installed.property("NFileDescriptorStore")) == 0
+
+
+def test_the_sandbox_has_no_asynchronous_io(installed: Container) -> None:
+    allowed = installed.property("SystemCallFilter").split()
+    assert "memfd_create" in allowed
+    assert not [call for call in allowed if call.startswith("io_")]
 
 
 def test_nothing_is_left_to_rotate(installed: Container) -> None:

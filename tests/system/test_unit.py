@@ -82,11 +82,6 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
         yield container
 
 
-@pytest.fixture(autouse=True)
-def _may_start_often(debian: Container) -> None:
-    debian.sh("systemctl reset-failed netd")  # a test starts it more often than systemd lets pass
-
-
 def vary(debian: Container, drop_in: str, **config: object) -> None:
     """Run netd with a drop-in for its unit and with this configuration."""
     debian.write(DROP_IN, (EXAMPLES / drop_in).read_text() if drop_in else "")
@@ -164,6 +159,24 @@ def test_a_connection_starts_a_daemon_that_is_not_running(debian: Container) -> 
     debian.sh(f"systemctl stop netd {units}")
 
 
+def test_a_socket_that_no_address_claims_refuses_connections(debian: Container) -> None:
+    vary(debian, "", echo=7, web=8080, concurrency="fork")
+    debian.write("/etc/systemd/system/netd.socket", (EXAMPLES / "netd.socket").read_text())
+    said = debian.try_("systemctl daemon-reload; systemctl start netd.socket")
+    assert said.returncode != 0  # its service runs already
+    debian.sh("systemctl stop netd; systemctl start netd.socket; systemctl start netd")
+    refused = debian.try_("curl -s --max-time 10 http://127.0.0.1/")
+    assert refused.returncode == 7, "curl: connection refused"
+    warning = "passed socket web (tcp://[::]:80) fits no listener's address"
+    assert warning in debian.sh("journalctl -u netd -o cat --no-pager -n 50")
+    assert "copyright" in debian.sh("curl -s http://127.0.0.1:8080/")
+    config = CONFIG.format(echo=7, web=80, concurrency="fork")
+    debian.write("/etc/netd.toml", config)
+    debian.sh("systemctl stop netd netd.socket; systemctl start netd.socket netd")
+    assert "copyright" in debian.sh("curl -s http://127.0.0.1/")
+    debian.sh("systemctl stop netd netd.socket; rm /etc/systemd/system/netd.socket")
+
+
 @pytest.mark.parametrize("passed", [True, False], ids=["passed sockets", "stored sockets"])
 def test_a_restart_under_load_refuses_no_connection(debian: Container, *, passed: bool) -> None:
     units = " ".join(pass_sockets(debian))
@@ -179,7 +192,7 @@ def test_a_restart_under_load_refuses_no_connection(debian: Container, *, passed
     assert load.stdout is not None
     assert load.stdout.readline() == "under way\n"
     for _ in range(10):
-        debian.sh("systemctl reset-failed netd; systemctl restart netd")
+        debian.sh("systemctl restart netd")
     said, _ = load.communicate("stop\n", timeout=60)
     assert said.rstrip().endswith("[] 0"), said
     assert "http" in said, said

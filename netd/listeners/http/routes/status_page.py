@@ -10,8 +10,9 @@ import base64
 import hashlib
 import html
 import json
+import os
+import sys
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any, Final
 
 from netd.listeners.http.protocol.event import Request
@@ -19,8 +20,15 @@ from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.status_text import format_size, format_uptime
 
-_STYLE: Final = files(__package__).joinpath("status.css").read_text(encoding="utf-8")
-_SCRIPT: Final = files(__package__).joinpath("status.js").read_text(encoding="utf-8")
+
+def _read(name: str) -> str:
+    """A file beside this module; the loader may have it in memory (`preload`)."""
+    loader: Any = sys.modules[__name__].__loader__
+    return str(loader.get_data(os.path.join(os.path.dirname(__file__), name)), "utf-8")
+
+
+_STYLE: Final = _read("status.css")
+_SCRIPT: Final = _read("status.js")
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
