@@ -7,6 +7,7 @@ a stream with more than `max_unsent_bytes` at the end of a turn is closed.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from functools import partial
 from typing import Final
 
 from netd.runtime.errnos import CONNECTION_LOST, describe
-from netd.runtime.loop import Loop
+from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ, WRITE
 
 _CHUNK_BYTES: Final = 65536
+_LINGER_S: Final = 1.0  # for a peer that is sending when the stream ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Stream:
         "_fd",
         "_is_flush_deferred",
         "_is_paused",
+        "_linger",
         "_loop",
         "_on_closed",
         "_on_data",
@@ -81,6 +84,7 @@ class Stream:
         self._is_flush_deferred = self._is_paused = False
         self._on_drained: Callable[[], object] | None = None
         self._closing: str | None = None  # the reason, once `finish` was called
+        self._linger: Timer | None = None  # until the peer has to have closed, too
         self.has_overflowed = False
         """True if the stream was closed because of `max_unsent_bytes`."""
         self.unsent_bytes = self.bytes_in = self.bytes_out = 0
@@ -143,7 +147,10 @@ class Stream:
         return ""
 
     def finish(self, reason: str) -> None:
-        """Close when all queued bytes have been sent."""
+        """Close when all queued bytes have been sent, so that the peer gets them all.
+
+        A peer that is sending is given a second to close its side.
+        """
         if self._closing is None:
             self._closing = reason
             self._reading = False
@@ -172,6 +179,8 @@ class Stream:
             return
         self._loop.unwatch(self._fd)
         self._fd = -1
+        if self._linger is not None:
+            self._linger.cancel()
         self.sock.close()
         self._unsent.clear()
         on_closed = self._on_closed
@@ -203,7 +212,7 @@ class Stream:
             self._watch()
             self._on_end()
         else:
-            self.close("connection closed by peer")
+            self.close(self._closing or "connection closed by peer")
 
     def _flush(self) -> None:
         self._is_flush_deferred = False
@@ -212,12 +221,35 @@ class Stream:
         if self._unsent and not self._send():
             return
         if not self._unsent and self._closing is not None:
-            self.close(self._closing)
+            self._end(self._closing)
         elif self.unsent_bytes > self.max_unsent_bytes:
             self.has_overflowed = True
             self.close("output queue exceeded")
         else:
             self._watch()
+
+    def _end(self, reason: str) -> None:
+        """Close; a peer that is sending gets the end-of-file first, and its bytes are discarded.
+
+        If there are unread bytes, close(2) sends a reset in place of the last bytes (RFC 2525
+        section 2.17).
+        """
+        if self._linger is not None:
+            return
+        if not self._discard_input():
+            self.close(reason)
+            return
+        with contextlib.suppress(OSError):  # the peer has closed meanwhile
+            self.sock.shutdown(socket.SHUT_WR)
+        self._linger = self._loop.call_later(_LINGER_S, partial(self.close, reason))
+        self._watch()
+
+    def _discard_input(self) -> bool:
+        """Discard what has arrived; return whether there was something, and not the end."""
+        try:
+            return bool(self.sock.recv(_CHUNK_BYTES))
+        except OSError:  # nothing has arrived, or the connection is lost
+            return False
 
     def _send(self) -> bool:
         data = b"".join(self._unsent)
@@ -237,7 +269,8 @@ class Stream:
         return True
 
     def _watch(self) -> None:
-        mask = READ if self._reading and not self._is_paused else 0
+        is_reading = self._reading and not self._is_paused
+        mask = READ if is_reading or self._linger is not None else 0
         self._loop.modify(self._fd, mask | WRITE if self._unsent else mask)
 
 

@@ -102,6 +102,34 @@ def test_data_is_received_and_sent(peer: Peer) -> None:
     peer.close()
 
 
+def test_a_peer_that_is_sending_gets_the_last_bytes_and_the_end(peer: Peer) -> None:
+    peer.stream.pause()
+    peer.stream.write(b"last")
+    peer.stream.finish("done")
+    peer.sock.send(b"unread")
+    peer.loop.turn()
+    assert (peer.sock.recv(10), peer.sock.recv(10)) == (b"last", b"")
+    peer.sock.send(b"unread too")
+    peer.loop.turn()
+    assert (peer.closed, peer.got) == ([], [])
+    peer.sock.close()
+    peer.loop.turn()
+    assert peer.closed == ["done"]
+    peer.close()
+
+
+def test_a_peer_that_goes_on_sending_is_not_awaited_for_ever(peer: Peer) -> None:
+    peer.stream.pause()
+    peer.stream.finish("done")
+    peer.sock.send(b"unread")
+    peer.loop.turn()
+    assert peer.closed == []
+    while not peer.closed:
+        peer.loop.turn()
+    assert (peer.closed, peer.sock.recv(10)) == (["done"], b"")
+    peer.close()
+
+
 def test_a_stream_can_write_after_the_peers_end_of_file(peer: Peer) -> None:
     peer.sock.shutdown(socket.SHUT_WR)
     peer.loop.turn()

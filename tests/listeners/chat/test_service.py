@@ -284,6 +284,27 @@ def test_a_drain_informs_all_clients_and_ends(
     assert worker.await_exit().status == 0
 
 
+def test_a_drain_sends_what_waits_and_the_end_to_clients_that_send(
+    start: Start, connect: Connect
+) -> None:
+    worker = start(flood_rate=0)
+    alice = connect(worker).register("alice").join()
+    slow, busy = connect(worker).register("slow").join(), connect(worker).register("busy")
+    slow.send("PING before")
+    for number in range(2000):
+        alice.send(f"PRIVMSG #lounge :{number} {'x' * 400}")
+    alice.sync()
+    busy.send(*["PRIVMSG nobody :text"] * 500)
+    worker.drain(PATIENCE_S, stopping=True)
+    busy.send("PRIVMSG nobody :late")
+    lines = read_all(slow.sock).decode().splitlines()
+    assert sum(" PRIVMSG #lounge " in line for line in lines) == 2000
+    assert lines[-1] == "ERROR :Closing link: 127.0.0.1 (server shutting down)"
+    assert read_all(busy.sock).endswith(b"(server shutting down)\r\n")
+    busy.close()
+    assert worker.await_exit().status == 0
+
+
 def test_the_probe_speaks_irc(start: Start) -> None:
     worker = start()
     assert "irc.test welcomed probe" in KIND.probe("lounge", worker.address(), PATIENCE_S)
