@@ -7,38 +7,32 @@ once, and only then reads the file.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from netd.config.model import Config
 from netd.config.serialize import deserialize_config, serialize
-from netd.errors import NetdError, NotifyError, ReloadError, StateError
+from netd.errors import NetdError, ReloadError, StateError
 from netd.listeners.bundle import MAJOR, MINOR, Bundle
 from netd.listeners.kind import AnyKind
 from netd.runtime import sealed_memory
 from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
-from netd.runtime.replace_process import own_command, replace_process
-from netd.runtime.systemd import Notifier, Passed
+from netd.runtime.systemd import Passed
+from netd.supervisor.carrier import Carrier, Parcels
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.handover import Handover
 
 CONFIGURATION: Final = "configuration"
 """The label of the running configuration."""
 _CLIENTS: Final = "clients."  # the listener's name and a number follow
-_BARRIER_S: Final = 5.0
 _MAX_CONFIGURATION_BYTES: Final = 64 * 2**20
 
 _log = logging.getLogger("netd")
-
-Parcels = Sequence[tuple[str, Sequence[int]]]
-"""Descriptors with their labels; those with one label have to travel together."""
 
 
 @dataclass(slots=True)
@@ -93,14 +87,6 @@ def _read_configuration(
         _log.warning("the configuration of the previous process cannot be used: %s", error)
 
 
-class Carrier(Protocol):
-    """Passes the parcels on; `on_done` gets None once they are safe, or the error."""
-
-    def __call__(
-        self, parcels: Parcels, on_done: Callable[[NetdError | None], object], /
-    ) -> object: ...
-
-
 class Restart:
     """Freezes all workers, and gives their clients to the carrier.
 
@@ -111,11 +97,11 @@ class Restart:
         self,
         loop: Loop,
         fleet: Fleet,
-        carry: Carrier,
+        carrier: Carrier,
         on_done: Callable[[NetdError | None], object],
     ) -> None:
         self._fleet = fleet
-        self._carry = carry
+        self._carrier = carrier
         self._on_done = on_done
         workers = [
             worker
@@ -142,7 +128,7 @@ class Restart:
             except OSError as failure:
                 error = ReloadError(f"the configuration cannot be passed on: {describe(failure)}")
         if error is None:
-            self._carry(self._parcels(), self._end)
+            self._carrier.carry(self._parcels(), self._end)
         else:
             self._end(error)
 
@@ -151,6 +137,8 @@ class Restart:
             return
         self._is_over = True
         if error is not None:
+            _log.error("this process keeps its clients: %s", error)
+            self._carrier.cancel()
             self._handover.cancel()
             if self._configuration is not None:
                 os.close(self._configuration)
@@ -172,49 +160,3 @@ class Restart:
             "children": children,
         }
         return sealed_memory.seal(json.dumps(data).encode(), CONFIGURATION)
-
-
-class StoreCarrier:
-    """Puts the parcels into the service manager's store, beside the listening sockets."""
-
-    def __init__(self, loop: Loop, notifier: Notifier, earlier: Sequence[str]) -> None:
-        """`earlier` are the labels of the previous handover, which may still be in the store."""
-        self._loop = loop
-        self._notifier = notifier
-        self._earlier = earlier
-
-    def __call__(self, parcels: Parcels, on_done: Callable[[NetdError | None], object], /) -> None:
-        labels = [label for label, _ in parcels]
-
-        def finish(error: NetdError | None) -> None:
-            if error is not None:
-                self._remove(labels)
-            on_done(error)
-
-        try:
-            self._remove(self._earlier)
-            for label, descriptors in parcels:
-                self._notifier.store(label, *descriptors, timeout_s=_BARRIER_S)
-        except NotifyError as error:
-            finish(error)
-        else:
-            self._notifier.begin_barrier(self._loop, _BARRIER_S, finish)
-
-    def _remove(self, labels: Sequence[str]) -> None:
-        for label in labels:
-            with contextlib.suppress(NotifyError):  # the store is then as it was
-                self._notifier.unstore(label)
-
-
-def replace_program(sockets: Mapping[str, Sequence[socket.socket]]) -> Carrier:
-    """A carrier that runs the installed program in this process, with these sockets as well."""
-
-    def carry(parcels: Parcels, on_done: Callable[[NetdError | None], object], /) -> None:
-        flat = [(label, fd) for label, descriptors in parcels for fd in descriptors]
-        flat += [(label, sock.fileno()) for label, socks in sockets.items() for sock in socks]
-        try:
-            replace_process(own_command(), os.environ, flat)
-        except OSError as error:
-            on_done(ReloadError(f"the new program cannot be run: {describe(error)}"))
-
-    return carry

@@ -20,30 +20,23 @@ from netd.errors import ControlError, NetdError
 from netd.listeners.kind import AnyKind
 from netd.protocols.control import ControlCommand, Reply
 from netd.runtime import process
-from netd.runtime.journal import flush_log
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier, Passed
+from netd.supervisor.carrier import Carrier, OnCarried, ProgramCarrier, StoreCarrier
 from netd.supervisor.config_reader import OnRead
 from netd.supervisor.control_server import ControlServer, SendReply, make_directory
 from netd.supervisor.descriptor_store import DescriptorStore
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.reporting import AddressLog, log_report
-from netd.supervisor.restart import (
-    Carrier,
-    Restart,
-    StoreCarrier,
-    replace_program,
-    take_inheritance,
-)
+from netd.supervisor.restart import Restart, take_inheritance
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, summarize
 from netd.supervisor.trial import begin_trial
+from netd.supervisor.watch import Watch
 from netd.supervisor.worker_handle import SpawnWorker, WorkerHandle, spawn_worker
 
-_TICK_S: Final = 1.0
-_STALL_S: Final = 3.0  # a tick this late shows that the supervisor itself was stopped
 _COLLECT_S: Final = 60.0
 _HURRY_S: Final = 0.5  # from the second stop signal until workers are killed
 _PLACES_A_WORKER: Final = 2  # in the descriptor store, for a handover: the state and the clients
@@ -91,7 +84,7 @@ class Supervisor:
         self._failure: NetdError | None = None
         self._addresses = AddressLog(self._fleet)
         self._is_ready = self._is_leaving = self._stopping = False
-        self._started_at = self._ticked_at = loop.now
+        self._started_at = loop.now
 
     def run(self) -> int:
         """Start, serve, and return when drained. Raises NetdError if it cannot start.
@@ -118,9 +111,7 @@ class Supervisor:
 
         After a restart the clients are served before the file is read.
         """
-        self._loop.call_every(_TICK_S, self._tick)
-        if self._notifier.watchdog_period_s is not None:
-            self._loop.call_every(self._notifier.watchdog_period_s, self._feed_watchdog)
+        Watch(self._loop, self._fleet, self._notifier, self._on_tick).start()
         if self._inheritance.config is None:
             self._load_first()
         else:
@@ -342,52 +333,53 @@ class Supervisor:
         if not self._notifier.is_managed:
             self.upgrade(lambda _reply: None)
         elif self._fleet.listeners:
-            carrier = StoreCarrier(self._loop, self._notifier, self._inheritance.labels)
-            self._request_restart(lambda: self._begin_restart(carrier, self._on_stored))
+            self._request_restart(self._make_store_carrier, self._on_stored)
         elif not self._stopping:  # the store still has what the previous process left
             self._leave()
 
     def upgrade(self, respond: SendReply) -> None:
         """Replace the program of this process by the installed one; `respond` gets a failure."""
 
-        def on_done(error: NetdError | None) -> None:
-            self._on_restarted(error)
+        def on_error(error: NetdError | None) -> None:
             respond(Reply({}, str(error)))
 
         def on_tried(error: NetdError | None) -> None:
             if error is not None:
-                respond(Reply({}, str(error)))
+                on_error(error)
             else:
-                self._request_restart(begin)
-
-        def begin() -> None:
-            self._begin_restart(
-                replace_program(self._fleet.table.storable(self._fleet.config.listeners)), on_done
-            )
+                self._request_restart(self._make_program_carrier, on_error)
 
         begin_trial(self._loop, on_tried)
 
-    def _request_restart(self, begin: Callable[[], None]) -> None:
+    def _make_store_carrier(self) -> Carrier:
+        return StoreCarrier(self._loop, self._notifier, self._inheritance.labels)
+
+    def _make_program_carrier(self) -> Carrier:
+        return ProgramCarrier(self._fleet.table.storable(self._fleet.config.listeners))
+
+    def _request_restart(self, make_carrier: Callable[[], Carrier], on_done: OnCarried) -> None:
+        """Restart when no other change is in progress."""
+        if self._stopping or self._restart is not None or self._queued_restart is not None:
+            on_done(ControlError("netd is stopping or being restarted"))
+            return
+
+        def begin() -> None:
+            def on_end(error: NetdError | None) -> None:
+                self._restart = None
+                on_done(error)
+                self._begin_next()
+
+            self._restart = Restart(self._loop, self._fleet, make_carrier(), on_end)
+            self._restart.begin()
+
         self._queued_restart = begin
         self._loop.defer(self._begin_next)
-
-    def _begin_restart(
-        self, carrier: Carrier, on_done: Callable[[NetdError | None], object]
-    ) -> None:
-        self._restart = Restart(self._loop, self._fleet, carrier, on_done)
-        self._restart.begin()
 
     def _on_stored(self, error: NetdError | None) -> None:
         if error is None:
             self._leave()
-        else:
-            self._on_restarted(error)
-            self.stop()  # the service manager waits for the end of this process
-
-    def _on_restarted(self, error: NetdError | None) -> None:
-        self._restart = None
-        _log.error("the clients stay with this process: %s", error)
-        self._begin_next()
+        elif not self._stopping:
+            self.stop()  # the service manager waits for its end
 
     def _leave(self) -> None:
         self._is_leaving = True
@@ -405,6 +397,7 @@ class Supervisor:
             self._loop.call_later(_HURRY_S, self._kill_all)
             return
         self._stopping = True
+        self._queued_restart = None
         self._notifier.stopping()
         for change in (self._reload, self._restart):
             if change is not None:
@@ -430,25 +423,11 @@ class Supervisor:
         if self._stopping and not any(self._fleet.workers):
             self._loop.stop()
 
-    # Watching
+    # Reporting
 
-    def _tick(self) -> None:
-        flush_log()
-        was_stopped = self._loop.now - self._ticked_at > _STALL_S
-        self._ticked_at = self._loop.now
-        for worker in tuple(self._fleet.workers):
-            if was_stopped:
-                worker.heard_at = self._loop.now
-            worker.kill_if_silent(self._fleet.config.netd.heartbeat_timeout)
+    def _on_tick(self) -> None:
         if not self._stopping and self._reload is None:
             self._notifier.status(self._status_line())
-
-    def _feed_watchdog(self) -> None:
-        allowed_s = self._fleet.config.netd.heartbeat_timeout + _STALL_S
-        if all(self._loop.now - worker.heard_at < allowed_s for worker in self._fleet.processes):
-            self._notifier.alive()
-
-    # Reporting
 
     def _status_line(self) -> str:
         line = summarize(self._fleet)

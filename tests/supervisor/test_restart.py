@@ -129,7 +129,7 @@ def test_without_a_store_the_clients_are_drained(daemon: NumberingDaemon) -> Non
     with daemon.connect("lines") as client:
         assert ask(client) == 1
         daemon.systemd.begin_restart()
-        wait_until(lambda: "stay with this process" in daemon.log.read_text(), "the reason")
+        wait_until(lambda: "keeps its clients" in daemon.log.read_text(), "the reason")
         assert ask(client) == 2
 
 
