@@ -1,36 +1,36 @@
 """Converts records (dataclasses) to the plain data of a saved state, and back with all checks.
 
 The fields of a record have the types bool, int, float, str, bytes (text in Latin-1), an enum (the
-name of its member), another record, `X | None`, or a tuple of one of these. The data may be that
-of another version of netd: unknown keys are ignored, and a field whose key is missing has its
-default. The reader is strict otherwise: data that the writer cannot have written is refused.
+name of its member), another record, `X | None`, or a tuple of one of these. Fields that have their
+default are left out, so a default may not change once it was released. The data may be that of
+another version of netd: unknown keys are ignored. The reader is strict otherwise: data that the
+writer cannot have written is refused.
 """
 
 from __future__ import annotations
 
 import enum
 import functools
-import math
+import sys
 import types
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from netd.errors import StateError
 
 R = TypeVar("R")
+Load = Callable[[Any], object]
+_MAX_FLOAT: Final = sys.float_info.max
 
 
-def save_record(record: object) -> Any:  # noqa: ANN401 (JSON is any)
-    """A record, or a value of a field, as JSON data."""
-    if isinstance(record, bytes | bytearray | memoryview):
-        return str(record, "latin-1")
-    if isinstance(record, tuple):
-        return [save_record(item) for item in record]
-    if isinstance(record, enum.Enum):
-        return record.name
-    if is_dataclass(record):
-        return {field.name: save_record(getattr(record, field.name)) for field in fields(record)}
-    return record
+def save_record(record: Any) -> dict[str, Any]:  # noqa: ANN401 (any dataclass)
+    """A record as JSON data."""
+    return {
+        name: _save(value)
+        for name, default in _defaults(cast("Any", type(record))).items()
+        if (value := getattr(record, name)) != default
+    }
 
 
 def load_record(record_type: type[R], data: object) -> R:
@@ -39,71 +39,138 @@ def load_record(record_type: type[R], data: object) -> R:
     A record checks its own values in `__post_init__`, which raises ValueError. Raises StateError
     with the place of the fault.
     """
-    return cast("R", _load(record_type, data, record_type.__name__))
+    try:
+        return cast("R", _loader(cast("Any", record_type))(data))
+    except _DamagedError as error:
+        place = "".join(reversed(error.place))
+        raise StateError(
+            f"the saved state is damaged: {record_type.__name__}{place}: {error}"
+        ) from None
 
 
-def _load(type_: Any, data: Any, place: str) -> object:  # noqa: ANN401 (any type and its data)
-    if is_dataclass(type_) and isinstance(data, dict):
-        return _load_fields(type_, data, place)
-    origin = get_origin(type_)
-    if origin is tuple and isinstance(data, list):
-        item_type = get_args(type_)[0]
-        return tuple(_load(item_type, item, f"{place}[{i}]") for i, item in enumerate(data))
+class _DamagedError(Exception):
+    """A value that the writer cannot have written; `place` are the keys to it, the inner first."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.place: list[str] = []
+
+
+def _save(value: object) -> object:
+    match value:
+        case bytes():
+            return value.decode("latin-1")
+        case tuple():
+            return [_save(item) for item in value]
+        case enum.Enum():
+            return value.name
+        case bool() | int() | float() | str() | None:
+            return value
+    return save_record(value)
+
+
+@functools.cache
+def _defaults(record_type: Any) -> dict[str, object]:  # noqa: ANN401 (a dataclass)
+    return {field.name: field.default for field in fields(record_type)}
+
+
+@functools.cache
+def _loader(type_: Any) -> Load:  # noqa: ANN401 (any type)
+    """The function that loads values of a type. It raises _DamagedError."""
+    origin, arguments = get_origin(type_), get_args(type_)
+    if is_dataclass(type_):
+        return _record_loader(type_)
+    if origin is tuple:
+        return _tuple_loader(_loader(arguments[0]))
     if origin in (Union, types.UnionType):
-        return _load_first(get_args(type_), data, place)
+        return _union_loader({_json_type(item): _loader(item) for item in arguments})
+    if isinstance(type_, enum.EnumType):
+        return functools.partial(_load_member, cast("Mapping[str, enum.Enum]", type_.__members__))
+    return _LOADERS[type_]
+
+
+def _json_type(type_: Any) -> type:  # noqa: ANN401 (as above)
+    if is_dataclass(type_):
+        return dict
+    return str if type_ is bytes or isinstance(type_, enum.EnumType) else type_
+
+
+def _record_loader(record_type: Any) -> Load:  # noqa: ANN401 (as above)
+    loaders = {name: _loader(type_) for name, type_ in get_type_hints(record_type).items()}
+    required = {name for name, default in _defaults(record_type).items() if default is MISSING}
+
+    def load(data: Any) -> object:  # noqa: ANN401 (unchecked JSON)
+        _expect(data, dict)
+        if not required <= data.keys():
+            raise _DamagedError(f"no {min(required - data.keys())}")
+        values = {}
+        for name in loaders.keys() & data.keys():
+            try:
+                values[name] = loaders[name](data[name])
+            except _DamagedError as error:
+                error.place.append(f".{name}")
+                raise
+        try:
+            return record_type(**values)
+        except ValueError as error:
+            raise _DamagedError(str(error)) from None
+
+    return load
+
+
+def _tuple_loader(load_item: Load) -> Load:
+    def load(data: Any) -> object:  # noqa: ANN401 (as above)
+        items: list[object] = []
+        for item in _expect(data, list):
+            try:
+                items.append(load_item(item))
+            except _DamagedError as error:
+                error.place.append(f"[{len(items)}]")
+                raise
+        return tuple(items)
+
+    return load
+
+
+def _union_loader(loaders: dict[type, Load]) -> Load:
+    def load(data: Any) -> object:  # noqa: ANN401 (as above)
+        if type(data) not in loaders:
+            raise _DamagedError(f"unexpected {type(data).__name__}")
+        return loaders[type(data)](data)
+
+    return load
+
+
+def _load_member(members: Mapping[str, enum.Enum], data: Any) -> object:  # noqa: ANN401 (as above)
+    if _expect(data, str) not in members:
+        raise _DamagedError(f"unknown {data!r}")
+    return members[data]
+
+
+def _load_bytes(data: Any) -> bytes:  # noqa: ANN401 (as above)
     try:
-        return _load_value(type_, data)
-    except (KeyError, ValueError, TypeError) as error:
-        raise StateError(f"the saved state is damaged: {place}") from error
+        return bytes(_expect(data, str), "latin-1")
+    except UnicodeEncodeError:
+        raise _DamagedError("not Latin-1") from None
 
 
-def _load_value(type_: Any, data: Any) -> object:  # noqa: ANN401 (as above)
-    """Load a single value. Raises KeyError, ValueError or TypeError if it has another type."""
-    if isinstance(type_, enum.EnumType) and isinstance(data, str):
-        return type_[data]
-    if type_ is bytes and isinstance(data, str):
-        return data.encode("latin-1")
-    if type_ is float and type(data) in (int, float) and math.isfinite(data):
-        return float(data)
-    if type_ in (bool, int, str, types.NoneType) and type(data) is type_:
-        return data
-    raise TypeError(f"not of type {type_}")
+def _load_float(data: Any) -> float:  # noqa: ANN401 (as above)
+    if type(data) not in (int, float) or not abs(data) <= _MAX_FLOAT:
+        raise _DamagedError("not a finite number")
+    return float(data)
 
 
-def _load_first(types_: tuple[Any, ...], data: Any, place: str) -> object:  # noqa: ANN401 (as above)
-    """Load data as the type of a union that its JSON type stands for."""
-    for type_ in types_:
-        if (data is None) == (type_ is types.NoneType) and is_dataclass(type_) == (
-            type(data) is dict
-        ):
-            return _load(type_, data, place)
-    raise StateError(f"the saved state is damaged: {place}")
+def _expect(data: Any, type_: type) -> Any:  # noqa: ANN401 (as above)
+    if type(data) is not type_:
+        raise _DamagedError(f"unexpected {type(data).__name__}")
+    return data
 
 
-def _load_fields(record_type: Any, data: dict[str, Any], place: str) -> object:  # noqa: ANN401 (as above)
-    values = {
-        name: _load(type_, data[name], f"{place}.{name}")
-        for name, type_ in _types_of(record_type).items()
-        if name in data
-    }
-    missing = [name for name in _required(record_type) if name not in values]
-    if missing:
-        raise StateError(f"the saved state is damaged: {place} has no {missing[0]}")
-    try:
-        return record_type(**values)
-    except ValueError as error:
-        raise StateError(f"the saved state is damaged: {place}: {error}") from error
-
-
-@functools.cache
-def _types_of(record_type: Any) -> dict[str, Any]:  # noqa: ANN401 (as above)
-    return get_type_hints(record_type)
-
-
-@functools.cache
-def _required(record_type: Any) -> tuple[str, ...]:  # noqa: ANN401 (as above)
-    return tuple(
-        field.name
-        for field in fields(record_type)
-        if field.default is MISSING and field.default_factory is MISSING
-    )
+_LOADERS: Final[dict[Any, Load]] = {
+    bytes: _load_bytes,
+    float: _load_float,
+    **{
+        type_: functools.partial(lambda type_, data: _expect(data, type_), type_)
+        for type_ in (bool, int, str, types.NoneType)
+    },
+}

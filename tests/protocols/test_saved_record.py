@@ -45,6 +45,10 @@ def test_a_record_survives_json() -> None:
     assert load_record(Outer, json.loads(json.dumps(save_record(FULL)))) == FULL
 
 
+def test_defaults_are_left_out() -> None:
+    assert save_record(Outer("n", inner=Inner(0))) == {"name": "n", "inner": {"count": 0}}
+
+
 def test_unknown_keys_are_ignored_and_missing_ones_have_their_default() -> None:
     assert load_record(Outer, {"name": "n", "later": [1]}) == Outer("n")
 
@@ -54,6 +58,7 @@ def test_unknown_keys_are_ignored_and_missing_ones_have_their_default() -> None:
     [
         *(None, [], "n", {}, {"name": 1}, {"name": "n", "colour": "GREEN"}),
         *({"name": "n", "colour": 1}, {"name": "n", "at": "1"}, {"name": "n", "at": True}),
+        *({"name": "n", "at": 10**400}, {"name": "n", "at": float("inf")}),
         *({"name": "n", "at": float("nan")}, {"name": "n", "is_set": 1}),
         *({"name": "n", "inner": {}}, {"name": "n", "inner": {"count": 1.5}}),
         *({"name": "n", "inner": {"count": True}}, {"name": "n", "inner": {"count": -1}}),

@@ -21,6 +21,7 @@ _JOINED_BYTES: Final = 65536  # larger parts are sent without copying
 # delay all others.
 _TURN_BYTES: Final = 65536
 _SENDFILE_BYTES: Final = 1 << 20
+_MAX_FILE_BYTES: Final = (1 << 63) - 1  # off_t
 
 
 class TruncatedError(Exception):
@@ -39,6 +40,8 @@ class SavedFilePart:
     def __post_init__(self) -> None:
         if min(self.descriptor, self.offset, self.count) < 0:
             raise ValueError("a negative number")
+        if self.offset + self.count > _MAX_FILE_BYTES:
+            raise ValueError("a file that is too long")
 
 
 class SendQueue:
