@@ -403,8 +403,9 @@ class ManagedDaemon(ConfiguredDaemon):
         sockets: Sequence[tuple[str, socket.socket]] = (),
         *,
         module: str = "netd",
+        environ: dict[str, str] | None = None,
     ) -> None:
-        """Prepare it; `systemd.start()` starts it. `module` is run with the interpreter."""
-        super().__init__(directory, config)
+        """Prepare it; `systemd.start()` starts it. `module` is what runs in place of netd."""
+        super().__init__(directory, config, environ)
         self.command[self.command.index("netd")] = module
-        self.systemd = PlayedSystemd(directory, self.command, sockets=sockets)
+        self.systemd = PlayedSystemd(directory, self.command, environ=self.environ, sockets=sockets)

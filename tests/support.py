@@ -265,7 +265,7 @@ class ConfiguredDaemon:
         self.log = directory / "log"
         self.write(config)
         self.command = [sys.executable, "-m", "netd", "run", "--config", str(self.config)]
-        self._environ = {**os.environ, **(environ or {})}
+        self.environ = {**os.environ, **(environ or {})}
 
     def write(self, config: str) -> None:
         """Replace the configuration file; `[netd]` gets this daemon's own control socket."""
@@ -316,7 +316,7 @@ class ConfiguredDaemon:
             text=True,
             timeout=PATIENCE_S,
             check=False,
-            env=self._environ,
+            env=self.environ,
         )
 
 
@@ -335,7 +335,7 @@ class Daemon(ConfiguredDaemon):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environ,
+                env=self.environ,
                 process_group=0,
             )
         return self.process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import time
 from typing import Final
 
@@ -68,8 +69,8 @@ class Member(Client):
         elif b" 366 " in line:
             self._joined.set()
             self.record.end()
-        elif b" 433 " in line:
-            raise LostError(Fault.WRONG, repr(line))
+        elif b" 433 " in line:  # the place of a member that was cut off may be kept for it
+            return b"NICK %s%d\r\nJOIN %s\r\n" % (self.nick, os.getpid(), _CHANNEL.encode())
         return b""
 
     async def finish(self) -> None:

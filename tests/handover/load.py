@@ -137,6 +137,15 @@ class Clients:
         await asyncio.gather(*self._lasting.values(), return_exceptions=True)
         return self.report()
 
+    def take_faults(self) -> dict[str, dict[str, int]]:
+        """The faults of each client since the last call, by its name."""
+        taken = {}
+        for record in (record for records in self._records.values() for record in records):
+            if record.faults:
+                taken[record.name] = dict(record.faults)
+                record.faults.clear()
+        return taken
+
     def report(self) -> dict[str, Any]:
         """The number of clients, of their steps and of their faults, by group."""
         return {

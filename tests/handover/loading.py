@@ -68,6 +68,11 @@ class Load:
         for group, waits in self._call("after", steps).items():
             self.pauses[group] += waits
 
+    def take_faults(self) -> dict[str, dict[str, int]]:
+        """The faults of each client since the last call, by its name; `finish` omits them."""
+        faults: dict[str, dict[str, int]] = self._call("take_faults")
+        return faults
+
     def finish(self) -> dict[str, GroupReport]:
         """End all clients; returns the report of each group."""
         return {name: GroupReport(**plain) for name, plain in self._call("finish").items()}

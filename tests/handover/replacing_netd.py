@@ -1,16 +1,28 @@
-"""`netd`, except that a reload replaces the workers of each listener whose options change.
+"""`netd`, except that tests can replace any worker, and stop any process before it begins.
 
-As shipped, few keys need a new worker. Tests of handovers between workers need more of them:
-`python -m tests.handover.replacing_netd run --config netd.toml`.
+`python -m tests.handover.replacing_netd run --config netd.toml` replaces the workers of a listener
+at each change of its options; as shipped, few keys need a new worker. The file that GATE names in
+the environment has the name of the process that is to stop itself, `supervisor` or that of a
+listener; SIGCONT continues it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import signal
+from pathlib import Path
+from typing import Any, Final
 from unittest import mock
 
 from netd.__main__ import main
 from netd.config.model import ListenerOptions
+from netd.listeners.worker import run_worker
+
+GATE: Final = "NETD_TEST_GATE"
+"""The environment variable with the path of the gate's file."""
+SUPERVISOR: Final = "supervisor"
 
 
 def all_fields(options: type[ListenerOptions]) -> tuple[str, ...]:
@@ -18,6 +30,23 @@ def all_fields(options: type[ListenerOptions]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(options))
 
 
+def wait_at_gate(name: str) -> None:
+    """Stop this process if the file of the gate has its name."""
+    path = Path(os.environ.get(GATE, os.devnull))
+    with contextlib.suppress(OSError):
+        if path.read_text() == name:
+            path.unlink()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def gated_run_worker(*arguments: Any) -> None:
+    """Run a worker that waits at the gate."""
+    wait_at_gate(Path("/proc/self/comm").read_text().strip().removeprefix("netd: "))
+    run_worker(*arguments)
+
+
 if __name__ == "__main__":
     mock.patch("netd.supervisor.plan.fields_for_new_workers", all_fields).start()
+    mock.patch("netd.supervisor.worker_handle.run_worker", gated_run_worker).start()
+    wait_at_gate(SUPERVISOR)
     main()
