@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -154,5 +155,6 @@ class Scenario:
         return f"tcp://127.0.0.1:{self.ports[name]}"
 
 
+@functools.cache
 def _hash() -> str:
     return hash_password(PASSWORD, b"0123456789abcdef")
