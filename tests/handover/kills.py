@@ -62,7 +62,8 @@ class Outcome:
 class Killer:
     """A daemon with clients, whose handovers are disturbed one after the other."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clients: str = "") -> None:
+        """Start both; with only those clients whose names begin so."""
         self.scenario = Scenario(directory)
         self._gate = directory / "gate"
         self._trace = directory / "trace"
@@ -74,7 +75,9 @@ class Killer:
         )
         self.daemon.systemd.start()
         specs = self.scenario.specs(members=2, held=1)
-        self._load = Load([spec for spec in specs if spec.type in _TYPES])
+        self._load = Load(
+            [spec for spec in specs if spec.type in _TYPES and spec.name.startswith(clients)]
+        )
         self.events: dict[str, Callable[[], object]] = {
             "restart": self.daemon.systemd.restart,
             "reload": self._reload,
@@ -196,34 +199,35 @@ def _unclear(faults: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 
 
 @contextlib.contextmanager
-def new_killer() -> Iterator[Killer]:
+def new_killer(clients: str = "") -> Iterator[Killer]:
     """A daemon with clients in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="netd-kills-") as directory:
-        killer = Killer(Path(directory))
+        killer = Killer(Path(directory), clients)
         try:
             yield killer
         finally:
             killer.close()
 
 
-def find_cases(event: str, role: str, count: int, seed: int) -> list[Case]:
-    """A sample of the cases of the events and processes whose names begin so."""
-    with new_killer() as killer:
-        found = [
+def find_cases(event: str, role: str, clients: str = "") -> list[Case]:
+    """The cases of the events and processes whose names begin so."""
+    with new_killer(clients) as killer:
+        return [
             case
             for name, roles in ROLES.items()
             for process in roles
             if name.startswith(event) and process.startswith(role)
             for case in killer.calls(name, process)
         ]
-    return sample(found, count, seed)
 
 
-def run_cases(cases: Sequence[Case]) -> Iterator[tuple[Case, Outcome | UnclearError]]:
+def run_cases(
+    cases: Sequence[Case], clients: str = ""
+) -> Iterator[tuple[Case, Outcome | UnclearError]]:
     """Run cases, on a new daemon after each one that fails."""
     waiting = list(cases)
     while waiting:
-        with new_killer() as killer:
+        with new_killer(clients) as killer:
             while waiting:
                 case = waiting.pop(0)
                 try:
@@ -241,6 +245,7 @@ def main() -> int:
     parser.add_argument("--role", default="", help=f"such as {', '.join(ROLES['reload'])}")
     parser.add_argument("--count", type=int, default=100, help="cases to run (0: all)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clients", default="", help="only those whose names begin so")
     parser.add_argument("--case", metavar="CALL:N", help="only this case of --event and --role")
     arguments = parser.parse_args()
     if shutil.which("strace") is None:
@@ -250,9 +255,11 @@ def main() -> int:
         call, number = arguments.case.split(":")
         cases = [Case(arguments.role, arguments.event, call, KILL, number)]
     else:
-        cases = find_cases(arguments.event, arguments.role, arguments.count, arguments.seed)
+        found = find_cases(arguments.event, arguments.role, arguments.clients)
+        cases = sample(found, arguments.count, arguments.seed)
+        print(f"{len(cases)} of {len(found)} cases, seed {arguments.seed}", flush=True)
     outcomes: Counter[str] = Counter()
-    for case, outcome in run_cases(cases):
+    for case, outcome in run_cases(cases, arguments.clients):
         name = outcome.name if isinstance(outcome, Outcome) else "FAILED"
         outcomes[name] += 1
         print(f"{case.phase}, {case.role}, {case.call}:{case.when}: {name}", flush=True)
