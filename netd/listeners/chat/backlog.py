@@ -2,14 +2,16 @@
 
 A session with lines to handle, or with the rest of a long reply to send, is served one slice at a
 time (`Session.serve`). Sessions whose input has just arrived come first, so a client that sends few
-lines does not wait behind clients with many waiting lines. After the time of a turn (`TURN_S`) the
-rest waits until the loop has polled again, so timers and new input are not delayed.
+lines does not wait behind clients with many waiting lines; still, each turn serves one that waits.
+After the time of a turn (`TURN_S`) the rest waits until the loop has polled again, so timers and
+new input are not delayed.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from netd.runtime.loop import Loop
@@ -27,6 +29,32 @@ class Served(Protocol):
 
     def serve(self) -> bool:
         """Do one slice of work; return whether more work can be done now."""
+
+
+class Chores:
+    """Work that no client has requested, such as the removal of members that have disconnected.
+
+    The backlog serves it like a session: one slice of work at a time.
+    """
+
+    def __init__(self, slice_work: int) -> None:
+        self.is_queued = False
+        self._slice_work = slice_work
+        self._steps: deque[Iterator[int]] = deque()
+
+    def add(self, steps: Iterator[int]) -> None:
+        """Do some more steps, after those that wait already; each one returns its work."""
+        self._steps.append(steps)
+
+    def serve(self) -> bool:
+        left = self._slice_work
+        while self._steps and left > 0:
+            work = next(self._steps[0], None)
+            if work is None:
+                self._steps.popleft()
+            else:
+                left -= work
+        return bool(self._steps)
 
 
 class Backlog:
@@ -73,15 +101,22 @@ class Backlog:
 
     def _serve(self) -> None:
         fresh, waiting = self._fresh, self._waiting
-        end = time.monotonic() + TURN_S
+        must_serve_waiting, end = bool(waiting), time.monotonic() + TURN_S
         while fresh or waiting:
-            session = fresh.popleft() if fresh else waiting.popleft()
-            if session.serve():
-                waiting.append(session)
-            else:
-                session.is_queued = False
+            if not fresh:
+                must_serve_waiting = False
+            self._serve_next(fresh or waiting)
             if time.monotonic() > end:
                 break
+        if must_serve_waiting:
+            self._serve_next(waiting)  # new input without end may delay it, but no more
         self._is_scheduled = bool(fresh or waiting)
         if self._is_scheduled:
             self._loop.call_next_turn(self._serve)
+
+    def _serve_next(self, sessions: deque[Served]) -> None:
+        session = sessions.popleft()
+        if session.serve():
+            self._waiting.append(session)
+        else:
+            session.is_queued = False

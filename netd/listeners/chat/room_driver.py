@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from netd.listeners.chat.backlog import Backlog
+from netd.listeners.chat.backlog import Backlog, Chores
 from netd.listeners.chat.channel_store import ChannelStore
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.options import ChatOptions
@@ -26,7 +26,7 @@ from netd.listeners.chat.room.effect import (
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES
-from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.session import DisconnectReason, Session
 from netd.listeners.counters import Counters
@@ -60,6 +60,8 @@ class RoomDriver:
         self._verifier = PasswordVerifier(loop, options)
         self._fanout = Fanout(loop)
         self._backlog = Backlog(loop)
+        self._chores = Chores(SLICE_WORK)
+        self._is_checking = False
         self.may_bypass = self._backlog.may_bypass
         self.note_bypass = self._backlog.note_bypass
         self._sessions: dict[Member, Session] = {}
@@ -145,24 +147,48 @@ class RoomDriver:
             self._lost_sessions.discard(session)
             self._notify_closed(session)
             return
-        self._fanout.detach(session.member)
-        del self._sessions[session.member]
         if session.closing_since is None and session.stream.has_overflowed:
             self._disconnected[DisconnectReason.SEND_QUEUE_EXCEEDED] += 1
             reason = DisconnectReason.SEND_QUEUE_EXCEEDED.text
-        self._apply(self._room.leave(session.member, reason, time.time()))
+        if session.member.is_registered:
+            self._do_later(self._remove_in_turn(session, reason))  # many can be lost at once
+        else:
+            self._remove(session, reason)
         self._notify_closed(session)
 
     def check_time_limits(self) -> None:
         """Send PINGs to silent clients, and end the sessions that have passed a time limit."""
+        if not self._is_checking:
+            self._is_checking = True
+            self._do_later(self._check_time_limits())
+        self._apply(self._room.expire_channels(time.time()))
+        self._store.check()
+        self._bound_memory()
+
+    def _do_later(self, steps: Iterator[int]) -> None:
+        self._chores.add(steps)
+        self._backlog.add(self._chores)
+
+    def _remove_in_turn(self, session: Session, reason: str) -> Iterator[int]:
+        self._remove(session, reason)
+        yield session.member.work
+
+    def _remove(self, session: Session, reason: str) -> None:
+        """Remove the member of a closed connection from the room."""
+        self._fanout.detach(session.member)
+        del self._sessions[session.member]
+        self._apply(self._room.leave(session.member, reason, time.time()))
+
+    def _check_time_limits(self) -> Iterator[int]:
+        """Check one session or ghost after the other; returns the work of each one."""
         server_name = self._room.state.settings.server_name
         for session in [*self._sessions.values(), *self._lost_sessions]:
             session.check_time_limits(server_name)
-        now = time.time()
-        self._apply(self._room.expire_ghosts(now))
-        self._apply(self._room.expire_channels(now))
-        self._store.check()
-        self._bound_memory()
+            yield 1 if session.closing_since is None else session.member.work + 1
+        for member in list(self._room.state.ghosts):
+            self._apply(self._room.expire_ghost(member, time.time()))
+            yield member.work + 1
+        self._is_checking = False
 
     def _bound_memory(self) -> None:
         """Update the memory of the connections; above the limit, end those with long queues.

@@ -57,7 +57,7 @@ class ChatService:
             self._on_accept,
             close=Session.close,
             on_drained=self._stop,
-            idle_since=Session.unregistered_since,
+            idle_since=Session.idle_since,
         )
         settings = settings_of(options, self._credentials)
         self._room = RoomDriver(loop, options, settings, daemon, self._connections.remove)

@@ -203,8 +203,13 @@ class Session:
             self._pinged_at = now
             self.stream.write(f"PING :{server_name}\r\n".encode())
 
-    def unregistered_since(self) -> float | None:
-        """When the client connected, if it has not registered; else None."""
+    def idle_since(self) -> float | None:
+        """When the client connected, if it has not registered, or sent its end; else None.
+
+        Lines that came before the end can wait for a long time, for password checks above all.
+        """
+        if self._has_ended:
+            return self._heard_at
         return self._started_at if self.member.state is MemberState.REGISTERING else None
 
     def finish(self, reason: str) -> None:
@@ -232,6 +237,7 @@ class Session:
         self._receive(self._framer.receive(data))
 
     def _on_end(self) -> None:
+        self._heard_at = self._loop.now
         self._has_ended = True
         self._receive(self._framer.end())
 

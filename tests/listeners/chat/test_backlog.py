@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from netd.listeners.chat.backlog import DIRECT_WORK, TURN_S, Backlog
+from netd.listeners.chat.backlog import DIRECT_WORK, TURN_S, Backlog, Chores
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 
@@ -52,9 +52,38 @@ def test_new_input_comes_before_work_that_waits(loop: Loop) -> None:
     loop.turn()
     assert "".join(served) == "a"
     backlog.add_fresh(Session(served, "x", 1))
-    for _ in range(5):
+    for _ in range(3):
         loop.turn()
-    assert "".join(served) == "abcxabc"
+    assert "".join(served) == "abacbxc"
+
+
+def test_new_input_without_end_does_not_stop_work_that_waits(loop: Loop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    backlog.add(Session(served, "w", 3))
+    for _ in range(3):
+        for name in "ab":
+            backlog.add_fresh(Session(served, name, 1, TURN_S))
+        loop.turn()
+    assert served.count("w") == 3
+
+
+def test_chores_do_a_slice_of_work_at_a_time(loop: Loop) -> None:
+    done: list[str] = []
+
+    def steps(name: str, work: int) -> Iterator[int]:
+        for _ in range(4):
+            done.append(name)
+            yield work
+
+    backlog, chores = Backlog(loop), Chores(slice_work=2)
+    chores.add(steps("a", 1))
+    chores.add(steps("b", 5))
+    backlog.add(chores)
+    backlog.add(Session(done, "s", 3))
+    loop.turn()
+    assert "".join(done) == "aasaasbsbbb"
+    assert not chores.is_queued
 
 
 def test_a_timer_fires_while_work_waits(loop: Loop) -> None:

@@ -228,6 +228,7 @@ def test_too_many_lines_end_the_ghost(server: Server) -> None:
     for _ in range(200):
         alice.send(f"PRIVMSG #room :{'x' * 400}")
     server.driver.check_time_limits()
+    server.turn()
     assert alice.read()[-1].endswith(" QUIT :output queue exceeded")
     assert server.counters()["not_returned"] == 1
 

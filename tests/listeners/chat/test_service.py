@@ -180,6 +180,20 @@ def test_a_client_that_does_not_register_makes_room(start: Start, connect: Conne
     assert worker.await_counters(lambda seen: seen["evicted"] == 1)["refused"] == 0
 
 
+def test_a_client_that_has_ended_and_whose_lines_wait_makes_room(
+    start: Start, connect: Connect
+) -> None:
+    worker = start(max_connections=2, flood_burst=3, flood_rate=0.01)
+    alice = connect(worker).register("alice")
+    bob = connect(worker).register("bob")
+    bob.send("JOIN #a", "JOIN #b")
+    bob.sock.shutdown(socket.SHUT_WR)
+    bob.expect(" 366 ")
+    connect(worker).register("carol")
+    assert worker.await_counters(lambda seen: seen["evicted"] == 1)["refused"] == 0
+    alice.sync()
+
+
 @pytest.mark.usefixtures("many_descriptors")
 def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
     options = {"opers": [{"name": "root", "password": cheap_hash("secret")}]}

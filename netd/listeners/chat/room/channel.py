@@ -15,6 +15,8 @@ from netd.protocols.irc import Message, fold
 
 PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
 LISTS: Final = "beI"
+WORK_PER_MASK: Final = 2  # in the units of `Member.work`
+MASK_CHARS_PER_WORK: Final = 16
 
 Audience = Mapping[int, Sequence[Member]]
 """A channel's members by their tag capabilities, so that each form of a line is encoded once."""
@@ -204,13 +206,17 @@ class Channel:
         return ("+" + "".join(letters), *values)
 
     def _list_matches(self, letter: str, member: Member, kind: str = "") -> bool:
-        """Whether a mute (kind `MUTE`) or any other entry of a list matches a member."""
-        masks = (entry.mask for entry in self.lists[letter].values())
-        return any(
-            _matches_member(mask.removeprefix(kind), member)
-            for mask in masks
-            if mask.startswith(MUTE) == bool(kind)
-        )
+        """Whether a mute (kind `MUTE`) or any other entry of a list matches a member.
+
+        The comparison is charged to the member: it is the one that joins or speaks.
+        """
+        masks = [
+            entry.mask.removeprefix(kind)
+            for entry in self.lists[letter].values()
+            if entry.mask.startswith(MUTE) == bool(kind)
+        ]
+        member.work += WORK_PER_MASK * len(masks) + sum(map(len, masks)) // MASK_CHARS_PER_WORK
+        return any(_matches_member(mask, member) for mask in masks)
 
 
 def _matches_member(mask: str, member: Member) -> bool:

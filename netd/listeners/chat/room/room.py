@@ -153,15 +153,16 @@ class Room:
         self.state.not_returned += 1
         return _take_effects(context)
 
-    def expire_ghosts(self, now: float) -> list[Effect]:
-        """Remove the members whose client has not come back in time, or has too many lines."""
-        effects: list[Effect] = []
-        for member, ghost in list(self.state.ghosts.items()):
-            if ghost.has_overflowed:
-                effects += self.end_ghost(member, "output queue exceeded", now)
-            elif ghost.claimant is None and ghost.until <= now:
-                effects += self.end_ghost(member, ghost.reason, now)
-        return effects
+    def expire_ghost(self, member: Member, now: float) -> list[Effect]:
+        """Remove a ghost if its client has not come back in time, or has too many lines."""
+        ghost = self.state.ghosts.get(member)
+        if ghost is None:
+            return []
+        if ghost.has_overflowed:
+            return self.end_ghost(member, "output queue exceeded", now)
+        if ghost.claimant is None and ghost.until <= now:
+            return self.end_ghost(member, ghost.reason, now)
+        return []
 
     def expire_channels(self, now: float) -> list[Effect]:
         """Remove the restored channels whose members have not come back in time."""

@@ -116,7 +116,8 @@ class RoomUnderTest:
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and end what has expired."""
         self.now += seconds
-        self.apply(self.core.expire_ghosts(self.now))
+        for member in list(self.core.state.ghosts):
+            self.apply(self.core.expire_ghost(member, self.now))
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Apply effects to the clients, as the listener does."""

@@ -105,6 +105,16 @@ def test_work_is_noted_at_the_client_that_causes_it() -> None:
     )
 
 
+def test_the_comparison_with_bans_is_charged_to_the_member_that_joins_or_speaks() -> None:
+    room, ann = _full_room()
+    root = room.join("root", channel="#own")
+    root.send(*(f"MODE #own +b *{'?*' * 60}{number}!*@*" for number in range(100)))
+    for line in ("JOIN #own", "PRIVMSG #own :hello", "NOTICE #own :hello"):
+        ann.member.work = 0
+        ann.send(line)
+        assert ann.member.work > 500
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), SAID | st.none()), max_size=30))
 def test_answers_of_any_commands_mix_with_any_commands(

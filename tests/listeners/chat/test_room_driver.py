@@ -1,0 +1,65 @@
+"""Work of the room driver that no client has requested is done in slices."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from netd.listeners.chat import backlog
+from tests.listeners.chat.test_ghosts import Client, Server
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(backlog, "TURN_S", 0.0)  # one slice of work in each turn
+    with closing(Server()) as started:
+        yield started
+
+
+def _crowd(server: Server) -> tuple[Client, list[Client]]:
+    alice = server.connect().register("alice")
+    crowd = [server.connect().register(f"member{number}") for number in range(40)]
+    for client in crowd:
+        client.send(*(f"JOIN #channel{number}" for number in range(4)))
+    alice.read()
+    return alice, crowd
+
+
+def _quits(server: Server, alice: Client, turns: int) -> list[str]:
+    """The QUITs that a member gets in some turns."""
+    received = b""
+    for _ in range(turns):
+        server.turn()
+        with contextlib.suppress(BlockingIOError):
+            received += alice.sock.recv(65536)
+    return [line for line in received.decode().splitlines() if " QUIT :" in line]
+
+
+def test_members_that_are_lost_at_once_leave_in_slices(server: Server) -> None:
+    alice, crowd = _crowd(server)
+    for client in crowd:
+        client.session.stream.close("lost")
+    assert len(server.closed) == 40
+    first = _quits(server, alice, 2)
+    assert len(first) < 30
+    quits = first + _quits(server, alice, 200)
+    nicks = [line.partition(" :member")[2].partition("!")[0] for line in quits]
+    assert nicks == [str(number) for number in range(40)]
+    assert server.counters()["members"] == 1
+
+
+def test_members_that_time_out_at_once_leave_in_slices(server: Server) -> None:
+    alice, crowd = _crowd(server)
+    for client in crowd:
+        client.session._heard_at = client.session._pinged_at = -1e9
+    server.driver.check_time_limits()
+    server.driver.check_time_limits()
+    quits = _quits(server, alice, 2)
+    assert len(quits) < 30
+    quits += _quits(server, alice, 200)
+    assert len(quits) == 40
+    assert all(line.endswith(" QUIT :Ping timeout") for line in quits)
+    assert server.counters()["ping_timeout"] == 40
