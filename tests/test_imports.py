@@ -66,7 +66,10 @@ ALLOWED = {
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
     "netd.listeners.tls_options": CORE,
     "netd.listeners.logins.login_options": CORE,
-    "netd.listeners.logins.login_queue": ("netd.listeners.logins.login_options",),
+    "netd.listeners.logins.login_queue": (
+        "netd.listeners.logins.login_options",
+        "netd.protocols.record",
+    ),
     "netd.listeners.logins.login_log": ("netd.runtime",),
     "netd.listeners.logins.password_verifier": (
         *(*CORE, "netd.runtime", "netd.listeners.admission", "netd.listeners.counters"),

@@ -147,6 +147,16 @@ def tuple_of(cls: Callable[..., Any], **fields: Field) -> Field:
     return Field(load, save)
 
 
+def fields_of(**fields: Field) -> Field:
+    """A dict with these keys, all of which must be there; other keys are left out."""
+
+    def load(data: object) -> dict[str, Any]:
+        items = load_mapping(data)
+        return {name: field.load(items[name]) for name, field in fields.items()}
+
+    return Field(load)
+
+
 def save_all(field: Field, values: Iterable[Any]) -> list[Any]:
     """The values as plain data."""
     return list(values) if field.save is None else [field.save(value) for value in values]

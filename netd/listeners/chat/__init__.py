@@ -32,6 +32,7 @@ KIND = Kind(
     hint=hint,
     schemes=STREAM_SCHEMES,
     max_workers=1,
+    hands_over=True,
     example_address="tcp://127.0.0.1:6667",
     check=check,
 )

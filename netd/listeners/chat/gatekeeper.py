@@ -9,22 +9,24 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, Final
 
 from netd.listeners.admission import Refusal, is_within, source_of
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
-from netd.protocols.token_bucket import TokenBucket
+from netd.protocols.record import Field, load_list, load_text
+from netd.protocols.token_bucket import BUCKET, TokenBucket
 from netd.runtime.poller import FD_SETSIZE
 
 MAX_SOURCES: Final = 10_000
 _MAX_DESCRIPTORS: Final = FD_SETSIZE - 12  # with select; a reload opens sockets with the others
 _ROOM_DESCRIPTOR: Final = _MAX_DESCRIPTORS - 4  # from here on, sessions make room for more
 _TOO_OFTEN: Final = "too many connections from your address in a short time, try again later"
-_FULL: Final = "the server is full"
+FULL: Final = "the server is full"
 _REASONS: Final = {
-    Refusal.FULL: _FULL,
+    Refusal.FULL: FULL,
     Refusal.ADDRESS_FULL: "too many connections from your address",
     Refusal.DENIED: "you may not connect",
 }
@@ -39,11 +41,19 @@ class Gatekeeper:
         self._too_often = 0
         self._poller_full = 0
 
+    def save(self) -> list[list[Any]]:
+        """The recent connections of each source address, as plain data."""
+        return self._throttle.save()
+
+    def load(self, throttle: Mapping[object, TokenBucket]) -> None:
+        """Continue to count the connections of source addresses."""
+        self._throttle.load(throttle)
+
     def admit(self, sock: socket.socket, host: str, now: float, options: ChatOptions) -> bool:
         """Admit a connection, as `ConnectionSet.admit` does; else close its socket."""
         reason = self._refusal(sock, host, now, options)
         if reason:
-            _refuse(sock, reason)
+            refuse(sock, reason)
         return not reason
 
     def counters(self) -> Counters:
@@ -69,7 +79,7 @@ class Gatekeeper:
             if sock.fileno() >= _MAX_DESCRIPTORS:
                 self._connections.release(host)
                 self._poller_full += 1
-                return _FULL
+                return FULL
         return ""
 
 
@@ -94,8 +104,26 @@ class ConnectThrottle:
             self._buckets.popitem(last=False)
         return bucket.take(now, options.connect_rate, options.connect_burst)
 
+    def save(self) -> list[list[Any]]:
+        """The buckets as plain data."""
+        return [[source, BUCKET.save(bucket)] for source, bucket in self._buckets.items()]
 
-def _refuse(sock: socket.socket, reason: str) -> None:
+    def load(self, buckets: Mapping[object, TokenBucket]) -> None:
+        """Add saved buckets."""
+        self._buckets.update(buckets)
+
+
+def _load_bucket(data: object) -> tuple[int | str, TokenBucket]:
+    source, saved = load_list(data)
+    return source if type(source) is int else load_text(source), _BUCKET.load(saved)
+
+
+_BUCKET: Final = BUCKET.as_field(lambda: TokenBucket(0.0, 0.0))
+THROTTLE: Final = Field(lambda data: dict(map(_load_bucket, load_list(data))))
+"""Checks what `Gatekeeper.save` returns, and makes a dict of it."""
+
+
+def refuse(sock: socket.socket, reason: str) -> None:
     """Send the reason, if the socket takes it at once, and close."""
     with contextlib.suppress(OSError):
         sock.send(f"ERROR :Closing link: ({reason})\r\n".encode())

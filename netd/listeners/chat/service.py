@@ -6,21 +6,27 @@ The path of a line: `session` splits the received bytes into lines; `room_driver
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from netd.config.address import Address
-from netd.errors import BindError
+from netd.errors import BindError, StateError
 from netd.listeners.chat.credentials_file import CredentialsFiles
-from netd.listeners.chat.gatekeeper import Gatekeeper
+from netd.listeners.chat.gatekeeper import FULL, Gatekeeper, refuse
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.preparation import Preparation
 from netd.listeners.chat.room_driver import RoomDriver
 from netd.listeners.chat.room_settings import settings_of
+from netd.listeners.chat.saved_chat import SavedChat
+from netd.listeners.chat.saved_session import SavedSession
 from netd.listeners.chat.session import Session
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
-from netd.listeners.kind import Daemon, ListeningSocket
+from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import FD_SETSIZE, POLLERS, PollerFullError
 
@@ -29,6 +35,7 @@ if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
 
 _MIN_CHECK_PERIOD_S: Final = 0.05
 _MAX_CHECK_PERIOD_S: Final = 1.0
+_LOST_REASON: Final = "Connection lost in a restart"
 
 
 class ChatService:
@@ -62,6 +69,8 @@ class ChatService:
         settings = settings_of(options, self._credentials)
         self._room = RoomDriver(loop, options, settings, daemon, self._connections.remove)
         self._gatekeeper = Gatekeeper(self._connections)
+        self._has_loaded = False
+        self._preparation: Preparation | None = None
         self._connections.listen(sockets)
         self._checks = self._schedule_checks()
 
@@ -81,10 +90,64 @@ class ChatService:
         self._connections.release_sockets()
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
+        self._cancel_preparation()
         self._connections.drain(within_s)
         self._room.shut_down(
             "server shutting down" if stopping else "this service is no longer offered"
         )
+
+    def prepare_handover(self, within_s: float, on_prepared: Callable[[], object]) -> None:
+        self._cancel_preparation()
+        self._preparation = Preparation(self._loop, self._room, within_s, on_prepared)
+
+    def save(self) -> Handover:
+        saved, descriptors = self._room.save()
+        state = {**saved, "throttle": self._gatekeeper.save(), "is_snapshot": False}
+        return Handover(state, descriptors)
+
+    def resume(self) -> None:
+        self._cancel_preparation()
+        self._room.reopen_store()
+
+    def load(self, state: dict[str, Any]) -> Attach:
+        if self._has_loaded:
+            raise StateError("the clients of several processes cannot be in one room")
+        settings = settings_of(self._options, self._credentials)
+        saved = SavedChat.load(state, settings, time.time())
+        self._has_loaded = True
+        self._gatekeeper.load(saved.throttle)
+        self._room.load(saved)
+        return partial(self._attach, saved)
+
+    def _attach(self, saved: SavedChat, descriptors: Mapping[int, int]) -> None:
+        left = dict(descriptors)
+        for session in saved.sessions:
+            if session.descriptor in left:
+                self._continue(session, left.pop(session.descriptor))
+        for descriptor in left.values():
+            os.close(descriptor)
+        settings = settings_of(self._options, self._credentials)
+        self._room.begin(saved, settings, _LOST_REASON)
+
+    def _continue(self, saved: SavedSession, descriptor: int) -> None:
+        """Continue a client's session; its socket is closed if the poller cannot watch it."""
+        sock = socket.socket(fileno=descriptor)
+        try:
+            session = Session(
+                self._room,
+                self._loop,
+                self._options,
+                sock,
+                host=saved.host,
+                certificate=None,
+                member=saved.member,
+            )
+        except PollerFullError:
+            refuse(sock, FULL)
+            return
+        self._connections.adopt(session, saved.host)
+        self._room.adopt(session)
+        session.restore(saved.attributes, saved.stream)
 
     def counters(self) -> Counters:
         return self._connections.counters() + self._gatekeeper.counters() + self._room.counters()
@@ -101,6 +164,10 @@ class ChatService:
         )
         self._connections.add(session, host)
         self._room.enter(session)
+
+    def _cancel_preparation(self) -> None:
+        if self._preparation is not None:
+            self._preparation.cancel()
 
     def _certificate_for(self, address: Address) -> Certificate | None:
         return self._certificate if self._options.is_tls(address) else None

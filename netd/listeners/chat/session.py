@@ -8,17 +8,18 @@ import pwd
 import socket
 import struct
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.room import SLICE_WORK
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
+from netd.protocols.record import set_attributes
 from netd.protocols.token_bucket import TokenBucket
 from netd.runtime.loop import Loop, Timer
-from netd.runtime.stream import Stream
+from netd.runtime.stream import Stream, StreamState
 
 if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
     from netd.listeners.certificate import Certificate
@@ -115,16 +116,18 @@ class Session:
         *,
         host: str,
         certificate: Certificate | None,
+        member: Member | None = None,
     ) -> None:
-        """Take over a connected socket, which the loop's poller must be able to watch.
+        """Take over a connected socket. Raises PollerFullError.
 
         `host` is the client's address, empty on a Unix socket. With a certificate it speaks TLS.
+        `member` is that of a connection that another process has served.
         """
         self._owner = owner
         self._loop = loop
         self.host = host
         self._options = options
-        self.member = Member(
+        self.member = member or Member(
             _shown_host(host),
             local_user=_local_user(sock),
             is_secure=certificate is not None,
@@ -158,6 +161,17 @@ class Session:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
             self._on_flood_timer()
+
+    def restore(self, attributes: Mapping[str, Any], stream: StreamState) -> None:
+        """Continue a session of another process (`SavedSession`); for a new one without TLS."""
+        assert isinstance(self.stream, Stream)
+        set_attributes(self, attributes)
+        self._held_bytes = sum(map(_size, self._held))
+        self.stream.restore(stream)
+        if self._is_paused:
+            self.stream.pause()
+        if self.closing_since is None:
+            self.wake()
 
     def serve(self) -> bool:
         """Handle lines until a slice of work is done; return whether there is more to do now."""
@@ -217,6 +231,13 @@ class Session:
         if self.closing_since is None:
             self.closing_since = self._loop.now
             self.stream.finish(reason)
+
+    @property
+    def is_being_sent(self) -> bool:
+        """Whether the client is sent the rest of a long reply, or bytes under TLS."""
+        if self.member.is_replying:
+            return self.stream.unsent_bytes <= _REPLY_BYTES
+        return bool(self.stream.unsent_bytes) and not isinstance(self.stream, Stream)
 
     @property
     def buffered_bytes(self) -> int:

@@ -47,6 +47,7 @@ class SqliteStore:
         self._error = ""  # the thread's: why its last write failed
         self._writing_since: float | None = None  # the thread's
         self._has_file = False
+        self._is_closing = False
         self.lost = 0
         """The number of writes that failed or were dropped."""
         self.is_new_file = threading.Event()
@@ -78,6 +79,28 @@ class SqliteStore:
     def set_state(self, channel: str, body: str) -> None:
         """Write a channel's state in place of the earlier one; an empty one removes it."""
         self._put((_SET_STATE, (channel, body)) if body else (_DELETE_STATE, (channel,)))
+
+    def try_close(self) -> bool:
+        """Begin to close, without waiting; return whether all queued writes are done."""
+        if not self._is_closing:
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait(None)
+                self._is_closing = True
+        return not self._thread.is_alive()
+
+    def take_queued(self) -> tuple[list[tuple[str, str]], list[str]]:
+        """Remove the writes that have not begun: lines by channel, and channels with a state."""
+        lines: list[tuple[str, str]] = []
+        channels: list[str] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                write = self._queue.get_nowait()
+                if write is not None and write[0] == _ADD_LINE:
+                    lines.append((write[1][0], write[1][1]))
+                elif write is not None:
+                    channels.append(write[1][0])
+        self._queue.put(None)
+        return lines, channels
 
     def close(self, within_s: float = _CLOSE_S) -> None:
         """Wait for the queued writes, at most `within_s`; the thread ends when they are done."""

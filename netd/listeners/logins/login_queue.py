@@ -15,9 +15,10 @@ import itertools
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from netd.listeners.logins.login_options import LoginOptions
+from netd.protocols.record import FLAG, INTEGER, NUMBER, Record, set_attributes
 
 Check = TypeVar("Check")
 
@@ -58,6 +59,21 @@ class _Source(Generic[Check]):
         turns.
         """
         return self.failures_at(now), not self.has_logged_in, self.requests.bit_length()
+
+
+SOURCE: Final = Record(
+    _Source,
+    {
+        "failures": INTEGER,
+        "failed_at": NUMBER,
+        "not_before": NUMBER,
+        "has_logged_in": FLAG,
+        "requests": INTEGER,
+        "requests_since": NUMBER,
+    },
+    {"waiting": "the clients' checks begin again", "served": "a place in the order"},
+)
+"""The history of a source; its times are of the monotonic clock."""
 
 
 class LoginQueue(Generic[Check]):
@@ -115,6 +131,15 @@ class LoginQueue(Generic[Check]):
         """Whether a check of this source has to wait for earlier wrong passwords."""
         source = self._sources.get(key)
         return source is not None and (bool(source.waiting) or source.not_before > now)
+
+    def save(self) -> list[list[Any]]:
+        """The history of all sources as plain data, without the checks that wait."""
+        return [[key, SOURCE.save(source)] for key, source in self._sources.items()]
+
+    def load(self, sources: dict[Hashable, dict[str, Any]]) -> None:
+        """Add the history of sources, as SOURCE has loaded it."""
+        for key, attributes in sources.items():
+            set_attributes(self._remember(key), attributes)
 
     def record_right(self, key: Hashable) -> None:
         """Record that a password of this source was right."""

@@ -6,21 +6,23 @@ import os
 import queue
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from netd.errors import LocalProtocolError
 from netd.listeners.admission import source_of
 from netd.listeners.counters import Counters
 from netd.listeners.logins.login_log import LoginLog
 from netd.listeners.logins.login_options import LoginOptions
-from netd.listeners.logins.login_queue import LoginQueue
+from netd.listeners.logins.login_queue import SOURCE, LoginQueue
 from netd.protocols.password import Verdict, is_hashed, matches
+from netd.protocols.record import Field, fields_of, list_of, load_list, load_text
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
 
+_KEY_BYTES: Final = 16
 _MAX_KNOWN: Final = 1000  # logins that were right, and are not checked again
 
 OnVerdict = Callable[[Verdict], object]
@@ -79,6 +81,27 @@ class _Check:
         return Verdict.RIGHT if is_right else Verdict.WRONG
 
 
+def _load_source(data: object) -> tuple[tuple[int | str, str], dict[str, Any]]:
+    (address, local_user), history = load_list(data)
+    if type(address) is not int:
+        load_text(address)
+    return (address, load_text(local_user)), SOURCE.load(history)
+
+
+def _load_key(data: object) -> bytes:
+    key = bytes.fromhex(load_text(data))
+    if len(key) != _KEY_BYTES:
+        raise ValueError("not a key")
+    return key
+
+
+_DIGEST: Final = Field(lambda data: bytes.fromhex(load_text(data)))
+VERIFIER: Final = fields_of(
+    key=Field(_load_key), known=list_of(_DIGEST), sources=list_of(Field(_load_source))
+)
+"""Checks what `PasswordVerifier.save` returns."""
+
+
 class PasswordVerifier:
     """Checks one hash at a time in a thread, which the first hash starts; calls back on the loop.
 
@@ -92,7 +115,7 @@ class PasswordVerifier:
         self._login_log = LoginLog(loop)
         self._pending: dict[bytes, _Check] = {}  # by digest
         self._known: OrderedDict[bytes, None] = OrderedDict()
-        self._key = os.urandom(16)
+        self._key = os.urandom(_KEY_BYTES)
         self._wrong = self._unchecked = 0
         self._retry: Timer | None = None
         self._in_thread: queue.SimpleQueue[_Check] = queue.SimpleQueue()
@@ -134,6 +157,20 @@ class PasswordVerifier:
             return
         self._refuse(self._queue.add(login.source, check, self._loop.now))
         self._begin_next()
+
+    def save(self) -> dict[str, Any]:
+        """The right logins and the wrong ones of each source as plain data; no waiting check."""
+        return {
+            "key": self._key.hex(),
+            "known": [digest.hex() for digest in self._known],
+            "sources": [[[*key], source] for key, source in self._queue.save()],
+        }
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Continue a verifier that was saved, as VERIFIER has loaded it; before any check."""
+        self._key = saved["key"]
+        self._known.update(dict.fromkeys(saved["known"]))
+        self._queue.load(dict(saved["sources"]))
 
     def counters(self) -> Counters:
         """The totals of wrong and of unchecked passwords, and the gauge of checks that wait."""

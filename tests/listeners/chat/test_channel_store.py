@@ -41,6 +41,12 @@ def new_room(options: ChatOptions) -> Room:
     return Room(settings_of(options, CredentialsFiles(options)), 0.0, "test-")
 
 
+def opened(loop: Loop, options: ChatOptions, room: Room) -> ChannelStore:
+    store = ChannelStore(loop, options, room)
+    store.open(restore=True)
+    return store
+
+
 def lounge(room: Room) -> Channel:
     channel = room.state.find_channel("#lounge")
     assert channel is not None
@@ -50,19 +56,19 @@ def lounge(room: Room) -> Channel:
 def test_a_new_room_gets_the_saved_topic(tmp_path: Path, loop: Loop) -> None:
     kept = options(tmp_path / "chat.db")
     room = new_room(kept)
-    store = ChannelStore(loop, kept, room)
+    store = opened(loop, kept, room)
     lounge(room).topic = Topic("saved", "alice", 1.0)
     store.save(SaveChannel(lounge(room)))
     store.close()
     later = new_room(kept)
-    ChannelStore(loop, kept, later).close()
+    opened(loop, kept, later).close()
     assert lounge(later).topic == Topic("saved", "alice", 1.0)
 
 
 def test_without_a_file_nothing_is_kept(loop: Loop) -> None:
     none = replace(options(Path("/unused")), history_file="")
     room = new_room(none)
-    store = ChannelStore(loop, none, room)
+    store = opened(loop, none, room)
     store.save(SaveChannel(lounge(room)))
     store.close()
     assert store.lost == 0
@@ -76,7 +82,7 @@ def test_a_file_that_cannot_be_understood_is_logged(
     database.close()
     kept = options(tmp_path / "chat.db")
     room = new_room(kept)
-    ChannelStore(loop, kept, room).close()
+    opened(loop, kept, room).close()
     assert lounge(room).topic is None
     assert "chat.db: " in caplog.text
 
@@ -84,7 +90,7 @@ def test_a_file_that_cannot_be_understood_is_logged(
 def test_lost_writes_stay_counted_after_a_change_of_the_file(tmp_path: Path, loop: Loop) -> None:
     broken = options(tmp_path / "missing" / "chat.db")
     room = new_room(broken)
-    store = ChannelStore(loop, broken, room)
+    store = opened(loop, broken, room)
     store.save(SaveChannel(lounge(room)))
     loop.call_later(SAVE_DELAY_S, loop.stop)
     loop.run()
@@ -100,7 +106,7 @@ def test_without_history_file_systemds_directory_keeps_states_and_no_messages(
     monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}:/unused")
     kept = replace(options(Path("/unused")), history_file="")
     room = new_room(kept)
-    store = ChannelStore(loop, kept, room)
+    store = opened(loop, kept, room)
     lounge(room).topic = Topic("saved", "alice", 1.0)
     store.save(SaveChannel(lounge(room)))
     store.save(Record(lounge(room), Message("PRIVMSG", ("#lounge", "a secret"))))
@@ -109,14 +115,14 @@ def test_without_history_file_systemds_directory_keeps_states_and_no_messages(
     assert file.name == "chat-tcp-127.0.0.1-0.db"
     assert b"a secret" not in file.read_bytes()
     later = new_room(kept)
-    ChannelStore(loop, kept, later).close()
+    opened(loop, kept, later).close()
     assert lounge(later).topic == Topic("saved", "alice", 1.0)
 
 
 def test_check_warns_of_a_damaged_file_and_leaves_it(tmp_path: Path, loop: Loop) -> None:
     kept = options(tmp_path / "chat.db")
     assert not check(kept)
-    ChannelStore(loop, kept, new_room(kept)).close()
+    opened(loop, kept, new_room(kept)).close()
     assert not check(kept)
     (tmp_path / "chat.db").write_bytes(b"something else" * 1000)
     (problem,) = check(kept)

@@ -20,7 +20,7 @@ from netd.listeners.chat.room.effect import Effect, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
-from netd.listeners.chat.room.saved_room import load_room, save_room
+from netd.listeners.chat.room.saved_room import save_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
@@ -74,18 +74,13 @@ class Room:
 
     def save(self) -> dict[str, Any]:
         """The whole room as plain data; to be called when no long reply is pending."""
-        assert not self._pending
+        assert all(member.state is MemberState.GONE for member in self._pending)
         return save_room(self.state)
 
-    def load(self, saved: object, now: float) -> list[Member]:
-        """Replace the room by a saved one; return its members, in the order of their numbers.
-
-        The caller then calls `configure`. Raises StateError; the room is then unchanged.
-        """
-        loaded = load_room(saved, self.state.settings, now)
-        self.state = loaded.state
-        self.fast_path = FastPath(self.state)
-        return loaded.members
+    def replace(self, state: RoomState) -> None:
+        """Take over the state that `load_room` has made; then `configure` is to be called."""
+        self.state = state
+        self.fast_path = FastPath(state)
 
     def enter(self, member: Member) -> None:
         """Add a client that has connected."""

@@ -151,8 +151,6 @@ ROOM: Final = Record(
         "created": _TIME,
         "read_markers": mapping_of(mapping_of(TEXT)),
         "most_members": INTEGER,
-        "returned": INTEGER,
-        "not_returned": INTEGER,
     },
     {
         "settings": "given to the constructor",
@@ -166,6 +164,8 @@ ROOM: Final = Record(
         "whowas": _BESIDE,
         "private_histories": _BESIDE,
         "ids": _BESIDE,
+        "returned": "stays in the totals of the process",
+        "not_returned": "stays in the totals of the process",
     },
 )
 

@@ -10,6 +10,7 @@ from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send, Take
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.saved_room import load_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.password import Verdict, matches
@@ -85,9 +86,10 @@ class RoomUnderTest:
     def adopt_room(self, saved: object, before: RoomUnderTest) -> list[Member]:
         """Load a room that another one has saved; return its members."""
         self.now, self._tokens = before.now, before._tokens
-        members = self.core.load(saved, self.now)
+        loaded = load_room(saved, self.state.settings, self.now)
+        self.core.replace(loaded.state)
         self._ghosts.update(self.state.ghosts)
-        return members
+        return loaded.members
 
     def join(self, nick: str, *caps: str, channel: str = "#room", **about: str) -> FakeClient:
         """A registered client in a channel (if one is named), after all clients have read."""

@@ -192,7 +192,7 @@ VALUES = st.sampled_from(
 def test_a_malformed_room_is_refused_and_changes_nothing(data: st.DataObject) -> None:
     saved = json.loads(json.dumps(_busy_scene().room.core.save()))
     for _ in range(data.draw(st.integers(1, 3))):
-        _spoil(saved, data)
+        spoil(saved, data)
     room = RoomUnderTest(**SETTINGS)
     before = room.core.save()
     try:
@@ -215,7 +215,7 @@ def _use(room: RoomUnderTest, clients: list[FakeClient]) -> None:
     json.dumps(room.core.save())
 
 
-def _spoil(saved: Any, data: st.DataObject) -> None:
+def spoil(saved: Any, data: st.DataObject) -> None:
     """Change or remove one value at any depth."""
     place = saved
     while True:

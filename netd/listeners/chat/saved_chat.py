@@ -1,0 +1,68 @@
+"""The state of a whole chat service as plain data: its room, its sessions, and the rest.
+
+The room and the sessions are separate: a session refers to its member by the member's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from netd.listeners.chat.channel_store import UNWRITTEN
+from netd.listeners.chat.gatekeeper import THROTTLE
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.saved_room import load_room
+from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room.state import RoomState
+from netd.listeners.chat.saved_session import SavedSession
+from netd.listeners.logins.password_verifier import VERIFIER
+from netd.protocols.record import load_flag, load_list, load_mapping, refuse_malformed
+from netd.protocols.token_bucket import TokenBucket
+
+
+@dataclass(frozen=True, slots=True)
+class SavedChat:
+    """A chat service that another process has saved, checked: its clients have no connection."""
+
+    room: RoomState
+    sessions: list[SavedSession]
+    throttle: Mapping[object, TokenBucket]
+    verifier: Mapping[str, Any]
+    unwritten: Mapping[str, Any]
+    is_snapshot: bool
+    """Whether it was saved while the process went on, which has then ended: message ids that come
+    later than these may be in use."""
+
+    @classmethod
+    def load(cls, data: object, settings: RoomSettings, now: float) -> Self:
+        """Check saved data, and make the objects of it. Raises StateError."""
+        with refuse_malformed("chat"):
+            saved = load_mapping(data)
+            room = load_room(saved["room"], settings, now)
+            rows = load_list(saved["sessions"])
+            sessions = [SavedSession.load(row, room.members) for row in rows]
+            _check_distinct(room.state, sessions)
+            return cls(
+                room.state,
+                sessions,
+                THROTTLE.load(saved["throttle"]),
+                VERIFIER.load(saved["verifier"]),
+                UNWRITTEN.load(saved["unwritten"]),
+                load_flag(saved["is_snapshot"]),
+            )
+
+    def lost(self, connected: set[Member]) -> dict[Member, bytes]:
+        """The members without a connection, with the lines that they have not got."""
+        unsent = {session.member: session.unsent_lines() for session in self.sessions}
+        members = self.room.connected_members()
+        return {member: unsent.get(member, b"") for member in members if member not in connected}
+
+
+def _check_distinct(room: RoomState, sessions: list[SavedSession]) -> None:
+    members = [session.member for session in sessions]
+    descriptors = {session.descriptor for session in sessions}
+    if len({*members}) < len(sessions) or len(descriptors) < len(sessions):
+        raise ValueError("a member or a descriptor has several sessions")
+    if any(member in room.ghosts for member in members):
+        raise ValueError("a member with a session has no connection")

@@ -1,0 +1,160 @@
+"""Sessions as plain data: what a client has sent and is still to be sent, and its time limits.
+
+Its member is saved with the room. A session under TLS cannot be saved: it has state in OpenSSL.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Self
+
+from netd.listeners.admission import source_of
+from netd.listeners.chat.room.effect import Verify
+from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.session import Session
+from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
+from netd.protocols.lines import FRAMER, LINE, LineFramer
+from netd.protocols.record import (
+    BYTES,
+    FLAG,
+    NUMBER,
+    TEXT,
+    Field,
+    Record,
+    item_at,
+    list_of,
+    load_integer,
+    load_mapping,
+    load_text,
+    optional,
+    save_all,
+    tuple_of,
+)
+from netd.protocols.token_bucket import BUCKET, TokenBucket
+from netd.runtime.stream import Stream, StreamState
+
+
+def _load_host(data: object) -> str:
+    host = load_text(data)
+    source_of(host)
+    return host
+
+
+SESSION: Final = Record(
+    Session,
+    {
+        "_framer": FRAMER.as_field(lambda: LineFramer(MAX_CLIENT_LINE_BYTES)),
+        "_held": Field(lambda data: deque(list_of(LINE).load(data)), partial(save_all, LINE)),
+        "_has_ended": FLAG,
+        "_is_paused": FLAG,
+        "_bucket": BUCKET.as_field(lambda: TokenBucket(0.0, 0.0)),
+        "_started_at": NUMBER,
+        "_heard_at": NUMBER,
+        "_pinged_at": optional(NUMBER),
+        "closing_since": optional(NUMBER),
+        "host": Field(_load_host),
+    },
+    {
+        "_held_bytes": "counted again",
+        "_flood_timer": "set again when the session is served",
+        "_loop": "an argument of the constructor",
+        "_options": "an argument of the constructor",
+        "_owner": "an argument of the constructor",
+        "is_queued": "a session that continues is queued in any case",
+        "member": "saved with the room",
+        "stream": "saved beside the attributes; see STREAM",
+    },
+)
+STREAM: Final = Record(
+    Stream,
+    {},
+    {
+        **dict.fromkeys(("_unsent", "_reading", "_closing"), "saved as a StreamState"),
+        **dict.fromkeys(("_fd", "sock"), "the descriptor travels beside the state"),
+        **dict.fromkeys(("_loop", "_on_closed", "_on_data", "_on_end"), "the session's"),
+        "_on_drained": "only for a long reply, which is completed before",
+        "_is_flush_deferred": "a stream that continues is flushed in any case",
+        "_is_paused": "as the session's",
+        "_linger": "begins again: the stream is closing",
+        "bytes_in": "stays in the totals of the process that received them",
+        "bytes_out": "stays in the totals of the process that sent them",
+        "has_overflowed": "the stream is then closed",
+        "max_unsent_bytes": "an option",
+        "unsent_bytes": "counted again",
+    },
+)
+_STREAM_STATE: Final = tuple_of(StreamState, unsent=BYTES, is_reading=FLAG, closing=optional(TEXT))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCheck:
+    """The passwords of a check that was under way, which is repeated."""
+
+    password: str
+    stored: str
+
+
+_CHECK: Final = optional(tuple_of(SavedCheck, password=TEXT, stored=TEXT))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSession:
+    """A session that another process has saved, checked: it has no connection yet."""
+
+    member: Member
+    descriptor: int
+    """The position of its socket's descriptor."""
+    check: SavedCheck | None
+    attributes: Mapping[str, Any]
+    stream: StreamState
+
+    @classmethod
+    def load(cls, data: object, members: Sequence[Member]) -> Self:
+        """Check saved data. Raises ValueError, TypeError or LookupError if it is malformed.
+
+        A session without a member is one that waits until its last bytes are sent.
+        """
+        saved = load_mapping(data)
+        return cls(
+            _departed() if saved["member"] is None else item_at(members, saved["member"]),
+            load_integer(saved["descriptor"]),
+            _CHECK.load(saved.get("check")),
+            SESSION.load(saved),
+            _STREAM_STATE.load(saved["stream"]),
+        )
+
+    @property
+    def host(self) -> str:
+        """The client's address; empty on a Unix socket."""
+        return str(self.attributes.get("host", ""))
+
+    def unsent_lines(self) -> bytes:
+        """The whole lines that the client has not got, if its connection is lost.
+
+        The client may have got the first part of the first line.
+        """
+        return self.stream.unsent.partition(b"\n")[2]
+
+
+def save_session(
+    session: Session, *, member: int | None, descriptor: int, check: Verify | None
+) -> dict[str, Any]:
+    """A session as plain data, at the end of a turn; `member` is the number of its member."""
+    assert isinstance(session.stream, Stream)
+    (stream,) = save_all(_STREAM_STATE, [session.stream.state()])
+    return {
+        **SESSION.save(session),
+        "member": member,
+        "descriptor": descriptor,
+        "check": None if check is None else [check.password, check.stored],
+        "stream": stream,
+    }
+
+
+def _departed() -> Member:
+    member = Member("")
+    member.state = MemberState.GONE
+    return member

@@ -1,0 +1,295 @@
+"""A chat service is saved and loaded within one process: malformed states, lost connections."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netd.config.address import Address
+from netd.config.schema import read_options
+from netd.errors import StateError
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.service import ChatService
+from netd.listeners.kind import Handover, ListeningSocket
+from netd.runtime.loop import Loop
+from netd.runtime.poller import EpollPoller
+from tests.listeners.chat.room.test_saved_room import spoil
+from tests.support import PATIENCE_S, make_certificate
+
+GOLDEN = Path(__file__).parents[2] / "cases" / "chat" / "handover"
+ACCOUNT = {"name": "anna", "password": "sesame"}
+
+
+class Daemon:
+    """The supervisor, which is not called here."""
+
+    datagram_names: frozenset[int | str] = frozenset()
+
+    def request_status(self, on_status: Any) -> None:
+        raise NotImplementedError
+
+    def request_reload(self, on_result: Any) -> None:
+        raise NotImplementedError
+
+
+class Side:
+    """A chat service on a loop of its own, with clients over socket pairs."""
+
+    def __init__(self, stack: ExitStack, **options: Any) -> None:
+        self.loop = Loop(EpollPoller())
+        stack.callback(self.loop.close)
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.setblocking(False)
+        stack.callback(listening.close)
+        self.name = listening.getsockname()
+        address = "tcp://127.0.0.1:0"
+        given = {"kind": "chat", "address": address, "server_name": "irc.test", "poller": "epoll"}
+        made = read_options(ChatOptions, {**given, "flood_rate": 0, **options})
+        sockets = [ListeningSocket(Address.parse(address), listening)]
+        self.service = ChatService(self.loop, made, sockets, Daemon())
+        self._stack = stack
+        stack.callback(self.stop)
+        self.turn()
+
+    def connect(self, *lines: str) -> Client:
+        """A client that has sent some lines, and has got the replies."""
+        client = Client(socket.create_connection(self.name))
+        self._stack.callback(client.sock.close)
+        client.send(*lines)
+        client.sync(self)
+        return client
+
+    def turn(self) -> None:
+        """Let the loop turn some times."""
+        for _ in range(4):
+            self.loop.defer(lambda: None)
+            self.loop.turn()
+
+    def save(self) -> Handover:
+        prepared: list[bool] = []
+        self.service.prepare_handover(1.0, lambda: prepared.append(True))
+        while not prepared:
+            self.loop.turn()
+        handover = self.service.save()
+        return Handover(json.loads(json.dumps(handover.state)), handover.descriptors)
+
+    def stop(self) -> None:
+        """End the service, and its thread."""
+        if not self.loop.is_running:
+            return
+        self.service.drain(0, stopping=True)
+        while self.loop.is_running:
+            self.loop.turn()
+
+
+class Client:
+    """The other end of a connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.setblocking(False)
+        self._received = b""
+
+    def send(self, *lines: str) -> None:
+        self.sock.send("".join(f"{line}\r\n" for line in lines).encode())
+
+    def sync(self, side: Side) -> list[str]:
+        """The lines up to the reply to a PING."""
+        self.send("PING sync")
+        *lines, _ = self.read_until(side, "PONG irc.test sync")
+        return lines
+
+    def read_until(self, side: Side, text: str) -> list[str]:
+        """The lines up to one with a text; the service works meanwhile."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            side.turn()
+            with contextlib.suppress(BlockingIOError):
+                self._received += self.sock.recv(1 << 20)
+            place = self._received.find(text.encode())
+            if place >= 0:
+                end = self._received.find(b"\r\n", place)
+                lines, self._received = self._received[:end], self._received[end + 2 :]
+                return lines.decode().split("\r\n")
+        raise AssertionError(f"no {text} in {self._received!r}")
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
+        yield made
+
+
+def duplicates(handover: Handover) -> dict[int, int]:
+    """The descriptors as another process would get them."""
+    return {place: os.dup(fd) for place, fd in enumerate(handover.descriptors)}
+
+
+def scene(stack: ExitStack, **options: Any) -> tuple[Side, list[Client]]:
+    """A service with members, one of them with an account, and a client that registers."""
+    side = Side(stack, accounts=[ACCOUNT], password="", **options)
+    anna = side.connect("CAP REQ :sasl", "NICK anna", "USER a 0 * :a", "AUTHENTICATE PLAIN")
+    anna.send("AUTHENTICATE AGFubmEAc2VzYW1l", "CAP END", "JOIN #room")
+    anna.sync(side)
+    bob = side.connect("NICK bob", "USER b 0 * :b", "JOIN #room", "PRIVMSG #room :hello")
+    new = side.connect("NICK new", "CAP LS 302")
+    anna.sync(side)
+    new.sock.send(b"USER n")
+    return side, [anna, bob, new]
+
+
+def taken_over(
+    stack: ExitStack, handover: Handover, descriptors: Mapping[int, int], **options: Any
+) -> Side:
+    side = Side(stack, accounts=[ACCOUNT], **options)
+    side.service.load(handover.state)(descriptors)
+    side.turn()
+    return side
+
+
+def test_clients_are_continued(stack: ExitStack) -> None:
+    before, (anna, bob, new) = scene(stack)
+    handover = before.save()
+    side = taken_over(stack, handover, duplicates(handover))
+    bob.send("PRIVMSG #room :after")
+    new.sock.send(b" 0 * :n\r\nCAP END\r\n")
+    assert anna.read_until(side, "PRIVMSG") == [":bob!~b@127.0.0.1 PRIVMSG #room :after"]
+    assert " 001 new " in new.sync(side)[0]
+    assert bob.sync(side) == []
+    assert side.service.counters().gauges["connections"] == 3
+
+
+def test_connections_that_did_not_arrive_are_lost(stack: ExitStack) -> None:
+    before, (_anna, bob, _new) = scene(stack)
+    handover = before.save()
+    descriptors = duplicates(handover)
+    side = taken_over(stack, handover, {1: descriptors.pop(1)})
+    for descriptor in descriptors.values():
+        os.close(descriptor)
+    assert bob.sync(side) == []  # anna has an account, and can come back
+    assert side.service.counters().gauges["members"] == 2
+    unknown = taken_over(stack, handover, {9: os.dup(handover.descriptors[0])})
+    assert unknown.service.counters().gauges["members"] == 1
+
+
+def test_select_closes_the_clients_that_it_cannot_watch(
+    stack: ExitStack, many_descriptors: None
+) -> None:
+    assert many_descriptors is None
+    before, (anna, bob, _new) = scene(stack)
+    handover = before.save()
+    descriptors = duplicates(handover)
+    os.dup2(descriptors[1], 1500)
+    os.close(descriptors[1])
+    side = taken_over(stack, handover, {**descriptors, 1: 1500}, poller="select")
+    bob.read_until(side, "ERROR :Closing link: (the server is full)")
+    assert anna.sync(side) == [":bob!~b@127.0.0.1 QUIT :Connection lost in a restart"]
+    assert side.service.counters().gauges["members"] == 2
+
+
+def test_a_second_room_is_refused(stack: ExitStack) -> None:
+    before, _ = scene(stack)
+    handover = before.save()
+    side = taken_over(stack, handover, duplicates(handover))
+    with pytest.raises(StateError):
+        side.service.load(handover.state)
+
+
+def test_a_service_goes_on_after_an_abandoned_handover(stack: ExitStack, tmp_path: Path) -> None:
+    before, (anna, bob, _new) = scene(stack, history_file=str(tmp_path / "chat.db"))
+    anna.send("JOIN #lounge", "PRIVMSG #lounge :kept")
+    bob.sock.send(b"PRIVMSG #room :par")
+    anna.sync(before)
+    before.save()
+    before.service.resume()
+    bob.sock.send(b"tial\r\n")
+    assert anna.read_until(before, "PRIVMSG") == [":bob!~b@127.0.0.1 PRIVMSG #room :partial"]
+    before.stop()
+
+
+def test_a_snapshot_gets_new_message_ids(stack: ExitStack) -> None:
+    before, _ = scene(stack)
+    state = before.save().state
+    first = Side(stack)
+    first.service.load({**state, "sessions": [], "is_snapshot": True})({})
+    second = Side(stack)
+    second.service.load(state)({})
+    known = state["room"]["ids"]["identity"]
+    assert second.save().state["room"]["ids"]["identity"] == known
+    assert first.save().state["room"]["ids"]["identity"] != known
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_malformed_state_is_refused_and_changes_nothing(data: st.DataObject) -> None:
+    with ExitStack() as stack:
+        state = copy.deepcopy(_STATE)
+        for _ in range(data.draw(st.integers(1, 3))):
+            spoil(state, data)
+        side = Side(stack)
+        before = side.service.save().state
+        try:
+            attach = side.service.load(state)
+        except StateError:
+            assert side.service.save().state == before
+            return
+        ours, theirs = socket.socketpair()
+        with ours:
+            attach({0: theirs.detach()})
+            with contextlib.suppress(BrokenPipeError):  # no session has the position
+                ours.send(b"NICK other\r\nJOIN #room\r\nPRIVMSG #room :hi\r\n")
+            side.turn()
+            side.service.counters()
+            side.stop()
+
+
+def _make_state() -> dict[str, Any]:
+    with ExitStack() as stack:
+        before, clients = scene(stack)
+        clients[1].send(*["WHO #room"] * 5)
+        before.turn()
+        return before.save().state
+
+
+_STATE = _make_state()
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.name)
+def test_the_states_of_all_releases_can_be_loaded(path: Path, stack: ExitStack) -> None:
+    side = Side(stack, accounts=[ACCOUNT])
+    state = json.loads(path.read_text())
+    side.service.load(state)({})
+    side.turn()
+    assert side.service.counters().gauges["ghosts"] > 0
+    client = side.connect("NICK x", "USER x 0 * :x")
+    client.send("JOIN #room", "TOPIC #room", "MODE #room b")
+    text = "\n".join(client.sync(side))
+    assert "#room :set before the restart" in text
+    assert " 367 x #room evil!*@* " in text
+    assert "said before" in text
+
+
+def test_tls_connections_are_closed(stack: ExitStack, tmp_path: Path) -> None:
+    side = Side(stack, tls=make_certificate(tmp_path, "one.test"))
+    client = Client(socket.create_connection(side.name))
+    stack.callback(client.sock.close)
+    while not side.service.counters().gauges["connections"]:
+        side.turn()
+    assert not side.save().descriptors
+    side.turn()
+    assert side.service.counters().gauges["connections"] == 0
+    assert client.sock.recv(100) == b""
