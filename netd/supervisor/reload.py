@@ -175,7 +175,6 @@ class Reload:
     def _switch(self) -> None:
         fleet, desired, handover = self._fleet, self._desired, self._handover
         assert handover is not None
-        handover.commit()
         for listener in self._new_listeners.values():
             for worker in listener.workers:
                 worker.go()
@@ -196,6 +195,7 @@ class Reload:
                 new.take_over(old, handover.workers)
             else:  # counters of one kind have no meaning for another
                 fleet.release(old, None, stopping=False)
+        handover.commit()
         self._restore_socket_files()
         self._close_unused_sockets()  # last: it releases the sockets of every earlier Configure
         self._on_done(None)

@@ -12,15 +12,21 @@ import itertools
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from netd.listeners.kind import AnyKind
+from netd.listeners.bundle import of_descriptors, pack, read_state
+from netd.listeners.kind import AnyKind, Handover
 from netd.protocols.link import (
     Configure,
     Drain,
+    Exit,
+    Go,
+    HandedOver,
+    HandOver,
     Heartbeat,
     LinkMessage,
     Ready,
+    Resume,
     Retiring,
     format_message,
     parse_message,
@@ -85,6 +91,14 @@ class SimulatedWorker:
         self.is_frozen = False
         """Whether it waits for a disk and so cannot be killed (state D, proc_pid_stat(5))."""
         self.pending: process.Exit | None = None  # the end by a signal that has been sent
+        self.clients: set[int] = set()
+        """The clients that it serves, or has served if it has ended."""
+        self.loaded: set[int] = set()
+        """The clients that it serves from Go on."""
+        self.is_held = False
+        """Whether its loop does not turn, because of a handover."""
+        self.is_dismissed = False
+        """Whether it ended because another worker took over."""
         self._channel = FdChannel(socket.socket(fileno=os.dup(channel.fileno())))
 
     def receive(self) -> list[LinkMessage]:
@@ -95,16 +109,38 @@ class SimulatedWorker:
             messages = [parse_message(line) for line in self._channel.receive()]
             for message in messages:
                 if isinstance(message, Configure):
-                    for fd in self._channel.take_descriptors(len(message.sockets)):
-                        os.close(fd)
+                    self._take(message)
             return messages
         return []
 
-    def send(self, message: LinkMessage | bytes) -> None:
+    def _take(self, message: Configure) -> None:
+        for fd in self._channel.take_descriptors(len(message.sockets)):
+            os.close(fd)
+        for count in message.bundles:
+            with contextlib.closing(
+                of_descriptors(self._channel.take_descriptors(count))
+            ) as bundle:
+                self.loaded |= set(read_state(bundle, "echo").state["clients"])
+                self.is_held = True
+
+    def send(self, message: LinkMessage | bytes, descriptors: Sequence[int] = ()) -> None:
         """Send a message, or any line."""
         if self.exit is None:
             line = message if isinstance(message, bytes) else format_message(message)
-            self._channel.send(line)
+            self._channel.send(line, descriptors)
+
+    @property
+    def serves(self) -> bool:
+        """Whether its clients get replies."""
+        return self.exit is None and not self.is_held
+
+    def _hand_over(self) -> None:
+        self.is_held = True
+        with contextlib.closing(
+            pack("echo", Handover({"clients": sorted(self.clients)}))
+        ) as bundle:
+            descriptors = bundle.descriptors
+            self.send(HandedOver(len(descriptors)), descriptors)
 
     def retire(self) -> None:
         """Do as a worker does that received SIGTERM; `obey` then ends it."""
@@ -128,6 +164,21 @@ class SimulatedWorker:
             self._channel.close()
             os.eventfd_write(self.process.pidfd, 1)
 
+    def _carry_out(self, message: LinkMessage) -> None:
+        match message:
+            case HandOver():
+                self._hand_over()
+            case Resume():
+                self.is_held = False
+            case Go():
+                self.clients |= self.loaded
+                self.is_held = False
+            case Exit():
+                self.is_dismissed = True
+                self.end()
+            case Drain():
+                self.end()
+
     def obey(self, replies: Iterator[LinkMessage] = READY) -> bool:
         """Carry out the supervisor's requests; return whether there was one.
 
@@ -135,11 +186,10 @@ class SimulatedWorker:
         """
         messages = [] if self.is_frozen else self.receive()
         for message in messages:
-            match message:
-                case Configure():
-                    self.send(next(replies))
-                case Drain():
-                    self.end()
+            if isinstance(message, Configure):
+                self.send(next(replies))
+            else:
+                self._carry_out(message)
         if not self.is_frozen:
             self.send(Heartbeat({"accepted": 1}, {"connections": 0}))
         if self._is_retiring:
@@ -159,6 +209,8 @@ class Simulation:
         self.clock = SimulatedClock()
         self.loop = Loop(self.clock, self.clock.read)
         self.started = 0
+        self.all_workers: list[SimulatedWorker] = []
+        """Every worker that was ever started."""
         self.spawn_error: OSError | None = None
 
     @property
@@ -173,6 +225,7 @@ class Simulation:
         self.started += 1
         worker = SimulatedWorker(name, _FIRST_PID + self.started, channel)
         WORKERS[worker.process.pid] = worker
+        self.all_workers.append(worker)
         return worker.process
 
     def settle(self) -> None:

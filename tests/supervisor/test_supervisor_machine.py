@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from netd.supervisor.config_reader import OnRead
 from netd.supervisor.supervisor import Supervisor
 from tests.supervisor.simulation import SimulatedWorker, Simulation
 
+HANDING_OVER = {"echo": replace(KINDS["echo"], hands_over=True)}
 KILLED = process.Exit(9, by_signal=True)
 LISTENERS = st.dictionaries(
     st.sampled_from("abc"),
@@ -64,12 +66,13 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.reads: list[OnRead] = []
         self.supervisor = Supervisor(
             self.simulation.loop,
-            KINDS,
+            HANDING_OVER,
             Passed(),
             self.load,
             lambda _config: f"{self.directory}/control.sock",
             spawn=self.simulation.spawn,
         )
+        self.next_client = 0
         self.requested = 0
         self.replies: list[Reply] = []
         self.stops = 0
@@ -128,6 +131,14 @@ class SupervisorMachine(RuleBasedStateMachine):
     def obey(self, index: int) -> None:
         self.worker(index).obey()
         self.simulation.settle()
+
+    @precondition(lambda self: self.is_started)
+    @rule(index=st.integers(0, 9))
+    def connect(self, index: int) -> None:
+        worker = self.worker(index)
+        if worker.serves:
+            self.next_client += 1
+            worker.clients.add(self.next_client)
 
     @precondition(lambda self: self.is_started)
     @rule(index=st.integers(0, 9))
@@ -196,6 +207,24 @@ class SupervisorMachine(RuleBasedStateMachine):
                 assert len(listener["addresses"]) == len(listener["configured"])
 
     @invariant()
+    def a_client_has_one_server(self) -> None:
+        served = [
+            client
+            for worker in self.simulation.workers
+            if worker.serves
+            for client in worker.clients
+        ]
+        assert len(served) == len(set(served))
+
+    def no_dismissed_worker_loses_a_client(self) -> None:
+        """Each one got a successor, though that may have been killed since."""
+        for worker in self.simulation.all_workers:
+            if worker.is_dismissed:
+                others = [other for other in self.simulation.all_workers if other is not worker]
+                taken = set().union(*(other.clients | other.loaded for other in others))
+                assert worker.clients <= taken
+
+    @invariant()
     def no_request_is_answered_twice(self) -> None:
         assert len(self.replies) <= self.requested
 
@@ -208,6 +237,7 @@ class SupervisorMachine(RuleBasedStateMachine):
             self.simulation.obey()
             self.simulation.advance(5)
         assert len(self.replies) == self.requested
+        self.no_dismissed_worker_loses_a_client()
         if self.stops:
             assert not self.simulation.loop.is_running
             assert not self.simulation.workers
@@ -237,6 +267,7 @@ class SupervisorMachine(RuleBasedStateMachine):
         shown = [
             worker["pid"] for listener in status["listeners"] for worker in listener["workers"]
         ]
+        assert not any(worker.is_held for worker in self.simulation.workers)
         assert sorted(shown) == [worker.process.pid for worker in self.simulation.workers]
 
 
