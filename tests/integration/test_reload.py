@@ -85,10 +85,17 @@ def test_hup_reloads(start_daemon: StartDaemon) -> None:
     assert get(daemon) == b"two"
 
 
+def accepts(path: str) -> bool:
+    """Whether a process listens on a Unix socket, whose file exists a moment before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+
+
 def test_a_reload_requested_during_the_start_is_done_after_it(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL, ready=False)
-    wait_until(lambda: os.path.exists(daemon.control), "the control socket")
-    assert daemon.reload().body["detail"] == "nothing changed"
+    wait_until(lambda: accepts(daemon.control), "the control socket")
+    reply = daemon.reload()
+    assert (reply.error, reply.body["detail"]) == ("", "nothing changed")
 
 
 def test_reloads_requested_at_once_are_combined(start_daemon: StartDaemon) -> None:

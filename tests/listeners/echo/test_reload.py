@@ -5,16 +5,31 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netd.listeners.echo import KIND
 from tests.conftest import StartWorker
-from tests.support import open_sockets, read_all, read_exactly, wait_until
+from tests.support import WorkerUnderTest, open_sockets, read_all, read_exactly, wait_until
 
 TCP = "tcp://127.0.0.1:0"
 
 both = pytest.mark.parametrize("concurrency", ["fork", "thread"])
+
+
+def slots(worker: WorkerUnderTest) -> set[str]:
+    """The processes, or else the threads, of a worker's slots."""
+    tasks = Path(f"/proc/{worker.process.pid}/task")
+    children = (tasks / str(worker.process.pid) / "children").read_text().split()
+    return set(children or os.listdir(tasks)) - {str(worker.process.pid)}
+
+
+def configure(worker: WorkerUnderTest, options: dict[str, Any]) -> None:
+    """Reconfigure, and wait until the idle slots with the old options are gone; one is busy."""
+    before = slots(worker)
+    worker.configure(options)
+    wait_until(lambda: len(slots(worker) & before) <= 1, "the idle slots to leave")
 
 
 @both
@@ -26,11 +41,11 @@ def test_new_options_apply_to_new_connections_and_open_ones_continue(
         old.sendall(b"a")
         assert old.recv(1) == b"a"
         for _ in range(3):
-            worker.configure({"concurrency": concurrency, "tag": True})
+            configure(worker, {"concurrency": concurrency, "tag": True})
             with worker.connect() as new:
                 new.sendall(b"b")
                 assert new.recv(100).endswith(b": b")
-            worker.configure({"concurrency": concurrency})
+            configure(worker, {"concurrency": concurrency})
             with worker.connect() as new:
                 new.sendall(b"b")
                 assert new.recv(100) == b"b"
