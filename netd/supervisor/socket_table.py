@@ -60,6 +60,7 @@ class SocketTable:
     def __init__(self, passed: Iterable[tuple[str, socket.socket]] = ()) -> None:
         self._bound: dict[_Place, _Bound] = {}
         self._passed = list(passed)
+        self._opened: list[Address] = []  # by this process
 
     def open(self, listeners: Mapping[str, ListenerOptions]) -> None:
         """Open the addresses that these listeners name and that are not open yet.
@@ -74,6 +75,8 @@ class SocketTable:
                 if place not in self._bound:
                     adopted = self._adopt(name, place.address)
                     self._bound[place] = adopted or self._open(place.address, options, wanted)
+                    if adopted is None:
+                        self._opened.append(place.address)
 
     def of(self, name: str, options: ListenerOptions) -> list[tuple[Address, socket.socket]]:
         """Every open socket of a listener, with its configured address."""
@@ -168,6 +171,15 @@ class SocketTable:
                 for sock in bound.sockets:
                     sock.close()
         return restored
+
+    def report_missing(self) -> None:
+        """Log the addresses that the previous process served and did not pass on.
+
+        Before version 254, systemd does not say how many descriptors it stores.
+        """
+        for address in self._opened:
+            text = "%s was not passed on: connections were refused; is %s too small?"
+            _log.warning(text, address, "FileDescriptorStoreMax=")
 
     def close_unclaimed(self) -> None:
         """Close the passed sockets that match no listener's address, with a warning.

@@ -6,6 +6,7 @@ The supervisor serves no client of any listener.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 import netd
 from netd.config.model import Config
-from netd.errors import ControlError, NetdError
+from netd.errors import ControlError, NetdError, NotifyError
 from netd.listeners.kind import AnyKind
 from netd.protocols.control import ControlCommand, Reply
 from netd.runtime import process
@@ -212,6 +213,7 @@ class Supervisor:
         """The previous process's configuration is in force: read the file, which may differ."""
         self._reload = None
         if error is None:
+            self._fleet.table.report_missing()
             self._inheritance.close()
             self.request_reload(lambda _reply: None)
         elif not self._stopping:
@@ -245,7 +247,8 @@ class Supervisor:
         self._addresses.update()
         self._notifier.ready(self._status_line())
         for label in self._inheritance.labels:
-            self._notifier.unstore(label)
+            with contextlib.suppress(NotifyError):  # what is stored of them has no descriptor left
+                self._notifier.unstore(label)
         self._inheritance.labels = ()
         _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
 

@@ -9,9 +9,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from tests.handover.record import Spec
+
+COMMAND: Final = (sys.executable, "-m", "tests.handover.load")
 
 
 class LoadError(Exception):
@@ -32,14 +34,17 @@ class GroupReport:
 class Load:
     """Clients of a server, before, during and after events."""
 
-    def __init__(self, specs: Sequence[Spec]) -> None:
-        """Start the clients; returns when all are served. Raises LoadError."""
+    def __init__(self, specs: Sequence[Spec], command: Sequence[str] = COMMAND) -> None:
+        """Start the clients; returns when all are served. Raises LoadError.
+
+        `command` runs `tests.handover.load`, perhaps in a container.
+        """
         self.pauses: dict[str, list[float]] = defaultdict(list)
         """The longest wait of each client at each event, in seconds, by group."""
         self.durations: list[float] = []
         """How long each event took, in seconds."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.handover.load"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -272,6 +272,21 @@ def test_a_stored_socket_stays_with_its_address_when_the_listener_is_renamed(
     table.keep_only({})
 
 
+def test_an_address_that_was_not_passed_on_is_logged(
+    table: SocketTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = (options(f"tcp://127.0.0.1:{find_free_port()}") for _ in range(2))
+    table.open({"one": one, "other": other})
+    entries = stored_entries(table, {"one": one, "other": other})
+    entries.pop()[1].close()
+    table = SocketTable(entries)
+    table.open({"one": one, "other": other})
+    table.report_missing()
+    [message] = caplog.messages
+    assert message.startswith(f"{other.address[0]} was not passed on")
+    table.keep_only({})
+
+
 def test_with_port_0_a_listener_keeps_its_port_over_a_restart(table: SocketTable) -> None:
     both = {name: options("tcp://127.0.0.1:0", "udp://127.0.0.1:0") for name in "ab"}
     table.open(both)

@@ -113,7 +113,7 @@ class Container:
     def try_(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a shell script; it may fail."""
         return subprocess.run(
-            self._command(script),
+            self.command(script),
             input=stdin,
             capture_output=True,
             text=True,
@@ -125,7 +125,7 @@ class Container:
     def start(self, script: str) -> subprocess.Popen[str]:
         """Run a shell script beside the test."""
         return subprocess.Popen(
-            self._command(script),
+            self.command(script),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -159,8 +159,11 @@ class Container:
             stderr=self._log,
         )
 
-    def _command(self, script: str) -> list[str]:
-        """The container's systemd refuses processes that are in none of its control groups."""
+    def command(self, script: str) -> list[str]:
+        """The command that runs a shell script in the container.
+
+        The container's systemd refuses processes that are in none of its control groups.
+        """
         return [
             *self._in_group("payload/commands"),
             *("nsenter", "-t", self._leader() or "0", "-a", "/bin/sh", "-c", script),
