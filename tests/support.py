@@ -167,9 +167,13 @@ class WorkerUnderTest:
         """Ask the worker to finish; its exit is awaited with `await_exit`."""
         self._channel.send(format_message(Drain(within_s, stopping)))
 
+    def begin_handover(self, within_s: float) -> None:
+        """Have the worker prepare to hand over, without waiting for the bundle."""
+        self._channel.send(format_message(HandOver(within_s)))
+
     def hand_over(self, within_s: float = 2.0) -> Bundle:
         """Have the worker pack its clients and freeze; the caller closes the bundle."""
-        self._channel.send(format_message(HandOver(within_s)))
+        self.begin_handover(within_s)
         answer = self.await_message(HandedOver, NotHandedOver)
         assert isinstance(answer, HandedOver), answer
         return of_descriptors(self._channel.take_descriptors(answer.descriptors))

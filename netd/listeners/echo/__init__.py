@@ -15,5 +15,6 @@ KIND: Final = Kind(
     start=EchoService,
     probe=probe,
     hint=hint,
+    hands_over=True,
     example_address="tcp://127.0.0.1:7007",
 )

@@ -9,24 +9,23 @@ change: a new pool replaces it.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import random
 import select
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
-from netd.listeners.echo.options import Concurrency, EchoOptions
-from netd.listeners.echo.runner import ForkRunner, SlotRunner, ThreadRunner
-from netd.listeners.echo.scoreboard import Scoreboard, SlotState
-from netd.listeners.echo.slot import SlotConfig
+from netd.listeners.echo.options import EchoOptions
+from netd.listeners.echo.paused_connection import PausedConnection
+from netd.listeners.echo.scoreboard import SlotState
+from netd.listeners.echo.slot_set import NOUNS, SlotContext, SlotSet
 from netd.listeners.echo.slot_watch import SlotWatch
 from netd.listeners.full_notice import FullNotice
 from netd.listeners.restart_policy import RestartPolicy
-from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES, TEMPORARY
-from netd.runtime.loop import Loop, Timer
+from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES
+from netd.runtime.loop import Timer
 from netd.runtime.poller import READ
 
 TICK_S = 1.0
@@ -37,30 +36,22 @@ _READY = (SlotState.STARTING, SlotState.IDLE)
 _REFUSED_PER_TURN = 64
 _CHECK_S = 0.02  # the period in which a full worker checks whether other workers accept
 _CHECKS = range(10, 20)  # a random number of checks, so that full workers do not refuse in step
-_RUNNERS: dict[Concurrency, type[ForkRunner | ThreadRunner]] = {
-    Concurrency.FORK: ForkRunner,
-    Concurrency.THREAD: ThreadRunner,
-}
-_log = logging.getLogger("netd")
 
 
-class Pool:
+class Pool(SlotSet):
     """One generation of slots; `on_ended` is called when it is retired and all slots have ended."""
 
     def __init__(
         self,
-        loop: Loop,
-        scoreboard: Scoreboard,
+        context: SlotContext,
         options: EchoOptions,
         sockets: Sequence[socket.socket],
         on_ended: Callable[[Pool], object],
     ) -> None:
-        self._loop = loop
-        self._scoreboard = scoreboard
+        super().__init__(context, options.concurrency)
         self._options = options
         self.sockets = list(sockets)
         self._on_ended = on_ended
-        self._runners: dict[int, SlotRunner] = {}
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK)
         self._backlogs = select.poll()
         for sock in sockets:
@@ -69,15 +60,17 @@ class Pool:
         self._policy = RestartPolicy()
         self._restart: Timer | None = None  # live while no slot may start, after a crash
         self._crash = ""  # how the last slot that crashed ended
-        self._start_failure = ""  # why the last start failed; empty if it succeeded
-        self._watch = SlotWatch(scoreboard)
+        self._watch = SlotWatch(context.scoreboard)
         self._refusal: Timer | None = None  # live while other workers may accept
         self._checks_left = 0
-        self._full = FullNotice(loop)
+        self._full = FullNotice(self._loop)
         self._retired_at = math.inf
         self._idle_history: list[int] = []
-        loop.watch(self._wakeup, READ, self._on_wakeup)
-        self._tick = loop.call_every(TICK_S, self._on_tick)
+        self._loop.watch(self._wakeup, READ, self._on_wakeup)
+        self._tick = self._loop.call_every(TICK_S, self._on_tick)
+
+    def start(self) -> None:
+        """Start the first slots, which accept connections at once."""
         self._grow()
 
     def retire(self) -> None:
@@ -106,31 +99,33 @@ class Pool:
         if self._is_retired:
             return
         self._is_draining = True
-        if self._has_backlog() or (after is not None and after.has_idle_slots):
+        may_serve = not self._is_interrupted
+        if (may_serve and self._has_backlog()) or (after is not None and after.has_idle_slots):
             self._grow()
             self._loop.call_later(_DRAIN_TICK_S, partial(self.drain, after))
         else:
             self.retire()
 
     def kill(self) -> None:
-        """End all connections now."""
         self.retire()
-        for runner in list(self._runners.values()):
-            runner.kill()
+        super().kill()
 
-    def close_expired(self, index: int) -> None:
-        """Close the expired connection of the slot in a row, if this pool has that slot."""
-        if index in self._runners:
-            self._runners[index].close_expired()
+    @property
+    def is_stopped(self) -> bool:
+        """True if, after `interrupt`, no slot has a connection, and none waits to be accepted."""
+        return not self._runners and (self._has_ended or not self._is_draining)
 
-    def kill_hung(self, index: int) -> None:
-        """Kill the slot in a row, if this pool has that slot: its connection did not close."""
-        if index in self._runners:
-            self._kill_hung([index])
+    def interrupt(self) -> None:
+        self._stop_refusing()
+        super().interrupt()
+
+    def resume(self) -> None:
+        super().resume()
+        self._replace()
 
     def degraded(self) -> str:
         """Why connections may have to wait; empty if the pool is not degraded."""
-        noun = "processes" if self._options.concurrency is Concurrency.FORK else "threads"
+        noun = NOUNS[self._options.concurrency]
         if not self._policy.is_settled(self._loop.now):
             return f"echo {noun} keep failing: {self._crash}"
         if (
@@ -155,48 +150,26 @@ class Pool:
         self._grow()
 
     def _grow(self, at_least: int = 0) -> None:
-        wanted = max(at_least, self._options.spare - len(self._find_idle()))
-        for _ in range(0 if self._is_retired else wanted):
+        if self._is_retired or self._is_interrupted:
+            return
+        for _ in range(max(at_least, self._options.spare - len(self._find_idle()))):
             if not self._start():
                 break
-        if not self._is_retired and self._is_full() and not self._find_idle():
+        if self._is_full() and not self._find_idle():
             self._start_refusing()
 
     def _is_full(self) -> bool:
         return self._scoreboard.slots() >= self._options.max_connections
 
-    def _start(self, accepted: socket.socket | None = None) -> bool:
-        """Start a slot, or one for an accepted connection alone, which it then owns."""
+    def _start(self) -> bool:
+        """Start a slot, if that is allowed now."""
         if self._is_full() or (self._restart is not None and self._restart.is_live):
             return False
         index = self._scoreboard.find_vacant()
-        self._scoreboard.states[index] = SlotState.STARTING
-        runner_class = _RUNNERS[self._options.concurrency]
-        try:
-            config = SlotConfig(
-                self._scoreboard, index, self._options, self.sockets, self._wakeup, accepted
-            )
-            self._runners[index] = runner_class(self._loop, config, self._on_end)
-        except OSError as error:
-            self._scoreboard.states[index] = SlotState.VACANT
-            self._on_start_failed(error)
-            return False
-        self._start_failure = ""
-        return True
+        return self._start_slot(index, self._options, self.sockets, self._wakeup)
 
-    def _on_start_failed(self, error: OSError) -> None:
-        if error.errno not in TEMPORARY:
-            raise error
-        self._scoreboard.counts["failed_starts"] += 1
-        if not self._start_failure:
-            _log.error("no room for another echo %s: %s", self._options.concurrency, error.strerror)
-        self._start_failure = error.strerror or str(error)
-
-    def _on_end(self, runner: SlotRunner, failure: str) -> None:
-        del self._runners[runner.index]
-        self._scoreboard.vacate(runner.index)
+    def _on_slot_end(self, failure: str) -> None:
         if failure:
-            self._scoreboard.counts["crashed"] += 1
             self._delay_starts(failure)
         self._replace()
         self._check_ended()
@@ -230,10 +203,14 @@ class Pool:
         for sock in self.sockets:
             sock.close()
         self.sockets.clear()
+        now = self._loop.now
         for conn in accepted:
-            if not self._start(conn):
-                conn.close()
-                self._scoreboard.counts["refused_full"] += 1
+            self._context.serve(
+                PausedConnection(
+                    conn, b"", self._options.tag, is_admitted=False, since=now, moved_at=now
+                ),
+                self._options,
+            )
 
     def _accept_waiting(self) -> Iterator[socket.socket]:
         """Accept the connections that came while the slots left.
@@ -257,6 +234,8 @@ class Pool:
             self._on_ended(self)
 
     def _on_tick(self) -> None:
+        if self._is_interrupted:
+            return
         idle = self._find_idle()
         is_waiting = bool(idle) and self._has_backlog()
         if self._watch.is_hung(self._runners, has_waiting_client=is_waiting):
@@ -273,13 +252,8 @@ class Pool:
         for index in idle[-count:]:
             self._runners[index].retire()
 
-    def _kill_hung(self, indexes: Sequence[int]) -> None:
-        _log.error("%d echo %s hung; killing", len(indexes), self._options.concurrency)
-        self._scoreboard.counts["hung"] += len(indexes)
-        for index in indexes:
-            self._scoreboard.states[index] = SlotState.ENDED  # its process may end much later
-            self._runners[index].retire()
-            self._runners[index].kill()
+    def _kill_hung(self, indexes: Collection[int]) -> None:
+        super()._kill_hung(indexes)
         self._delay_starts("they hung and were killed")
 
     def _start_refusing(self) -> None:
@@ -305,7 +279,8 @@ class Pool:
     def _check_backlog(self) -> None:
         """Refuse connections if some were waiting at every check."""
         self._checks_left -= 1
-        has_backlog = not self._is_retired and self._has_backlog()
+        may_refuse = not (self._is_retired or self._is_interrupted)
+        has_backlog = may_refuse and self._has_backlog()
         if has_backlog and self._checks_left:
             self._refusal = self._loop.call_later(_CHECK_S, self._check_backlog)
             return

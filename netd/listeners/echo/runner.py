@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Protocol
+from typing import Final, Protocol
 
 from netd.listeners.echo.slot import Slot, SlotConfig
 from netd.runtime import process
@@ -18,6 +18,8 @@ from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
 _STACK_BYTES = 2**18
+INTERRUPT: Final = signal.SIGURG
+"""Ends the wait of a slot; ignored by default, so by a slot that has not set its handler yet."""
 _log = logging.getLogger("netd")
 
 OnEnd = Callable[["SlotRunner", str], None]
@@ -35,6 +37,12 @@ class SlotRunner(Protocol):
     def close_expired(self) -> None:
         """Let the slot close its connection if the scoreboard marks it as expired."""
 
+    def interrupt(self) -> None:
+        """Let the slot send its connection to the worker and end; to be called until it has ended.
+
+        See `Slot.interrupt`.
+        """
+
     def kill(self) -> None:
         """End the connection and the slot now."""
 
@@ -48,17 +56,16 @@ class ForkRunner:
         self._loop = loop
         self._on_end = on_end
         self._is_killed = False
-        sockets = [config.accepted] if config.accepted else config.sockets
         with contextlib.ExitStack() as on_error:
             self._wakeup = _open_eventfd(on_error)
             slot = Slot(config, self._wakeup)
-            keep = [self._wakeup, config.pool_wakeup, *(sock.fileno() for sock in sockets)]
+            keep = [self._wakeup, *config.descriptors()]
             self._process = process.spawn(lambda: _run_forked(slot), keep)
             on_error.callback(self._process.destroy)
             loop.watch(self._process.pidfd, READ, self._on_exit)
             on_error.pop_all()
-        if config.accepted is not None:
-            config.accepted.close()
+        if config.connection is not None:
+            config.connection.sock.close()
 
     def retire(self) -> None:
         os.eventfd_write(self._wakeup, 1)  # first: the signal handler may not exist yet
@@ -66,6 +73,10 @@ class ForkRunner:
 
     def close_expired(self) -> None:
         self._process.kill(signal.SIGALRM)
+
+    def interrupt(self) -> None:
+        os.eventfd_write(self._wakeup, 1)
+        self._process.kill(INTERRUPT)
 
     def kill(self) -> None:
         self._is_killed = True
@@ -88,10 +99,14 @@ def _run_forked(slot: Slot) -> None:
         slot.leave()
         slot.close_sockets()
 
+    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
+        slot.interrupt()
+
     def on_expire(_number: int, _frame: FrameType | None) -> None:
         slot.close_expired()
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the process group; the worker decides
+    signal.signal(INTERRUPT, on_interrupt)
     signal.signal(signal.SIGUSR2, on_retire)
     signal.signal(signal.SIGALRM, on_expire)
     with slot:
@@ -107,6 +122,8 @@ class ThreadRunner:
         self._loop = loop
         self._on_end = on_end
         self._ended_well = False
+        self._is_past_calls = False
+        self._may_signal = threading.Lock()  # held while the thread is signalled: it cannot end
         with contextlib.ExitStack() as opened:
             self._wakeup = _open_eventfd(opened)
             self._ended = _open_eventfd(opened)
@@ -124,6 +141,14 @@ class ThreadRunner:
     def close_expired(self) -> None:
         self._slot.close_expired()
 
+    def interrupt(self) -> None:
+        with self._may_signal:
+            if self._slot.interrupt() and not self._is_past_calls:
+                # The handler runs in the main thread. In the slot's thread, the system call that
+                # waits is restarted, with the time-outs that `Slot.interrupt` has set.
+                signal.pthread_kill(self._thread.ident or 0, INTERRUPT)
+        os.eventfd_write(self._wakeup, 1)
+
     def kill(self) -> None:
         self._slot.abort()
 
@@ -133,6 +158,8 @@ class ThreadRunner:
             self._slot.run()
             self._ended_well = True
         finally:
+            with self._may_signal:
+                self._is_past_calls = True
             os.eventfd_write(self._ended, 1)
 
     def _on_exit(self, _mask: int) -> None:

@@ -19,13 +19,17 @@ COUNTERS: Final = (
     "hung",  # slots that were killed because they took no connection, or did not end one
     "failed_starts",  # no process, memory or descriptor for another slot
     "accept_failures",  # of the worker, which accepts connections to refuse them
+    "lost",  # connections that could not be handed over
 )
 _WORD_BYTES = 8
 _WORDS_PER_ROW = 16  # two cache lines, against false sharing
 
 
 class SlotState(enum.IntEnum):
-    """The state of a row; the pool writes STARTING and VACANT, the slot the others."""
+    """The state of a row; the worker writes STARTING and VACANT, the slot the others.
+
+    The worker also writes ENDED, for a slot whose connection has arrived or which it kills.
+    """
 
     UNUSED = 0  # never had a slot
     STARTING = 1
@@ -33,13 +37,14 @@ class SlotState(enum.IntEnum):
     BUSY = 3
     ENDED = 4
     VACANT = 5  # has no slot at present
+    PAUSED = 6  # interrupted; the connection is on its way to the worker
 
 
 class Column(enum.IntEnum):
     """The words of a row."""
 
     HOST = 0  # hash of the connected peer's address, 0 if there is none
-    ACCEPTED = 1  # connections served; also the number of the open one
+    ACCEPTED = 1  # connections accepted and served
     EXPIRED = 2  # number of the last connection that timed out; written by the worker
     BYTES_IN = 3
     BYTES_OUT = 4
@@ -47,6 +52,7 @@ class Column(enum.IntEnum):
     ADDRESS_FULL = 6
     RESET = 7
     ACCEPT_FAILURES = 8  # no descriptor or memory left
+    TAKEN_OVER = 9  # connections that another slot had accepted; written by the worker
 
 
 class Scoreboard:
@@ -64,19 +70,29 @@ class Scoreboard:
         start = index * _WORDS_PER_ROW
         return self._words[start : start + _WORDS_PER_ROW]
 
-    def count(self, state: SlotState) -> int:
-        """Return the number of slots in a state."""
-        return self.states[:MAX_SLOTS].count(state)
-
     def slots(self) -> int:
         """Return the number of rows that have a slot."""
         states = self.states[:MAX_SLOTS]
         return MAX_SLOTS - sum(states.count(state) for state in _WITHOUT_SLOT)
 
     def busy(self) -> list[int]:
-        """Return the rows whose slots serve a connection."""
+        """Return the rows whose slots have a connection."""
         states = self.states[:MAX_SLOTS].rstrip(b"\0")
-        return [index for index, state in enumerate(states) if state == SlotState.BUSY]
+        return [index for index, state in enumerate(states) if state in _WITH_CONNECTION]
+
+    def connections(self) -> int:
+        """Return the number of slots that have a connection."""
+        return sum(self.states[:MAX_SLOTS].count(state) for state in _WITH_CONNECTION)
+
+    def number(self, index: int) -> int:
+        """Return the number of the last connection of a row, which differs from all before."""
+        row = self.row(index)
+        return row[Column.ACCEPTED] + row[Column.TAKEN_OVER]
+
+    def bytes_moved(self, index: int) -> int:
+        """Return how many bytes the slots of a row have received and sent."""
+        row = self.row(index)
+        return row[Column.BYTES_IN] + row[Column.BYTES_OUT]
 
     def vacate(self, index: int) -> None:
         """Mark a row whose slot has ended; its totals stay."""
@@ -99,3 +115,4 @@ class Scoreboard:
 
 
 _WITHOUT_SLOT = (SlotState.UNUSED, SlotState.VACANT)
+_WITH_CONNECTION = (SlotState.BUSY, SlotState.PAUSED)

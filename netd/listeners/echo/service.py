@@ -11,18 +11,28 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from netd.listeners.admission import ConnectionLimits
 from netd.listeners.counters import Counters
+from netd.listeners.echo import paused_connection
+from netd.listeners.echo.collector import Collector
+from netd.listeners.echo.connection_slots import ConnectionSlots
 from netd.listeners.echo.datagram import COUNTERS, DatagramEcho
+from netd.listeners.echo.mailbox import Delivery, Mailbox
 from netd.listeners.echo.options import Concurrency, EchoOptions
+from netd.listeners.echo.paused_connection import PausedConnection, SavedConnection, open_socket
 from netd.listeners.echo.pool import Pool
+from netd.listeners.echo.runner import INTERRUPT
 from netd.listeners.echo.scoreboard import Column, Scoreboard, SlotState
+from netd.listeners.echo.slot_set import SlotContext, SlotSet
 from netd.listeners.echo.timeouts import Sample, Timeouts
-from netd.listeners.kind import Daemon, ListeningSocket
+from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
 from netd.runtime.loop import Loop
+from netd.runtime.poller import READ
 
 _TIMEOUT_CHECK_PERIOD_S = 0.5
 _KILL_TIMEOUT_S = 1.0
@@ -49,13 +59,20 @@ class EchoService:
         self._counts = Counter(dict.fromkeys(COUNTERS, 0))
         self._timeouts = Timeouts()
         self._is_draining = False
-        # Ignored, so that a signal does not kill a forked slot before it has set its handlers.
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        mailbox = Mailbox(self._on_delivery)
+        loop.watch(mailbox.inlet.fileno(), READ, lambda _mask: mailbox.deliver())
+        self._context = SlotContext(loop, self._scoreboard, mailbox, self._serve)
+        self._connection_slots = ConnectionSlots(
+            self._context, options, self._timeouts, self._stop_if_drained
+        )
+        self._collector = Collector(loop, self._scoreboard, self._slot_sets)
+        _set_signal_handlers()
         gc.collect()
         gc.freeze()  # the collector then writes to no page that forked slots share
         loop.call_every(_TIMEOUT_CHECK_PERIOD_S, self._close_expired)
         self._pool = self._add_pool(_streams(sockets))
+        # Not now: a process that takes over from another one accepts nothing before its loop turns.
+        loop.call_next_turn(self._pool.start)
         self._replace_datagrams(sockets)
 
     def reconfigure(self, options: EchoOptions, sockets: Sequence[ListeningSocket]) -> None:
@@ -63,6 +80,7 @@ class EchoService:
         self._options = options
         self._retire_pool(kept={_identity(sock) for sock in streams})
         self._pool = self._add_pool(streams)
+        self._pool.start()
         self._replace_datagrams(sockets)
 
     def release_sockets(self) -> None:
@@ -71,6 +89,8 @@ class EchoService:
             pool.drain(after=retired)
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:  # noqa: ARG002 (no echo connection counts as idle)
+        if self._collector.is_active:
+            self.resume()
         self._is_draining = True
         for pool in self._pools:
             pool.drain()
@@ -78,6 +98,24 @@ class EchoService:
         if within_s is not None:
             self._loop.call_later(within_s, self._kill)
         self._stop_if_drained()
+
+    def prepare_handover(self, within_s: float, on_prepared: Callable[[], object]) -> None:
+        self._collector.connections += self._connection_slots.take_waiting()
+        self._collector.begin(within_s, on_prepared)
+
+    def save(self) -> Handover:
+        return paused_connection.save(self._collector.connections)
+
+    def resume(self) -> None:
+        self._connection_slots.resume()
+        for connection in self._collector.end():
+            self._connection_slots.serve(connection, self._options)
+        for pool in self._pools:
+            pool.resume()
+        self._stop_if_drained()
+
+    def load(self, state: dict[str, Any]) -> Attach:
+        return partial(self._attach, paused_connection.load(state, self._loop.now))
 
     def counters(self) -> Counters:
         scoreboard, counts = self._scoreboard, self._counts
@@ -95,21 +133,65 @@ class EchoService:
             "reset": sum(scoreboard.column(Column.RESET)),
             "accept_failures": scoreboard.accept_failures(),
         }
-        return Counters(totals, {"connections": scoreboard.count(SlotState.BUSY)})
+        connections = scoreboard.connections() + len(self._collector.connections)
+        return Counters(totals, {"connections": connections})
 
     def degraded(self) -> str:
-        return self._pool.degraded()
+        return self._pool.degraded() or self._connection_slots.degraded()
+
+    def _attach(self, saved: Sequence[SavedConnection], descriptors: Mapping[int, int]) -> None:
+        opened = {position: open_socket(fd) for position, fd in descriptors.items()}
+        for connection in saved:
+            sock = opened.pop(connection.position, None)
+            if sock is None:
+                self._scoreboard.counts["lost"] += 1
+            else:
+                self._connection_slots.serve(connection.continue_with(sock), self._options)
+        for sock in opened.values():
+            if sock is not None:
+                sock.close()
+
+    def _on_delivery(self, delivery: Delivery | None) -> None:
+        """Serve the connection of a slot that was interrupted, or keep it for the handover."""
+        scoreboard = self._scoreboard
+        if delivery is None:
+            scoreboard.counts["lost"] += 1
+            return
+        index = delivery.index
+        sample = Sample(index, delivery.number, scoreboard.bytes_moved(index))
+        since, moved_at = self._timeouts.times_of(sample, self._loop.now)
+        scoreboard.states[index] = SlotState.ENDED
+        connection = PausedConnection(
+            delivery.sock,
+            delivery.unsent,
+            delivery.tag,
+            is_admitted=True,
+            since=since,
+            moved_at=moved_at,
+        )
+        self._serve(connection, self._options)
+
+    def _serve(self, connection: PausedConnection, options: EchoOptions) -> None:
+        if self._collector.is_active:
+            self._collector.connections.append(connection)
+        else:
+            self._connection_slots.serve(connection, options)
+
+    def _slot_sets(self) -> list[SlotSet]:
+        return [*self._pools, self._connection_slots]
 
     def _retire_pool(self, kept: set[int]) -> None:
         """Retire the present pool; a small one serves those of its sockets that are not kept."""
         dropped = [sock.dup() for sock in self._pool.sockets if _identity(sock) not in kept]
         self._pool.retire()
         if dropped:
-            self._dropped.append((self._add_pool(dropped, spare=1), self._pool))
+            pool = self._add_pool(dropped, spare=1)
+            pool.start()
+            self._dropped.append((pool, self._pool))
 
     def _add_pool(self, sockets: Sequence[socket.socket], spare: int = 0) -> Pool:
         options = replace(self._options, spare=spare) if spare else self._options
-        pool = Pool(self._loop, self._scoreboard, options, sockets, self._on_pool_ended)
+        pool = Pool(self._context, options, sockets, self._on_pool_ended)
         self._pools.append(pool)
         return pool
 
@@ -118,12 +200,13 @@ class EchoService:
         self._stop_if_drained()
 
     def _stop_if_drained(self) -> None:
-        if self._is_draining and not self._pools:
+        is_serving = self._pools or self._collector.is_active
+        if self._is_draining and not is_serving and self._connection_slots.is_empty:
             self._loop.stop()
 
     def _kill(self) -> None:
-        for pool in list(self._pools):
-            pool.kill()
+        for slots in self._slot_sets():
+            slots.kill()
         # A thread that does not end in time ends with the process.
         self._loop.call_later(_KILL_TIMEOUT_S, self._loop.stop)
 
@@ -163,8 +246,16 @@ class EchoService:
                 scoreboard.counts["timed_out"] += 1
             row[Column.EXPIRED] = sample.number
             is_hung = self._timeouts.is_overdue(sample, self._loop.now)
-            for pool in self._pools:
-                (pool.kill_hung if is_hung else pool.close_expired)(sample.index)
+            for slots in self._slot_sets():
+                (slots.kill_hung if is_hung else slots.close_expired)(sample.index)
+
+
+def _set_signal_handlers() -> None:
+    # Ignored, so that a signal does not kill a forked slot before it has set its handlers.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    # Not ignored: a signal that is ignored interrupts no system call of a thread.
+    signal.signal(INTERRUPT, lambda _number, _frame: None)
 
 
 def _streams(sockets: Sequence[ListeningSocket]) -> list[socket.socket]:
@@ -172,9 +263,16 @@ def _streams(sockets: Sequence[ListeningSocket]) -> list[socket.socket]:
 
 
 def _samples(scoreboard: Scoreboard) -> list[Sample]:
-    numbers = scoreboard.column(Column.ACCEPTED)
-    received, sent = scoreboard.column(Column.BYTES_IN), scoreboard.column(Column.BYTES_OUT)
-    return [Sample(i, numbers[i], received[i] + sent[i]) for i in scoreboard.busy()]
+    columns = [
+        scoreboard.column(column)
+        for column in (Column.ACCEPTED, Column.TAKEN_OVER, Column.BYTES_IN, Column.BYTES_OUT)
+    ]
+    rows = list(zip(*columns, strict=True))
+    return [
+        Sample(index, accepted + taken_over, received + sent)
+        for index in scoreboard.busy()
+        for accepted, taken_over, received, sent in [rows[index]]
+    ]
 
 
 def _identity(sock: socket.socket) -> int:

@@ -1,7 +1,9 @@
 """One slot of the pool: accepts a connection, serves it until it ends, and accepts the next.
 
 The same code runs in a forked process and in a thread. A slot has its row of the scoreboard, the
-listening sockets, and two eventfds: one wakes the slot to leave, the other wakes the pool.
+listening sockets, and two eventfds: one wakes the slot to leave, the other wakes the pool. If it is
+interrupted, it leaves at once: its connection goes to the worker, with the bytes that are not sent
+yet, for another slot to continue with.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from netd.listeners.admission import ConnectionLimits
+from netd.listeners.echo.mailbox import Mailbox
 from netd.listeners.echo.options import Concurrency, EchoOptions
-from netd.listeners.echo.relay import Copier, Relay, Splicer
+from netd.listeners.echo.paused_connection import PausedConnection
+from netd.listeners.echo.relay import Copier, Relay, Splicer, end_waiting
 from netd.listeners.echo.scoreboard import MAX_SLOTS, Column, Scoreboard, SlotState
 from netd.runtime.acceptor import host_of
 from netd.runtime.errnos import CONNECTION_ABORTED, CONNECTION_LOST, OUT_OF_RESOURCES
@@ -37,8 +41,16 @@ class SlotConfig:
     index: int  # the slot's row of the scoreboard
     options: EchoOptions
     sockets: Sequence[socket.socket]
-    pool_wakeup: int  # eventfd to write to when few slots are idle
-    accepted: socket.socket | None = None  # a connection to serve alone, instead of the sockets
+    mailbox: Mailbox
+    pool_wakeup: int = -1  # eventfd to write to when few slots are idle
+    connection: PausedConnection | None = None  # to serve alone, instead of the sockets
+
+    def descriptors(self) -> list[int]:
+        """What a process needs to have open to run the slot."""
+        outlet = self.mailbox.outlet.fileno()
+        if self.connection is not None:
+            return [outlet, self.connection.sock.fileno()]
+        return [outlet, self.pool_wakeup, *(sock.fileno() for sock in self.sockets)]
 
 
 class Slot:
@@ -56,10 +68,13 @@ class Slot:
         self._low_idle = options.spare // 2
         self._sockets = {sock.fileno(): sock for sock in config.sockets}
         self._wakeup = wakeup
+        self._mailbox = config.mailbox
         self._conn: socket.socket | None = None
-        self._accepted = config.accepted
+        self._connection = config.connection
+        self._relay: Relay | None = None
         self._is_paused = False
         self._is_leaving = False
+        self._is_interrupted = False
         self._is_forked = options.concurrency is Concurrency.FORK
         self._last_number = (
             self._row[_ACCEPTED] + options.connections_per_slot
@@ -77,14 +92,17 @@ class Slot:
 
     def run(self) -> None:
         """Serve until `leave` is called or `connections_per_slot` is reached."""
-        relay = self._open_relay()
+        self._relay = relay = self._open_relay()
+        if self._is_interrupted:
+            relay.interrupt()
         self._echo = relay.echo
         with contextlib.closing(relay):
-            if self._accepted is None:
+            if self._connection is None:
                 self._serve_sockets()
             else:
-                self._serve_accepted(self._accepted)
-        self._scoreboard.states[self._index] = SlotState.ENDED
+                self._serve_connection(self._connection)
+        if self._scoreboard.states[self._index] != SlotState.PAUSED:
+            self._scoreboard.states[self._index] = SlotState.ENDED
 
     def _serve_sockets(self) -> None:
         states, index, row = self._scoreboard.states, self._index, self._row
@@ -102,12 +120,27 @@ class Slot:
             if not self._is_leaving:
                 self._accept(sockets[fd])
         epoll.close()
-        if self._is_leaving or fd == wakeup:
+        if (self._is_leaving or fd == wakeup) and not self._is_interrupted:
             self._accept_last()
 
     def leave(self) -> None:
         """Accept no more connections; may be called from another thread or a signal handler."""
         self._is_leaving = True
+
+    def interrupt(self) -> bool:
+        """Leave, and send the open connection to the worker instead of serving it to its end.
+
+        May be called from another thread or a signal handler, and has to be called again until the
+        slot has ended: a call that the slot was about to make waits all the same. Returns whether
+        the slot may be waiting for its peer. Connections in the backlog stay there.
+        """
+        self._is_interrupted = self._is_leaving = True
+        if self._relay is not None:
+            self._relay.interrupt()
+        conn = self._conn
+        if conn is not None:
+            end_waiting(conn)
+        return conn is not None
 
     def close_sockets(self) -> None:
         """Close the listening sockets of a forked slot that leaves, but is still busy.
@@ -121,7 +154,7 @@ class Slot:
     def close_expired(self) -> None:
         """Shut the open connection down if the scoreboard marks it as expired."""
         conn = self._conn
-        if conn is not None and self._row[_EXPIRED] == self._row[_ACCEPTED]:
+        if conn is not None and self._row[_EXPIRED] == self._scoreboard.number(self._index):
             with contextlib.suppress(OSError):  # the connection has ended already
                 conn.shutdown(socket.SHUT_RDWR)
 
@@ -174,9 +207,19 @@ class Slot:
             if self._admit(host_of(peer)):
                 self._serve(conn)
 
-    def _serve_accepted(self, conn: socket.socket) -> None:
-        with conn, contextlib.suppress(OSError):  # getpeername(2): the peer has gone already
-            self._handle(conn, conn.getpeername())
+    def _serve_connection(self, connection: PausedConnection) -> None:
+        with connection.sock as conn:
+            try:
+                peer = conn.getpeername()
+            except OSError:  # the peer has gone already
+                self._row[Column.RESET] += connection.is_admitted
+                return
+            if connection.is_admitted:
+                self._row[_HOST] = hash(host_of(peer)) or 1
+                self._scoreboard.states[self._index] = SlotState.BUSY
+                self._serve_to_end(conn, connection.unsent)
+            else:
+                self._handle(conn, peer)
 
     def _on_accept_failed(self, error: OSError) -> None:
         if error.errno in CONNECTION_ABORTED:
@@ -204,16 +247,20 @@ class Slot:
         return True
 
     def _serve(self, conn: socket.socket) -> None:
-        states, row = self._scoreboard.states, self._row
-        row[_ACCEPTED] += 1
+        states = self._scoreboard.states
+        self._row[_ACCEPTED] += 1
         states[self._index] = SlotState.BUSY
-        if states[:MAX_SLOTS].count(SlotState.IDLE) <= self._low_idle:
+        if states[:MAX_SLOTS].count(SlotState.IDLE) <= self._low_idle and self._sockets:
             os.eventfd_write(self._pool_wakeup, 1)
+        self._serve_to_end(conn)
+
+    def _serve_to_end(self, conn: socket.socket, unsent: bytes = b"") -> None:
+        row, rest = self._row, None
         self._conn = conn
         if self._is_leaving and self._is_forked:
             self.close_sockets()
         try:
-            self._echo(conn)
+            rest = self._echo(conn, unsent)
         except OSError as error:
             if error.errno not in CONNECTION_LOST:
                 raise
@@ -221,3 +268,11 @@ class Slot:
         finally:
             self._conn = None
             row[_HOST] = 0
+        if rest is not None:
+            self._hand_over(conn, rest)
+
+    def _hand_over(self, conn: socket.socket, unsent: bytes) -> None:
+        index, scoreboard = self._index, self._scoreboard
+        scoreboard.states[index] = SlotState.PAUSED
+        number = scoreboard.number(index)
+        self._mailbox.post(index, number, conn, unsent, tag=self._options.tag)

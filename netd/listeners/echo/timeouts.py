@@ -53,6 +53,15 @@ class Timeouts:
                 seen[sample.index].expired_at = now
         return expired
 
+    def times_of(self, sample: Sample, now: float) -> tuple[float, float]:
+        """When the connection of a sample was first seen, and when it last moved a byte."""
+        seen = self._update(sample, now)
+        return seen.since, seen.moved_at
+
+    def take_over(self, sample: Sample, since: float, moved_at: float) -> None:
+        """Continue with the times that a connection had in another row."""
+        self._seen[sample.index] = _Seen(sample.number, sample.bytes_moved, since, moved_at)
+
     def is_overdue(self, sample: Sample, now: float) -> bool:
         """Whether a connection that has timed out is still open long after."""
         expired_at = self._seen[sample.index].expired_at

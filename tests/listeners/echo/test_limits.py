@@ -21,6 +21,7 @@ from netd.listeners.echo.options import EchoOptions
 from netd.listeners.kind import Daemon, Kind, ListeningSocket, Service
 from netd.runtime.loop import Loop
 from tests.conftest import StartDaemon, StartWorker
+from tests.listeners.echo.slots import await_slots, slots
 from tests.support import WorkerUnderTest, read_all, read_exactly, wait_until
 
 TCP = "tcp://127.0.0.1:0"
@@ -39,14 +40,6 @@ def beginning_with(prepare: Callable[[], object]) -> Kind[EchoOptions]:
         return KIND.start(loop, options, sockets, daemon)
 
     return dataclasses.replace(KIND, start=start)
-
-
-def slots(worker: WorkerUnderTest) -> list[int]:
-    """The processes or threads that the worker started."""
-    task = Path(f"/proc/{worker.process.pid}/task")
-    children = (task / str(worker.process.pid) / "children").read_text().split()
-    threads = [int(thread.name) for thread in task.iterdir()]
-    return [int(pid) for pid in children] + [tid for tid in threads if tid != worker.process.pid]
 
 
 def echoes(client: socket.socket) -> bool:
@@ -112,7 +105,7 @@ def test_without_descriptors_large_pieces_are_copied(
     start_worker: StartWorker, concurrency: str
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
-    [slot] = slots(worker)
+    [slot] = await_slots(worker, 1)
     with worker.connect() as client:
         assert echoes(client)
         limit_descriptors([slot if concurrency == "fork" else worker.process.pid], 3)
@@ -175,6 +168,7 @@ def test_without_processes_connections_wait(start_worker: StartWorker, concurren
     worker = start_worker(
         beginning_with(limit_processes_by_signal), {"concurrency": concurrency, "spare": 1}, [TCP]
     )
+    await_slots(worker, 1)
     worker.process.kill(signal.SIGUSR1)
     wait_until(lambda: not may_start(worker), "the limit")
     the_second_waits(worker, lambda: worker.process.kill(signal.SIGUSR1))
@@ -182,6 +176,7 @@ def test_without_processes_connections_wait(start_worker: StartWorker, concurren
 
 def test_without_descriptors_no_process_starts(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"spare": 1}, [TCP])
+    await_slots(worker, 1)
     limit_descriptors([worker.process.pid], 3)
     the_second_waits(worker, lambda: limit_descriptors([worker.process.pid], 64))
 
@@ -189,6 +184,7 @@ def test_without_descriptors_no_process_starts(start_worker: StartWorker) -> Non
 @pytest.mark.parametrize("free", [1, 2, 3])
 def test_without_descriptors_no_thread_starts(start_worker: StartWorker, free: int) -> None:
     worker = start_worker(KIND, {"concurrency": "thread", "spare": 1}, [TCP])
+    await_slots(worker, 1)
     used = {int(name) for name in os.listdir(f"/proc/{worker.process.pid}/fd")}
     unused = [fd for fd in range(len(used) + free) if fd not in used]
     limit_descriptors([worker.process.pid], unused[free - 1] + 1)  # one for accept(2)
@@ -211,7 +207,7 @@ def the_second_waits(worker: WorkerUnderTest, make_room: Callable[[], object]) -
 
 def test_many_killed_processes_are_replaced(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"spare": 8}, [TCP])
-    killed = slots(worker)
+    killed = await_slots(worker, 8)
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: len(set(slots(worker)) - set(killed)) == 8, "the new processes")
@@ -226,7 +222,7 @@ def tick_fast() -> None:
 
 def test_stopped_idle_processes_are_replaced(start_worker: StartWorker) -> None:
     worker = start_worker(beginning_with(tick_fast), {"spare": 3}, [TCP])
-    stopped = slots(worker)
+    stopped = await_slots(worker, 3)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     with worker.connect() as client:
@@ -241,7 +237,7 @@ def test_a_stopped_process_ends_after_the_time_limit(start_worker: StartWorker) 
         timeouts.MAX_CLOSING_S = 0.1
 
     worker = start_worker(beginning_with(end_fast), {"spare": 1, "idle_timeout": 0.1}, [TCP])
-    [stopped] = slots(worker)
+    [stopped] = await_slots(worker, 1)
     with worker.connect() as client:
         assert echoes(client)
         os.kill(stopped, signal.SIGSTOP)
@@ -254,7 +250,7 @@ def test_a_stopped_process_does_not_delay_the_end(start_worker: StartWorker) -> 
         pool.MAX_LEAVING_S = 0.1
 
     worker = start_worker(beginning_with(retire_fast), {"spare": 2}, [TCP])
-    for pid in slots(worker):
+    for pid in await_slots(worker, 2):
         os.kill(pid, signal.SIGSTOP)
     assert crashes(worker) == 0
     assert worker.counters["hung"] == 2

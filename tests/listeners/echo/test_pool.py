@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from netd.config.schema import read_options
-from netd.listeners.echo import pool
+from netd.listeners.echo import pool, slot_set
+from netd.listeners.echo.mailbox import Mailbox
 from netd.listeners.echo.options import Concurrency, EchoOptions
 from netd.listeners.echo.runner import OnEnd
 from netd.listeners.echo.scoreboard import Scoreboard
@@ -35,6 +36,9 @@ class CrashingRunner:
     def kill(self) -> None:
         """It has ended."""
 
+    def interrupt(self) -> None:
+        """It has ended."""
+
     def close_expired(self) -> None:
         """It has ended."""
 
@@ -49,13 +53,20 @@ def simulation() -> Iterator[Simulation]:
 def test_slots_that_crash_are_started_ten_times_a_minute_at_most(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(pool._RUNNERS, Concurrency.FORK, CrashingRunner)
+    monkeypatch.setitem(slot_set.RUNNERS, Concurrency.FORK, CrashingRunner)
     options = read_options(EchoOptions, {"address": "tcp://127.0.0.1:0", "spare": SPARE})
     sock = socket.create_server(("127.0.0.1", 0))
-    crashing = pool.Pool(simulation.loop, Scoreboard(), options, [sock], lambda _pool: None)
+    mailbox = Mailbox(lambda _delivery: None)
+    context = slot_set.SlotContext(
+        simulation.loop, Scoreboard(), mailbox, lambda _connection, _options: None
+    )
+    crashing = pool.Pool(context, options, [sock], lambda _pool: None)
+    crashing.start()
     for _ in range(5):
         CrashingRunner.started = 0
         simulation.advance(60)
         assert CrashingRunner.started <= 10 * SPARE
     assert crashing.degraded() == "echo processes keep failing: exit status 3"
     crashing.retire()
+    mailbox.inlet.close()
+    mailbox.outlet.close()

@@ -11,6 +11,7 @@ import pytest
 
 from netd.listeners.echo import KIND
 from tests.conftest import StartWorker
+from tests.listeners.echo.slots import await_slots, slots
 from tests.support import WorkerUnderTest, open_sockets, read_all, read_exactly, wait_until
 
 TCP = "tcp://127.0.0.1:0"
@@ -18,18 +19,11 @@ TCP = "tcp://127.0.0.1:0"
 both = pytest.mark.parametrize("concurrency", ["fork", "thread"])
 
 
-def slots(worker: WorkerUnderTest) -> set[str]:
-    """The processes, or else the threads, of a worker's slots."""
-    tasks = Path(f"/proc/{worker.process.pid}/task")
-    children = (tasks / str(worker.process.pid) / "children").read_text().split()
-    return set(children or os.listdir(tasks)) - {str(worker.process.pid)}
-
-
 def configure(worker: WorkerUnderTest, options: dict[str, Any]) -> None:
     """Reconfigure, and wait until the idle slots with the old options are gone; one is busy."""
-    before = slots(worker)
+    before = set(slots(worker))
     worker.configure(options)
-    wait_until(lambda: len(slots(worker) & before) <= 1, "the idle slots to leave")
+    wait_until(lambda: len(before.intersection(slots(worker))) <= 1, "the idle slots to leave")
 
 
 @both
@@ -140,6 +134,7 @@ def test_nothing_is_leaked_by_connections_and_reloads(
     def descriptors() -> int:
         return len(os.listdir(f"/proc/{worker.process.pid}/fd"))
 
+    await_slots(worker, 4)
     before = descriptors()
     for number in range(20):
         for index in range(2):

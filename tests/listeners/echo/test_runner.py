@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from netd.config.schema import read_options
+from netd.listeners.echo.mailbox import Mailbox
 from netd.listeners.echo.options import EchoOptions
 from netd.listeners.echo.runner import ForkRunner, SlotRunner, ThreadRunner
 from netd.listeners.echo.scoreboard import Scoreboard
@@ -31,10 +32,11 @@ class FullLoop(Loop):
 @pytest.fixture
 def config() -> Iterator[SlotConfig]:
     wakeup = os.eventfd(0)
-    with socket.create_server(("127.0.0.1", 0)) as sock:
+    mailbox = Mailbox(lambda _delivery: None)
+    with socket.create_server(("127.0.0.1", 0)) as sock, mailbox.inlet, mailbox.outlet:
         sock.setblocking(False)
         options = read_options(EchoOptions, {"address": "tcp://127.0.0.1:0"})
-        yield SlotConfig(Scoreboard(), 0, options, [sock], wakeup)
+        yield SlotConfig(Scoreboard(), 0, options, [sock], mailbox, wakeup)
     os.close(wakeup)
 
 

@@ -216,8 +216,8 @@ def test_a_killed_process_is_replaced(start_worker: StartWorker) -> None:
 def test_no_process_outlives_the_worker(start_worker: StartWorker) -> None:
     worker = start_worker(KIND, {"spare": 3}, [TCP])
     children = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children")
+    wait_until(lambda: len(children.read_text().split()) == 3, "the first slots")
     pids = [int(pid) for pid in children.read_text().split()]
-    assert len(pids) == 3
     os.kill(worker.process.pid, 9)
     worker.await_exit()
     wait_until(lambda: not any(is_running(pid) for pid in pids), "the slots to die")
