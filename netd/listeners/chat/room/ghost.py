@@ -88,12 +88,10 @@ class Ghost:
 
 def _form_for(client: Member, line: bytes) -> bytes:
     """A kept line in the form for a client; empty if the client must not get it."""
-    tags, body = line[1:].split(b" ", 1) if line.startswith(b"@") else (b"", line)
+    tags, _, body = line[1:].partition(b" ") if line.startswith(b"@") else (b"", b"", line)
     words = body.split(b" ")
-    if not body.startswith(b":") or len(words) < _JOIN_WORDS:
-        return b""
-    source, command, target = words[:_JOIN_WORDS]
-    if not _is_for(client, source, command, target):
+    source, command, target = (*words, b"", b"")[:_JOIN_WORDS]
+    if not source.startswith(b":") or not _is_for(client, source, command, target):
         return b""
     if command == b"JOIN" and not client.has(Cap.EXTENDED_JOIN):
         body = b" ".join(words[:_JOIN_WORDS])
@@ -104,20 +102,24 @@ def _is_for(client: Member, source: bytes, command: bytes, target: bytes) -> boo
     needed = _KEPT.get(command)
     if needed is None or client.caps & needed != needed:
         return False
-    is_own = fold(source[1:].partition(b"!")[0].decode()) == client.folded
+    is_own = _fold(source[1:].partition(b"!")[0]) == client.folded
     match command:
         case b"MODE":
             return target.startswith(b"#")  # the client is shown its own modes
         case b"INVITE":
-            return fold(target.decode()) == client.folded or client.has(Cap.INVITE_NOTIFY)
+            return _fold(target) == client.folded or client.has(Cap.INVITE_NOTIFY)
     return not (is_own and command in _OWN_CHANGES)
+
+
+def _fold(name: bytes) -> str:
+    return fold(name.decode(errors="replace"))  # it is cut, if the line is
 
 
 def _tags_for(client: Member, tags: bytes) -> bytes:
     seen = [
         tag
         for tag in tags.split(b";")
-        if (name := tag.partition(b"=")[0].decode())
+        if (name := tag.partition(b"=")[0].decode(errors="replace"))
         and name not in _LOST_TAGS
         and may_see(client.caps, name)
     ]
