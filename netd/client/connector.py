@@ -40,6 +40,7 @@ _MAX_DELAY_S: Final = 60.0
 _MAX_DOUBLINGS: Final = 8  # reaches the maximum; bounds the exponent
 _SPREAD_S: Final = 0.2  # clients that lost the same server do not return in the same moment
 _SHOWN_DELAY_S: Final = 1.0
+_STABLE_S: Final = 5.0  # a connection that has lasted so long is missed at once again
 _SILENCE_S: Final = 60.0  # send a PING after this time; give up after twice this time
 _FAREWELL_S: Final = 2.0  # the limit for each of the two steps of leaving
 
@@ -116,7 +117,7 @@ class Connector:
                     raise
                 if self._leaving.is_set():
                     return
-                attempt = attempt if time.monotonic() - started_at < _MAX_DELAY_S else 0
+                attempt = attempt if time.monotonic() - started_at < _STABLE_S else 0
                 await self._wait_to_reconnect(
                     self._client.state.closing_reason or str(error), attempt
                 )

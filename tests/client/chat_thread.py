@@ -37,6 +37,10 @@ class ChatThread:
         """The welcomes of the server."""
         return [event for event in self.events if isinstance(event, Registered)]
 
+    def await_registrations(self, count: int) -> None:
+        """Wait until the server has welcomed the client so many times."""
+        wait_until(lambda: len(self.registrations()) >= count, f"{count} welcomes: {self.events}")
+
     def await_event(self, event: ChatEvent) -> None:
         """Wait until an event is shown."""
         wait_until(lambda: event in self.events, f"{event} among {self.events}")

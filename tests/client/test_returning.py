@@ -83,7 +83,7 @@ def test_it_shows_all_that_it_missed_once_and_in_order(
     for observer in observers:
         sync(observer)
     wire.cut()
-    wait_until(lambda: len(chat.registrations()) == 2, "the return")
+    chat.await_registrations(2)
     ear.await_message("JOIN", "bob!")
     ear.say("live")
     wait_until(lambda: len(chat.texts()) == LINES + 2, "all lines")
