@@ -195,23 +195,28 @@ def _ngircd(password: str = "") -> Iterator[int]:
             yield port
 
 
-def _settle(port: int, password: str = "") -> None:
+def _settle(port: int, password: str = "") -> bool:
     """Wait until the innocent clients alone are left: the welcome has the number of clients."""
     deadline = time.monotonic() + _SETTLE_S
     while time.monotonic() < deadline:
         client = Client(port)
         client.send(_register("observer", "LUSERS", "PING ready", password=password))
-        seen = b""
-        with contextlib.suppress(EOFError):
-            while not seen.endswith(b"ready\r\n"):
-                assert time.monotonic() < deadline, "the server does not serve a new client"
-                time.sleep(0.01)
-                seen += client.receive()
+        counts = _CLIENTS.findall(_read(client, b"ready\r\n", deadline))
         client.sock.close()
-        counts = _CLIENTS.findall(seen)
         if counts and int(counts[-1]) <= _CROWD + VICTIMS + 1:
-            return
+            return True
         time.sleep(0.1)
+    return False
+
+
+def _read(client: Client, end: bytes, deadline: float) -> bytes:
+    """Read until some bytes have arrived, the client is disconnected, or it is too late."""
+    seen = b""
+    with contextlib.suppress(EOFError):
+        while not seen.endswith(end) and time.monotonic() < deadline:
+            seen += client.receive()
+            time.sleep(0.01)
+    return seen
 
 
 def _setup(title: str, attacks: tuple[Attack, ...], password: str = "") -> Setup:

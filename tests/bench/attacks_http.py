@@ -122,6 +122,6 @@ SETUPS: Final = (
         ),
         Service(lambda _: _get("/hello"), b"Hello", _get("/hello"), b"Hello"),
         Crowd(0, _greet),
-        lambda _port: None,
+        lambda _port: True,
     ),
 )

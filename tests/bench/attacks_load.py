@@ -21,6 +21,7 @@ from typing import Final
 BURST: Final = 20
 _RATE: Final = 8.0  # requests a second of each attacker: flood control holds back a half
 _CROWD_S: Final = 900.0  # after which the crowd leaves in any case
+_CONNECT_S: Final = 10.0
 _TAIL_BYTES: Final = 100
 _RECEIVE_BYTES: Final = 1 << 18
 _RESET: Final = struct.pack("ii", 1, 0)  # close(2) sends a reset: socket(7), SO_LINGER
@@ -57,7 +58,9 @@ class Client:
     """A connection from a source address."""
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), 1, source_address=(host, 0))
+        self.sock = socket.create_connection(
+            ("127.0.0.1", port), _CONNECT_S, source_address=(host, 0)
+        )
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
         self.tail = b""

@@ -39,5 +39,6 @@ class Setup:
     attacks: tuple[Attack, ...]
     victims: Service
     crowd: Crowd
-    settle: Callable[[int], None]
-    """Waits until a server has served and forgotten the clients of the previous attack."""
+    settle: Callable[[int], bool]
+    """Waits until a server has forgotten the clients of the previous attack; False if it does not
+    do so in time."""

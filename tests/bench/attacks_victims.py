@@ -77,7 +77,7 @@ class Victims:
         """Wait until no reply is missing."""
         deadline = time.perf_counter() + _PATIENCE_S
         while self._sent:
-            late = f"an innocent client waits for more than {_PATIENCE_S:.0f} s"
+            late = f"no reply within {_PATIENCE_S:.0f} s"
             assert time.perf_counter() < deadline, late
             self._read(0.1)
 

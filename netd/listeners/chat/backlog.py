@@ -56,6 +56,11 @@ class Chores:
                 left -= work
         return bool(self._steps)
 
+    def complete(self) -> None:
+        """Do all steps now."""
+        while self._steps:
+            self.serve()
+
 
 class Backlog:
     """The sessions that have work to do."""

@@ -219,6 +219,12 @@ class ChatOptions(LoginOptions):
     """The number of lines of history that a joining member is sent, if its client cannot request
     history itself (IRCv3 chathistory)."""
 
+    @property
+    def has_passwords(self) -> bool:
+        """Whether clients can send passwords that the listener checks."""
+        own = self.password or self.opers or self.accounts
+        return bool(own or self.opers_file or self.accounts_file)
+
     def is_tls(self, address: Address) -> bool:
         """Whether the listener speaks TLS on an address."""
         return self.tls is not None and (not self.tls.ports or address.port in self.tls.ports)

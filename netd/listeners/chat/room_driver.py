@@ -65,6 +65,8 @@ class RoomDriver:
         self._daemon = daemon
         self._notify_closed = on_closed
         self._verifier = PasswordVerifier(loop, options)
+        if options.has_passwords:
+            self._verifier.prepare()
         self._fanout = Fanout(loop)
         self._backlog = Backlog(loop)
         self._chores = Chores(SLICE_WORK)
@@ -80,6 +82,8 @@ class RoomDriver:
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         """Apply new options to the room and to all sessions."""
         self._verifier.reconfigure(options)
+        if options.has_passwords:
+            self._verifier.prepare()
         self.set_settings(settings)
         self._store.reconfigure(options)
         for session in list(self._sessions.values()):
@@ -244,7 +248,11 @@ class RoomDriver:
         self._store.open(restore=False)
 
     def save(self) -> tuple[dict[str, Any], list[int]]:
-        """Everything as plain data, and the descriptors of the clients. Completes long replies."""
+        """Everything as plain data, and the descriptors of the clients.
+
+        Completes what waits in the backlog: chores and long replies.
+        """
+        self._chores.complete()
         for session in list(self._sessions.values()):
             while session.member.is_replying and session.closing_since is None:
                 self.resume(session)
@@ -400,11 +408,15 @@ class RoomDriver:
         self._fanout.attach(member, session.stream)
 
     def _on_verified(self, member: Member, verdict: Verdict) -> None:
+        self._do_later(self._go_on_in_turn(member, verdict))  # many can share one check
+
+    def _go_on_in_turn(self, member: Member, verdict: Verdict) -> Iterator[int]:
         self._checks.pop(member, None)
         session = self._sessions.get(member)
         self._apply(self._room.verified(member, time.time(), verdict))
         if session is not None and session.closing_since is None:
             session.wake()
+        yield member.work
 
     def _on_reloaded(self, member: Member, result: ReloadResult) -> None:
         """Send an operator the outcome of the REHASH."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from netd.listeners.chat import backlog
-from tests.listeners.chat.test_ghosts import Client, Server
+from tests.listeners.chat.test_ghosts import OPTIONS, Client, Server
+from tests.support import cheap_hash
+
+_WITH_PASSWORD = dataclasses.replace(OPTIONS, password=cheap_hash("right"))
 
 
 @pytest.fixture
@@ -63,3 +67,28 @@ def test_members_that_time_out_at_once_leave_in_slices(server: Server) -> None:
     assert len(quits) == 40
     assert all(line.endswith(" QUIT :Ping timeout") for line in quits)
     assert server.counters()["ping_timeout"] == 40
+
+
+def test_clients_that_share_a_password_check_are_welcomed_in_slices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backlog, "TURN_S", 0.0)
+    with closing(Server(_WITH_PASSWORD)) as server:
+        clients = [server.connect() for _ in range(40)]
+        for number, client in enumerate(clients):
+            client.sock.sendall(f"PASS right\r\nNICK n{number}\r\nUSER n 0 * :n\r\n".encode())
+        state = server.driver._room.state
+        while not (members := state.registered_members()):
+            server.turn()
+        assert len(members) < 20
+        while len(state.registered_members()) < 40:
+            server.turn()
+
+
+def test_a_handover_removes_the_members_that_are_lost_first(server: Server) -> None:
+    _, crowd = _crowd(server)
+    for client in crowd:
+        client.session.stream.close("lost")
+    saved, descriptors = server.driver.save()
+    assert len(saved["sessions"]) == len(descriptors) == 1
+    assert server.counters()["members"] == 1
