@@ -45,7 +45,7 @@ from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed
 from netd.status_text import format_status
 from netd.supervisor.config_reader import ConfigReader
-from netd.supervisor.control_client import NoReplyError, send_request
+from netd.supervisor.control_client import NoReplyError, request_status, send_request
 from netd.supervisor.control_server import check_control
 from netd.supervisor.socket_table import HeldAddresses, check_ports
 from netd.supervisor.supervisor import Supervisor
@@ -235,7 +235,7 @@ def _reload(arguments: argparse.Namespace) -> int:
     if reply.error:
         _print(reply.error, sys.stderr)
         return os.EX_CONFIG
-    _print(f"reloaded: {reply.body['detail']}")
+    _print(f"reloaded: {reply.body.get('detail', '')}")
     return os.EX_OK
 
 
@@ -256,7 +256,7 @@ def _await_status(path: str) -> dict[str, Any]:
     deadline = time.monotonic() + _UPGRADE_TIMEOUT_S
     while True:
         try:
-            return send_request(path, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
+            return request_status(path, _STATUS_TIMEOUT_S)
         except ControlError:
             if time.monotonic() > deadline:
                 raise
@@ -266,7 +266,7 @@ def _await_status(path: str) -> dict[str, Any]:
 def _status(arguments: argparse.Namespace) -> int:
     path = _control_path(arguments)
     while True:
-        status = send_request(path, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
+        status = request_status(path, _STATUS_TIMEOUT_S)
         text = json.dumps(status, indent=2) if arguments.json else format_status(status)
         if not arguments.watch:
             _print(text)
@@ -283,7 +283,7 @@ def _is_degraded(status: dict[str, Any]) -> bool:
 
 
 def _probe(arguments: argparse.Namespace) -> int:
-    status = send_request(_control_path(arguments), ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
+    status = request_status(_control_path(arguments), _STATUS_TIMEOUT_S)
     listeners = [
         listener
         for listener in status["listeners"]
@@ -300,7 +300,10 @@ def _probe(arguments: argparse.Namespace) -> int:
 
 
 def _probe_address(listener: dict[str, Any], address: str) -> bool:
-    name, kind = listener["name"], KINDS[listener["kind"]]
+    name, kind = listener["name"], KINDS.get(listener["kind"])
+    if kind is None:
+        _print(f"{name}  {address}  FAILED  this version has no kind {listener['kind']!r}")
+        return False
     try:
         result = kind.probe(name, Address.parse(address), _PROBE_TIMEOUT_S)
     except (NetdError, OSError) as error:
@@ -366,7 +369,7 @@ def held_by_daemon(path: str) -> HeldAddresses:
     """The addresses of the running daemon, so that its own ports do not count as taken."""
     control = client_control_path(path)
     try:
-        status = send_request(control, ControlCommand.STATUS, _STATUS_TIMEOUT_S).body
+        status = request_status(control, _STATUS_TIMEOUT_S)
     except ControlError as error:
         if isinstance(error.__cause__, PermissionError):
             reason = f"perhaps by netd, which this user may not ask at {control}"

@@ -18,6 +18,11 @@ from netd.errors import BindError
 from netd.runtime.errnos import describe
 
 _CONNECT_TIMEOUT_S = 1.0
+_FIRST_PORT = 1024  # net.ipv4.ip_unprivileged_port_start, ip(7)
+_PRIVILEGED_PORT = (
+    ": a port below 1024 is for root and for the unit of systemd; take a higher one, "
+    "or check the file as root"
+)
 
 
 def open_inet(
@@ -53,7 +58,8 @@ def open_inet(
     except OSError as error:
         for sock in opened:
             sock.close()
-        raise BindError(describe(error), error.errno or 0) from error
+        hint = _PRIVILEGED_PORT if error.errno == errno.EACCES and 0 < port < _FIRST_PORT else ""
+        raise BindError(f"{describe(error)}{hint}", error.errno or 0) from error
     return opened
 
 

@@ -9,10 +9,17 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from netd.errors import ControlError
-from netd.protocols.control import ControlCommand, Reply, format_request, parse_reply
+from netd.protocols.control import (
+    STATUS_FORM,
+    ControlCommand,
+    Reply,
+    format_request,
+    has_form,
+    parse_reply,
+)
 from netd.runtime.errnos import describe
 
 _MAX_REPLY_BYTES: Final = 16 * 2**20
@@ -43,6 +50,20 @@ def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     if not line:
         raise NoReplyError(f"netd at {path} closed the connection without a reply")
     return parse_reply(line)
+
+
+def request_status(path: str, timeout_s: float) -> dict[str, Any]:
+    """Return the status of the daemon that listens at `path`.
+
+    Raises ControlError as `send_request` does, and if the reply is not a status.
+    """
+    reply = send_request(path, ControlCommand.STATUS, timeout_s)
+    if reply.error:
+        raise ControlError(f"netd at {path} does not report its status: {reply.error}")
+    if not has_form(reply.body, STATUS_FORM):
+        text = "replies in an unexpected form; perhaps it has another version than this command"
+        raise ControlError(f"netd at {path} {text}")
+    return reply.body
 
 
 def _refuse_other_user(sock: socket.socket, path: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netd.errors import BindError
-from netd.runtime import sockets
+from netd.runtime import process, sockets
 
 STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
@@ -122,3 +122,24 @@ def test_a_unix_socket_without_a_descriptor_left_is_refused(tmp_path: Path) -> N
             sockets.open_unix(STREAM, str(tmp_path / "echo"), 0o600, 10)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_an_ordinary_user_is_told_which_ports_to_use() -> None:
+    reader, writer = os.pipe()
+
+    def listen() -> None:
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        try:
+            sockets.open_inet(STREAM, "127.0.0.1", 7, 10)
+        except BindError as error:
+            os.write(writer, str(error).encode())
+
+    child = process.spawn(listen, keep=[writer])
+    os.close(writer)
+    with open(reader, "rb") as file:
+        found = file.read()
+    child.destroy()
+    limit = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    expected = b"permission denied: a port below 1024 is for root and for the unit"
+    assert found.startswith(expected) or limit <= 7

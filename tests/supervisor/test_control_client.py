@@ -183,3 +183,26 @@ def test_a_key_with_control_characters_cannot_forge_a_line(tmp_path: Path) -> No
     run = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S)
     assert b"\x1b" not in run.stderr
     assert len(run.stderr.decode().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["status", "probe", "check", "reload"])
+def test_a_reply_of_an_unexpected_form_is_no_traceback(tmp_path: Path, command: str) -> None:
+    config, path = tmp_path / "netd.toml", str(tmp_path / "control")
+    config.write_text(f'[netd]\ncontrol = "{path}"\n[listeners.e]\nkind = "echo"\n')
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        thread = threading.Thread(target=serve_one, args=(server, {"listeners": [{}]}))
+        thread.start()
+        done = subprocess.run(
+            [sys.executable, "-m", "netd", command, "--config", str(config)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        thread.join()
+    assert "Traceback" not in done.stderr
+    if command in ("status", "probe"):
+        assert done.returncode == os.EX_UNAVAILABLE
+        assert done.stderr.startswith(f"netd: netd at {path} replies in an unexpected form")
