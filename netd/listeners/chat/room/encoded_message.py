@@ -66,9 +66,12 @@ class EncodedMessage:
         return format_tags(seen).encode() + self.body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MessageTemplate:
-    """The parts that a member's messages to one channel share: all except text, time and id."""
+    """The parts that a member's messages to one channel share: all except text, time and id.
+
+    Templates are compared by identity.
+    """
 
     command: str
     target: str

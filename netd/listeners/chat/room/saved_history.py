@@ -1,13 +1,13 @@
-"""Histories as plain data: in columns, since there can be a million messages.
+"""Histories as plain data: a row for each message.
 
-Most messages are of the fast path. Of such a message the text, the time, the number, and the
-position of its template in a table are saved; the templates are shared by all histories of a room.
+Most messages are of the fast path. Their rows have the position of a template in a table, the text,
+the time and the number; the row of any other message has its command, parameters, source and tags.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from netd.listeners.chat.room.encoded_message import (
@@ -22,12 +22,10 @@ from netd.protocols.record import (
     TEXT,
     Field,
     list_of,
-    load_integer,
     load_list,
     load_mapping,
     load_text,
     mapping_of,
-    save_all,
     tuple_of,
 )
 
@@ -43,79 +41,58 @@ _MESSAGE: Final = tuple_of(
 )
 
 
-class HistoryWriter:
-    """Saves histories, and collects the templates of their messages."""
+def save_history(entries: Iterable[HistoryEntry]) -> dict[str, Any]:
+    """The messages of a history, oldest first."""
+    templates = TemplateTable()
+    return {"templates": templates.rows, "entries": save_entries(entries, templates)}
+
+
+class TemplateTable:
+    """The templates of a history's messages."""
 
     def __init__(self) -> None:
-        self._positions: dict[int, int] = {}  # by id()
-        self._templates: list[MessageTemplate] = []
+        self._positions: dict[MessageTemplate, int] = {}
+        self.rows: list[list[Any]] = []
+        """The templates as plain data."""
 
-    def save(self, entries: Collection[HistoryEntry]) -> dict[str, Any]:
-        """The messages of a history, oldest first."""
-        plain = [entry for entry in entries if isinstance(entry, TemplateMessage)]
-        saved: dict[str, Any] = {
-            "templates": [self._position(entry.template) for entry in plain],
-            "texts": [entry.text for entry in plain],
-            "times": [entry.now for entry in plain],
-            "numbers": [entry.number for entry in plain],
-        }
-        if len(plain) < len(entries):
-            saved["others"] = [
-                [position, *save_all(_MESSAGE, [entry])]
-                for position, entry in enumerate(entries)
-                if not isinstance(entry, TemplateMessage)
-            ]
-        return saved
-
-    def templates(self) -> list[list[Any]]:
-        """The table of the templates."""
-        return [
-            [template.ids.identity, template.command, template.target, template.source,
-             dict(template.tags)]
-            for template in self._templates
-        ]  # fmt: skip
-
-    def _position(self, template: MessageTemplate) -> int:
-        position = self._positions.get(id(template))
+    def position(self, template: MessageTemplate) -> int:
+        """The position of a template, which is added if it is new."""
+        position = self._positions.get(template)
         if position is None:
-            position = self._positions[id(template)] = len(self._templates)
-            self._templates.append(template)
+            position = self._positions[template] = len(self.rows)
+            row = (template.command, template.target, template.source, dict(template.tags))
+            self.rows.append([template.ids.identity, *row])
         return position
 
 
-class HistoryReader:
-    """Loads histories. Raises ValueError or TypeError if one is malformed."""
+def save_entries(entries: Iterable[HistoryEntry], templates: TemplateTable) -> list[list[Any]]:
+    """The rows of messages."""
+    position = templates.position
+    return [
+        [position(entry.template), entry.text, entry.now, entry.number]
+        if isinstance(entry, TemplateMessage)
+        else [entry.command, entry.params, entry.source, dict(entry.tags)]
+        for entry in entries
+    ]
 
-    def __init__(self, templates: object, ids: MessageIds) -> None:
-        """`templates` is the saved table; `ids` are those of the room."""
+
+class HistoryReader:
+    """Loads the histories of a room. Raises ValueError or TypeError if one is malformed."""
+
+    def __init__(self, ids: MessageIds) -> None:
+        """`ids` are those of the room."""
         self._ids = {ids.identity: ids}
-        self._templates = [self._load_template(row) for row in load_list(templates)]
 
     def load(self, data: object) -> list[HistoryEntry]:
         """The messages of a history, oldest first."""
         saved = load_mapping(data)
-        plain = self._load_plain(saved)
-        others = [load_list(row) for row in load_list(saved.get("others", []))]
-        return list(_merge(plain, {load_integer(row[0]): _load_other(row[1]) for row in others}))
-
-    def _load_plain(self, saved: dict[str, Any]) -> list[TemplateMessage]:
-        positions = _column(saved, "templates", int)
-        texts = _column(saved, "texts", str)
-        times = _column(saved, "times", float, int)
-        numbers = _column(saved, "numbers", int)
-        if not len(positions) == len(texts) == len(times) == len(numbers):
-            raise ValueError("columns of different lengths")
-        if positions and not (min(positions) >= 0 and max(positions) < len(self._templates)):
-            raise ValueError("no such template")
-        if not all(map(math.isfinite, times)):
-            raise ValueError("not a time")
-        if times and not (min(times) >= 0 and max(times) < MAX_TIME and min(numbers) >= 0):
-            raise ValueError("not a time or number")
-        whole = "".join(texts)
-        if any(end in whole for end in _LINE_ENDS):
-            raise ValueError("a text has several lines")
-        templates = map(self._templates.__getitem__, positions)
-        return list(map(TemplateMessage.restore, templates, texts, times, numbers))
+        templates = [self._load_template(row) for row in load_list(saved["templates"])]
+        rows = load_list(saved["entries"])
+        plain = [row for row in rows if type(row[0]) is int]
+        loaded = iter(_load_plain(plain, templates))
+        if len(plain) == len(rows):
+            return list(loaded)
+        return [next(loaded) if type(row[0]) is int else _load_other(row) for row in rows]
 
     def _load_template(self, data: object) -> MessageTemplate:
         identity, command, target, source = map(load_text, load_list(data)[:4])
@@ -124,11 +101,31 @@ class HistoryReader:
         return MessageTemplate(command, target, source, tags, ids, head_of(source, command, target))
 
 
-def _column(saved: dict[str, Any], name: str, *types: type) -> list[Any]:
-    column = load_list(saved.get(name, []))
+def _load_plain(
+    rows: Sequence[Sequence[Any]], templates: Sequence[MessageTemplate]
+) -> list[TemplateMessage]:
+    """Check whole columns: there can be a million rows."""
+    if not rows:
+        return []
+    positions, texts, times, numbers = tuple(zip(*rows, strict=True))[:4]
+    _check_types(positions, int)
+    _check_types(texts, str)
+    _check_types(times, float, int)
+    _check_types(numbers, int)
+    if not (min(positions) >= 0 and min(numbers) >= 0 and all(map(math.isfinite, times))):
+        raise ValueError("not a number")
+    if not (min(times) >= 0 and max(times) < MAX_TIME):
+        raise ValueError("not a time")
+    whole = "".join(texts)
+    if any(end in whole for end in _LINE_ENDS):
+        raise ValueError("a text has several lines")
+    found = map(templates.__getitem__, positions)
+    return list(map(TemplateMessage.restore, found, texts, times, numbers))
+
+
+def _check_types(column: Sequence[object], *types: type) -> None:
     if not set(map(type, column)) <= set(types):
-        raise TypeError(f"wrong values in {name}")
-    return column
+        raise TypeError(f"not of {types}")
 
 
 def _load_other(data: object) -> Message:
@@ -136,13 +133,3 @@ def _load_other(data: object) -> Message:
     if not {"time", "msgid"} <= message.tags.keys():
         raise ValueError("a message without time or id")
     return message
-
-
-def _merge(plain: Sequence[TemplateMessage], others: dict[int, Message]) -> Iterator[HistoryEntry]:
-    """Insert the other messages at their positions."""
-    rest = iter(plain)
-    total = len(plain) + len(others)
-    if others and max(others) >= total:
-        raise ValueError("no such position")
-    for position in range(total):
-        yield others[position] if position in others else next(rest)

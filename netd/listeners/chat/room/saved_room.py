@@ -24,7 +24,7 @@ from netd.listeners.chat.room.member import (
     SaslExchange,
 )
 from netd.listeners.chat.room.memory import Memory
-from netd.listeners.chat.room.saved_history import MAX_TIME, HistoryReader, HistoryWriter
+from netd.listeners.chat.room.saved_history import MAX_TIME, HistoryReader, save_history
 from netd.listeners.chat.room.settings import Account, RoomSettings
 from netd.listeners.chat.room.state import RoomState, WhowasEntry
 from netd.protocols.irc import fold
@@ -175,7 +175,7 @@ HISTORY: Final = Record(
     {
         "_max_lines": "a setting",
         "_memory": "the room's",
-        "entries": "saved in columns",
+        "entries": _BESIDE,
         "bytes": "counted again",
         "is_steady": _DERIVED,
     },
@@ -229,8 +229,7 @@ def save_room(room: RoomState) -> dict[str, Any]:
     """The whole room as plain data. No long reply may be pending."""
     members = room.connected_members()
     numbers = {member: number for number, member in enumerate(members)}
-    histories = HistoryWriter()
-    saved = {
+    return {
         **ROOM.save(room),
         "ids": MESSAGE_IDS.save(room.ids),
         "offers": _save_offers(room.settings),
@@ -242,21 +241,17 @@ def save_room(room: RoomState) -> dict[str, Any]:
             [numbers[member], {**GHOST.save(ghost), "lines": save_bytes(ghost.lines())}]
             for member, ghost in room.ghosts.items()
         ],
-        "channels": [
-            _save_channel(channel, numbers, histories) for channel in room.channels.values()
-        ],
+        "channels": [_save_channel(channel, numbers) for channel in room.channels.values()],
         "restored": [name for name, ch in room.channels.items() if ch in room.restored],
         "whowas": save_all(_WHOWAS, room.whowas),
         "private_histories": {
             account: [
-                [folded, nick, histories.save(log.entries)]
+                [folded, nick, save_history(log.entries)]
                 for folded, (nick, log) in private.conversations.items()
             ]
             for account, private in room.private_histories.items()
         },
     }
-    saved["templates"] = histories.templates()
-    return saved
 
 
 def _save_member(room: RoomState, member: Member) -> dict[str, Any]:
@@ -266,9 +261,7 @@ def _save_member(room: RoomState, member: Member) -> dict[str, Any]:
     return saved
 
 
-def _save_channel(
-    channel: Channel, numbers: Mapping[Member, int], histories: HistoryWriter
-) -> dict[str, Any]:
+def _save_channel(channel: Channel, numbers: Mapping[Member, int]) -> dict[str, Any]:
     return {
         **CHANNEL.save(channel),
         "members": [[numbers[member], status] for member, status in channel.members.items()],
@@ -277,7 +270,7 @@ def _save_channel(
             for letter, entries in channel.lists.items()
         },
         "invited": sorted(numbers[member] for member in channel.invited),
-        "history": histories.save(channel.history.entries),
+        "history": save_history(channel.history.entries),
     }
 
 
@@ -305,7 +298,7 @@ def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
         _load_caps(members, load_list(data["caps"]))
         _load_nicks(room, members, data)
         _load_ghosts(room, members, load_list(data.get("ghosts", [])))
-        histories = HistoryReader(data["templates"], room.ids)
+        histories = HistoryReader(room.ids)
         for row in load_list(data["channels"]):
             _load_channel(room, members, load_mapping(row), histories)
         _check_channels(room, members)

@@ -98,7 +98,7 @@ class Scene:
 
     def _find(self, other: RoomUnderTest, client: FakeClient, members: list[Any]) -> FakeClient:
         connected = self.room.state.connected_members()
-        if client.member in connected:
+        if client.member in connected and not client.closed:
             return other.adopt(members[connected.index(client.member)])
         gone = other.connect()
         other.leave(gone, "gone")
