@@ -6,7 +6,7 @@ Its member is saved with the room. A session under TLS cannot be saved: it has s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Self
@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from netd.listeners.admission import source_of
 from netd.listeners.chat.room.effect import Verify
 from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.room.saved_room import Members, member_at
 from netd.listeners.chat.session import Session
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import FRAMER, LINE, LineFramer
@@ -24,7 +25,6 @@ from netd.protocols.record import (
     TEXT,
     Field,
     Record,
-    item_at,
     list_of,
     load_integer,
     load_mapping,
@@ -112,14 +112,14 @@ class SavedSession:
     stream: StreamState
 
     @classmethod
-    def load(cls, data: object, members: Sequence[Member]) -> Self:
+    def load(cls, data: object, members: Members) -> Self:
         """Check saved data. Raises ValueError, TypeError or LookupError if it is malformed.
 
         A session without a member is one that waits until its last bytes are sent.
         """
         saved = load_mapping(data)
         return cls(
-            _departed() if saved["member"] is None else item_at(members, saved["member"]),
+            _departed() if saved["member"] is None else member_at(members, saved["member"]),
             load_integer(saved["descriptor"]),
             _CHECK.load(saved.get("check")),
             SESSION.load(saved),

@@ -34,7 +34,6 @@ from netd.protocols.record import (
     TEXT,
     Field,
     Record,
-    item_at,
     list_of,
     load_bytes,
     load_flag,
@@ -82,7 +81,7 @@ SASL: Final = Record(SaslExchange, {"mechanism": TEXT, "data": TEXT})
 _CHECK: Final = tuple_of(PasswordCheck, purpose=name_of(CheckPurpose), name=TEXT, label=TEXT)
 _ENTRY: Final = tuple_of(ListEntry, mask=TEXT, by=TEXT, at=_TIME)
 _TOPIC: Final = tuple_of(Topic, text=TEXT, by=TEXT, at=_TIME)
-_WHOWAS: Final = tuple_of(WhowasEntry, nick=TEXT, user=TEXT, host=TEXT, realname=TEXT, at=_TIME)
+WHOWAS: Final = tuple_of(WhowasEntry, nick=TEXT, user=TEXT, host=TEXT, realname=TEXT, at=_TIME)
 
 MEMBER: Final = Record(
     Member,
@@ -217,12 +216,24 @@ RECORDS: Final = (
 """The tables of all classes whose objects make up a room."""
 
 
+Members = Sequence[Member | None]
+"""Members by number."""
+
+
+def member_at(members: Members, number: object) -> Member:
+    """The member with a number. Raises ValueError, TypeError or LookupError if there is none."""
+    member = members[load_integer(number)]
+    if member is None:
+        raise ValueError("an unused number")
+    return member
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedRoom:
-    """A room that was loaded, and its members in the order in which they were saved."""
+    """A room that was loaded, and its members by number; a snapshot has unused numbers."""
 
     state: RoomState
-    members: list[Member]
+    members: list[Member | None]
 
 
 def save_room(room: RoomState) -> dict[str, Any]:
@@ -232,18 +243,21 @@ def save_room(room: RoomState) -> dict[str, Any]:
     return {
         **ROOM.save(room),
         "ids": MESSAGE_IDS.save(room.ids),
-        "offers": _save_offers(room.settings),
+        "offers": save_offers(room.settings),
         "caps": list(WIRE_NAMES.values()),
-        "members": [_save_member(room, member) for member in members],
+        "members": [save_member(room, member) for member in members],
         "nicks": [numbers[member] for member in room.members.values()],
         "unregistered": [numbers[member] for member in room.unregistered],
         "ghosts": [
             [numbers[member], {**GHOST.save(ghost), "lines": save_bytes(ghost.lines())}]
             for member, ghost in room.ghosts.items()
         ],
-        "channels": [_save_channel(channel, numbers) for channel in room.channels.values()],
+        "channels": [
+            {**save_channel(channel, numbers), "history": save_history(channel.history.entries)}
+            for channel in room.channels.values()
+        ],
         "restored": [name for name, ch in room.channels.items() if ch in room.restored],
-        "whowas": save_all(_WHOWAS, room.whowas),
+        "whowas": save_all(WHOWAS, room.whowas),
         "private_histories": {
             account: [
                 [folded, nick, save_history(log.entries)]
@@ -254,14 +268,16 @@ def save_room(room: RoomState) -> dict[str, Any]:
     }
 
 
-def _save_member(room: RoomState, member: Member) -> dict[str, Any]:
+def save_member(room: RoomState, member: Member) -> dict[str, Any]:
+    """A member as plain data."""
     saved = MEMBER.save(member)
     is_shared = room.read_markers.get(fold(member.account)) is member.read_markers
     saved["read_markers"] = None if is_shared else dict(member.read_markers)
     return saved
 
 
-def _save_channel(channel: Channel, numbers: Mapping[Member, int]) -> dict[str, Any]:
+def save_channel(channel: Channel, numbers: Mapping[Member, int]) -> dict[str, Any]:
+    """A channel as plain data, without its history."""
     return {
         **CHANNEL.save(channel),
         "members": [[numbers[member], status] for member, status in channel.members.items()],
@@ -270,11 +286,10 @@ def _save_channel(channel: Channel, numbers: Mapping[Member, int]) -> dict[str, 
             for letter, entries in channel.lists.items()
         },
         "invited": sorted(numbers[member] for member in channel.invited),
-        "history": save_history(channel.history.entries),
     }
 
 
-def _save_offers(settings: RoomSettings) -> dict[str, Any]:
+def save_offers(settings: RoomSettings) -> dict[str, Any]:
     """The settings on which the offered capabilities depend."""
     return {
         "has_passwords": any(account.password for account in settings.accounts.values()),
@@ -294,16 +309,18 @@ def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
         room = RoomState(_earlier(settings, data), now, "")
         MESSAGE_IDS.load_into(room.ids, data["ids"])
         ROOM.load_into(room, data)
-        members = [_load_member(room, row) for row in load_list(data["members"])]
-        _load_caps(members, load_list(data["caps"]))
+        rows = load_list(data["members"])
+        members = [None if row is None else _load_member(room, row) for row in rows]
+        present = [member for member in members if member is not None]
+        _load_caps(present, load_list(data["caps"]))
         _load_nicks(room, members, data)
         _load_ghosts(room, members, load_list(data.get("ghosts", [])))
         histories = HistoryReader(room.ids)
         for row in load_list(data["channels"]):
             _load_channel(room, members, load_mapping(row), histories)
-        _check_channels(room, members)
+        _check_channels(room, present)
         room.restored.update(room.channels[name] for name in load_list(data["restored"]))
-        whowas = [_WHOWAS.load(row) for row in load_list(data["whowas"])]
+        whowas = [WHOWAS.load(row) for row in load_list(data["whowas"])]
         room.whowas.extend(whowas[: settings.limits.whowas])
         _load_private(room, load_mapping(data["private_histories"]), histories)
         return LoadedRoom(room, members)
@@ -351,14 +368,14 @@ def _load_caps(members: Sequence[Member], names: Sequence[object]) -> None:
         member.set_caps(known[saved])
 
 
-def _load_nicks(room: RoomState, members: Sequence[Member], data: Mapping[str, Any]) -> None:
-    holders = [item_at(members, number) for number in load_list(data["nicks"])]
+def _load_nicks(room: RoomState, members: Members, data: Mapping[str, Any]) -> None:
+    holders = [member_at(members, number) for number in load_list(data["nicks"])]
     room.members.update({member.folded: member for member in holders if member.nick})
     for number in load_list(data["unregistered"]):
-        room.unregistered[item_at(members, number)] = None
+        room.unregistered[member_at(members, number)] = None
     if len(room.members) < len(holders):
         raise ValueError("a nick has several holders")
-    for member in members:
+    for member in filter(None, members):
         holds_nick = room.members.get(member.folded) is member
         if member.is_registered == (member in room.unregistered) or (
             member.is_registered and not holds_nick
@@ -366,20 +383,20 @@ def _load_nicks(room: RoomState, members: Sequence[Member], data: Mapping[str, A
             raise ValueError(f"a member is not in the room: {member.nick!r}")
 
 
-def _load_ghosts(room: RoomState, members: Sequence[Member], rows: Sequence[object]) -> None:
+def _load_ghosts(room: RoomState, members: Members, rows: Sequence[object]) -> None:
     for row in rows:
         number, saved = load_list(row)[:2]
         ghost = Ghost(0.0, "", room.settings.limits.ghost_bytes)
         GHOST.load_into(ghost, saved)
         ghost.keep_unsent(load_bytes(load_mapping(saved)["lines"]))
-        member = item_at(members, number)
+        member = member_at(members, number)
         if not member.is_registered:
             raise ValueError("a place is kept for a client that is not registered")
         room.ghosts[member] = ghost
 
 
 def _load_channel(
-    room: RoomState, members: Sequence[Member], data: dict[str, Any], histories: HistoryReader
+    room: RoomState, members: Members, data: dict[str, Any], histories: HistoryReader
 ) -> None:
     lines = room.settings.limits.history_lines
     channel = Channel(load_text(data["name"]), room.created, lines, room.memory)
@@ -388,7 +405,7 @@ def _load_channel(
     for number, status in load_list(data["members"]):
         if status not in ("", *PREFIXES, "".join(PREFIXES)):
             raise ValueError("not a status")
-        channel.members[item_at(members, number)] = status
+        channel.members[member_at(members, number)] = status
     lists = load_mapping(data["lists"])
     for letter in channel.lists:
         for row in load_list(lists.get(letter, [])):
@@ -396,7 +413,7 @@ def _load_channel(
             if fold(entry.mask) not in channel.lists[letter]:
                 channel.add_entry(letter, entry)
     for number in load_list(data["invited"]):
-        guest = item_at(members, number)
+        guest = member_at(members, number)
         channel.invited.add(guest)
         guest.invites.add(channel.folded)
     channel.history.restore(histories.load(data["history"]))

@@ -96,14 +96,15 @@ class RoomState:
         """If the memory is nearly full, drop the oldest messages of the largest histories."""
         if self.memory.used < HIGH_WATER * self.memory.limit:
             return
-        logs = [(-log.bytes, number, log) for number, log in enumerate(self._histories())]
+        logs = [(-log.bytes, number, log) for number, log in enumerate(self.histories())]
         heapq.heapify(logs)
         while logs and logs[0][0] and self.memory.used > LOW_WATER * self.memory.limit:
             _, number, log = logs[0]
             log.drop((len(log.entries) + 1) // 2)
             heapq.heapreplace(logs, (-log.bytes, number, log))
 
-    def _histories(self) -> Iterator[History]:
+    def histories(self) -> Iterator[History]:
+        """The histories of all channels and private conversations."""
         for channel in self.channels.values():
             yield channel.history
         for private in self.private_histories.values():

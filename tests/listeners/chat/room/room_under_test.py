@@ -89,7 +89,7 @@ class RoomUnderTest:
         loaded = load_room(saved, self.state.settings, self.now)
         self.core.replace(loaded.state)
         self._ghosts.update(self.state.ghosts)
-        return loaded.members
+        return [member for member in loaded.members if member is not None]
 
     def join(self, nick: str, *caps: str, channel: str = "#room", **about: str) -> FakeClient:
         """A registered client in a channel (if one is named), after all clients have read."""

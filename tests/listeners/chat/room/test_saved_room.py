@@ -106,7 +106,7 @@ class Scene:
         return gone
 
 
-def _scene() -> Scene:
+def scene() -> Scene:
     room = RoomUnderTest(**SETTINGS)
     clients = [room.join(f"n{number}", *caps) for number, caps in enumerate(CAPS)]
     return Scene(room, [*clients, room.connect(local_user="eve")])
@@ -117,7 +117,7 @@ def _scene() -> Scene:
 def test_a_loaded_room_continues_with_the_same_bytes(
     before: list[tuple[int, bytes]], after: list[tuple[int, bytes]]
 ) -> None:
-    first = _scene()
+    first = scene()
     for number, line in before:
         first.play(number, line)
     second = first.reload()
@@ -130,7 +130,7 @@ def test_a_loaded_room_continues_with_the_same_bytes(
 
 
 def _busy_scene() -> Scene:
-    scene = _scene()
+    played = scene()
     for number, line in [
         (0, f"AUTHENTICATE PLAIN\nAUTHENTICATE {sasl_plain('anna', 'sesame')}"),
         (1, "TOPIC #room :what we speak about\nMODE #room +b *!*@bad"),
@@ -144,14 +144,14 @@ def _busy_scene() -> Scene:
         (4, "NICK new\nCAP LS 302\nCAP REQ :sasl\nAUTHENTICATE EXTERNAL"),
     ]:
         for part in line.split("\n"):
-            scene.play(number, part.encode())
-    return scene
+            played.play(number, part.encode())
+    return played
 
 
 def test_other_settings_are_applied_to_a_loaded_room() -> None:
-    scene = _busy_scene()
+    busy = _busy_scene()
     fewer = RoomLimits(history_lines=2, whowas=1)
-    second = scene.reload(channel="#other", limits=fewer, accounts={}, sts_port=6697)
+    second = busy.reload(channel="#other", limits=fewer, accounts={}, sts_port=6697)
     state = second.room.state
     changed = RoomSettings("irc.test", channel="#other", limits=fewer)
     second.room.apply(second.room.core.configure(changed, second.room.now))
@@ -166,9 +166,9 @@ def test_other_settings_are_applied_to_a_loaded_room() -> None:
 
 
 def test_message_ids_are_never_used_again() -> None:
-    scene = _busy_scene()
-    second = scene.reload()
-    before = [message.tags["msgid"] for message in scene.room.state.channels["#room"].messages()]
+    busy = _busy_scene()
+    second = busy.reload()
+    before = [message.tags["msgid"] for message in busy.room.state.channels["#room"].messages()]
     second.clients[0].send("PRIVMSG #room :after")
     after = [message.tags["msgid"] for message in second.room.state.channels["#room"].messages()]
     assert after[:-1] == before

@@ -1,0 +1,269 @@
+"""Writes snapshots of a room that goes on: as JSON text, of which only the changed parts are made.
+
+`refresh` makes the texts of changed parts in small steps, between which the room can change. Then
+`write` makes those that have changed again meanwhile, and so the whole text is of one moment. It
+can be loaded as a saved room, without the clients that are not registered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Final
+
+from netd.listeners.chat.room.capability import WIRE_NAMES
+from netd.listeners.chat.room.channel import Channel
+from netd.listeners.chat.room.history import History
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.saved_history import TemplateTable, save_entries
+from netd.listeners.chat.room.saved_room import (
+    GHOST,
+    MEMBER,
+    MESSAGE_IDS,
+    WHOWAS,
+    save_channel,
+    save_member,
+    save_offers,
+)
+from netd.listeners.chat.room.state import RoomState
+from netd.protocols.record import save_all, save_bytes
+
+MAX_GHOST_BYTES: Final = 1 << 20  # of the lines for members without a connection: they come anew
+_MEMBERS_A_STEP: Final = 16
+_UNIMPORTANT: Final = frozenset({
+    "state",  # registered
+    "registration",  # complete
+    "sasl", "password_check",  # given up with the connection
+    "idle_since", "work",  # as of the member's last change
+})  # fmt: skip
+_key_of_member = MEMBER.reader(without=_UNIMPORTANT)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class RoomSnapshot:
+    """The texts of a room's parts."""
+
+    def __init__(self, room: RoomState) -> None:
+        self._room = room
+        self._numbers: dict[Member, int] = {}
+        self._free: list[int] = []
+        self._members: dict[Member, _Part] = {}
+        self._channels: dict[Channel, _Part] = {}
+        self._histories: dict[History, _HistoryText] = {}
+        self._markers: dict[str, _Part] = {}
+        self._whowas = _Texts(lambda entry: _encode(save_all(WHOWAS, [entry])[0]))
+
+    def refresh(self) -> Iterator[None]:
+        """Make the texts of changed parts, step by step."""
+        for number, member in enumerate(self._room.registered_members()):
+            self._member(member)
+            if not number % _MEMBERS_A_STEP:
+                yield
+        for channel in list(self._room.channels.values()):
+            self._channel(channel)
+            self._history(channel.history)
+            yield
+        for private in list(self._room.private_histories.values()):
+            for _, log in list(private.conversations.values()):
+                self._history(log)
+            yield
+
+    def write(self) -> list[bytes]:
+        """The whole text, in pieces."""
+        members = self._room.registered_members()
+        self._assign_numbers(members)
+        self._forget()
+        return [
+            *self._head(members),
+            *self._list("members", self._rows(members)),
+            *self._list("channels", map(self._channel_with_history, self._room.channels.values())),
+            *self._list("ghosts", self._ghosts()),
+            b',"whowas":', self._whowas.join(self._room.whowas),
+            b',"read_markers":{', b",".join(self._all_markers()),
+            b'},"private_histories":{', b",".join(self._private()), b"}}",
+        ]  # fmt: skip
+
+    def _head(self, members: list[Member]) -> list[bytes]:
+        room = self._room
+        head = {
+            "created": room.created,
+            "most_members": room.most_members,
+            "ids": MESSAGE_IDS.save(room.ids),
+            "offers": save_offers(room.settings),
+            "caps": list(WIRE_NAMES.values()),
+            "nicks": [self._numbers[member] for member in members],
+            "unregistered": [],
+            "restored": [name for name, ch in room.channels.items() if ch in room.restored],
+        }
+        return [_encode(head)[:-1].encode()]
+
+    @staticmethod
+    def _list(name: str, parts: Iterable[bytes]) -> list[bytes]:
+        return [f',"{name}":['.encode(), b",".join(parts), b"]"]
+
+    # Members: each one has a number, and numbers that are free are used again.
+
+    def _assign_numbers(self, members: list[Member]) -> None:
+        present = {*members}
+        for member in [member for member in self._numbers if member not in present]:
+            self._free.append(self._numbers.pop(member))
+            del self._members[member]
+        for member in members:
+            self._member(member)
+
+    def _rows(self, members: list[Member]) -> list[bytes]:
+        rows = [b"null"] * (len(self._numbers) + len(self._free))
+        for member in members:
+            rows[self._numbers[member]] = self._members[member].text
+        return rows
+
+    def _member(self, member: Member) -> None:
+        if member not in self._numbers:
+            self._numbers[member] = self._free.pop() if self._free else len(self._numbers)
+            self._members[member] = _Part()
+        key = (*_key_of_member(member), *_last_of(member.read_markers))
+        self._members[member].update(key, lambda: save_member(self._room, member))
+
+    # Channels and histories.
+
+    def _channel(self, channel: Channel) -> bytes:
+        part = self._channels.get(channel)
+        if part is None:
+            part = self._channels[channel] = _Part()
+        return part.update(_key_of_channel(channel), lambda: self._save_channel(channel))
+
+    def _save_channel(self, channel: Channel) -> dict[str, Any]:
+        for member in (*channel.members, *channel.invited):
+            if member not in self._numbers:
+                self._member(member)
+        return save_channel(channel, self._numbers)
+
+    def _history(self, history: History) -> bytes:
+        text = self._histories.get(history)
+        if text is None:
+            text = self._histories[history] = _HistoryText()
+        return text.update(history)
+
+    def _channel_with_history(self, channel: Channel) -> bytes:
+        return self._channel(channel)[:-1] + b',"history":' + self._history(channel.history) + b"}"
+
+    def _private(self) -> Iterator[bytes]:
+        for account, private in self._room.private_histories.items():
+            logs = [
+                f"[{_encode(folded)},{_encode(nick)},".encode() + self._history(log) + b"]"
+                for folded, (nick, log) in private.conversations.items()
+            ]
+            yield _encode(account).encode() + b":[" + b",".join(logs) + b"]"
+
+    def _forget(self) -> None:
+        """Forget the texts of removed channels and conversations."""
+        channels = {*self._room.channels.values()}
+        for channel in [channel for channel in self._channels if channel not in channels]:
+            del self._channels[channel]
+        histories = {*self._room.histories()}
+        for history in [history for history in self._histories if history not in histories]:
+            del self._histories[history]
+
+    # The rest.
+
+    def _ghosts(self) -> Iterator[bytes]:
+        ghosts = self._room.ghosts
+        is_long = sum(ghost.kept_bytes for ghost in ghosts.values()) > MAX_GHOST_BYTES
+        for member, ghost in ghosts.items():
+            saved = {**GHOST.save(ghost), "lines": "" if is_long else save_bytes(ghost.lines())}
+            yield _encode([self._numbers[member], saved]).encode()
+
+    def _all_markers(self) -> Iterator[bytes]:
+        for account, markers in self._room.read_markers.items():
+            part = self._markers.setdefault(account, _Part())
+            text = part.update(_last_of(markers), partial(dict, markers))
+            yield _encode(account).encode() + b":" + text
+
+
+class _Part:
+    """The text of a part, and what it depends on."""
+
+    __slots__ = ("_key", "text")
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self.text = b""
+
+    def update(self, key: object, save: Callable[[], object]) -> bytes:
+        """Make the text again if the key has changed."""
+        if key != self._key:
+            self._key = key
+            self.text = _encode(save()).encode()
+        return self.text
+
+
+class _Texts:
+    """The text of a list whose items do not change."""
+
+    def __init__(self, format_item: Callable[[Any], str]) -> None:
+        self._format = format_item
+        self._texts: dict[int, tuple[object, str]] = {}  # by id()
+        self._ends: tuple[object, ...] = ()
+        self._text = b"[]"
+
+    def join(self, items: Any) -> bytes:  # noqa: ANN401 (a deque of any items)
+        """The text of the items; only the first and the last one show that there is a change."""
+        ends = (len(items), items[0], items[-1]) if items else ()
+        if len(ends) == len(self._ends) and all(map(_is_same, ends, self._ends)):
+            return self._text
+        before, self._texts, self._ends = self._texts, {}, ends
+        for item in items:
+            known = before.get(id(item))
+            self._texts[id(item)] = known if known is not None else (item, self._format(item))
+        self._text = f"[{','.join([text for _, text in self._texts.values()])}]".encode()
+        return self._text
+
+
+class _HistoryText:
+    """The text of a history, and those of its messages."""
+
+    def __init__(self) -> None:
+        self._last_rows = b""
+        self._reset()
+
+    def update(self, history: History) -> bytes:
+        """The text of the history as it is now."""
+        if len(self._templates.rows) > 2 * len(history.entries) + 16:
+            self._reset()
+        rows = self._rows.join(history.entries)
+        if rows is not self._last_rows:
+            templates = _encode(self._templates.rows).encode()
+            self._last_rows = rows
+            self._text = b'{"templates":' + templates + b',"entries":' + rows + b"}"
+        return self._text
+
+    def _reset(self) -> None:
+        self._templates = templates = TemplateTable()
+        self._rows = _Texts(lambda entry: _encode(save_entries((entry,), templates)[0]))
+        self._last_rows = b""
+        self._text = b'{"templates":[],"entries":[]}'
+
+
+def _is_same(left: object, right: object) -> bool:
+    return left is right or (isinstance(left, int) and left == right)
+
+
+def _last_of(markers: dict[str, str]) -> tuple[int, object]:
+    """What changes with every change of read markers: the newest one comes last."""
+    last = next(reversed(markers), "")
+    return len(markers), markers.get(last)
+
+
+def _key_of_channel(channel: Channel) -> tuple[object, ...]:
+    return (
+        channel.created,
+        channel.topic,
+        channel.is_persistent,
+        channel.kept_until,
+        tuple(channel.modes.items()),
+        tuple(channel.earlier_status.items()),
+        tuple(channel.members.items()),
+        tuple(map(tuple, channel.lists.values())),
+        frozenset(channel.invited),
+    )

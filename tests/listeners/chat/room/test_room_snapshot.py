@@ -1,0 +1,105 @@
+"""A snapshot has what the whole saved room has, whatever has changed since the last one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netd.listeners.chat.room.room_snapshot import RoomSnapshot
+from netd.listeners.chat.room.saved_room import load_room, save_room
+from netd.listeners.chat.room.state import RoomState
+from tests.listeners.chat.room.test_saved_room import LINES, scene
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.integers(0, 4), LINES),
+        st.tuples(st.integers(0, 4), LINES),
+        st.tuples(st.just(5), st.sampled_from([b"refresh", b"refresh", b"write"])),
+    ),
+    max_size=60,
+)
+
+
+def plain(room: RoomState) -> dict[str, Any]:
+    """A saved room in a form in which numbers and templates do not matter."""
+    saved: dict[str, Any] = json.loads(json.dumps(save_room(room)))
+    return comparable(saved)
+
+
+def comparable(saved: dict[str, Any]) -> dict[str, Any]:
+    nicks = [
+        member["nick"] if member is not None and member["state"] == "REGISTERED" else None
+        for member in saved["members"]
+    ]
+    return {
+        **{key: saved[key] for key in ("created", "ids", "offers", "whowas", "read_markers")},
+        "nicks": [nicks[number] for number in saved["nicks"] if nicks[number] is not None],
+        "members": {member["nick"]: _facts(member) for member in saved["members"] if member},
+        "ghosts": [[nicks[number], ghost] for number, ghost in saved["ghosts"]],
+        "restored": saved["restored"],
+        "channels": [_channel(channel, nicks) for channel in saved["channels"]],
+        "private_histories": {
+            account: [[folded, nick, _messages(log)] for folded, nick, log in logs]
+            for account, logs in saved["private_histories"].items()
+        },
+    }
+
+
+def _facts(member: dict[str, Any]) -> dict[str, Any] | None:
+    if member["state"] != "REGISTERED":
+        return None
+    ignored = ("idle_since", "work", "registration", "sasl", "password_check")
+    return {key: value for key, value in member.items() if key not in ignored}
+
+
+def _channel(channel: dict[str, Any], nicks: list[str | None]) -> dict[str, Any]:
+    return {
+        **channel,
+        "members": [[nicks[number], status] for number, status in channel["members"]],
+        "invited": sorted(str(nicks[number]) for number in channel["invited"]),
+        "history": _messages(channel["history"]),
+    }
+
+
+def _messages(history: dict[str, Any]) -> list[Any]:
+    return [
+        [history["templates"][row[0]], *row[1:]] if isinstance(row[0], int) else row
+        for row in history["entries"]
+    ]
+
+
+def _registered(facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "members": {nick: about for nick, about in facts["members"].items() if about}}
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_a_snapshot_is_the_room(steps: list[tuple[int, bytes]]) -> None:
+    played = scene()
+    room = played.room.state
+    snapshot = RoomSnapshot(room)
+    refresh = snapshot.refresh()
+    for number, line in [*steps, (5, b"write")]:
+        if line == b"refresh":
+            next(refresh, None)
+        elif line == b"write":
+            saved = json.loads(b"".join(snapshot.write()))
+            assert _registered(comparable(saved)) == _registered(plain(room))
+            load_room(saved, room.settings, 0.0)
+            refresh = snapshot.refresh()
+        else:
+            played.play(number, line)
+
+
+def test_an_unchanged_room_has_the_same_text() -> None:
+    played = scene()
+    snapshot = RoomSnapshot(played.room.state)
+    list(snapshot.refresh())
+    before = snapshot.write()
+    list(snapshot.refresh())
+    assert snapshot.write() == before
+    played.play(0, b"PRIVMSG #room :changed")
+    assert snapshot.write() != before
