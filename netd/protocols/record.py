@@ -13,7 +13,6 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -187,21 +186,6 @@ class Record:
         for key, name, save in self._saves:
             data[key] = save(getattr(value, name))
         return data
-
-    def reader(
-        self, without: AbstractSet[str] = frozenset()
-    ) -> Callable[[object], tuple[Any, ...]]:
-        """A fast function that returns what is saved of an object, except some attributes.
-
-        Two results are equal if the same would be saved.
-        """
-        read_plain = attrgetter(*[name for _, name in self._plain if name not in without])
-        saves = [(name, save) for _, name, save in self._saves if name not in without]
-
-        def read(value: object) -> tuple[Any, ...]:
-            return (*read_plain(value), *[save(getattr(value, name)) for name, save in saves])
-
-        return read
 
     def load(self, data: object) -> dict[str, Any]:
         """The values of the attributes. Missing ones are left out, and unknown ones ignored."""

@@ -143,9 +143,9 @@ class ChannelStore:
             "changed": list(self._changed),
         }
 
-    def load_unwritten(self, saved: Mapping[str, Any]) -> None:
-        """Let `open` write the changes that another process saved: checked data."""
-        if saved["file"] == state_path(self._options):
+    def load_unwritten(self, saved: Mapping[str, Any] | None) -> None:
+        """Let `open` write the changes that another process saved; None: they are not known."""
+        if saved is not None and saved["file"] == state_path(self._options):
             self._lines += saved["lines"]
             self._changed.update(dict.fromkeys(saved["changed"]))
         else:  # as after a reload: no messages

@@ -33,6 +33,7 @@ from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.saved_session import SavedCheck, save_session
 from netd.listeners.chat.session import DisconnectReason, Session
+from netd.listeners.chat.snapshots import OnSnapshot, Snapshots
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
 from netd.listeners.logins.password_verifier import Login, PasswordVerifier
@@ -60,6 +61,7 @@ class RoomDriver:
         """Make a room. `on_closed(session)` is called when a session has left the room."""
         self._room = Room(settings, time.time(), _new_identity())
         self._store = ChannelStore(loop, options, self._room)
+        self._snapshots = Snapshots(loop)
         self._has_loaded = False
         loop.defer(self._open_store)  # not yet, as another process may still write to the file
         self._daemon = daemon
@@ -283,13 +285,18 @@ class RoomDriver:
                 descriptors.append(session.stream.sock.fileno())
         return rows, descriptors
 
+    def snapshot(self, on_snapshot: OnSnapshot) -> None:
+        """See `SnapshotService`."""
+        self._snapshots.begin(self._room.state, on_snapshot)
+
     def load(self, saved: SavedChat) -> None:
         """Replace the room by a saved one, whose clients are not connected yet."""
         self._has_loaded = True
         self._room.replace(saved.room)
         if saved.is_snapshot:
             saved.room.ids = MessageIds(_new_identity())
-        self._verifier.load(saved.verifier)
+        if saved.verifier is not None:
+            self._verifier.load(saved.verifier)
         self._store.load_unwritten(saved.unwritten)
 
     def adopt(self, session: Session) -> None:

@@ -17,7 +17,7 @@ from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.saved_session import SavedSession
 from netd.listeners.logins.password_verifier import VERIFIER
-from netd.protocols.record import load_flag, load_list, load_mapping, refuse_malformed
+from netd.protocols.record import load_flag, load_list, load_mapping, optional, refuse_malformed
 from netd.protocols.token_bucket import TokenBucket
 
 
@@ -28,8 +28,8 @@ class SavedChat:
     room: RoomState
     sessions: list[SavedSession]
     throttle: Mapping[object, TokenBucket]
-    verifier: Mapping[str, Any]
-    unwritten: Mapping[str, Any]
+    verifier: Mapping[str, Any] | None
+    unwritten: Mapping[str, Any] | None
     is_snapshot: bool
     """Whether it was saved while the process went on, which has then ended: message ids that come
     later than these may be in use."""
@@ -47,8 +47,8 @@ class SavedChat:
                 room.state,
                 sessions,
                 THROTTLE.load(saved["throttle"]),
-                VERIFIER.load(saved["verifier"]),
-                UNWRITTEN.load(saved["unwritten"]),
+                optional(VERIFIER).load(saved["verifier"]),
+                optional(UNWRITTEN).load(saved["unwritten"]),
                 load_flag(saved["is_snapshot"]),
             )
 

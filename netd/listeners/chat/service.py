@@ -24,6 +24,7 @@ from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.saved_session import SavedSession
 from netd.listeners.chat.session import Session
+from netd.listeners.chat.snapshots import OnSnapshot
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
@@ -104,6 +105,9 @@ class ChatService:
         saved, descriptors = self._room.save()
         state = {**saved, "throttle": self._gatekeeper.save(), "is_snapshot": False}
         return Handover(state, descriptors)
+
+    def snapshot(self, on_snapshot: OnSnapshot) -> None:
+        self._room.snapshot(on_snapshot)
 
     def resume(self) -> None:
         self._cancel_preparation()

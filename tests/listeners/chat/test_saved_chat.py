@@ -221,6 +221,41 @@ def test_a_service_goes_on_after_an_abandoned_handover(stack: ExitStack, tmp_pat
     before.stop()
 
 
+def snapshot(side: Side, within_s: float = 5.0) -> dict[str, Any] | None:
+    """The next snapshot of a service; None if nothing has changed."""
+    snapshots: list[bytes] = []
+    side.service.snapshot(lambda pieces: snapshots.append(b"".join(pieces)))
+    end = time.monotonic() + within_s
+    while not snapshots and time.monotonic() < end:
+        side.turn()
+    return json.loads(snapshots[0]) if snapshots else None
+
+
+def test_the_successor_of_a_killed_process_continues_a_snapshot(stack: ExitStack) -> None:
+    before, (anna, bob, _new) = scene(stack)
+    anna.send("MODE #room +b evil!*@*", "PRIVMSG #room :kept")
+    anna.sync(before)
+    assert snapshot(before) is not None
+    assert snapshot(before, within_s=0.3) is None
+    anna.send("TOPIC #room :changed")
+    anna.sync(before)
+    assert bob.sync(before)
+    state = snapshot(before)
+    assert state is not None
+    side = Side(stack, accounts=[ACCOUNT])
+    side.service.load(state)({})
+    side.turn()
+    assert side.service.counters().gauges["ghosts"] == 1  # bob cannot prove that he is bob
+    again = side.connect("CAP REQ :sasl", "NICK anna", "USER a 0 * :a", "AUTHENTICATE PLAIN")
+    again.send("AUTHENTICATE AGFubmEAc2VzYW1l", "CAP END", "MODE #room b", "TOPIC #room")
+    text = "\n".join(again.sync(side))
+    assert "QUIT" in text  # of bob: anna has missed it
+    assert " JOIN #room" in text
+    assert " 367 anna #room evil!*@* " in text
+    assert " 332 anna #room changed" in text
+    assert side.service.counters().totals["returned"] == 1
+
+
 def test_a_snapshot_gets_new_message_ids(stack: ExitStack) -> None:
     before, _ = scene(stack)
     state = before.save().state

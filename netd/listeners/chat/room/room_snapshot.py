@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from netd.listeners.chat.room.capability import WIRE_NAMES
@@ -37,7 +38,8 @@ _UNIMPORTANT: Final = frozenset({
     "sasl", "password_check",  # given up with the connection
     "idle_since", "work",  # as of the member's last change
 })  # fmt: skip
-_key_of_member = MEMBER.reader(without=_UNIMPORTANT)
+_CONTAINERS: Final = frozenset({"channels", "modes", "monitoring"})
+_read_plain = attrgetter(*sorted(MEMBER.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -77,7 +79,7 @@ class RoomSnapshot:
         return [
             *self._head(members),
             *self._list("members", self._rows(members)),
-            *self._list("channels", map(self._channel_with_history, self._room.channels.values())),
+            *self._all_channels(),
             *self._list("ghosts", self._ghosts()),
             b',"whowas":', self._whowas.join(self._room.whowas),
             b',"read_markers":{', b",".join(self._all_markers()),
@@ -119,11 +121,13 @@ class RoomSnapshot:
         return rows
 
     def _member(self, member: Member) -> None:
-        if member not in self._numbers:
+        part = self._members.get(member)
+        if part is None:
+            part = self._members[member] = _Part()
             self._numbers[member] = self._free.pop() if self._free else len(self._numbers)
-            self._members[member] = _Part()
-        key = (*_key_of_member(member), *_last_of(member.read_markers))
-        self._members[member].update(key, lambda: save_member(self._room, member))
+        key = _key_of_member(member)
+        if key != part.key:
+            part.update(key, partial(save_member, self._room, member))
 
     # Channels and histories.
 
@@ -131,7 +135,11 @@ class RoomSnapshot:
         part = self._channels.get(channel)
         if part is None:
             part = self._channels[channel] = _Part()
-        return part.update(_key_of_channel(channel), lambda: self._save_channel(channel))
+        key = _key_of_channel(channel)
+        if key != part.key:
+            part.update(key, partial(self._save_channel, channel))
+            part.text = part.text[:-1] + b',"history":'
+        return part.text
 
     def _save_channel(self, channel: Channel) -> dict[str, Any]:
         for member in (*channel.members, *channel.invited):
@@ -145,8 +153,16 @@ class RoomSnapshot:
             text = self._histories[history] = _HistoryText()
         return text.update(history)
 
-    def _channel_with_history(self, channel: Channel) -> bytes:
-        return self._channel(channel)[:-1] + b',"history":' + self._history(channel.history) + b"}"
+    def _all_channels(self) -> Iterator[bytes]:
+        """In many pieces: together they are long."""
+        start = b',"channels":['
+        for channel in self._room.channels.values():
+            yield start
+            yield self._channel(channel)
+            yield self._history(channel.history)
+            yield b"}"
+            start = b","
+        yield b"]" if self._room.channels else b',"channels":[]'
 
     def _private(self) -> Iterator[bytes]:
         for account, private in self._room.private_histories.items():
@@ -184,16 +200,16 @@ class RoomSnapshot:
 class _Part:
     """The text of a part, and what it depends on."""
 
-    __slots__ = ("_key", "text")
+    __slots__ = ("key", "text")
 
     def __init__(self) -> None:
-        self._key: object = None
+        self.key: object = None
         self.text = b""
 
     def update(self, key: object, save: Callable[[], object]) -> bytes:
         """Make the text again if the key has changed."""
-        if key != self._key:
-            self._key = key
+        if key != self.key:
+            self.key = key
             self.text = _encode(save()).encode()
         return self.text
 
@@ -253,6 +269,18 @@ def _last_of(markers: dict[str, str]) -> tuple[int, object]:
     """What changes with every change of read markers: the newest one comes last."""
     last = next(reversed(markers), "")
     return len(markers), markers.get(last)
+
+
+def _key_of_member(member: Member) -> tuple[object, ...]:
+    # Hot: it is compared for every member in one turn.
+    modes, monitoring, markers = member.modes, member.monitoring, member.read_markers
+    return (
+        _read_plain(member),
+        tuple(member.channels),
+        frozenset(modes) if modes else None,
+        tuple(monitoring.items()) if monitoring else None,
+        _last_of(markers) if markers else None,
+    )
 
 
 def _key_of_channel(channel: Channel) -> tuple[object, ...]:

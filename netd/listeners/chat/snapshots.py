@@ -1,0 +1,64 @@
+"""Writes snapshots of a chat service that goes on: what its successor needs if it is killed.
+
+The work is done in slices of about a millisecond, so that no client waits for it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from netd.listeners.chat.room.room_snapshot import RoomSnapshot
+from netd.listeners.chat.room.state import RoomState
+from netd.runtime.loop import Loop, Timer
+
+OnSnapshot = Callable[[Sequence[bytes]], object]
+
+_SLICE_S: Final = 0.001
+_PAUSE_S: Final = 0.002
+_NO_SESSIONS: Final[dict[str, Any]] = {
+    "sessions": [],
+    "throttle": [],
+    "verifier": None,
+    "unwritten": None,
+    "is_snapshot": True,
+}
+_START: Final = b'{"room":'
+_END: Final = b"," + json.dumps(_NO_SESSIONS)[1:].encode()
+
+
+class Snapshots:
+    """The snapshots of one service, one after the other."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._state: RoomState | None = None
+        self._room: RoomSnapshot
+        self._steps: Iterator[None]
+        self._timer: Timer | None = None
+        self._last: list[bytes] = []
+
+    def begin(self, state: RoomState, on_snapshot: OnSnapshot) -> None:
+        """Call back in a later turn, with the text in pieces; not at all if it is the last one."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if state is not self._state:
+            self._state, self._room = state, RoomSnapshot(state)
+        self._steps = self._room.refresh()
+        self._continue(on_snapshot)
+
+    def _continue(self, on_snapshot: OnSnapshot) -> None:
+        end = time.monotonic() + _SLICE_S
+        for _ in self._steps:
+            if time.monotonic() > end:
+                self._timer = self._loop.call_later(_PAUSE_S, lambda: self._continue(on_snapshot))
+                return
+        self._timer = self._loop.call_later(_PAUSE_S, lambda: self._finish(on_snapshot))
+
+    def _finish(self, on_snapshot: OnSnapshot) -> None:
+        pieces = self._room.write()
+        if pieces != self._last:
+            self._last = pieces
+            on_snapshot([_START, *pieces, _END])
