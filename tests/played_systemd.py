@@ -84,6 +84,8 @@ class PlayedSystemd:
         self.stop_timeout_s = PATIENCE_S
         """TimeoutStopSec="""
         self.replies_to_barriers = True
+        self.reexecs_in_restarts = False
+        """Whether a daemon-reexec happens in each restart, between the two processes."""
         self.log = directory / "log"
         self.messages: list[Message] = []
         """The messages of all main processes so far."""
@@ -256,6 +258,8 @@ class PlayedSystemd:
     def _spawn(self) -> None:
         """Start the main process, with the sockets of socket units and those in the store."""
         self._starts_at, self._is_ready = None, False
+        if self.reexecs_in_restarts:
+            self.stored.reverse()
         passed = [(name, sock.fileno()) for name, sock in self._sockets]
         passed += [(stored.name, stored.fd) for stored in self.stored]
         environ = {**self._environ, "NOTIFY_SOCKET": self._notify.getsockname()}

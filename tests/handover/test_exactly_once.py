@@ -1,0 +1,96 @@
+"""Restarts, upgrades and reloads with new workers, of which no client may notice anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartManaged
+from tests.handover.events import Managed
+from tests.handover.loading import Load, faults
+from tests.handover.record import Spec
+from tests.handover.scenario import Scenario
+
+
+@pytest.mark.parametrize(("event", "count"), [("reload", 4), ("restart", 3), ("upgrade", 1)])
+def test_no_client_loses_or_sees_anything(
+    start_managed: StartManaged, tmp_path: Path, event: str, count: int
+) -> None:
+    managed = Managed.start(start_managed, tmp_path)
+    pid = managed.systemd.pid
+    with Load(managed.scenario.specs(members=3, held=1)) as load:
+        for number in range(count):
+            load.event(managed.events[event], staged=number % 5 == 0, steps=1)
+        report = load.finish()
+    assert faults(report) == []
+    assert (managed.systemd.pid == pid) == (event != "restart")
+    assert managed.daemon.serves()
+
+
+def test_events_may_follow_each_other(start_managed: StartManaged, tmp_path: Path) -> None:
+    managed = Managed.start(start_managed, tmp_path)
+    with Load(managed.scenario.specs(members=2, held=1)) as load:
+        for event in ("restart", "reload", "upgrade", "stray signal"):
+            load.event(managed.events[event], staged=False, steps=1)
+        report = load.finish()
+    assert faults(report) == []
+
+
+def test_a_restart_may_come_in_the_middle_of_a_reload(
+    start_managed: StartManaged, tmp_path: Path
+) -> None:
+    managed = Managed.start(start_managed, tmp_path)
+    with Load(managed.scenario.specs(members=2, held=1)) as load:
+        for event in ("restart", "stray signal"):
+            load.event(managed.during_reload(event), staged=False, steps=1)
+        report = load.finish()
+    assert faults(report) == []
+
+
+def test_descriptors_may_come_in_another_order(start_managed: StartManaged, tmp_path: Path) -> None:
+    managed = Managed.start(start_managed, tmp_path)
+    managed.systemd.reexecs_in_restarts = True
+    with Load(managed.scenario.specs(members=2, held=1)) as load:
+        load.event(managed.systemd.restart, staged=False, steps=1)
+        report = load.finish()
+    assert faults(report) == []
+
+
+def test_clients_of_a_store_that_is_too_small_are_told_and_served_again(
+    start_managed: StartManaged, tmp_path: Path
+) -> None:
+    managed = Managed.start(start_managed, tmp_path, max_stored=10)
+    wanted = ("echo held", "http kept", "http new", "chat member")
+    specs = [spec for spec in managed.scenario.specs(members=2, held=1) if spec.type in wanted]
+    with Load(specs) as load:
+        load.event(managed.systemd.restart, steps=2)
+        report = load.finish()
+    noted = {fault for group in report.values() for fault in group.faults}
+    assert noted <= {"dropped", "reset", "refused", "lost"}
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_many_clients_travel_in_several_messages(
+    start_managed: StartManaged, tmp_path: Path
+) -> None:
+    scenario = Scenario(tmp_path)
+    managed = Managed.start(start_managed, tmp_path, scenario)
+    paths = {"paths": {"/hello": "hello"}, "pace_s": 2.0}
+    specs = [
+        Spec("http kept", scenario.address("web"), 600, "http kept", paths),
+        Spec("chat member", scenario.address("lounge"), 5, "chat member"),
+        Spec(
+            "chat member",
+            scenario.address("lounge"),
+            300,
+            "chat silent",
+            {"talks": False, "prefix": "s"},
+        ),
+        Spec("echo held", scenario.address("thread"), 60, "echo held", {"pace_s": 1.0}),
+    ]
+    with Load(specs) as load:
+        for event in ("restart", "reload"):
+            load.event(managed.events[event], steps=1)
+        report = load.finish()
+    assert faults(report) == []
