@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from tests.handover.record import Fault, LostError, Record, Spec
 from tests.handover.wire import Wire
 
-STUCK_S: Final = 30.0
+STUCK_S: Final = 60.0
 _RETRY_S: Final = 0.01
 
 

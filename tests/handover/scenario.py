@@ -36,6 +36,7 @@ address = ["tcp://127.0.0.1:{lounge}", "unix://{directory}/lounge"]
 poller = "epoll"
 replay_lines = 0
 flood_rate = 0
+registration_timeout = "120s"
 motd = "{motd}"
 accounts = [{{ name = "{account}", password = "{hash}" }}]
 
