@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -40,8 +40,15 @@ class Numbering(StreamService[NumberingOptions]):
             raise ConfigError((Problem("step", "13 is refused"),))
         self.counts: dict[Stream, int] = {}
         self.is_broken = False
+        self.total = 0
+        """How many lines there were, in this process and in the earlier ones."""
+        self._saved_total = 0
 
     def on_data(self, stream: Stream, data: bytes) -> None:
+        if data == b"total\n":
+            stream.write(b"%d\n" % self.total)
+            return
+        self.total += data.count(b"\n")
         for _ in range(data.count(b"\n")):
             self.counts[stream] = self.counts.get(stream, 0) + self.options.step
             stream.write(b"%d\n" % self.counts[stream])
@@ -55,7 +62,7 @@ class Numbering(StreamService[NumberingOptions]):
             raise ZeroDivisionError
         open_streams = [stream for stream in self.counts if stream.is_open]
         return Handover(
-            {"counts": [self.counts[stream] for stream in open_streams]},
+            {"counts": [self.counts[stream] for stream in open_streams], "total": self.total},
             [stream.sock.fileno() for stream in open_streams],
         )
 
@@ -66,6 +73,8 @@ class Numbering(StreamService[NumberingOptions]):
         if "counts" not in state:
             raise StateError("no counts")
 
+        self.total = self._saved_total = state["total"]
+
         def attach(descriptors: Mapping[int, int]) -> None:
             for position, fd in descriptors.items():
                 self._on_accept(socket.socket(fileno=fd), "", None)  # type: ignore[arg-type]  # not used
@@ -73,8 +82,20 @@ class Numbering(StreamService[NumberingOptions]):
 
         return attach
 
+    def snapshot(self, on_snapshot: Callable[[Sequence[bytes]], object]) -> None:
+        if self.total != self._saved_total:
+            self._saved_total = self.total
+            on_snapshot([b'{"counts": [], ', b'"total": %d}' % self.total])
 
-KIND = Kind("numbering", NumberingOptions, Numbering, lambda *_: "", hands_over=True)
+
+KIND = Kind(
+    "numbering",
+    NumberingOptions,
+    Numbering,
+    lambda *_: "",
+    hands_over=True,
+    keeps_snapshots=True,
+)
 
 
 if __name__ == "__main__":

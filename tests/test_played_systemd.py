@@ -164,7 +164,7 @@ def test_netd_gets_its_sockets_back_after_a_restart(start_managed: StartManaged)
         restart_signal=signal.SIGTERM,
     )
     address = daemon.address("echo")
-    assert daemon.systemd.stored_names() == ["stored.echo"]
+    assert daemon.systemd.stored_names() == ["configuration", "stored.echo"]
     daemon.systemd.restart()
     assert daemon.address("echo") == address
     assert daemon.systemd.stop() == 0

@@ -1,4 +1,4 @@
-"""The worker's side of a handover: makes its bundle, and takes over those of other workers.
+"""The worker's side of a handover: makes bundles and snapshots, and takes over from other workers.
 
 While `is_holding` is true the worker's loop does not turn, so no byte of a client moves: the worker
 has handed over its clients, or has loaded those of another one, and the supervisor has not decided
@@ -12,9 +12,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from netd.errors import StateError
-from netd.listeners.bundle import Bundle, of_descriptors, pack, read_state, take_descriptors
-from netd.listeners.kind import AnyKind, Attach, HandoverService, Service
-from netd.protocols.link import Go, HandedOver, HandOver, LinkMessage, NotHandedOver, Resume
+from netd.listeners.bundle import (
+    Bundle,
+    of_descriptors,
+    pack,
+    pack_snapshot,
+    read_state,
+    take_descriptors,
+)
+from netd.listeners.kind import AnyKind, Attach, HandoverService, Service, SnapshotService
+from netd.protocols.link import (
+    Go,
+    HandedOver,
+    HandOver,
+    LinkMessage,
+    NotHandedOver,
+    Resume,
+    Snapshot,
+)
+from netd.runtime.errnos import describe
 
 _log = logging.getLogger("netd")
 
@@ -36,6 +52,7 @@ class HandoverPort:
         self._is_prepared = False
         self._requests = 0  # of the supervisor: the service may call back after a Resume
         self._outgoing: Bundle | None = None
+        self._snapshot: Bundle | None = None
         self._incoming: list[tuple[Bundle, Callable[[], object]]] = []
 
     def start(
@@ -57,6 +74,22 @@ class HandoverPort:
                 if needs_state:
                     raise
                 _log.error("clients are lost: %s", error)
+
+    def send_snapshot(self) -> None:
+        """Have the service make a snapshot, and send it when it is there."""
+        if self._kind.keeps_snapshots and self._service is not None and not self.is_holding:
+            cast("SnapshotService[Any]", self._service).snapshot(self._on_snapshot)
+
+    def _on_snapshot(self, state: Sequence[bytes]) -> None:
+        try:
+            bundle = pack_snapshot(self._kind.name, state)
+        except OSError as error:
+            _log.warning("no snapshot: %s", describe(error))
+            return
+        if self._snapshot is not None:
+            self._snapshot.close()
+        self._snapshot = bundle  # open at least until it is sent
+        self._send(Snapshot(), bundle.descriptors)
 
     def handle(self, message: Go | HandOver | Resume) -> None:
         """Do what the supervisor requests."""

@@ -143,6 +143,20 @@ class HandoverService(Service[Options_contra], Protocol[Options_contra]):
         """
 
 
+class SnapshotService(HandoverService[Options_contra], Protocol[Options_contra]):
+    """A service whose state, without the clients, survives the death of its process.
+
+    The successor loads the latest snapshot, and its `Attach` gets no descriptors.
+    """
+
+    def snapshot(self, on_snapshot: Callable[[Sequence[bytes]], object]) -> None:
+        """Describe the state for the successor of a process that is killed; called each second.
+
+        `on_snapshot` gets JSON text in pieces, in a later turn, unless nothing has changed. A call
+        makes an earlier one that has not called back void.
+        """
+
+
 def no_problems(_options: ListenerOptions) -> tuple[Problem, ...]:
     """The check of a kind whose options need no check beyond their types."""
     return ()
@@ -176,6 +190,8 @@ class Kind(Generic[Options]):
     max_workers: int = 64
     hands_over: bool = False
     """Whether the service is a `HandoverService`; if not, its connections are drained instead."""
+    keeps_snapshots: bool = False
+    """Whether the service is a `SnapshotService`."""
     example_address: str = "tcp://127.0.0.1:0"
     """The address in `netd config default`; port 0 lets the system choose one."""
 

@@ -48,6 +48,7 @@ from netd.runtime.signals import SignalWatch
 from netd.runtime.sockets import adopt
 
 _HEARTBEAT_S: Final = 1.0
+_SNAPSHOT_S: Final = 1.0
 
 _log = logging.getLogger("netd")
 
@@ -78,6 +79,7 @@ class Worker:
         """See `Daemon`."""
         self._service: Service[Any] | None = None
         self._handover = HandoverPort(kind, self._link.send)
+        self._loop.call_every(_SNAPSHOT_S, self._send_snapshot)
         self._status_requests: deque[Callable[[dict[str, Any]], object]] = deque()
         self._reload_requests: deque[Callable[[ReloadResult], object]] = deque()
 
@@ -180,6 +182,10 @@ class Worker:
             counters = self._service.counters()
             degraded = self._service.degraded()
             self._link.send(Heartbeat(dict(counters.totals), dict(counters.gauges), degraded))
+
+    def _send_snapshot(self) -> None:
+        if not self._link.has_unsent:
+            self._handover.send_snapshot()
 
     def _exit_orphaned(self) -> NoReturn:
         if self._handover.is_holding:  # another program runs in the supervisor's process

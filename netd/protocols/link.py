@@ -1,9 +1,9 @@
 """The messages between the supervisor and a worker: one JSON object on each line.
 
 To the worker: OwnAddresses, Configure, Go, Release, Drain, HandOver, Resume, Exit, Status,
-Reloaded. To the supervisor: Ready, Failed, HandedOver, NotHandedOver, Heartbeat, Retiring,
-RequestStatus, RequestReload. Descriptors travel with the lines: those of the sockets and bundles
-that a Configure names, and those of the bundle with a HandedOver.
+Reloaded. To the supervisor: Ready, Failed, HandedOver, NotHandedOver, Snapshot, Heartbeat,
+Retiring, RequestStatus, RequestReload. Descriptors travel with the lines: those of the sockets
+and bundles that a Configure names, and those of a HandedOver's bundle and of a Snapshot.
 """
 
 from __future__ import annotations
@@ -94,6 +94,11 @@ class NotHandedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state for the successor of a worker that is killed; its descriptor comes with this."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The last Configure is in force."""
 
@@ -163,6 +168,7 @@ LinkMessage = (
     | Failed
     | HandedOver
     | NotHandedOver
+    | Snapshot
     | Heartbeat
     | Retiring
     | RequestStatus

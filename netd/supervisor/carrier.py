@@ -43,6 +43,7 @@ class StoreCarrier:
 
     def carry(self, parcels: Parcels, on_done: OnCarried) -> None:
         """See Carrier; the barrier shows that the manager has taken them all."""
+        self._labels += [label for label, _ in parcels]
         self.cancel()
         self._labels = [label for label, _ in parcels]
         try:

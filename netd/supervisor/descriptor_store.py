@@ -6,13 +6,16 @@ after the supervisor was killed.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from netd.errors import NotifyError
+from netd.runtime import sealed_memory
 from netd.runtime.systemd import Notifier
 from netd.supervisor.socket_table import STORED
 
@@ -48,6 +51,27 @@ class DescriptorStore:
         if problems and problems[0] != self.problem:
             _log.warning("%s; a restart will refuse connections for a moment", problems[0])
         self.problem = problems[0] if problems else ""
+
+    def keep_memory(self, label: str, content: bytes) -> None:
+        """Store a memory file with this content, in place of the one with this label."""
+        try:
+            self._notifier.unstore(label)
+            memory = sealed_memory.seal(content, label)
+        except (NotifyError, OSError) as error:
+            _log.warning("cannot store %s: %s", label, error)
+            return
+        try:
+            self._notifier.store(label, memory)
+        except NotifyError as error:
+            _log.warning("cannot store %s: %s", label, error)
+        finally:
+            os.close(memory)
+
+    def drop(self, labels: Iterable[str]) -> None:
+        """Remove descriptors that are not needed any more."""
+        for label in labels:
+            with contextlib.suppress(NotifyError):  # a manager that is gone has no store
+                self._notifier.unstore(label)
 
     def _set(self, label: str, socks: Sequence[socket.socket], reserve: int) -> str:
         """Make the sockets with a label these; returns why it failed, or an empty text."""

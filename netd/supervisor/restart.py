@@ -87,6 +87,16 @@ def _read_configuration(
         _log.warning("the configuration of the previous process cannot be used: %s", error)
 
 
+def save_configuration(fleet: Fleet) -> bytes:
+    """The running configuration for the next process, and the processes of this one."""
+    data = {
+        "format": [MAJOR, MINOR],
+        "config": serialize(fleet.config),
+        "children": [worker.pid for worker in fleet.processes],
+    }
+    return json.dumps(data).encode()
+
+
 class Restart:
     """Freezes all workers, and gives their clients to the carrier.
 
@@ -124,7 +134,9 @@ class Restart:
     def _on_handed_over(self, error: NetdError | None) -> None:
         if error is None:
             try:
-                self._configuration = self._save_configuration()
+                self._configuration = sealed_memory.seal(
+                    save_configuration(self._fleet), CONFIGURATION
+                )
             except OSError as failure:
                 error = ReloadError(f"the configuration cannot be passed on: {describe(failure)}")
         if error is None:
@@ -151,12 +163,3 @@ class Restart:
             for number, bundle in enumerate(self._handover.bundles_of(name)):
                 parcels.append((f"{_CLIENTS}{name}.{number}", bundle.descriptors))
         return parcels
-
-    def _save_configuration(self) -> int:
-        children = [worker.pid for worker in self._fleet.processes]
-        data = {
-            "format": [MAJOR, MINOR],
-            "config": serialize(self._fleet.config),
-            "children": children,
-        }
-        return sealed_memory.seal(json.dumps(data).encode(), CONFIGURATION)

@@ -6,7 +6,6 @@ The supervisor serves no client of any listener.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import os
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 import netd
 from netd.config.model import Config
-from netd.errors import ControlError, NetdError, NotifyError
+from netd.errors import ControlError, NetdError, ReloadError
 from netd.listeners.kind import AnyKind
 from netd.protocols.control import ControlCommand, Reply
 from netd.runtime import process
@@ -31,7 +30,7 @@ from netd.supervisor.descriptor_store import DescriptorStore
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
 from netd.supervisor.reporting import AddressLog, log_report
-from netd.supervisor.restart import Restart, take_inheritance
+from netd.supervisor.restart import CONFIGURATION, Restart, save_configuration, take_inheritance
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.status import ReloadOutcome, describe, summarize
 from netd.supervisor.trial import begin_trial
@@ -235,7 +234,8 @@ class Supervisor:
         if error is None:
             self._become_ready()
         elif not self._stopping:  # a stop during the start is not a failure
-            self._failure = error
+            # The store has clients for the next attempt: EX_CONFIG would end them.
+            self._failure = ReloadError(str(error)) if self._inheritance.labels else error
             self.stop()
         self._begin_next()
 
@@ -243,12 +243,10 @@ class Supervisor:
         self._is_ready = True
         self._inheritance.close()
         self._fleet.table.close_unclaimed()
-        self._store_sockets()
+        self._keep_in_store()
         self._addresses.update()
         self._notifier.ready(self._status_line())
-        for label in self._inheritance.labels:
-            with contextlib.suppress(NotifyError):  # what is stored of them has no descriptor left
-                self._notifier.unstore(label)
+        self._store.drop(set(self._inheritance.labels) - {CONFIGURATION})
         self._inheritance.labels = ()
         _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
 
@@ -296,7 +294,7 @@ class Supervisor:
         self._reload = None
         unused = control
         if error is None:
-            self._store_sockets()
+            self._keep_in_store()
             if control is not None:
                 unused, self._control = self._control, control
         if unused is not None:
@@ -321,13 +319,15 @@ class Supervisor:
             respond(reply)
         self._begin_next()
 
-    def _store_sockets(self) -> None:
-        """Store the listening sockets in systemd, so that a restart keeps their queues."""
+    def _keep_in_store(self) -> None:
+        """Store the listening sockets and the configuration, for a process that is killed."""
         workers = sum(1 for _ in self._fleet.workers)
         self._store.keep(
             self._fleet.table.storable(self._fleet.config.listeners),
-            reserve=_PLACES_A_WORKER * workers + 1,  # and the running configuration
+            reserve=_PLACES_A_WORKER * workers + 1,  # and the configuration
         )
+        if self._notifier.is_managed:
+            self._store.keep_memory(CONFIGURATION, save_configuration(self._fleet))
 
     # Restarting
 
@@ -369,6 +369,8 @@ class Supervisor:
         def begin() -> None:
             def on_end(error: NetdError | None) -> None:
                 self._restart = None
+                if error is not None and not self._stopping:
+                    self._keep_in_store()
                 on_done(error)
                 self._begin_next()
 

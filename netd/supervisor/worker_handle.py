@@ -41,6 +41,7 @@ from netd.protocols.link import (
     RequestStatus,
     Resume,
     Retiring,
+    Snapshot,
     Status,
 )
 from netd.runtime import process
@@ -48,11 +49,11 @@ from netd.runtime.fd_channel import FdChannel
 from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop, Timer
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
+from netd.supervisor.succession import Succession
 from netd.supervisor.worker_process import WorkerProcess
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
-_MAX_LOADS = 2
 
 Sockets = Sequence[tuple[Address, socket.socket]]
 
@@ -133,10 +134,7 @@ class WorkerHandle:
         self._own_addresses = OwnAddresses(())
         self._configuration: tuple[ListenerOptions, Sockets] | None = None
         self._awaits_reply = False  # to a Configure
-        self._bundles: Sequence[Bundle] = ()  # for the next process, until it serves their clients
-        self._needs_state = False
-        self._may_go = False
-        self._loads = 0  # how many processes have ended while they loaded the bundles
+        self._succession = Succession()
         self._on_handed_over: OnHandedOver | None = None
         self._restart: Timer | None = None
         self._past = Counters()  # of the processes that have ended
@@ -185,13 +183,12 @@ class WorkerHandle:
         `needs_state` the worker fails if it cannot load a bundle; else those clients are lost.
         """
         self._configuration = options, sockets
-        self._bundles = [bundle.copy() for bundle in bundles]
-        self._needs_state = needs_state
+        self._succession.inherit(bundles, needs_state=needs_state)
         self.state = WorkerState.STARTING
         try:
             self._spawn()
         except OSError:
-            self._drop_bundles()
+            self._succession.drop()
             raise
 
     def configure(self, options: ListenerOptions, sockets: Sockets) -> None:
@@ -222,7 +219,7 @@ class WorkerHandle:
 
     def _finish(self, message: Drain | Exit) -> None:
         self._step(WorkerEvent.DRAIN)
-        self._drop_bundles()
+        self._succession.drop()
         if self._process is not None:
             self._process.send(message)
         elif self._restart is not None:
@@ -231,7 +228,7 @@ class WorkerHandle:
 
     def go(self) -> None:
         """Let the worker serve the clients of its bundles, as soon as it is ready."""
-        self._may_go = True
+        self._succession.allow_go()
         if self.state is not WorkerState.STARTING:
             self._send_go()
 
@@ -336,13 +333,13 @@ class WorkerHandle:
         options, sockets = self._configuration
         self._awaits_reply = True
         addresses = tuple(str(address) for address, _ in sockets)
-        bundles = self._bundles if self.state is WorkerState.STARTING else ()
+        bundles = self._succession.bundles if self.state is WorkerState.STARTING else ()
         message = Configure(
             self.name,
             serialize(options),
             addresses,
             tuple(len(bundle.descriptors) for bundle in bundles),
-            self._needs_state,
+            self._succession.needs_state,
         )
         descriptors = [sock.fileno() for _, sock in sockets]
         descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
@@ -357,13 +354,14 @@ class WorkerHandle:
             case Ready():
                 self._awaits_reply = False
                 self._step(WorkerEvent.READY)
-                if self._may_go:
-                    self._send_go()
+                self._send_go()
                 self._observer.on_ready(self)
             case Failed(reason):
                 self._on_failed(reason)
             case HandedOver(count):
                 self._on_bundle(count)
+            case Snapshot():
+                self._on_snapshot()
             case NotHandedOver(reason):
                 self._end_handover(reason)
             case Retiring() | RequestStatus() | RequestReload():
@@ -380,21 +378,23 @@ class WorkerHandle:
             bundle.close()
         self._end_handover(bundle)
 
+    def _on_snapshot(self) -> None:
+        assert self._process is not None
+        try:
+            snapshot = of_descriptors(self._process.take_descriptors(1))
+        except StateError:  # no descriptor was left to receive it: the earlier one stays
+            return
+        self._succession.keep_snapshot(snapshot)
+
     def _end_handover(self, outcome: Bundle | str) -> None:
         on_done, self._on_handed_over = self._on_handed_over, None
         if on_done is not None:
             on_done(self, outcome)
 
     def _send_go(self) -> None:
-        if self._bundles and self._process is not None:
+        if self._succession.is_go_due and self._process is not None:
             self._send(Go())
-            self._drop_bundles()
-
-    def _drop_bundles(self) -> None:
-        """Close the bundles that no process of this worker needs any more."""
-        dropped, self._bundles = self._bundles, ()
-        for bundle in dropped:
-            bundle.close()
+            self._succession.on_go()
 
     def _set_degraded(self, reason: str) -> None:
         was_well, self._degraded = not self._degraded, reason
@@ -418,16 +418,13 @@ class WorkerHandle:
         self._process = None
         self._past, self._present = self.counters.after_exit(), Counters()
         self._degraded = ""
-        if self.state is WorkerState.STARTING and self._bundles:
-            self._loads += 1
-            if self._loads == _MAX_LOADS and not self._needs_state:
-                self._drop_bundles()  # perhaps a state causes the crashes
         self._step(WorkerEvent.EXITED)
         self._end_handover("")
         if self.state is WorkerState.ENDED:
-            self._drop_bundles()
+            self._succession.drop()
             self._observer.on_ended(self)
         else:
+            self._succession.on_crash()
             self._after_crash(pid, status)
 
     def _after_crash(self, pid: int, status: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -33,6 +34,15 @@ class NumberingDaemon(ManagedDaemon):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, LINES.format(directory=directory), module="tests.numbering")
         self.lines = LINES.format(directory=directory)
+
+    def await_snapshot(self, pid: int) -> None:
+        """Wait until the supervisor has a snapshot of a process, at most a second old."""
+
+        def has_the_same() -> bool:
+            found = _memory_files(self.status()["pid"])
+            return bool(found) and found == _memory_files(pid)
+
+        wait_until(has_the_same, "a snapshot")
 
     def netd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tests.numbering", *arguments]
@@ -68,7 +78,7 @@ def test_a_restart_keeps_clients_and_addresses(daemon: NumberingDaemon) -> None:
             assert daemon.pids("lines") != [before]
             assert daemon.address("lines") == address
         assert (ask(tcp), ask(unix)) == (6, 6)
-    assert len(daemon.systemd.stored_names()) == 2
+    assert len(daemon.systemd.stored_names()) == 3  # two sockets, and the configuration
     assert daemon.systemd.stop() == 0
     assert not (daemon.directory / "lines.sock").exists()
 
@@ -160,6 +170,19 @@ def test_an_upgrade_that_cannot_succeed_changes_nothing(daemon: NumberingDaemon)
         assert ask(client) == 2
 
 
+def test_a_killed_worker_leaves_its_snapshot(daemon: NumberingDaemon) -> None:
+    for number in range(1, 4):
+        with daemon.connect("lines") as client:
+            assert ask(client) == 1
+            [pid] = daemon.pids("lines")
+            daemon.await_snapshot(pid)
+            os.kill(pid, signal.SIGKILL)
+            assert client.recv(100) == b""
+        with daemon.connect("lines") as client:
+            client.sendall(b"total\n")
+            assert int(client.recv(100)) == number
+
+
 def test_a_reload_that_needs_a_new_worker_keeps_the_clients(daemon: NumberingDaemon) -> None:
     with daemon.connect("lines") as client:
         assert ask(client) == 1
@@ -184,6 +207,16 @@ def _pid(daemon: NumberingDaemon) -> int:
         return int(daemon.status()["pid"])
     except ControlError:
         return 0
+
+
+def _memory_files(pid: int) -> set[int]:
+    """The inodes of the memory files that a process has open."""
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if "memfd:" in os.readlink(entry):
+                found.add(entry.stat().st_ino)
+    return found
 
 
 def _children(pid: int) -> list[int]:
