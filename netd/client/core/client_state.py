@@ -68,6 +68,7 @@ class ClientState:
     missed_since: str = ""  # the same at the start of this connection
     catching_up: dict[str, int] = field(default_factory=dict)  # folded target -> page of history
     resume_token: str = ""  # with which the next connection can take the place of this one
+    next_resume_token: str = ""  # the same, once the server has sent all that was missed
     is_resuming: bool = False  # the server sends what its kept place has missed
     closing_reason: str = ""  # the server's, on this connection
     outbox: Outbox = field(init=False)

@@ -86,5 +86,5 @@ class IrcClient:
         state = self.state
         state.is_registered = state.was_registered = True
         state.nick, state.capabilities = self._handshake.nick, self._handshake.capabilities
-        state.resume_token = self._handshake.resume_token
+        state.next_resume_token = self._handshake.resume_token
         return missed_messages.on_welcome(state, is_resumed=self._handshake.is_resumed)

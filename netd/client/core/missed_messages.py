@@ -34,6 +34,7 @@ def on_welcome(state: ClientState, *, is_resumed: bool) -> list[Effect]:
     if is_resumed:
         state.is_resuming = True
         return [send("PING", _RESUMED_MARK)]
+    state.resume_token = state.next_resume_token
     joins: list[Effect] = [send("JOIN", *channel) for channel in state.autojoin.values()]
     return [*joins, *_request_targets(state)]
 
@@ -69,6 +70,7 @@ def on_pong(state: ClientState, token: str) -> list[Effect]:
     """End the wait for a history, or for the lines of a place that the server has kept."""
     if token == _RESUMED_MARK:
         state.is_resuming = False
+        state.resume_token = state.next_resume_token
         return [*_join_missing(state), *_request_targets(state)]
     page, _, target = token.removeprefix(_MARK).partition(" ")
     folded = state.fold(target)
