@@ -44,13 +44,15 @@ def main() -> int:
         cases = sample(found, arguments.count, arguments.seed)
         print(f"{len(cases)} of {len(found)} cases, seed {arguments.seed}", flush=True)
     deadline = time.monotonic() + arguments.seconds if arguments.seconds else None
-    results = []
-    for result in _run(cases, arguments.jobs, deadline):
-        results.append(result)
-        if result.outcome.is_failure or result.outcome is Outcome.UNSTEADY or arguments.verbose:
-            _print_result(result)
-    _print_table(results)
-    print(f"{len(results)} of {len(cases)} cases in {time.monotonic() - started:.0f} s")
+    results: list[Result] = []
+    try:
+        for result in _run(cases, arguments.jobs, deadline):
+            results.append(result)
+            if result.outcome.is_failure or result.outcome is Outcome.UNSTEADY or arguments.verbose:
+                _print_result(result)
+    finally:  # also when a signal ends the run
+        _print_table(results)
+        print(f"{len(results)} of {len(cases)} cases in {time.monotonic() - started:.0f} s")
     return int(any(result.outcome.is_failure for result in results))
 
 
