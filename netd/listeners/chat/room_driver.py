@@ -79,7 +79,9 @@ class RoomDriver:
         self._checks: dict[Member, Verify] = {}  # the password checks under way
         self._lost_sessions: set[Session] = set()  # that their members do without
         self._disconnected: Counter[DisconnectReason] = Counter()
-        self._lines = self._bytes_in = self._bytes_out = 0
+        self._bytes_in = self._bytes_out = 0
+        self.lines = 0
+        """How many lines the clients have sent."""
 
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         """Apply new options to the room and to all sessions."""
@@ -102,7 +104,7 @@ class RoomDriver:
         self._room.enter(session.member)
 
     def receive(self, session: Session, line: Line) -> None:
-        self._lines += 1
+        self.lines += 1
         self._apply(self._room.receive(session.member, line, time.time()))
 
     def resume(self, session: Session) -> None:
@@ -347,7 +349,7 @@ class RoomDriver:
             "bytes_in": self._bytes_in + sum(stream.bytes_in for stream in streams),
             "bytes_out": self._bytes_out + sum(stream.bytes_out for stream in streams),
             "history_lost": self._store.lost,
-            "lines": self._lines,
+            "lines": self.lines,
             "returned": state.returned,
             "not_returned": state.not_returned,
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from netd.config.address import Address
 from netd.errors import BindError, StateError
 from netd.listeners.chat.credentials_file import CredentialsFiles
+from netd.listeners.chat.garbage import GarbageCollections
 from netd.listeners.chat.gatekeeper import FULL, Gatekeeper, refuse
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.preparation import Preparation
@@ -70,6 +71,7 @@ class ChatService:
         settings = settings_of(options, self._credentials)
         self._room = RoomDriver(loop, options, settings, daemon, self._connections.remove)
         self._gatekeeper = Gatekeeper(self._connections)
+        self._garbage = GarbageCollections(loop.now)
         self._has_loaded = False
         self._preparation: Preparation | None = None
         self._connections.listen(sockets)
@@ -195,6 +197,7 @@ class ChatService:
         if self._credentials.refresh():
             self._room.set_settings(settings_of(self._options, self._credentials))
         self._room.check_time_limits()
+        self._garbage.check(self._loop.now, self._room.lines)
 
     def _stop(self) -> None:
         self._room.close()

@@ -142,10 +142,10 @@ class PasswordVerifier:
         return lambda: digest in self._known
 
     def verify(self, login: Login, on_verdict: OnVerdict) -> None:
-        """Call `on_verdict(verdict)`, at the end of this turn or in a later one."""
+        """Call `on_verdict(verdict)` in a later turn: a client that sends many passwords waits."""
         digest = self._digest(login)
         if digest in self._known:
-            self._loop.defer(partial(on_verdict, Verdict.RIGHT))
+            self._loop.call_next_turn(partial(on_verdict, Verdict.RIGHT))
             return
         if digest in self._pending:
             self._pending[digest].callbacks.append(on_verdict)
@@ -153,7 +153,7 @@ class PasswordVerifier:
         check = self._pending[digest] = _Check(login, digest, [on_verdict])
         if not (is_hashed(login.stored) or self._queue.is_delayed(login.source, self._loop.now)):
             verdict = check.compare()
-            self._loop.defer(partial(self._finish, check, verdict))
+            self._loop.call_next_turn(partial(self._finish, check, verdict))
             return
         self._refuse(self._queue.add(login.source, check, self._loop.now))
         self._begin_next()
@@ -238,7 +238,7 @@ class PasswordVerifier:
 
     def _refuse(self, checks: list[_Check]) -> None:
         for check in checks:
-            self._loop.defer(partial(self._finish, check, Verdict.UNCHECKED))
+            self._loop.call_next_turn(partial(self._finish, check, Verdict.UNCHECKED))
 
     def _digest(self, login: Login) -> bytes:
         from hashlib import blake2b  # noqa: PLC0415 (loads OpenSSL)

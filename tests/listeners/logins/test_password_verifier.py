@@ -70,6 +70,27 @@ def test_the_result_comes_on_the_loop(under_test: VerifierUnderTest, stored: str
     assert under_test.await_verdicts(2) == [RIGHT, WRONG]
 
 
+@pytest.mark.parametrize("stored", ["sesame", HASH], ids=["plain", "refused hash"])
+def test_a_client_gets_at_most_one_verdict_a_turn(stored: str) -> None:
+    under_test = VerifierUnderTest(max_waiting_logins_per_address=1)
+    for number in range(3):
+        under_test.verify(f"wrong {number}")
+    verdicts: list[Verdict] = []
+
+    def guess_again(verdict: Verdict) -> None:
+        verdicts.append(verdict)
+        password = f"guess {len(verdicts)}"
+        under_test.verifier.verify(login(password, stored, "192.0.2.9"), guess_again)
+
+    guess_again(UNCHECKED)
+    for _ in range(3):
+        before = len(verdicts)
+        under_test.loop.call_later(0, lambda: None)
+        under_test.loop.turn()
+        assert len(verdicts) <= before + 1
+    under_test.loop.close()
+
+
 def test_equal_logins_of_one_host_share_a_check(under_test: VerifierUnderTest) -> None:
     for _ in range(40):
         under_test.verify("sesame")
