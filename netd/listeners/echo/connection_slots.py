@@ -19,6 +19,7 @@ from netd.listeners.echo.slot_set import NOUNS, SlotContext, SlotSet
 from netd.listeners.echo.timeouts import Sample, Timeouts
 from netd.runtime.loop import Timer
 
+_PER_TURN: Final = 8  # so that starting hundreds of processes does not delay the loop
 _RETRY_S: Final = 0.1
 MAX_WAIT_S: Final = 30.0  # for a process, thread or descriptor; then the connection is closed
 
@@ -55,18 +56,24 @@ class ConnectionSlots(SlotSet):
         """True if there is no connection."""
         return not (self._runners or self._waiting)
 
+    @property
+    def waiting(self) -> int:
+        """The number of connections that have no slot yet."""
+        return len(self._waiting)
+
     def serve(self, connection: PausedConnection, options: EchoOptions) -> None:
         """Start a slot as soon as the system has room for one.
 
         A connection that was admitted before goes on even above max_connections.
         """
-        if not connection.is_admitted and self._scoreboard.slots() >= options.max_connections:
+        slots = self._scoreboard.slots() + len(self._waiting)
+        if not connection.is_admitted and slots >= options.max_connections:
             connection.sock.close()
             self._scoreboard.counts["refused_full"] += 1
             return
         tagged = replace(options, tag=connection.tag)
         self._waiting.append(_Waiting(connection, tagged, self._loop.now + MAX_WAIT_S))
-        self._start_waiting()
+        self._start_later(0.0)
 
     def kill(self) -> None:
         super().kill()
@@ -80,19 +87,26 @@ class ConnectionSlots(SlotSet):
 
     def degraded(self) -> str:
         """Why connections wait; empty if none does."""
-        if not self._waiting:
+        if not (self._waiting and self._start_failure):
             return ""
         return f"no room for more echo {NOUNS[self._concurrency]}: {self._start_failure}"
 
     def _start_waiting(self) -> None:
         if self._is_interrupted:
             return
-        while self._waiting and self._start(self._waiting[0]):
+        started = 0
+        while self._waiting and started < _PER_TURN and self._start(self._waiting[0]):
             self._waiting.popleft()
-        while self._waiting and self._waiting[0].closes_at <= self._loop.now:
+            started += 1
+        while self._waiting and not started and self._waiting[0].closes_at <= self._loop.now:
             self._close(self._waiting.popleft().connection)
-        if self._waiting and (self._retry is None or not self._retry.is_live):
-            self._retry = self._loop.call_later(_RETRY_S, self._start_waiting)
+        if self._waiting:
+            self._start_later(0.0 if started == _PER_TURN else _RETRY_S)
+
+    def _start_later(self, delay_s: float) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry = self._loop.call_later(delay_s, self._start_waiting)
 
     def _start(self, waiting: _Waiting) -> bool:
         connection = waiting.connection

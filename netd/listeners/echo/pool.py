@@ -112,8 +112,8 @@ class Pool(SlotSet):
 
     @property
     def is_stopped(self) -> bool:
-        """True if, after `interrupt`, no slot has a connection, and none waits to be accepted."""
-        return not self._runners and (self._has_ended or not self._is_draining)
+        """As for every set; and no connection waits that only this process can accept."""
+        return super().is_stopped and (self._has_ended or not self._is_draining)
 
     def interrupt(self) -> None:
         self._stop_refusing()
@@ -166,7 +166,7 @@ class Pool(SlotSet):
         if self._is_full() or (self._restart is not None and self._restart.is_live):
             return False
         index = self._scoreboard.find_vacant()
-        return self._start_slot(index, self._options, self.sockets, self._wakeup)
+        return index >= 0 and self._start_slot(index, self._options, self.sockets, self._wakeup)
 
     def _on_slot_end(self, failure: str) -> None:
         if failure:

@@ -28,7 +28,8 @@ _WORDS_PER_ROW = 16  # two cache lines, against false sharing
 class SlotState(enum.IntEnum):
     """The state of a row; the worker writes STARTING and VACANT, the slot the others.
 
-    The worker also writes ENDED, for a slot whose connection has arrived or which it kills.
+    The worker also writes BUSY, for a slot that it starts for an open connection, and ENDED, for a
+    slot whose connection has arrived or which it kills.
     """
 
     UNUSED = 0  # never had a slot
@@ -71,9 +72,9 @@ class Scoreboard:
         return self._words[start : start + _WORDS_PER_ROW]
 
     def slots(self) -> int:
-        """Return the number of rows that have a slot."""
+        """Return the number of rows that have a slot which has not ended."""
         states = self.states[:MAX_SLOTS]
-        return MAX_SLOTS - sum(states.count(state) for state in _WITHOUT_SLOT)
+        return MAX_SLOTS - sum(states.count(state) for state in (*_VACANT, SlotState.ENDED))
 
     def busy(self) -> list[int]:
         """Return the rows whose slots have a connection."""
@@ -101,7 +102,7 @@ class Scoreboard:
 
     def find_vacant(self) -> int:
         """Return the lowest row without a slot; -1 if all rows have one."""
-        found = [self.states.find(bytes([state]), 0, MAX_SLOTS) for state in _WITHOUT_SLOT]
+        found = [self.states.find(bytes([state]), 0, MAX_SLOTS) for state in _VACANT]
         return min((index for index in found if index >= 0), default=-1)
 
     def accept_failures(self) -> int:
@@ -114,5 +115,5 @@ class Scoreboard:
         return self._words[column : used * _WORDS_PER_ROW : _WORDS_PER_ROW].tolist()
 
 
-_WITHOUT_SLOT = (SlotState.UNUSED, SlotState.VACANT)
+_VACANT = (SlotState.UNUSED, SlotState.VACANT)
 _WITH_CONNECTION = (SlotState.BUSY, SlotState.PAUSED)

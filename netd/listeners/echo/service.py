@@ -133,8 +133,8 @@ class EchoService:
             "reset": sum(scoreboard.column(Column.RESET)),
             "accept_failures": scoreboard.accept_failures(),
         }
-        connections = scoreboard.connections() + len(self._collector.connections)
-        return Counters(totals, {"connections": connections})
+        paused = len(self._collector.connections) + self._connection_slots.waiting
+        return Counters(totals, {"connections": scoreboard.connections() + paused})
 
     def degraded(self) -> str:
         return self._pool.degraded() or self._connection_slots.degraded()

@@ -216,7 +216,6 @@ class Slot:
                 return
             if connection.is_admitted:
                 self._row[_HOST] = hash(host_of(peer)) or 1
-                self._scoreboard.states[self._index] = SlotState.BUSY
                 self._serve_to_end(conn, connection.unsent)
             else:
                 self._handle(conn, peer)

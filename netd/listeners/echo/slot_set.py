@@ -50,8 +50,8 @@ class SlotSet:
 
     @property
     def is_stopped(self) -> bool:
-        """True if, after `interrupt`, no slot has a connection any more."""
-        return not self._runners
+        """True if, after `interrupt`, no slot has a connection, or will accept one."""
+        return not self._find_running()
 
     def close_expired(self, index: int) -> None:
         """Close the expired connection of the slot in a row, if this set has that slot."""
@@ -74,8 +74,8 @@ class SlotSet:
         To be called again and again until `is_stopped`, or until `resume`.
         """
         self._is_interrupted = True
-        for runner in self._runners.values():
-            runner.interrupt()
+        for index in self._find_running():
+            self._runners[index].interrupt()
 
     def resume(self) -> None:
         """Start slots again."""
@@ -83,11 +83,19 @@ class SlotSet:
 
     def kill_unanswered(self) -> int:
         """Kill the slots that `interrupt` did not end; return how many had a connection."""
-        hung = list(self._runners)
+        hung = self._find_running()
         lost = len(set(hung).intersection(self._scoreboard.busy()))
         if hung:
             self._kill_hung(hung)
         return lost
+
+    def _find_running(self) -> list[int]:
+        """The slots that have not ended, or whose connection has not arrived.
+
+        The end of a process takes longer than the rest of a handover, which does not wait for it.
+        """
+        states = self._scoreboard.states
+        return [index for index in self._runners if states[index] != SlotState.ENDED]
 
     def _start_slot(
         self,
@@ -101,7 +109,8 @@ class SlotSet:
 
         A slot that is started for one connection owns it.
         """
-        self._scoreboard.states[index] = SlotState.STARTING
+        has_admitted = connection is not None and connection.is_admitted
+        self._scoreboard.states[index] = SlotState.BUSY if has_admitted else SlotState.STARTING
         config = SlotConfig(
             *(self._scoreboard, index, options, sockets),
             *(self._context.mailbox, pool_wakeup, connection),
