@@ -68,7 +68,7 @@ class ConnectionSlots(SlotSet):
         """
         slots = self._scoreboard.slots() + len(self._waiting)
         if not connection.is_admitted and slots >= options.max_connections:
-            connection.sock.close()
+            connection.close()
             self._scoreboard.counts["refused_full"] += 1
             return
         tagged = replace(options, tag=connection.tag)
@@ -78,7 +78,7 @@ class ConnectionSlots(SlotSet):
     def kill(self) -> None:
         super().kill()
         for connection in self.take_waiting():
-            connection.sock.close()
+            connection.close()
 
     def take_waiting(self) -> list[PausedConnection]:
         """Return the connections that have no slot; the caller owns them now."""
@@ -124,7 +124,7 @@ class ConnectionSlots(SlotSet):
 
     def _close(self, connection: PausedConnection) -> None:
         _log.error("a connection is closed: %s", self._start_failure)
-        connection.sock.close()
+        connection.close()
         self._scoreboard.counts["lost"] += 1
 
     def _on_slot_end(self, failure: str) -> None:  # noqa: ARG002 (a slot is not replaced)

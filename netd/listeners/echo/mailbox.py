@@ -1,8 +1,7 @@
 """Carries connections from slots to their worker, through one Unix socket that all slots share.
 
-The descriptor of a connection travels with SCM_RIGHTS, unix(7), and so do the bytes that are to be
-sent: in a memory file, because up to a mebibyte is more than a message can hold. A slot sends its
-message at once, or not at all if it is killed.
+The descriptor of a connection travels with SCM_RIGHTS, unix(7), and so does the memory file of the
+bytes that are to be sent. A slot sends its message whole, or not at all if it is killed.
 """
 
 from __future__ import annotations
@@ -17,14 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from netd.errors import StateError
 from netd.listeners.echo.paused_connection import open_socket
 from netd.runtime import sealed_memory
 from netd.runtime.errnos import OUT_OF_RESOURCES
 
-_HEADER: Final = struct.Struct("qqq?")  # row, number, bytes to be sent, whether tagged
+_HEADER: Final = struct.Struct("qq??")  # row, number, whether tagged, whether bytes are to be sent
 _MAX_DESCRIPTORS: Final = 2
-_MAX_UNSENT_BYTES: Final = 2**24
 _TEMPORARY: Final = OUT_OF_RESOURCES | {errno.ETOOMANYREFS}  # too many descriptors on their way
 _PAUSE_S: Final = 0.02
 
@@ -37,7 +34,7 @@ class Delivery:
     number: int  # the number of the connection in that row
     tag: bool
     sock: socket.socket
-    unsent: bytes
+    unsent: int | None  # see PausedConnection
 
 
 class Mailbox:
@@ -58,7 +55,7 @@ class Mailbox:
         """Send a connection, in a slot; the caller closes it then. Waits for free memory."""
         while True:
             try:
-                self._send(_HEADER.pack(index, number, len(unsent), tag), conn, unsent)
+                self._send(_HEADER.pack(index, number, tag, bool(unsent)), conn, unsent)
             except OSError as error:
                 if error.errno not in _TEMPORARY:
                     raise
@@ -87,16 +84,12 @@ class Mailbox:
 
 
 def _open(header: bytes, descriptors: list[int]) -> Delivery | None:
-    index, number, size, tag = _HEADER.unpack(header)
-    sock = open_socket(descriptors[0]) if descriptors else None
-    unsent = b""
-    for fd in descriptors[1:]:
-        with contextlib.suppress(StateError):
-            unsent = sealed_memory.read(fd, _MAX_UNSENT_BYTES)
-        os.close(fd)
-    if sock is None:
+    index, number, tag, has_unsent = _HEADER.unpack(header)
+    sock, unsent = (*descriptors, None, None)[:2]
+    if sock is None or (has_unsent and unsent is None):
+        for fd in descriptors:
+            os.close(fd)
         return None
-    if len(unsent) < size:
-        sock.close()
-        return None
-    return Delivery(index, number, tag, sock, unsent)
+    opened = open_socket(sock)
+    assert opened is not None, "a slot has sent another descriptor"
+    return Delivery(index, number, tag, opened, unsent)

@@ -207,7 +207,7 @@ class Pool(SlotSet):
         for conn in accepted:
             self._context.serve(
                 PausedConnection(
-                    conn, b"", self._options.tag, is_admitted=False, since=now, moved_at=now
+                    conn, None, self._options.tag, is_admitted=False, since=now, moved_at=now
                 ),
                 self._options,
             )

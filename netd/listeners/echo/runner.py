@@ -65,7 +65,7 @@ class ForkRunner:
             loop.watch(self._process.pidfd, READ, self._on_exit)
             on_error.pop_all()
         if config.connection is not None:
-            config.connection.sock.close()
+            config.connection.close()
 
     def retire(self) -> None:
         os.eventfd_write(self._wakeup, 1)  # first: the signal handler may not exist yet

@@ -24,7 +24,7 @@ from netd.listeners.echo.connection_slots import ConnectionSlots
 from netd.listeners.echo.datagram import COUNTERS, DatagramEcho
 from netd.listeners.echo.mailbox import Delivery, Mailbox
 from netd.listeners.echo.options import Concurrency, EchoOptions
-from netd.listeners.echo.paused_connection import PausedConnection, SavedConnection, open_socket
+from netd.listeners.echo.paused_connection import PausedConnection, SavedConnection
 from netd.listeners.echo.pool import Pool
 from netd.listeners.echo.runner import INTERRUPT
 from netd.listeners.echo.scoreboard import Column, Scoreboard, SlotState
@@ -104,6 +104,7 @@ class EchoService:
         self._collector.begin(within_s, on_prepared)
 
     def save(self) -> Handover:
+        assert self._collector.is_active
         return paused_connection.save(self._collector.connections)
 
     def resume(self) -> None:
@@ -140,16 +141,15 @@ class EchoService:
         return self._pool.degraded() or self._connection_slots.degraded()
 
     def _attach(self, saved: Sequence[SavedConnection], descriptors: Mapping[int, int]) -> None:
-        opened = {position: open_socket(fd) for position, fd in descriptors.items()}
-        for connection in saved:
-            sock = opened.pop(connection.position, None)
-            if sock is None:
+        left = dict(descriptors)
+        for item in saved:
+            connection = item.take(left)
+            if connection is None:
                 self._scoreboard.counts["lost"] += 1
             else:
-                self._connection_slots.serve(connection.continue_with(sock), self._options)
-        for sock in opened.values():
-            if sock is not None:
-                sock.close()
+                self._connection_slots.serve(connection, self._options)
+        for fd in left.values():
+            os.close(fd)
 
     def _on_delivery(self, delivery: Delivery | None) -> None:
         """Serve the connection of a slot that was interrupted, or keep it for the handover."""

@@ -49,7 +49,7 @@ class SlotConfig:
         """What a process needs to have open to run the slot."""
         outlet = self.mailbox.outlet.fileno()
         if self.connection is not None:
-            return [outlet, self.connection.sock.fileno()]
+            return [outlet, *self.connection.descriptors()]
         return [outlet, self.pool_wakeup, *(sock.fileno() for sock in self.sockets)]
 
 
@@ -209,6 +209,7 @@ class Slot:
 
     def _serve_connection(self, connection: PausedConnection) -> None:
         with connection.sock as conn:
+            unsent = connection.take_unsent()
             try:
                 peer = conn.getpeername()
             except OSError:  # the peer has gone already
@@ -216,7 +217,7 @@ class Slot:
                 return
             if connection.is_admitted:
                 self._row[_HOST] = hash(host_of(peer)) or 1
-                self._serve_to_end(conn, connection.unsent)
+                self._serve_to_end(conn, unsent)
             else:
                 self._handle(conn, peer)
 

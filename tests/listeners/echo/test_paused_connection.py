@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import os
@@ -15,9 +14,10 @@ import pytest
 
 from netd.errors import StateError
 from netd.listeners.echo import paused_connection, timeouts
-from netd.listeners.echo.paused_connection import PausedConnection
+from netd.listeners.echo.paused_connection import PausedConnection, SavedConnection
 from netd.listeners.echo.scoreboard import Column
 from netd.listeners.echo.slot import Slot
+from netd.runtime import sealed_memory
 from tests.support import attributes_of
 
 GOLDEN = Path(__file__).parents[2] / "cases" / "echo" / "state-1.0.json"
@@ -29,23 +29,17 @@ Change = Callable[[dict[str, Any], list[Any], dict[str, Any]], object]
 
 @pytest.fixture
 def connections() -> Iterator[list[PausedConnection]]:
-    with contextlib.ExitStack() as opened:
-        socks = [opened.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
-        yield [
-            PausedConnection(
-                socks[0], b"", tag=False, is_admitted=True, since=1000.25, moved_at=1001.5
-            ),
-            PausedConnection(
-                *(socks[1], b"12: \0\x7f\x80\xff\n"),
-                tag=True,
-                is_admitted=True,
-                since=12.0,
-                moved_at=12.0,
-            ),
-            PausedConnection(
-                socks[2], b"", tag=False, is_admitted=False, since=1002.0, moved_at=1002.0
-            ),
-        ]
+    made = [
+        PausedConnection(socket.socket(), unsent, tag, is_admitted, since, moved_at)
+        for unsent, tag, is_admitted, since, moved_at in (
+            (None, False, True, 1000.25, 1001.5),
+            (sealed_memory.seal(b"12: \0\x7f\x80\xff\n"), True, True, 12.0, 12.0),
+            (None, False, False, 1002.0, 1002.0),
+        )
+    ]
+    yield made
+    for connection in made:
+        connection.close()
 
 
 def golden() -> Any:
@@ -55,25 +49,61 @@ def golden() -> Any:
 def test_the_state_is_that_of_the_first_version(connections: list[PausedConnection]) -> None:
     handover = paused_connection.save(connections)
     assert json.loads(json.dumps(handover.state)) == golden()
-    assert handover.descriptors == [connection.sock.fileno() for connection in connections]
+    first, second, third = connections
+    assert handover.descriptors == [
+        *(first.sock.fileno(), second.sock.fileno(), second.unsent, third.sock.fileno()),
+    ]
 
 
 def test_a_state_of_the_first_version_is_loaded(connections: list[PausedConnection]) -> None:
-    loaded = paused_connection.load(golden(), NOW)
-    assert [saved.position for saved in loaded] == [0, 1, 2]
-    socks = [connection.sock for connection in connections]
-    assert [
-        saved.continue_with(sock) for saved, sock in zip(loaded, socks, strict=True)
-    ] == connections
+    saved = paused_connection.save(connections).descriptors
+    descriptors = {position: os.dup(fd) for position, fd in enumerate(saved)}
+    loaded = [item.take(descriptors) for item in paused_connection.load(golden(), NOW)]
+    assert descriptors == {}
+    for before, after in zip(connections, loaded, strict=True):
+        assert after is not None
+        for attribute in paused_connection.RECORD.saved:
+            assert getattr(after, attribute) == getattr(before, attribute)
+        assert os.path.sameopenfile(after.sock.fileno(), before.sock.fileno())
+        assert (after.unsent is None) == (before.unsent is None)
+        if after.unsent is not None:
+            assert sealed_memory.read(after.unsent, 100) == b"12: \0\x7f\x80\xff\n"
+        after.close()
 
 
 def test_later_keys_are_ignored_and_missing_ones_have_a_default() -> None:
-    state = {"connections": [{"descriptor": 7, "of a later version": [1]}], "later": None}
+    state = {"connections": [{"sock": 7, "of a later version": [1]}], "later": None}
     [saved] = paused_connection.load(state, NOW)
-    assert (saved.position, saved.attributes) == (
-        7,
-        {"unsent": b"", "tag": False, "is_admitted": True, "since": NOW, "moved_at": NOW},
+    assert (saved.sock, saved.unsent, saved.attributes) == (
+        *(7, None),
+        {"tag": False, "is_admitted": True, "since": NOW, "moved_at": NOW},
     )
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_connection_is_lost_if_a_descriptor_is_missing(missing: int) -> None:
+    saved = SavedConnection(0, 1, {"tag": False, "is_admitted": True, "since": 1, "moved_at": 1})
+    descriptors = {0: socket.socket().detach(), 1: sealed_memory.seal(b"x")}
+    os.close(descriptors.pop(missing))
+    [left] = descriptors.values()
+    assert saved.take(descriptors) is None
+    assert not is_open(left)
+
+
+def test_a_connection_is_lost_if_its_bytes_are_not_in_a_sealed_file() -> None:
+    saved = SavedConnection(0, 1, {"tag": False, "is_admitted": True, "since": 1, "moved_at": 1})
+    descriptors = {0: socket.socket().detach(), 1: os.memfd_create("unsealed")}
+    opened = list(descriptors.values())
+    assert saved.take(descriptors) is None
+    assert not any(map(is_open, opened))
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
@@ -85,13 +115,13 @@ def test_later_keys_are_ignored_and_missing_ones_have_a_default() -> None:
         lambda _whole, connections, _second: connections.append([]),
         lambda _whole, connections, _second: connections.append({}),
         lambda _whole, connections, second: connections.append(second),
-        lambda *state: state[2].update(descriptor=-1),
-        lambda *state: state[2].update(descriptor="1"),
-        lambda *state: state[2].update(descriptor=True),
-        lambda *state: state[2].update(unsent=None),
-        lambda *state: state[2].update(unsent="\u0100"),
-        lambda *state: state[2].update(unsent="\ud800"),
-        lambda *state: state[2].update(unsent=[1, 2]),
+        lambda *state: state[2].update(sock=-1),
+        lambda *state: state[2].update(sock="1"),
+        lambda *state: state[2].update(sock=True),
+        lambda *state: state[2].pop("sock"),
+        lambda *state: state[2].update(unsent=state[2]["sock"]),
+        lambda *state: state[2].update(unsent="12: "),
+        lambda *state: state[2].update(unsent=-1),
         lambda *state: state[2].update(tag=1),
         lambda *state: state[2].update(is_admitted="yes"),
         lambda *state: state[2].update(since="1"),
@@ -155,6 +185,5 @@ def test_nothing_else_is_known_of_a_connection() -> None:
 def test_a_descriptor_that_is_no_socket_is_closed() -> None:
     fd, other = os.pipe()
     assert paused_connection.open_socket(fd) is None
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(fd)
+    assert not is_open(fd)
     os.close(other)
