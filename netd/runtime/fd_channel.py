@@ -70,7 +70,8 @@ class FdChannel:
     def receive(self) -> list[bytes]:
         """Return the complete lines that have arrived, without their newlines.
 
-        Raises ChannelClosedError if the other end is closed and all of its lines were returned.
+        Raises ChannelClosedError if the other end is closed and all of its lines were returned, and
+        OSError if nothing could be received.
         """
         closed = self._fill()
         *lines, rest = self._partial.split(b"\n")
@@ -95,6 +96,7 @@ class FdChannel:
         self._sock.close()
 
     def _fill(self) -> bool:
+        has_received = False
         while True:
             try:
                 data, descriptors, _, _ = socket.recv_fds(
@@ -104,7 +106,12 @@ class FdChannel:
                 return False
             except ConnectionResetError:
                 return True
+            except OSError:
+                if has_received:  # return the lines now; the next call raises if the error lasts
+                    return False
+                raise
             self._descriptors.extend(descriptors)
             if not data:
                 return True
             self._partial += data
+            has_received = True

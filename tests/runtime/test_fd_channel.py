@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,25 @@ def test_lines_arrive_complete_and_in_order() -> None:
     ours.send(b"one\n")
     ours.send(b"two\n")
     assert theirs.receive() == [b"one", b"two"]
+    assert theirs.receive() == []
+    ours.close()
+    theirs.close()
+
+
+def test_lines_are_returned_though_the_next_call_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = FdChannel.pair()
+    receive, errors = socket.recv_fds, iter([None, errno.ENOMEM, errno.ENOMEM])
+
+    def fail_at_times(*arguments: Any) -> Any:
+        if error := next(errors, None):
+            raise OSError(error, os.strerror(error))
+        return receive(*arguments)
+
+    monkeypatch.setattr(socket, "recv_fds", fail_at_times)
+    ours.send(b"one\ntwo\n")
+    assert theirs.receive() == [b"one", b"two"]
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        theirs.receive()
     assert theirs.receive() == []
     ours.close()
     theirs.close()
