@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from netd.listeners.chat.room_driver import RoomDriver
+from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.runtime.loop import Loop, Timer
 
 BUSY_S: Final = 2.0
@@ -21,7 +21,7 @@ class Preparation:
     """
 
     def __init__(
-        self, loop: Loop, room: RoomDriver, within_s: float, on_prepared: Callable[[], object]
+        self, loop: Loop, room: HandoverDriver, within_s: float, on_prepared: Callable[[], object]
     ) -> None:
         self._loop = loop
         self._room = room

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 from netd.listeners.chat.backlog import Backlog, Chores
 from netd.listeners.chat.channel_store import ChannelStore
@@ -24,23 +23,18 @@ from netd.listeners.chat.room.effect import (
     TakePlace,
     Verify,
 )
-from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.ghost import Ghost
-from netd.listeners.chat.room.member import Member, PasswordCheck
+from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
-from netd.listeners.chat.saved_chat import SavedChat
-from netd.listeners.chat.saved_session import SavedCheck, save_session
 from netd.listeners.chat.session import DisconnectReason, Session
-from netd.listeners.chat.snapshots import OnSnapshot, Snapshots
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
 from netd.listeners.logins.password_verifier import Login, PasswordVerifier
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
 from netd.runtime.loop import Loop
-from netd.runtime.stream import Stream
 
 _log = logging.getLogger("netd")
 
@@ -59,11 +53,8 @@ class RoomDriver:
         on_closed: Callable[[Session], object],
     ) -> None:
         """Make a room. `on_closed(session)` is called when a session has left the room."""
-        self._room = Room(settings, time.time(), _new_identity())
+        self._room = Room(settings, time.time(), new_identity())
         self._store = ChannelStore(loop, options, self._room)
-        self._snapshots = Snapshots(loop)
-        self._has_loaded = False
-        loop.defer(self._open_store)  # not yet, as another process may still write to the file
         self._daemon = daemon
         self._notify_closed = on_closed
         self._verifier = PasswordVerifier(loop, options)
@@ -77,6 +68,7 @@ class RoomDriver:
         self.note_bypass = self._backlog.note_bypass
         self._sessions: dict[Member, Session] = {}
         self._checks: dict[Member, Verify] = {}  # the password checks under way
+        self._reloading: dict[Member, None] = {}  # who await the outcome of a REHASH
         self._lost_sessions: set[Session] = set()  # that their members do without
         self._disconnected: Counter[DisconnectReason] = Counter()
         self._bytes_in = self._bytes_out = 0
@@ -228,106 +220,6 @@ class RoomDriver:
                 self.disconnect(session, DisconnectReason.MEMORY_EXCEEDED)
                 session.close()
 
-    # Handover to another process.
-
-    def is_busy(self) -> bool:
-        """Whether a password check, or a reply to a client that reads, is not complete."""
-        return any(
-            session.member.password_check is not None or session.is_being_sent
-            for session in self._sessions.values()
-        )
-
-    def suspend_secure(self, reason: str) -> None:
-        """Close the connections under TLS, which no other process can continue."""
-        for session in list(self._sessions.values()):
-            if not isinstance(session.stream, Stream):
-                self.suspend_session(session, reason)
-
-    def try_close_store(self) -> bool:
-        """Begin to close the file of the channels; return whether it is closed."""
-        return self._store.try_close()
-
-    def reopen_store(self) -> None:
-        """Write to the file of the channels again."""
-        self._store.open(restore=False)
-
-    def save(self) -> tuple[dict[str, Any], list[int]]:
-        """Everything as plain data, and the descriptors of the clients.
-
-        Completes what waits in the backlog: chores and long replies.
-        """
-        self._chores.complete()
-        for session in list(self._sessions.values()):
-            while session.member.is_replying and session.closing_since is None:
-                self.resume(session)
-        self._fanout.flush()
-        sessions, descriptors = self._save_sessions()
-        saved = {
-            "room": self._room.save(),
-            "sessions": sessions,
-            "verifier": self._verifier.save(),
-            "unwritten": self._store.save_unwritten(),
-        }
-        return saved, descriptors
-
-    def _save_sessions(self) -> tuple[list[dict[str, Any]], list[int]]:
-        members = self._room.state.connected_members()
-        numbers = {member: number for number, member in enumerate(members)}
-        rows: list[dict[str, Any]] = []
-        descriptors: list[int] = []
-        for member, session in self._sessions.items():
-            if isinstance(session.stream, Stream):  # not TLS
-                row = save_session(
-                    session,
-                    member=numbers.get(member),
-                    descriptor=len(descriptors),
-                    check=self._checks.get(member),
-                )
-                rows.append(row)
-                descriptors.append(session.stream.sock.fileno())
-        return rows, descriptors
-
-    def snapshot(self, on_snapshot: OnSnapshot) -> None:
-        """See `SnapshotService`."""
-        self._snapshots.begin(self._room.state, on_snapshot)
-
-    def load(self, saved: SavedChat) -> None:
-        """Replace the room by a saved one, whose clients are not connected yet."""
-        self._has_loaded = True
-        self._room.replace(saved.room)
-        if saved.is_snapshot:
-            saved.room.ids = MessageIds(_new_identity())
-        if saved.verifier is not None:
-            self._verifier.load(saved.verifier)
-        self._store.load_unwritten(saved.unwritten)
-
-    def adopt(self, session: Session) -> None:
-        """Add the session of a member that is in the room already, or has left it."""
-        self._sessions[session.member] = session
-        self._fanout.attach(session.member, session.stream)
-
-    def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
-        """Serve the clients of a saved room, after `adopt` of those that are connected."""
-        self._store.open(restore=False)
-        connected = {*self._sessions}
-        self.suspend(saved.lost(connected), reason)
-        self.set_settings(settings)
-        for session in saved.sessions:
-            if session.member in connected and session.member.password_check is not None:
-                self._repeat_check(session.member, session.member.password_check, session.check)
-
-    def _repeat_check(self, member: Member, check: PasswordCheck, saved: SavedCheck | None) -> None:
-        if saved is None:
-            self._on_verified(member, Verdict.UNCHECKED)
-        else:
-            self._verify(Verify(member, check, saved.password, saved.stored))
-
-    def _open_store(self) -> None:
-        if not self._has_loaded:
-            self._store.open(restore=True)
-
-    # The end, and figures.
-
     def shut_down(self, reason: str) -> None:
         """Send all clients the reason, and finish their sessions."""
         self._apply(self._room.shut_down(reason, time.time()))
@@ -387,6 +279,7 @@ class RoomDriver:
                 self._store.save(effect)
             case Rehash(member):
                 _log.info("chat: operator %s requested a reload", member.oper)
+                self._reloading[member] = None
                 self._daemon.request_reload(partial(self._on_reloaded, member))
 
     def _verify(self, effect: Verify) -> None:
@@ -429,12 +322,14 @@ class RoomDriver:
 
     def _on_reloaded(self, member: Member, result: ReloadResult) -> None:
         """Send an operator the outcome of the REHASH."""
+        self._reloading.pop(member, None)
         if member in self._sessions:
             notices = list(_outcome(result))
             self._apply(self._room.send_notices(member, notices, time.time()))
 
 
-def _new_identity() -> str:
+def new_identity() -> str:
+    """What the ids of a new room's messages begin with."""
     return f"{time.time_ns():x}-"
 
 

@@ -26,6 +26,7 @@ from netd.protocols.record import (
     Field,
     Record,
     list_of,
+    load_flag,
     load_integer,
     load_mapping,
     load_text,
@@ -108,6 +109,8 @@ class SavedSession:
     descriptor: int
     """The position of its socket's descriptor."""
     check: SavedCheck | None
+    awaits_reload: bool
+    """Whether the client awaits the outcome of a REHASH."""
     attributes: Mapping[str, Any]
     stream: StreamState
 
@@ -122,6 +125,7 @@ class SavedSession:
             _departed() if saved["member"] is None else member_at(members, saved["member"]),
             load_integer(saved["descriptor"]),
             _CHECK.load(saved.get("check")),
+            load_flag(saved.get("awaits_reload", False)),
             SESSION.load(saved),
             _STREAM_STATE.load(saved["stream"]),
         )
@@ -140,7 +144,12 @@ class SavedSession:
 
 
 def save_session(
-    session: Session, *, member: int | None, descriptor: int, check: Verify | None
+    session: Session,
+    *,
+    member: int | None,
+    descriptor: int,
+    check: Verify | None,
+    awaits_reload: bool,
 ) -> dict[str, Any]:
     """A session as plain data, at the end of a turn; `member` is the number of its member."""
     assert isinstance(session.stream, Stream)
@@ -150,6 +159,7 @@ def save_session(
         "member": member,
         "descriptor": descriptor,
         "check": None if check is None else [check.password, check.stored],
+        "awaits_reload": awaits_reload,
         "stream": stream,
     }
 

@@ -18,9 +18,9 @@ from netd.errors import BindError, StateError
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.garbage import GarbageCollections
 from netd.listeners.chat.gatekeeper import FULL, Gatekeeper, refuse
+from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.preparation import Preparation
-from netd.listeners.chat.room_driver import RoomDriver
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.saved_session import SavedSession
@@ -69,7 +69,7 @@ class ChatService:
             idle_since=Session.idle_since,
         )
         settings = settings_of(options, self._credentials)
-        self._room = RoomDriver(loop, options, settings, daemon, self._connections.remove)
+        self._room = HandoverDriver(loop, options, settings, daemon, self._connections.remove)
         self._gatekeeper = Gatekeeper(self._connections)
         self._garbage = GarbageCollections(loop.now)
         self._has_loaded = False

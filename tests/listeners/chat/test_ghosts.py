@@ -14,8 +14,8 @@ import pytest
 from netd.config.schema import read_options
 from netd.listeners.chat import backlog
 from netd.listeners.chat.credentials_file import CredentialsFiles
+from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.room_driver import RoomDriver
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.session import Session
 from netd.runtime.loop import Loop
@@ -79,7 +79,7 @@ class Server:
         self.closed: list[Session] = []
         self.options = options
         settings = settings_of(options, CredentialsFiles(options))
-        self.driver = RoomDriver(self.loop, options, settings, Mock(), self.closed.append)
+        self.driver = HandoverDriver(self.loop, options, settings, Mock(), self.closed.append)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[Client] = []
 

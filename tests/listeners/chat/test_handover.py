@@ -199,6 +199,15 @@ def test_a_delayed_check_is_repeated_with_its_delay(start: Start) -> None:
     assert time.monotonic() - begin > 1
 
 
+def test_an_operator_gets_the_outcome_of_a_reload_that_replaced_the_worker(start: Start) -> None:
+    chat = start(opers=[{"name": "root", "password": "toor"}])
+    client = chat.connect().register("bob")
+    client.send("OPER root toor", "REHASH")
+    client.expect(" 382 ")
+    chat.hand_over()
+    assert client.expect("NOTICE").endswith(":reloaded: another process continues this listener")
+
+
 def test_pipelined_lines_and_long_replies(start: Start) -> None:
     chat = start()
     members = [chat.connect().register(f"member{number}").join() for number in range(60)]

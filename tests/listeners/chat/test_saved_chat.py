@@ -20,13 +20,19 @@ from hypothesis import strategies as st
 from netd.config.address import Address
 from netd.config.schema import read_options
 from netd.errors import StateError
+from netd.listeners.chat.channel_store import ChannelStore
+from netd.listeners.chat.gatekeeper import ConnectThrottle, Gatekeeper
+from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.service import ChatService
 from netd.listeners.kind import Handover, ListeningSocket
+from netd.listeners.logins.login_queue import LoginQueue
+from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from tests.listeners.chat.room.test_saved_room import spoil
-from tests.support import PATIENCE_S, make_certificate
+from tests.support import PATIENCE_S, attributes_of, make_certificate
 
 GOLDEN = Path(__file__).parents[2] / "cases" / "chat" / "handover"
 ACCOUNT = {"name": "anna", "password": "sesame"}
@@ -219,6 +225,63 @@ def test_a_service_goes_on_after_an_abandoned_handover(stack: ExitStack, tmp_pat
     bob.sock.send(b"tial\r\n")
     assert anna.read_until(before, "PRIVMSG") == [":bob!~b@127.0.0.1 PRIVMSG #room :partial"]
     before.stop()
+
+
+SAVED, ARGUMENT, TRANSIENT = "saved", "an argument of the constructor", "transient"
+PARTS: dict[type, dict[str, str]] = {
+    Room: {"state": SAVED, "fast_path": "a cache", "_pending": "replies are completed"},
+    ChatService: {
+        **dict.fromkeys(("_gatekeeper", "_room", "_connections"), SAVED),
+        **dict.fromkeys(("_loop", "_options"), ARGUMENT),
+        **dict.fromkeys(("_certificate", "_credentials"), "of files that the options name"),
+        **dict.fromkeys(("_checks", "_preparation", "_has_loaded", "_garbage"), TRANSIENT),
+    },
+    Gatekeeper: {
+        "_throttle": SAVED,
+        "_connections": ARGUMENT,
+        **dict.fromkeys(("_too_often", "_poller_full"), "totals of the process"),
+    },
+    ConnectThrottle: {"_buckets": SAVED},
+    HandoverDriver: {
+        **dict.fromkeys(("_room", "_store", "_sessions", "_verifier"), SAVED),
+        **dict.fromkeys(("_checks", "_reloading"), SAVED),
+        **dict.fromkeys(("_daemon", "_notify_closed"), ARGUMENT),
+        "_fanout": "empty at the end of a turn, and made anew",
+        **dict.fromkeys(("_backlog", "may_bypass", "note_bypass"), "made anew"),
+        **dict.fromkeys(("_chores", "_is_checking"), "completed before"),
+        "_lost_sessions": "their clients are told already",
+        **dict.fromkeys(("_disconnected", "lines", "_bytes_in", "_bytes_out"), "totals"),
+        **dict.fromkeys(("_snapshots", "_has_loaded"), TRANSIENT),
+    },
+    ChannelStore: {
+        **dict.fromkeys(("_changed", "_lines"), SAVED),
+        **dict.fromkeys(("_loop", "_room", "_options"), ARGUMENT),
+        **dict.fromkeys(("_store", "_is_open", "_timer"), "closed"),
+        "_lost_earlier": "a total of the process",
+    },
+    PasswordVerifier: {
+        **dict.fromkeys(("_queue", "_known", "_key"), SAVED),
+        "_pending": "the clients' checks are repeated",
+        "_loop": ARGUMENT,
+        "_login_log": "limits the lines of one process",
+        **dict.fromkeys(("_wrong", "_unchecked"), "totals of the process"),
+        **dict.fromkeys(("_retry", "_in_thread", "_results", "_wakeup"), TRANSIENT),
+        **dict.fromkeys(("_has_thread", "_is_busy"), TRANSIENT),
+    },
+    LoginQueue: {
+        "_sources": SAVED,
+        "options": ARGUMENT,
+        **dict.fromkeys(("_queued", "_waiting"), "the clients' checks are repeated"),
+        "_serial": "an order among the sources of one process",
+    },
+}
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_every_attribute_is_saved_or_has_a_reason_not_to_be(part: type) -> None:
+    assert {*PARTS[part]} == {
+        name for name in attributes_of(part) if not name.startswith("__") and name != "_is_protocol"
+    }
 
 
 def snapshot(side: Side, within_s: float = 5.0) -> dict[str, Any] | None:

@@ -17,16 +17,9 @@ from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.history import History
 from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.room_records import GHOST, MEMBER, MESSAGE_IDS, WHOWAS
 from netd.listeners.chat.room.saved_history import TemplateTable, save_entries
-from netd.listeners.chat.room.saved_room import (
-    GHOST,
-    MEMBER,
-    MESSAGE_IDS,
-    WHOWAS,
-    save_channel,
-    save_member,
-    save_offers,
-)
+from netd.listeners.chat.room.saved_room import save_channel, save_member, save_offers
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.record import save_all, save_bytes
 

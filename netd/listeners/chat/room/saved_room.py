@@ -1,220 +1,49 @@
 """The whole room as plain data, which JSON can hold, and back.
 
-A member is referred to by its number: its position in the list of members. The tables say for each
-attribute how it is saved, or why it is not. What can be made again of other data is not saved.
+A member is referred to by its number: its position in the list of members. What can be made again
+of other data is not saved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from netd.listeners.chat.room.capability import BY_WIRE_NAME, WIRE_NAMES
-from netd.listeners.chat.room.channel import PREFIXES, Channel, ListEntry, Topic
-from netd.listeners.chat.room.encoded_message import MessageIds
+from netd.listeners.chat.room.channel import PREFIXES, Channel
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
 from netd.listeners.chat.room.member import (
-    CheckPurpose,
     Member,
     MemberState,
-    PasswordCheck,
-    Registration,
-    SaslExchange,
 )
-from netd.listeners.chat.room.memory import Memory
-from netd.listeners.chat.room.saved_history import MAX_TIME, HistoryReader, save_history
+from netd.listeners.chat.room.room_records import (
+    CHANNEL,
+    GHOST,
+    LIST_ENTRY,
+    MEMBER,
+    MESSAGE_IDS,
+    ROOM,
+    WHOWAS,
+)
+from netd.listeners.chat.room.saved_history import HistoryReader, save_history
 from netd.listeners.chat.room.settings import Account, RoomSettings
-from netd.listeners.chat.room.state import RoomState, WhowasEntry
+from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import fold
 from netd.protocols.record import (
-    FLAG,
-    INTEGER,
     TEXT,
-    Field,
-    Record,
-    list_of,
     load_bytes,
     load_flag,
     load_integer,
     load_list,
     load_mapping,
-    load_number,
     load_text,
     mapping_of,
-    name_of,
-    optional,
     refuse_malformed,
     save_all,
     save_bytes,
-    tuple_of,
 )
-
-_BESIDE: Final = "saved beside the attributes"
-_DERIVED: Final = "made of other attributes"
-
-
-def _load_time(data: object) -> float:
-    at = load_number(data)
-    if not 0 <= at < MAX_TIME:
-        raise ValueError("not a time")
-    return at
-
-
-_TIME: Final = Field(_load_time)
-_NAMES: Final = Field(lambda data: dict.fromkeys(list_of(TEXT).load(data)), list)
-_LETTERS: Final = Field(lambda data: set(load_text(data)), lambda value: "".join(sorted(value)))
-
-MESSAGE_IDS: Final = Record(MessageIds, {"identity": TEXT, "last_number": INTEGER})
-REGISTRATION: Final = Record(
-    Registration,
-    {
-        "password": TEXT,
-        "is_negotiating": FLAG,
-        "password_is_right": FLAG,
-        "has_user": FLAG,
-        "resume_token": TEXT,
-    },
-)
-SASL: Final = Record(SaslExchange, {"mechanism": TEXT, "data": TEXT})
-_CHECK: Final = tuple_of(PasswordCheck, purpose=name_of(CheckPurpose), name=TEXT, label=TEXT)
-_ENTRY: Final = tuple_of(ListEntry, mask=TEXT, by=TEXT, at=_TIME)
-_TOPIC: Final = tuple_of(Topic, text=TEXT, by=TEXT, at=_TIME)
-WHOWAS: Final = tuple_of(WhowasEntry, nick=TEXT, user=TEXT, host=TEXT, realname=TEXT, at=_TIME)
-
-MEMBER: Final = Record(
-    Member,
-    {
-        "address": TEXT,
-        "local_user": TEXT,
-        "is_secure": FLAG,
-        "fingerprint": TEXT,
-        "resume_token": TEXT,
-        "state": name_of(MemberState),
-        "registration": REGISTRATION.as_field(Registration),
-        "caps": INTEGER,
-        "cap_version": INTEGER,
-        "sasl": SASL.as_field(SaslExchange),
-        "password_check": optional(_CHECK),
-        "failed_logins": INTEGER,
-        "work": INTEGER,
-        "nick": TEXT,
-        "user": TEXT,
-        "realname": TEXT,
-        "host": TEXT,
-        "prefix": TEXT,
-        "account": TEXT,
-        "away": TEXT,
-        "oper": TEXT,
-        "modes": _LETTERS,
-        "signed_on": _TIME,
-        "idle_since": _TIME,
-        "channels": _NAMES,
-        "monitoring": mapping_of(TEXT),
-    },
-    {
-        "folded": _DERIVED,
-        "tag_caps": _DERIVED,
-        "invites": "made of the channels' invitations",
-        "read_markers": f"{_BESIDE}, since the members of an account share them",
-        "is_replying": "long replies are completed before the room is saved",
-    },
-)
-
-CHANNEL: Final = Record(
-    Channel,
-    {
-        "name": TEXT,
-        "created": _TIME,
-        "topic": optional(_TOPIC),
-        "modes": mapping_of(TEXT),
-        "is_persistent": FLAG,
-        "earlier_status": mapping_of(TEXT),
-        "kept_until": _TIME,
-    },
-    {
-        "folded": _DERIVED,
-        "members": _BESIDE,
-        "lists": _BESIDE,
-        "invited": _BESIDE,
-        "history": _BESIDE,
-        "_memory": "the room's",
-        "_audience": "made when it is needed",
-    },
-)
-
-ROOM: Final = Record(
-    RoomState,
-    {
-        "created": _TIME,
-        "read_markers": mapping_of(mapping_of(TEXT)),
-        "most_members": INTEGER,
-    },
-    {
-        "settings": "given to the constructor",
-        "memory": "counted again; see MEMORY",
-        "members": _BESIDE,
-        "unregistered": _BESIDE,
-        "ghosts": _BESIDE,
-        "channels": _BESIDE,
-        "restored": _BESIDE,
-        "watchers": "made of the nicks that members monitor",
-        "whowas": _BESIDE,
-        "private_histories": _BESIDE,
-        "ids": _BESIDE,
-        "returned": "stays in the totals of the process",
-        "not_returned": "stays in the totals of the process",
-    },
-)
-
-HISTORY: Final = Record(
-    History,
-    {},
-    {
-        "_max_lines": "a setting",
-        "_memory": "the room's",
-        "entries": _BESIDE,
-        "bytes": "counted again",
-        "is_steady": _DERIVED,
-    },
-)
-PRIVATE_HISTORY: Final = Record(
-    PrivateHistory, {}, {"_lines": "a setting", "_memory": "the room's", "conversations": _BESIDE}
-)
-MEMORY: Final = Record(
-    Memory,
-    {},
-    {"limit": "a setting", "kept": "counted again", "buffers": "measured every second"},
-)
-GHOST: Final = Record(
-    Ghost,
-    {"until": _TIME, "reason": TEXT},
-    {
-        "claimant": "the claim is given up: a long reply that is completed ends it",
-        "kept_bytes": "counted again",
-        "_limit": "a setting",
-        "_chunks": _BESIDE,
-        "_next": "belongs to the claim",
-    },
-)
-
-RECORDS: Final = (
-    *(
-        MEMBER,
-        CHANNEL,
-        ROOM,
-        HISTORY,
-        PRIVATE_HISTORY,
-        MEMORY,
-        MESSAGE_IDS,
-        REGISTRATION,
-        SASL,
-        GHOST,
-    ),
-)
-"""The tables of all classes whose objects make up a room."""
-
 
 Members = Sequence[Member | None]
 """Members by number."""
@@ -409,7 +238,7 @@ def _load_channel(
     lists = load_mapping(data["lists"])
     for letter in channel.lists:
         for row in load_list(lists.get(letter, [])):
-            entry = _ENTRY.load(row)
+            entry = LIST_ENTRY.load(row)
             if fold(entry.mask) not in channel.lists[letter]:
                 channel.add_entry(letter, entry)
     for number in load_list(data["invited"]):

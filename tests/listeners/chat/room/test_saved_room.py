@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netd.errors import StateError
-from netd.listeners.chat.room.saved_room import RECORDS
+from netd.listeners.chat.room.room_records import RECORDS
 from netd.listeners.chat.room.settings import Account, RoomLimits, RoomSettings
 from netd.protocols.record import Record
 from tests.listeners.chat.room.room_under_test import NOON, FakeClient, RoomUnderTest, sasl_plain

@@ -1,0 +1,139 @@
+"""Runs a room whose clients another process can continue to serve, or has served before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.effect import Verify
+from netd.listeners.chat.room.encoded_message import MessageIds
+from netd.listeners.chat.room.member import Member, PasswordCheck
+from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room_driver import RoomDriver, new_identity
+from netd.listeners.chat.saved_chat import SavedChat
+from netd.listeners.chat.saved_session import SavedCheck, save_session
+from netd.listeners.chat.session import Session
+from netd.listeners.chat.snapshots import OnSnapshot, Snapshots
+from netd.listeners.kind import Daemon, ReloadResult
+from netd.protocols.password import Verdict
+from netd.runtime.loop import Loop
+from netd.runtime.stream import Stream
+
+_RELOADED: Final = ReloadResult(ok=True, detail="another process continues this listener")
+
+
+class HandoverDriver(RoomDriver):
+    """A room driver that saves its room, and continues a saved one."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        options: ChatOptions,
+        settings: RoomSettings,
+        daemon: Daemon,
+        on_closed: Callable[[Session], object],
+    ) -> None:
+        super().__init__(loop, options, settings, daemon, on_closed)
+        self._snapshots = Snapshots(loop)
+        self._has_loaded = False
+        loop.defer(self._open_store)  # not yet, as another process may still write to the file
+
+    def is_busy(self) -> bool:
+        """Whether a password check, or a reply to a client that reads, is not complete."""
+        return any(
+            session.member.password_check is not None or session.is_being_sent
+            for session in self._sessions.values()
+        )
+
+    def suspend_secure(self, reason: str) -> None:
+        """Close the connections under TLS, which no other process can continue."""
+        for session in list(self._sessions.values()):
+            if not isinstance(session.stream, Stream):
+                self.suspend_session(session, reason)
+
+    def try_close_store(self) -> bool:
+        """Begin to close the file of the channels; return whether it is closed."""
+        return self._store.try_close()
+
+    def reopen_store(self) -> None:
+        """Write to the file of the channels again."""
+        self._store.open(restore=False)
+
+    def save(self) -> tuple[dict[str, Any], list[int]]:
+        """Everything as plain data, and the descriptors of the clients.
+
+        Completes what waits in the backlog: chores and long replies.
+        """
+        self._chores.complete()
+        for session in list(self._sessions.values()):
+            while session.member.is_replying and session.closing_since is None:
+                self.resume(session)
+        self._fanout.flush()
+        sessions, descriptors = self._save_sessions()
+        saved = {
+            "room": self._room.save(),
+            "sessions": sessions,
+            "verifier": self._verifier.save(),
+            "unwritten": self._store.save_unwritten(),
+        }
+        return saved, descriptors
+
+    def _save_sessions(self) -> tuple[list[dict[str, Any]], list[int]]:
+        members = self._room.state.connected_members()
+        numbers = {member: number for number, member in enumerate(members)}
+        rows: list[dict[str, Any]] = []
+        descriptors: list[int] = []
+        for member, session in self._sessions.items():
+            if isinstance(session.stream, Stream) and session.stream.is_open:  # not TLS
+                row = save_session(
+                    session,
+                    member=numbers.get(member),
+                    descriptor=len(descriptors),
+                    check=self._checks.get(member),
+                    awaits_reload=member in self._reloading,
+                )
+                rows.append(row)
+                descriptors.append(session.stream.sock.fileno())
+        return rows, descriptors
+
+    def snapshot(self, on_snapshot: OnSnapshot) -> None:
+        """See `SnapshotService`."""
+        self._snapshots.begin(self._room.state, on_snapshot)
+
+    def load(self, saved: SavedChat) -> None:
+        """Replace the room by a saved one, whose clients are not connected yet."""
+        self._has_loaded = True
+        self._room.replace(saved.room)
+        if saved.is_snapshot:
+            saved.room.ids = MessageIds(new_identity())
+        if saved.verifier is not None:
+            self._verifier.load(saved.verifier)
+        self._store.load_unwritten(saved.unwritten)
+
+    def adopt(self, session: Session) -> None:
+        """Add the session of a member that is in the room already, or has left it."""
+        self._sessions[session.member] = session
+        self._fanout.attach(session.member, session.stream)
+
+    def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
+        """Serve the clients of a saved room, after `adopt` of those that are connected."""
+        self._store.open(restore=False)
+        connected = {*self._sessions}
+        self.suspend(saved.lost(connected), reason)
+        self.set_settings(settings)
+        for session in saved.sessions:
+            if session.member in connected and session.member.password_check is not None:
+                self._repeat_check(session.member, session.member.password_check, session.check)
+            if session.member in connected and session.awaits_reload:
+                self._on_reloaded(session.member, _RELOADED)
+
+    def _repeat_check(self, member: Member, check: PasswordCheck, saved: SavedCheck | None) -> None:
+        if saved is None:
+            self._on_verified(member, Verdict.UNCHECKED)
+        else:
+            self._verify(Verify(member, check, saved.password, saved.stored))
+
+    def _open_store(self) -> None:
+        if not self._has_loaded:
+            self._store.open(restore=True)
