@@ -90,7 +90,9 @@ def netd(directory: Path) -> Iterator[Server]:
     """A netd under a played systemd, whose reloads replace every worker."""
     scenario = Scenario(directory, drain_s=10)
     module = "tests.handover.replacing_netd"
-    daemon = ManagedDaemon(directory, scenario.text(), module=module)
+    # Python compiles an installed program only once; here it may not write beside the sources.
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(directory / "compiled")}
+    daemon = ManagedDaemon(directory, scenario.text(), module=module, environ=compiled)
     if "RestartKillSignal" not in _UNIT.read_text():
         daemon.systemd.restart_signal = signal.SIGTERM
 
@@ -109,6 +111,7 @@ def netd(directory: Path) -> Iterator[Server]:
         events["upgrade"] = upgrade
     try:
         daemon.systemd.start()
+        daemon.systemd.restart()  # by compiled code
         yield Server("netd", scenario, events, ("http", "echo", "chat"))
     finally:
         daemon.systemd.close()
