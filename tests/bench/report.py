@@ -48,6 +48,15 @@ one process, as its message of the day. "First process" is the supervisor or mas
 new connections; four clients make them one after the other. "All that follow" are lost if the
 server does not serve again.
 """,
+    "restart": """## Restarts
+
+What clients notice when a server is restarted (netd by a played systemd, the others as their Debian
+units do), upgraded (`netd upgrade`; nginx by USR2), or reloaded so that it gets new workers. The
+counts are those of all clients and rounds. A client that is refused tries again every 10 ms; one
+that is disconnected connects again. "Shown" are lines such as QUIT and JOIN that another member of
+the chat sees. The pause is the longest wait of a client around an event: for the response to its
+request, for the next bytes of a stream, or for a line of another member.
+""",
     "soak": """## Soak
 
 Six held and two new echo connections at a time, ten members who talk and four who join and part,

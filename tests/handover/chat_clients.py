@@ -15,6 +15,7 @@ from tests.handover.wire import Wire, compare
 
 _CHANNEL: Final = "#lounge"
 _ARRIVAL_S: Final = 10.0
+_HISTORY: Final = 100
 _SPOKEN: Final = (b"PRIVMSG", b"PING", b"PONG", b"CAP", b"BATCH")
 _sent: Final[dict[bytes, int]] = {}
 """The number of lines that each member of this process has sent."""
@@ -34,12 +35,13 @@ class Member(Client):
         self.nick = f"{self.options.get('prefix', 'm')}{number}".encode()
         self._last: dict[bytes, int] = {}
         self._joined = asyncio.Event()
+        self.wire: Wire | None = None
 
     async def session(self) -> None:
         """Join, then send and receive until the task is cancelled. Raises LostError."""
         self.record.begin()
         async with asyncio.timeout(STUCK_S):
-            wire = await Wire.connect(self.address)
+            self.wire = wire = await Wire.connect(self.address)
         self._joined.clear()
         with contextlib.closing(wire):
             await wire.send(self.greeting())
@@ -123,32 +125,55 @@ class Watcher(Member):
         self.is_watching = False
         self.options = {**self.options, "talks": False}
         self._ids: dict[bytes, bytes] = {}
-        self._has_ids = False
+        self._names: list[bytes] = []
+        self._history: list[bytes] = []
+        self._history_came = asyncio.Event()
 
     def greeting(self) -> bytes:
+        self._names.clear()
         return b"CAP LS 302\r\n" + super().greeting().partition(b"JOIN")[0]
 
     def take(self, line: bytes) -> bytes:
         tags, words = _split(line)
         command = words[1] if len(words) > 1 and words[0].startswith(b":") else words[0]
         if command == b"CAP" and b"LS" in words:
-            return self._request(line)
-        if command == b"CAP" and (b"ACK" in words or b"NAK" in words):
-            return b"CAP END\r\nJOIN %s\r\n" % _CHANNEL.encode()
+            return self._note_capabilities(line)
+        if command == b"CAP" and b"NAK" in words:
+            self.record.fail(Fault.WRONG, repr(line))
+        if command == b"PRIVMSG" and b"batch" in tags:
+            self._history.append(tags.get(b"msgid", b""))
+            return b""
+        if command == b"BATCH" and words[-1].startswith(b"-"):
+            self._history_came.set()
         if command == b"PRIVMSG":
             self._note_id(tags, line)
         elif self.is_watching and command not in _SPOKEN and not command.isdigit():
             self.record.fail(Fault.SHOWN, repr(line))
         return super().take(line)
 
-    def _request(self, line: bytes) -> bytes:
-        names = [name.partition(b"=")[0] for name in line.rpartition(b" :")[2].split()]
-        wanted = b" ".join(name for name in names if name not in (b"sasl", b"sts"))
-        self._has_ids = b"message-tags" in names
-        return b"CAP REQ :%s\r\n" % wanted if wanted else b"CAP END\r\n"
+    async def finish(self) -> None:
+        """Compare the history of the channel with what arrived: the same ids in the same order."""
+        await super().finish()
+        if b"draft/chathistory" not in self._names or self.wire is None or self.record.faults:
+            return
+        await self.wire.send(b"CHATHISTORY LATEST %s * %d\r\n" % (_CHANNEL.encode(), _HISTORY))
+        async with asyncio.timeout(STUCK_S):
+            await self._history_came.wait()
+        seen = list(self._ids)[-_HISTORY:]
+        if not seen or self._history[-len(seen) :] != seen:
+            self.record.fail(Fault.WRONG, f"history {self._history} in place of {seen}")
+
+    def _note_capabilities(self, line: bytes) -> bytes:
+        """Take a line of CAP LS; after the last one, request all capabilities, and join."""
+        self._names += [name.partition(b"=")[0] for name in line.rpartition(b" :")[2].split()]
+        if b" LS * :" in line:
+            return b""
+        wanted = [name for name in self._names if name not in (b"sasl", b"sts")]
+        requests = [b"CAP REQ :%s\r\n" % name for name in wanted]
+        return b"%sCAP END\r\nJOIN %s\r\n" % (b"".join(requests), _CHANNEL.encode())
 
     def _note_id(self, tags: dict[bytes, bytes], line: bytes) -> None:
-        if not self._has_ids:
+        if b"message-tags" not in self._names:
             return
         identity = tags.get(b"msgid", b"")
         if not identity:
@@ -241,6 +266,24 @@ class StoppedReader(StagedMember):
 
     def _text(self, number: int) -> bytes:
         return b"stopped %d " % number + b"x" * 400
+
+
+class HeldBack(StagedMember):
+    """Sends more lines at once than flood control lets through; all come back, in order."""
+
+    lines = 28
+
+    async def before(self) -> None:
+        await self.register(await self.connect(), self.nick)
+        text = b"".join(
+            b"PRIVMSG %s :held %d\r\n" % (self.nick, number) for number in range(self.lines)
+        )
+        await self.wire.send(text)
+
+    async def after(self) -> None:
+        lines = [line.rpartition(b" :")[2] for line in await ping(self.wire, b"after")]
+        received = b"\n".join(line for line in lines if line.startswith(b"held "))
+        compare(received, b"\n".join(b"held %d" % number for number in range(self.lines)))
 
 
 class SaslAcross(StagedMember):

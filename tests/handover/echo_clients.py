@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import socket
 from typing import Final
 
+from netd.config.address import Address
 from tests.handover.client import STUCK_S, Client
 from tests.handover.content import content
 from tests.handover.record import Fault, LostError, Record, Spec
@@ -106,6 +109,32 @@ class EchoSlow(EchoBulk):
 def _block(number: int) -> bytes:
     head = b"block %12d " % number
     return head + content(_BLOCK_BYTES)[len(head) :]
+
+
+class EchoDatagram(Client):
+    """Sends numbered datagrams; each one comes back once, though a datagram may be lost."""
+
+    async def session(self) -> None:
+        to = Address.parse(self.address)
+        local = to.scheme.is_local
+        loop = asyncio.get_running_loop()
+        family = socket.AF_UNIX if local else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+            sock.bind("" if local else ("127.0.0.1", 0))  # an abstract name of its own
+            try:
+                sock.connect(to.path if local else (to.host, to.port))
+                for number in itertools.count():
+                    if self.is_ending:
+                        return
+                    self.record.begin()
+                    data = b"datagram %d " % number + content(500)
+                    async with asyncio.timeout(STUCK_S):
+                        await loop.sock_sendall(sock, data)
+                        compare(await loop.sock_recv(sock, 65536), data)
+                    self.record.end()
+                    await self.rest(self.pace_s)
+            except OSError as error:
+                raise LostError(Fault.REFUSED, repr(error)) from error
 
 
 class EchoHalfClosed:

@@ -47,6 +47,14 @@ class HttpNew(HttpKept):
         compare(await wire.take_all(), b"")
 
 
+class HttpPost(HttpKept):
+    """Sends contents to a route that echoes them, on one connection."""
+
+    async def exchange(self, wire: Wire) -> None:
+        path, due = self._next()
+        await asyncio.gather(wire.send(_post(path, due)), read_response(wire, due))
+
+
 class HttpPipelined(HttpKept):
     """Sends several requests at once, and reads the responses slowly."""
 
@@ -97,6 +105,7 @@ class HttpSplit:
         self.record = Record(f"{spec.name} {number}")
         [(path, text)] = spec.options["paths"].items()
         self._address, self._due = spec.address, body(text)
+        self.number, self.count = number, spec.count
         self._request = request(path, keeps=True)
         self._at = 1 + number * (len(self._request) - 1) // spec.count
         self._wire: Wire | None = None
@@ -117,6 +126,27 @@ class HttpSplit:
             self._wire.close()
 
 
+class HttpSplitBody(HttpSplit):
+    """Sends half of the content of a request before the event, and the rest afterwards.
+
+    The server may close the connection instead, but may not answer half of the content.
+    """
+
+    async def before(self) -> None:
+        self._request = _post("/echo", self._due)
+        head_size = len(self._request) - len(self._due)
+        self._at = head_size + self.number * len(self._due) // self.count
+        self._wire = await Wire.connect(self._address)
+        await self._wire.send(self._request[: self._at])
+
+    async def after(self) -> None:
+        try:
+            await super().after()
+        except LostError as error:
+            if error.fault not in (Fault.DROPPED, Fault.RESET):
+                raise
+
+
 class HttpHalfClosed(HttpSplit):
     """Sends a request and an end-of-file, and reads the response only after the event."""
 
@@ -135,6 +165,11 @@ def request(path: str, *, keeps: bool) -> bytes:
     """A request for a path."""
     close = "" if keeps else "Connection: close\r\n"
     return f"GET {path} HTTP/1.1\r\nHost: handover.test\r\n{close}\r\n".encode()
+
+
+def _post(path: str, content: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: handover.test\r\nContent-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
 
 
 async def read_response(wire: Wire, due: bytes, pace_s: float = 0.0) -> None:

@@ -14,16 +14,32 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from tests.handover.chat_clients import Member, SaslAcross, SplitLine, StoppedReader, Watcher
+from tests.handover.chat_clients import (
+    HeldBack,
+    Member,
+    SaslAcross,
+    SplitLine,
+    StoppedReader,
+    Watcher,
+)
 from tests.handover.client import STUCK_S, Client, StagedClient
-from tests.handover.echo_clients import EchoBulk, EchoHalfClosed, EchoHeld, EchoNew, EchoSlow
+from tests.handover.echo_clients import (
+    EchoBulk,
+    EchoDatagram,
+    EchoHalfClosed,
+    EchoHeld,
+    EchoNew,
+    EchoSlow,
+)
 from tests.handover.http_clients import (
     HttpDownload,
     HttpHalfClosed,
     HttpKept,
     HttpNew,
     HttpPipelined,
+    HttpPost,
     HttpSplit,
+    HttpSplitBody,
 )
 from tests.handover.record import Fault, LostError, Record, Spec
 
@@ -32,9 +48,11 @@ LASTING: Final[dict[str, type[Client]]] = {
     "echo new": EchoNew,
     "echo bulk": EchoBulk,
     "echo slow": EchoSlow,
+    "echo datagram": EchoDatagram,
     "http kept": HttpKept,
     "http new": HttpNew,
     "http pipelined": HttpPipelined,
+    "http post": HttpPost,
     "http download": HttpDownload,
     "chat member": Member,
     "chat watcher": Watcher,
@@ -43,9 +61,11 @@ LASTING: Final[dict[str, type[Client]]] = {
 STAGED: Final[dict[str, Callable[[Spec, int], StagedClient]]] = {
     "echo half-closed": EchoHalfClosed,
     "http split": HttpSplit,
+    "http split body": HttpSplitBody,
     "http half-closed": HttpHalfClosed,
     "chat split": SplitLine,
     "chat stopped": StoppedReader,
+    "chat held back": HeldBack,
     "chat sasl": SaslAcross,
 }
 """Clients that are made for one event."""

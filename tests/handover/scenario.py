@@ -22,7 +22,10 @@ drain_timeout = "{drain_s}s"
 
 [listeners.fork]
 kind = "echo"
-address = ["tcp://127.0.0.1:{fork}", "unix://{directory}/fork"]
+address = [
+  "tcp://127.0.0.1:{fork}", "unix://{directory}/fork",
+  "udp://127.0.0.1:{fork}", "unixgram://{directory}/fork.dgram",
+]
 concurrency = "{first}"
 
 [listeners.thread]
@@ -35,10 +38,16 @@ kind = "chat"
 address = ["tcp://127.0.0.1:{lounge}", "unix://{directory}/lounge"]
 poller = "epoll"
 replay_lines = 0
+history_file = "{directory}/history"
 flood_rate = 0
 registration_timeout = "120s"
 motd = "{motd}"
 accounts = [{{ name = "{account}", password = "{hash}" }}]
+
+[listeners.calm]
+kind = "chat"
+address = "unix://{directory}/calm"
+motd = "{motd}"
 
 [listeners.web]
 kind = "http"
@@ -50,6 +59,10 @@ header_timeout = "60s"
 [[listeners.web.routes]]
 path = "/hello"
 text = "hello"
+
+[[listeners.web.routes]]
+path = "/echo"
+echo = "body"
 
 [[listeners.web.routes]]
 path = "/"
@@ -114,6 +127,11 @@ class Scenario:
                     Spec("echo slow", address, 1, f"echo slow {group}"),
                     Spec("echo half-closed", address, 1, f"echo half-closed {group}"),
                 ]
+        for address in (
+            f"udp://127.0.0.1:{self.ports['fork']}",
+            self.address("fork.dgram", "unixgram"),
+        ):
+            specs.append(Spec("echo datagram", address, 1, f"echo datagram {address[:4]}"))
         return specs
 
     def web_specs(self, held: int) -> list[Spec]:
@@ -128,6 +146,8 @@ class Scenario:
             Spec("http new", web, 1, "http new", {"paths": small}),
             Spec("http pipelined", web, 1, "http pipelined", {"paths": middle}),
             Spec("http download", web, 2, "http download", {"paths": large}),
+            Spec("http post", web, 1, "http post", {"paths": {"/echo": "content:200000"}}),
+            Spec("http split body", web, 6, "", {"paths": {"/echo": "content:90000"}}),
             Spec("http split", web, 12, "http split", {"paths": {"/hello": "hello"}}),
             Spec("http half-closed", web, 2, "http half-closed", {"paths": middle}),
         ]
@@ -143,6 +163,7 @@ class Scenario:
             Spec("chat split", lounge, 40, "chat split"),
             Spec("chat stopped", lounge, 1, "chat stopped"),
             Spec("chat stopped", local, 1, "chat stopped unix"),
+            Spec("chat held back", self.address("calm", "unix"), 2),
             Spec("chat sasl", lounge, 12, "chat sasl", login),
         ]
 
@@ -152,8 +173,8 @@ class Scenario:
 
     def address(self, name: str, scheme: str = "tcp") -> str:
         """An address of a listener."""
-        if scheme == "unix":
-            return f"unix://{self.directory}/{name}"
+        if scheme.startswith("unix"):
+            return f"{scheme}://{self.directory}/{name}"
         return f"tcp://127.0.0.1:{self.ports[name]}"
 
 
