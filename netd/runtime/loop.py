@@ -1,8 +1,9 @@
 """A readiness loop: callbacks for descriptors, timers, and calls deferred to the end of a turn.
 
 One turn waits for ready descriptors, calls their callbacks, fires the timers that are due, and
-makes the deferred calls. Input comes before timers: a process that was stopped for a while
-(SIGSTOP, a suspended machine) reads waiting input before a timer closes an idle connection.
+makes the deferred calls and the deferred output. Input comes before timers: a process that was
+stopped for a while (SIGSTOP, a suspended machine) reads waiting input before a timer closes an idle
+connection.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import heapq
 import itertools
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 
 from netd.runtime.poller import Poller
 
 _PAUSE_S = 0.1  # for a descriptor whose callback failed
+OUTPUT_S = 0.004
+"""The time of a turn for deferred output; the rest of the output waits for the next turn."""
 
 OnReady = Callable[[int], object]
 Callback = Callable[[], object]
@@ -72,6 +76,7 @@ class Loop:
         self._timer_order = itertools.count()
         self._deferred: list[Callback] = []
         self._for_next_turn: list[Callback] = []
+        self._outputs: deque[Callback] = deque()
         self._running = True
         self.now = self._clock()
         """The monotonic clock in seconds, read when this turn stopped waiting."""
@@ -129,6 +134,10 @@ class Loop:
         """Call once, at the end of this turn."""
         self._deferred.append(callback)
 
+    def defer_output(self, callback: Callback) -> None:
+        """Call once, at the end of this turn, or of a later one if other output takes long."""
+        self._outputs.append(callback)
+
     def call_next_turn(self, callback: Callback) -> None:
         """Call once at the end of the next turn, which does not wait."""
         self._for_next_turn.append(callback)
@@ -165,23 +174,38 @@ class Loop:
                     self._pause(fd)
         if self._timers:
             self._fire_due()
-        while self._deferred:
-            deferred, self._deferred = self._deferred, []
-            for call in deferred:
-                self._guard(call)
+        self._run_deferred()
+        while self._outputs:
+            self._run_outputs()
+            self._run_deferred()
+            if self._running:
+                break
 
     def close(self) -> None:
         """Close the poller."""
         self._poller.close()
 
     def _poll_timeout_s(self) -> float:
-        if self._deferred or self._for_next_turn or not self._running:
+        if self._deferred or self._for_next_turn or self._outputs or not self._running:
             return 0
         while self._timers and not self._timers[0][2].is_live:
             heapq.heappop(self._timers)
         if not self._timers:
             return math.inf
         return max(0.0, self._timers[0][0] - self._clock())
+
+    def _run_deferred(self) -> None:
+        while self._deferred:
+            deferred, self._deferred = self._deferred, []
+            for call in deferred:
+                self._guard(call)
+
+    def _run_outputs(self) -> None:
+        outputs, end = self._outputs, self._clock() + OUTPUT_S
+        while outputs:
+            self._guard(outputs.popleft())
+            if self._clock() > end and self._running:
+                break
 
     def _fire_due(self) -> None:
         now = self._clock()

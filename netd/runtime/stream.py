@@ -108,7 +108,12 @@ class Stream:
         self.unsent_bytes += len(data)
         if not self._is_flush_deferred:
             self._is_flush_deferred = True
-            self._loop.defer(self._flush)
+            self._loop.defer_output(self._flush)
+
+    def flush(self) -> None:
+        """Send the queued bytes now, before the end of the turn."""
+        if self._is_flush_deferred:
+            self._flush()
 
     def send(self, data: bytes) -> None:
         """Write at once if nothing is queued, else queue the bytes.

@@ -136,6 +136,10 @@ class TlsStream:
         """Queue bytes, as `write` does."""
         self.write(data)
 
+    def flush(self) -> None:
+        """See Stream."""
+        self.stream.flush()
+
     def finish(self, reason: str) -> None:
         """Send close_notify (RFC 8446 section 6.1), and close when all bytes have been sent."""
         with contextlib.suppress(ssl.SSLError):  # the peer's close_notify is not awaited

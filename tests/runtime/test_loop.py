@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from functools import partial
 
 import pytest
 
-from netd.runtime.loop import Loop
+from netd.runtime.loop import OUTPUT_S, Loop
 from netd.runtime.poller import (
     FD_SETSIZE,
     POLLERS,
@@ -102,6 +104,41 @@ def test_deferred_calls_run_at_the_end_of_the_turn_even_if_they_defer_more(loop:
     loop.defer(first)
     loop.turn()
     assert order == ["a", "b"]
+    loop.close()
+
+
+def test_output_that_takes_long_waits_for_the_next_turn(loop: Loop) -> None:
+    done: list[int] = []
+
+    def send(number: int) -> None:
+        done.append(number)
+        end = time.monotonic() + OUTPUT_S
+        while time.monotonic() < end:
+            pass
+
+    for number in range(3):
+        loop.defer_output(partial(send, number))
+    loop.turn()
+    assert done == [0]
+    loop.turn()
+    assert done == [0, 1]
+    loop.stop()
+    loop.turn()
+    assert done == [0, 1, 2]
+    loop.close()
+
+
+def test_a_loop_that_stops_does_all_output_first(loop: Loop) -> None:
+    done: list[str] = []
+
+    def close() -> None:
+        done.append("closed")
+        loop.defer_output(lambda: done.append("last"))
+
+    loop.defer_output(lambda: loop.defer(close))
+    loop.stop()
+    loop.turn()
+    assert done == ["closed", "last"]
     loop.close()
 
 

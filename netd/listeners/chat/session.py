@@ -193,6 +193,7 @@ class Session:
                 self._owner.receive(self, line)
             else:
                 self._check_held()
+                self.stream.flush()  # others may write to many streams in this turn
                 return False
             left -= self._charge()
         return True
