@@ -41,22 +41,6 @@ class SavedService:
             raise ValueError("a descriptor that is used twice")
 
 
-class DescriptorTable:
-    """The descriptors of a handover, and the position of each one."""
-
-    def __init__(self) -> None:
-        self._positions: dict[int, int] = {}
-
-    def position_of(self, fd: int) -> int:
-        """Return the position of a descriptor, which is added if it is new."""
-        return self._positions.setdefault(fd, len(self._positions))
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """All descriptors, in order of their positions."""
-        return tuple(self._positions)
-
-
 class ArrivedDescriptors:
     """The descriptors of a handover that have arrived; each one is taken once."""
 

@@ -12,12 +12,12 @@ from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import UNUSED_TIMEOUT_S, Connection
 from netd.listeners.http.connection.connection_state import SavedConnection
+from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.proxy_protocol import ProxyHeaderReader
 from netd.listeners.http.connection.transport import PlainTransport
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.handover import (
     ArrivedDescriptors,
-    DescriptorTable,
     Preparation,
     SavedService,
 )
@@ -71,6 +71,7 @@ class HttpService:
         loop.call_every(_UPKEEP_PERIOD_S, self._keep_up)
         self._sweep = self._start_sweep(options)
         self._preparation: Preparation | None = None
+        self._table = DescriptorTable()  # of the last handover
         self._connections.listen(sockets)
 
     def reconfigure(self, options: HttpOptions, sockets: Sequence[ListeningSocket]) -> None:
@@ -105,15 +106,14 @@ class HttpService:
         )
 
     def save(self) -> Handover:
-        table = DescriptorTable()
+        self._table.close()
+        self._table = table = DescriptorTable()
         log = self.responder.access_log
         saved = SavedService(
             connections=tuple(
-                connection.save(table.position_of)
-                for connection in self._connections
-                if not connection.is_tls
+                connection.save(table) for connection in self._connections if not connection.is_tls
             ),
-            proxied=self._proxy_headers.save(table.position_of),
+            proxied=self._proxy_headers.save(table),
             log_entries=() if log is None else log.held,
         )
         return Handover(save_record(saved), table.descriptors)
@@ -122,6 +122,7 @@ class HttpService:
         if self._preparation is not None:
             self._preparation.cancel()
             self._preparation = None
+        self._table.close()
         self.responder.resume_log()
         if self._tls is not None:
             self._connections.resume()

@@ -121,6 +121,7 @@ class Succession:
         self.service._connections.listen(())
         self.service._connections.release_sockets()
         self.service.responder.close_log()
+        self.service._table.close()
         os.close(self.service._context.verifier._wakeup)
         self.loop.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Callable
@@ -130,6 +131,22 @@ def test_a_slow_download_continues(succeed: Succeed, tmp_path: Path, target: str
     assert client.ask(b"GET /file HTTP/1.1\r\nHost: x\r\nRange: bytes=0-9\r\n\r\n") == (
         *(206, content[:10]),
     )
+    assert open_files() == before
+
+
+def test_a_large_response_to_many_clients_is_passed_on_once(succeed: Succeed) -> None:
+    text = os.urandom(1_500_000).hex()
+    succession = succeed({"path": "/", "text": text}, cache_size="64MiB")
+    before = open_files()
+    clients = [succession.connect() for _ in range(20)]
+    for number, client in enumerate(clients):
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        client.receive_bytes(1 + number * 100_000)
+    handover = succession.hand_over()
+    succession.hand_over()
+    assert len(json.dumps(handover.state)) < len(text) / 10
+    for client in clients:
+        assert [client.response() for _ in "12"] == [(200, text.encode())] * 2
     assert open_files() == before
 
 

@@ -64,6 +64,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "_context": "see WorkerContext",
         "_sweep": "a timer of the present options",
         "_preparation": "over when the state is saved",
+        "_table": "has the descriptors of the state",
     },
     WorkerContext: {
         "daemon": "requests of the status are made again",

@@ -8,7 +8,7 @@ response is cached is served by `on_ready` alone: recv, look-up, send.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from netd.listeners.http.connection.connection_state import (
@@ -17,6 +17,7 @@ from netd.listeners.http.connection.connection_state import (
     ConnectionState,
     SavedConnection,
 )
+from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.exchange import Exchange
 from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
 from netd.listeners.http.connection.transport import Transport
@@ -80,20 +81,17 @@ class Connection:
         """Whether the connection is encrypted, so that no other process can continue with it."""
         return self._transport.has_close_notify
 
-    def save(self, position_of: Callable[[int], int]) -> SavedConnection:
-        """Describe the connection for another process.
-
-        `position_of(fd)` is the position of a descriptor that the other process gets.
-        """
+    def save(self, table: DescriptorTable) -> SavedConnection:
+        """Describe the connection for another process; its descriptors go into `table`."""
         return SavedConnection(
-            descriptor=position_of(self._fd),
+            descriptor=table.position_of(self._fd),
             host=self.host,
             state=self._state,
             deadline=self.deadline,
             is_unused=self._is_unused,
             closes=self._closes,
             exchange=None if self._exchange is None else self._exchange.save(),
-            unsent=() if self._send_queue is None else self._send_queue.save(position_of),
+            unsent=() if self._send_queue is None else self._send_queue.save(table),
         )
 
     def take_over(self, saved: SavedConnection, unsent: Sequence[Part]) -> None:

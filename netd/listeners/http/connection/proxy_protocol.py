@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netd.errors import RemoteProtocolError
+from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.protocols.proxy import parse_proxy_header
 from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
@@ -72,10 +73,12 @@ class ProxyHeaderReader:
             return
         self._wait(sock, _Waiting(proxy, self._loop.now + timeout_s))
 
-    def save(self, position_of: Callable[[int], int]) -> tuple[SavedProxied, ...]:
-        """Describe the connections that wait; `position_of(fd)` is that of a descriptor."""
+    def save(self, table: DescriptorTable) -> tuple[SavedProxied, ...]:
+        """Describe the connections that wait; their descriptors go into `table`."""
         return tuple(
-            SavedProxied(position_of(sock.fileno()), waiting.proxy, waiting.deadline, waiting.data)
+            SavedProxied(
+                table.position_of(sock.fileno()), waiting.proxy, waiting.deadline, waiting.data
+            )
             for sock, waiting in self._waiting.items()
         )
 

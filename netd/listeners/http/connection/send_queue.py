@@ -6,10 +6,10 @@ import errno
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.transport import Transport
 from netd.listeners.http.protocol.response import FilePart, Part
 from netd.runtime.errnos import CONNECTION_LOST
@@ -72,14 +72,9 @@ class SendQueue:
         if isinstance(part, bytes):
             self.unsent_bytes += len(part)
 
-    def save(self, position_of: Callable[[int], int]) -> tuple[bytes | SavedFilePart, ...]:
-        """Describe the unsent parts; `position_of(fd)` is that of a file's descriptor."""
-        return tuple(
-            SavedFilePart(position_of(part.fd), part.offset, part.count, part.is_last)
-            if isinstance(part, FilePart)
-            else bytes(part)
-            for part in self._parts
-        )
+    def save(self, table: DescriptorTable) -> tuple[bytes | SavedFilePart, ...]:
+        """Describe the unsent parts; their files, and large parts as files, go into `table`."""
+        return tuple(_save(part, table) for part in self._parts)
 
     def send(self) -> None:
         """Send queued parts, up to the limit of one turn.
@@ -148,3 +143,13 @@ class SendQueue:
         if part.is_last:
             os.close(part.fd)
         return True
+
+
+def _save(part: Part | memoryview, table: DescriptorTable) -> bytes | SavedFilePart:
+    if isinstance(part, FilePart):
+        return SavedFilePart(table.position_of(part.fd), part.offset, part.count, part.is_last)
+    if len(part) <= _JOINED_BYTES:
+        return bytes(part)
+    # A view ends where its object ends: only what was sent is missing at its start.
+    whole = part.obj if isinstance(part, memoryview) and isinstance(part.obj, bytes) else part
+    return SavedFilePart(table.add_copy(bytes(whole)), len(whole) - len(part), len(part))
