@@ -24,7 +24,7 @@ from netd.listeners.chat.room.effect import (
     Verify,
 )
 from netd.listeners.chat.room.ghost import Ghost
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
@@ -124,14 +124,20 @@ class RoomDriver:
 
         Each one has the lines that it has not got. All members with a connection have a session.
         """
-        now, effects = time.time(), list[Effect]()
+        now = time.time()
         ghosts, nowhere = self._room.state.ghosts, Ghost(now, reason, limit=0)
         for member, unsent in lost.items():
-            effects += self._room.suspend(member, reason, now, unsent)
-            self._fanout.attach(member, ghosts.get(member, nowhere))
-        self._apply(effects)  # to members that are removed after others, too
-        for member in lost.keys() - ghosts.keys():
+            if self._room.suspend(member, reason, now, unsent):
+                self._fanout.attach(member, ghosts[member])
+            else:
+                self._fanout.attach(member, nowhere)
+                self._do_later(self._remove_lost(member, reason))
+
+    def _remove_lost(self, member: Member, reason: str) -> Iterator[int]:
+        if member.state is not MemberState.GONE:  # as after a KILL
+            self._apply(self._room.leave(member, reason, time.time()))
             self._fanout.detach(member)
+        yield member.work
 
     def suspend_session(self, session: Session, reason: str) -> None:
         """Close a connection that cannot be kept, but keep the place of its member."""

@@ -127,17 +127,16 @@ class Room:
         presence.remove_member(context, member, reason)
         return _take_effects(context)
 
-    def suspend(self, member: Member, reason: str, now: float, unsent: bytes = b"") -> list[Effect]:
+    def suspend(self, member: Member, reason: str, now: float, unsent: bytes = b"") -> bool:
         """Keep the place of a member whose connection is lost for some time, with its lines.
 
-        `unsent` are whole lines that it has not got. A member that no client could prove to be is
-        removed at once, and so is a client that is not registered.
+        `unsent` are whole lines that it has not got. Returns False if it has to leave the room:
+        no client could prove to be this member, or it is not registered.
         """
         self.fast_path.clear()
         self._pending.pop(member, None)
         context = CommandContext(self.state, member, now)
-        resume.suspend(context, reason, unsent)
-        return _take_effects(context)
+        return resume.suspend(context, reason, unsent)
 
     def end_ghost(self, member: Member, reason: str, now: float) -> list[Effect]:
         """Remove a member that has no connection."""

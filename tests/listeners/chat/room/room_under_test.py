@@ -109,11 +109,11 @@ class RoomUnderTest:
 
     def suspend(self, client: FakeClient, reason: str, unsent: bytes = b"") -> None:
         """Lose the connection of a client; its place may be kept."""
-        effects = self.core.suspend(client.member, reason, self.now, unsent)
-        if client.member in self.state.ghosts:
+        if self.core.suspend(client.member, reason, self.now, unsent):
             self._ghosts[client.member] = self.state.ghosts[client.member]
             del self._clients[client.member]
-        self.apply(effects)
+        else:
+            self.leave(client, reason)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and end what has expired."""

@@ -24,25 +24,25 @@ from netd.protocols.irc import Message, fold
 _BYTES_PER_WORK = 32
 
 
-def suspend(context: CommandContext, reason: str, unsent: bytes) -> None:
-    """Keep the place of the sender, whose connection is lost, or remove it.
+def suspend(context: CommandContext, reason: str, unsent: bytes) -> bool:
+    """Keep the place of the sender, whose connection is lost; return whether it is kept.
 
-    It is removed if no client could prove to be the same, and if places are not kept.
+    It is not if no client could prove to be the same, or if no places are kept.
     """
     member, room = context.sender, context.room
     member.is_replying = False
     member.password_check = None
     member.sasl = SaslExchange()
     if member in room.ghosts:
-        return
+        return True
     timeout_s = room.settings.return_timeout_s
     if not timeout_s or not _can_return(member):
-        presence.remove_member(context, member, reason)
-        return
+        return False
     ghost = Ghost(context.now + timeout_s, reason, room.settings.limits.ghost_bytes)
     ghost.keep_unsent(unsent)
     room.set_caps(member, ALL_CAPS)
     room.ghosts[member] = ghost
+    return True
 
 
 def _can_return(member: Member) -> bool:
