@@ -43,6 +43,7 @@ from netd.protocols.link import (
     Ready,
     Release,
     Resume,
+    Snapshot,
     format_message,
     parse_message,
 )
@@ -206,8 +207,7 @@ class WorkerUnderTest:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             select.select([self._channel], [], [], PATIENCE_S)
-            for line in self._channel.receive():
-                message = parse_message(line)
+            for message in self._receive():
                 if isinstance(message, Heartbeat):
                     self.counters = {**message.gauges, **message.totals}
                     self.degraded = message.degraded
@@ -219,7 +219,7 @@ class WorkerUnderTest:
         """The first heartbeat's counters, from now on, for which the condition holds."""
         deadline = time.monotonic() + PATIENCE_S
         while select.select([self._channel], [], [], 0)[0]:
-            self._channel.receive()
+            self._receive()
         while time.monotonic() < deadline:
             self.await_message(Heartbeat)
             if condition(self.counters):
@@ -234,13 +234,21 @@ class WorkerUnderTest:
         """Wait for the process's end; last words are taken in."""
         select.select([self.process.pidfd], [], [], PATIENCE_S)
         with contextlib.suppress(ChannelClosedError):
-            for line in self._channel.receive():
-                message = parse_message(line)
+            for message in self._receive():
                 if isinstance(message, Heartbeat):
                     self.counters = {**message.gauges, **message.totals}
         self.exit = self.process.reap()
         assert self.exit is not None, "the worker did not end"
         return self.exit
+
+    def _receive(self) -> list[LinkMessage]:
+        """The messages that have arrived; the descriptors of snapshots are closed."""
+        messages = list(map(parse_message, self._channel.receive()))
+        for message in messages:
+            if isinstance(message, Snapshot):
+                for fd in self._channel.take_descriptors(1):
+                    os.close(fd)
+        return messages
 
     def close(self) -> None:
         """End the worker in any state, and close the sockets."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from netd.listeners.chat.room.room_snapshot import RoomSnapshot
@@ -61,4 +62,5 @@ class Snapshots:
         pieces = self._room.write()
         if pieces != self._last:
             self._last = pieces
-            on_snapshot([_START, *pieces, _END])
+            # In another turn, as the caller copies the pieces.
+            self._loop.call_next_turn(partial(on_snapshot, [_START, *pieces, _END]))
