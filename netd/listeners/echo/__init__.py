@@ -1,4 +1,13 @@
-"""The echo listener (RFC 862): returns all received bytes, over streams and datagrams."""
+"""The echo listener (RFC 862): returns all received bytes, over streams and datagrams.
+
+`service` has the pools, the datagram sockets and the time-outs. A `pool` keeps idle slots for its
+listening sockets; `connection_slots` are slots for one connection alone; both are a `slot_set`. A
+`slot` accepts connections, and a `relay` returns their bytes; a `runner` is the process or thread
+in which that happens. All slots and the worker share a `scoreboard`.
+
+In a handover the `collector` interrupts all slots. Each slot posts its connection to the worker's
+`mailbox`, and it is a `paused_connection` until a slot of the next worker continues with it.
+"""
 
 from __future__ import annotations
 

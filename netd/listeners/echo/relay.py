@@ -125,8 +125,8 @@ class Splicer:
         self._pipe: tuple[int, int] | None = None
         self._can_splice = True
         self._is_interrupted = False
-        # Larger pieces are not the end of the work on a piece. An interruption makes it 0, so that
-        # small pieces need no check of their own.
+        # After a larger piece there is more to do than to receive the next one. An interruption
+        # makes this 0, so that the loop over small pieces needs no further check.
         self._small_bytes = _SMALL_BYTES - 1
 
     def echo(self, conn: socket.socket, unsent: bytes = b"") -> bytes | None:
@@ -154,7 +154,6 @@ class Splicer:
         row, buffer, view = self._row, self._buffer, self._view
         receive, send = conn.recv_into, conn.send
         balance = row[_IN] - row[_OUT]
-        size = 0
         try:
             while size := receive(buffer):
                 row[_IN] += size
@@ -181,14 +180,14 @@ class Splicer:
         size, left = _SMALL_BYTES, 0
         try:
             while size >= _SMALL_BYTES:
-                if self._is_interrupted:
-                    return b""
                 size = left = os.splice(fd, inlet, _PIPE_BYTES)
                 row[_IN] += size
                 while left:
                     moved = os.splice(outlet, fd, min(left, _PIECE_BYTES))
                     row[_OUT] += moved
                     left -= moved
+                    if self._is_interrupted:
+                        return _read(outlet, left)
         except BlockingIOError:
             return _read(outlet, left)
         except OSError as error:
