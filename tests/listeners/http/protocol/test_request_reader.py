@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from netd.errors import LocalProtocolError, RemoteProtocolError
 from netd.listeners.http.protocol.event import Data, End, Event, Request
 from netd.listeners.http.protocol.head import RequestLimits
-from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader
+from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader, SavedReader
+from netd.protocols.saved_record import load_record, save_record
 from tests.http_cases import PARSED, load
 from tests.support import feed
 
@@ -33,6 +35,23 @@ def read(pieces: Sequence[bytes]) -> list[Event | int]:
     return events
 
 
+def read_in_turn(pieces: Sequence[bytes]) -> list[Event | int]:
+    """The same, by a reader that continues from the saved state of another one at each piece."""
+    limits = RequestLimits()
+    events: list[Event | int] = []
+    saved: object = save_record(RequestReader(limits).save())
+    for piece in pieces:
+        reader = RequestReader.load(load_record(SavedReader, saved), limits)
+        reader.receive(piece)
+        try:
+            while (event := reader.next_event()) is not None:
+                events.append(event)
+        except RemoteProtocolError as error:
+            events.append(error.status)
+        saved = json.loads(json.dumps(save_record(reader.save())))
+    return events
+
+
 def joined(events: list[Event | int]) -> list[object]:
     """The events with the body in one piece."""
     body = b"".join(event.payload for event in events if isinstance(event, Data))
@@ -51,6 +70,15 @@ def test_a_case_gives_its_outcome(outcome: str, request_bytes: bytes) -> None:
             assert joined(events) == joined(read([request_bytes]))
         else:
             assert events[-1] == int(outcome)
+
+
+@pytest.mark.parametrize(
+    "request_bytes", [pytest.param(request, id=subject) for _, request, subject in load(*PARSED)]
+)
+def test_a_reader_continues_from_a_saved_state(request_bytes: bytes) -> None:
+    size = 1 + len(request_bytes) // 500
+    pieces = [request_bytes[at : at + size] for at in range(0, len(request_bytes), size)]
+    assert joined(read_in_turn(pieces)) == joined(read([request_bytes]))
 
 
 def test_the_parts_of_a_request() -> None:
