@@ -17,7 +17,7 @@ from typing import Final
 from netd.errors import NotifyError
 from netd.runtime import sealed_memory
 from netd.runtime.systemd import Notifier
-from netd.supervisor.socket_table import STORED
+from netd.supervisor.passed_sockets import STORED
 
 _BATCH: Final = 253  # descriptors in a message: SCM_MAX_FD, unix(7)
 

@@ -7,34 +7,32 @@ from a socket unit or from its descriptor store, is used if its name and its add
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Final
 
-from netd.config.address import Address, Scheme
+from netd.config.address import Address
 from netd.config.model import Config, ListenerOptions
 from netd.errors import BindError, Problem
 from netd.runtime import sockets
-from netd.runtime.errnos import describe
-
-STORED: Final = "stored."
-"""Prefix of the labels in the descriptor store. The listener's name follows, and for a Unix socket
-the identity of its file: `stored.web`, `stored.lounge/28-5f1`."""
+from netd.supervisor.passed_sockets import (
+    SOCKET_KIND,
+    STORED,
+    bound_name_of,
+    is_of_unit,
+    is_stored,
+    label_of,
+    log_error,
+    refuse_clients,
+    unlink_stored,
+)
 
 _log = logging.getLogger("netd")
-_KIND = {
-    Scheme.TCP: socket.SOCK_STREAM,
-    Scheme.UNIX: socket.SOCK_STREAM,
-    Scheme.UDP: socket.SOCK_DGRAM,
-    Scheme.UNIXGRAM: socket.SOCK_DGRAM,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class _Bound:
     sockets: tuple[socket.socket, ...]
     is_ours: bool = True  # false if a socket unit opened it; the unit passes it again
     file: tuple[int, int] | None = None  # identity of our socket's file, to unlink it at the end
+    passed: tuple[tuple[str, socket.socket], ...] = ()  # the same sockets, if they were passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class SocketTable:
         self._bound: dict[_Place, _Bound] = {}
         self._passed = list(passed)
         self._opened: list[Address] = []  # by this process
+        self._is_settled = False  # until the passed sockets that are not used are closed
 
     def open(self, listeners: Mapping[str, ListenerOptions]) -> None:
         """Open the addresses that these listeners name and that are not open yet.
@@ -94,12 +94,12 @@ class SocketTable:
             for place in _places(name, options):
                 bound = self._bound[place]
                 if bound.is_ours and bound.file == sockets.file_identity(place.address.path):
-                    labelled.setdefault(_label(name, bound), []).extend(bound.sockets)
+                    labelled.setdefault(label_of(name, bound.file), []).extend(bound.sockets)
         return labelled
 
     def bound_names(self, name: str, options: ListenerOptions) -> list[str]:
         """The addresses that a listener is bound to: host names resolved, port 0 chosen."""
-        return [_bound_name(sock, str(address)) for address, sock in self.of(name, options)]
+        return [bound_name_of(sock, str(address)) for address, sock in self.of(name, options)]
 
     def datagram_names(self) -> tuple[int | str, ...]:
         """The UDP ports and the Unix paths of all datagram sockets, sorted."""
@@ -107,7 +107,7 @@ class SocketTable:
         for bound in self._bound.values():
             for sock in bound.sockets:
                 if sock.type == socket.SOCK_DGRAM:
-                    with _warning("cannot find the address of a datagram socket"):
+                    with log_error("cannot find the address of a datagram socket"):
                         names.append(sock.getsockname())
         return tuple(
             sorted({name if isinstance(name, str) else name[1] for name in names}, key=str)
@@ -121,10 +121,10 @@ class SocketTable:
         for place in _places(name, options):
             bound, address = self._bound[place], place.address
             for sock in bound.sockets if address.scheme.is_stream else ():
-                with _warning(f"{address}: cannot set the backlog"):
+                with log_error(f"{address}: cannot set the backlog"):
                     sock.listen(options.backlog)
             if bound.file and bound.file == sockets.file_identity(address.path):
-                with _warning(f"{address}: cannot set the mode"):
+                with log_error(f"{address}: cannot set the mode"):
                     os.chmod(address.path, int(options.socket_mode, 8))
 
     def leave_files(self) -> None:
@@ -136,18 +136,22 @@ class SocketTable:
         """Close the sockets that none of these listeners names.
 
         A draining worker's copy of a socket still serves the connections in its queue. An error
-        is logged, and the rest is closed.
+        is logged, and the rest is closed. Before `close_unclaimed`, a passed socket is not closed:
+        if a configuration cannot be put in force, another one or the next process takes it.
         """
         owners = _owners(listeners)
         removed = {place: self._bound.pop(place) for place in self._bound.keys() - owners.keys()}
         renamed = {sock for bound in self._bound.values() for sock in bound.sockets}
         for place, bound in removed.items():
+            if bound.passed and not self._is_settled:
+                self._passed += [entry for entry in bound.passed if entry[1] not in renamed]
+                continue
             address = place.address
             for sock in set(bound.sockets) - renamed:
-                with _warning(f"{address}: cannot close"):
+                with log_error(f"{address}: cannot close"):
                     sock.close()
             if bound.file and bound.file == sockets.file_identity(address.path):
-                with _warning(f"{address}: cannot remove the file"):
+                with log_error(f"{address}: cannot remove the file"):
                     os.unlink(address.path)
 
     def restore_files(self, listeners: Mapping[str, ListenerOptions]) -> list[str]:
@@ -187,17 +191,12 @@ class SocketTable:
         systemd has a copy of a socket unit's socket, which would let clients connect and wait for
         ever; after shutdown(2) they are refused.
         """
+        self._is_settled = True
         for label, sock in self._passed:
-            where = _bound_name(sock, "unknown address")
-            if not label.startswith(STORED):
-                _log.warning(
-                    "passed socket %s (%s) fits no listener's address; connections are refused. "
-                    "Either add the address to listeners.%s and restart the socket unit and netd, "
-                    "or stop the socket unit",
-                    *(label, where, label),
-                )
-                with contextlib.suppress(OSError):  # ENOTCONN: a datagram socket
-                    sock.shutdown(socket.SHUT_RDWR)
+            if label.startswith(STORED):
+                unlink_stored(label, sock)
+            else:
+                refuse_clients(label, sock)
             sock.close()
         self._passed.clear()
 
@@ -233,7 +232,7 @@ class SocketTable:
             for address in addresses:
                 same = [sock for sock in ours if _bound_address(sock) == address]
                 beside = [s for s in (*ours, *stored) if _overlap([_bound_address(s)], [address])]
-                kind, host, port = _KIND[address.scheme], address.host, address.port
+                kind, host, port = SOCKET_KIND[address.scheme], address.host, address.port
                 found += same or sockets.open_inet(kind, host, port, backlog, beside)
         except BindError:
             for sock in found:
@@ -244,54 +243,14 @@ class SocketTable:
 
     def _adopt(self, name: str, address: Address) -> _Bound | None:
         """Take the passed sockets of an address: those of a socket unit, or the stored ones."""
-        for fits in (_is_of_unit, _is_stored):
+        for fits in (is_of_unit, is_stored):
             found = [passed for passed in self._passed if fits(passed, name, address)]
             if found:
                 self._passed = [passed for passed in self._passed if passed not in found]
-                file = sockets.file_identity(address.path) if fits is _is_stored else None
-                return _Bound(tuple(sock for _, sock in found), fits is _is_stored, file)
+                file = sockets.file_identity(address.path) if fits is is_stored else None
+                socks = tuple(sock for _, sock in found)
+                return _Bound(socks, fits is is_stored, file, passed=tuple(found))
         return None
-
-
-def _label(name: str, bound: _Bound) -> str:
-    return STORED + (f"{name}/{_text(bound.file)}" if bound.file else name)
-
-
-def _text(file: tuple[int, int] | None) -> str:
-    return f"{file[0]:x}-{file[1]:x}" if file else ""
-
-
-def _is_of_unit(passed: tuple[str, socket.socket], name: str, address: Address) -> bool:
-    label, sock = passed
-    return label == name and _is_bound_to(sock, address)
-
-
-def _is_stored(passed: tuple[str, socket.socket], name: str, address: Address) -> bool:
-    """Whether a stored socket is that of an address; its listener may have another name now."""
-    label, sock = passed
-    if not label.startswith(STORED):
-        return False
-    owner, _, file = label.removeprefix(STORED).partition("/")
-    if address.scheme.is_local:
-        is_same_file = file == _text(sockets.file_identity(address.path))
-        return is_same_file and _is_bound_to(sock, address)
-    return _is_bound_to(sock, address, any_port=owner == name and not address.port)
-
-
-@contextlib.contextmanager
-def _warning(text: str) -> Iterator[None]:
-    """Log an OSError as a warning."""
-    try:
-        yield
-    except OSError as error:
-        _log.warning("%s: %s", text, describe(error))
-
-
-def _bound_name(sock: socket.socket, fallback: str) -> str:
-    try:
-        return sockets.bound_name(sock)
-    except OSError:
-        return fallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +316,7 @@ def _places(name: str, options: ListenerOptions) -> list[_Place]:
 
 
 def _open_unix(address: Address, options: ListenerOptions) -> _Bound:
-    kind, mode = _KIND[address.scheme], int(options.socket_mode, 8)
+    kind, mode = SOCKET_KIND[address.scheme], int(options.socket_mode, 8)
     opened = sockets.open_unix(kind, address.path, mode, options.backlog)
     return _Bound((opened,), file=sockets.file_identity(address.path))
 
@@ -367,7 +326,7 @@ def _resolve(address: Address) -> list[Address]:
     if address.scheme.is_local:
         return [address]
     try:
-        found = sockets.resolve(_KIND[address.scheme], address.host, address.port)
+        found = sockets.resolve(SOCKET_KIND[address.scheme], address.host, address.port)
     except BindError as error:
         raise BindError(f"{address}: {error}") from error
     return [replace(address, host=sockaddr[0]) for _, sockaddr in found]
@@ -388,15 +347,3 @@ def _overlap(some: Iterable[Address | None], others: Iterable[Address]) -> bool:
 
 def _taken(address: Address, owner: str, other: Address) -> str:
     return f"{address} is taken by listeners.{owner} ({other})"
-
-
-def _is_bound_to(sock: socket.socket, address: Address, *, any_port: bool = False) -> bool:
-    if sock.type != _KIND[address.scheme]:
-        return False
-    name = sock.getsockname()
-    if sock.family == socket.AF_UNIX:
-        return bool(name == address.path and sockets.file_identity(address.path))
-    if address.scheme.is_local or not (any_port or name[1] == address.port):
-        return False
-    found = socket.getaddrinfo(address.host, address.port, type=sock.type)
-    return any(name[0] == sockaddr[0] for *_, sockaddr in found)

@@ -16,7 +16,7 @@ import pytest
 
 from netd.errors import ControlError
 from tests.played_systemd import ManagedDaemon
-from tests.support import PATIENCE_S, wait_until
+from tests.support import PATIENCE_S, connect, wait_until
 
 LINES = """
 [netd]
@@ -103,6 +103,25 @@ def test_a_restart_with_a_broken_file_serves_the_previous_configuration(
         assert "last reload refused" in daemon.systemd.values("STATUS")[-1]
         daemon.systemd.restart()
         assert ask(client) == 3
+
+
+def test_starts_that_fail_leave_the_clients_to_the_next_one(daemon: NumberingDaemon) -> None:
+    directory = daemon.directory / "control"
+    directory.mkdir()
+    daemon.control = str(directory / "control.sock")
+    daemon.write(daemon.lines)
+    daemon.systemd.kill(signal.SIGHUP)
+    wait_until(daemon.serves, "the control socket at its other place")
+    with daemon.connect("lines") as tcp, daemon.connect("lines", 1) as unix:
+        assert (ask(tcp), ask(unix)) == (1, 1)
+        address = daemon.address("lines", 1)
+        directory.rename(daemon.directory / "away")
+        daemon.systemd.begin_restart()
+        wait_until(lambda: daemon.systemd.exits.count(os.EX_UNAVAILABLE) >= 2, "failed starts")
+        with connect(address) as waiting:
+            (daemon.directory / "away").rename(directory)
+            daemon.systemd.await_ready()
+            assert (ask(tcp), ask(unix), ask(waiting)) == (2, 2, 1)
 
 
 def test_clients_of_a_removed_listener_are_drained_after_a_restart(

@@ -15,7 +15,8 @@ from netd.config.model import ListenerOptions
 from netd.config.schema import read_options
 from netd.errors import BindError
 from netd.listeners.echo.options import EchoOptions
-from netd.supervisor.socket_table import STORED, SocketTable
+from netd.supervisor.passed_sockets import STORED
+from netd.supervisor.socket_table import SocketTable
 from tests.support import find_free_port
 
 
@@ -269,7 +270,26 @@ def test_a_stored_socket_stays_with_its_address_when_the_listener_is_renamed(
     table = SocketTable(entries)
     table.open({"after": echo})
     assert [sock for _, sock in table.of("after", echo)] == [sock for _, sock in entries]
+    table.close_unclaimed()
     table.keep_only({})
+
+
+def test_a_configuration_that_fails_leaves_the_passed_sockets_to_another_one(
+    table: SocketTable, tmp_path: Path
+) -> None:
+    echo = options(f"tcp://127.0.0.1:{find_free_port()}", f"unix://{tmp_path}/echo")
+    table.open({"echo": echo})
+    entries = stored_entries(table, {"echo": echo})
+    table = SocketTable(entries)
+    for _ in range(2):
+        table.open({"echo": echo})
+        assert {sock for _, sock in table.of("echo", echo)} == {sock for _, sock in entries}
+        table.keep_only({})
+    assert (tmp_path / "echo").exists()
+    assert all(sock.fileno() >= 0 for _, sock in entries)
+    table.close_unclaimed()
+    assert not (tmp_path / "echo").exists()
+    assert [sock.fileno() for _, sock in entries] == [-1, -1]
 
 
 def test_an_address_that_was_not_passed_on_is_logged(
@@ -284,6 +304,7 @@ def test_an_address_that_was_not_passed_on_is_logged(
     table.report_missing()
     [message] = caplog.messages
     assert message.startswith(f"{other.address[0]} was not passed on")
+    table.close_unclaimed()
     table.keep_only({})
 
 
@@ -294,6 +315,7 @@ def test_with_port_0_a_listener_keeps_its_port_over_a_restart(table: SocketTable
     table = SocketTable(reversed(stored_entries(table, both)))
     table.open(both)
     assert {name: table.bound_names(name, both[name]) for name in both} == before
+    table.close_unclaimed()
     table.keep_only({})
 
 
