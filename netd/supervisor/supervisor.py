@@ -10,7 +10,6 @@ import gc
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -23,16 +22,18 @@ from netd.runtime import process
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier, Passed
-from netd.supervisor.carrier import Carrier, OnCarried, ProgramCarrier, StoreCarrier
+from netd.supervisor.carrier import Carrier, ProgramCarrier, StoreCarrier
 from netd.supervisor.config_reader import OnRead
 from netd.supervisor.control_server import ControlServer, SendReply, make_directory
 from netd.supervisor.descriptor_store import DescriptorStore
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
+from netd.supervisor.reload_requests import ReloadRequests
 from netd.supervisor.reporting import AddressLog, log_report
-from netd.supervisor.restart import CONFIGURATION, Restart, save_configuration, take_inheritance
+from netd.supervisor.restart import CONFIGURATION, save_configuration, take_inheritance
+from netd.supervisor.restarter import Restarter
 from netd.supervisor.socket_table import SocketTable
-from netd.supervisor.status import ReloadOutcome, describe, summarize
+from netd.supervisor.status import describe, summarize
 from netd.supervisor.trial import begin_trial
 from netd.supervisor.watch import Watch
 from netd.supervisor.worker_handle import SpawnWorker, WorkerHandle, spawn_worker
@@ -76,11 +77,8 @@ class Supervisor:
         self._control: ControlServer | None = None
         self._is_loading = False
         self._reload: Reload | None = None
-        self._restart: Restart | None = None
-        self._queued_restart: Callable[[], None] | None = None
-        self._queued_requests: list[SendReply] = []  # for the next reload
-        self._current_requests: list[SendReply] = []  # for the reload in progress
-        self._last_reload: ReloadOutcome | None = None
+        self._requests = ReloadRequests()
+        self._restarter = Restarter(loop, self._fleet, self._on_kept)
         self._failure: NetdError | None = None
         self._addresses = AddressLog(self._fleet)
         self._is_ready = self._is_leaving = self._stopping = False
@@ -252,21 +250,20 @@ class Supervisor:
 
     def request_reload(self, respond: SendReply) -> None:
         """Read the configuration file again; `respond` gets the outcome."""
-        self._queued_requests.append(respond)
+        self._requests.add(respond)
         self._loop.defer(self._begin_next)  # one reload for all requests of a turn
 
     def _begin_next(self) -> None:
         """Begin the restart or the reload that was requested, if none is in progress."""
-        if self._is_loading or self._reload is not None or self._restart is not None:
+        if self._is_loading or self._reload is not None or self._restarter.is_in_progress:
             return
-        if self._queued_restart is not None and not self._stopping:
-            begin, self._queued_restart = self._queued_restart, None
-            begin()
-        elif self._queued_requests:
+        if self._restarter.is_waiting:
+            self._restarter.begin()
+        elif self._requests.are_waiting:
             self._begin_reload()
 
     def _begin_reload(self) -> None:
-        self._current_requests, self._queued_requests = self._queued_requests, []
+        self._requests.begin()
         if self._stopping:
             self._finish_reload(ControlError("netd is stopping"), "")
             return
@@ -302,21 +299,14 @@ class Supervisor:
         self._finish_reload(error, changes)
 
     def _finish_reload(self, error: NetdError | None, changes: str) -> None:
-        detail = str(error) if error else changes
-        self._last_reload = ReloadOutcome(time.time(), error is None, detail)
+        self._requests.finish(error, changes)
         if error is None:
-            _log.info("reloaded: %s", changes)
             self._addresses.update()
-        else:
-            _log.error("reload refused, nothing changed:\n%s", detail)
         if not self._is_ready and not self._stopping:
             self._become_ready()
         elif not self._stopping:
             self._notifier.ready(self._status_line())
-        reply = Reply({"detail": detail}, detail if error else "")
-        requests, self._current_requests = self._current_requests, []
-        for respond in requests:
-            respond(reply)
+        self._requests.respond()
         self._begin_next()
 
     def _keep_in_store(self) -> None:
@@ -336,7 +326,11 @@ class Supervisor:
         if not self._notifier.is_managed:
             self.upgrade(lambda _reply: None)
         elif self._fleet.listeners:
-            self._request_restart(self._make_store_carrier, self._on_stored)
+            self._restarter.request(
+                lambda: StoreCarrier(self._loop, self._notifier, self._inheritance.labels),
+                self._on_stored,
+            )
+            self._loop.defer(self._begin_next)
         elif not self._stopping:  # the store still has what the previous process left
             self._leave()
 
@@ -350,35 +344,18 @@ class Supervisor:
             if error is not None:
                 on_error(error)
             else:
-                self._request_restart(self._make_program_carrier, on_error)
+                self._restarter.request(self._make_program_carrier, on_error)
+                self._begin_next()
 
         begin_trial(self._loop, on_tried)
-
-    def _make_store_carrier(self) -> Carrier:
-        return StoreCarrier(self._loop, self._notifier, self._inheritance.labels)
 
     def _make_program_carrier(self) -> Carrier:
         return ProgramCarrier(self._fleet.table.storable(self._fleet.config.listeners))
 
-    def _request_restart(self, make_carrier: Callable[[], Carrier], on_done: OnCarried) -> None:
-        """Restart when no other change is in progress."""
-        if self._stopping or self._restart is not None or self._queued_restart is not None:
-            on_done(ControlError("netd is stopping or being restarted"))
-            return
-
-        def begin() -> None:
-            def on_end(error: NetdError | None) -> None:
-                self._restart = None
-                if error is not None and not self._stopping:
-                    self._keep_in_store()
-                on_done(error)
-                self._begin_next()
-
-            self._restart = Restart(self._loop, self._fleet, make_carrier(), on_end)
-            self._restart.begin()
-
-        self._queued_restart = begin
-        self._loop.defer(self._begin_next)
+    def _on_kept(self) -> None:
+        if not self._stopping:
+            self._keep_in_store()
+        self._begin_next()
 
     def _on_stored(self, error: NetdError | None) -> None:
         if error is None:
@@ -402,13 +379,12 @@ class Supervisor:
             self._loop.call_later(_HURRY_S, self._kill_all)
             return
         self._stopping = True
-        self._queued_restart = None
         self._notifier.stopping()
-        for change in (self._reload, self._restart):
-            if change is not None:
-                change.abort(ControlError("netd is stopping"))
+        if self._reload is not None:
+            self._reload.abort(ControlError("netd is stopping"))
+        self._restarter.stop()
         self._is_loading = False
-        if self._current_requests:
+        if self._requests.are_in_progress:
             self._finish_reload(ControlError("netd is stopping"), "")
         timeout_s = self._fleet.config.netd.drain_timeout
         if self._failure is None:
@@ -436,9 +412,10 @@ class Supervisor:
 
     def _status_line(self) -> str:
         line = summarize(self._fleet)
-        if self._last_reload is None or self._last_reload.ok:
+        outcome = self._requests.outcome
+        if outcome is None or outcome.ok:
             return line
-        return f"{line}; last reload refused: {self._last_reload.detail}"
+        return f"{line}; last reload refused: {outcome.detail}"
 
     # Control
 
@@ -466,7 +443,7 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """The daemon's status, as `netd status --json` prints it."""
-        outcome = self._last_reload
+        outcome = self._requests.outcome
         return {
             "version": netd.__version__,
             "pid": os.getpid(),

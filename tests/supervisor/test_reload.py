@@ -5,6 +5,7 @@ import errno
 import itertools
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +37,8 @@ class Setting:
 
     def __init__(self) -> None:
         self.simulation = Simulation()
-        self.fleet = Fleet(KINDS, SocketTable(), self._new_worker)
+        self.kinds = dict(KINDS)
+        self.fleet = Fleet(self.kinds, SocketTable(), self._new_worker)
         self.reload: Reload | None = None
         self.outcomes: list[NetdError | None] = []
 
@@ -143,6 +145,7 @@ def test_a_key_that_needs_a_new_worker_gets_one_and_the_socket_stays(setting: Se
 
 
 def test_old_workers_drain_only_after_the_new_ones_are_ready(setting: Setting) -> None:
+    setting.kinds["echo"] = replace(KINDS["echo"], hands_over=False)
     setting.apply(config(a={}))
     [old] = setting.simulation.workers
     setting.begin(config(a={"concurrency": "thread"}))
@@ -152,6 +155,41 @@ def test_old_workers_drain_only_after_the_new_ones_are_ready(setting: Setting) -
     setting.simulation.settle()
     assert old.receive()
     assert setting.outcomes == [None, None]
+
+
+def test_old_workers_exit_only_after_the_new_ones_have_loaded_their_clients(
+    setting: Setting,
+) -> None:
+    setting.apply(config(a={}))
+    [old] = setting.simulation.workers
+    old.clients = {1, 2}
+    setting.begin(config(a={"concurrency": "thread"}))
+    setting.simulation.settle()
+    assert old.obey()
+    setting.simulation.settle()
+    [_, new] = setting.simulation.workers
+    assert not old.serves
+    assert old.receive() == []
+    new.obey()
+    assert not new.serves
+    assert (new.loaded, new.clients) == ({1, 2}, set())
+    setting.simulation.obey()
+    assert (new.serves, new.clients) == (True, {1, 2})
+    assert old.is_dismissed
+    assert setting.outcomes == [None, None]
+
+
+def test_a_handover_that_takes_too_long_is_abandoned(setting: Setting) -> None:
+    setting.apply(config(a={}))
+    before = setting.picture()
+    [old] = setting.simulation.workers
+    setting.begin(config(a={"concurrency": "thread"}))
+    setting.simulation.advance(6)
+    assert "no handover within 5 s by a (pid" in str(setting.outcomes[-1])
+    old.obey()
+    setting.simulation.settle()
+    assert old.serves
+    assert setting.picture() == before
 
 
 @pytest.mark.parametrize("refuser", range(3))
@@ -257,6 +295,8 @@ def test_a_listener_s_totals_outlive_its_replacement(setting: Setting) -> None:
     setting.apply(config(a={}))
     old = setting.fleet.listeners["a"].workers
     setting.begin(config(a={"concurrency": "thread"}))
+    setting.simulation.settle()
+    setting.simulation.workers[0].obey()
     setting.simulation.settle()
     setting.simulation.workers[1].obey()
     setting.simulation.settle()
