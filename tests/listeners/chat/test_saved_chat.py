@@ -381,6 +381,35 @@ def test_the_states_of_all_releases_can_be_loaded(path: Path, stack: ExitStack) 
     assert "said before" in text
 
 
+def test_a_state_of_a_later_minor_version_can_be_loaded(stack: ExitStack) -> None:
+    later = copy.deepcopy(_STATE)
+    room = later["room"]
+    objects = [later, room, *room["members"], *room["channels"], *later["sessions"]]
+    objects += [room["ids"], room["offers"], *(session["framer"] for session in later["sessions"])]
+    for saved in objects:
+        saved["later"] = [1]
+    room["caps"].insert(3, "later-capability")
+    for member in room["members"]:
+        member["caps"] = _with_bit(member["caps"], 3)
+    for channel in room["channels"]:
+        history = channel["history"]
+        for row in (*history["templates"], *history["entries"], channel["topic"] or []):
+            row.append("later")
+    rooms = []
+    for state in (later, _STATE):
+        side = Side(stack)
+        attach = side.service.load(state)
+        rooms.append(side.service.save().state["room"])
+        attach({})
+    assert rooms[0] == rooms[1]
+
+
+def _with_bit(bits: int, place: int) -> int:
+    """The bits with another one inserted, which is set."""
+    low = bits & ((1 << place) - 1)
+    return low | 1 << place | (bits >> place) << (place + 1)
+
+
 def test_tls_connections_are_closed(stack: ExitStack, tmp_path: Path) -> None:
     side = Side(stack, tls=make_certificate(tmp_path, "one.test"))
     client = Client(socket.create_connection(side.name))
