@@ -11,10 +11,10 @@ from netd.listeners.admission import is_within
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import UNUSED_TIMEOUT_S, Connection
-from netd.listeners.http.connection.connection_state import SavedConnection
+from netd.listeners.http.connection.connection_state import ConnectionState, SavedConnection
 from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.proxy_protocol import ProxyHeaderReader
-from netd.listeners.http.connection.transport import PlainTransport
+from netd.listeners.http.connection.transport import PlainTransport, Transport
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.handover import (
     ArrivedDescriptors,
@@ -170,15 +170,21 @@ class HttpService:
             self._stop_if_done()
             return
         fd = sock.fileno()
-        try:
-            transport = self._tls.wrap(sock) if self._tls else PlainTransport(sock)
-        except OSError:  # ssl calls getpeername(2), which fails if the peer has gone
-            sock.close()
+        transport = self._wrap(sock)
+        if transport is None:
             self._connections.release(host)
             return
         connection = Connection(self, fd, transport, host)
         self._connections.add(connection, host)
         connection.start()
+
+    def _wrap(self, sock: socket.socket) -> Transport | None:
+        """Return the transport of a new connection, or close it if the peer has gone."""
+        try:
+            return self._tls.wrap(sock) if self._tls else PlainTransport(sock)
+        except OSError:  # ssl calls getpeername(2), which fails then
+            sock.close()
+            return None
 
     def _attach(self, saved: SavedService, descriptors: Mapping[int, int]) -> None:
         if self.responder.access_log is not None:
@@ -196,7 +202,12 @@ class HttpService:
         if fd is None:
             return
         unsent = arrived.take_parts(saved.unsent)
-        connection = Connection(self, fd, PlainTransport(adopt(fd)), saved.host)
+        sock = adopt(fd)
+        is_new = saved.state is ConnectionState.HANDSHAKE  # no byte was read
+        transport = self._wrap(sock) if is_new else PlainTransport(sock)
+        if transport is None:
+            return
+        connection = Connection(self, fd, transport, saved.host)
         self._connections.adopt(connection, saved.host)
         if unsent is None:
             self.responder.truncated += 1

@@ -79,7 +79,7 @@ class Connection:
     @property
     def is_tls(self) -> bool:
         """Whether the connection is encrypted, so that no other process can continue with it."""
-        return self._transport.has_close_notify
+        return self._transport.is_encrypted
 
     def save(self, table: DescriptorTable) -> SavedConnection:
         """Describe the connection for another process; its descriptors go into `table`."""

@@ -33,7 +33,7 @@ TIMEOUT_STATUS: Final = {
 EVENTS: Final = {ConnectionState.SENDING: WRITE, ConnectionState.DEFERRED: 0}
 """Events to watch the socket for, READ in other states. A mask of 0 still reports a hang-up."""
 
-_UNSAVED: Final = frozenset({ConnectionState.HANDSHAKE, ConnectionState.CLOSED})
+_WITHOUT_REQUEST: Final = frozenset({ConnectionState.HANDSHAKE, ConnectionState.IDLE})
 _IN_REQUEST: Final = frozenset(
     {ConnectionState.HEAD, ConnectionState.BODY, ConnectionState.DEFERRED}
 )
@@ -57,11 +57,11 @@ class SavedConnection:
     unsent: tuple[bytes | SavedFilePart, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.descriptor < 0 or self.state in _UNSAVED:
+        if self.descriptor < 0 or self.state is ConnectionState.CLOSED:
             raise ValueError("not a connection that another process can continue")
         if self.state in _IN_REQUEST and self.exchange is None:
             raise ValueError("a request without its bytes")
-        if self.state is ConnectionState.IDLE and (self.exchange or self.unsent):
+        if self.state in _WITHOUT_REQUEST and (self.exchange or self.unsent):
             raise ValueError("a request or a response of an idle connection")
         if len(self.files) != sum(part.is_last for part in self._file_parts):
             raise ValueError("a file without exactly one last part")

@@ -43,6 +43,7 @@ class TlsTransport:
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        self.is_encrypted = False
         self._read: Callable[[int], bytes] = self._sock.read
         self._write, self.close = self._sock.write, self._sock.close
 
@@ -69,6 +70,9 @@ class TlsTransport:
         return self.send(data) if data else 0
 
     def handshake(self) -> int:
+        if not self.is_encrypted and self._has_received_nothing():
+            return READ
+        self.is_encrypted = True
         try:
             self._sock.do_handshake()
         except ssl.SSLWantReadError:
@@ -78,6 +82,13 @@ class TlsTransport:
         except ssl.SSLError as error:
             raise _lost(error) from error
         return 0
+
+    def _has_received_nothing(self) -> bool:
+        try:
+            socket.socket.recv(self._sock, 1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        return False
 
     def shutdown(self) -> None:
         with contextlib.suppress(ssl.SSLError):  # close_notify is sent; the peer's may be missing

@@ -20,6 +20,9 @@ class Transport(Protocol):
     has_close_notify: bool
     """Whether `shutdown` must come before every close, as a sign to the peer that all was sent."""
 
+    is_encrypted: bool
+    """Whether the handshake has begun, so that no other process can continue with the socket."""
+
     def recv(self, max_bytes: int, /) -> bytes:
         """Receive the bytes that have arrived; empty at end of file."""
 
@@ -46,6 +49,7 @@ class PlainTransport:
     """A TCP or Unix socket. `recv` and `send` are the socket's own methods, for speed."""
 
     has_close_notify = False
+    is_encrypted = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
