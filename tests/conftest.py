@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,16 @@ StartDaemon = Callable[..., Daemon]
 StartManaged = Callable[..., ManagedDaemon]
 
 _MANY_DESCRIPTORS = 4096
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes that tests start find compiled modules.
+
+    With PYTHONDONTWRITEBYTECODE, which images of containers often set, each of the hundreds of
+    processes would compile all of netd.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = str(config.rootpath / ".cache" / "pycache")
 
 
 @pytest.hookimpl(tryfirst=True)
