@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import netd
+from netd.runtime.loop import Loop
 from netd.supervisor.fleet import Fleet, Listener
 from netd.supervisor.worker_handle import WorkerHandle
 
@@ -20,6 +23,26 @@ class ReloadOutcome:
     def as_dict(self) -> dict[str, Any]:
         """The outcome as JSON data."""
         return asdict(self)
+
+
+def describe_daemon(
+    fleet: Fleet,
+    loop: Loop,
+    *,
+    state: str,
+    started_at: float,
+    last_reload: ReloadOutcome | None,
+) -> dict[str, Any]:
+    """The whole daemon. `started_at` is a time of the loop's clock."""
+    return {
+        "version": netd.__version__,
+        "pid": os.getpid(),
+        "uptime_s": round(loop.now - started_at, 3),
+        "state": state,
+        "internal_errors": loop.errors,
+        "last_reload": last_reload.as_dict() if last_reload else None,
+        "listeners": describe(fleet, loop.now),
+    }
 
 
 def describe(fleet: Fleet, now: float) -> list[dict[str, Any]]:

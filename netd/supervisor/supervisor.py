@@ -24,7 +24,8 @@ from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier, Passed
 from netd.supervisor.carrier import Carrier, ProgramCarrier, StoreCarrier
 from netd.supervisor.config_reader import OnRead
-from netd.supervisor.control_server import ControlServer, SendReply, make_directory
+from netd.supervisor.control_server import SendReply
+from netd.supervisor.control_socket import ControlSocket
 from netd.supervisor.descriptor_store import DescriptorStore
 from netd.supervisor.fleet import Fleet
 from netd.supervisor.reload import Reload
@@ -33,10 +34,11 @@ from netd.supervisor.reporting import AddressLog, log_report
 from netd.supervisor.restart import CONFIGURATION, save_configuration, take_inheritance
 from netd.supervisor.restarter import Restarter
 from netd.supervisor.socket_table import SocketTable
-from netd.supervisor.status import describe, summarize
+from netd.supervisor.status import describe_daemon, summarize
 from netd.supervisor.trial import begin_trial
 from netd.supervisor.watch import Watch
-from netd.supervisor.worker_handle import SpawnWorker, WorkerHandle, spawn_worker
+from netd.supervisor.worker_handle import WorkerHandle
+from netd.supervisor.worker_process import SpawnWorker, spawn_worker
 
 _COLLECT_S: Final = 60.0
 _HURRY_S: Final = 0.5  # from the second stop signal until workers are killed
@@ -65,7 +67,6 @@ class Supervisor:
     ) -> None:
         self._loop = loop
         self._load = load
-        self._control_path = control_path
         self._fleet = Fleet(
             kinds,
             SocketTable(passed.sockets),
@@ -74,7 +75,7 @@ class Supervisor:
         self._notifier = Notifier(passed.counts)
         self._store = DescriptorStore(self._notifier, passed.sockets)
         self._inheritance = take_inheritance(passed, kinds)
-        self._control: ControlServer | None = None
+        self._control = ControlSocket(loop, control_path, self._on_command)
         self._is_loading = False
         self._reload: Reload | None = None
         self._requests = ReloadRequests()
@@ -118,8 +119,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Close the control socket, and the socket to the service manager."""
-        if self._control is not None:
-            self._control.close()
+        self._control.close()
         self._notifier.close()
 
     # Events of workers (WorkerObserver)
@@ -198,8 +198,7 @@ class Supervisor:
         self, config: Config, on_done: Callable[[NetdError | None, str], None]
     ) -> None:
         try:
-            if self._control is None:
-                self._control = self._open_control(config)
+            self._control.open(config)
         except NetdError as error:
             on_done(error, "")
         else:
@@ -279,23 +278,19 @@ class Supervisor:
         try:
             if isinstance(desired, NetdError):
                 raise desired
-            control = self._open_moved_control(desired)
+            self._control.prepare_move(desired)
         except NetdError as error:
             self._finish_reload(error, "")
         else:
-            self._begin(desired, lambda error, changes: self._on_reloaded(error, changes, control))
+            self._begin(desired, self._on_reloaded)
 
-    def _on_reloaded(
-        self, error: NetdError | None, changes: str, control: ControlServer | None
-    ) -> None:
+    def _on_reloaded(self, error: NetdError | None, changes: str) -> None:
         self._reload = None
-        unused = control
         if error is None:
             self._keep_in_store()
-            if control is not None:
-                unused, self._control = self._control, control
-        if unused is not None:
-            unused.close()
+            self._control.move()
+        else:
+            self._control.abandon_move()
         self._finish_reload(error, changes)
 
     def _finish_reload(self, error: NetdError | None, changes: str) -> None:
@@ -419,19 +414,6 @@ class Supervisor:
 
     # Control
 
-    def _open_control(self, config: Config) -> ControlServer:
-        path = self._control_path(config)
-        if not config.netd.control:
-            make_directory(path)
-        return ControlServer(self._loop, path, config.netd, self._on_command)
-
-    def _open_moved_control(self, desired: Config) -> ControlServer | None:
-        """A second control socket, if the configuration moves it or its file was removed."""
-        is_moved = self._control_path(self._fleet.config) != self._control_path(desired)
-        if self._control is not None and self._control.has_file and not is_moved:
-            return None
-        return self._open_control(desired)
-
     def _on_command(self, command: ControlCommand, respond: SendReply) -> None:
         match command:
             case ControlCommand.STATUS:
@@ -443,16 +425,13 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """The daemon's status, as `netd status --json` prints it."""
-        outcome = self._requests.outcome
-        return {
-            "version": netd.__version__,
-            "pid": os.getpid(),
-            "uptime_s": round(self._loop.now - self._started_at, 3),
-            "state": self._state(),
-            "internal_errors": self._loop.errors,
-            "last_reload": outcome.as_dict() if outcome else None,
-            "listeners": describe(self._fleet, self._loop.now),
-        }
+        return describe_daemon(
+            self._fleet,
+            self._loop,
+            state=self._state(),
+            started_at=self._started_at,
+            last_reload=self._requests.outcome,
+        )
 
     def _state(self) -> str:
         if self._stopping:

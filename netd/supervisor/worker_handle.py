@@ -11,7 +11,7 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from netd.config.address import Address
 from netd.config.model import ListenerOptions
@@ -21,7 +21,6 @@ from netd.listeners.bundle import Bundle, of_descriptors
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
 from netd.listeners.restart_policy import RestartPolicy
-from netd.listeners.worker import run_worker
 from netd.protocols.link import (
     Configure,
     Drain,
@@ -44,13 +43,12 @@ from netd.protocols.link import (
     Snapshot,
     Status,
 )
-from netd.runtime import process
 from netd.runtime.fd_channel import FdChannel
-from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop, Timer
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
 from netd.supervisor.succession import Succession
-from netd.supervisor.worker_process import WorkerProcess
+from netd.supervisor.worker_observer import WorkerObserver
+from netd.supervisor.worker_process import SpawnWorker, WorkerProcess, spawn_worker
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
@@ -58,47 +56,8 @@ _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
 Sockets = Sequence[tuple[Address, socket.socket]]
 
 
-class WorkerObserver(Protocol):
-    """Receives the events of a worker."""
-
-    def on_ready(self, worker: WorkerHandle) -> None:
-        """The worker's last configuration is in force."""
-
-    def on_failed(self, worker: WorkerHandle, reason: str) -> None:
-        """The worker refused its last configuration."""
-
-    def on_crashed(self, worker: WorkerHandle, reason: str) -> None:
-        """The worker's process ended before it replied; its successor gets the configuration."""
-
-    def on_ended(self, worker: WorkerHandle) -> None:
-        """The worker has drained, and its process has ended."""
-
-    def on_retiring(self, worker: WorkerHandle) -> None:
-        """The worker received SIGTERM itself, and accepts no more connections."""
-
-    def on_status_requested(self, worker: WorkerHandle) -> None:
-        """The worker requests the daemon's status."""
-
-    def on_reload_requested(self, worker: WorkerHandle) -> None:
-        """The worker requests a reload and its outcome."""
-
-
 OnHandedOver = Callable[["WorkerHandle", Bundle | str], object]
 """Gets a worker and its bundle, or the reason why there is none; empty if its process has ended."""
-
-SpawnWorker = Callable[[str, AnyKind, FdChannel], process.Process]
-"""Start a worker process: (listener's name, kind, its end of the link). Raises OSError."""
-
-
-def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Process:
-    """Fork a worker process. Raises OSError if the system has no room for it."""
-
-    def run() -> None:
-        process.set_name(f"netd: {name}")
-        name_listener(name)
-        run_worker(kind, channel)
-
-    return process.spawn(run, keep=(channel.fileno(),))
 
 
 class WorkerHandle:
@@ -107,7 +66,7 @@ class WorkerHandle:
     def __init__(
         self,
         loop: Loop,
-        observer: WorkerObserver,
+        observer: WorkerObserver[WorkerHandle],
         name: str,
         kind: AnyKind,
         spawn: SpawnWorker = spawn_worker,

@@ -8,16 +8,34 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.errors import LocalProtocolError
+from netd.listeners.kind import AnyKind
 from netd.listeners.link_endpoint import Link
+from netd.listeners.worker import run_worker
 from netd.protocols.link import LinkMessage
 from netd.runtime import process
 from netd.runtime.fd_channel import FdChannel
+from netd.runtime.journal import name_listener
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
 UNKILLABLE_S: Final = 5.0  # from SIGKILL until a process that does not end is abandoned
 
 _log = logging.getLogger("netd")
+
+
+SpawnWorker = Callable[[str, AnyKind, FdChannel], process.Process]
+"""Start a worker process: (listener's name, kind, its end of the link). Raises OSError."""
+
+
+def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Process:
+    """Fork a worker process. Raises OSError if the system has no room for it."""
+
+    def run() -> None:
+        process.set_name(f"netd: {name}")
+        name_listener(name)
+        run_worker(kind, channel)
+
+    return process.spawn(run, keep=(channel.fileno(),))
 
 
 class WorkerProcess:
