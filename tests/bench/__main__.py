@@ -5,7 +5,8 @@ misses its goal. `faults` reports what becomes of clients when processes, config
 fail. `integrity` sends gibibytes through echo and compares checksums, `memory` reports the memory
 of an idle daemon, and `soak` what a daemon holds, minute by minute, under traffic, reloads and
 killed workers. `restart` reports what clients notice of restarts, upgrades and reloads. `report`
-writes the page of measurements: it runs each benchmark of which --output holds no result.
+writes the page of measurements: it runs each benchmark of which --output holds no result; with
+--only it writes the sections of some benchmarks alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from tests.bench import attacks, echo_integrity, faults, memory, restart, soak
 from tests.bench.harness import Result, measure
-from tests.bench.report import markdown, page, write
+from tests.bench.report import SECTIONS, markdown, page, replace_section, write
 
 _COMPARED = ("echo", "chat", "http")
 _PAGE = Path(__file__).parents[2] / "packaging" / "doc" / "measurements.md"
@@ -95,11 +96,21 @@ def compare(benchmark: str, arguments: argparse.Namespace) -> list[Result]:
 
 
 def write_page(arguments: argparse.Namespace) -> None:
-    """Write packaging/doc/measurements.md from the results, and measure those that are missing."""
-    for benchmark in (*_COMPARED, "memory", "faults", "attacks", "soak"):
+    """Write packaging/doc/measurements.md from the results, and measure those that are missing.
+
+    With --only, write the sections of the benchmarks whose name contains this.
+    """
+    only, arguments.only = arguments.only, ""
+    names = [name for name in SECTIONS if only in name]
+    for benchmark in names:
         if not (arguments.output / f"{benchmark}.md").exists():
             run(benchmark, arguments)
-    _PAGE.write_text(page(arguments.output))
+    if only:
+        for benchmark in names:
+            text = _PAGE.read_text()
+            _PAGE.write_text(replace_section(text, benchmark, arguments.output))
+    else:
+        _PAGE.write_text(page(arguments.output))
     print(f"wrote {_PAGE}")
 
 

@@ -21,7 +21,7 @@ installed on the same work, turn by turn, over loopback; only the ratios of one 
 "limit: a trivial server" is a program that does next to nothing: it shows how fast the load
 generator is.
 """
-_SECTIONS = {
+SECTIONS = {
     "echo": """## Echo
 
 A TCP listener on a loopback address uses the congestion control `reno`, since no network lies
@@ -57,6 +57,20 @@ that is disconnected connects again. "Shown" are lines such as QUIT and JOIN tha
 the chat sees. The pause is the longest wait of a client around an event: for the response to its
 request, for the next bytes of a stream, or for a line of another member.
 """,
+    "attacks": """## Attacks
+
+Twenty innocent clients send three small requests a second each, while others attack: a PING as
+members of a channel with 820 members, or a GET of a short text. A figure is the time until the
+reply: p50 / p99 / max. Thirty attackers (a hundred where passwords are guessed or members are lost)
+send 20 requests at once and then 8 a second each, from one source address or from thirty. All
+servers have their default limits, but any number of clients may connect from a loopback address,
+and a client may join 50 channels; ngircd delays a client after each command ("penalty"). "-" is a
+feature that the server does not have. netd's goal is a p99 of 20 ms and a maximum of 50 ms in each
+row.
+
+The machine was shared with other work, before which the benchmark's processes had precedence
+(autogroup of sched(7)): a maximum can be the pause of a process that was not running.
+""",
     "soak": """## Soak
 
 Six held and two new echo connections at a time, ten members who talk and four who join and part,
@@ -72,8 +86,22 @@ connection that the server has closed again without an error, as RFC 9112 sectio
 
 def page(directory: Path) -> str:
     """The page of measurements, from the tables that `write` kept in a directory."""
-    tables = {name: (directory / f"{name}.md").read_text() for name in _SECTIONS}
-    return "\n".join([_PAGE_HEAD, *(f"{_SECTIONS[name]}\n{tables[name]}" for name in _SECTIONS)])
+    tables = {name: (directory / f"{name}.md").read_text() for name in SECTIONS}
+    return "\n".join([_PAGE_HEAD, *(f"{SECTIONS[name]}\n{tables[name]}" for name in SECTIONS)])
+
+
+def replace_section(text: str, name: str, directory: Path) -> str:
+    """The text of the page with one section written anew; the others stay as they are."""
+    section = f"{SECTIONS[name]}\n{(directory / f'{name}.md').read_text()}\n"
+    title = section.partition("\n")[0]
+    head, found, rest = text.partition(f"{title}\n")
+    if not found:  # a new section comes before the section that follows it
+        names = list(SECTIONS)
+        following = SECTIONS[names[names.index(name) + 1]].partition("\n")[0]
+        head, _, rest = text.partition(following)
+        return f"{head}{section}{following}{rest}"
+    _, mark, rest = rest.partition("\n## ")
+    return f"{head}{section}{mark[1:]}{rest}"
 
 
 def markdown(results: Sequence[Result]) -> str:
