@@ -91,6 +91,18 @@ def test_a_client_gets_at_most_one_verdict_a_turn(stored: str) -> None:
     under_test.loop.close()
 
 
+def test_the_verdicts_of_many_clients_are_spread_over_several_turns() -> None:
+    under_test = VerifierUnderTest(max_waiting_logins_per_address=1)
+    for number in range(100):
+        under_test.verify(f"wrong {number}", "sesame", host=f"192.0.2.{number}")
+    counts = []
+    while len(under_test.verdicts) < 100:
+        under_test.loop.turn()
+        counts.append(len(under_test.verdicts))
+    assert len(counts) > 5
+    under_test.loop.close()
+
+
 def test_equal_logins_of_one_host_share_a_check(under_test: VerifierUnderTest) -> None:
     for _ in range(40):
         under_test.verify("sesame")
