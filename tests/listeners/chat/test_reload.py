@@ -98,6 +98,7 @@ EDITS = {
     "max_waiting_logins_per_address": "3",
     "max_login_delay": '"2s"',
     "registration_timeout": '"1h"',
+    "return_timeout": '"10s"',
     "max_send_queue": '"64KiB"',
     "max_receive_queue": '"32KiB"',
     "flood_burst": "50",
