@@ -55,6 +55,7 @@ address = ["tcp://127.0.0.1:{web}", "unix://{directory}/web"]
 workers = {workers}
 keepalive_timeout = "{keepalive_s}s"
 header_timeout = "60s"
+body_timeout = "60s"
 
 [[listeners.web.routes]]
 path = "/hello"
