@@ -25,6 +25,10 @@ OnCarried = Callable[[NetdError | None], object]
 class Carrier(Protocol):
     """Passes descriptors to the next process."""
 
+    needs_all: bool
+    """Whether this process continues if a worker cannot hand over; else that worker's clients are
+    lost."""
+
     def carry(self, parcels: Parcels, on_done: OnCarried) -> None:
         """Pass the parcels on. `on_done` is called once, unless this process is replaced."""
 
@@ -33,7 +37,12 @@ class Carrier(Protocol):
 
 
 class StoreCarrier:
-    """Puts the parcels into the service manager's store, beside the listening sockets."""
+    """Puts the parcels into the service manager's store, beside the listening sockets.
+
+    The service manager ends this process in any case.
+    """
+
+    needs_all = False
 
     def __init__(self, loop: Loop, notifier: Notifier, earlier: Sequence[str]) -> None:
         """`earlier` are the labels of the previous handover, which may still be in the store."""
@@ -64,6 +73,8 @@ class StoreCarrier:
 
 class ProgramCarrier:
     """Runs the installed program in this process."""
+
+    needs_all = True
 
     def __init__(self, sockets: Mapping[str, Sequence[socket.socket]]) -> None:
         """`sockets` are the listening sockets, by label; they travel too."""

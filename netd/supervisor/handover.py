@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -17,11 +18,14 @@ PREPARE_S: Final = 2.0
 """How long a worker may take to finish what it cannot hand over."""
 _REPLY_S: Final = 3.0  # beyond that, for the bundle
 
+_log = logging.getLogger("netd")
+
 
 class Handover:
     """Calls `on_done` with None once all workers are frozen, or with an error if one cannot be.
 
-    A worker that ends meanwhile has no bundle; its clients are lost, as by any crash.
+    A worker that ends meanwhile has no bundle; its clients are lost, as by any crash. Without
+    `needs_all`, the same holds for a worker that cannot hand over, or not in time.
     """
 
     def __init__(
@@ -29,7 +33,10 @@ class Handover:
         loop: Loop,
         workers: Sequence[WorkerHandle],
         on_done: Callable[[ReloadError | None], object],
+        *,
+        needs_all: bool = True,
     ) -> None:
+        self._needs_all = needs_all
         self.workers = tuple(workers)
         self._on_done = on_done
         self._bundles: dict[WorkerHandle, Bundle] = {}
@@ -72,14 +79,22 @@ class Handover:
             self._bundles[worker] = outcome
         elif outcome:
             text = f"listeners.{worker.name}: the clients cannot be handed over: {outcome}"
-            self._finish(ReloadError(text))
+            self._fail(text)
         self._awaited.discard(worker)
         if not self._awaited:
             self._finish(None)
 
     def _on_deadline(self) -> None:
         late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
-        self._finish(ReloadError(f"no handover within {PREPARE_S + _REPLY_S:g} s by {late}"))
+        self._fail(f"no handover within {PREPARE_S + _REPLY_S:g} s by {late}")
+        self._finish(None)
+
+    def _fail(self, text: str) -> None:
+        """A worker cannot hand over: this ends the handover, or costs the clients of the worker."""
+        if self._needs_all:
+            self._finish(ReloadError(text))
+        elif not self._is_over:
+            _log.error("clients are lost: %s", text)
 
     def _finish(self, error: ReloadError | None) -> None:
         if not self._is_over:

@@ -119,7 +119,7 @@ class Restart:
             if listener.kind.hands_over
             for worker in listener.all_workers
         ]
-        self._handover = Handover(loop, workers, self._on_handed_over)
+        self._handover = Handover(loop, workers, self._on_handed_over, needs_all=carrier.needs_all)
         self._configuration: int | None = None
         self._is_over = False
 

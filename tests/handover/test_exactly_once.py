@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,24 @@ def test_clients_of_a_store_that_is_too_small_are_told_and_served_again(
         report = load.finish()
     noted = {fault for group in report.values() for fault in group.faults}
     assert noted <= {"dropped", "reset", "refused", "lost"}
+
+
+def test_a_worker_that_hangs_in_a_restart_costs_only_its_own_clients(
+    start_managed: StartManaged, tmp_path: Path
+) -> None:
+    managed = Managed.start(start_managed, tmp_path)
+    wanted = ("echo held", "http kept", "chat member")
+    specs = [spec for spec in managed.scenario.specs(members=2, held=1) if spec.type in wanted]
+
+    def restart() -> None:
+        os.kill(managed.daemon.pids("lounge")[0], signal.SIGSTOP)
+        managed.systemd.restart()
+
+    with Load(specs) as load:
+        load.event(restart)
+        noted = load.take_faults()
+    assert noted
+    assert {name.partition(" ")[0] for name in noted} == {"chat"}
 
 
 @pytest.mark.usefixtures("many_descriptors")
