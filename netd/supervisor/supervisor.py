@@ -355,8 +355,10 @@ class Supervisor:
     def _on_stored(self, error: NetdError | None) -> None:
         if error is None:
             self._leave()
-        elif not self._stopping:
-            self.stop()  # the service manager waits for its end
+        elif not self._stopping:  # the service manager waits for the end of this process
+            self._is_leaving = True
+            self._fleet.table.leave_files()  # new connections wait for the next process
+            self.stop()
 
     def _leave(self) -> None:
         self._is_leaving = True
