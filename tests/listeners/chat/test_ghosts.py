@@ -16,6 +16,7 @@ from netd.listeners.chat import backlog
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.effect import Send
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.session import Session
 from netd.runtime.loop import Loop
@@ -199,9 +200,8 @@ def test_unsent_lines_come_first(server: Server) -> None:
     assert sum(" 353 " in line for line in lines) == 1
 
 
-def test_a_client_that_is_lost_again_while_it_returns(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def returning(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[Client, Client, Client]:
+    """A member, another one that was lost, and a client that is just taking its place."""
     monkeypatch.setattr(backlog, "TURN_S", 0.0)  # one slice of work in each turn
     alice, bob = server.connect().register("alice"), server.connect().register("bob")
     for number in range(40):
@@ -215,6 +215,38 @@ def test_a_client_that_is_lost_again_while_it_returns(
     first.sock.sendall(b"CAP END\r\n")
     while not first.session.member.is_replying:
         server.turn()
+    return alice, bob, first
+
+
+def test_a_place_is_taken_by_one_client(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob, first = returning(server, monkeypatch)
+    room, second = server.driver._room, server.connect().session.member
+    lines = (f"RESUME {bob.token}", "NICK bob", "USER bob 0 * :bob")
+    effects = [effect for line in lines for effect in room.receive(second, line.encode(), 0.0)]
+    assert [b" 433 " in effect.data for effect in effects if isinstance(effect, Send)] == [True]
+    assert texts(first.read()) == ["one"]
+    assert alice.read() == []
+
+
+def test_a_member_that_is_killed_while_its_client_returns(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob, first = returning(server, monkeypatch)
+    member = server.driver._room.state.members["bob"]
+    server.driver._apply(server.driver._room.end_ghost(member, "Killed (test)", 0.0))
+    assert alice.read(" QUIT ")[-1].endswith(" QUIT :Killed (test)")
+    lines = first.read()
+    assert "Closing link" in lines[-2]
+    assert lines[-1] == "(end)"
+    assert server.counters()["members"] == 1
+    _, lines = come_back(server, bob.token)
+    assert any("INVALID_TOKEN" in line for line in lines)
+
+
+def test_a_client_that_is_lost_again_while_it_returns(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob, first = returning(server, monkeypatch)
     first.session.close()
     assert alice.read() == []
     _, lines = come_back(server, bob.token)
