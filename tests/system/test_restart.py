@@ -232,8 +232,8 @@ def start_load(container: Container, scenario: Scenario) -> Load:
     shutil.copytree(PROJECT / "tests" / "handover", code)
 
     def inside(text: str) -> str:
-        text = text.replace(f"unix://{scenario.directory}", "unix:///run/netd")
-        return text.replace(f"{scenario.directory}/www", "/srv/www")
+        text = text.replace(f"{scenario.directory}/www", "/srv/www")
+        return text.replace(str(scenario.directory), "/run/netd")
 
     container.write(CONFIG, inside(scenario.text()))
     container.sh("systemctl reload netd")
