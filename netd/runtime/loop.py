@@ -81,6 +81,10 @@ class Loop:
         self.now = self._clock()
         """The monotonic clock in seconds, read when this turn stopped waiting."""
 
+    def elapsed_s(self) -> float:
+        """How many seconds ago this turn stopped waiting."""
+        return self._clock() - self.now
+
     def watch(self, fd: int, mask: int, callback: OnReady) -> None:
         """Call `callback(mask)` while `fd` is ready. Raises PollerFullError."""
         self._poller.add(fd, mask)

@@ -31,6 +31,9 @@ from netd.runtime.poller import READ
 UNUSED_TIMEOUT_S: Final = 1.0
 """How long a stopping worker waits for the first byte on a connection."""
 
+# From then on a connection responds to one request in a turn, so that clients that pipeline
+# hundreds of requests do not delay the others.
+_TURN_S: Final = 0.002
 _READ_BYTES: Final = 16384
 _MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next request is read
 _LINGER_S: Final = 2.0  # for the peer to receive a response that came before its request's end
@@ -291,6 +294,9 @@ class Connection:
                 return
             if not has_more:
                 break
+            if self._loop.elapsed_s() > _TURN_S:
+                self._continue_next_turn()
+                return
         self._await_more()
 
     def _respond(self) -> bool:
@@ -301,6 +307,8 @@ class Connection:
         responses, has_more = exchange.responses, True
         while has_more and not self._is_full():
             has_more = exchange.step()
+            if exchange.responses != responses and self._loop.elapsed_s() > _TURN_S:
+                break
         if exchange.responses != responses and self._state is not ConnectionState.SENDING:
             # The next request's head and body have deadlines of their own.
             self._state = ConnectionState.IDLE
@@ -339,6 +347,12 @@ class Connection:
             return True
         self._await_writable(sent)
         return False
+
+    def _continue_next_turn(self) -> None:
+        """Let others be served before the next pipelined request: the socket is writable."""
+        self._state = ConnectionState.SENDING
+        self.deadline = self._loop.now + self._responder.options.send_timeout
+        self._watch()
 
     def _await_writable(self, sent: int) -> None:
         timeout_s = self._responder.options.send_timeout

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import select
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,8 +219,8 @@ class CountingResponder(Responder):
 class Owner:
     """The service of one connection."""
 
-    def __init__(self) -> None:
-        self.loop = Loop(EpollPoller())
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.loop = Loop(EpollPoller(), clock)
         address = Address.parse("tcp://127.0.0.1:0")
         options = HttpOptions(address=(address,), routes=(RouteOptions(path="/", text="x"),))
         daemon = DaemonStatus(self.loop, UnusedDaemon())
@@ -254,5 +256,28 @@ def test_a_head_is_looked_up_once_whether_it_is_cached_or_not() -> None:
             assert Response(theirs).status == 200
             assert CountingResponder.lookups == lookups
         assert owner.responder.cache_hits == 1
+        connection.close()
+    owner.loop.close()
+
+
+@pytest.mark.parametrize("target", ["/", "/missing"])
+def test_a_client_that_pipelines_gets_one_response_in_a_long_turn(target: str) -> None:
+    seconds = itertools.count()
+    owner = Owner(lambda: float(next(seconds)))  # each look at the clock shows a long turn
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        connection = Connection(owner, ours.fileno(), PlainTransport(ours), "")
+        connection.start()
+        theirs.setblocking(False)
+        theirs.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 20)
+        for count in range(1, 21):
+            owner.loop.turn()
+            assert theirs.recv(65536).count(b"HTTP/1.1 ") == 1
+            assert owner.responder.requests == count
+        owner.loop.turn()
+        theirs.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        owner.loop.turn()
+        assert theirs.recv(65536).count(b"HTTP/1.1 ") == 1
         connection.close()
     owner.loop.close()
