@@ -19,7 +19,7 @@ from netd.listeners.kind import AnyKind
 from netd.runtime.child_call import ChildCall
 from netd.runtime.loop import Loop
 
-_TIMEOUT_S: Final = 5.0
+_TIMEOUT_S: Final = 15.0  # a system that is very busy needs seconds to import pydantic
 _MAX_MEMORY_BYTES: Final = 2**30
 
 OnRead = Callable[[Config | NetdError], object]

@@ -27,10 +27,17 @@ from netd.supervisor.worker_handle import WorkerHandle
 
 
 class Reload:
-    """One change of configuration; `on_done` gets None, or the error if nothing was changed."""
+    """One change of configuration; `on_done` gets the error or None, and the changes.
+
+    After an error nothing was changed.
+    """
 
     def __init__(
-        self, loop: Loop, fleet: Fleet, desired: Config, on_done: Callable[[NetdError | None], None]
+        self,
+        loop: Loop,
+        fleet: Fleet,
+        desired: Config,
+        on_done: Callable[[NetdError | None, str], None],
     ) -> None:
         self.plan = diff(fleet.config, desired)
         self._restored: list[str] = []  # listeners with a new socket, whose file was removed
@@ -98,7 +105,12 @@ class Reload:
         try:
             self._roll_back()
         finally:
-            self._on_done(error)
+            self._finish(error)
+
+    def _finish(self, error: NetdError | None) -> None:
+        """Report the end, without a reference to itself that only the collector would free."""
+        self._handover, self._next_step = None, _nothing
+        self._on_done(error, self.changes)
 
     def _roll_back(self) -> None:
         if self._handover is not None:
@@ -198,7 +210,7 @@ class Reload:
         handover.commit()
         self._restore_socket_files()
         self._close_unused_sockets()  # last: it releases the sockets of every earlier Configure
-        self._on_done(None)
+        self._finish(None)
 
     def _restore_socket_files(self) -> None:
         """Pass the workers a new socket for each Unix socket whose file was removed."""
@@ -234,3 +246,7 @@ class Reload:
         late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
         timeout_s = self._desired.netd.start_timeout
         self.abort(ReloadError(f"no answer within {timeout_s:g} s from {late}"))
+
+
+def _nothing() -> None:
+    """The step after the end."""

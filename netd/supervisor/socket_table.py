@@ -70,13 +70,15 @@ class SocketTable:
         so its port can be bound already.
         """
         wanted = _owners(listeners)
-        for name, options in listeners.items():
-            for place in _places(name, options):
-                if place not in self._bound:
-                    adopted = self._adopt(name, place.address)
-                    self._bound[place] = adopted or self._open(place.address, options, wanted)
-                    if adopted is None:
-                        self._opened.append(place.address)
+        # Port 0 last: any stored socket of its listener would fit, that of another address too.
+        for place in sorted(wanted, key=lambda place: bool(place.owner)):
+            if place not in self._bound:
+                name = wanted[place]
+                adopted = self._adopt(name, place.address)
+                opened = adopted or self._open(place.address, listeners[name], wanted)
+                self._bound[place] = opened
+                if adopted is None:
+                    self._opened.append(place.address)
 
     def of(self, name: str, options: ListenerOptions) -> list[tuple[Address, socket.socket]]:
         """Every open socket of a listener, with its configured address."""

@@ -220,11 +220,8 @@ class Supervisor:
         """Put a configuration in force; `on_done` gets the error or None, and the changes."""
         for warning in config.warnings:
             _log.warning("%s", warning)
-        reload = Reload(
-            self._loop, self._fleet, config, lambda error: on_done(error, reload.changes)
-        )
-        self._reload = reload
-        reload.begin()
+        self._reload = Reload(self._loop, self._fleet, config, on_done)
+        self._reload.begin()
 
     def _on_started(self, error: NetdError | None, _changes: str) -> None:
         self._reload = None

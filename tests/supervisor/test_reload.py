@@ -73,7 +73,7 @@ class Setting:
         self.reload = Reload(self.simulation.loop, self.fleet, desired, self._on_done)
         self.reload.begin()
 
-    def _on_done(self, error: NetdError | None) -> None:
+    def _on_done(self, error: NetdError | None, _changes: str) -> None:
         self.reload = None
         self.outcomes.append(error)
 
