@@ -72,16 +72,28 @@ class StoreCarrier:
 
 
 class ProgramCarrier:
-    """Runs the installed program in this process."""
+    """Runs the installed program in this process.
+
+    The service manager's store has the parcels too, in case the new program is killed at once.
+    """
 
     needs_all = True
 
-    def __init__(self, sockets: Mapping[str, Sequence[socket.socket]]) -> None:
+    def __init__(
+        self, sockets: Mapping[str, Sequence[socket.socket]], store: StoreCarrier | None
+    ) -> None:
         """`sockets` are the listening sockets, by label; they travel too."""
         self._sockets = sockets
+        self._store = store
 
     def carry(self, parcels: Parcels, on_done: OnCarried) -> None:
         """See Carrier."""
+        if self._store is None:
+            self._replace_program(parcels, on_done)
+        else:  # whether it has room or not, the parcels travel
+            self._store.carry(parcels, lambda _error: self._replace_program(parcels, on_done))
+
+    def _replace_program(self, parcels: Parcels, on_done: OnCarried) -> None:
         flat = [(label, fd) for label, descriptors in parcels for fd in descriptors]
         for label, socks in self._sockets.items():
             flat += [(label, sock.fileno()) for sock in socks]
@@ -92,3 +104,5 @@ class ProgramCarrier:
 
     def cancel(self) -> None:
         """See Carrier."""
+        if self._store is not None:
+            self._store.cancel()

@@ -318,10 +318,7 @@ class Supervisor:
         if not self._notifier.is_managed:
             self.upgrade(lambda _reply: None)
         elif self._fleet.listeners:
-            self._restarter.request(
-                lambda: StoreCarrier(self._loop, self._notifier, self._inheritance.labels),
-                self._on_stored,
-            )
+            self._restarter.request(self._make_store_carrier, self._on_stored)
             self._loop.defer(self._begin_next)
         elif not self._stopping:  # the store still has what the previous process left
             self._leave()
@@ -341,8 +338,13 @@ class Supervisor:
 
         begin_trial(self._loop, on_tried)
 
+    def _make_store_carrier(self) -> StoreCarrier:
+        return StoreCarrier(self._loop, self._notifier, self._inheritance.labels)
+
     def _make_program_carrier(self) -> Carrier:
-        return ProgramCarrier(self._fleet.table.storable(self._fleet.config.listeners))
+        sockets = self._fleet.table.storable(self._fleet.config.listeners)
+        store = self._make_store_carrier() if self._notifier.is_managed else None
+        return ProgramCarrier(sockets, store)
 
     def _on_kept(self) -> None:
         if not self._stopping:

@@ -168,6 +168,20 @@ def test_an_upgrade_keeps_the_process_and_the_clients(daemon: NumberingDaemon) -
     assert daemon.systemd.stop() == 0
 
 
+@pytest.mark.needs("strace")
+def test_a_program_that_is_killed_at_once_leaves_the_clients_to_the_next_one(
+    daemon: NumberingDaemon,
+) -> None:
+    pid = daemon.status()["pid"]
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        with killing_after_execve(pid):
+            done = daemon.netd("upgrade")
+        assert done.returncode == 0, done
+        assert daemon.status()["pid"] != pid
+        assert ask(client) == 2
+
+
 def test_an_upgrade_that_cannot_succeed_changes_nothing(daemon: NumberingDaemon) -> None:
     with daemon.connect("lines") as client:
         assert ask(client) == 1
@@ -212,6 +226,17 @@ def test_a_reload_whose_new_worker_fails_keeps_the_clients(daemon: NumberingDaem
         assert "13 is refused" in daemon.reload().error
         assert daemon.pids("lines") == before
         assert ask(client) == 2
+
+
+@contextlib.contextmanager
+def killing_after_execve(pid: int) -> Iterator[None]:
+    """Kill a process when its next execve(2) returns, with strace(1)."""
+    inject = ["--inject=execve:signal=SIGKILL"]
+    command = ["strace", "-qq", "-p", str(pid), "-e", "trace=execve", *inject]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
+        wait_until(lambda: "TracerPid:\t0" not in Path(f"/proc/{pid}/status").read_text(), "strace")
+        yield
+        tracer.wait(PATIENCE_S)
 
 
 def _pid(daemon: NumberingDaemon) -> int:

@@ -154,7 +154,7 @@ def _install_gates(gate: Path) -> None:
         run_worker(*arguments)
 
     mock.patch("netd.cli._load", gated_load).start()
-    mock.patch("netd.supervisor.worker_handle.run_worker", gated_run_worker).start()
+    mock.patch("netd.supervisor.worker_process.run_worker", gated_run_worker).start()
 
 
 def _wait_at(gate: Path, role: str) -> None:
