@@ -47,6 +47,6 @@ def gated_run_worker(*arguments: Any) -> None:
 
 if __name__ == "__main__":
     mock.patch("netd.supervisor.plan.fields_for_new_workers", all_fields).start()
-    mock.patch("netd.supervisor.worker_handle.run_worker", gated_run_worker).start()
+    mock.patch("netd.supervisor.worker_process.run_worker", gated_run_worker).start()
     wait_at_gate(SUPERVISOR)
     main()
