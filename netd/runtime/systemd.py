@@ -11,11 +11,12 @@ import select
 import socket
 import stat
 import time
-from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+import sdnotify
 
 from netd.errors import BindError, NotifyError
 from netd.runtime import sealed_memory
@@ -42,9 +43,8 @@ class Notifier:
     def __init__(self, stored: Mapping[str, int] | None = None) -> None:
         """`stored` counts the descriptors that the manager's store holds, by label."""
         path = os.environ.get("NOTIFY_SOCKET", "")
-        self._path = f"\0{path[1:]}" if path.startswith("@") else path
         # Open from now on: the watchdog must be fed when no descriptor is left, too.
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if path else None
+        self._manager = _Manager(path) if path else None
         self._watchdog_usec = _watchdog_usec()
         self._stored = Counter(stored or {})
         self._is_heard = True
@@ -55,7 +55,7 @@ class Notifier:
     @property
     def is_managed(self) -> bool:
         """True if a service manager takes messages of this process."""
-        return self._sock is not None
+        return self._manager is not None
 
     @property
     def watchdog_period_s(self) -> float | None:
@@ -147,8 +147,8 @@ class Notifier:
 
     def close(self) -> None:
         """Close the socket to the service manager."""
-        if self._sock is not None:
-            self._sock.close()
+        if self._manager is not None:
+            self._manager.socket.close()
 
     def _free_places(self) -> int | None:
         return None if self.capacity is None else self.capacity - self._stored.total()
@@ -181,22 +181,41 @@ class Notifier:
     def _send(
         self, message: bytes, descriptors: Sequence[int] = (), timeout_s: float = _SEND_TIMEOUT_S
     ) -> None:
-        if self._sock is None:
+        if self._manager is None:
             return
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))]
-        ancillary = rights if descriptors else []
-        self._sock.settimeout(timeout_s)
+        self._manager.socket.settimeout(timeout_s)
         try:
             try:
-                self._sock.sendmsg([message], ancillary)
+                self._manager.send(message, descriptors)
             except TimeoutError:
                 raise
             except OSError:  # not connected yet, or to a manager that has started anew since
-                self._sock.connect(self._path)
-                self._sock.sendmsg([message], ancillary)
+                self._manager.connect()
+                self._manager.send(message, descriptors)
         except OSError as error:
             text = "the service manager does not take messages"
             raise NotifyError(f"{text}: {describe(error)}") from error
+
+
+class _Manager(sdnotify.SystemdNotifier):  # type: ignore[misc]  # sdnotify has no types
+    """The service manager's socket, connected when the first message is sent; raises OSError.
+
+    sdnotify sends the text messages; it has no way to pass descriptors.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.debug = True  # `notify` raises errors
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._path = f"\0{path[1:]}" if path.startswith("@") else path
+
+    def connect(self) -> None:
+        self.socket.connect(self._path)
+
+    def send(self, message: bytes, descriptors: Sequence[int]) -> None:
+        if descriptors:
+            socket.send_fds(self.socket, [message], descriptors)
+        else:
+            self.notify(message.decode("latin-1"))  # sdnotify encodes it again
 
 
 @dataclass(frozen=True, slots=True)
