@@ -228,15 +228,12 @@ def test_echo_goes_on_when_its_concurrency_changes(start_daemon: StartDaemon) ->
         assert echoes(client)
         daemon.write(ECHO + 'concurrency = "thread"\n')
         assert daemon.reload().body["detail"] == "replaced echo"
-        [new_worker, old_worker] = daemon.listener("echo")["workers"]
-        assert new_worker["pid"] not in before
-        assert (old_worker["pid"], old_worker["state"]) == (before[0], "draining")
+        wait_until(lambda: len(daemon.pids("echo")) == 1, "the old worker to be gone")
+        assert daemon.pids("echo") != before
         assert echoes(client)
         with daemon.connect("echo") as new:
             assert echoes(new)
         wait_until(lambda: daemon.listener("echo")["counters"]["accepted"] == 2, "both connections")
-    wait_until(lambda: len(daemon.pids("echo")) == 1, "the old worker to be gone")
-    assert daemon.listener("echo")["counters"]["accepted"] == 2
 
 
 def test_a_listener_changes_its_kind_on_its_address(start_daemon: StartDaemon) -> None:
@@ -393,7 +390,7 @@ def test_netd_reload_prints_the_errors_and_exits_with_78(start_daemon: StartDaem
     assert reply.returncode == os.EX_CONFIG
     assert "netd.toml:14: listeners.web.routes.0.txet: " in reply.stderr
     status = daemon.netd("status")
-    assert status.returncode == 0
+    assert status.returncode == 1
     assert "refused" in status.stdout
 
 
@@ -440,7 +437,10 @@ def test_descriptors_do_not_grow_with_connections_and_reloads(start_daemon: Star
             daemon.process.pid,
             *(pid for n in ("echo", "lounge", "web") for pid in daemon.pids(n)),
         ]
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+        names = [name for pid in pids for name in open_files(pid)]
+        snapshots = sum("memfd:" in name for name in names)  # come and go: chat and supervisor
+        assert snapshots <= 3
+        return len(names) - snapshots
 
     def round_trip() -> None:
         for _ in range(40):
@@ -463,6 +463,15 @@ def test_descriptors_do_not_grow_with_connections_and_reloads(start_daemon: Star
         assert daemon.reload().error == ""
     round_trip()
     wait_until(lambda: held() <= before, f"{before} descriptors, not {held()}")
+
+
+def open_files(pid: int) -> list[str]:
+    """The names of a process's descriptors."""
+    names = []
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(entry.path))
+    return names
 
 
 def test_two_listeners_with_one_address_are_refused_and_the_first_goes_on(
