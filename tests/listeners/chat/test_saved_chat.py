@@ -261,7 +261,7 @@ PARTS: dict[type, dict[str, str]] = {
     },
     PasswordVerifier: {
         **dict.fromkeys(("_queue", "_known", "_key"), SAVED),
-        "_pending": "the clients' checks are repeated",
+        **dict.fromkeys(("_pending", "_unfinished"), "the clients' checks are repeated"),
         "_loop": ARGUMENT,
         "_login_log": "limits the lines of one process",
         **dict.fromkeys(("_wrong", "_unchecked"), "totals of the process"),
