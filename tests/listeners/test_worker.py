@@ -36,11 +36,25 @@ def test_a_worker_survives_a_configuration_that_it_refuses() -> None:
         assert worker.await_exit().status == 0
 
 
+def descriptors_at_rest(worker: WorkerUnderTest) -> set[int]:
+    """The descriptors of a worker once it opens no more: echo starts its slots after Ready."""
+    found: set[int] = set()
+    while True:
+        for _ in range(3):
+            worker.await_message(Heartbeat)
+        earlier, found = (
+            found,
+            {int(name) for name in os.listdir(f"/proc/{worker.process.pid}/fd")},
+        )
+        if found == earlier:
+            return found
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_without_descriptors_a_reload_changes_nothing(kind: AnyKind) -> None:
     with contextlib.closing(WorkerUnderTest(kind, {}, LOOPBACK)) as worker:
         pid = worker.process.pid
-        taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        taken = descriptors_at_rest(worker)
         free = next(number for number in range(len(taken) + 1) if number not in taken)
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))

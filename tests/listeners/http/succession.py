@@ -122,7 +122,9 @@ class Succession:
         self.service._connections.release_sockets()
         self.service.responder.close_log()
         self.service._table.close()
-        os.close(self.service._context.verifier._wakeup)
+        verifier = self.service._context.verifier
+        self.turn_until(lambda: not verifier._is_busy)  # its thread writes to the eventfd
+        os.close(verifier._wakeup)
         self.loop.close()
 
     def close(self) -> None:
