@@ -232,7 +232,13 @@ def descendants(pid: int) -> list[int]:
 
 
 def descriptors(pid: int) -> int:
-    """How many descriptors a process has open; 0 if it has ended."""
+    """How many descriptors a process has open; 0 if it has ended.
+
+    Memory files do not count: a chat worker and the supervisor have one for the latest snapshot.
+    """
+    count = 0
     with contextlib.suppress(OSError):
-        return len(os.listdir(f"/proc/{pid}/fd"))
-    return 0
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                count += "memfd:" not in os.readlink(entry.path)
+    return count
