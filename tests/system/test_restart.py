@@ -256,6 +256,8 @@ def test_restarts_under_a_mixed_load_disturb_no_client(
     assert report["chat member"].steps
     assert report["http kept"].steps
     installed.sh(f"cp /usr/share/netd-test.toml {CONFIG}; systemctl restart netd")
+    status = "3 listeners, 3 workers"
+    wait_until(lambda: status in installed.property("StatusText"), "the removed listeners to go")
     installed.sh("rm -r /srv/www /srv/code")
 
 
