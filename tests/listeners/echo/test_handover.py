@@ -90,7 +90,7 @@ def exchange(client: socket.socket, data: bytes = b"?") -> bytes:
 
 def await_blocked(client: socket.socket) -> int:
     """Send until no more is taken, because the client does not read; return the number of bytes."""
-    client.settimeout(0.3)
+    client.settimeout(1)  # a busy machine may not run the slot for a moment
     sent = 0
     with contextlib.suppress(TimeoutError):
         while True:
