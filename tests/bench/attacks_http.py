@@ -20,6 +20,8 @@ from tests.bench.attacks_victims import Service
 
 _LISTERS, _GUESSERS = 30, 100
 _FILES: Final = 10_000
+_PIPELINERS: Final = 30
+_PIPELINED: Final = 400
 _DIRECTORIES: Final = 12  # netd makes at most 8 listings at once, and keeps 8 for a second
 _NETD: Final = """
 kind = "http"
@@ -111,6 +113,10 @@ def _guess(_attacker: int, _turn: int) -> bytes:
     return _get("/private/file", f"Authorization: Basic {wrong}")
 
 
+def _pipeline(_attacker: int, _turn: int) -> bytes:
+    return _get("/missing") * _PIPELINED
+
+
 SETUPS: Final = (
     Setup(
         "HTTP",
@@ -119,6 +125,7 @@ SETUPS: Final = (
             Attack("no attack", 1, _greet, lambda _, __: _get("/hello")),
             Attack(f"listings of {_FILES:,} files", _LISTERS, _greet, _list),
             Attack("wrong passwords", _GUESSERS, _greet, _guess),
+            Attack(f"{_PIPELINED} pipelined requests", _PIPELINERS, _greet, _pipeline),
         ),
         Service(lambda _: _get("/hello"), b"Hello", _get("/hello"), b"Hello"),
         Crowd(0, _greet),
