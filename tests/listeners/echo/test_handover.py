@@ -88,13 +88,15 @@ def exchange(client: socket.socket, data: bytes = b"?") -> bytes:
     return read_exactly(client, len(data))
 
 
-def await_blocked(client: socket.socket) -> int:
-    """Send until no more is taken, because the client does not read; return the number of bytes."""
+def await_blocked(client: socket.socket, sent: int = 0) -> int:
+    """Send until no more is taken, because the client does not read; return the number of bytes.
+
+    `sent` bytes were sent before.
+    """
     client.settimeout(1)  # a busy machine may not run the slot for a moment
-    sent = 0
     with contextlib.suppress(TimeoutError):
         while True:
-            sent += client.send(bytes([sent // 1000 % 251]) * 1000)
+            sent += client.send(bytes([sent // 1000 % 251]) * (1000 - sent % 1000))
     client.settimeout(20)
     return sent
 
@@ -144,10 +146,12 @@ def test_bytes_that_the_client_does_not_read_are_kept(
 ) -> None:
     service = start({"concurrency": concurrency, "tag": tag})
     with service.connect() as client:
-        sent = await_blocked(client)
-        [saved] = service.pause()["connections"]
-        assert saved["unsent"] is not None
-        service.replace()
+        sent, unsent = 0, None
+        while unsent is None:  # until the slot is not between two pieces
+            sent = await_blocked(client, sent)
+            [saved] = service.pause()["connections"]
+            unsent = saved["unsent"]
+            service.replace()
         client.shutdown(socket.SHUT_WR)
         reply = read_all(client)
     if not tag:
