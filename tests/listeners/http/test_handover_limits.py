@@ -130,6 +130,7 @@ def test_no_tls_connection_begins_meanwhile(secure: Succession) -> None:
 def test_a_tls_connection_that_takes_too_long_is_lost(secure: Succession) -> None:
     client = connect(secure)
     client.send(GET_STATUS)
+    secure.turn_until(lambda: secure.daemon.waiting)
     assert not secure.hand_over(within_s=0.05).descriptors
     with pytest.raises(ssl.SSLEOFError):
         client.rest()
