@@ -99,6 +99,7 @@ def test_an_idle_tls_connection_is_closed_properly(secure: Succession) -> None:
 def test_a_response_over_tls_is_sent_to_its_end(secure: Succession) -> None:
     deferred, sending = connect(secure), connect(secure)
     deferred.send(GET_STATUS)
+    secure.turn_until(lambda: secure.daemon.waiting)
     sending.send(b"GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
     prepared: list[bool] = []
     secure.service.prepare_handover(5, lambda: prepared.append(True))
@@ -112,6 +113,7 @@ def test_a_response_over_tls_is_sent_to_its_end(secure: Succession) -> None:
 def test_no_tls_connection_begins_meanwhile(secure: Succession) -> None:
     deferred = connect(secure)
     deferred.send(GET_STATUS)
+    secure.turn_until(lambda: secure.daemon.waiting)
     secure.service.prepare_handover(5, lambda: None)
     waiting = secure.connect()
     assert (secure.figures()["connections"], waiting.received) == (1, b"")
@@ -223,6 +225,7 @@ def test_resume_continues_as_before(succeed: Succeed, tmp_path: Path) -> None:
     reading.send(GET_FILE)
     head.send(GET_HELLO[:9])
     deferred.send(GET_STATUS)
+    succession.turn_until(lambda: succession.daemon.waiting)
     for within_s in (5, 0):
         succession.service.prepare_handover(within_s, lambda: None)
         succession.turn()
