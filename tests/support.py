@@ -73,6 +73,16 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
+def memory_files(pid: int) -> set[int]:
+    """The inodes of the memory files that a process has open, such as a snapshot."""
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if "memfd:" in os.readlink(entry):
+                found.add(entry.stat().st_ino)
+    return found
+
+
 def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
     """Listen on each address; port 0 lets the system choose."""
     opened = []

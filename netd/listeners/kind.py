@@ -90,7 +90,7 @@ class Service(Protocol[Options_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What a service passes to the next process that serves its clients.
+    """The state and descriptors for the next process that serves a service's clients.
 
     The state is plain data that JSON can hold; bytes are text in Latin-1. It refers to a descriptor
     by its position in `descriptors`, which stay open and belong to the service that saved them.

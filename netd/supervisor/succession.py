@@ -37,7 +37,7 @@ class Succession:
 
     @property
     def bundles(self) -> Sequence[Bundle]:
-        """What a new process has to load."""
+        """The bundles, or else the snapshot, that a new process loads."""
         if self._bundles or self._snapshot is None:
             return self._bundles
         return (self._snapshot,)

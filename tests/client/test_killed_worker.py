@@ -12,8 +12,7 @@ import pytest
 from netd.client.core.chat_events import ChannelJoined, MembershipChange, Undelivered
 from tests.client.chat_thread import ChatThread
 from tests.conftest import StartDaemon
-from tests.integration.test_killed_chat import memory_files
-from tests.support import Daemon, wait_until
+from tests.support import Daemon, memory_files, wait_until
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
 from pathlib import Path
 
 from tests.conftest import StartDaemon
-from tests.support import Daemon, wait_until
+from tests.support import Daemon, memory_files, wait_until
 
 CHAT = '[listeners.lounge]\nkind = "chat"\naddress = "unix://{path}"\n'
 CAPS = "server-time message-tags batch echo-message"
@@ -110,12 +109,3 @@ def await_snapshot(daemon: Daemon, member: Member) -> None:
         before = memory_files(supervisor)
         member.send(f"AWAY :{reason}")
         wait_until(lambda: memory_files(supervisor) - before, "a snapshot")  # noqa: B023 (now)
-
-
-def memory_files(pid: int) -> set[int]:
-    found = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            if "memfd:" in os.readlink(entry):
-                found.add(entry.stat().st_ino)
-    return found

@@ -16,7 +16,7 @@ import pytest
 
 from netd.errors import ControlError
 from tests.played_systemd import ManagedDaemon
-from tests.support import PATIENCE_S, connect, wait_until
+from tests.support import PATIENCE_S, connect, memory_files, wait_until
 
 LINES = """
 [netd]
@@ -199,9 +199,9 @@ def test_a_killed_worker_leaves_its_snapshot(daemon: NumberingDaemon) -> None:
         with daemon.connect("lines") as client:
             [pid] = daemon.pids("lines")
             supervisor = daemon.status()["pid"]
-            before = _memory_files(supervisor)
+            before = memory_files(supervisor)
             assert ask(client) == 1
-            wait_until(lambda: _memory_files(supervisor) - before, "a snapshot")  # noqa: B023 (now)
+            wait_until(lambda: memory_files(supervisor) - before, "a snapshot")  # noqa: B023 (now)
             os.kill(pid, signal.SIGKILL)
             assert client.recv(100) == b""
         with daemon.connect("lines") as client:
@@ -244,16 +244,6 @@ def _pid(daemon: NumberingDaemon) -> int:
         return int(daemon.status()["pid"])
     except ControlError:
         return 0
-
-
-def _memory_files(pid: int) -> set[int]:
-    """The inodes of the memory files that a process has open."""
-    found = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            if "memfd:" in os.readlink(entry):
-                found.add(entry.stat().st_ino)
-    return found
 
 
 def _children(pid: int) -> list[int]:

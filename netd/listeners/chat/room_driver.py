@@ -335,7 +335,7 @@ class RoomDriver:
 
 
 def new_identity() -> str:
-    """What the ids of a new room's messages begin with."""
+    """The prefix of the ids of a new room's messages."""
     return f"{time.time_ns():x}-"
 
 

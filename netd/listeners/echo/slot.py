@@ -46,7 +46,7 @@ class SlotConfig:
     connection: PausedConnection | None = None  # to serve alone, instead of the sockets
 
     def descriptors(self) -> list[int]:
-        """What a process needs to have open to run the slot."""
+        """The descriptors that a process needs to run the slot."""
         outlet = self.mailbox.outlet.fileno()
         if self.connection is not None:
             return [outlet, *self.connection.descriptors()]

@@ -27,7 +27,7 @@ _log = logging.getLogger("netd")
 
 @dataclass(frozen=True, slots=True)
 class SlotContext:
-    """What all slots of a worker share."""
+    """The objects that all slots of a worker share."""
 
     loop: Loop
     scoreboard: Scoreboard

@@ -259,7 +259,7 @@ def _is_same(left: object, right: object) -> bool:
 
 
 def _last_of(markers: dict[str, str]) -> tuple[int, object]:
-    """What changes with every change of read markers: the newest one comes last."""
+    """The number of read markers and the newest one, which comes last: any change shows."""
     last = next(reversed(markers), "")
     return len(markers), markers.get(last)
 
