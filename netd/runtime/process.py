@@ -141,6 +141,9 @@ def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # a full disk, a pipe without a reader
             stream.flush()
+    # Holds the descriptor that the child's pidfd needs: a child that has no pidfd is killed, and
+    # could have accepted a client by then.
+    reserved = os.pidfd_open(parent)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()
@@ -148,6 +151,7 @@ def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process
             _be_child(main, parent, keep)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        os.close(reserved)
     try:
         return Process(pid, os.pidfd_open(pid))
     except OSError:  # without a pidfd the child cannot be watched

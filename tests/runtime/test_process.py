@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -115,16 +116,29 @@ def test_a_process_can_set_its_name() -> None:
     os.close(writer)
 
 
-def test_a_child_without_a_pidfd_is_killed() -> None:
+def test_without_descriptors_no_child_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("it forked"))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    before = children.read_text()
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
         with pytest.raises(OSError, match="Too many open files"):
             process.spawn(signal.pause)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_child_without_a_pidfd_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_own_pidfd(pid: int) -> int:
+        if pid != os.getpid():
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return pidfd_open(pid)
+
+    pidfd_open = os.pidfd_open
+    monkeypatch.setattr(os, "pidfd_open", open_own_pidfd)
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text()
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        process.spawn(signal.pause)
     assert children.read_text() == before
 
 

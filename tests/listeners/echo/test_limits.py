@@ -21,7 +21,7 @@ from netd.listeners.echo.options import EchoOptions
 from netd.listeners.kind import Daemon, Kind, ListeningSocket, Service
 from netd.runtime.loop import Loop
 from tests.conftest import StartDaemon, StartWorker
-from tests.listeners.echo.slots import await_slots, slots
+from tests.listeners.echo.slots import await_slots, await_turn, slots
 from tests.support import WorkerUnderTest, read_all, read_exactly, wait_until
 
 TCP = "tcp://127.0.0.1:0"
@@ -92,6 +92,7 @@ def test_without_descriptors_a_full_pool_continues(
     worker = start_worker(KIND, options, [TCP])
     with worker.connect() as served:
         assert echoes(served)
+        await_turn(worker)  # a slot can serve before the turn that started it is over
         limit_descriptors([worker.process.pid], 3)
         with worker.connect() as waiting:
             assert 0 < failures(worker, "accept_failures") < 1000, "it retries without a pause"
