@@ -64,6 +64,7 @@ ALLOWED = {
     "netd.listeners.connection_set": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.stream_service": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),
+    "netd.listeners.proxy_headers": ("netd.errors", "netd.protocols", "netd.runtime"),
     "netd.listeners.tls_options": CORE,
     "netd.listeners.logins.login_options": CORE,
     "netd.listeners.logins.login_queue": (

@@ -21,7 +21,10 @@ _LINE: Final = re.compile(
 )
 _SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _HEAD: Final = struct.Struct("!12sBBH")
-_MAX_REST_BYTES: Final = 4096  # addresses and TLVs; the TLVs are ignored
+_MAX_REST_BYTES: Final = 4096  # addresses and TLVs
+_TLV: Final = struct.Struct("!BH")  # type and length, before the value
+_TLV_TLS: Final = 0x20  # PP2_TYPE_SSL; its value begins with a byte of flags
+_FLAG_TLS: Final = 0x01  # PP2_CLIENT_SSL
 _VERSION: Final = 2
 _LOCAL, _PROXIED = 0, 1
 _FAMILIES: Final[dict[int, tuple[type[IPv4Address | IPv6Address], int]]] = {
@@ -36,6 +39,8 @@ class ProxyHeader:
 
     size: int
     client: str
+    is_secure: bool = False
+    """Whether the client uses TLS with the proxy (version 2, PP2_TYPE_SSL)."""
 
 
 def parse_proxy_header(data: bytes) -> ProxyHeader | None:
@@ -81,16 +86,25 @@ def _parse_binary(data: bytes) -> ProxyHeader | None:
         return None
     if command == _LOCAL:
         return ProxyHeader(size, "")
-    return ProxyHeader(size, _client(transport, data[_HEAD.size : size]))
-
-
-def _client(transport: int, rest: bytes) -> str:
     if transport not in _FAMILIES:
-        return ""  # not TCP over IP: the client has no address
+        return ProxyHeader(size, "")  # not TCP over IP: the client has no address
     family, width = _FAMILIES[transport]
-    if len(rest) < 2 * width + 4:
+    rest_data = data[_HEAD.size : size]
+    addresses_size = 2 * width + 4  # with the ports
+    if rest < addresses_size:
         raise _invalid()
-    return str(unmap_ipv4(family(rest[:width])))
+    client = str(unmap_ipv4(family(rest_data[:width])))
+    return ProxyHeader(size, client, _has_tls_flag(rest_data[addresses_size:]))
+
+
+def _has_tls_flag(tlvs: bytes) -> bool:
+    """Whether one of the TLVs says that the client uses TLS; incomplete TLVs are ignored."""
+    while len(tlvs) > _TLV.size:
+        kind, length = _TLV.unpack_from(tlvs)
+        value, tlvs = tlvs[_TLV.size : _TLV.size + length], tlvs[_TLV.size + length :]
+        if kind == _TLV_TLS and len(value) == length > 0:
+            return bool(value[0] & _FLAG_TLS)
+    return False
 
 
 def _invalid() -> RemoteProtocolError:

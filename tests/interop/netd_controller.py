@@ -68,6 +68,18 @@ def render(settings: dict[str, Any], accounts: list[tuple[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _wants_proxy(config: Any) -> bool:
+    """Whether a test's changes of Ergo's configuration let the listeners require PROXY headers."""
+    listeners: dict[str, Any] = {"": None}
+    if config.ergo_config is None:
+        return False
+    try:
+        config.ergo_config({"server": {"listeners": listeners}})
+    except KeyError:  # they are about another section
+        return False
+    return bool((listeners[""] or {}).get("proxy"))
+
+
 class NetdController(BaseServerController, DirectoryBasedController):  # type: ignore[misc]  # untyped bases
     """One server for one test."""
 
@@ -121,6 +133,8 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
             **_CHAT,
             "address": f"tcp://{self.hostname}:{self.port}",
             "password": self._password,
+            "proxy_protocol_from": "127.0.0.1",
+            "proxy_protocol": "required" if _wants_proxy(self.test_config) else "optional",
         }
         self._config.write_text(render(settings, self._accounts))
 

@@ -45,6 +45,31 @@ def test_a_header_gives_the_clients_address(data: bytes, client: str) -> None:
         assert parse_proxy_header(data[:end]) is None
 
 
+def tlv(kind: int, value: bytes) -> bytes:
+    return bytes([kind]) + len(value).to_bytes(2, "big") + value
+
+
+@pytest.mark.parametrize(
+    ("tlvs", "is_secure"),
+    [
+        (tlv(0x20, b"\x01" + bytes(4)), True),
+        (tlv(0x20, b"\x05" + bytes(4) + tlv(0x21, b"TLSv1.3")), True),
+        (tlv(0x04, bytes(9)) + tlv(0x20, b"\x01"), True),
+        (tlv(0x20, b"\x06" + bytes(4)), False),
+        (tlv(0x20, b""), False),
+        (tlv(0x20, b"\x01" + bytes(4))[:-1], False),
+        (tlv(0x02, b"one.test"), False),
+        (b"\x20", False),
+        (b"", False),
+    ],
+)
+def test_a_tlv_says_that_the_client_uses_tls(tlvs: bytes, *, is_secure: bool) -> None:
+    for transport, addresses in ((0x11, V4 * 2 + PORTS), (0x21, V6 * 2 + PORTS)):
+        header = parse_proxy_header(binary(0x21, transport, addresses + tlvs))
+        assert header is not None
+        assert header.is_secure is is_secure
+
+
 @pytest.mark.parametrize(
     "data",
     [

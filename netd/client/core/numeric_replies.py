@@ -101,9 +101,9 @@ def _whois_channels(_state: ClientState, message: Message) -> list[Effect]:
 
 
 def _whois_value(_state: ClientState, message: Message) -> list[Effect]:
-    """Show "<nick> <value> :<description>" as "nick description value"."""
-    _, nick, value, description = message.params
-    return [Notice(f"{nick} {description} {value}")]
+    """Show "<nick> <value> ... :<description>" as "nick description value ..."."""
+    _, nick, *values, description = message.params
+    return [Notice(f"{nick} {description} {' '.join(values)}")]
 
 
 def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:

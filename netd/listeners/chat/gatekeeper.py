@@ -21,6 +21,7 @@ from netd.protocols.token_bucket import BUCKET, TokenBucket
 from netd.runtime.poller import FD_SETSIZE
 
 MAX_SOURCES: Final = 10_000
+_UNREAD_BYTES: Final = 65536
 _MAX_DESCRIPTORS: Final = FD_SETSIZE - 12  # with select; a reload opens sockets with the others
 _ROOM_DESCRIPTOR: Final = _MAX_DESCRIPTORS - 4  # from here on, sessions make room for more
 _TOO_OFTEN: Final = "too many connections from your address in a short time, try again later"
@@ -55,6 +56,14 @@ class Gatekeeper:
         if reason:
             refuse(sock, reason)
         return not reason
+
+    def may_wait(self, sock: socket.socket, options: ChatOptions) -> bool:
+        """Whether a connection can wait for its proxy's header; else close its socket."""
+        is_full = options.poller == "select" and sock.fileno() >= _MAX_DESCRIPTORS
+        if is_full:
+            self._poller_full += 1
+            refuse(sock, FULL)
+        return not is_full
 
     def counters(self) -> Counters:
         """The connections refused here, as a part of all that are refused; and poller_full."""
@@ -127,4 +136,5 @@ def refuse(sock: socket.socket, reason: str) -> None:
     """Send the reason, if the socket takes it at once, and close."""
     with contextlib.suppress(OSError):
         sock.send(f"ERROR :Closing link: ({reason})\r\n".encode())
+        sock.recv(_UNREAD_BYTES)  # the close would reset the connection because of unread bytes
     sock.close()

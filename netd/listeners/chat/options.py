@@ -153,6 +153,16 @@ class ChatOptions(LoginOptions):
     connect_exempt: Networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
     """The networks to which `connect_burst` and `connect_rate` do not apply."""
 
+    proxy_protocol_from: Networks = ()
+    """The networks of proxies that begin each connection with a PROXY protocol header, version 1
+    or 2. The address in the header is the client's in every respect: for limits, `allow` and
+    `deny`, bans, WHOIS and the log. A client that uses TLS with its proxy (version 2 says so)
+    counts as secure."""
+
+    proxy_protocol: Literal["required", "optional"] = "required"
+    """Whether a connection from `proxy_protocol_from` that begins without a header is closed, or
+    belongs to a client on that host, such as netd-chat beside a proxy on the same machine."""
+
     ping_after: Annotated[Duration, Gt(0)] = 90.0
     """How long a member may send nothing before the server sends it a PING."""
 

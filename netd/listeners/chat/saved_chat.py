@@ -17,7 +17,9 @@ from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.saved_session import SavedSession
 from netd.listeners.logins.password_verifier import VERIFIER
+from netd.listeners.proxy_headers import SavedProxied
 from netd.protocols.record import load_flag, load_list, load_mapping, optional, refuse_malformed
+from netd.protocols.saved_record import load_record
 from netd.protocols.token_bucket import TokenBucket
 
 
@@ -27,6 +29,8 @@ class SavedChat:
 
     room: RoomState
     sessions: list[SavedSession]
+    proxied: list[SavedProxied]
+    """The connections whose PROXY protocol header has not come."""
     throttle: Mapping[object, TokenBucket]
     verifier: Mapping[str, Any] | None
     unwritten: Mapping[str, Any] | None
@@ -42,10 +46,14 @@ class SavedChat:
             room = load_room(saved["room"], settings, now)
             rows = load_list(saved["sessions"])
             sessions = [SavedSession.load(row, room.members) for row in rows]
-            _check_distinct(room.state, sessions)
+            proxied = [
+                load_record(SavedProxied, row) for row in load_list(saved.get("proxied", []))
+            ]
+            _check_distinct(room.state, sessions, proxied)
             return cls(
                 room.state,
                 sessions,
+                proxied,
                 THROTTLE.load(saved["throttle"]),
                 optional(VERIFIER).load(saved["verifier"]),
                 optional(UNWRITTEN).load(saved["unwritten"]),
@@ -59,10 +67,13 @@ class SavedChat:
         return {member: unsent.get(member, b"") for member in members if member not in connected}
 
 
-def _check_distinct(room: RoomState, sessions: list[SavedSession]) -> None:
+def _check_distinct(
+    room: RoomState, sessions: list[SavedSession], proxied: list[SavedProxied]
+) -> None:
     members = [session.member for session in sessions]
-    descriptors = {session.descriptor for session in sessions}
-    if len({*members}) < len(sessions) or len(descriptors) < len(sessions):
+    descriptors = [session.descriptor for session in sessions]
+    descriptors += [waiting.descriptor for waiting in proxied]
+    if len({*members}) < len(sessions) or len({*descriptors}) < len(descriptors):
         raise ValueError("a member or a descriptor has several sessions")
     if any(member in room.ghosts for member in members):
         raise ValueError("a member with a session has no connection")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from netd.config.address import Address
 from netd.errors import BindError, StateError
+from netd.listeners.admission import is_within
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.garbage import GarbageCollections
 from netd.listeners.chat.gatekeeper import FULL, Gatekeeper, refuse
@@ -29,6 +29,8 @@ from netd.listeners.chat.snapshots import OnSnapshot
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
+from netd.listeners.proxy_headers import ProxiedClient, ProxyHeaderReader, SavedProxied
+from netd.protocols.saved_record import save_record
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import FD_SETSIZE, POLLERS, PollerFullError
 
@@ -65,12 +67,13 @@ class ChatService:
             options,
             self._on_accept,
             close=Session.close,
-            on_drained=self._stop,
+            on_drained=self._stop_if_done,
             idle_since=Session.idle_since,
         )
         settings = settings_of(options, self._credentials)
         self._room = HandoverDriver(loop, options, settings, daemon, self._connections.remove)
         self._gatekeeper = Gatekeeper(self._connections)
+        self._proxy_headers = ProxyHeaderReader(loop, self._on_header, self._stop_if_done)
         self._garbage = GarbageCollections(loop.now)
         self._has_loaded = False
         self._preparation: Preparation | None = None
@@ -95,6 +98,7 @@ class ChatService:
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self._cancel_preparation()
         self._connections.drain(within_s)
+        self._proxy_headers.close()
         self._room.shut_down(
             "server shutting down" if stopping else "this service is no longer offered"
         )
@@ -105,7 +109,13 @@ class ChatService:
 
     def save(self) -> Handover:
         saved, descriptors = self._room.save()
-        state = {**saved, "throttle": self._gatekeeper.save(), "is_snapshot": False}
+        proxied = self._proxy_headers.save(partial(_append, descriptors))
+        state = {
+            **saved,
+            "proxied": [save_record(waiting) for waiting in proxied],
+            "throttle": self._gatekeeper.save(),
+            "is_snapshot": False,
+        }
         return Handover(state, descriptors)
 
     def snapshot(self, on_snapshot: OnSnapshot) -> None:
@@ -130,6 +140,9 @@ class ChatService:
         for session in saved.sessions:
             if session.descriptor in left:
                 self._continue(session, left.pop(session.descriptor))
+        for proxied in saved.proxied:
+            if proxied.descriptor in left:
+                self._await_header(proxied, left.pop(proxied.descriptor))
         for descriptor in left.values():
             os.close(descriptor)
         settings = settings_of(self._options, self._credentials)
@@ -155,28 +168,58 @@ class ChatService:
         self._room.adopt(session)
         session.restore(saved.attributes, saved.stream)
 
+    def _await_header(self, saved: SavedProxied, descriptor: int) -> None:
+        sock = socket.socket(fileno=descriptor)
+        try:
+            self._proxy_headers.take_over(sock, saved)
+        except PollerFullError:
+            refuse(sock, FULL)
+
     def counters(self) -> Counters:
-        return self._connections.counters() + self._gatekeeper.counters() + self._room.counters()
+        own = Counters({"proxy_protocol_failures": self._proxy_headers.failures})
+        return (
+            self._connections.counters() + self._gatekeeper.counters() + self._room.counters() + own
+        )
 
     def degraded(self) -> str:
         return self._connections.degraded() or self._room.degraded()
 
     def _on_accept(self, sock: socket.socket, host: str, listening: ListeningSocket) -> None:
-        if not self._gatekeeper.admit(sock, host, self._loop.now, self._options):
+        options, is_tls = self._options, self._options.is_tls(listening.address)
+        if not (host and is_within(host, options.proxy_protocol_from)):
+            self._admit(sock, ProxiedClient(host, awaits_tls=is_tls))
+        elif self._gatekeeper.may_wait(sock, options):
+            self._proxy_headers.add(
+                sock,
+                host,
+                options.registration_timeout,
+                awaits_tls=is_tls,
+                is_optional=options.proxy_protocol == "optional",
+            )
+
+    def _on_header(self, sock: socket.socket, client: ProxiedClient) -> None:
+        self._admit(sock, client)
+        self._stop_if_done()  # it may have been the last one, and be refused
+
+    def _admit(self, sock: socket.socket, client: ProxiedClient) -> None:
+        if not self._gatekeeper.admit(sock, client.host, self._loop.now, self._options):
             return
-        certificate = self._certificate_for(listening.address)
         session = Session(
-            self._room, self._loop, self._options, sock, host=host, certificate=certificate
+            self._room,
+            self._loop,
+            self._options,
+            sock,
+            host=client.host,
+            certificate=self._certificate if client.awaits_tls else None,
+            is_secure=client.is_secure,
         )
-        self._connections.add(session, host)
+        self._connections.add(session, client.host)
         self._room.enter(session)
+        session.begin_with(client.data)
 
     def _cancel_preparation(self) -> None:
         if self._preparation is not None:
             self._preparation.cancel()
-
-    def _certificate_for(self, address: Address) -> Certificate | None:
-        return self._certificate if self._options.is_tls(address) else None
 
     def _use_poller(self, name: str) -> None:
         try:
@@ -197,11 +240,19 @@ class ChatService:
         if self._credentials.refresh():
             self._room.set_settings(settings_of(self._options, self._credentials))
         self._room.check_time_limits()
+        self._proxy_headers.close_late(self._loop.now)
         self._garbage.check(self._loop.now, self._room.lines)
 
-    def _stop(self) -> None:
-        self._room.close()
-        self._loop.stop()
+    def _stop_if_done(self) -> None:
+        if self._connections.is_drained and not self._proxy_headers:
+            self._room.close()
+            self._loop.stop()
+
+
+def _append(descriptors: list[int], descriptor: int) -> int:
+    """Add a descriptor to those that travel, and return its position."""
+    descriptors.append(descriptor)
+    return len(descriptors) - 1
 
 
 def _check_watchable(poller: str, sockets: Sequence[ListeningSocket]) -> None:

@@ -116,11 +116,13 @@ class Session:
         *,
         host: str,
         certificate: Certificate | None,
+        is_secure: bool = False,
         member: Member | None = None,
     ) -> None:
         """Take over a connected socket. Raises PollerFullError.
 
-        `host` is the client's address, empty on a Unix socket. With a certificate it speaks TLS.
+        `host` is the client's address, empty on a Unix socket. With a certificate it speaks TLS;
+        `is_secure` if the client speaks TLS with a trusted proxy.
         `member` is that of a connection that another process has served.
         """
         self._owner = owner
@@ -130,7 +132,7 @@ class Session:
         self.member = member or Member(
             _shown_host(host),
             local_user=_local_user(sock),
-            is_secure=certificate is not None,
+            is_secure=is_secure or certificate is not None,
             resume_token=os.urandom(_TOKEN_BYTES).hex(),
         )
         make = certificate.secure if certificate else Stream
@@ -172,6 +174,11 @@ class Session:
             self.stream.pause()
         if self.closing_since is None:
             self.wake()
+
+    def begin_with(self, data: bytes) -> None:
+        """Handle bytes that were read from a new connection before the session; not under TLS."""
+        if data and isinstance(self.stream, Stream):
+            self._on_data(data)
 
     def serve(self) -> bool:
         """Handle lines until a slice of work is done; return whether there is more to do now."""

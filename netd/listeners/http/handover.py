@@ -15,11 +15,11 @@ from typing import Final
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.http.connection.connection import Connection
 from netd.listeners.http.connection.connection_state import SavedConnection
-from netd.listeners.http.connection.proxy_protocol import SavedProxied
 from netd.listeners.http.connection.send_queue import SavedFilePart
 from netd.listeners.http.protocol.response import FilePart, Part
 from netd.listeners.http.response.access_log import Entry
 from netd.listeners.http.response.responder import Responder
+from netd.listeners.proxy_headers import SavedProxied
 from netd.runtime.loop import Loop, Timer
 
 _CHECK_PERIOD_S: Final = 0.01

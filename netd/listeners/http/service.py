@@ -13,7 +13,6 @@ from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import UNUSED_TIMEOUT_S, Connection
 from netd.listeners.http.connection.connection_state import ConnectionState, SavedConnection
 from netd.listeners.http.connection.descriptor_table import DescriptorTable
-from netd.listeners.http.connection.proxy_protocol import ProxyHeaderReader
 from netd.listeners.http.connection.transport import PlainTransport, Transport
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.handover import (
@@ -28,6 +27,7 @@ from netd.listeners.http.routes.route_auth import Denial
 from netd.listeners.http.routes.router import WorkerContext
 from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
 from netd.listeners.logins.password_verifier import PasswordVerifier
+from netd.listeners.proxy_headers import ProxiedClient, ProxyHeaderReader
 from netd.listeners.tls_options import TlsOptions
 from netd.protocols.saved_record import load_record, save_record
 from netd.runtime.loop import Loop, Timer
@@ -61,7 +61,7 @@ class HttpService:
             idle_since=Connection.idle_since,
             give_way=Connection.give_way,
         )
-        self._proxy_headers = ProxyHeaderReader(loop, self._admit, self._stop_if_done)
+        self._proxy_headers = ProxyHeaderReader(loop, self._on_header, self._stop_if_done)
         self._proxies = options.proxy_protocol_from
         self._context = WorkerContext(
             DaemonStatus(loop, daemon), PasswordVerifier(loop, options), Listings(loop)
@@ -113,7 +113,7 @@ class HttpService:
             connections=tuple(
                 connection.save(table) for connection in self._connections if not connection.is_tls
             ),
-            proxied=self._proxy_headers.save(table),
+            proxied=self._proxy_headers.save(table.position_of),
             log_entries=() if log is None else log.held,
         )
         return Handover(save_record(saved), table.descriptors)
@@ -163,6 +163,9 @@ class HttpService:
             self._proxy_headers.add(sock, host, self.responder.options.header_timeout)
         else:
             self._admit(sock, host)
+
+    def _on_header(self, sock: socket.socket, client: ProxiedClient) -> None:
+        self._admit(sock, client.host)
 
     def _admit(self, sock: socket.socket, host: str) -> None:
         if self._connections.admit(host) is not None:

@@ -231,7 +231,7 @@ SAVED, ARGUMENT, TRANSIENT = "saved", "an argument of the constructor", "transie
 PARTS: dict[type, dict[str, str]] = {
     Room: {"state": SAVED, "fast_path": "a cache", "_pending": "replies are completed"},
     ChatService: {
-        **dict.fromkeys(("_gatekeeper", "_room", "_connections"), SAVED),
+        **dict.fromkeys(("_gatekeeper", "_room", "_connections", "_proxy_headers"), SAVED),
         **dict.fromkeys(("_loop", "_options"), ARGUMENT),
         **dict.fromkeys(("_certificate", "_credentials"), "of files that the options name"),
         **dict.fromkeys(("_checks", "_preparation", "_has_loaded", "_garbage"), TRANSIENT),

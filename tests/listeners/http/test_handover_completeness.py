@@ -9,11 +9,6 @@ import pytest
 from netd.listeners.http.connection.connection import Connection
 from netd.listeners.http.connection.connection_state import SavedConnection
 from netd.listeners.http.connection.exchange import Exchange, SavedExchange
-from netd.listeners.http.connection.proxy_protocol import (
-    ProxyHeaderReader,
-    SavedProxied,
-    _Waiting,
-)
 from netd.listeners.http.connection.send_queue import SavedFilePart, SendQueue
 from netd.listeners.http.handover import SavedService
 from netd.listeners.http.protocol.chunked import ChunkedReader, SavedChunks
@@ -23,6 +18,11 @@ from netd.listeners.http.response.access_log import AccessLog
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.routes.router import WorkerContext
 from netd.listeners.http.service import HttpService
+from netd.listeners.proxy_headers import (
+    ProxyHeaderReader,
+    SavedProxied,
+    _Waiting,
+)
 from tests.listeners.http.succession import Succession
 
 # Attributes that are saved in a field of another name.

@@ -55,7 +55,7 @@ class Numeric(enum.Enum):
     WHOISBOT = "335", "is a bot"
     INVITELIST_OWN = "336", ""
     ENDOFINVITELIST_OWN = "337", "End of /INVITE list"
-    WHOISACTUALLY = "338", "is actually using host"
+    WHOISACTUALLY = "338", "Actual user@host, actual IP"
     INVITING = "341", ""
     INVEXLIST = "346", ""
     ENDOFINVEXLIST = "347", "End of channel invite exception list"

@@ -37,7 +37,8 @@ def _describe(context: CommandContext, member: Member) -> Steps:
     yield from context.reply_words(Numeric.WHOISCHANNELS, (nick,), channels)
     context.reply(Numeric.WHOISSERVER, nick, settings.server_name, settings.network)
     if viewer is member or viewer.oper:
-        context.reply(Numeric.WHOISACTUALLY, nick, member.address)
+        real = f"{member.user}@{member.address}"
+        context.reply(Numeric.WHOISACTUALLY, nick, real, member.address)
         if member.fingerprint:
             text = f"has client certificate fingerprint {member.fingerprint}"
             context.reply(Numeric.WHOISCERTFP, nick, text)
