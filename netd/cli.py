@@ -35,6 +35,7 @@ from netd.listeners.bundle import MAJOR
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import ControlCommand
 from netd.protocols.password import hash_password
+from netd.protocols.scram_keys import derive_keys
 from netd.runtime.errnos import describe
 from netd.runtime.identity import become
 from netd.runtime.journal import configure_logging, log_unexpected
@@ -140,7 +141,13 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("show", "default", "schema"),
         help="show: every value in effect; default: every key, explained; schema: JSON Schema",
     )
-    add("passwd", _passwd, "Prompt for a password and print its hash, for the configuration.")
+    text = "Prompt for a password and print its hash, for the configuration."
+    passwd = add("passwd", _passwd, text)
+    passwd.add_argument(
+        "--scram",
+        action="store_true",
+        help="print keys of SCRAM-SHA-256, which chat clients can log in with too",
+    )
     return parser
 
 
@@ -326,10 +333,11 @@ def _config(arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-def _passwd(_arguments: argparse.Namespace) -> int:
+def _passwd(arguments: argparse.Namespace) -> int:
     try:
         password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-        hashed = hash_password(password, os.urandom(16)) if password else ""
+        make = derive_keys if arguments.scram else hash_password
+        hashed = str(make(password, os.urandom(16))) if password else ""
     except UnicodeError:  # on reading or on hashing, depending on the locale
         print("netd: a password is UTF-8 text", file=sys.stderr)
         return os.EX_USAGE

@@ -48,6 +48,7 @@ from netd.protocols.link import (
     parse_message,
 )
 from netd.protocols.password import hash_password
+from netd.protocols.scram_keys import derive_keys
 from netd.runtime import process, sockets
 from netd.runtime.child_call import ChildCall
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
@@ -63,6 +64,11 @@ PATIENCE_S = 30.0
 def cheap_hash(password: str) -> str:
     """A scrypt hash whose check takes microseconds, unlike that of `hash_password`."""
     return hash_password(password, b"0123456789abcdef", log_n=4)
+
+
+def cheap_keys(password: str) -> str:
+    """SCRAM keys that take little time to make."""
+    return str(derive_keys(password, b"0123456789abcdef", 4096))
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

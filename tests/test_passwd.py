@@ -15,9 +15,10 @@ from tests.support import PATIENCE_S
 COMMAND = [sys.executable, "-m", "netd", "passwd"]
 
 
-def piped(text: str) -> subprocess.CompletedProcess[str]:
+def piped(text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *options]
     return subprocess.run(
-        COMMAND, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        command, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -28,6 +29,13 @@ def test_a_line_from_a_pipe_is_hashed_each_time_with_another_salt() -> None:
     for done in (first, second):
         assert matches("open sesame", done.stdout.rstrip("\n"))
         assert not matches("open", done.stdout.rstrip("\n"))
+
+
+def test_the_keys_of_scram_are_a_hash_too() -> None:
+    stored = piped("open sesame\n", "--scram").stdout.rstrip("\n")
+    assert stored.startswith("$scram-sha-256$i=600000$")
+    assert matches("open sesame", stored)
+    assert not matches("open", stored)
 
 
 def test_nothing_is_no_password() -> None:

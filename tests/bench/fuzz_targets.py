@@ -20,6 +20,7 @@ from netd.protocols.irc import parse
 from netd.protocols.link import parse_message as parse_link_message
 from netd.protocols.password import check_hash
 from netd.protocols.proxy import parse_proxy_header
+from netd.protocols.scram import format_server_first, parse_client_final, parse_client_first
 from tests.http_cases import PARSED, load
 
 _VALIDATORS: Final = Validators(b'"a"', 1_000_000_000)
@@ -78,13 +79,25 @@ def link(data: bytes) -> None:
 
 def password(data: bytes) -> None:
     """A stored hash, which is not computed."""
-    with contextlib.suppress(LocalProtocolError):
-        check_hash("$scrypt$" + data.decode("latin-1"))
+    for prefix in ("$scrypt$", "$scram-sha-256$"):
+        with contextlib.suppress(LocalProtocolError):
+            check_hash(prefix + data.decode("latin-1"))
+
+
+def scram(data: bytes) -> None:
+    """Both messages of a SCRAM client, one a line; a proof covers what the server has sent."""
+    first, _, second = data.decode("utf-8", "replace").partition("\n")
+    with contextlib.suppress(RemoteProtocolError):
+        message = parse_client_first(first)
+        assert message.name
+        challenge = format_server_first(message, "server", b"salt", 4096)
+        final = parse_client_final(second, message, challenge)
+        assert challenge.encode() in final.auth_message
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     target.__name__: target
-    for target in (requests, fields, path, proxy_header, irc, link, password)
+    for target in (requests, fields, path, proxy_header, irc, link, password, scram)
 }
 
 # What to begin with, where few arbitrary bytes would come past the first line.
@@ -100,5 +113,6 @@ SEEDS: Final[dict[str, list[bytes]]] = {
     ],
     "irc": [b"@a=b;c :nick!user@host PRIVMSG #room,other :a line", b"JOIN #room key"],
     "path": [b"a/../b%2e/./c//d?e=f"],
-    "password": [b"ln=14,r=8,p=1$c2FsdA$" + b"A" * 43],
+    "password": [b"ln=14,r=8,p=1$c2FsdA$" + b"A" * 43, b"i=4096$c2FsdA" + 2 * (b"$" + b"A" * 43)],
+    "scram": [b"n,,n=a=2Cb,r=nonce\nc=biws,r=nonceserver,p=" + b"A" * 43 + b"="],
 }

@@ -4,7 +4,7 @@ import pytest
 
 from netd.errors import LocalProtocolError
 from netd.protocols.password import check_hash, decoy, hash_password, is_hashed, matches
-from tests.support import cheap_hash
+from tests.support import cheap_hash, cheap_keys
 
 SALT = bytes(range(16))
 STORED = hash_password("sesame", SALT)
@@ -18,7 +18,7 @@ def test_a_hash_has_its_parameters_but_not_the_password() -> None:
     check_hash(STORED)
 
 
-@pytest.mark.parametrize("stored", [STORED, OLD, "sesame"])
+@pytest.mark.parametrize("stored", [STORED, OLD, cheap_keys("sesame"), "sesame"])
 def test_only_the_password_matches(stored: str) -> None:
     assert matches("sesame", stored)
     assert not matches("Sesame", stored)
@@ -75,6 +75,15 @@ def test_a_decoy_costs_as_much_as_one_of_the_passwords_and_matches_nothing() -> 
     for made in set(decoys.values()):
         check_hash(made)
         assert not any(matches(guess, made) for guess in ("", "a", "sesame", "plain"))
+
+
+def test_a_decoy_of_scram_keys_costs_as_much_and_matches_nothing() -> None:
+    keys = cheap_keys("sesame")
+    made = decoy("bob", [keys])
+    check_hash(made)
+    assert made.split("$")[:4] == keys.split("$")[:4]
+    assert not matches("sesame", made)
+    assert not matches("", made)
 
 
 def test_there_is_no_decoy_without_passwords() -> None:

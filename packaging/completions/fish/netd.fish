@@ -39,6 +39,7 @@ complete -c netd -n $first -a passwd -d 'Print the hash of a password'
 complete -c netd -n '__fish_seen_subcommand_from check' -l as -xa '(__fish_complete_users)' -d 'As user'
 complete -c netd -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON'
 complete -c netd -n '__fish_seen_subcommand_from status' -l watch -d 'Show it each second'
+complete -c netd -n '__fish_seen_subcommand_from passwd' -l scram -d 'Keys of SCRAM-SHA-256'
 complete -c netd -n '__fish_seen_subcommand_from probe' -a '(__netd_listeners)' -d Listener
 complete -c netd -n '__fish_seen_subcommand_from config' -a show -d 'Every value in effect'
 complete -c netd -n '__fish_seen_subcommand_from config' -a default -d 'Every key, explained'
