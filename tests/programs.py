@@ -24,6 +24,7 @@ PACKAGES: Final = {
     "nc": "netcat-openbsd",
     "ngircd": "ngircd",
     "openssl": "openssl",
+    "redis-server": "redis-server",
     "strace": "strace",
     "systemd-nspawn": "systemd-container",
     "tmux": "tmux",

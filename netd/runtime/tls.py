@@ -47,7 +47,7 @@ def _refuse(path: str) -> str:
 
 
 class TlsStream:
-    """The server's side of a TLS connection; see Stream for methods and callbacks."""
+    """One side of a TLS connection; see Stream for methods and callbacks."""
 
     __slots__ = ("_early", "_fingerprint", "_incoming", "_is_ready", "_on_closed", "_on_data",
                  "_on_end", "_outgoing", "_tls", "stream")  # fmt: skip
@@ -62,10 +62,19 @@ class TlsStream:
         on_end: Callable[[], object],
         on_closed: Callable[[str], object],
         max_unsent_bytes: int,
+        server_name: str = "",
     ) -> None:
-        """Take over a connected socket. Raises PollerFullError."""
+        """Take over a connected socket. Raises PollerFullError.
+
+        With the name of the server this is the client's side, which begins the handshake.
+        """
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=not server_name,
+            server_hostname=server_name or None,
+        )
         self._is_ready = False
         self._fingerprint = ""
         self._early: list[bytes] = []
@@ -78,6 +87,10 @@ class TlsStream:
             on_closed=self._on_stream_closed,
             max_unsent_bytes=max_unsent_bytes,
         )
+        if server_name:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self._tls.do_handshake()
+            self._send_records()
 
     @property
     def bytes_in(self) -> int:

@@ -1,0 +1,96 @@
+"""The inputs of a node that are not known to be in the log.
+
+An input gets its sequence number when it is first sent. The engine skips inputs whose number it
+has, so all that were sent can be sent again on a new connection: each one is in the log at most
+once, in the order of `add`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+MAX_BATCH: Final = 200
+MAX_BATCH_BYTES: Final = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs with consecutive sequence numbers, which are one entry of the log."""
+
+    first: int
+    """The sequence number of the first one."""
+    payloads: Sequence[bytes]
+
+
+class AppendQueue:
+    """Inputs from `add` until they were read from the log (`confirm`) or given up (`expire`)."""
+
+    def __init__(self, last: int = 0) -> None:
+        """`last` is the sequence number of the last input that is in the log."""
+        self._confirmed = last
+        self._sent: deque[bytes] = deque()  # the first one has the number _confirmed + 1
+        self._resent = 0  # how many of them were sent on the present connection
+        self._unsent: deque[tuple[float, bytes]] = deque()  # with the time of `add`
+        self.bytes = 0
+        """The size of all that waits."""
+
+    def __len__(self) -> int:
+        return len(self._sent) + len(self._unsent)
+
+    @property
+    def last(self) -> int:
+        """The sequence number of the last input that is known to be in the log."""
+        return self._confirmed
+
+    @property
+    def sent(self) -> Sequence[bytes]:
+        """The inputs that may be in the log."""
+        return self._sent
+
+    def add(self, payload: bytes, now: float) -> None:
+        """Add an input."""
+        self._unsent.append((now, payload))
+        self.bytes += len(payload)
+
+    def next_batch(self) -> Batch | None:
+        """The next inputs to send on the present connection; None if all are sent."""
+        while self._unsent and len(self._sent) - self._resent < MAX_BATCH:
+            self._sent.append(self._unsent.popleft()[1])
+        payloads: list[bytes] = []
+        size = 0
+        for index in range(self._resent, min(len(self._sent), self._resent + MAX_BATCH)):
+            size += len(self._sent[index])
+            if payloads and size > MAX_BATCH_BYTES:
+                break
+            payloads.append(self._sent[index])
+        if not payloads:
+            return None
+        first = self._confirmed + self._resent + 1
+        self._resent += len(payloads)
+        return Batch(first, payloads)
+
+    def send_again(self) -> None:
+        """Begin anew on a new connection."""
+        self._resent = 0
+
+    def confirm(self, number: int) -> None:
+        """Forget the inputs up to a sequence number: they were read from the log."""
+        while self._confirmed < number and self._sent:
+            self._confirmed += 1
+            self._resent = max(0, self._resent - 1)
+            self.bytes -= len(self._sent.popleft())
+
+    def expire(self, before: float) -> Sequence[bytes]:
+        """Give up the inputs that were added before a time and were never sent.
+
+        An input that was sent may be in the log, so it waits for the engine.
+        """
+        expired = []
+        while self._unsent and self._unsent[0][0] <= before:
+            payload = self._unsent.popleft()[1]
+            self.bytes -= len(payload)
+            expired.append(payload)
+        return expired

@@ -1,0 +1,355 @@
+"""The engine of a node: it appends the node's inputs to the log, and reads the log.
+
+Two connections: one appends, in a pipeline, and renews the node's deadline; the other one reads
+(`XREAD BLOCK`). Both connect again, after a pause, when they are lost.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from netd.listeners.chat.cluster.append_queue import AppendQueue
+from netd.listeners.chat.cluster.engine_address import EngineAddress
+from netd.listeners.chat.cluster.log_entry import LogEntry, parse_entry
+from netd.listeners.chat.cluster.log_position import START, Position, Step, is_rewound, step_to
+from netd.listeners.chat.cluster.redis_connection import Credentials, RedisConnection
+from netd.listeners.chat.cluster.resp import Reply, ReplyError, pairs
+from netd.listeners.chat.cluster.scripts import APPEND, JOIN, KEEP, LEAVE, OPEN, RENEW, Keys
+from netd.runtime.loop import Loop, Timer
+
+_BLOCK_S: Final = 1.0
+_READ_COUNT: Final = 100
+_RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
+_INCARNATION_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Where the engine is, and how long a node waits for it."""
+
+    address: EngineAddress
+    credentials: Credentials
+    name: str
+    """The name of the room, which is a part of all keys."""
+    node: str
+    """The name of this node; two nodes of a room must not share one."""
+    time_to_live_s: float = 10.0
+    """How long a node that does not renew its deadline stays in the room."""
+    renew_s: float = 3.0
+    """The period in which the node renews its deadline."""
+    timeout_s: float = 2.0
+    """How long the engine may take to reply."""
+
+
+class Loss(enum.Enum):
+    """Why a node's state is not that of the log any more."""
+
+    GAP = "entries that were not read were removed from the log"
+    REWOUND = "the engine has lost entries that were applied"
+    FENCED = "the node was removed, as it did not renew its deadline in time"
+
+
+class EngineOwner(Protocol):
+    """The part of a node that its engine calls."""
+
+    def on_snapshot(self, position: Position, state: bytes) -> None:
+        """Replace the state: the entries after `position` follow. START and b"" for a new room."""
+
+    def on_entries(self, entries: Sequence[LogEntry]) -> None:
+        """Apply the next entries."""
+
+    def on_available(self) -> None:
+        """The engine takes inputs, and its log was read to the end."""
+
+    def on_unavailable(self, reason: str) -> None:
+        """Inputs wait until the engine can be reached."""
+
+    def on_lost(self, loss: Loss) -> None:
+        """The state is loaded again: `on_snapshot` follows."""
+
+
+class Engine:
+    """A node's part in the log. `append` may be called at any time."""
+
+    def __init__(self, loop: Loop, settings: EngineSettings, owner: EngineOwner) -> None:
+        self._loop = loop
+        self._settings = settings
+        self._owner = owner
+        self._keys = Keys(settings.name)
+        self._queue = AppendQueue()
+        self._incarnation = ""  # empty until the node has joined
+        self._joins_as = ""
+        self._applied = START
+        self._has_state = False
+        self._is_flushing = self._is_joined = self._is_available = self._is_leaving = False
+        self._epoch = 0
+        self._writer: RedisConnection | None = None
+        self._reader: RedisConnection | None = None
+        self._attempts = 0
+        self._retry: Timer | None = None
+        self._renewal = loop.call_every(settings.renew_s, self._renew)
+        self.rewinds = self.fences = self.gaps = 0
+        """How many times the state was lost, by cause."""
+
+    def start(self) -> None:
+        """Connect."""
+        self._connect()
+
+    def close(self) -> None:
+        """Leave the room, if the engine can be reached, and close the connections."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        self._renewal.cancel()
+        if self._retry is not None:
+            self._retry.cancel()
+        writer = self._writer
+        if writer is not None and self._is_joined:
+            node, keys = self._settings.node, self._keys
+            writer.run(lambda _: writer.close("left"), LEAVE, keys, node, self._incarnation)
+        elif writer is not None:
+            writer.close("closed")
+        if self._reader is not None:
+            self._reader.close("closed")
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called and the engine has got all."""
+        return self._is_leaving and (self._writer is None or self._writer.is_closed)
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the engine takes inputs and its log was read to the end."""
+        return self._is_available
+
+    @property
+    def incarnation(self) -> str:
+        """The name of the node's present membership; it changes when the node was fenced."""
+        return self._incarnation
+
+    @property
+    def applied(self) -> Position:
+        """The last entry that was given to the owner."""
+        return self._applied
+
+    @property
+    def waiting(self) -> int:
+        """How many inputs are not known to be in the log."""
+        return len(self._queue)
+
+    def append(self, payload: bytes) -> None:
+        """Append an input, at the end of this turn, or as soon as the engine can be reached."""
+        self._queue.add(payload, self._loop.now)
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._loop.defer(self._flush)
+
+    def expire(self, before: float) -> Sequence[bytes]:
+        """Give up the inputs that were added before a time and never sent."""
+        return self._queue.expire(before)
+
+    def keep_snapshot(self, digest: str, state: bytes, entries: int) -> None:
+        """Keep the state at `applied`; at least `entries` entries before it stay in the log."""
+        if self._is_available and self._writer is not None:
+            epoch, number = self._applied.epoch, self._applied.number
+            arguments = (epoch, number, digest, state, entries)
+            self._writer.run(self._on_kept, KEEP, self._keys, *arguments)
+
+    def _on_kept(self, reply: Reply) -> None:
+        if isinstance(reply, ReplyError):
+            self._fail(str(reply))
+
+    # Connecting: first the connection that appends, then the one that reads.
+
+    def _connect(self) -> None:
+        self._writer = self._open_connection(self._on_writer_ready)
+
+    def _open_connection(self, on_ready: object) -> RedisConnection:
+        assert callable(on_ready)
+        return RedisConnection(
+            self._loop,
+            self._settings.address,
+            self._settings.credentials,
+            timeout_s=self._settings.timeout_s,
+            on_ready=on_ready,
+            on_closed=self._on_closed,
+        )
+
+    def _on_closed(self, reason: str) -> None:
+        """A connection is lost: close the other one as well, and connect again later."""
+        if self._is_leaving:
+            return
+        writer, self._writer = self._writer, None
+        reader, self._reader = self._reader, None
+        self._is_joined = False
+        for connection in (writer, reader):
+            if connection is not None:
+                connection.close(reason)
+        if self._retry is not None and self._retry.is_live:
+            return
+        self._is_available = False
+        self._owner.on_unavailable(reason)
+        delay_s = _RETRY_S[min(self._attempts, len(_RETRY_S) - 1)]
+        self._attempts += 1
+        self._retry = self._loop.call_later(delay_s, self._connect)
+
+    def _fail(self, reason: str) -> None:
+        """End both connections, to begin anew."""
+        if self._writer is not None:
+            self._writer.close(reason)
+
+    def _on_writer_ready(self, run_id: str) -> None:
+        assert self._writer is not None
+        known = max(self._epoch, self._applied.epoch)
+        self._writer.run(self._on_open, OPEN, self._keys, run_id, known)
+
+    def _on_open(self, reply: Reply) -> None:
+        match reply:
+            case [int(epoch), int(_), int(base)]:
+                if self._has_state and is_rewound(self._applied, epoch, base):
+                    self.rewinds += 1
+                    self._lose(Loss.REWOUND)
+                self._epoch = epoch
+                self._reader = self._open_connection(self._on_reader_ready)
+            case _:
+                self._fail(str(reply))
+
+    def _lose(self, loss: Loss) -> None:
+        self._has_state = False
+        self._incarnation = ""
+        self._queue = AppendQueue()
+        self._owner.on_lost(loss)
+
+    # Reading.
+
+    def _on_reader_ready(self, _run_id: str) -> None:
+        assert self._reader is not None
+        if self._has_state:
+            self._join()
+        else:
+            self._reader.call(self._on_snapshot, "HGETALL", self._keys.snapshot)
+
+    def _on_snapshot(self, reply: Reply) -> None:
+        try:
+            fields = pairs(reply)
+            position = START
+            if fields:
+                position = Position(int(fields[b"epoch"]), int(fields[b"number"]))
+        except (ValueError, KeyError) as error:
+            self._fail(f"the snapshot cannot be read: {error}")
+            return
+        self._applied, self._has_state = position, True
+        self._owner.on_snapshot(position, fields.get(b"state", b""))
+        self._join()
+
+    def _join(self) -> None:
+        """Become a node of the room, unless this process is one, and read on."""
+        assert self._writer is not None
+        if self._incarnation:
+            self._queue.send_again()
+            self._begin()
+            return
+        self._joins_as = os.urandom(_INCARNATION_BYTES).hex()
+        time_to_live_ms = int(self._settings.time_to_live_s * 1000)
+        self._writer.run(
+            self._on_joined, JOIN, self._keys, self._settings.node, self._joins_as, time_to_live_ms
+        )
+
+    def _on_joined(self, reply: Reply) -> None:
+        if not isinstance(reply, int):
+            self._fail(str(reply))
+            return
+        self._incarnation = self._joins_as
+        self._begin()
+
+    def _begin(self) -> None:
+        self._is_joined = True
+        self._flush()
+        self._read()
+
+    def _read(self) -> None:
+        if self._reader is None:
+            return
+        options = ("COUNT", _READ_COUNT, "BLOCK", int(_BLOCK_S * 1000))
+        words = ("XREAD", *options, "STREAMS", self._keys.log, str(self._applied))
+        self._reader.call(self._on_read, *words, timeout_s=_BLOCK_S)
+
+    def _on_read(self, reply: Reply) -> None:
+        try:
+            entries = _entries(reply)
+        except ValueError as error:
+            self._fail(str(error))
+            return
+        if self._take(entries):
+            if not self._is_available and len(entries) < _READ_COUNT:
+                self._become_available()
+            self._read()
+
+    def _take(self, entries: Sequence[LogEntry]) -> bool:
+        """Give the entries to the owner; False if the state has to be loaded again."""
+        fresh = []
+        for entry in entries:
+            step = step_to(self._applied, entry.position)
+            if step is Step.GAP:
+                self.gaps += 1
+                self._lose(Loss.GAP)
+                self._fail(Loss.GAP.value)
+                return False
+            if step is Step.NEXT:
+                self._applied = entry.position
+                fresh.append(entry)
+                if entry.incarnation == self._incarnation:
+                    self._queue.confirm(entry.first + len(entry.inputs) - 1)
+        if fresh:
+            self._owner.on_entries(fresh)
+        return True
+
+    def _become_available(self) -> None:
+        self._is_available = True
+        self._attempts = 0
+        self._owner.on_available()
+
+    # Appending.
+
+    def _flush(self) -> None:
+        self._is_flushing = False
+        if self._writer is None or not self._is_joined:
+            return
+        while (batch := self._queue.next_batch()) is not None:
+            head = (self._epoch, self._settings.node, self._incarnation, batch.first)
+            self._writer.run(self._on_appended, APPEND, self._keys, *head, *batch.payloads)
+
+    def _on_appended(self, reply: Reply) -> None:
+        if isinstance(reply, ReplyError):
+            self._on_refused(reply)
+
+    def _on_refused(self, error: ReplyError) -> None:
+        if error.code == "FENCED":
+            self.fences += 1
+            self._lose(Loss.FENCED)
+        self._fail(str(error))
+
+    def _renew(self) -> None:
+        if self._writer is None or not self._is_joined:
+            return
+        time_to_live_ms = int(self._settings.time_to_live_s * 1000)
+        arguments = (self._settings.node, self._incarnation, time_to_live_ms)
+        self._writer.run(self._on_renewed, RENEW, self._keys, *arguments)
+
+    def _on_renewed(self, reply: Reply) -> None:
+        if isinstance(reply, ReplyError):
+            self._on_refused(reply)
+
+
+def _entries(reply: Reply) -> list[LogEntry]:
+    """The entries of a reply to XREAD. Raises ValueError."""
+    match reply:
+        case None:
+            return []
+        case [[bytes(), [*entries]]]:
+            return [parse_entry(entry) for entry in entries]
+    raise ValueError(f"the log cannot be read: {reply!s:.200}")

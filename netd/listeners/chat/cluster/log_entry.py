@@ -1,0 +1,77 @@
+"""An entry of the log as the engine stores it: the inputs of one node in one turn of its loop."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from netd.listeners.chat.cluster.log_position import Position, parse_position
+from netd.listeners.chat.cluster.resp import Reply
+
+
+class EntryKind(enum.Enum):
+    """What an entry reports; the value is in the log."""
+
+    INPUTS = b"i"
+    """Inputs of members of a node."""
+    JOINED = b"j"
+    """A node has joined, as a new incarnation."""
+    LOST = b"l"
+    """A node has not renewed its deadline, or has left: its members leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry."""
+
+    position: Position
+    kind: EntryKind
+    node: str
+    incarnation: str
+    time_ms: int
+    """The engine's clock in milliseconds since the epoch of Unix; it never runs back in the log."""
+    first: int = 0
+    """The sequence number of the first input; those of a node are dense."""
+    inputs: tuple[bytes, ...] = ()
+
+
+_INPUT: Final = b"p"
+
+
+def parse_entry(reply: Reply) -> LogEntry:
+    """Read an entry of a reply to XRANGE or XREAD. Raises ValueError."""
+    match reply:
+        case [bytes() as name, [*fields]] if len(fields) % 2 == 0:
+            return _parse(parse_position(name), fields)
+    raise ValueError("the engine's reply has no entry of the log")
+
+
+def _parse(position: Position, fields: Sequence[object]) -> LogEntry:
+    heads: dict[object, object] = {}
+    inputs = []
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        if not isinstance(value, bytes):
+            raise ValueError(f"{position}: a value is no text")  # noqa: TRY004 (as for all faults)
+        if name == _INPUT:
+            inputs.append(value)
+        else:
+            heads[name] = value
+    try:
+        return LogEntry(
+            position,
+            EntryKind(heads[b"k"]),
+            _text(heads[b"n"]),
+            _text(heads[b"i"]),
+            int(_text(heads[b"t"])),
+            int(_text(heads.get(b"s", b"0"))),
+            tuple(inputs),
+        )
+    except KeyError as error:
+        raise ValueError(f"{position}: the entry has no field {error}") from None
+
+
+def _text(value: object) -> str:
+    assert isinstance(value, bytes)
+    return value.decode()

@@ -1,0 +1,216 @@
+"""The Lua scripts that the engine executes, each one atomically.
+
+All keys of a room have one hash tag, so that they are in one slot of a Redis Cluster:
+
+- `log`: the stream of entries.
+- `meta`: a hash with the `epoch`, its `base`, the `run` of the engine, and the `number` and `time`
+  of the last entry.
+- `nodes`: a hash of each node's name to `<incarnation> <sequence> <deadline> <since>`; it has met
+  its deadlines since that time. Times are in milliseconds by the engine's clock.
+- `snapshot`: a hash with `epoch`, `number`, `digest` and `state`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script, and the SHA-1 by which EVALSHA names it."""
+
+    text: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.text.encode(), usedforsecurity=False)
+        object.__setattr__(self, "sha", digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of a room's keys."""
+
+    name: str
+
+    @property
+    def log(self) -> str:
+        """The stream of entries."""
+        return self._key("log")
+
+    @property
+    def meta(self) -> str:
+        """The state of the log."""
+        return self._key("meta")
+
+    @property
+    def nodes(self) -> str:
+        """The nodes, with their deadlines."""
+        return self._key("nodes")
+
+    @property
+    def snapshot(self) -> str:
+        """The state of the room at a position of the log."""
+        return self._key("snapshot")
+
+    def all(self) -> tuple[str, str, str, str]:
+        """The keys in the order in which the scripts take them."""
+        return self.log, self.meta, self.nodes, self.snapshot
+
+    def _key(self, part: str) -> str:
+        return f"netd:{{{self.name}}}:{part}"
+
+
+_COMMON: Final = """
+local log, meta, nodes, snapshot = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local function read_node(name)
+  local text = redis.call('HGET', nodes, name)
+  if not text then return nil end
+  local incarnation, sequence, deadline, since = string.match(text, '^(%S+) (%S+) (%S+) (%S+)$')
+  return {incarnation = incarnation, sequence = tonumber(sequence),
+    deadline = tonumber(deadline), since = tonumber(since)}
+end
+local function write_node(name, node)
+  redis.call('HSET', nodes, name,
+    string.format('%s %.0f %.0f %.0f', node.incarnation, node.sequence, node.deadline, node.since))
+end
+local function append(...)
+  local state = redis.call('HMGET', meta, 'epoch', 'number', 'time')
+  local number = tonumber(state[2]) + 1
+  local time = math.max(now_ms(), tonumber(state[3]))
+  redis.call('XADD', log, string.format('%s-%.0f', state[1], number),
+    't', string.format('%.0f', time), ...)
+  redis.call('HSET', meta, 'number', string.format('%.0f', number),
+    'time', string.format('%.0f', time))
+  return number
+end
+"""
+
+OPEN: Final = Script(
+    _COMMON
+    + """
+-- ARGV: the engine's run id, the latest epoch that the node knows
+local state = redis.call('HMGET', meta, 'epoch', 'number', 'base', 'run')
+local epoch, number = tonumber(state[1] or '0'), state[2] or '0'
+if state[4] ~= ARGV[1] then
+  epoch = math.max(epoch + 1, tonumber(ARGV[2]) + 1, now_ms())
+  redis.call('HSET', meta, 'epoch', string.format('%.0f', epoch), 'number', number,
+    'base', number, 'run', ARGV[1])
+  redis.call('HSETNX', meta, 'time', '0')
+  return {epoch, tonumber(number), tonumber(number)}
+end
+return {epoch, tonumber(number), tonumber(state[3])}
+"""
+)
+"""Begin an epoch if the engine is a new run; returns the epoch, the last number, and the base.
+
+An epoch is at least the engine's time in ms, so that it differs from all epochs before its data
+were lost.
+"""
+
+JOIN: Final = Script(
+    _COMMON
+    + """
+-- ARGV: node, incarnation, the time to live in ms
+local before = read_node(ARGV[1])
+if before then
+  append('k', 'l', 'n', ARGV[1], 'i', before.incarnation)
+end
+local now = now_ms()
+write_node(ARGV[1], {incarnation = ARGV[2], sequence = 0, deadline = now + tonumber(ARGV[3]),
+  since = now})
+return append('k', 'j', 'n', ARGV[1], 'i', ARGV[2])
+"""
+)
+"""Add a node as a new incarnation; returns the number of the entry that reports it."""
+
+APPEND: Final = Script(
+    _COMMON
+    + """
+-- ARGV: epoch, node, incarnation, sequence number of the first input, the inputs
+if redis.call('HGET', meta, 'epoch') ~= ARGV[1] then return redis.error_reply('EPOCH changed') end
+local node = read_node(ARGV[2])
+if not node or node.incarnation ~= ARGV[3] then return redis.error_reply('FENCED node') end
+local skipped = node.sequence - tonumber(ARGV[4]) + 1
+local count = #ARGV - 4
+if skipped >= count then return 0 end
+if skipped < 0 then return redis.error_reply('SEQUENCE has a gap') end
+local fields = {'k', 'i', 'n', ARGV[2], 'i', ARGV[3],
+  's', string.format('%.0f', node.sequence + 1)}
+for index = skipped + 1, count do
+  fields[#fields + 1] = 'p'
+  fields[#fields + 1] = ARGV[4 + index]
+end
+node.sequence = node.sequence + count - skipped
+write_node(ARGV[2], node)
+return append(unpack(fields))
+"""
+)
+"""Append the inputs that the log does not have, as one entry; returns its number, 0 for none."""
+
+RENEW: Final = Script(
+    _COMMON
+    + """
+-- ARGV: node, incarnation, the time to live in ms
+local node = read_node(ARGV[1])
+if not node or node.incarnation ~= ARGV[2] then return redis.error_reply('FENCED node') end
+local now, time_to_live = now_ms(), tonumber(ARGV[3])
+if node.deadline < now then node.since = now end
+node.deadline = now + time_to_live
+write_node(ARGV[1], node)
+local reaped = 0
+if now - node.since > time_to_live then
+  for _, name in ipairs(redis.call('HKEYS', nodes)) do
+    local other = read_node(name)
+    if other and other.deadline < now then
+      redis.call('HDEL', nodes, name)
+      append('k', 'l', 'n', name, 'i', other.incarnation)
+      reaped = reaped + 1
+    end
+  end
+end
+return reaped
+"""
+)
+"""Renew a node's deadline, and remove the nodes that have passed theirs; returns their number.
+
+Only a node removes others that has met its own deadlines for a time to live: when the engine was
+away, all nodes have missed theirs.
+"""
+
+LEAVE: Final = Script(
+    _COMMON
+    + """
+-- ARGV: node, incarnation
+local node = read_node(ARGV[1])
+if not node or node.incarnation ~= ARGV[2] then return 0 end
+redis.call('HDEL', nodes, ARGV[1])
+return append('k', 'l', 'n', ARGV[1], 'i', ARGV[2])
+"""
+)
+"""Remove a node that ends; its members leave."""
+
+KEEP: Final = Script(
+    _COMMON
+    + """
+-- ARGV: epoch and number of the position, digest, state; how many entries before it are kept
+if redis.call('HGET', meta, 'epoch') ~= ARGV[1] then return redis.error_reply('EPOCH changed') end
+local kept = tonumber(redis.call('HGET', snapshot, 'number') or '-1')
+local number = tonumber(ARGV[2])
+if kept >= number and redis.call('HGET', snapshot, 'epoch') == ARGV[1] then return 0 end
+redis.call('HSET', snapshot, 'epoch', ARGV[1], 'number', ARGV[2], 'digest', ARGV[3],
+  'state', ARGV[4])
+local last = tonumber(redis.call('HGET', meta, 'number'))
+redis.call('XTRIM', log, 'MAXLEN', '~', string.format('%.0f', last - number + tonumber(ARGV[5])))
+return 1
+"""
+)
+"""Keep a snapshot, unless there is a later one, and remove entries that it makes superfluous."""
+
+ALL: Final = (OPEN, JOIN, APPEND, RENEW, LEAVE, KEEP)

@@ -1,0 +1,165 @@
+"""The log in a real Redis: order, exactly once, deadlines, restarts and losses."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from netd.listeners.chat.cluster.engine import Loss
+from tests.cluster.engine_node import Turner
+from tests.cluster.redis_server import RedisServer
+
+
+def test_all_nodes_read_the_same_order(redis: RedisServer, turner: Turner) -> None:
+    nodes = [turner.add(redis.address, name) for name in ("one", "two", "three")]
+    turner.until_available()
+    for number in range(100):
+        for node in nodes:
+            node.say(f"{node.name} {number}")
+        turner.loop.turn()
+    turner.until_equal(300)
+    for node in nodes:
+        own = [line for line in node.lines if line.startswith(f"{node.name} ")]
+        assert own == [f"{node.name} {number}" for number in range(100)], "its order was changed"
+        assert node.times == sorted(node.times)
+        assert node.engine.waiting == 0
+
+
+def test_inputs_before_the_engine_can_be_reached_are_appended_later(
+    redis: RedisServer, turner: Turner
+) -> None:
+    redis.kill()
+    node = turner.add(redis.address, "one")
+    node.say("early")
+    turner.until(lambda: node.failures, "a failed attempt")
+    redis.start()
+    node.say("late")
+    turner.until_equal(2)
+    assert node.lines == ["early", "late"]
+
+
+def test_a_node_that_starts_later_gets_all(redis: RedisServer, turner: Turner) -> None:
+    first = turner.add(redis.address, "one")
+    first.say(*(str(number) for number in range(1000)))
+    turner.until_equal(1000)
+    turner.add(redis.address, "two")
+    turner.until_equal(1000)
+
+
+def test_a_node_that_starts_later_begins_with_a_snapshot(
+    redis: RedisServer, turner: Turner
+) -> None:
+    first = turner.add(redis.address, "one")
+    turner.until_available()
+    for number in range(500):
+        first.say(str(number))
+        turner.loop.turn()
+    turner.until_equal(500)
+    before = redis.call("XLEN", "netd:{room}:log")
+    first.keep_snapshot()
+    turner.until(lambda: redis.call("XLEN", "netd:{room}:log") != before, "the shorter log")
+    turner.add(redis.address, "two")
+    turner.until_equal(500)
+
+
+def test_a_restart_of_the_engine_loses_and_doubles_nothing(
+    redis: RedisServer, turner: Turner
+) -> None:
+    nodes = [turner.add(redis.address, name) for name in ("one", "two")]
+    turner.until_available()
+    count = 0
+    for _ in range(4):
+        for _ in range(200):
+            for node in nodes:
+                node.say(f"{node.name} {count}")
+            count += 1
+            turner.loop.turn()
+        redis.kill()
+        redis.start()
+    turner.until_equal(2 * count)
+    for node in nodes:
+        own = [line for line in node.lines if line.startswith(f"{node.name} ")]
+        assert own == [f"{node.name} {number}" for number in range(count)]
+        assert not node.losses
+
+
+def test_a_rewound_engine_is_noticed(redis: RedisServer, turner: Turner) -> None:
+    nodes = [turner.add(redis.address, name) for name in ("one", "two")]
+    turner.until_available()
+    nodes[0].say("a", "b")
+    turner.until_equal(2)
+    files = [*redis.path.parent.glob("appendonlydir/*")]
+    kept = {path: path.read_bytes() for path in files}
+    nodes[0].say("c", "d")
+    turner.until_equal(4)
+    redis.kill()
+    for path, data in kept.items():
+        path.write_bytes(data)
+    redis.start()
+    turner.until(lambda: all(node.losses for node in nodes), "the nodes to notice")
+    turner.until_available()
+    nodes[1].say("e")
+    turner.until(lambda: "e" in nodes[0].lines, "a line after it")
+    assert [node.losses for node in nodes] == [[Loss.REWOUND]] * 2
+    turner.until_equal(3)
+    assert nodes[0].lines == ["a", "b", "e"]
+
+
+def test_an_emptied_engine_begins_anew(redis: RedisServer, turner: Turner) -> None:
+    nodes = [turner.add(redis.address, name) for name in ("one", "two")]
+    turner.until_available()
+    nodes[0].say("a", "b")
+    turner.until_equal(2)
+    redis.call("FLUSHALL")
+    nodes[0].say("c")
+    turner.until(lambda: all(node.losses for node in nodes), "the nodes to notice")
+    turner.until_available()
+    nodes[1].say("d")
+    turner.until(lambda: all("d" in node.lines for node in nodes), "a line after it")
+    assert nodes[0].lines == nodes[1].lines
+
+
+def test_a_node_that_is_frozen_beyond_its_deadline_is_removed_and_comes_back(
+    redis: RedisServer, turner: Turner
+) -> None:
+    times = {"time_to_live_s": 0.2, "renew_s": 0.05}
+    frozen = Turner()
+    lost = frozen.add(redis.address, "frozen", **times)
+    frozen.until_available()
+    node = turner.add(redis.address, "one", **times)
+    turner.until_available()
+    turner.until(lambda: "frozen" not in node.nodes, "the other one's removal")
+    assert node.nodes.keys() == {"one"}
+    lost.say("too late")
+    frozen.until(lambda: lost.losses == [Loss.FENCED], "the end of its membership")
+    frozen.until_available()
+    turner.until(lambda: "frozen" in node.nodes, "its return")
+    frozen.close()
+    assert "too late" not in node.lines
+
+
+def test_an_engine_that_was_away_for_longer_than_a_deadline_removes_no_node(
+    redis: RedisServer, turner: Turner
+) -> None:
+    times = {"time_to_live_s": 0.3, "renew_s": 0.05, "timeout_s": 0.1}
+    nodes = [turner.add(redis.address, name, **times) for name in ("one", "two")]
+    turner.until_available()
+    redis.signal(signal.SIGSTOP)
+    turner.until(lambda: all(node.failures for node in nodes), "the nodes to notice")
+    stopped = time.monotonic()
+    turner.until(lambda: time.monotonic() > stopped + 2 * times["time_to_live_s"], "the deadline")
+    redis.signal(signal.SIGCONT)
+    turner.until_available()
+    again = time.monotonic()
+    turner.until(lambda: time.monotonic() > again + 2 * times["time_to_live_s"], "a reaping")
+    assert not nodes[0].losses
+    assert not nodes[1].losses
+    assert nodes[0].nodes.keys() == {"one", "two"}
+
+
+def test_a_node_that_ends_leaves_at_once(redis: RedisServer, turner: Turner) -> None:
+    nodes = [turner.add(redis.address, name) for name in ("one", "two")]
+    turner.until_available()
+    turner.until(lambda: len(nodes[0].nodes) == len(nodes), "both nodes")
+    nodes[1].engine.close()
+    turner.until(lambda: nodes[0].nodes.keys() == {"one"}, "its leaving")
