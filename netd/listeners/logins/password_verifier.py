@@ -18,6 +18,7 @@ from netd.listeners.logins.login_log import LoginLog
 from netd.listeners.logins.login_options import LoginOptions
 from netd.listeners.logins.login_queue import SOURCE, LoginQueue
 from netd.protocols.password import Verdict, is_hashed, matches
+from netd.protocols.password_work import PasswordWork
 from netd.protocols.record import Field, fields_of, list_of, load_list, load_text
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ
@@ -43,6 +44,8 @@ class Login:
     stored: str
     local_user: str = ""
     """The system user at the other end of a Unix socket, if it is known."""
+    work: PasswordWork | None = None
+    """What to do in place of comparing the password: it is done for each login anew."""
 
     @property
     def source(self) -> tuple[int | str, str]:
@@ -62,6 +65,11 @@ class Login:
         """The source in the log: an address, `unix`, or `unix:USER`."""
         return self.host or (f"unix:{self.local_user}" if self.local_user else "unix")
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the check takes too long for the loop."""
+        return is_hashed(self.stored) if self.work is None else self.work.is_slow(self.stored)
+
 
 @dataclass(slots=True)
 class _Check:
@@ -74,8 +82,12 @@ class _Check:
 
     def compare(self) -> Verdict:
         """Compare, which takes long for a hash. UNCHECKED if there is no memory for it."""
+        login = self.login
         try:
-            is_right = matches(self.login.password, self.login.stored)
+            if login.work is None:
+                is_right = matches(login.password, login.stored)
+            else:
+                is_right = login.work.do(login.stored)
         except (MemoryError, ValueError, LocalProtocolError) as error:  # OpenSSL: ValueError
             self.error = error
             return Verdict.UNCHECKED
@@ -153,7 +165,7 @@ class PasswordVerifier:
             self._pending[digest].callbacks.append(on_verdict)
             return
         check = self._pending[digest] = _Check(login, digest, [on_verdict])
-        if not (is_hashed(login.stored) or self._queue.is_delayed(login.source, self._loop.now)):
+        if not (login.is_slow or self._queue.is_delayed(login.source, self._loop.now)):
             verdict = check.compare()
             self._finish_later(check, verdict)
             return
@@ -224,7 +236,8 @@ class PasswordVerifier:
         login = check.login
         match verdict:
             case Verdict.RIGHT:
-                self._remember(check.digest)
+                if login.work is None:
+                    self._remember(check.digest)
                 self._queue.record_right(login.source)
             case Verdict.WRONG:
                 self._wrong += len(check.callbacks)
@@ -258,7 +271,8 @@ class PasswordVerifier:
     def _digest(self, login: Login) -> bytes:
         from hashlib import blake2b  # noqa: PLC0415 (loads OpenSSL)
 
-        text = repr((login.host, login.local_user, login.stored, login.password))
+        work = None if login.work is None else id(login.work)
+        text = repr((login.host, login.local_user, login.stored, login.password, work))
         return blake2b(text.encode(), key=self._key).digest()
 
     def _remember(self, digest: bytes) -> None:

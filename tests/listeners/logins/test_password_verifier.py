@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,12 @@ from netd.config.address import Address
 from netd.listeners.logins.login_options import LoginOptions
 from netd.listeners.logins.password_verifier import Login, PasswordVerifier
 from netd.protocols.password import Verdict
+from netd.protocols.password_work import CheckProof, MakeKeys, PasswordWork
+from netd.protocols.scram import ClientFinal
+from netd.protocols.scram_keys import parse_keys
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
+from tests.protocols.test_scram_keys import AUTH_MESSAGE, KEYS, PROOF, SALT
 from tests.support import cheap_hash
 
 HASH = cheap_hash("sesame")
@@ -33,8 +38,15 @@ class VerifierUnderTest:
         self.verifier.prepare()
         self.verdicts: list[Verdict] = []
 
-    def verify(self, password: str, stored: str = HASH, host: str = "192.0.2.1") -> None:
-        self.verifier.verify(login(password, stored, host), self._on_verdict)
+    def verify(
+        self,
+        password: str,
+        stored: str = HASH,
+        host: str = "192.0.2.1",
+        work: PasswordWork | None = None,
+    ) -> None:
+        made = replace(login(password, stored, host), work=work)
+        self.verifier.verify(made, self._on_verdict)
 
     def _on_verdict(self, verdict: Verdict) -> None:
         self.verdicts.append(verdict)
@@ -220,3 +232,33 @@ def test_wrong_passwords_are_logged(
     under_test.verify("sesame", host="192.0.2.2")
     under_test.await_verdicts(2)
     assert caplog.messages == ['auth failed: source 192.0.2.1 account "bob" method test listener -']
+
+
+@pytest.mark.parametrize("stored", ["pencil", str(KEYS)], ids=["plain", "keys"])
+def test_a_proof_is_checked_with_a_stored_password(
+    under_test: VerifierUnderTest, stored: str
+) -> None:
+    right = CheckProof(ClientFinal(PROOF, AUTH_MESSAGE), SALT, 4096)
+    wrong = CheckProof(ClientFinal(bytes(32), AUTH_MESSAGE), SALT, 4096)
+    for work in (right, wrong):
+        under_test.verify("", stored, work=work)
+    assert under_test.await_verdicts(2) == [RIGHT, WRONG]
+    assert (right.result, wrong.result) == ("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "")
+    assert under_test.counters["wrong_credentials"] == 1
+
+
+def test_a_proof_that_was_right_is_checked_again(under_test: VerifierUnderTest) -> None:
+    for _ in range(2):
+        work = CheckProof(ClientFinal(PROOF, AUTH_MESSAGE), SALT, 4096)
+        under_test.verify("", str(KEYS), work=work)
+        under_test.await_verdicts(1)
+        assert work.result
+
+
+def test_new_passwords_get_keys_of_their_own(under_test: VerifierUnderTest) -> None:
+    made = [MakeKeys("sesame", salt) for salt in (b"a" * 16, b"b" * 16)]
+    for work in made:
+        under_test.verify("", "", work=work)
+    assert under_test.await_verdicts(2) == [RIGHT] * 2
+    assert made[0].result != made[1].result
+    assert parse_keys(made[0].result).matches("sesame")
