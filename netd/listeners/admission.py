@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from ipaddress import IPv6Address, ip_address
-from typing import Final
+from ipaddress import ip_address
 
 from netd.config.model import ListenerOptions, Networks
 from netd.listeners.counters import Counters
 from netd.protocols.host_port import unmap_ipv4
-
-_IPV6_SITE_BITS: Final = 64  # a site can use any address of its /64
 
 
 class Refusal(enum.Enum):
@@ -137,16 +134,3 @@ def is_within(host: str, networks: Networks) -> bool:
     """Whether an address is in one of the networks; an IPv4-mapped IPv6 address counts as IPv4."""
     address = unmap_ipv4(ip_address(host))
     return any(address in network for network in networks)  # False for another family
-
-
-def source_of(host: str) -> int | str:
-    """Return the key under which an address is limited: itself, or the /64 of an IPv6 address.
-
-    An IPv4-mapped IPv6 address counts as IPv4; "" (a Unix socket) stays as it is.
-    """
-    if ":" not in host:
-        return host
-    address = unmap_ipv4(ip_address(host))
-    if isinstance(address, IPv6Address):
-        return int(address) >> _IPV6_SITE_BITS
-    return str(address)

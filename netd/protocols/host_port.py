@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 MAX_PORT: Final = 65535
+_IPV6_SITE_BITS: Final = 64  # a site can use any address of its /64
 _PATTERN: Final = re.compile(
     r"(?:\[(?P<v6>[\w:.]+(?:%[^\[\]/]+)?)\]|(?P<host>[^\[\]:/\s\0]+))(?::(?P<port>\d{1,5}))?"
 )
@@ -41,3 +42,16 @@ def unmap_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """Return the IPv4 address that an IPv6 address maps (`::ffff:192.0.2.1`), or the address."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+def source_of(host: str) -> int | str:
+    """Return the key under which an address is limited: itself, or the /64 of an IPv6 address.
+
+    An IPv4-mapped IPv6 address counts as IPv4; "" (a Unix socket) stays as it is.
+    """
+    if ":" not in host:
+        return host
+    address = unmap_ipv4(ip_address(host))
+    if isinstance(address, IPv6Address):
+        return int(address) >> _IPV6_SITE_BITS
+    return str(address)

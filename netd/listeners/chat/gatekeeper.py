@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from netd.listeners.admission import Refusal, is_within, source_of
+from netd.listeners.admission import Refusal, is_within
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
+from netd.protocols.host_port import source_of
 from netd.protocols.record import Field, load_list, load_text
 from netd.protocols.token_bucket import BUCKET, TokenBucket
 from netd.runtime.poller import FD_SETSIZE

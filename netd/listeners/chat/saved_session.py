@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Self
 
-from netd.listeners.admission import source_of
 from netd.listeners.chat.room.effect import Verify
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.saved_room import Members, member_at
 from netd.listeners.chat.session import Session
+from netd.protocols.host_port import source_of
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import FRAMER, LINE, LineFramer
 from netd.protocols.record import (

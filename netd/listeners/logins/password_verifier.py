@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any, Final
 
 from netd.errors import LocalProtocolError
-from netd.listeners.admission import source_of
 from netd.listeners.counters import Counters
 from netd.listeners.logins.login_log import LoginLog
 from netd.listeners.logins.login_options import LoginOptions
 from netd.listeners.logins.login_queue import SOURCE, LoginQueue
+from netd.protocols.host_port import source_of
 from netd.protocols.password import Verdict, is_hashed, matches
 from netd.protocols.password_work import PasswordWork
 from netd.protocols.record import Field, fields_of, list_of, load_list, load_text
