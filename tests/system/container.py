@@ -21,6 +21,7 @@ CACHE = PROJECT / ".cache"
 _COMMON = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "curl", "netcat-openbsd", "procps"),
     *("python3", "python3-prompt-toolkit", "python3-sdnotify", "python3-tomli-w"),
+    "python3-wsproto",
 )
 PACKAGES = {"trixie": (*_COMMON, "python3-pydantic"), "bookworm": _COMMON}
 _COMMAND_S = 120.0
