@@ -43,6 +43,10 @@ class ConfigurableKind(Protocol):
     def max_workers(self) -> int:
         """The number of workers that may share its sockets."""
 
+    @property
+    def takes_handoffs(self) -> bool:
+        """Whether other listeners can hand off connections to it."""
+
 
 Kinds = Mapping[str, ConfigurableKind]
 Check = Callable[[Config], Iterable[Problem]]
@@ -82,6 +86,7 @@ class _Reader:
         self._refuse_unknown_tables()
         config = Config(netd=self._daemon(), listeners=self._listeners())
         self._refuse_shared_addresses(config.listeners)
+        self._refuse_handoffs(config.listeners)
         reported = {problem.key for problem in self._problems}
         found = [problem for problem in check(config) if problem.key not in reported]
         self._problems += [problem for problem in found if not problem.is_warning]
@@ -205,6 +210,20 @@ class _Reader:
                         path = ("listeners", name, "address", number)
                         self._add(path, f"{address} is taken by listeners.{owner} ({other})")
                 taken.append((address, name))
+
+    def _refuse_handoffs(self, listeners: dict[str, ListenerOptions]) -> None:
+        """Refuse keys that name a listener to which no connections can be handed off."""
+        tables = self._document.get("listeners", {})
+        takers = [name for name in listeners if self._kinds[listeners[name].kind].takes_handoffs]
+        for name, options in listeners.items():
+            for key, target in options.handoffs().items():
+                path = ("listeners", name, *key)
+                if target not in tables:
+                    close = suggest(target, takers)
+                    self._add(path, f"there is no listener {target!r}{close}")
+                elif target in listeners and target not in takers:
+                    kind = listeners[target].kind
+                    self._add(path, f"{target!r} is of kind {kind}, which takes no connections")
 
     def _add(self, path: Path, message: str) -> None:
         shown = ".".join(str(part) for part in _written_path(path, self._lines))

@@ -80,6 +80,10 @@ class ListenerOptions(Table):
     deny: Networks = ()
     """The networks that clients may not connect from, even if `allow` names them."""
 
+    def handoffs(self) -> dict[tuple[str | int, ...], str]:
+        """The listeners to which connections are handed off, by the key that names each one."""
+        return {}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DaemonOptions(Table):

@@ -49,6 +49,16 @@ class Daemon(Protocol):
     def datagram_names(self) -> AbstractSet[int | str]:
         """The UDP ports and Unix datagram paths of the daemon; always this set, kept up to date."""
 
+    @property
+    def handoff_queues(self) -> Mapping[str, socket.socket]:
+        """Ends of queues of connections, by the listener that takes them (`Kind.takes_handoffs`).
+
+        Always this mapping; it is up to date when the service starts and is reconfigured. A worker
+        of the listener that takes connections has the exit of its own queue, one that hands them
+        off the entries of the queues that its options name (`ListenerOptions.handoffs`). A
+        connection is a message as in netd.protocols.handoff, with its descriptor.
+        """
+
     def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
         """Call `on_status` with the daemon's status, as `netd status --json` prints it."""
 
@@ -190,6 +200,8 @@ class Kind(Generic[Options]):
     max_workers: int = 64
     hands_over: bool = False
     """Whether the service is a `HandoverService`; if not, its connections are drained instead."""
+    takes_handoffs: bool = False
+    """Whether other listeners can hand off connections to it (`Daemon.handoff_queues`)."""
     keeps_snapshots: bool = False
     """Whether the service is a `SnapshotService`."""
     example_address: str = "tcp://127.0.0.1:0"

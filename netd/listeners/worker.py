@@ -10,7 +10,9 @@ the supervisor has decided which process continues.
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -77,6 +79,8 @@ class Worker:
         )
         self.datagram_names: set[int | str] = set()
         """See `Daemon`."""
+        self.handoff_queues: dict[str, socket.socket] = {}
+        """See `Daemon`."""
         self._service: Service[Any] | None = None
         self._handover = HandoverPort(kind, self._link.send)
         self._loop.call_every(_SNAPSHOT_S, self._send_snapshot)
@@ -131,6 +135,7 @@ class Worker:
     def _configure(self, message: Configure) -> Ready | Failed:
         sockets = self._take_sockets(message.sockets)
         bundles = [self._link.take_descriptors(count) for count in message.bundles]
+        self._take_queues(message.queues)
         try:
             if len(sockets) < len(message.sockets):
                 raise BindError("no descriptor is left to listen with")
@@ -152,6 +157,20 @@ class Worker:
             ListeningSocket(Address.parse(text), adopt(fd))
             for text, fd in zip(addresses, descriptors, strict=False)
         ]
+
+    def _take_queues(self, names: tuple[str, ...]) -> None:
+        """Use the ends of the hand-off queues that came; one that is here already stays."""
+        queues = self.handoff_queues
+        for name in queues.keys() - names:
+            queues.pop(name).close()
+        descriptors = self._link.take_descriptors(len(names))
+        for name, fd in zip(names, descriptors, strict=False):
+            if name in queues and os.path.sameopenfile(queues[name].fileno(), fd):
+                os.close(fd)
+                continue
+            if name in queues:
+                queues[name].close()
+            queues[name] = adopt(fd)
 
     def _leave(self, message: Release | Drain | Exit) -> None:
         match message:

@@ -2,8 +2,8 @@
 
 To the worker: OwnAddresses, Configure, Go, Release, Drain, HandOver, Resume, Exit, Status,
 Reloaded. To the supervisor: Ready, Failed, HandedOver, NotHandedOver, Snapshot, Heartbeat,
-Retiring, RequestStatus, RequestReload. Descriptors travel with the lines: those of the sockets
-and bundles that a Configure names, and those of a HandedOver's bundle and of a Snapshot.
+Retiring, RequestStatus, RequestReload. Descriptors travel with the lines: those of the sockets,
+bundles and queues that a Configure names, and those of a HandedOver's bundle and of a Snapshot.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Configure:
     sockets: tuple[str, ...]  # configured address of each descriptor that comes with this
     bundles: tuple[int, ...] = ()  # the number of descriptors of each bundle, after the sockets
     needs_state: bool = False  # a bundle that cannot be loaded is a failure
+    queues: tuple[str, ...] = ()  # the listener of each hand-off queue; after the bundles
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,18 @@ _log = logging.getLogger("netd")
 class DescriptorStore:
     """Keeps the store's content equal to the daemon's listening sockets."""
 
-    def __init__(self, notifier: Notifier, passed: Iterable[tuple[str, socket.socket]]) -> None:
-        """`passed` are the sockets that this process got; those from the store are still in it."""
+    def __init__(
+        self,
+        notifier: Notifier,
+        passed: Iterable[tuple[str, socket.socket]],
+        queues: Mapping[str, Sequence[socket.socket]] | None = None,
+    ) -> None:
+        """`passed` are the sockets that this process got; those from the store are still in it.
+
+        So are the ends of hand-off queues that it got.
+        """
         self._notifier = notifier
-        self._held: dict[str, set[socket.socket]] = {}
+        self._held = {label: set(ends) for label, ends in (queues or {}).items()}
         for label, sock in passed:
             if label.startswith(STORED):
                 self._held.setdefault(label, set()).add(sock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from netd.listeners.bundle import Bundle
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
 from netd.protocols.link import OwnAddresses
+from netd.supervisor.handoff_table import HandoffTable
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.worker_handle import WorkerHandle
 
@@ -84,9 +86,11 @@ class Fleet:
         kinds: Mapping[str, AnyKind],
         table: SocketTable,
         new_worker: Callable[[str, AnyKind], WorkerHandle],
+        handoffs: HandoffTable | None = None,
     ) -> None:
         self.config = Config(netd=DaemonOptions(), listeners={})
         self.table = table
+        self.handoffs = handoffs or HandoffTable({})
         self.listeners: dict[str, Listener] = {}
         self.inherited: Mapping[str, Sequence[Bundle]] = {}
         """The clients that the previous process of the daemon left, by listener."""
@@ -120,6 +124,30 @@ class Fleet:
         """A listener without workers, which is not yet in force."""
         return Listener(name, self._kinds[options.kind], options)
 
+    def open_sockets(self, desired: Config) -> None:
+        """Open the sockets and queues of a configuration. Raises BindError or ReloadError."""
+        self.table.open(desired.listeners)
+        self.handoffs.open(self._takers(desired))
+
+    def close_unused_sockets(self) -> None:
+        """Close the sockets and queues that the configuration in force does not have."""
+        self.table.keep_only(self.config.listeners)
+        self.handoffs.keep_only(self._takers(self.config))
+
+    def close_sockets(self) -> None:
+        """Close all sockets and queues; the files of Unix sockets are removed."""
+        self.table.keep_only({})
+        self.handoffs.keep_only(())
+
+    def storable(self) -> dict[str, list[socket.socket]]:
+        """The sockets and queues that the next process needs, by their labels in the store."""
+        return self.table.storable(self.config.listeners) | self.handoffs.labelled()
+
+    def configure(self, worker: WorkerHandle, options: ListenerOptions) -> None:
+        """Send a worker these options, with the sockets and queues that belong to them."""
+        sockets = self.table.of(worker.name, options)
+        worker.configure(options, sockets, self._queues_of(worker.name, options))
+
     def start_workers(
         self,
         listener: Listener,
@@ -137,7 +165,8 @@ class Fleet:
             worker = self._new_worker(listener.name, listener.kind)
             worker.announce(self._own_addresses)
             sockets, share = self.table.of(listener.name, options), bundles[number::count]
-            worker.start(options, sockets, share, needs_state=needs_state)
+            queues = self._queues_of(listener.name, options)
+            worker.start(options, sockets, share, needs_state=needs_state, queues=queues)
             listener.workers.append(worker)
 
     def announce_addresses(self) -> None:
@@ -173,6 +202,17 @@ class Fleet:
         for listener in self.all_listeners:
             self.release(listener, within_s, stopping=stopping)
         self.listeners = {}
+
+    def _takers(self, config: Config) -> list[str]:
+        """The listeners that take connections of other ones."""
+        listeners = config.listeners.items()
+        return [name for name, options in listeners if self._kinds[options.kind].takes_handoffs]
+
+    def _queues_of(self, name: str, options: ListenerOptions) -> dict[str, socket.socket]:
+        """The ends of queues for the workers of a listener (`Daemon.handoff_queues`)."""
+        if self._kinds[options.kind].takes_handoffs:
+            return {name: self.handoffs[name].exit}
+        return {target: self.handoffs[target].entry for target in options.handoffs().values()}
 
     def _drop_ended_listeners(self) -> None:
         self.leaving = [listener for listener in self.leaving if not listener.has_ended]

@@ -122,11 +122,11 @@ class Reload:
             new = [worker for worker in listener.workers if worker not in old]
             listener.drain(new, 0, stopping=True)
         for worker, options in self._previous_options:
-            worker.configure(options, self._fleet.table.of(worker.name, options))
+            self._fleet.configure(worker, options)
         self._close_unused_sockets()
 
     def _open_sockets(self) -> None:
-        self._fleet.table.open(self._desired.listeners)
+        self._fleet.open_sockets(self._desired)
         self._fleet.announce_addresses()
 
     def _start_new_listeners(self) -> None:
@@ -162,7 +162,7 @@ class Reload:
             for worker in self._old_workers[name][: options.workers]:
                 self._previous_options.append((worker, listener.options))
                 self._awaited.add(worker)
-                worker.configure(options, self._fleet.table.of(worker.name, options))
+                self._fleet.configure(worker, options)
         self._await_workers(then=self._hand_over)
 
     def _hand_over(self) -> None:
@@ -219,10 +219,10 @@ class Reload:
         for name in self._restored:
             options = fleet.listeners[name].options
             for worker in fleet.listeners[name].workers:
-                worker.configure(options, fleet.table.of(name, options))
+                fleet.configure(worker, options)
 
     def _close_unused_sockets(self) -> None:
-        self._fleet.table.keep_only(self._fleet.config.listeners)
+        self._fleet.close_unused_sockets()
         self._fleet.announce_addresses()
         for worker in self._fleet.workers:
             worker.release_sockets()

@@ -28,6 +28,7 @@ from netd.supervisor.control_server import SendReply
 from netd.supervisor.control_socket import ControlSocket
 from netd.supervisor.descriptor_store import DescriptorStore
 from netd.supervisor.fleet import Fleet
+from netd.supervisor.handoff_table import HandoffTable
 from netd.supervisor.reload import Reload
 from netd.supervisor.reload_requests import ReloadRequests
 from netd.supervisor.reporting import AddressLog, log_report
@@ -67,13 +68,15 @@ class Supervisor:
     ) -> None:
         self._loop = loop
         self._load = load
+        handoffs = HandoffTable(passed.queues)
         self._fleet = Fleet(
             kinds,
             SocketTable(passed.sockets),
             lambda name, kind: WorkerHandle(loop, self, name, kind, spawn),
+            handoffs,
         )
         self._notifier = Notifier(passed.counts)
-        self._store = DescriptorStore(self._notifier, passed.sockets)
+        self._store = DescriptorStore(self._notifier, passed.sockets, handoffs.labelled())
         self._inheritance = take_inheritance(passed, kinds)
         self._control = ControlSocket(loop, control_path, self._on_command)
         self._is_loading = False
@@ -305,7 +308,7 @@ class Supervisor:
         """Store the listening sockets and the configuration, for a process that is killed."""
         workers = sum(1 for _ in self._fleet.workers)
         self._store.keep(
-            self._fleet.table.storable(self._fleet.config.listeners),
+            self._fleet.storable(),
             reserve=_PLACES_A_WORKER * workers + 1,  # and the configuration
         )
         if self._notifier.is_managed:
@@ -342,7 +345,7 @@ class Supervisor:
         return StoreCarrier(self._loop, self._notifier, self._inheritance.labels)
 
     def _make_program_carrier(self) -> Carrier:
-        sockets = self._fleet.table.storable(self._fleet.config.listeners)
+        sockets = self._fleet.storable()
         store = self._make_store_carrier() if self._notifier.is_managed else None
         return ProgramCarrier(sockets, store)
 
@@ -362,7 +365,7 @@ class Supervisor:
     def _leave(self) -> None:
         self._is_leaving = True
         self._fleet.table.leave_files()
-        self._fleet.table.keep_only({})
+        self._fleet.close_sockets()
         self._loop.stop()
 
     # Stopping
@@ -386,7 +389,7 @@ class Supervisor:
         if self._failure is None:
             _log.info("stopping: draining for at most %g s", timeout_s)
         self._fleet.drain(timeout_s, stopping=True)
-        self._fleet.table.keep_only({})
+        self._fleet.close_sockets()
         self._loop.call_later(timeout_s + _GRACE_S, self._kill_all)
         self._exit_if_drained()
 

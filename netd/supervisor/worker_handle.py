@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,9 @@ _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room f
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
 
 Sockets = Sequence[tuple[Address, socket.socket]]
+Queues = Mapping[str, socket.socket]
+"""Ends of hand-off queues, by the listener that takes the connections."""
+_NO_QUEUES: Queues = {}
 
 
 OnHandedOver = Callable[["WorkerHandle", Bundle | str], object]
@@ -91,7 +94,7 @@ class WorkerHandle:
         self._policy = RestartPolicy()
         self._process: WorkerProcess | None = None
         self._own_addresses = OwnAddresses(())
-        self._configuration: tuple[ListenerOptions, Sockets] | None = None
+        self._configuration: tuple[ListenerOptions, Sockets, Queues] | None = None
         self._awaits_reply = False  # to a Configure
         self._succession = Succession()
         self._on_handed_over: OnHandedOver | None = None
@@ -135,13 +138,14 @@ class WorkerHandle:
         bundles: Sequence[Bundle] = (),
         *,
         needs_state: bool = False,
+        queues: Queues = _NO_QUEUES,
     ) -> None:
         """Fork the first process. Raises OSError if the system has no room for it.
 
         It takes over the clients of the bundles at `go`; the handle copies the bundles. With
         `needs_state` the worker fails if it cannot load a bundle; else those clients are lost.
         """
-        self._configuration = options, sockets
+        self._configuration = options, sockets, queues
         self._succession.inherit(bundles, needs_state=needs_state)
         self.state = WorkerState.STARTING
         try:
@@ -150,13 +154,15 @@ class WorkerHandle:
             self._succession.drop()
             raise
 
-    def configure(self, options: ListenerOptions, sockets: Sockets) -> None:
+    def configure(
+        self, options: ListenerOptions, sockets: Sockets, queues: Queues = _NO_QUEUES
+    ) -> None:
         """Send the worker these options and sockets; the observer's on_ready or on_failed follows.
 
         A worker that waits for its next start is started at once: the new options may have
         removed the cause of the crash.
         """
-        self._configuration = options, sockets
+        self._configuration = options, sockets, queues
         if self._restart is not None and self._restart.is_live:
             self._restart.cancel()
             self._start_again()
@@ -289,7 +295,7 @@ class WorkerHandle:
     def _send_configuration(self) -> None:
         if self._process is None or self._configuration is None:
             return  # between two processes: the next one is configured when it starts
-        options, sockets = self._configuration
+        options, sockets, queues = self._configuration
         self._awaits_reply = True
         addresses = tuple(str(address) for address, _ in sockets)
         bundles = self._succession.bundles if self.state is WorkerState.STARTING else ()
@@ -299,9 +305,11 @@ class WorkerHandle:
             addresses,
             tuple(len(bundle.descriptors) for bundle in bundles),
             self._succession.needs_state,
+            tuple(queues),
         )
         descriptors = [sock.fileno() for _, sock in sockets]
         descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
+        descriptors += [end.fileno() for end in queues.values()]
         self._send(message, descriptors)
 
     def _on_message(self, message: LinkMessage) -> None:

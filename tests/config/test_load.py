@@ -353,6 +353,7 @@ class PlainKind:
     options: type[ListenerOptions] = PlainOptions
     schemes: frozenset[Scheme] = ALL_SCHEMES
     max_workers: int = 1
+    takes_handoffs: bool = False
 
 
 def test_limits_of_a_kind_are_checked_and_an_unknown_fault_is_reported() -> None:

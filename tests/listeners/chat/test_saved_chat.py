@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -42,6 +42,7 @@ class Daemon:
     """The supervisor, which is not called here."""
 
     datagram_names: frozenset[int | str] = frozenset()
+    handoff_queues: ClassVar[dict[str, socket.socket]] = {}
 
     def request_status(self, on_status: Any) -> None:
         raise NotImplementedError

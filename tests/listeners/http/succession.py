@@ -9,7 +9,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from netd.config.address import Address
 from netd.config.schema import read_options
@@ -30,6 +30,7 @@ class DaemonUnderTest:
     """A daemon that responds to requests for its status when the test lets it."""
 
     datagram_names: frozenset[int | str] = frozenset()
+    handoff_queues: ClassVar[dict[str, socket.socket]] = {}
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[dict[str, Any]], object]] = []

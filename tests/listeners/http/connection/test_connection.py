@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -235,6 +235,7 @@ class UnusedDaemon:
     """A daemon whose status is never requested."""
 
     datagram_names: frozenset[int | str] = frozenset()
+    handoff_queues: ClassVar[dict[str, socket.socket]] = {}
 
     def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
         raise AssertionError(on_status)
