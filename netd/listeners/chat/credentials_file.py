@@ -6,10 +6,12 @@ that begin with `#`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, LocalProtocolError, Problem
+from netd.listeners.chat.cloak_key import KEY_BYTES, read_or_make
 from netd.listeners.chat.options import ChatOptions
 from netd.protocols.password import check_hash, is_hashed
 from netd.runtime.watched_files import WatchedFiles
@@ -24,7 +26,7 @@ class CredentialsFile(WatchedFiles[Mapping[str, str]]):
 
 
 class CredentialsFiles:
-    """The files of operators and accounts that the options name."""
+    """The files of operators and accounts that the options name, and that of the cloaks' key."""
 
     def __init__(self, options: ChatOptions) -> None:
         """Read the files. Raises ConfigError."""
@@ -34,6 +36,11 @@ class CredentialsFiles:
         except OSError as error:
             problem = Problem("", f"{error.filename}: {error.strerror}")
             raise ConfigError((problem,)) from error
+        needs_key = options.cloak and not options.cloak_key
+        self.cloak_key = read_or_make() if needs_key else ""
+        """A key that lasts; empty for none."""
+        self.spare_cloak_key = os.urandom(KEY_BYTES).hex()
+        """A key for a new room, if there is no other one."""
 
     @property
     def opers(self) -> Mapping[str, str]:

@@ -163,6 +163,15 @@ class ChatOptions(LoginOptions):
     """Whether a connection from `proxy_protocol_from` that begins without a header is closed, or
     belongs to a client on that host, such as netd-chat beside a proxy on the same machine."""
 
+    cloak: bool = True
+    """Whether members see a keyed hash in place of a client's address. The hash of a network is a
+    part of it, so that bans can match networks. Operators see the address in WHOIS, and bans match
+    it as well. Addresses of the loopback network are shown as they are."""
+
+    cloak_key: Password = ""
+    """The secret of the hashes. Without it, a file in the directory of systemd's `StateDirectory=`
+    has one; without that directory, the hashes change when the daemon is started anew."""
+
     ping_after: Annotated[Duration, Gt(0)] = 90.0
     """How long a member may send nothing before the server sends it a PING."""
 

@@ -28,6 +28,9 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
         accounts={fold(account.name): account for account in _accounts(options, files)},
         sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
         sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
+        cloaks=options.cloak,
+        cloak_key=options.cloak_key or files.cloak_key,
+        spare_cloak_key=files.spare_cloak_key,
         return_timeout_s=options.return_timeout,
         replay_lines=options.replay_lines,
         limits=RoomLimits(

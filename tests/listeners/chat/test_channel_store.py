@@ -111,7 +111,7 @@ def test_without_history_file_systemds_directory_keeps_states_and_no_messages(
     store.save(SaveChannel(lounge(room)))
     store.save(Record(lounge(room), Message("PRIVMSG", ("#lounge", "a secret"))))
     store.close()
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.db*")
     assert file.name == "chat-tcp-127.0.0.1-0.db"
     assert b"a secret" not in file.read_bytes()
     later = new_room(kept)

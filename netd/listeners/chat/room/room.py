@@ -52,6 +52,7 @@ class Room:
         ]
         offered = [capability.offered(context) for context in notified]
         self.state.settings = settings
+        self.state.cloak_key = settings.cloak_key or self.state.cloak_key
         self.state.memory.limit = settings.limits.memory_bytes
         self.fast_path.clear()
         self._configure_channels(settings, now)
@@ -84,6 +85,7 @@ class Room:
 
     def enter(self, member: Member) -> None:
         """Add a client that has connected."""
+        member.host = self.state.shown_host(member.address)
         self.state.unregistered[member] = None
 
     def receive(self, member: Member, line: Line, now: float) -> list[Effect]:

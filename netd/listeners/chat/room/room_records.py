@@ -131,6 +131,7 @@ ROOM: Final = Record(
     RoomState,
     {
         "created": _TIME,
+        "cloak_key": TEXT,
         "read_markers": mapping_of(mapping_of(TEXT)),
         "most_members": INTEGER,
     },

@@ -83,6 +83,7 @@ class RoomSnapshot:
         room = self._room
         head = {
             "created": room.created,
+            "cloak_key": room.cloak_key,
             "most_members": room.most_members,
             "ids": MESSAGE_IDS.save(room.ids),
             "offers": save_offers(room.settings),

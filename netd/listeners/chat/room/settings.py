@@ -58,6 +58,9 @@ class RoomSettings:
     joins_channel: bool = False  # whether new members join that channel automatically
     opers: Mapping[str, str] = field(default_factory=dict)  # name -> password
     accounts: Mapping[str, Account] = field(default_factory=dict)  # by folded name
+    cloaks: bool = False  # whether members see cloaks in place of addresses
+    cloak_key: str = ""  # empty for none that lasts
+    spare_cloak_key: str = ""
     return_timeout_s: float = 30.0  # how long a member without a connection stays
     replay_lines: int = 0  # of history sent on JOIN to clients without CHATHISTORY
     sts_port: int = 0  # the TLS port (IRCv3 sts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netd.listeners.chat.room.channel import Channel
+from netd.listeners.chat.room.cloak import cloak
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
@@ -39,6 +40,7 @@ class RoomState:
         self.settings = settings
         self.memory = Memory(settings.limits.memory_bytes)
         self.created = now
+        self.cloak_key = settings.cloak_key or settings.spare_cloak_key
         self.members: dict[str, Member] = {}  # by nick; registering clients hold one too
         self.unregistered: dict[Member, None] = {}
         self.ghosts: dict[Member, Ghost] = {}  # the members that have no connection at present
@@ -51,6 +53,10 @@ class RoomState:
         self.most_members = 0
         self.returned = self.not_returned = 0  # members without a connection, by their outcome
         self.ids = MessageIds(identity)
+
+    def shown_host(self, address: str) -> str:
+        """The host that members see for an address."""
+        return cloak(address, self.cloak_key) if self.settings.cloaks else address
 
     def find_member(self, nick: str) -> Member | None:
         """The registered member with a nick."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from netd.listeners.chat.room.settings import Account, RoomLimits
 from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
@@ -54,7 +55,7 @@ class _Player:
         self._room = RoomUnderTest(**_SETTINGS)
         self._clients: dict[str, FakeClient] = {}
 
-    def step(self, line: str) -> Iterator[str]:
+    def step(self, line: str) -> Iterator[str]:  # noqa: C901 (one case for each kind of step)
         """Do one step; return all lines that clients get for it."""
         first, _, rest = line.partition(" ")
         match first:
@@ -65,6 +66,8 @@ class _Player:
             case "!":
                 name, _, reason = rest.partition(" ")
                 self._room.suspend(self._clients.pop(name), reason)
+            case "=":
+                self._configure(rest)
             case "~":
                 self._room.pass_time(float(rest))
             case _:
@@ -76,15 +79,22 @@ class _Player:
                 yield f"{name}< (closed: {client.closed})"
                 client.closed = ""
 
+    def _configure(self, words: str) -> None:
+        settings: dict[str, Any] = dict(word.split("=") for word in words.split())
+        room = self._room.core
+        room.configure(replace(room.state.settings, **settings), self._room.now)
+
     def _connect(self, name: str, *facts: str) -> None:
         known = dict(fact.split("=") for fact in facts)
         user, fingerprint = known.get("user", ""), known.get("certificate", "")
-        self._clients[name] = self._room.connect(local_user=user, fingerprint=fingerprint)
+        host = known.get("host", "192.0.2.1")
+        self._clients[name] = self._room.connect(host, user, fingerprint)
 
     def _join(self, nick: str, *words: str) -> None:
         channel = next((word for word in words if word.startswith("#")), "")
-        caps = [word for word in words if word != channel]
-        self._clients[nick] = self._room.join(nick, *caps, channel=channel)
+        about = dict(word.split("=") for word in words if "=" in word)
+        caps = [word for word in words if word != channel and "=" not in word]
+        self._clients[nick] = self._room.join(nick, *caps, channel=channel, **about)
 
 
 def _shorten(line: str) -> str:

@@ -35,7 +35,8 @@ def comparable(saved: dict[str, Any]) -> dict[str, Any]:
         for member in saved["members"]
     ]
     return {
-        **{key: saved[key] for key in ("created", "ids", "offers", "whowas", "read_markers")},
+        **{key: saved[key] for key in ("created", "cloak_key", "ids", "offers")},
+        **{key: saved[key] for key in ("whowas", "read_markers")},
         "nicks": [nicks[number] for number in saved["nicks"] if nicks[number] is not None],
         "members": {member["nick"]: _facts(member) for member in saved["members"] if member},
         "ghosts": [[nicks[number], ghost] for number, ghost in saved["ghosts"]],

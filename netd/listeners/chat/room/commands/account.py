@@ -159,7 +159,7 @@ def _log_in(context: CommandContext, account: Account | None) -> None:
     context.reply(Numeric.SASLSUCCESS)
     if before != name and member.is_registered:
         _announce(context, Cap.ACCOUNT_NOTIFY, "ACCOUNT", name)
-    _set_shown_host(context, account.host or member.address)
+    _set_shown_host(context, account.host or context.room.shown_host(member.address))
     for channel in context.room.channels_of(member):
         presence.restore_status(context, channel)
         if channel.members[member]:

@@ -56,12 +56,14 @@ def _by_mask(context: CommandContext, mask: str) -> Iterator[Member | None]:
     mask = "*" if mask == "0" else mask
     for member in room.registered_members():
         context.work += 1 if mask == "*" else 4 + len(mask)
-        is_shown = member.is_registered and _matches(mask, member) and _is_visible(context, member)
-        yield member if is_shown else None
+        is_found = member.is_registered and _matches(context, mask, member)
+        yield member if is_found and _is_visible(context, member) else None
 
 
-def _matches(mask: str, member: Member) -> bool:
-    texts = (member.nick, member.user, member.host, member.realname)
+def _matches(context: CommandContext, mask: str, member: Member) -> bool:
+    texts = [member.nick, member.user, member.host, member.realname]
+    if context.sender.oper:
+        texts.append(member.address)
     return mask == "*" or any(matches(mask, text) for text in texts)
 
 

@@ -151,7 +151,7 @@ def test_a_login_changes_the_shown_host() -> None:
     assert old.read() == outside.read() == []
     ann.send("PRIVMSG #room :hi")
     assert old.read() == [":ann!~ann@staff.example PRIVMSG #room :hi"]
-    assert " 338 ann ann 192.0.2.1 :" in "".join(ann.send("WHOIS ann"))
+    assert " 338 ann ann ~ann@192.0.2.1 192.0.2.1 :" in "".join(ann.send("WHOIS ann"))
     seen = old.send("WHOIS ann", "WHO ann", "USERHOST ann")
     assert not [line for line in seen if "192.0.2.1" in line]
 
