@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from netd.listeners.chat.cluster.engine import Engine, EngineSettings, Loss
 from netd.listeners.chat.cluster.engine_address import EngineAddress
@@ -20,7 +21,7 @@ from tests.support import PATIENCE_S
 class NodeUnderTest:
     """An engine, and what it has reported."""
 
-    def __init__(self, loop: Loop, address: EngineAddress, node: str, **settings: float) -> None:
+    def __init__(self, loop: Loop, address: EngineAddress, node: str, **settings: Any) -> None:
         self.name = node
         self.lines: list[str] = []
         """All inputs in the order of the log."""
@@ -28,8 +29,9 @@ class NodeUnderTest:
         self.times: list[int] = []
         self.losses: list[Loss] = []
         self.failures: list[str] = []
+        credentials = settings.pop("credentials", Credentials())
         self.engine = Engine(
-            loop, EngineSettings(address, Credentials(), "room", node, **settings), self
+            loop, EngineSettings((address,), credentials, "room", node, **settings), self
         )
         self.engine.start()
 
@@ -75,7 +77,7 @@ class Turner:
         self.loop = Loop(EpollPoller())
         self.nodes: list[NodeUnderTest] = []
 
-    def add(self, address: EngineAddress, node: str, **settings: float) -> NodeUnderTest:
+    def add(self, address: EngineAddress, node: str, **settings: Any) -> NodeUnderTest:
         """Start a node."""
         added = NodeUnderTest(self.loop, address, node, **settings)
         self.nodes.append(added)

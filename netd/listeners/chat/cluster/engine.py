@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,27 +16,41 @@ from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.log_entry import LogEntry, parse_entry
 from netd.listeners.chat.cluster.log_position import START, Position, Step, is_rewound, step_to
+from netd.listeners.chat.cluster.master_finder import MasterFinder
 from netd.listeners.chat.cluster.redis_connection import Credentials, RedisConnection
 from netd.listeners.chat.cluster.resp import Reply, ReplyError, pairs
-from netd.listeners.chat.cluster.scripts import APPEND, JOIN, KEEP, LEAVE, OPEN, RENEW, Keys
+from netd.listeners.chat.cluster.scripts import (
+    ALL,
+    APPEND,
+    JOIN,
+    KEEP,
+    LEAVE,
+    OPEN,
+    RENEW,
+    Keys,
+)
 from netd.runtime.loop import Loop, Timer
 
 _BLOCK_S: Final = 1.0
 _READ_COUNT: Final = 100
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
 _INCARNATION_BYTES: Final = 8
+_RUN_ID: Final = b"run_id:"  # a line of the reply to INFO
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Where the engine is, and how long a node waits for it."""
 
-    address: EngineAddress
+    addresses: Sequence[EngineAddress]
+    """The engine's; or those of its sentinels."""
     credentials: Credentials
     name: str
     """The name of the room, which is a part of all keys."""
     node: str
     """The name of this node; two nodes of a room must not share one."""
+    master: str = ""
+    """The name by which the sentinels know the engine; empty without sentinels."""
     time_to_live_s: float = 10.0
     """How long a node that does not renew its deadline stays in the room."""
     renew_s: float = 3.0
@@ -87,10 +101,12 @@ class Engine:
         self._has_state = False
         self._is_flushing = self._is_joined = self._is_available = self._is_leaving = False
         self._epoch = 0
+        self._address = settings.addresses[0]
         self._writer: RedisConnection | None = None
         self._reader: RedisConnection | None = None
         self._attempts = 0
         self._retry: Timer | None = None
+        self._finder: MasterFinder | None = None
         self._renewal = loop.call_every(settings.renew_s, self._renew)
         self.rewinds = self.fences = self.gaps = 0
         """How many times the state was lost, by cause."""
@@ -105,8 +121,9 @@ class Engine:
             return
         self._is_leaving = True
         self._renewal.cancel()
-        if self._retry is not None:
-            self._retry.cancel()
+        for attempt in (self._retry, self._finder):
+            if attempt is not None:
+                attempt.cancel()
         writer = self._writer
         if writer is not None and self._is_joined:
             node, keys = self._settings.node, self._keys
@@ -166,13 +183,27 @@ class Engine:
     # Connecting: first the connection that appends, then the one that reads.
 
     def _connect(self) -> None:
+        settings = self._settings
+        if not settings.master:
+            self._open_writer(settings.addresses[self._attempts % len(settings.addresses)])
+            return
+        self._finder = MasterFinder(
+            self._loop,
+            settings.addresses,
+            settings.master,
+            settings.timeout_s,
+            on_found=self._open_writer,
+            on_failed=self._connect_later,
+        )
+
+    def _open_writer(self, address: EngineAddress) -> None:
+        self._address = address
         self._writer = self._open_connection(self._on_writer_ready)
 
-    def _open_connection(self, on_ready: object) -> RedisConnection:
-        assert callable(on_ready)
+    def _open_connection(self, on_ready: Callable[[], object]) -> RedisConnection:
         return RedisConnection(
             self._loop,
-            self._settings.address,
+            self._address,
             self._settings.credentials,
             timeout_s=self._settings.timeout_s,
             on_ready=on_ready,
@@ -189,8 +220,10 @@ class Engine:
         for connection in (writer, reader):
             if connection is not None:
                 connection.close(reason)
-        if self._retry is not None and self._retry.is_live:
-            return
+        if self._retry is None or not self._retry.is_live:
+            self._connect_later(reason)
+
+    def _connect_later(self, reason: str) -> None:
         self._is_available = False
         self._owner.on_unavailable(reason)
         delay_s = _RETRY_S[min(self._attempts, len(_RETRY_S) - 1)]
@@ -202,10 +235,21 @@ class Engine:
         if self._writer is not None:
             self._writer.close(reason)
 
-    def _on_writer_ready(self, run_id: str) -> None:
+    def _on_writer_ready(self) -> None:
         assert self._writer is not None
+        for script in ALL:
+            self._writer.call(self._writer.expect_success, "SCRIPT", "LOAD", script.text)
+        self._writer.call(self._on_info, "INFO", "server")
+
+    def _on_info(self, reply: Reply) -> None:
+        assert self._writer is not None
+        lines = reply.splitlines() if isinstance(reply, bytes) else ()
+        run_ids = [line.removeprefix(_RUN_ID) for line in lines if line.startswith(_RUN_ID)]
+        if not run_ids:
+            self._fail(f"no run id: {reply!s:.200}")
+            return
         known = max(self._epoch, self._applied.epoch)
-        self._writer.run(self._on_open, OPEN, self._keys, run_id, known)
+        self._writer.run(self._on_open, OPEN, self._keys, run_ids[0], known)
 
     def _on_open(self, reply: Reply) -> None:
         match reply:
@@ -226,7 +270,7 @@ class Engine:
 
     # Reading.
 
-    def _on_reader_ready(self, _run_id: str) -> None:
+    def _on_reader_ready(self) -> None:
         assert self._reader is not None
         if self._has_state:
             self._join()

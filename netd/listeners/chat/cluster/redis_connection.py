@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, make_reader, pack
-from netd.listeners.chat.cluster.scripts import ALL, Keys, Script
+from netd.listeners.chat.cluster.scripts import Keys, Script
 from netd.runtime.dialer import Dialer
 from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream
@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # OpenSSL, only for rediss://
 OnReply = Callable[[Reply], object]
 CHECK_S: Final = 0.5
 _MAX_UNSENT_BYTES: Final = 64 << 20  # the caller bounds what it sends
-_RUN_ID: Final = b"run_id:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,11 @@ class Credentials:
 
 
 class RedisConnection:
-    """A connection that logs in, loads the scripts, and reports the engine's run id.
+    """A connection that logs in, and selects the database.
 
-    `on_ready(run_id)` is called once, then `call` may be used; `on_closed(reason)` is called once,
-    at the end, also if no connection was made. Replies that have not come are given up.
+    `on_ready()` is called once, as soon as `call` may be used, before the log-in is confirmed;
+    `on_closed(reason)` is called once, at the end, also if no connection was made. Replies that
+    have not come are given up.
     """
 
     def __init__(  # noqa: PLR0913 (its callbacks are its interface)
@@ -48,7 +48,7 @@ class RedisConnection:
         credentials: Credentials,
         *,
         timeout_s: float,
-        on_ready: Callable[[str], object],
+        on_ready: Callable[[], object],
         on_closed: Callable[[str], object],
     ) -> None:
         self._loop = loop
@@ -84,6 +84,11 @@ class RedisConnection:
         """Execute a script."""
         names = keys.all()
         self.call(on_reply, "EVALSHA", script.sha, len(names), *names, *arguments)
+
+    def expect_success(self, reply: Reply) -> None:
+        """Close the connection if a reply is an error."""
+        if isinstance(reply, ReplyError):
+            self.close(str(reply))
 
     def close(self, reason: str) -> None:
         """Close the connection, if it is not closed."""
@@ -128,23 +133,10 @@ class RedisConnection:
     def _log_in(self) -> None:
         user, password = self._address.user, self._credentials.password
         if password:
-            self.call(self._expect_ok, "AUTH", *([user] if user else []), password)
+            self.call(self.expect_success, "AUTH", *([user] if user else []), password)
         if self._address.database:
-            self.call(self._expect_ok, "SELECT", self._address.database)
-        for script in ALL:
-            self.call(self._expect_ok, "SCRIPT", "LOAD", script.text)
-        self.call(self._on_info, "INFO", "server")
-
-    def _expect_ok(self, reply: Reply) -> None:
-        if isinstance(reply, ReplyError):
-            self.close(str(reply))
-
-    def _on_info(self, reply: Reply) -> None:
-        if not isinstance(reply, bytes):
-            self.close(str(reply))
-            return
-        run_ids = [line for line in reply.splitlines() if line.startswith(_RUN_ID)]
-        self._on_ready(run_ids[0].removeprefix(_RUN_ID).decode() if run_ids else "")
+            self.call(self.expect_success, "SELECT", self._address.database)
+        self._on_ready()
 
     def _on_data(self, data: bytes) -> None:
         try:
