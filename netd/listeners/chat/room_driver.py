@@ -16,6 +16,7 @@ from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
     Effect,
+    Log,
     Record,
     Rehash,
     SaveChannel,
@@ -38,7 +39,7 @@ from netd.runtime.loop import Loop
 
 _log = logging.getLogger("netd")
 
-RareEffect = Close | Verify | Record | SaveChannel | Rehash | TakePlace
+RareEffect = Close | Verify | Record | SaveChannel | Rehash | Log | TakePlace
 
 
 class RoomDriver:
@@ -93,7 +94,7 @@ class RoomDriver:
         """Add a new session."""
         self._sessions[session.member] = session
         self._fanout.attach(session.member, session.stream)
-        self._room.enter(session.member)
+        self._apply(self._room.enter(session.member, time.time()))
 
     def receive(self, session: Session, line: Line) -> None:
         self.lines += 1
@@ -176,6 +177,7 @@ class RoomDriver:
             self._is_checking = True
             self._do_later(self._check_time_limits())
         self._apply(self._room.expire_channels(time.time()))
+        self._apply(self._room.expire_bans(time.time()))
         self._store.check()
         self._bound_memory()
 
@@ -283,6 +285,8 @@ class RoomDriver:
                 self._verify(effect)
             case Record() | SaveChannel():
                 self._store.save(effect)
+            case Log(text):
+                _log.info("chat: %s", text)
             case Rehash(member):
                 _log.info("chat: operator %s requested a reload", member.oper)
                 self._reloading[member] = None

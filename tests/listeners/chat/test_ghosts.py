@@ -28,6 +28,7 @@ OPTIONS = read_options(
         "kind": "chat",
         "address": "tcp://127.0.0.1:0",
         "server_name": "irc.test",
+        "cloak": False,
         "flood_rate": 0,
         "max_send_queue": "64KiB",
     },

@@ -12,6 +12,7 @@ from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
     Effect,
+    Log,
     Record,
     SaveChannel,
     Send,
@@ -190,6 +191,10 @@ class CommandContext:
         channel.history.append(message)
         if channel.is_persistent:
             self.effects.append(Record(channel, message))
+
+    def log(self, text: str) -> None:
+        """Write a line to the log of the daemon."""
+        self.effects.append(Log(text))
 
     def save(self, channel: Channel) -> None:
         """Store a channel's state after a change, or after its removal."""

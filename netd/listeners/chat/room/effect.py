@@ -57,6 +57,13 @@ class Rehash:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """Write a line to the log of the daemon."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Store one more message of a persistent channel."""
 
@@ -80,4 +87,4 @@ class TakePlace:
     ghost: Ghost
 
 
-Effect = Send | Broadcast | Close | Verify | Rehash | Record | SaveChannel | TakePlace
+Effect = Send | Broadcast | Close | Verify | Rehash | Log | Record | SaveChannel | TakePlace

@@ -14,9 +14,9 @@ from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability, resume
+from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability, resume, server_ban
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
-from netd.listeners.chat.room.effect import Effect, SaveChannel
+from netd.listeners.chat.room.effect import Effect, Log, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Member, MemberState
 from netd.listeners.chat.room.numeric import Numeric
@@ -83,10 +83,19 @@ class Room:
         self.state = state
         self.fast_path = FastPath(state)
 
-    def enter(self, member: Member) -> None:
-        """Add a client that has connected."""
+    def enter(self, member: Member, now: float) -> list[Effect]:
+        """Add a client that has connected; one with a banned address is refused.
+
+        A client under TLS is refused when it registers: before its handshake it can read nothing.
+        """
         member.host = self.state.shown_host(member.address)
         self.state.unregistered[member] = None
+        ban = self.state.server_bans.find_by_address(member.address, now)
+        if ban is None or member.is_secure:
+            return []
+        context = CommandContext(self.state, member, now)
+        server_ban.close_banned(context, ban)
+        return _take_effects(context)
 
     def receive(self, member: Member, line: Line, now: float) -> list[Effect]:
         """Handle a line from a member; not to be called while a password check is in progress."""
@@ -168,6 +177,11 @@ class Room:
             channel.kept_until = 0.0
             self.state.drop_if_empty(channel)
         return [SaveChannel(channel) for channel in expired]
+
+    def expire_bans(self, now: float) -> list[Effect]:
+        """Remove the server bans whose time is over."""
+        expired = self.state.server_bans.expire(now)
+        return [Log(f"the ban of {ban.mask} has ended") for ban in expired]
 
     def send_notices(self, member: Member, lines: Iterable[str], now: float) -> list[Effect]:
         """Send a member notices from the server."""

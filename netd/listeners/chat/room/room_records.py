@@ -18,6 +18,7 @@ from netd.listeners.chat.room.member import (
 )
 from netd.listeners.chat.room.memory import Memory
 from netd.listeners.chat.room.saved_history import MAX_TIME
+from netd.listeners.chat.room.server_ban import ServerBan, ServerBans, normalize_mask
 from netd.listeners.chat.room.state import RoomState, WhowasEntry
 from netd.protocols.record import (
     FLAG,
@@ -49,6 +50,16 @@ _TIME: Final = Field(_load_time)
 _NAMES: Final = Field(lambda data: dict.fromkeys(list_of(TEXT).load(data)), list)
 _LETTERS: Final = Field(lambda data: set(load_text(data)), lambda value: "".join(sorted(value)))
 
+
+def _load_mask(data: object) -> str:
+    mask = load_text(data)
+    if normalize_mask(mask) != mask:
+        raise ValueError("not the mask of a server ban")
+    return mask
+
+
+_MASK: Final = Field(_load_mask)
+
 MESSAGE_IDS: Final = Record(MessageIds, {"identity": TEXT, "last_number": INTEGER})
 REGISTRATION: Final = Record(
     Registration,
@@ -65,6 +76,7 @@ _CHECK: Final = tuple_of(PasswordCheck, purpose=name_of(CheckPurpose), name=TEXT
 LIST_ENTRY: Final = tuple_of(ListEntry, mask=TEXT, by=TEXT, at=_TIME)
 _TOPIC: Final = tuple_of(Topic, text=TEXT, by=TEXT, at=_TIME)
 WHOWAS: Final = tuple_of(WhowasEntry, nick=TEXT, user=TEXT, host=TEXT, realname=TEXT, at=_TIME)
+SERVER_BAN: Final = tuple_of(ServerBan, mask=_MASK, by=TEXT, at=_TIME, until=_TIME, reason=TEXT)
 
 MEMBER: Final = Record(
     Member,
@@ -145,6 +157,7 @@ ROOM: Final = Record(
         "restored": _BESIDE,
         "watchers": "made of the nicks that members monitor",
         "whowas": _BESIDE,
+        "server_bans": _BESIDE,
         "private_histories": _BESIDE,
         "ids": _BESIDE,
         "returned": "stays in the totals of the process",
@@ -165,6 +178,9 @@ HISTORY: Final = Record(
 )
 PRIVATE_HISTORY: Final = Record(
     PrivateHistory, {}, {"_lines": "a setting", "_memory": "the room's", "conversations": _BESIDE}
+)
+SERVER_BANS: Final = Record(
+    ServerBans, {}, {"by_mask": _BESIDE, "_networks": _DERIVED, "_masks": _DERIVED}
 )
 MEMORY: Final = Record(
     Memory,
@@ -192,6 +208,7 @@ RECORDS: Final = (
         PRIVATE_HISTORY,
         MEMORY,
         MESSAGE_IDS,
+        SERVER_BANS,
         REGISTRATION,
         SASL,
         GHOST,

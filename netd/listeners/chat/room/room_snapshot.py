@@ -17,7 +17,13 @@ from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.history import History
 from netd.listeners.chat.room.member import Member
-from netd.listeners.chat.room.room_records import GHOST, MEMBER, MESSAGE_IDS, WHOWAS
+from netd.listeners.chat.room.room_records import (
+    GHOST,
+    MEMBER,
+    MESSAGE_IDS,
+    SERVER_BAN,
+    WHOWAS,
+)
 from netd.listeners.chat.room.saved_history import TemplateTable, save_entries
 from netd.listeners.chat.room.saved_room import save_channel, save_member, save_offers
 from netd.listeners.chat.room.state import RoomState
@@ -90,6 +96,7 @@ class RoomSnapshot:
             "caps": list(WIRE_NAMES.values()),
             "nicks": [self._numbers[member] for member in members],
             "unregistered": [],
+            "server_bans": save_all(SERVER_BAN, room.server_bans),
             "restored": [name for name, ch in room.channels.items() if ch in room.restored],
         }
         return [_encode(head)[:-1].encode()]

@@ -25,6 +25,7 @@ from netd.listeners.chat.room.room_records import (
     MEMBER,
     MESSAGE_IDS,
     ROOM,
+    SERVER_BAN,
     WHOWAS,
 )
 from netd.listeners.chat.room.saved_history import HistoryReader, save_history
@@ -87,6 +88,7 @@ def save_room(room: RoomState) -> dict[str, Any]:
         ],
         "restored": [name for name, ch in room.channels.items() if ch in room.restored],
         "whowas": save_all(WHOWAS, room.whowas),
+        "server_bans": save_all(SERVER_BAN, room.server_bans),
         "private_histories": {
             account: [
                 [folded, nick, save_history(log.entries)]
@@ -151,6 +153,8 @@ def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
         room.restored.update(room.channels[name] for name in load_list(data["restored"]))
         whowas = [WHOWAS.load(row) for row in load_list(data["whowas"])]
         room.whowas.extend(whowas[: settings.limits.whowas])
+        for row in load_list(data.get("server_bans", [])):
+            room.server_bans.add(SERVER_BAN.load(row))
         _load_private(room, load_mapping(data["private_histories"]), histories)
         return LoadedRoom(room, members)
 

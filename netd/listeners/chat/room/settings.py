@@ -21,6 +21,7 @@ class RoomLimits:
     channels_per_member: int = 50
     channels: int = 10_000
     list_entries: int = 100
+    server_bans: int = 1000
     mask_bytes: int = 200
     failed_logins: int = 5  # in one connection, which is then closed
     monitored: int = 100

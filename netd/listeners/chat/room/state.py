@@ -15,6 +15,7 @@ from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.memory import Memory
+from netd.listeners.chat.room.server_ban import ServerBans
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.protocols.irc import fold
 
@@ -52,6 +53,7 @@ class RoomState:
         self.read_markers: dict[str, dict[str, str]] = {}  # by account
         self.most_members = 0
         self.returned = self.not_returned = 0  # members without a connection, by their outcome
+        self.server_bans = ServerBans()
         self.ids = MessageIds(identity)
 
     def shown_host(self, address: str) -> str:

@@ -75,8 +75,9 @@ class RoomUnderTest:
         self._tokens += 1
         member = Member(host, local_user=local_user, resume_token=f"token{self._tokens}")
         member.fingerprint = fingerprint
-        self.core.enter(member)
-        return self.adopt(member)
+        client = self.adopt(member)
+        self.apply(self.core.enter(member, self.now))
+        return client
 
     def adopt(self, member: Member) -> FakeClient:
         """A client for a member that is in the room already."""
@@ -120,6 +121,7 @@ class RoomUnderTest:
         self.now += seconds
         for member in list(self.core.state.ghosts):
             self.apply(self.core.expire_ghost(member, self.now))
+        self.apply(self.core.expire_bans(self.now))
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Apply effects to the clients, as the listener does."""

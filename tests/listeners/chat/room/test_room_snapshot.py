@@ -35,7 +35,7 @@ def comparable(saved: dict[str, Any]) -> dict[str, Any]:
         for member in saved["members"]
     ]
     return {
-        **{key: saved[key] for key in ("created", "cloak_key", "ids", "offers")},
+        **{key: saved[key] for key in ("created", "cloak_key", "ids", "offers", "server_bans")},
         **{key: saved[key] for key in ("whowas", "read_markers")},
         "nicks": [nicks[number] for number in saved["nicks"] if nicks[number] is not None],
         "members": {member["nick"]: _facts(member) for member in saved["members"] if member},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import membership, resume, server
+from netd.listeners.chat.room.commands import membership, resume, server, server_ban
 from netd.listeners.chat.room.commands.account import own_accounts
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.isupport import isupport_lines
@@ -118,7 +118,7 @@ def complete(context: CommandContext) -> Steps | None:
     given = sender.registration
     if not (sender.nick and given.has_user) or given.is_negotiating:
         return None
-    if not _has_nick(context):
+    if server_ban.refuse_banned(context) or not _has_nick(context):
         return None
     if not settings.password or given.password_is_right or sender.account:
         return _welcome(context)

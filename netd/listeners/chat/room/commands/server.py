@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands import server_ban
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.isupport import isupport_lines
 from netd.listeners.chat.room.mask import matches
 from netd.listeners.chat.room.numeric import Numeric
@@ -110,14 +111,16 @@ def links(context: CommandContext, _params: Sequence[str]) -> None:
     context.reply(Numeric.ENDOFLINKS, "*")
 
 
-def stats(context: CommandContext, params: Sequence[str]) -> None:
-    """Show statistics: `u` for the uptime."""
+def stats(context: CommandContext, params: Sequence[str]) -> Steps:
+    """Show statistics: `u` for the uptime, `k` for server bans."""
     query = params[0][:1] if params and params[0] else "*"
     if query == "u":
         seconds = int(context.now - context.room.created)
         days, rest = divmod(seconds, 86400)
         clock = f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
         context.reply(Numeric.STATSUPTIME, f"Server Up {days} days {clock}")
+    elif query in "kK":
+        yield from server_ban.show_bans(context)
     context.reply(Numeric.ENDOFSTATS, query)
 
 
@@ -129,5 +132,5 @@ COMMANDS = {
     "ADMIN": Command(admin, "[<server>]"),
     "INFO": Command(info, "[<server>]"),
     "LINKS": Command(links, ""),
-    "STATS": Command(stats, "u"),
+    "STATS": Command(stats, "u|k"),
 }
