@@ -133,6 +133,8 @@ class WorkerUnderTest:
         self.sockets = open_sockets(addresses)
         self.bundles: Sequence[Bundle] = ()
         """The clients that the worker takes over with its first configuration; see `go`."""
+        self.queues: dict[str, socket.socket] = {}
+        """The ends of hand-off queues that the worker gets with each configuration."""
         self.counters: dict[str, int] = {}
         self.degraded = ""
         self._channel, theirs = FdChannel.pair()
@@ -173,9 +175,13 @@ class WorkerUnderTest:
         own = OwnAddresses(tuple(_datagram_name(sock) for _, sock in self.sockets))
         self._channel.send(format_message(own))
         counts = tuple(len(bundle.descriptors) for bundle in self.bundles)
-        line = format_message(Configure("test", options, texts, counts, needs_state=True))
+        message = Configure(
+            "test", options, texts, counts, needs_state=True, queues=tuple(self.queues)
+        )
+        line = format_message(message)
         descriptors = [sock.fileno() for _, sock in self.sockets]
         descriptors += [fd for bundle in self.bundles for fd in bundle.descriptors]
+        descriptors += [end.fileno() for end in self.queues.values()]
         self._channel.send(line, descriptors)
         self.bundles = ()
         return self.await_message(Ready, Failed)
@@ -210,7 +216,7 @@ class WorkerUnderTest:
         """Another worker on the same sockets, which has loaded the bundles and waits for `go`."""
         successor = WorkerUnderTest(kind or self.kind, None, ())
         successor.sockets = [(text, sock.dup()) for text, sock in self.sockets]
-        successor.bundles = bundles
+        successor.bundles, successor.queues = bundles, self.queues
         successor.configure(options)
         return successor
 

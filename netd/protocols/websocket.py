@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -138,6 +137,8 @@ def shake_hands(head: bytes) -> Handshake:
     key = fields.get(b"sec-websocket-key", b"")
     if not (head.startswith(b"GET ") and _is_upgrade(fields) and _is_key(key)):
         raise HandshakeError("not a WebSocket handshake", b"400 Bad Request")
+    import hashlib  # noqa: PLC0415 (OpenSSL, only for WebSockets)
+
     digest = hashlib.sha1(key + _GUID, usedforsecurity=False).digest()
     lines = [
         b"HTTP/1.1 101 Switching Protocols",

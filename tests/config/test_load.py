@@ -338,6 +338,38 @@ def test_the_control_socket_needs_an_absolute_path() -> None:
     ]
 
 
+LOUNGE = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:6667"\n'
+
+
+def test_a_route_can_lead_to_a_chat_listener() -> None:
+    config = parse_config(f"{WEB}routes = [{{ chat = 'lounge' }}]\n{LOUNGE}", "netd.toml", KINDS)
+    assert config.listeners["web"].handoffs() == {("routes", 0, "chat"): "lounge"}
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("longue", "there is no listener 'longue'; did you mean 'lounge'?"),
+        ("web", "'web' is of kind http, which takes no connections"),
+    ],
+)
+def test_a_route_cannot_lead_elsewhere(target: str, message: str) -> None:
+    text = f"{WEB}[[listeners.web.routes]]\nchat = '{target}'\n{LOUNGE}"
+    assert problems(text) == [f"netd.toml:5: listeners.web.routes.0.chat: {message}"]
+
+
+def test_a_route_to_a_listener_with_faults_has_none_of_its_own() -> None:
+    text = f"{WEB}[[listeners.web.routes]]\nchat = 'lounge'\n[listeners.lounge]\nkind = 'chat'\n"
+    assert problems(text) == ["netd.toml:6: listeners.lounge.address: is missing"]
+
+
+@pytest.mark.parametrize("origin", ["www.example.org", "https://www.example.org/", "ftp://x", ""])
+def test_an_origin_has_a_scheme_and_a_host(origin: str) -> None:
+    text = f"{WEB}routes = [{{ chat = 'lounge', origins = '{origin}' }}]\n{LOUNGE}"
+    [message] = problems(text)
+    assert "is not an origin, such as https://www.example.org" in message
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlainOptions(ListenerOptions):
     """A kind's options that narrow nothing."""

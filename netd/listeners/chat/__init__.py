@@ -33,6 +33,7 @@ KIND = Kind(
     schemes=STREAM_SCHEMES,
     max_workers=1,
     hands_over=True,
+    takes_handoffs=True,
     keeps_snapshots=True,
     example_address="tcp://127.0.0.1:6667",
     check=check,

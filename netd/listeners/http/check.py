@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 
 from netd.config.file_access import why_no_directory, why_not_readable, why_not_writable
 from netd.errors import Problem
@@ -25,12 +26,18 @@ def _problems(options: HttpOptions) -> Iterator[Problem]:
     if fault:
         yield Problem("access_log", fault)
     for number, route in enumerate(options.routes):
-        for problem in _route_problems(route) if route.directory is not None else ():
+        for problem in _route_problems(route):
             yield replace(problem, key=f"routes.{number}.{problem.key}")
 
 
 def _route_problems(route: RouteOptions) -> Iterator[Problem]:
-    directory = route.directory or ""
+    if route.directory is not None:
+        yield from _directory_problems(route, route.directory)
+    if route.chat is not None and find_spec("wsproto") is None:
+        yield Problem("chat", "needs the Python package wsproto: `pip install netd-suite[web]`")
+
+
+def _directory_problems(route: RouteOptions, directory: str) -> Iterator[Problem]:
     fault = why_no_directory(directory)
     if not fault and route.listing and not os.access(directory, os.R_OK):
         fault = f"{directory} cannot be listed: permission denied"

@@ -15,6 +15,7 @@ from typing import Final
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.http.connection.connection import Connection
 from netd.listeners.http.connection.connection_state import SavedConnection
+from netd.listeners.http.connection.relay import Relay
 from netd.listeners.http.connection.send_queue import SavedFilePart
 from netd.listeners.http.protocol.response import FilePart, Part
 from netd.listeners.http.response.access_log import Entry
@@ -85,7 +86,7 @@ class Preparation:
     def __init__(
         self,
         loop: Loop,
-        connections: ConnectionSet[Connection],
+        connections: ConnectionSet[Connection | Relay],
         responder: Responder,
         within_s: float,
         on_prepared: Callable[[], object],
@@ -108,7 +109,10 @@ class Preparation:
         self._deferred = [connection for connection in self._deferred if connection.is_deferred]
         encrypted = [connection for connection in self._connections if connection.is_tls]
         for connection in encrypted:
-            connection.close_if_idle()
+            if isinstance(connection, Relay):
+                connection.close()
+            else:
+                connection.close_if_idle()
         if (self._deferred or encrypted) and not self._is_late():
             self._call_soon(self._await_connections)
         else:

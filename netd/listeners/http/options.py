@@ -20,8 +20,11 @@ from netd.protocols.password import check_hash, is_hashed
 STDERR: Final = "-"
 """The `access_log` that means standard error."""
 
-_ACTIONS: Final = ("text", "directory", "redirect", "echo", "health", "status", "metrics")
+_ACTIONS: Final = (
+    *("text", "directory", "redirect", "echo", "health", "status", "metrics", "chat"),
+)
 _HOST: Final = r"(\*\.)?[a-zA-Z0-9._~!$&'()+,;=-]+|\[[0-9A-Fa-f:.]+\]|"  # RFC 3986 section 3.2.2
+_ORIGIN: Final = r"https?://[^/?#@\s]+"
 _LINE: Final = r"^[\t\x20-\x7e\x80-\xff]*$"  # a field value (RFC 9110 section 5.5)
 
 # Fields that netd itself sends in each response.
@@ -68,6 +71,12 @@ def _check_hash(stored: str) -> str:
     return stored
 
 
+def _check_origin(origin: str) -> str:
+    if origin != "*" and not re.fullmatch(_ORIGIN, origin):
+        raise ValueError(f"{origin!r} is not an origin, such as https://www.example.org")
+    return origin.lower()
+
+
 Hash = Annotated[str, Secret(), AfterValidator(_check_hash)]
 Names = OneOrMany[str]
 
@@ -110,6 +119,16 @@ class RouteOptions(Table):
 
     metrics: Literal[True] | None = None
     """Respond with the counters of all listeners and workers, in the text format of Prometheus."""
+
+    chat: str | None = None
+    """Serve the chat listener of this name to browsers: a page to chat with, and WebSocket
+    connections, as the page and other clients of IRCv3 make them. The chat listener's limits apply
+    to the connections. The user of a route with `users` logs in with SASL EXTERNAL, to the account
+    of the same name."""
+
+    origins: OneOrMany[Annotated[str, AfterValidator(_check_origin)]] = ()
+    """The other sites whose pages may connect to `chat`, as in `https://www.example.org`; `*` for
+    all sites. The pages of the same host always may."""
 
     content_type: Annotated[str, Pattern(_LINE)] = "text/plain; charset=utf-8"
     """The Content-Type field of a `text`."""
@@ -267,3 +286,11 @@ class HttpOptions(LoginOptions):
 
     server: Annotated[str, Pattern(_LINE)] = "netd"
     """The Server field of every response; empty to send none."""
+
+    def handoffs(self) -> dict[tuple[str | int, ...], str]:
+        """See `ListenerOptions`."""
+        return {
+            ("routes", number, "chat"): route.chat
+            for number, route in enumerate(self.routes)
+            if route.chat is not None
+        }

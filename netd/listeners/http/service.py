@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,8 @@ from netd.listeners.counters import Counters
 from netd.listeners.http.connection.connection import UNUSED_TIMEOUT_S, Connection
 from netd.listeners.http.connection.connection_state import ConnectionState, SavedConnection
 from netd.listeners.http.connection.descriptor_table import DescriptorTable
+from netd.listeners.http.connection.handoff_sender import HandoffSender
+from netd.listeners.http.connection.relay import Relay
 from netd.listeners.http.connection.transport import PlainTransport, Transport
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.handover import (
@@ -52,15 +55,16 @@ class HttpService:
         """Start serving. Raises ConfigError if the certificate cannot be used."""
         self._tls = _open_tls(options.tls) if options.tls else None
         self.loop = loop
-        self._connections = ConnectionSet(
+        self._connections: ConnectionSet[Connection | Relay] = ConnectionSet(
             loop,
             options,
             self._on_accept,
-            close=Connection.close,
+            close=lambda connection: connection.close(),
             on_drained=self._stop_if_done,
-            idle_since=Connection.idle_since,
-            give_way=Connection.give_way,
+            idle_since=lambda connection: connection.idle_since(),
+            give_way=lambda connection: connection.give_way(),
         )
+        self._handoffs = HandoffSender(daemon.handoff_queues)
         self._proxy_headers = ProxyHeaderReader(loop, self._on_header, self._stop_if_done)
         self._proxies = options.proxy_protocol_from
         self._context = WorkerContext(
@@ -111,7 +115,9 @@ class HttpService:
         log = self.responder.access_log
         saved = SavedService(
             connections=tuple(
-                connection.save(table) for connection in self._connections if not connection.is_tls
+                connection.save(table)
+                for connection in self._connections
+                if isinstance(connection, Connection) and not connection.is_tls
             ),
             proxied=self._proxy_headers.save(table.position_of),
             log_entries=() if log is None else log.held,
@@ -148,6 +154,8 @@ class HttpService:
             "proxy_protocol_failures": self._proxy_headers.failures,
             "handshake_failures": responder.handshake_failures,
             "log_lines_lost": responder.log_lines_lost,
+            "handoffs": self._handoffs.handed_off,
+            "refused_handoffs": self._handoffs.refused,
         }
         verifier = self._context.verifier
         return self._connections.counters() + Counters(totals) + verifier.counters()
@@ -155,8 +163,34 @@ class HttpService:
     def degraded(self) -> str:
         return self._connections.degraded() or self.responder.degraded()
 
-    def on_closed(self, connection: Connection) -> None:
+    def on_closed(self, connection: Connection | Relay) -> None:
         self._connections.remove(connection)
+
+    def hand_off(self, connection: Connection, fd: int, transport: Transport) -> bool:
+        target, handoff = connection.describe_handoff()
+        if connection.is_tls:
+            return self._relay(connection, fd, transport)
+        is_handed_off = self._handoffs.send(target.listener, handoff, fd)
+        if is_handed_off:
+            transport.close()
+        return is_handed_off
+
+    def _relay(self, connection: Connection, fd: int, transport: Transport) -> bool:
+        """Hand off one end of a socket pair, and relay to the other one."""
+        target, handoff = connection.describe_handoff()
+        near, far = socket.socketpair()
+        with far:
+            record = replace(handoff, is_relayed=True)
+            if not self._handoffs.send(target.listener, record, far.fileno()):
+                near.close()
+                return False
+        relay = Relay(
+            *(self.loop, fd, transport, near),
+            on_bytes=self.responder.count_bytes,
+            on_closed=self.on_closed,
+        )
+        self._connections.adopt(relay, connection.host)
+        return True
 
     def _on_accept(self, sock: socket.socket, host: str, _listening: ListeningSocket) -> None:
         if self._proxies and host and is_within(host, self._proxies):

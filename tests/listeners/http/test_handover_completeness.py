@@ -65,6 +65,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "_sweep": "a timer of the present options",
         "_preparation": "over when the state is saved",
         "_table": "has the descriptors of the state",
+        "_handoffs": "has the queues of the supervisor",
     },
     WorkerContext: {
         "daemon": "requests of the status are made again",
@@ -114,6 +115,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "_request": "parsed again from the head in the reader",
         "_uncached": "spares one look-up in the cache",
         "responses": "compared only within a call",
+        "handoff": "saved as a response that is being made, so it is made again",
     },
     RequestReader: {
         "_limits": "those of the next process may differ",
@@ -151,6 +153,7 @@ def samples(tmp_path: object) -> dict[type, object]:
     client = succession.connect()
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na")
     [connection] = service._connections
+    assert isinstance(connection, Connection)
     exchange = connection._exchange
     assert exchange is not None
     reader = exchange._reader

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from netd.errors import LocalProtocolError
 from netd.listeners.http.connection.connection_state import (
     EVENTS,
     TIMEOUT_STATUS,
@@ -21,9 +22,10 @@ from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.exchange import Exchange
 from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
 from netd.listeners.http.connection.transport import Transport
-from netd.listeners.http.protocol.response import Part
+from netd.listeners.http.protocol.response import HandoffTarget, Part, error_response
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse
+from netd.protocols.handoff import Handoff
 from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -36,6 +38,7 @@ UNUSED_TIMEOUT_S: Final = 1.0
 _TURN_S: Final = 0.002
 _READ_BYTES: Final = 16384
 _MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next request is read
+_RETRY_AFTER: Final = ("Retry-After", "5")  # seconds: the chat worker is being replaced, or busy
 _LINGER_S: Final = 2.0  # for the peer to receive a response that came before its request's end
 
 
@@ -49,7 +52,14 @@ class Owner(Protocol):
     responder: Responder
 
     def on_closed(self, connection: Connection) -> None:
-        """Called exactly once, when the socket is closed."""
+        """Called exactly once, when the socket is closed, or is no longer this connection's."""
+
+    def hand_off(self, connection: Connection, fd: int, transport: Transport) -> bool:
+        """Hand off a connection to the listener in its exchange; False if it has no room.
+
+        The descriptor and the transport then belong to the owner. Raises LocalProtocolError if the
+        request is too long for it.
+        """
 
 
 class Connection:
@@ -289,6 +299,10 @@ class Connection:
             has_more = self._respond()
             if not self._send_queued():
                 return
+            if self._exchange is not None and self._exchange.handoff is not None:
+                if self._hand_off(self._exchange):
+                    return
+                continue
             if self._closes:
                 self._end()
                 return
@@ -314,6 +328,32 @@ class Connection:
             self._state = ConnectionState.IDLE
         self._closes = exchange.closes
         return has_more
+
+    def describe_handoff(self) -> tuple[HandoffTarget, Handoff]:
+        """The listener that gets this connection, and the record for it."""
+        assert self._exchange is not None
+        assert self._exchange.handoff is not None
+        record = self._exchange.describe_handoff(is_secure=self.is_tls)
+        return self._exchange.handoff, record
+
+    def _hand_off(self, exchange: Exchange) -> bool:
+        """Let another listener have the connection; if it cannot, queue the reason."""
+        if self._watched is not None:
+            self._loop.unwatch(self._fd)
+            self._watched = None
+        try:
+            is_handed_off = self._owner.hand_off(self, self._fd, self._transport)
+        except LocalProtocolError:
+            exchange.refuse_handoff(error_response(431))
+            return False
+        if not is_handed_off:
+            exchange.refuse_handoff(error_response(503, _RETRY_AFTER))
+            return False
+        self._responder.count_handoff(self.host, exchange.head)
+        self._state = ConnectionState.CLOSED
+        self._exchange = None
+        self._owner.on_closed(self)
+        return True
 
     def _is_full(self) -> bool:
         return self._send_queue is not None and self._send_queue.is_full(_MAX_QUEUED_BYTES)

@@ -14,8 +14,15 @@ from typing import Final
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.protocol.event import Data, End, Framing, Request
 from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader, SavedReader
-from netd.listeners.http.protocol.response import CONTINUE, DeferredResponse, Part, Response
+from netd.listeners.http.protocol.response import (
+    CONTINUE,
+    DeferredResponse,
+    HandoffTarget,
+    Part,
+    Response,
+)
 from netd.listeners.http.response.responder import Responder, close_files
+from netd.protocols.handoff import Handoff
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -39,7 +46,7 @@ class Exchange:
 
     __slots__ = (
         *("_body", "_host", "_on_response", "_queue", "_reader", "_request"),
-        *("_responder", "_uncached", "closes", "is_deferred", "responses"),
+        *("_responder", "_uncached", "closes", "handoff", "is_deferred", "responses"),
     )
 
     def __init__(
@@ -64,11 +71,14 @@ class Exchange:
         """True if the connection must be closed after the queued parts are sent."""
         self.is_deferred = False
         """True while a response is being made; no request is read meanwhile."""
+        self.handoff: HandoffTarget | None = None
+        """The listener that gets the connection, once all queued parts are sent."""
 
     def save(self) -> SavedExchange:
         """Describe the request that is being read, or whose response is being made."""
         body = None if self._body is None else bytes(self._body)
-        return SavedExchange(self._reader.save(), body, self.is_deferred, self.closes)
+        is_deferred = self.is_deferred or self.handoff is not None
+        return SavedExchange(self._reader.save(), body, is_deferred, self.closes)
 
     def load(self, saved: SavedExchange) -> None:
         """Continue with a request that was saved; a response that was deferred is made again.
@@ -84,6 +94,11 @@ class Exchange:
             self._continue(self._reader.parse_again(), is_deferred=saved.is_deferred)
         except RemoteProtocolError as error:
             self.refuse(error.status)
+
+    @property
+    def head(self) -> bytes:
+        """The head of the last request, as received."""
+        return self._reader.head
 
     @property
     def is_over(self) -> bool:
@@ -104,6 +119,8 @@ class Exchange:
         """Read one event, or send one cached response. Returns False if nothing is left to do."""
         if self.closes or self.is_deferred or self._reader.is_between_requests:
             return False
+        if self.handoff is not None:
+            return False
         try:
             head = self._reader.peek_head()
             if head is None or head == self._uncached:
@@ -118,6 +135,22 @@ class Exchange:
         self._queue(self._responder.refuse(self._host, status))
         self.is_deferred = False
         self.closes = True
+
+    def describe_handoff(self, *, is_secure: bool) -> Handoff:
+        """The record of the connection for the listener that gets it."""
+        assert self._request is not None
+        assert self.handoff is not None
+        user, received = self.handoff.user, self._reader.received
+        return self._responder.describe_handoff(
+            self._request, self._host, user, received, is_secure=is_secure
+        )
+
+    def refuse_handoff(self, response: Response) -> None:
+        """Queue a response in place of the hand-off; the connection closes after it."""
+        assert self._request is not None
+        self.handoff = None
+        fields = self._responder.router.fields
+        self._send(self._request, response.with_fields(fields), close=True)
 
     def abandon(self) -> None:
         """Ignore the deferred response, if one is being made: the peer has gone."""
@@ -208,6 +241,9 @@ class Exchange:
 
     def _send(self, request: Request, response: Response, *, close: bool) -> None:
         self._body = None
+        self.handoff = response.handoff
+        if self.handoff is not None:
+            return
         encoded = self._responder.encode(
             request, self._reader.head, response, host=self._host, close=close
         )

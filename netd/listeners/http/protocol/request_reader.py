@@ -110,6 +110,11 @@ class RequestReader:
         """Bytes received that belong to no event yet."""
         return len(self._buffer)
 
+    @property
+    def received(self) -> bytes:
+        """The head of the last request, and the bytes received that belong to no event yet."""
+        return self.head + bytes(self._buffer)
+
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer."""
         self._buffer += data

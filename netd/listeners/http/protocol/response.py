@@ -54,6 +54,14 @@ Part = bytes | FilePart
 
 
 @dataclass(frozen=True, slots=True)
+class HandoffTarget:
+    """The chat listener that gets the connection, and the user that the route has checked."""
+
+    listener: str
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """A status, header fields and content.
 
@@ -61,6 +69,8 @@ class Response:
     None. `source` is the file that holds the whole content and nothing else, if there is one.
     With `is_permitted` the response is cached for this peer alone, which gets it as long as
     `is_permitted` returns True.
+
+    With a `handoff` nothing is sent: another listener gets the connection, and responds.
     """
 
     status: int
@@ -69,6 +79,7 @@ class Response:
     stamps: tuple[FileStamp, ...] | None = None
     source: FileStamp | None = None
     is_permitted: Callable[[], bool] | None = None
+    handoff: HandoffTarget | None = None
 
     @property
     def length(self) -> int:
@@ -79,10 +90,7 @@ class Response:
         """Add fields, except those whose name the response has already."""
         present = {name.lower() for name, _ in self.fields}
         added = tuple([field for field in fields if field[0].lower() not in present])
-        fields = self.fields + added
-        return Response(
-            self.status, fields, self.content, self.stamps, self.source, self.is_permitted
-        )
+        return replace(self, fields=self.fields + added)
 
     def while_missing(self, paths: Sequence[str]) -> Response:
         """Allow caching only as long as there is no file at any of these paths."""

@@ -26,9 +26,12 @@ from netd.listeners.http.response.response_cache import (
     is_current,
     read_current,
 )
+from netd.listeners.http.routes.client_address import client_of, is_forwarded_securely
 from netd.listeners.http.routes.router import Router, WorkerContext
+from netd.protocols.handoff import Handoff
 
 _LOG_CLOSING_S: Final = 1.0
+_SWITCHING_PROTOCOLS: Final = 101
 
 
 class EncodedResponse(NamedTuple):
@@ -185,6 +188,29 @@ class Responder:
             self.access_log.add(host, b"", status, response.length)
         before, after = format_head(response, common=self._common, minor=1, close=True)
         return before + self._date_line + after + _join(response.content)
+
+    def describe_handoff(
+        self, request: Request, host: str, user: str, received: bytes, *, is_secure: bool
+    ) -> Handoff:
+        """The record of a connection for the listener that gets it; `host` is the peer's address.
+
+        The client of a trusted proxy is secure if the proxy says so (X-Forwarded-Proto).
+        """
+        fields, trusted = request.fields, self.options.forwarded_from
+        is_secure |= is_forwarded_securely(host, fields, trusted)
+        client = client_of(host, fields, trusted)
+        return Handoff(client, is_secure, user, is_relayed=False, received=received)
+
+    def count_bytes(self, received: int, sent: int) -> None:
+        """Count bytes of a connection that is relayed to another listener."""
+        self.bytes_in += received
+        self.bytes_out += sent
+
+    def count_handoff(self, host: str, head: bytes) -> None:
+        """Count and log a request whose connection was handed off to another listener."""
+        self.requests += 1
+        if self.access_log is not None:
+            self.access_log.add(host, head, _SWITCHING_PROTOCOLS, 0)
 
     def log_cached(self, host: str, head: bytes, cached: CachedResponse) -> None:
         """Add a response from the cache to the access log, if there is one."""

@@ -27,6 +27,12 @@ def client_of(host: str, fields: dict[bytes, bytes], trusted: Networks) -> str:
     return host
 
 
+def is_forwarded_securely(host: str, fields: dict[bytes, bytes], trusted: Networks) -> bool:
+    """Whether the peer is a trusted proxy that says its client uses TLS (X-Forwarded-Proto)."""
+    is_proxied = bool(host) and is_within(host, trusted)
+    return is_proxied and fields.get(b"x-forwarded-proto", b"").lower() == b"https"
+
+
 def _without_port(hop: str) -> str:
     """Return the host of `192.0.2.1:80`, `[2001:db8::1]:80` or `[2001:db8::1]`; else `hop`."""
     parsed = parse_host_port(hop)

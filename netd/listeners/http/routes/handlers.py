@@ -13,6 +13,7 @@ from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.listeners.http.protocol.target import format_path
+from netd.listeners.http.routes.chat import Chat
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.metrics import Metrics
 
@@ -106,12 +107,16 @@ def make_handler(options: RouteOptions, daemon: DaemonStatus, listings: Listings
         return Redirect(options, options.redirect)
     if options.echo is not None:
         return EchoBody() if options.echo == "body" else EchoRequest()
+    if options.chat is not None:
+        return Chat(options, options.chat)
+    return _make_report(options, daemon)
+
+
+def _make_report(options: RouteOptions, daemon: DaemonStatus) -> Handler:
     if options.health is not None:
         return Text(b"ok\n", "text/plain; charset=utf-8")
-    return _status_page(daemon) if options.status is not None else Metrics(daemon)
-
-
-def _status_page(daemon: DaemonStatus) -> Handler:
+    if options.metrics is not None:
+        return Metrics(daemon)
     from netd.listeners.http.routes.status_page import StatusPage  # noqa: PLC0415 (large, and rarely used)
 
     return StatusPage(daemon)

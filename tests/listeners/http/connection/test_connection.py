@@ -16,7 +16,7 @@ import pytest
 
 from netd.config.address import Address
 from netd.listeners.http.connection.connection import Connection
-from netd.listeners.http.connection.transport import PlainTransport
+from netd.listeners.http.connection.transport import PlainTransport, Transport
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.response.responder import Responder
@@ -229,6 +229,9 @@ class Owner:
 
     def on_closed(self, connection: Connection) -> None:
         """Ignore the end."""
+
+    def hand_off(self, connection: Connection, fd: int, transport: Transport) -> bool:
+        raise AssertionError((connection, fd, transport))
 
 
 class UnusedDaemon:

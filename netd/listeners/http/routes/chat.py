@@ -1,0 +1,63 @@
+"""The route to a chat listener: a page for browsers, and WebSocket connections."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from netd.listeners.http.options import RouteOptions
+from netd.listeners.http.protocol.event import Framing, Request
+from netd.listeners.http.protocol.response import HandoffTarget, Response, error_response
+from netd.listeners.http.routes.client_address import credentials_of
+from netd.protocols.websocket import requests_websocket
+
+_SWITCHING_PROTOCOLS: Final = 101
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+_PAGE: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>Chat</title>
+<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 32rem">
+<h1>Chat</h1>
+<p>A client of IRCv3 can connect to this address by WebSocket.</p>
+"""
+
+
+class Chat:
+    """Responds with the page, and hands off connections that request WebSocket."""
+
+    methods = frozenset({"GET", "HEAD"})
+    takes_body = False
+
+    def __init__(self, options: RouteOptions, listener: str) -> None:
+        self._listener = listener
+        self._origins = options.origins
+        self._has_users = bool(options.users)
+        fields = (("Content-Type", "text/html; charset=utf-8"),)
+        self._page = Response(200, fields, (_PAGE.encode(),), stamps=())
+
+    def respond(self, request: Request, _path: str, _body: bytes) -> Response:
+        """Respond to a request of a user that may use the route."""
+        if request.method != "GET" or not requests_websocket(request.fields):
+            return self._page
+        if request.framing is not Framing.NONE or not request.minor:
+            return error_response(400)  # RFC 9110 section 7.8: HTTP/1.0 has no Upgrade
+        if not self._permits(request.fields):
+            return error_response(403)
+        target = HandoffTarget(self._listener, self._user_of(request))
+        return Response(_SWITCHING_PROTOCOLS, handoff=target)
+
+    def _permits(self, fields: dict[bytes, bytes]) -> bool:
+        """Whether the page that makes the request may; a client that is no browser has no page."""
+        if b"origin" not in fields or "*" in self._origins:
+            return True
+        origin = fields[b"origin"].decode("latin-1").lower()
+        scheme, _, authority = origin.partition("://")
+        port = _DEFAULT_PORTS.get(scheme)
+        if port is None:  # "null": a page without an origin, or a file
+            return False
+        host = fields.get(b"host", b"").decode("latin-1").lower()
+        is_same = authority.removesuffix(port) == host.removesuffix(port)
+        return is_same or origin in self._origins
+
+    def _user_of(self, request: Request) -> str:
+        credentials = credentials_of(request.fields) if self._has_users else None
+        return credentials[0] if credentials else ""
