@@ -25,7 +25,8 @@ from irctest.specifications import (  # type: ignore[import-not-found]
 
 CAPABILITIES = (
     "account-notify account-tag away-notify batch echo-message extended-join extended-monitor "
-    "labeled-response message-tags multi-prefix server-time setname draft/read-marker"
+    "labeled-response message-tags multi-prefix server-time setname draft/message-redaction "
+    "draft/read-marker"
 )
 BEHAVIOURS = (
     "BAN_EXCEPTION_MODE CAP_REQ_MINUS ELIST_C ELIST_M ELIST_N ELIST_T ELIST_U "

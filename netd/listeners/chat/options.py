@@ -234,6 +234,11 @@ class ChatOptions(LoginOptions):
     the directory of systemd's `StateDirectory=` keeps all but the history; without such a directory
     a restart or crash loses the channels. A damaged file is moved aside."""
 
+    redact_within: Annotated[Duration, Ge(0)] = 86_400.0
+    """How long after a message its author, or an operator of the channel, can delete it from the
+    history and for the clients that support that (IRCv3 message-redaction). An operator of the
+    server always can."""
+
     replay_lines: Annotated[int, Interval(ge=0, le=1000)] = 10
     """The number of lines of history that a joining member is sent, if its client cannot request
     history itself (IRCv3 chathistory)."""

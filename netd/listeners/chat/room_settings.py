@@ -32,6 +32,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
         cloak_key=options.cloak_key or files.cloak_key,
         spare_cloak_key=files.spare_cloak_key,
         return_timeout_s=options.return_timeout,
+        redact_s=options.redact_within,
         replay_lines=options.replay_lines,
         limits=RoomLimits(
             nick_chars=options.nick_length,

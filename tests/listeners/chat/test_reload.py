@@ -114,6 +114,7 @@ EDITS = {
     "history_lines": "20",
     "max_memory": '"128MiB"',
     "history_file": '"{directory}/history.db"',
+    "redact_within": '"5m"',
     "replay_lines": "5",
 }
 

@@ -31,12 +31,14 @@ class Cap(enum.IntFlag):
     EVENT_PLAYBACK = enum.auto()
     READ_MARKER = enum.auto()
     RESUME = enum.auto()
+    MESSAGE_REDACTION = enum.auto()
 
 
 _OTHER_NAMES: Final = {
     Cap.CHATHISTORY: "draft/chathistory",
     Cap.EVENT_PLAYBACK: "draft/event-playback",
     Cap.READ_MARKER: "draft/read-marker",
+    Cap.MESSAGE_REDACTION: "draft/message-redaction",
     Cap.RESUME: "netd.dev/resume",  # the grammar of the draft resume-0.5
 }
 WIRE_NAMES: Final = {

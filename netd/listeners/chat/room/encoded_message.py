@@ -137,6 +137,13 @@ def message_of(entry: HistoryEntry) -> Message:
     return entry if isinstance(entry, Message) else entry.message
 
 
+def msgid_of(entry: HistoryEntry) -> str:
+    """The id of an entry of a history, without making its message."""
+    if isinstance(entry, Message):
+        return entry.tags.get("msgid", "")
+    return entry.template.ids.id_of(entry.number)
+
+
 def timestamp(now: float) -> str:
     """Seconds since the epoch in the format of server-time."""
     whole = int(now)

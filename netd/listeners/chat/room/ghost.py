@@ -25,6 +25,7 @@ _KEPT: Final = {  # commands that are no replies, and the capability that they n
     b"AWAY": Cap.AWAY_NOTIFY.value,
     b"CHGHOST": Cap.CHGHOST.value,
     b"SETNAME": Cap.SETNAME.value,
+    b"REDACT": Cap.MESSAGE_REDACTION.value,
     b"MARKREAD": Cap.READ_MARKER.value,
 }
 _OWN_CHANGES: Final = (b"JOIN", b"PART", b"QUIT", b"NICK")  # the client is shown their result

@@ -147,6 +147,15 @@ class History:
         for _ in range(count):
             self._count(-kept_bytes(self.entries.popleft()))
 
+    def remove(self, entry: HistoryEntry) -> None:
+        """Remove a message, if it is still there."""
+        for index, kept in enumerate(self.entries):
+            if kept is entry:
+                self.is_steady = False
+                self._count(-kept_bytes(entry))
+                del self.entries[index]
+                return
+
     def _count(self, size: int) -> None:
         self.bytes += size
         self._memory.kept += size

@@ -17,6 +17,7 @@ from netd.listeners.chat.room.commands import (
     nick_owner,
     operator,
     read_marker,
+    redact,
     registration,
     resume,
     server,
@@ -50,6 +51,7 @@ COMMANDS: Final[dict[str, Command]] = {
     **nick_owner.COMMANDS,
     **history.COMMANDS,
     **read_marker.COMMANDS,
+    **redact.COMMANDS,
 }
 COMMANDS.update(help_commands(COMMANDS))  # HELP also explains HELP
 
