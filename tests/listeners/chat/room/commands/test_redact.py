@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from netd.listeners.chat.room.settings import RoomLimits
-from tests.listeners.chat.room.room_under_test import RoomUnderTest
+from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 
 CAPS = ("message-tags", "draft/message-redaction", "draft/chathistory", "echo-message")
+
+
+def finish(room: RoomUnderTest, client: FakeClient) -> int:
+    """Complete a reply; return its steps."""
+    steps = 0
+    while client.member.is_replying:
+        steps += 1
+        room.apply(room.core.resume(client.member, room.now))
+    return steps
 
 
 def test_a_message_in_a_long_history_is_found_in_steps() -> None:
@@ -18,9 +27,7 @@ def test_a_message_in_a_long_history_is_found_in_steps() -> None:
     before, kept = history.bytes, room.state.memory.kept
     assert history.is_steady
     room.core.receive(alice.member, b"REDACT #room id1", room.now)
-    assert alice.member.is_replying
-    while alice.member.is_replying:
-        room.apply(room.core.resume(alice.member, room.now))
+    assert finish(room, alice) > 1
     assert alice.read() == ["@msgid=idbb9 :alice!~alice@192.0.2.1 REDACT #room id1"]
     assert (len(history.entries), history.is_steady) == (2999, False)
     assert history.bytes - before == room.state.memory.kept - kept < 0
@@ -36,8 +43,7 @@ def test_a_history_that_changes_meanwhile() -> None:
         alice.send_line(f"PRIVMSG #room :{number}")
     room.core.receive(alice.member, b"REDACT #room id1", room.now)
     bob.send_line("PRIVMSG #room :now the first message leaves the history")
-    while alice.member.is_replying:
-        room.apply(room.core.resume(alice.member, room.now))
+    finish(room, alice)
     assert len(room.state.channels["#room"].history.entries) == 1000
     room.core.receive(alice.member, b"REDACT #room id2", room.now)
     alice.send_line("PART #room")
