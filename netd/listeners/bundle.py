@@ -25,7 +25,7 @@ from netd.runtime.fd_channel import MAX_DESCRIPTORS
 
 MAJOR: Final = 1
 """A state of another major version is refused."""
-MINOR: Final = 0
+MINOR: Final = 1
 """A state of a later minor version can have keys that are unknown here; they are ignored."""
 
 _MAX_STATE_BYTES: Final = 2**30

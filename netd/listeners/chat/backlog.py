@@ -18,7 +18,7 @@ from netd.runtime.loop import Loop
 
 TURN_S: Final = 0.004
 DIRECT_WORK: Final = 1000
-"""How much work of a turn may be done without the backlog, in the units of `Member.work`."""
+"""How much work of a turn may be done without the backlog, in the units of `Client.work`."""
 
 
 class Served(Protocol):

@@ -1,8 +1,8 @@
-"""Sends the room's lines to the connections of its members.
+"""Sends the room's lines to the connections of its clients.
 
 All lines of a turn to one audience are joined and sent at the end of the turn, so a turn costs one
-system call for each recipient, for any number of lines. The order of a member's lines is kept:
-before other bytes are written to a member in this turn, the lines so far are queued.
+system call for each recipient, for any number of lines. The order of a client's lines is kept:
+before other bytes are written to a client in this turn, the lines so far are queued.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client
 from netd.runtime.loop import Loop
 
 _Write = Callable[[bytes], object]
@@ -33,20 +33,20 @@ class Fanout:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._writes: dict[Member, _Write] = {}
-        self._sends: dict[Member, _Write] = {}
+        self._writes: dict[Client, _Write] = {}
+        self._sends: dict[Client, _Write] = {}
         self._audience: Audience | None = None
         self._lines: list[Broadcast] = []
 
-    def attach(self, member: Member, outlet: Outlet) -> None:
-        """Send a member's lines to this outlet."""
-        self._writes[member] = outlet.write
-        self._sends[member] = outlet.send
+    def attach(self, client: Client, outlet: Outlet) -> None:
+        """Send a client's lines to this outlet."""
+        self._writes[client] = outlet.write
+        self._sends[client] = outlet.send
 
-    def detach(self, member: Member) -> None:
-        """Forget a member; then it must leave the room, or get another outlet."""
+    def detach(self, client: Client) -> None:
+        """Forget a client; then it must leave the room, or get another outlet."""
         self.flush()  # the audience may still contain it
-        del self._writes[member], self._sends[member]
+        del self._writes[client], self._sends[client]
 
     def add(self, line: Broadcast) -> None:
         """Send a line with this turn's others; audiences are compared by identity."""
@@ -56,11 +56,11 @@ class Fanout:
             self._loop.defer(self._end_turn)
         self._lines.append(line)
 
-    def send(self, members: Iterable[Member], data: bytes) -> None:
-        """Write bytes to some members, after the lines so far."""
+    def send(self, clients: Iterable[Client], data: bytes) -> None:
+        """Write bytes to some clients, after the lines so far."""
         self.flush()
-        for member in members:
-            self._writes[member](data)
+        for client in clients:
+            self._writes[client](data)
 
     def flush(self) -> None:
         """Queue the lines so far, so that later writes of this turn come after them."""
@@ -77,16 +77,16 @@ class Fanout:
         sends = self._sends if is_last else self._writes
         skips = [line.skip for line in lines]
         speakers = set(skips)
-        for tag_caps, members in audience.items():
+        for tag_caps, clients in audience.items():
             forms = [line.message.bytes_for(tag_caps) for line in lines]
             whole = b"".join(forms)
-            for member in members:
-                data = whole if member not in speakers else _without(member, skips, forms)
+            for client in clients:
+                data = whole if client not in speakers else _without(client, skips, forms)
                 if data:
-                    sends[member](data)
+                    sends[client](data)
 
 
-def _without(member: Member, skips: list[Member | None], forms: list[bytes]) -> bytes:
-    """The lines that do not skip this member."""
+def _without(client: Client, skips: list[Client | None], forms: list[bytes]) -> bytes:
+    """The lines that do not skip this client."""
     pairs = zip(skips, forms, strict=True)
-    return b"".join([form for skip, form in pairs if skip is not member])
+    return b"".join([form for skip, form in pairs if skip is not client])

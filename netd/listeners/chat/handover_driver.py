@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.client_state import PasswordCheck
 from netd.listeners.chat.room.effect import Verify
 from netd.listeners.chat.room.encoded_message import MessageIds
-from netd.listeners.chat.room.member import Member, PasswordCheck
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.saved_member import number_members, place_of
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room_driver import RoomDriver, new_identity
 from netd.listeners.chat.saved_chat import SavedChat
@@ -42,7 +44,7 @@ class HandoverDriver(RoomDriver):
     def is_busy(self) -> bool:
         """Whether a password check, or a reply to a client that reads, is not complete."""
         return any(
-            session.member.password_check is not None or session.is_being_sent
+            session.client.password_check is not None or session.is_being_sent
             for session in self._sessions.values()
         )
 
@@ -67,31 +69,33 @@ class HandoverDriver(RoomDriver):
         """
         self._chores.complete()
         for session in list(self._sessions.values()):
-            while session.member.is_replying and session.closing_since is None:
+            while session.client.is_replying and session.closing_since is None:
                 self.resume(session)
         self._fanout.flush()
-        sessions, descriptors = self._save_sessions()
+        rows, descriptors = self._save_sessions()
         saved = {
             "room": self._room.save(),
-            "sessions": sessions,
+            "sessions": [row for row in rows if not row["client"]],
+            "further_sessions": [row for row in rows if row["client"]],
             "verifier": self._verifier.save(),
             "unwritten": self._store.save_unwritten(),
         }
         return saved, descriptors
 
     def _save_sessions(self) -> tuple[list[dict[str, Any]], list[int]]:
-        members = self._room.state.connected_members()
-        numbers = {member: number for number, member in enumerate(members)}
+        numbers = number_members(self._room.state)
         rows: list[dict[str, Any]] = []
         descriptors: list[int] = []
-        for member, session in self._sessions.items():
+        for client, session in self._sessions.items():
             if isinstance(session.stream, Stream) and session.stream.is_open:  # not TLS
+                is_present = client in client.member.clients
                 row = save_session(
                     session,
-                    member=numbers.get(member),
+                    member=numbers.get(client.member) if is_present else None,
+                    place=place_of(client) if is_present else 0,
                     descriptor=len(descriptors),
-                    check=self._checks.get(member),
-                    awaits_reload=member in self._reloading,
+                    check=self._checks.get(client),
+                    awaits_reload=client in self._reloading,
                 )
                 rows.append(row)
                 descriptors.append(session.stream.sock.fileno())
@@ -112,9 +116,9 @@ class HandoverDriver(RoomDriver):
         self._store.load_unwritten(saved.unwritten)
 
     def adopt(self, session: Session) -> None:
-        """Add the session of a member that is in the room already, or has left it."""
-        self._sessions[session.member] = session
-        self._fanout.attach(session.member, session.stream)
+        """Add the session of a client that is in the room already, or has left it."""
+        self._sessions[session.client] = session
+        self._fanout.attach(session.client, session.stream)
 
     def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
         """Serve the clients of a saved room, after `adopt` of those that are connected."""
@@ -123,16 +127,16 @@ class HandoverDriver(RoomDriver):
         self.suspend(saved.lost(connected), reason)
         self.set_settings(settings)
         for session in saved.sessions:
-            if session.member in connected and session.member.password_check is not None:
-                self._repeat_check(session.member, session.member.password_check, session.check)
-            if session.member in connected and session.awaits_reload:
-                self._on_reloaded(session.member, _RELOADED)
+            if session.client in connected and session.client.password_check is not None:
+                self._repeat_check(session.client, session.client.password_check, session.check)
+            if session.client in connected and session.awaits_reload:
+                self._on_reloaded(session.client, _RELOADED)
 
-    def _repeat_check(self, member: Member, check: PasswordCheck, saved: SavedCheck | None) -> None:
+    def _repeat_check(self, client: Client, check: PasswordCheck, saved: SavedCheck | None) -> None:
         if saved is None:
-            self._on_verified(member, Verdict.UNCHECKED)
+            self._on_verified(client, Verdict.UNCHECKED)
         else:
-            self._verify(Verify(member, check, saved.password, saved.stored))
+            self._verify(Verify(client, check, saved.password, saved.stored))
 
     def _open_store(self) -> None:
         if not self._has_loaded:

@@ -12,6 +12,7 @@ from netd.listeners.chat.backlog import Backlog, Chores
 from netd.listeners.chat.channel_store import ChannelStore
 from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
@@ -25,7 +26,7 @@ from netd.listeners.chat.room.effect import (
     Verify,
 )
 from netd.listeners.chat.room.ghost import Ghost
-from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
@@ -43,7 +44,7 @@ RareEffect = Close | Verify | Record | SaveChannel | Rehash | Log | TakePlace
 
 
 class RoomDriver:
-    """The room and the sessions of its members; it owns the sessions (`SessionOwner`)."""
+    """The room and the sessions of its clients; it owns the sessions (`SessionOwner`)."""
 
     def __init__(
         self,
@@ -67,10 +68,10 @@ class RoomDriver:
         self._is_checking = False
         self.may_bypass = self._backlog.may_bypass
         self.note_bypass = self._backlog.note_bypass
-        self._sessions: dict[Member, Session] = {}
-        self._checks: dict[Member, Verify] = {}  # the password checks under way
-        self._reloading: dict[Member, None] = {}  # who await the outcome of a REHASH
-        self._lost_sessions: set[Session] = set()  # that their members do without
+        self._sessions: dict[Client, Session] = {}
+        self._checks: dict[Client, Verify] = {}  # the password checks under way
+        self._reloading: dict[Client, None] = {}  # those that await the outcome of a REHASH
+        self._lost_sessions: set[Session] = set()  # whose clients are lost
         self._disconnected: Counter[DisconnectReason] = Counter()
         self._bytes_in = self._bytes_out = 0
         self.lines = 0
@@ -87,21 +88,21 @@ class RoomDriver:
             session.reconfigure(options)
 
     def set_settings(self, settings: RoomSettings) -> None:
-        """Replace the room's settings; members are informed of new capabilities."""
+        """Replace the room's settings; clients are informed of new capabilities."""
         self._apply(self._room.configure(settings, time.time()))
 
     def enter(self, session: Session) -> None:
         """Add a new session."""
-        self._sessions[session.member] = session
-        self._fanout.attach(session.member, session.stream)
-        self._apply(self._room.enter(session.member, time.time()))
+        self._sessions[session.client] = session
+        self._fanout.attach(session.client, session.stream)
+        self._apply(self._room.enter(session.client, time.time()))
 
     def receive(self, session: Session, line: Line) -> None:
         self.lines += 1
-        self._apply(self._room.receive(session.member, line, time.time()))
+        self._apply(self._room.receive(session.client, line, time.time()))
 
     def resume(self, session: Session) -> None:
-        self._apply(self._room.resume(session.member, time.time()))
+        self._apply(self._room.resume(session.client, time.time()))
 
     def on_input(self, session: Session) -> None:
         self._backlog.add_fresh(session)
@@ -111,45 +112,45 @@ class RoomDriver:
 
     def leave(self, session: Session, reason: str) -> None:
         if session.closing_since is None:
-            self._apply(self._room.leave(session.member, reason, time.time()))
+            self._apply(self._room.leave(session.client, reason, time.time()))
             session.finish(reason)
 
     def disconnect(self, session: Session, reason: DisconnectReason) -> None:
         if session.closing_since is None:
             self._disconnected[reason] += 1
-            self._fanout.send((session.member,), _error(reason.text))
+            self._fanout.send((session.client,), _error(reason.text))
             self.leave(session, reason.text)
 
-    def suspend(self, lost: Mapping[Member, bytes], reason: str) -> None:
-        """Keep the places of members that have no connection here, or remove them from the room.
+    def suspend(self, lost: Mapping[Client, bytes], reason: str) -> None:
+        """Keep the places of clients that have no connection here, or remove them from the room.
 
-        Each one has the lines that it has not got. All members with a connection have a session.
+        Each one has the lines that it has not got. All clients with a connection have a session.
         """
         now = time.time()
         ghosts, nowhere = self._room.state.ghosts, Ghost(now, reason, limit=0)
-        for member, unsent in lost.items():
-            if self._room.suspend(member, reason, now, unsent):
-                self._fanout.attach(member, ghosts[member])
+        for client, unsent in lost.items():
+            if self._room.suspend(client, reason, now, unsent):
+                self._fanout.attach(client, ghosts[client])
             else:
-                self._fanout.attach(member, nowhere)
-                self._do_later(self._remove_lost(member, reason))
+                self._fanout.attach(client, nowhere)
+                self._do_later(self._remove_lost(client, reason))
 
-    def _remove_lost(self, member: Member, reason: str) -> Iterator[int]:
-        if member.state is not MemberState.GONE:  # as after a KILL
-            self._apply(self._room.leave(member, reason, time.time()))
-            self._fanout.detach(member)
-        yield member.work
+    def _remove_lost(self, client: Client, reason: str) -> Iterator[int]:
+        if client.state is not ClientState.GONE:  # as after a KILL
+            self._apply(self._room.leave(client, reason, time.time()))
+            self._fanout.detach(client)
+        yield client.work
 
     def suspend_session(self, session: Session, reason: str) -> None:
-        """Close a connection that cannot be kept, but keep the place of its member."""
+        """Close a connection that cannot be kept, but keep the place of its client."""
         if session.closing_since is not None:
             return
-        if session.member.is_registered:
+        if session.client.is_registered:
             self._fanout.flush()
-            self._fanout.detach(session.member)
-            del self._sessions[session.member]
+            self._fanout.detach(session.client)
+            del self._sessions[session.client]
             self._lost_sessions.add(session)
-            self.suspend({session.member: b""}, reason)
+            self.suspend({session.client: b""}, reason)
             session.stream.write(_error(reason))
             session.finish(reason)
         else:
@@ -165,7 +166,7 @@ class RoomDriver:
         if session.closing_since is None and session.stream.has_overflowed:
             self._disconnected[DisconnectReason.SEND_QUEUE_EXCEEDED] += 1
             reason = DisconnectReason.SEND_QUEUE_EXCEEDED.text
-        if session.member.is_registered:
+        if session.client.is_registered:
             self._do_later(self._remove_in_turn(session, reason))  # many can be lost at once
         else:
             self._remove(session, reason)
@@ -187,39 +188,39 @@ class RoomDriver:
 
     def _remove_in_turn(self, session: Session, reason: str) -> Iterator[int]:
         self._remove(session, reason)
-        yield session.member.work
+        yield session.client.work
 
     def _remove(self, session: Session, reason: str) -> None:
-        """Remove the member of a closed connection from the room."""
-        self._fanout.detach(session.member)
-        del self._sessions[session.member]
-        self._apply(self._room.leave(session.member, reason, time.time()))
+        """Remove the client of a closed connection from the room."""
+        self._fanout.detach(session.client)
+        del self._sessions[session.client]
+        self._apply(self._room.leave(session.client, reason, time.time()))
 
     def _check_time_limits(self) -> Iterator[int]:
         """Check one session or ghost after the other; returns the work of each one."""
         server_name = self._room.state.settings.server_name
         for session in [*self._sessions.values(), *self._lost_sessions]:
             session.check_time_limits(server_name)
-            yield 1 if session.closing_since is None else session.member.work + 1
-        for member in list(self._room.state.ghosts):
-            self._apply(self._room.expire_ghost(member, time.time()))
-            yield member.work + 1
+            yield 1 if session.closing_since is None else session.client.work + 1
+        for lost in list(self._room.state.ghosts):
+            self._apply(self._room.expire_ghost(lost, time.time()))
+            yield lost.work + 1
         self._is_checking = False
 
     def _bound_memory(self) -> None:
         """Update the memory of the connections; above the limit, end those with long queues.
 
-        The members without a connection leave first.
+        The clients without a connection leave first.
         """
         memory, ghosts = self._room.state.memory, self._room.state.ghosts
         kept = sum(MEMBER_BYTES + ghost.kept_bytes for ghost in ghosts.values())
         memory.buffers = kept + sum(map(_memory_of, self._sessions.values()))
         self._room.state.shorten_histories()
-        for member, ghost in sorted(ghosts.items(), key=lambda pair: -pair[1].kept_bytes):
+        for lost, ghost in sorted(ghosts.items(), key=lambda pair: -pair[1].kept_bytes):
             if memory.is_full:
                 memory.buffers -= MEMBER_BYTES + ghost.kept_bytes
                 reason = DisconnectReason.MEMORY_EXCEEDED.text
-                self._apply(self._room.end_ghost(member, reason, time.time()))
+                self._apply(self._room.end_ghost(lost, reason, time.time()))
         if memory.is_full:
             sessions = sorted(self._sessions.values(), key=_memory_of)
             while sessions and memory.is_full:
@@ -267,18 +268,18 @@ class RoomDriver:
             if isinstance(effect, Broadcast):
                 self._fanout.add(effect)
             elif isinstance(effect, Send):
-                self._fanout.send(effect.members, effect.data)
+                self._fanout.send(effect.clients, effect.data)
             else:
                 self._apply_rare(effect)
 
     def _apply_rare(self, effect: RareEffect) -> None:
         match effect:
-            case Close(member, reason):
+            case Close(client, reason):
                 self._fanout.flush()
-                if member in self._sessions:
-                    self._sessions[member].finish(reason)
+                if client in self._sessions:
+                    self._sessions[client].finish(reason)
                 else:
-                    self._fanout.detach(member)  # a ghost
+                    self._fanout.detach(client)  # a lost one
             case TakePlace():
                 self._take_place(effect)
             case Verify():
@@ -287,14 +288,14 @@ class RoomDriver:
                 self._store.save(effect)
             case Log(text):
                 _log.info("chat: %s", text)
-            case Rehash(member):
-                _log.info("chat: operator %s requested a reload", member.oper)
-                self._reloading[member] = None
-                self._daemon.request_reload(partial(self._on_reloaded, member))
+            case Rehash(client):
+                _log.info("chat: operator %s requested a reload", client.member.oper)
+                self._reloading[client] = None
+                self._daemon.request_reload(partial(self._on_reloaded, client))
 
     def _verify(self, effect: Verify) -> None:
-        member, check = effect.member, effect.check
-        session = self._sessions.get(member)
+        client, check = effect.client, effect.check
+        session = self._sessions.get(client)
         if session is None:  # an effect before this one has closed the connection
             return
         login = Login(
@@ -303,39 +304,35 @@ class RoomDriver:
             check.purpose.value,
             effect.password,
             effect.stored,
-            local_user=member.local_user,
+            local_user=client.local_user,
         )
-        self._checks[member] = effect
-        self._verifier.verify(login, partial(self._on_verified, member))
+        self._checks[client] = effect
+        self._verifier.verify(login, partial(self._on_verified, client))
 
     def _take_place(self, effect: TakePlace) -> None:
-        """Connect the client's session with the member, after the lines that the member missed."""
-        client, member, ghost = effect.client, effect.member, effect.ghost
-        self._fanout.detach(client)  # and send the lines of this turn
-        session = self._sessions.pop(client)
-        while (lines := ghost.next_missed(member)) is not None:
-            session.stream.write(lines)
-        session.member = member
-        self._sessions[member] = session
-        self._fanout.attach(member, session.stream)
+        """Send a client the lines that the lost one missed, whose place it has taken."""
+        client, ghost = effect.client, effect.ghost
+        self._fanout.detach(effect.lost)  # after the lines of this turn
+        while (lines := ghost.next_missed(client)) is not None:
+            self._sessions[client].stream.write(lines)
 
-    def _on_verified(self, member: Member, verdict: Verdict) -> None:
-        self._do_later(self._go_on_in_turn(member, verdict))  # many can share one check
+    def _on_verified(self, client: Client, verdict: Verdict) -> None:
+        self._do_later(self._go_on_in_turn(client, verdict))  # many can share one check
 
-    def _go_on_in_turn(self, member: Member, verdict: Verdict) -> Iterator[int]:
-        self._checks.pop(member, None)
-        session = self._sessions.get(member)
-        self._apply(self._room.verified(member, time.time(), verdict))
+    def _go_on_in_turn(self, client: Client, verdict: Verdict) -> Iterator[int]:
+        self._checks.pop(client, None)
+        session = self._sessions.get(client)
+        self._apply(self._room.verified(client, time.time(), verdict))
         if session is not None and session.closing_since is None:
             session.wake()
-        yield member.work
+        yield client.work
 
-    def _on_reloaded(self, member: Member, result: ReloadResult) -> None:
+    def _on_reloaded(self, client: Client, result: ReloadResult) -> None:
         """Send an operator the outcome of the REHASH."""
-        self._reloading.pop(member, None)
-        if member in self._sessions:
+        self._reloading.pop(client, None)
+        if client in self._sessions:
             notices = list(_outcome(result))
-            self._apply(self._room.send_notices(member, notices, time.time()))
+            self._apply(self._room.send_notices(client, notices, time.time()))
 
 
 def new_identity() -> str:
@@ -344,7 +341,7 @@ def new_identity() -> str:
 
 
 def _memory_of(session: Session) -> int:
-    names = len(session.member.read_markers) + len(session.member.monitoring)
+    names = len(session.client.member.read_markers) + len(session.client.monitoring)
     return MEMBER_BYTES + MARKER_BYTES * names + session.buffered_bytes
 
 

@@ -1,6 +1,6 @@
 """The state of a whole chat service as plain data: its room, its sessions, and the rest.
 
-The room and the sessions are separate: a session refers to its member by the member's number.
+The room and the sessions are separate: a session refers to its client by the number of the member.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from netd.listeners.chat.channel_store import UNWRITTEN
 from netd.listeners.chat.gatekeeper import THROTTLE
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.saved_room import load_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
@@ -44,7 +44,7 @@ class SavedChat:
         with refuse_malformed("chat"):
             saved = load_mapping(data)
             room = load_room(saved["room"], settings, now)
-            rows = load_list(saved["sessions"])
+            rows = load_list(saved["sessions"]) + load_list(saved.get("further_sessions", []))
             sessions = [SavedSession.load(row, room.members) for row in rows]
             proxied = [
                 load_record(SavedProxied, row) for row in load_list(saved.get("proxied", []))
@@ -60,20 +60,20 @@ class SavedChat:
                 load_flag(saved["is_snapshot"]),
             )
 
-    def lost(self, connected: set[Member]) -> dict[Member, bytes]:
-        """The members without a connection, with the lines that they have not got."""
-        unsent = {session.member: session.unsent_lines() for session in self.sessions}
-        members = self.room.connected_members()
-        return {member: unsent.get(member, b"") for member in members if member not in connected}
+    def lost(self, connected: set[Client]) -> dict[Client, bytes]:
+        """The clients without a connection, with the lines that they have not got."""
+        unsent = {session.client: session.unsent_lines() for session in self.sessions}
+        clients = self.room.clients()
+        return {client: unsent.get(client, b"") for client in clients if client not in connected}
 
 
 def _check_distinct(
     room: RoomState, sessions: list[SavedSession], proxied: list[SavedProxied]
 ) -> None:
-    members = [session.member for session in sessions]
+    clients = [session.client for session in sessions]
     descriptors = [session.descriptor for session in sessions]
     descriptors += [waiting.descriptor for waiting in proxied]
-    if len({*members}) < len(sessions) or len({*descriptors}) < len(descriptors):
-        raise ValueError("a member or a descriptor has several sessions")
-    if any(member in room.ghosts for member in members):
-        raise ValueError("a member with a session has no connection")
+    if len({*clients}) < len(sessions) or len({*descriptors}) < len(descriptors):
+        raise ValueError("a client or a descriptor has several sessions")
+    if any(client in room.ghosts for client in clients):
+        raise ValueError("a client with a session has no connection")

@@ -1,6 +1,6 @@
 """Sessions as plain data: what a client has sent and is still to be sent, and its time limits.
 
-Its member is saved with the room. A session under TLS cannot be saved: it has state in OpenSSL.
+Its client is saved with the room. A session under TLS cannot be saved: it has state in OpenSSL.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Self
 
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.effect import Verify
-from netd.listeners.chat.room.member import Member, MemberState
-from netd.listeners.chat.room.saved_room import Members, member_at
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.saved_member import Members, client_at
 from netd.listeners.chat.session import Session
 from netd.protocols.host_port import source_of
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
@@ -65,7 +66,7 @@ SESSION: Final = Record(
         "_options": "an argument of the constructor",
         "_owner": "an argument of the constructor",
         "is_queued": "a session that continues is queued in any case",
-        "member": "saved with the room",
+        "client": "saved with the room",
         "stream": "saved beside the attributes; see STREAM",
     },
 )
@@ -105,7 +106,7 @@ _CHECK: Final = optional(tuple_of(SavedCheck, password=TEXT, stored=TEXT))
 class SavedSession:
     """A session that another process has saved, checked: it has no connection yet."""
 
-    member: Member
+    client: Client
     descriptor: int
     """The position of its socket's descriptor."""
     check: SavedCheck | None
@@ -118,11 +119,13 @@ class SavedSession:
     def load(cls, data: object, members: Members) -> Self:
         """Check saved data. Raises ValueError, TypeError or LookupError if it is malformed.
 
-        A session without a member is one that waits until its last bytes are sent.
+        A session without a client is one that waits until its last bytes are sent.
         """
         saved = load_mapping(data)
         return cls(
-            _departed() if saved["member"] is None else member_at(members, saved["member"]),
+            _departed()
+            if saved["member"] is None
+            else client_at(members, saved["member"], saved.get("client", 0)),
             load_integer(saved["descriptor"]),
             _CHECK.load(saved.get("check")),
             load_flag(saved.get("awaits_reload", False)),
@@ -143,20 +146,25 @@ class SavedSession:
         return self.stream.unsent.partition(b"\n")[2]
 
 
-def save_session(
+def save_session(  # noqa: PLR0913 (what is saved beside the session)
     session: Session,
     *,
     member: int | None,
+    place: int,
     descriptor: int,
     check: Verify | None,
     awaits_reload: bool,
 ) -> dict[str, Any]:
-    """A session as plain data, at the end of a turn; `member` is the number of its member."""
+    """A session as plain data, at the end of a turn.
+
+    `member` is the number of its member, and `place` the place of its client among that one's.
+    """
     assert isinstance(session.stream, Stream)
     (stream,) = save_all(_STREAM_STATE, [session.stream.state()])
     return {
         **SESSION.save(session),
         "member": member,
+        "client": place,
         "descriptor": descriptor,
         "check": None if check is None else [check.password, check.stored],
         "awaits_reload": awaits_reload,
@@ -164,7 +172,8 @@ def save_session(
     }
 
 
-def _departed() -> Member:
-    member = Member("")
-    member.state = MemberState.GONE
-    return member
+def _departed() -> Client:
+    client = Client("")
+    client.state = ClientState.GONE
+    client.member.clients.clear()
+    return client

@@ -159,7 +159,7 @@ class ChatService:
                 sock,
                 host=saved.host,
                 certificate=None,
-                member=saved.member,
+                client=saved.client,
             )
         except PollerFullError:
             refuse(sock, FULL)

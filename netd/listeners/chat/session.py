@@ -1,4 +1,4 @@
-"""One connection of a member: its lines, flood control and time limits."""
+"""The connection of a client: its lines, flood control and time limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.room.client_state import ClientState
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import SLICE_WORK
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
     from netd.listeners.certificate import Certificate
     from netd.runtime.tls import TlsStream
 
-WORK_PER_TOKEN: Final = 1000  # in the units of `Member.work`, so about a millisecond
+WORK_PER_TOKEN: Final = 1000  # in the units of `Client.work`, so about a millisecond
 _LINE_WORK: Final = 8
 _LINES_AT_ONCE: Final = 32
 _REPLY_BYTES: Final = 65536  # with more unsent bytes, a long reply waits until the client reads
@@ -70,17 +71,17 @@ class SessionOwner(Protocol):
         """Call `Session.serve` soon: the session no longer waits."""
 
     def leave(self, session: Session, reason: str) -> None:
-        """Remove the member from the room and finish the session: the client has disconnected."""
+        """Remove the client from the room and finish the session: it has disconnected."""
 
     def disconnect(self, session: Session, reason: DisconnectReason) -> None:
-        """Remove the member from the room and finish the session, with an ERROR line."""
+        """Remove the client from the room and finish the session, with an ERROR line."""
 
     def on_closed(self, session: Session, reason: str) -> None:
         """Forget a session whose connection is closed."""
 
 
 class Session:
-    """A member and its connection.
+    """The connection of a client of the room.
 
     Received lines wait in `_held` until the session is served. They also wait while flood control
     or a password check delays them, and while the reply to the previous line is not complete.
@@ -100,10 +101,10 @@ class Session:
         "_owner",
         "_pinged_at",
         "_started_at",
+        "client",
         "closing_since",
         "host",
         "is_queued",
-        "member",
         "stream",
     )
 
@@ -117,19 +118,19 @@ class Session:
         host: str,
         certificate: Certificate | None,
         is_secure: bool = False,
-        member: Member | None = None,
+        client: Client | None = None,
     ) -> None:
         """Take over a connected socket. Raises PollerFullError.
 
         `host` is the client's address, empty on a Unix socket. With a certificate it speaks TLS;
         `is_secure` if the client speaks TLS with a trusted proxy.
-        `member` is that of a connection that another process has served.
+        `client` is that of a connection that another process has served.
         """
         self._owner = owner
         self._loop = loop
         self.host = host
         self._options = options
-        self.member = member or Member(
+        self.client = client or Client(
             _shown_host(host),
             local_user=_local_user(sock),
             is_secure=is_secure or certificate is not None,
@@ -186,7 +187,7 @@ class Session:
         while left > 0:
             if self.closing_since is not None:
                 return False
-            if self.member.is_replying:
+            if self.client.is_replying:
                 if self.stream.unsent_bytes > _REPLY_BYTES:
                     self.stream.when_drained(self.wake)
                     return False
@@ -215,7 +216,7 @@ class Session:
         if self.closing_since is not None:
             if now - self.closing_since > _LINGER_S:
                 self.stream.close("the last lines were not read")
-        elif self.member.state is MemberState.REGISTERING:
+        elif self.client.state is ClientState.REGISTERING:
             if now - self._started_at > options.registration_timeout:
                 self._owner.disconnect(self, DisconnectReason.REGISTRATION_TIMEOUT)
         elif self._pinged_at is not None:
@@ -232,7 +233,7 @@ class Session:
         """
         if self._has_ended:
             return self._heard_at
-        return self._started_at if self.member.state is MemberState.REGISTERING else None
+        return self._started_at if self.client.state is ClientState.REGISTERING else None
 
     def finish(self, reason: str) -> None:
         """Handle no more lines, and close the connection once everything written was sent."""
@@ -243,7 +244,7 @@ class Session:
     @property
     def is_being_sent(self) -> bool:
         """Whether the client is sent the rest of a long reply, or bytes under TLS."""
-        if self.member.is_replying:
+        if self.client.is_replying:
             return self.stream.unsent_bytes <= _REPLY_BYTES
         return bool(self.stream.unsent_bytes) and not isinstance(self.stream, Stream)
 
@@ -257,7 +258,7 @@ class Session:
         self.stream.close("drained")
 
     def _on_tls_data(self, data: bytes) -> None:
-        self.member.fingerprint = self.stream.fingerprint()  # the handshake is complete
+        self.client.fingerprint = self.stream.fingerprint()  # the handshake is complete
         self._on_data(data)
 
     def _on_data(self, data: bytes) -> None:
@@ -278,7 +279,7 @@ class Session:
     def _receive(self, lines: Sequence[Line]) -> None:
         if not (self._held or self.is_queued) and self._owner.may_bypass():
             lines = self._handle_at_once(lines)
-            if not lines and not self.member.is_replying and not self._has_ended:
+            if not lines and not self.client.is_replying and not self._has_ended:
                 return
         self._held += lines
         for line in lines:
@@ -298,15 +299,14 @@ class Session:
 
         Returns the lines that are left.
         """
-        receive = self._owner.receive
+        receive, client = self._owner.receive, self.client
         for index, line in enumerate(lines):
-            member = self.member  # RESUME replaces it
-            if index == _LINES_AT_ONCE or member.is_replying or self.closing_since is not None:
+            if index == _LINES_AT_ONCE or client.is_replying or self.closing_since is not None:
                 return lines[index:]
             if not self._may_handle():
                 return lines[index:]
             receive(self, line)
-            if self.member.work:
+            if client.work:
                 self._owner.note_bypass(self._charge())
                 return lines[index + 1 :]
         return ()
@@ -314,12 +314,12 @@ class Session:
     @property
     def _is_held_back(self) -> bool:
         """Whether flood control or a password check delays the lines."""
-        return self._flood_timer is not None or self.member.password_check is not None
+        return self._flood_timer is not None or self.client.password_check is not None
 
     def _charge(self) -> int:
         """Take tokens for the work that was done for the client; return the work."""
-        member = self.member
-        work, member.work = member.work, 0
+        client = self.client
+        work, client.work = client.work, 0
         if work and self._options.flood_rate:
             self._bucket.charge(work / WORK_PER_TOKEN)
         return _LINE_WORK + work
@@ -328,13 +328,13 @@ class Session:
         """End a session whose receive queue is too long, or is empty after the client's end."""
         if self._held_bytes > self._options.max_receive_queue:
             self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
-        is_idle = not self._held and self.member.password_check is None
+        is_idle = not self._held and self.client.password_check is None
         if self._has_ended and is_idle:
             self._owner.leave(self, "Connection closed")
 
     def _may_handle(self) -> bool:
         """Take a token for a line; without one, wait for it."""
-        if self.member.password_check is not None or self._flood_timer is not None:
+        if self.client.password_check is not None or self._flood_timer is not None:
             return False
         options = self._options
         if not options.flood_rate:

@@ -21,6 +21,7 @@ _SLICE_S: Final = 0.001
 _PAUSE_S: Final = 0.002
 _NO_SESSIONS: Final[dict[str, Any]] = {
     "sessions": [],
+    "further_sessions": [],
     "throttle": [],
     "verifier": None,
     "unwritten": None,

@@ -14,7 +14,7 @@ from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
 from netd.listeners.chat.room.encoded_message import EncodedMessage
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from tests.conftest import StartWorker
@@ -48,7 +48,7 @@ class Log:
         self._sent.append((self._name, data))
 
 
-def line(audience: Audience, text: bytes, skip: Member | None = None) -> Broadcast:
+def line(audience: Audience, text: bytes, skip: Client | None = None) -> Broadcast:
     return Broadcast(audience, skip, Text(text))
 
 
@@ -59,16 +59,16 @@ def loop() -> Iterator[Loop]:
     loop.close()
 
 
-def member(fanout: Fanout, sent: Sent, name: str) -> Member:
-    member = Member(name)
-    fanout.attach(member, Log(sent, name))
-    return member
+def client(fanout: Fanout, sent: Sent, name: str) -> Client:
+    client = Client(name)
+    fanout.attach(client, Log(sent, name))
+    return client
 
 
 def test_the_lines_of_one_turn_leave_in_that_turn_and_in_one_call(loop: Loop) -> None:
     sent: Sent = []
     fanout = Fanout(loop)
-    audience = {0: [member(fanout, sent, "ann")], 1: [member(fanout, sent, "bob")]}
+    audience = {0: [client(fanout, sent, "ann")], 1: [client(fanout, sent, "bob")]}
     loop.call_later(0, lambda: fanout.add(line(audience, b"1")))
     loop.call_later(0, lambda: fanout.add(line(audience, b"2")))
     loop.turn()
@@ -78,7 +78,7 @@ def test_the_lines_of_one_turn_leave_in_that_turn_and_in_one_call(loop: Loop) ->
 def test_a_member_is_not_sent_the_lines_that_skip_it(loop: Loop) -> None:
     sent: Sent = []
     fanout = Fanout(loop)
-    ann, bob = member(fanout, sent, "ann"), member(fanout, sent, "bob")
+    ann, bob = client(fanout, sent, "ann"), client(fanout, sent, "bob")
     for text, skip in ((b"1", ann), (b"2", bob), (b"3", None)):
         fanout.add(line({0: [ann, bob]}, text, skip))
         fanout.flush()
@@ -93,7 +93,7 @@ def test_a_member_is_not_sent_the_lines_that_skip_it(loop: Loop) -> None:
 def test_a_line_to_another_audience_leaves_after_the_lines_before_it(loop: Loop) -> None:
     sent: Sent = []
     fanout = Fanout(loop)
-    ann, bob = member(fanout, sent, "ann"), member(fanout, sent, "bob")
+    ann, bob = client(fanout, sent, "ann"), client(fanout, sent, "bob")
     fanout.add(line({0: [ann]}, b"first"))
     fanout.add(line({0: [ann, bob]}, b"second"))
     loop.turn()
@@ -103,7 +103,7 @@ def test_a_line_to_another_audience_leaves_after_the_lines_before_it(loop: Loop)
 def test_a_line_to_a_large_channel_is_sent_in_the_same_turn(loop: Loop) -> None:
     sent: Sent = []
     fanout = Fanout(loop)
-    audience = {0: [member(fanout, sent, f"m{index}") for index in range(MEMBERS)]}
+    audience = {0: [client(fanout, sent, f"m{index}") for index in range(MEMBERS)]}
     for _ in range(3):
         loop.call_later(0, lambda: fanout.add(line(audience, b"hello")))
         loop.turn()

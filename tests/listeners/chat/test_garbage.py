@@ -9,13 +9,13 @@ from contextlib import closing
 import pytest
 
 from netd.listeners.chat.garbage import GarbageCollections
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.session import Session
 from netd.protocols.lines import LineFramer
 from netd.runtime.stream import Stream
 from tests.listeners.chat.test_ghosts import Server
 
-_PARTS = (Session, Stream, Member, LineFramer)
+_PARTS = (Session, Stream, Client, Member, LineFramer)
 
 
 @pytest.fixture(autouse=True)

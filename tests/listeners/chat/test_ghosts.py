@@ -103,8 +103,8 @@ class Server:
 
     def forget(self, client: Client) -> None:
         """Leave a member in the room without a session, as after a load."""
-        self.driver._fanout.detach(client.session.member)
-        del self.driver._sessions[client.session.member]
+        self.driver._fanout.detach(client.session.client)
+        del self.driver._sessions[client.session.client]
         self.driver._lost_sessions.add(client.session)
 
     def counters(self) -> dict[str, float]:
@@ -180,7 +180,7 @@ def test_members_without_identity_and_with_one_are_lost_together(server: Server)
         server.forget(client)
     unsent = b":alice!a@b PRIVMSG bob :unsent\r\n"
     lost = {carol: b"", bob: unsent, waiting: b""}
-    members = {client.session.member: data for client, data in lost.items()}
+    members = {client.session.client: data for client, data in lost.items()}
     server.driver.suspend(members, "Connection lost")
     assert [line.partition(" ")[2] for line in alice.read(" QUIT ")] == [
         ":carol!~carol@192.0.2.1 QUIT :Connection lost"
@@ -194,7 +194,7 @@ def test_unsent_lines_come_first(server: Server) -> None:
     alice, bob = server.connect().register("alice"), server.connect().register("bob")
     server.forget(bob)
     unsent = b":a!b@c PRIVMSG #room :one\r\n@label=x :irc.test 353 bob = #room :bob\r\n"
-    server.driver.suspend({bob.session.member: unsent}, "Connection lost")
+    server.driver.suspend({bob.session.client: unsent}, "Connection lost")
     alice.send("PRIVMSG #room :two")
     _, lines = come_back(server, bob.token)
     assert texts(lines) == ["one", "two"]
@@ -214,14 +214,14 @@ def returning(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[Client, 
     first = server.connect()
     first.send(RESUME, f"RESUME {bob.token}", "NICK bob", "USER bob 0 * :bob")
     first.sock.sendall(b"CAP END\r\n")
-    while not first.session.member.is_replying:
+    while not first.session.client.is_replying:
         server.turn()
     return alice, bob, first
 
 
 def test_a_place_is_taken_by_one_client(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     alice, bob, first = returning(server, monkeypatch)
-    room, second = server.driver._room, server.connect().session.member
+    room, second = server.driver._room, server.connect().session.client
     lines = (f"RESUME {bob.token}", "NICK bob", "USER bob 0 * :bob")
     effects = [effect for line in lines for effect in room.receive(second, line.encode(), 0.0)]
     assert [b" 433 " in effect.data for effect in effects if isinstance(effect, Send)] == [True]
@@ -233,8 +233,8 @@ def test_a_member_that_is_killed_while_its_client_returns(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, bob, first = returning(server, monkeypatch)
-    member = server.driver._room.state.members["bob"]
-    server.driver._apply(server.driver._room.end_ghost(member, "Killed (test)", 0.0))
+    (lost,) = server.driver._room.state.members["bob"].clients
+    server.driver._apply(server.driver._room.end_ghost(lost, "Killed (test)", 0.0))
     assert alice.read(" QUIT ")[-1].endswith(" QUIT :Killed (test)")
     lines = first.read()
     assert "Closing link" in lines[-2]

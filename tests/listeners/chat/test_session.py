@@ -11,7 +11,7 @@ import pytest
 
 from netd.config.schema import read_options
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.room.member import CheckPurpose, MemberState, PasswordCheck
+from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.session import WORK_PER_TOKEN, DisconnectReason, Session
 from netd.protocols.lines import Line
 from netd.runtime.loop import Loop
@@ -44,9 +44,9 @@ class Owner:
     def receive(self, session: Session, line: Line) -> None:
         self.lines.append(line)
         if line == b"work":
-            session.member.work = WORK_PER_TOKEN
+            session.client.work = WORK_PER_TOKEN
         if line == b"check":
-            session.member.password_check = PasswordCheck(CheckPurpose.OPER, "root", "")
+            session.client.password_check = PasswordCheck(CheckPurpose.OPER, "root", "")
 
     def resume(self, _session: Session) -> None:
         raise AssertionError("no line has a long answer here")
@@ -133,13 +133,13 @@ def test_work_takes_tokens_as_lines_do(connection: Connection) -> None:
     assert connection.owner.lines == [b"work"]
     connection.session.reconfigure(replace(OPTIONS, flood_rate=0.0))
     assert connection.owner.lines == [b"work", b"two"]
-    assert not connection.session.member.work
+    assert not connection.session.client.work
 
 
 def test_lines_wait_while_a_password_is_checked(connection: Connection) -> None:
     connection.send(b"check\r\nafter\r\n")
     assert connection.owner.lines == [b"check"]
-    connection.session.member.password_check = None
+    connection.session.client.password_check = None
     connection.session.wake()
     assert connection.owner.lines == [b"check", b"after"]
 
@@ -174,7 +174,7 @@ def test_a_client_that_does_not_register_is_disconnected(connection: Connection)
 
 
 def test_a_silent_member_gets_a_ping_and_is_disconnected(connection: Connection) -> None:
-    connection.session.member.state = MemberState.REGISTERED
+    connection.session.client.state = ClientState.REGISTERED
     connection.pass_time(91)
     connection.pass_time(59)
     assert not connection.owner.ends
@@ -185,7 +185,7 @@ def test_a_silent_member_gets_a_ping_and_is_disconnected(connection: Connection)
 
 
 def test_a_line_answers_a_ping(connection: Connection) -> None:
-    connection.session.member.state = MemberState.REGISTERED
+    connection.session.client.state = ClientState.REGISTERED
     connection.pass_time(91)
     connection.send(b"PONG irc.test\r\n")
     connection.pass_time(61)
@@ -214,5 +214,5 @@ def test_the_shown_host_can_be_an_argument_of_a_line(host: str, shown: str) -> N
     ours, client = socket.socketpair()
     with closing(loop), client:
         session = Session(Owner(), loop, OPTIONS, ours, host=host, certificate=None)
-        assert session.member.host == shown
+        assert session.client.address == shown
         session.close()

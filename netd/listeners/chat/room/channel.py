@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,17 +10,17 @@ from typing import Final
 from netd.listeners.chat.room.encoded_message import message_of
 from netd.listeners.chat.room.history import History
 from netd.listeners.chat.room.mask import ACCOUNT, MUTE, matches
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.memory import CHANNEL_BYTES, LIST_ENTRY_BYTES, Memory
 from netd.protocols.irc import Message, fold
 
 PREFIXES: Final = {"o": "@", "v": "+"}  # highest first
 LISTS: Final = "beI"
-WORK_PER_MASK: Final = 2  # in the units of `Member.work`
+WORK_PER_MASK: Final = 2  # in the units of `Client.work`
 MASK_CHARS_PER_WORK: Final = 16
 
-Audience = Mapping[int, Sequence[Member]]
-"""A channel's members by their tag capabilities, so that each form of a line is encoded once."""
+Audience = Mapping[int, Sequence[Client]]
+"""The clients of a channel's members by their tag capabilities: each form is encoded once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +137,21 @@ class Channel:
         return {**self.earlier_status, **present}
 
     def audience(self) -> Audience:
-        """The members as they are now; a new object after every change."""
+        """The clients of the members as they are now; a new object after every change."""
         if self._audience is None:
-            groups: dict[int, list[Member]] = {}
+            groups: defaultdict[int, list[Client]] = defaultdict(list)
             for member in self.members:
-                groups.setdefault(member.tag_caps, []).append(member)
+                for client in member.clients:
+                    groups[client.tag_caps].append(client)
             self._audience = groups
         return self._audience
 
+    def clients(self) -> list[Client]:
+        """The clients of all members."""
+        return [client for member in self.members for client in member.clients]
+
     def forget_audience(self) -> None:
-        """Group the members again at the next call: a member's capabilities have changed."""
+        """Group the clients again at the next call: they or their capabilities have changed."""
         self._audience = None
 
     def set_status(self, member: Member, letter: str, *, given: bool) -> bool:

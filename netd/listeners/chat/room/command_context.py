@@ -1,13 +1,15 @@
-"""The context of one line: its sender, the replies to it, and the label that ties them to it."""
+"""The context of one line: its client, the replies to it, and the label that ties them to it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
+from netd.listeners.chat.room.client_state import CheckPurpose, PasswordCheck
 from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
@@ -19,7 +21,7 @@ from netd.listeners.chat.room.effect import (
     Verify,
 )
 from netd.listeners.chat.room.encoded_message import EncodedMessage, timestamp
-from netd.listeners.chat.room.member import CheckPurpose, Member, PasswordCheck
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import MAX_BODY_BYTES, Message, format_body
@@ -30,15 +32,17 @@ _BYTES_PER_WORK: Final = 32
 
 
 class CommandContext:
-    """The room, the sender and the time for a command's handler, whose effects it collects.
+    """The room, the client and the time for a command's handler, whose effects it collects.
+
+    `client` is the connection, which gets the replies; `sender` is its member.
 
     If the line has a label (labeled-response), the first reply is held back until there is a second
     one, or until `finish`, because their form depends on their number.
     """
 
-    def __init__(self, room: RoomState, sender: Member, now: float, label: str = "") -> None:
+    def __init__(self, room: RoomState, client: Client, now: float, label: str = "") -> None:
         self.room = room
-        self.sender = sender
+        self.client = client
         self.now = now
         self.label = label
         self.command = ""
@@ -49,10 +53,15 @@ class CommandContext:
         self._first_reply: Message | None = None  # to a line with a label
         self._batch = ""  # of the replies to a line with a label
 
-    # Replies: to the sender, with the label.
+    @property
+    def sender(self) -> Member:
+        """The member of the client; another one, once the client has joined that one."""
+        return self.client.member
+
+    # Replies: to the client, with the label.
 
     def reply(self, numeric: Numeric, *params: str) -> None:
-        """Send the sender a numeric reply."""
+        """Send the client a numeric reply."""
         last = (numeric.text,) if numeric.text else ()
         self.reply_command(numeric.code, self.sender.shown_nick, *params, *last)
 
@@ -69,7 +78,7 @@ class CommandContext:
             yield
 
     def reply_command(self, command: str, *params: str) -> None:
-        """Send the sender a command whose source is the server."""
+        """Send the client a command whose source is the server."""
         shown = (*map(_middle, params[:-1]), *params[-1:])
         self.reply_message(Message(command, shown, self.room.settings.server_name))
 
@@ -78,9 +87,9 @@ class CommandContext:
         self.reply_command("FAIL", self.command, code, *context_and_text)
 
     def reply_message(self, message: Message) -> None:
-        """Send the sender a message that is part of the reply to its line."""
+        """Send the client a message that is part of the reply to its line."""
         if not self.label:
-            self.send_unlabeled(self.sender, message)
+            self.send_unlabeled(self.client, message)
         elif self._batch:
             self._reply_in_batch(message)
         elif self._first_reply is None:
@@ -93,8 +102,8 @@ class CommandContext:
     def reply_batch(
         self, kind: str, params: Sequence[str], messages: Iterable[Message]
     ) -> Iterator[None]:
-        """Send the sender a batch, or the bare messages if its client takes no batches."""
-        if not self.sender.has(Cap.BATCH):
+        """Send the client a batch, or the bare messages if it takes no batches."""
+        if not self.client.has(Cap.BATCH):
             for message in messages:
                 self.reply_message(message)
                 yield
@@ -112,60 +121,95 @@ class CommandContext:
         batch, self._batch = self._batch, ""
         server = self.room.settings.server_name
         if batch:
-            self.send_unlabeled(self.sender, Message("BATCH", (f"-{batch}",), server))
+            self.send_unlabeled(self.client, Message("BATCH", (f"-{batch}",), server))
         elif label:
             reply = self._first_reply or Message("ACK", (), server)
-            self.send_unlabeled(self.sender, _tagged(reply, "label", label))
+            self.send_unlabeled(self.client, _tagged(reply, "label", label))
 
     def _open_batch(self) -> None:
         self._batch = self.room.ids.next_id()
         params = (f"+{self._batch}", "labeled-response")
         start = Message("BATCH", params, self.room.settings.server_name)
-        self.send_unlabeled(self.sender, _tagged(start, "label", self.label))
+        self.send_unlabeled(self.client, _tagged(start, "label", self.label))
 
     def _reply_in_batch(self, reply: Message) -> None:
         is_nested = "batch" in reply.tags
         nested = reply if is_nested else _tagged(reply, "batch", self._batch)
-        self.send_unlabeled(self.sender, nested)
+        self.send_unlabeled(self.client, nested)
 
-    # Messages to any members.
+    # Messages to any members and clients.
 
     def send_to(
-        self, members: Iterable[Member], message: Message, skip: Member | None = None
+        self,
+        members: Iterable[Member],
+        message: Message,
+        skip: Client | None = None,
+        cap: Cap | None = None,
     ) -> None:
-        """Send a message to members except `skip`; to the sender, it is a reply."""
-        groups: dict[int, list[Member]] = {}
-        for member in members:
-            if member is skip:
+        """Send a message to the clients of members except `skip`; to this client, it is a reply.
+
+        With `cap`, only clients with that capability get it.
+        """
+        clients = [client for member in members for client in member.clients]
+        self.send_to_clients(clients, message, skip, cap)
+
+    def send_to_clients(
+        self,
+        clients: Iterable[Client],
+        message: Message,
+        skip: Client | None = None,
+        cap: Cap | None = None,
+    ) -> None:
+        """Send a message to clients except `skip`; to this client, it is a reply.
+
+        With `cap`, only clients with that capability get it.
+        """
+        if cap is not None:
+            needed = int(cap)
+            clients = [client for client in clients if client.caps & needed]
+        groups: defaultdict[int, list[Client]] = defaultdict(list)
+        own = self.client
+        for client in clients:
+            if client is skip:
                 continue
-            if member is self.sender:
+            if client is own:
                 self.reply_message(message)
             else:
-                groups.setdefault(member.tag_caps, []).append(member)
+                groups[client.tag_caps].append(client)
         encoded = EncodedMessage(message, self.now)
         for tag_caps, group in groups.items():
             self.effects.append(Send(group, encoded.bytes_for(tag_caps)))
             self.work += WORK_PER_RECIPIENT * len(group)
 
+    def send_to_others(self, message: Message, cap: Cap | None = None) -> None:
+        """Send a message to the other clients of the sender."""
+        self.send_to_clients(self.sender.clients, message, self.client, cap)
+
+    def reply_to_others(self, numeric: Numeric) -> None:
+        """Send a numeric without parameters to the other clients of the sender."""
+        params = (self.sender.shown_nick, numeric.text)
+        self.send_to_others(Message(numeric.code, params, self.room.settings.server_name))
+
     def broadcast(self, channel: Channel, message: Message) -> None:
-        """Announce a change to the members of a channel; to the sender, it is a reply."""
+        """Announce a change to the members of a channel; to this client, it is a reply."""
         self.work += WORK_PER_RECIPIENT * len(channel.members)
         self.relay(channel, message, to_sender=True)
 
     def relay(self, channel: Channel, message: Message, *, to_sender: bool) -> None:
-        """Send a message to a channel's members; with `to_sender`, the sender gets it as a reply.
+        """Send a message to a channel's members; with `to_sender`, this client gets it as a reply.
 
-        Flood control does not charge a sender for the delivery of its messages.
+        The other clients of the sender get it in any case. Flood control does not charge a client
+        for the delivery of its messages.
         """
         if to_sender and self.sender in channel.members:
             self.reply_message(message)
         encoded = EncodedMessage(message, self.now)
-        self.effects.append(Broadcast(channel.audience(), self.sender, encoded))
+        self.effects.append(Broadcast(channel.audience(), self.client, encoded))
 
-    def send_unlabeled(self, member: Member, message: Message) -> None:
-        """Send a message to one member now, whether or not a label holds back replies."""
-        data = EncodedMessage(message, self.now).bytes_for(member.tag_caps)
-        self.effects.append(Send((member,), data))
+    def send_unlabeled(self, client: Client, message: Message) -> None:
+        """Send a message to one client now, whether or not a label holds back replies."""
+        data = EncodedMessage(message, self.now).bytes_for(client.tag_caps)
+        self.effects.append(Send((client,), data))
         self.work += WORK_PER_SEND + len(data) // _BYTES_PER_WORK
 
     # Messages whose source is the sender.
@@ -201,15 +245,15 @@ class CommandContext:
         self.effects.append(SaveChannel(channel))
 
     def verify(self, purpose: CheckPurpose, password: str, stored: str, name: str = "") -> None:
-        """Check the sender's password; its next lines wait for the outcome."""
-        check = self.sender.password_check = PasswordCheck(purpose, name, self.label)
-        self.effects.append(Verify(self.sender, check, password, stored))
+        """Check the client's password; its next lines wait for the outcome."""
+        check = self.client.password_check = PasswordCheck(purpose, name, self.label)
+        self.effects.append(Verify(self.client, check, password, stored))
 
-    def close(self, member: Member, reason: str) -> None:
-        """Send a member the reason, and close its connection."""
-        error = Message("ERROR", (f"Closing link: {member.host} ({reason})",))
-        self.send_unlabeled(member, error)
-        self.effects.append(Close(member, reason))
+    def close(self, client: Client, reason: str) -> None:
+        """Send a client the reason, and close its connection."""
+        error = Message("ERROR", (f"Closing link: {client.member.host} ({reason})",))
+        self.send_unlabeled(client, error)
+        self.effects.append(Close(client, reason))
 
 
 def _middle(param: str) -> str:

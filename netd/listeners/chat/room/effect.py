@@ -6,44 +6,45 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netd.listeners.chat.room.channel import Audience, Channel
+from netd.listeners.chat.room.client_state import PasswordCheck
 from netd.listeners.chat.room.encoded_message import EncodedMessage, HistoryEntry
 from netd.listeners.chat.room.ghost import Ghost
-from netd.listeners.chat.room.member import Member, PasswordCheck
+from netd.listeners.chat.room.member import Client
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send these bytes to some members."""
+    """Send these bytes to some clients."""
 
-    members: Iterable[Member]
+    clients: Iterable[Client]
     data: bytes
 
 
 @dataclass(slots=True)  # not frozen: every channel message makes one, and that would cost more
 class Broadcast:
-    """Send a message to all members of a channel except `skip`.
+    """Send a message to the clients of all members of a channel except `skip`.
 
-    Messages with the same audience object go to the same members with the same capabilities.
+    Messages with the same audience object go to the same clients with the same capabilities.
     """
 
     audience: Audience
-    skip: Member | None
+    skip: Client | None
     message: EncodedMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a member's connection after all queued bytes were sent."""
+    """Close a client's connection after all queued bytes were sent."""
 
-    member: Member
+    client: Client
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Check a password and call `Room.verified`; the member's lines wait until then."""
+    """Check a password and call `Room.verified`; the client's lines wait until then."""
 
-    member: Member
+    client: Client
     check: PasswordCheck
     password: str
     stored: str
@@ -53,7 +54,7 @@ class Verify:
 class Rehash:
     """Reload the configuration and report the outcome to the operator (`Room.send_notices`)."""
 
-    member: Member
+    client: Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,10 @@ class SaveChannel:
 
 @dataclass(frozen=True, slots=True)
 class TakePlace:
-    """The connection of a client becomes that of a member that had none, and gets its lines."""
+    """A client takes the place of one whose connection was lost, and gets the lines kept for it."""
 
-    client: Member
-    member: Member
+    client: Client
+    lost: Client
     ghost: Ghost
 
 

@@ -1,7 +1,7 @@
 """The fast path: PRIVMSG and NOTICE to a channel, which are nearly all lines of a busy room.
 
 The head of such a line (the part before its text) determines its command and its target. If the
-same member has sent a line with the same head before, and only lines of this form have come since,
+same client has sent a line with the same head before, and only lines of this form have come since,
 all checks of that line still hold. Any other line goes through the command table and empties the
 cache. Both ways produce the same bytes.
 """
@@ -15,7 +15,7 @@ from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Audience, Channel
 from netd.listeners.chat.room.effect import Broadcast, Effect, Record
 from netd.listeners.chat.room.encoded_message import MessageTemplate, TemplateMessage, head_of
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import MAX_BODY_BYTES, fold, is_clean
 
@@ -28,19 +28,20 @@ _CTCP: Final = 1  # the byte that a CTCP message starts with
 class CachedRoute:
     """The recipients and the template of a member's messages to a channel, after all checks."""
 
+    member: Member
     channel: Channel
     audience: Audience
-    skip: Member | None
+    skip: Client | None
     template: MessageTemplate
     max_text_bytes: int
 
 
 class FastPath:
-    """The cached routes of a room, by member and head of the line."""
+    """The cached routes of a room, by client and head of the line."""
 
     def __init__(self, state: RoomState) -> None:
         self._state = state
-        self._routes: dict[tuple[Member, bytes], CachedRoute] = {}
+        self._routes: dict[tuple[Client, bytes], CachedRoute] = {}
 
     @property
     def route_count(self) -> int:
@@ -51,13 +52,13 @@ class FastPath:
         """Forget all routes: anything in the room may have changed."""
         self._routes.clear()
 
-    def receive(self, member: Member, line: bytes, now: float) -> list[Effect] | None:
+    def receive(self, client: Client, line: bytes, now: float) -> list[Effect] | None:
         """The effects of a line; None if it must go through the command table."""
         head, _, text = line.partition(b" :")
-        route = self._routes.get((member, head)) or self._find_route(member, head)
+        route = self._routes.get((client, head)) or self._find_route(client, head)
         if route is None or not _is_plain(text, route.max_text_bytes):
             return None
-        member.idle_since = now
+        route.member.idle_since = now
         channel = route.channel
         message = TemplateMessage(route.template, text, now)
         history = channel.history
@@ -68,25 +69,28 @@ class FastPath:
         broadcast = Broadcast(route.audience, route.skip, message)
         return [Record(channel, message), broadcast] if channel.is_persistent else [broadcast]
 
-    def _find_route(self, member: Member, head: bytes) -> CachedRoute | None:
-        """Check whether the member may send such lines, and cache the route if so."""
+    def _find_route(self, client: Client, head: bytes) -> CachedRoute | None:
+        """Check whether the client may send such lines, and cache the route if so."""
+        member = client.member
         command, _, target = head.partition(b" ")
-        if command not in _COMMANDS or not target.isascii() or not member.is_registered:
+        if command not in _COMMANDS or not target.isascii() or not client.is_registered:
             return None
         channel = self._state.channels.get(fold(target.decode()))
         if channel is None or not channel.may_speak(member):
             return None
+        client.work, member.work = client.work + member.work, 0
         template = self._template(member, command.decode(), channel)
         route = CachedRoute(
+            member,
             channel,
             channel.audience(),
-            None if member.has(Cap.ECHO_MESSAGE) else member,
+            None if client.has(Cap.ECHO_MESSAGE) else client,
             template,
             MAX_BODY_BYTES - len(template.head),
         )
         if len(self._routes) >= MAX_ROUTES:
             self.clear()
-        self._routes[member, head] = route
+        self._routes[client, head] = route
         return route
 
     def _template(self, member: Member, command: str, channel: Channel) -> MessageTemplate:

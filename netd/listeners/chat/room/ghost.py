@@ -1,7 +1,7 @@
-"""A ghost: the place of a member that has lost its connection, and the lines for it.
+"""A ghost: the place of a client that has lost its connection, and the lines for it.
 
-The room keeps the place for some time. Meanwhile the member has all capabilities, so that its lines
-are kept in their fullest form; a client that returns gets them in the form that it can read.
+The room keeps the place for some time. Meanwhile the lost client has all capabilities, so that its
+lines are kept in their fullest form; a client that returns gets them in the form that it can read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from netd.listeners.chat.room.capability import Cap, may_see
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client
 from netd.protocols.irc import fold
 
 ALL_CAPS: Final = sum(cap.value for cap in Cap)
@@ -33,7 +33,7 @@ _JOIN_WORDS: Final = 3  # source, command, channel; extended-join adds two
 
 
 class Ghost:
-    """The time that a member has to return, and the lines for it, oldest first.
+    """The time that a client has to return, and the lines for it, oldest first.
 
     It has the methods of a stream that the fan-out needs (`Outlet`).
     """
@@ -44,7 +44,7 @@ class Ghost:
         """`reason` is that of the QUIT after the time; `limit` bounds the bytes of the lines."""
         self.until = until
         self.reason = reason
-        self.claimant: Member | None = None
+        self.claimant: Client | None = None
         """The client that is taking the place, and is sent the lines."""
         self.kept_bytes = 0
         self._limit = limit
@@ -73,7 +73,7 @@ class Ghost:
         """All kept lines, to save them."""
         return b"".join(self._chunks)
 
-    def next_missed(self, client: Member) -> bytes | None:
+    def next_missed(self, client: Client) -> bytes | None:
         """Some more of the lines, in the form for a client; None if there are no more for now."""
         if self._next == len(self._chunks):
             return None
@@ -87,7 +87,7 @@ class Ghost:
         self._next = 0
 
 
-def _form_for(client: Member, line: bytes) -> bytes:
+def _form_for(client: Client, line: bytes) -> bytes:
     """A kept line in the form for a client; empty if the client must not get it."""
     tags, _, body = line[1:].partition(b" ") if line.startswith(b"@") else (b"", b"", line)
     words = body.split(b" ")
@@ -99,16 +99,16 @@ def _form_for(client: Member, line: bytes) -> bytes:
     return _tags_for(client, tags) + body + _END
 
 
-def _is_for(client: Member, source: bytes, command: bytes, target: bytes) -> bool:
+def _is_for(client: Client, source: bytes, command: bytes, target: bytes) -> bool:
     needed = _KEPT.get(command)
     if needed is None or client.caps & needed != needed:
         return False
-    is_own = _fold(source[1:].partition(b"!")[0]) == client.folded
+    is_own = _fold(source[1:].partition(b"!")[0]) == client.member.folded
     match command:
         case b"MODE":
             return target.startswith(b"#")  # the client is shown its own modes
         case b"INVITE":
-            return _fold(target) == client.folded or client.has(Cap.INVITE_NOTIFY)
+            return _fold(target) == client.member.folded or client.has(Cap.INVITE_NOTIFY)
     return not (is_own and command in _OWN_CHANGES)
 
 
@@ -116,7 +116,7 @@ def _fold(name: bytes) -> str:
     return fold(name.decode(errors="replace"))  # it is cut, if the line is
 
 
-def _tags_for(client: Member, tags: bytes) -> bytes:
+def _tags_for(client: Client, tags: bytes) -> bytes:
     seen = [
         tag
         for tag in tags.split(b";")

@@ -4,28 +4,52 @@ from __future__ import annotations
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import WhowasEntry
 from netd.protocols.irc import Message
 
 
-def remove_member(context: CommandContext, member: Member, reason: str) -> None:
-    """Remove a member from the room, and send a QUIT to its peers."""
-    room = context.room
-    if member.state is MemberState.GONE:
+def remove_client(context: CommandContext, client: Client, reason: str) -> None:
+    """Remove a client; with the last one, its member leaves the room."""
+    if client.state is ClientState.GONE:
         return
-    was_registered = member.is_registered
-    _forget_ghosts(context, member)
-    member.state = MemberState.GONE
-    room.unregistered.pop(member, None)
-    for folded in member.monitoring:
-        stop_monitoring(context, member, folded)
+    member = client.member
+    if member.clients.keys() == {client}:
+        remove_member(context, member, reason)
+        return
+    _forget_client(context, client)
+    member.clients.pop(client, None)  # a client that is about to join the member is not in it
+    context.room.on_clients_changed(member)
+
+
+def _forget_client(context: CommandContext, client: Client) -> None:
+    """Give up the place of a client, those that it was taking, and the nicks that it monitors."""
+    room = context.room
+    client.state = ClientState.GONE
+    room.unregistered.pop(client, None)
+    room.ghosts.pop(client, None)
+    for ghost in room.ghosts.values():
+        if ghost.claimant is client:
+            ghost.release()
+    for folded in client.monitoring:
+        stop_monitoring(context, client, folded)
+
+
+def remove_member(context: CommandContext, member: Member, reason: str) -> list[Client]:
+    """Remove a member from the room, and send a QUIT to its peers; return its clients."""
+    room = context.room
+    clients = list(member.clients)
+    for client in clients:
+        _forget_client(context, client)
+    member.clients.clear()
     if room.members.get(member.folded) is member:
         del room.members[member.folded]
-    if not was_registered:
-        return
+    if not member.is_registered:
+        return clients
+    member.is_registered = False
     quit_ = Message("QUIT", (reason,), member.prefix, member.message_tags())
     context.send_to(room.peers_of(member), quit_)
     for channel in room.channels_of(member):
@@ -35,22 +59,23 @@ def remove_member(context: CommandContext, member: Member, reason: str) -> None:
             room.channels[folded].invited.discard(member)
     remember_whowas(context, member)
     announce_offline(context, member.nick, member.folded)
+    return clients
 
 
-def _forget_ghosts(context: CommandContext, member: Member) -> None:
-    """Give up the place of a member, and the places that it was taking."""
-    ghosts = context.room.ghosts
-    ghosts.pop(member, None)
-    for ghost in ghosts.values():
-        if ghost.claimant is member:
-            ghost.release()
+def disconnect_member(context: CommandContext, member: Member, reason: str) -> None:
+    """Remove a member from the room, and close the connections of all its clients."""
+    clients = remove_member(context, member, reason)
+    if context.client in clients:
+        context.finish()
+    for client in clients:
+        context.close(client, reason)
 
 
-def disconnect_sender(context: CommandContext, reason: str) -> None:
-    """Remove the sender from the room, and close its connection."""
-    remove_member(context, context.sender, reason)
+def disconnect_client(context: CommandContext, reason: str) -> None:
+    """Remove the client, with its member if it is the last one, and close its connection."""
+    remove_client(context, context.client, reason)
     context.finish()
-    context.close(context.sender, reason)
+    context.close(context.client, reason)
 
 
 def leave_channel(context: CommandContext, channel: Channel, member: Member) -> None:
@@ -81,37 +106,40 @@ def remember_whowas(context: CommandContext, member: Member) -> None:
 
 
 def announce_online(context: CommandContext, member: Member) -> None:
-    """Notify the members that MONITOR the nick: it is online."""
+    """Notify the clients that MONITOR the nick: it is online."""
     _announce(context, Numeric.MONONLINE, member.folded, member.prefix)
 
 
 def announce_offline(context: CommandContext, nick: str, folded: str) -> None:
-    """Notify the members that MONITOR the nick: it is offline."""
+    """Notify the clients that MONITOR the nick: it is offline."""
     _announce(context, Numeric.MONOFFLINE, folded, nick)
 
 
 def _announce(context: CommandContext, numeric: Numeric, folded: str, text: str) -> None:
     server = context.room.settings.server_name
     for watcher in context.room.watchers.get(folded, ()):
-        message = Message(numeric.code, (watcher.shown_nick, text), server)
-        context.send_to((watcher,), message)
+        message = Message(numeric.code, (watcher.member.shown_nick, text), server)
+        context.send_to_clients((watcher,), message)
 
 
-def stop_monitoring(context: CommandContext, member: Member, folded: str) -> None:
-    """Remove a member from the watchers of a nick."""
+def stop_monitoring(context: CommandContext, client: Client, folded: str) -> None:
+    """Remove a client from the watchers of a nick."""
     watchers = context.room.watchers
-    watchers[folded].discard(member)
+    watchers[folded].discard(client)
     if not watchers[folded]:
         del watchers[folded]
 
 
 def notify_peers(context: CommandContext, message: Message, cap: Cap) -> None:
-    """Send a change of the sender to its peers with a capability.
+    """Send a change of the sender to the clients of its peers that have a capability.
 
-    Members that MONITOR the sender get it too (extended-monitor).
+    Clients that MONITOR the sender get it too (extended-monitor).
     """
-    peers = context.room.peers_of(context.sender)
-    for watcher in context.room.watchers.get(context.sender.folded, ()):
-        if watcher.has(Cap.EXTENDED_MONITOR) and watcher is not context.sender:
-            peers[watcher] = None
-    context.send_to([peer for peer in peers if peer.has(cap)], message)
+    sender, room = context.sender, context.room
+    clients = [client for peer in room.peers_of(sender) for client in peer.clients]
+    clients += [
+        watcher
+        for watcher in room.watchers.get(sender.folded, ())
+        if watcher.has(Cap.EXTENDED_MONITOR) and watcher.member is not sender
+    ]
+    context.send_to_clients(dict.fromkeys(clients), message, cap=cap)

@@ -13,12 +13,13 @@ from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability, resume, server_ban
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.effect import Effect, Log, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
-from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.saved_room import save_room
 from netd.listeners.chat.room.settings import RoomSettings
@@ -40,15 +41,15 @@ class Room:
     def __init__(self, settings: RoomSettings, now: float, identity: str) -> None:
         self.state = RoomState(settings, now, identity)
         self.fast_path = FastPath(self.state)
-        self._pending: dict[Member, _PendingReply] = {}
+        self._pending: dict[Client, _PendingReply] = {}
         self.configure(settings, now)
 
     def configure(self, settings: RoomSettings, now: float) -> list[Effect]:
-        """Apply new settings. All members stay; changed capabilities are announced (cap-notify)."""
+        """Apply new settings. All clients stay; changed capabilities are announced (cap-notify)."""
         notified = [
-            CommandContext(self.state, member, now)
-            for member in self.state.connected_members()
-            if member.has(Cap.CAP_NOTIFY)
+            CommandContext(self.state, client, now)
+            for client in self.state.clients()
+            if client.has(Cap.CAP_NOTIFY)
         ]
         offered = [capability.offered(context) for context in notified]
         self.state.settings = settings
@@ -75,7 +76,7 @@ class Room:
 
     def save(self) -> dict[str, Any]:
         """The whole room as plain data; to be called when no long reply is pending."""
-        assert all(member.state is MemberState.GONE for member in self._pending)
+        assert all(client.state is ClientState.GONE for client in self._pending)
         return save_room(self.state)
 
     def replace(self, state: RoomState) -> None:
@@ -83,90 +84,90 @@ class Room:
         self.state = state
         self.fast_path = FastPath(state)
 
-    def enter(self, member: Member, now: float) -> list[Effect]:
+    def enter(self, client: Client, now: float) -> list[Effect]:
         """Add a client that has connected; one with a banned address is refused.
 
         A client under TLS is refused when it registers: before its handshake it can read nothing.
         """
-        member.host = self.state.shown_host(member.address)
-        self.state.unregistered[member] = None
-        ban = self.state.server_bans.find_by_address(member.address, now)
-        if ban is None or member.is_secure:
+        client.member.host = self.state.shown_host(client.address)
+        self.state.unregistered[client] = None
+        ban = self.state.server_bans.find_by_address(client.address, now)
+        if ban is None or client.is_secure:
             return []
-        context = CommandContext(self.state, member, now)
+        context = CommandContext(self.state, client, now)
         server_ban.close_banned(context, ban)
         return _take_effects(context)
 
-    def receive(self, member: Member, line: Line, now: float) -> list[Effect]:
-        """Handle a line from a member; not to be called while a password check is in progress."""
+    def receive(self, client: Client, line: Line, now: float) -> list[Effect]:
+        """Handle a line from a client; not to be called while a password check is in progress."""
         if isinstance(line, bytes):
-            effects = self.fast_path.receive(member, line, now)
+            effects = self.fast_path.receive(client, line, now)
             if effects is not None:
                 return effects
         self.fast_path.clear()
-        context = CommandContext(self.state, member, now)
+        context = CommandContext(self.state, client, now)
         message = _parse(context, line)
-        if message is not None and member.state is not MemberState.GONE:
+        if message is not None and client.state is not ClientState.GONE:
             _take_tags(context, message.command, message.tags)
             return self._advance(_PendingReply(context, _dispatch(context, message)))
         context.finish()
         return _take_effects(context)
 
-    def resume(self, member: Member, now: float) -> list[Effect]:
-        """Continue the reply to a member's last line, while `Member.is_replying` is true."""
+    def resume(self, client: Client, now: float) -> list[Effect]:
+        """Continue the reply to a client's last line, while `Client.is_replying` is true."""
         self.fast_path.clear()
-        pending = self._pending.pop(member)
+        pending = self._pending.pop(client)
         pending.context.now = now
         return self._advance(pending)
 
-    def verified(self, member: Member, now: float, verdict: Verdict) -> list[Effect]:
+    def verified(self, client: Client, now: float, verdict: Verdict) -> list[Effect]:
         """Continue after the password check that a Verify requested."""
         self.fast_path.clear()
-        check, member.password_check = member.password_check, None
-        if check is None or member.state is MemberState.GONE:
+        check, client.password_check = client.password_check, None
+        if check is None or client.state is ClientState.GONE:
             return []
-        context = CommandContext(self.state, member, now, check.label)
+        context = CommandContext(self.state, client, now, check.label)
         steps = ON_VERIFIED[check.purpose](context, check.name, verdict)
         return self._advance(_PendingReply(context, steps))
 
-    def leave(self, member: Member, reason: str, now: float) -> list[Effect]:
-        """Remove a member whose connection is closed, or is about to be."""
+    def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
+        """Remove a client whose connection is closed, or is about to be."""
         self.fast_path.clear()
-        context = CommandContext(self.state, member, now)
-        self._pending.pop(member, None)
-        member.is_replying = False
-        presence.remove_member(context, member, reason)
+        context = CommandContext(self.state, client, now)
+        self._pending.pop(client, None)
+        client.is_replying = False
+        presence.remove_client(context, client, reason)
         return _take_effects(context)
 
-    def suspend(self, member: Member, reason: str, now: float, unsent: bytes = b"") -> bool:
-        """Keep the place of a member whose connection is lost for some time, with its lines.
+    def suspend(self, client: Client, reason: str, now: float, unsent: bytes = b"") -> bool:
+        """Keep the place of a client whose connection is lost for some time, with its lines.
 
         `unsent` are whole lines that it has not got. Returns False if it has to leave the room:
-        no client could prove to be this member, or it is not registered.
+        no other one could prove to be the same, or it is not registered.
         """
         self.fast_path.clear()
-        self._pending.pop(member, None)
-        context = CommandContext(self.state, member, now)
+        self._pending.pop(client, None)
+        context = CommandContext(self.state, client, now)
         return resume.suspend(context, reason, unsent)
 
-    def end_ghost(self, member: Member, reason: str, now: float) -> list[Effect]:
-        """Remove a member that has no connection."""
+    def end_ghost(self, client: Client, reason: str, now: float) -> list[Effect]:
+        """Remove a client that has lost its connection."""
         self.fast_path.clear()
-        context = CommandContext(self.state, member, now)
-        presence.remove_member(context, member, reason)
-        context.close(member, reason)
+        context = CommandContext(self.state, client, now)
+        presence.remove_client(context, client, reason)
+        context.close(client, reason)
         self.state.not_returned += 1
         return _take_effects(context)
 
-    def expire_ghost(self, member: Member, now: float) -> list[Effect]:
-        """Remove a ghost if its client has not come back in time, or has too many lines."""
-        ghost = self.state.ghosts.get(member)
+    def expire_ghost(self, client: Client, now: float) -> list[Effect]:
+        """Remove a lost client if none has taken its place in time, or it has too many lines."""
+        ghost = self.state.ghosts.get(client)
         if ghost is None:
             return []
         if ghost.has_overflowed:
-            return self.end_ghost(member, "output queue exceeded", now)
+            return self.end_ghost(client, "output queue exceeded", now)
         if ghost.claimant is None and ghost.until <= now:
-            return self.end_ghost(member, ghost.reason, now)
+            return self.end_ghost(client, ghost.reason, now)
         return []
 
     def expire_channels(self, now: float) -> list[Effect]:
@@ -183,21 +184,23 @@ class Room:
         expired = self.state.server_bans.expire(now)
         return [Log(f"the ban of {ban.mask} has ended") for ban in expired]
 
-    def send_notices(self, member: Member, lines: Iterable[str], now: float) -> list[Effect]:
-        """Send a member notices from the server."""
-        context = CommandContext(self.state, member, now)
+    def send_notices(self, client: Client, lines: Iterable[str], now: float) -> list[Effect]:
+        """Send a client notices from the server."""
+        context = CommandContext(self.state, client, now)
         for line in lines:
-            context.reply_command("NOTICE", member.shown_nick, line)
+            context.reply_command("NOTICE", client.member.shown_nick, line)
         return context.effects
 
     def shut_down(self, reason: str, now: float) -> list[Effect]:
-        """Send all members the reason, and close their connections."""
+        """Send all clients the reason, and close their connections."""
         self.fast_path.clear()
         effects: list[Effect] = []
-        for member in self.state.connected_members():
-            context = CommandContext(self.state, member, now)
-            context.close(member, reason)
-            member.state = MemberState.GONE
+        for client in self.state.clients():
+            context = CommandContext(self.state, client, now)
+            context.close(client, reason)
+            client.state = ClientState.GONE
+            client.member.is_registered = False
+            client.member.clients.clear()
             effects += context.effects
         self.state.members.clear()
         self.state.unregistered.clear()
@@ -206,17 +209,16 @@ class Room:
 
     def _advance(self, pending: _PendingReply) -> list[Effect]:
         """Do a slice of a reply's work, and keep the rest as pending."""
-        context, sender = pending.context, pending.context.sender
+        context, client = pending.context, pending.context.client
         for _ in pending.steps or ():
-            if sender.state is MemberState.GONE:
+            if client.state is ClientState.GONE:
                 return _take_effects(context)
             if context.work >= SLICE_WORK:
-                self._pending[sender] = pending
-                sender.is_replying = True
+                self._pending[client] = pending
+                client.is_replying = True
                 return _take_effects(context)
-        sender.is_replying = False
-        sender = context.sender  # another one, if it has taken the place of a member
-        if sender.password_check is None:
+        client.is_replying = False
+        if client.password_check is None:
             context.finish()
         return _take_effects(context)
 
@@ -230,10 +232,10 @@ class _PendingReply:
 
 
 def _take_effects(context: CommandContext) -> list[Effect]:
-    """Take the effects of a context so far; its work is added to the sender's."""
+    """Take the effects of a context so far; its work is added to the client's."""
     effects, context.effects = context.effects, []
-    context.sender.work += context.work
-    context.work = 0
+    context.client.work += context.work + context.sender.work
+    context.work = context.sender.work = 0
     return effects
 
 
@@ -257,9 +259,9 @@ def _take_tags(context: CommandContext, command: str, tags: Mapping[str, str]) -
     context.command = command
     if tags:
         label = tags.get("label", "")
-        if context.sender.has(Cap.LABELED_RESPONSE) and len(label) <= _MAX_LABEL_CHARS:
+        if context.client.has(Cap.LABELED_RESPONSE) and len(label) <= _MAX_LABEL_CHARS:
             context.label = label
-        if context.sender.has(Cap.MESSAGE_TAGS):
+        if context.client.has(Cap.MESSAGE_TAGS):
             context.client_tags = {k: v for k, v in tags.items() if k[0] == "+"}
 
 
@@ -268,7 +270,7 @@ def _dispatch(context: CommandContext, message: Message) -> Steps | None:
     if command is not None:
         if _is_allowed(context, command, message):
             return command.handler(context, message.params)
-    elif context.sender.is_registered:
+    elif context.client.is_registered:
         context.reply(Numeric.UNKNOWNCOMMAND, message.command)
     else:
         context.reply(Numeric.NOTREGISTERED)
@@ -277,7 +279,7 @@ def _dispatch(context: CommandContext, message: Message) -> Steps | None:
 
 def _is_allowed(context: CommandContext, command: Command, message: Message) -> bool:
     """Check the conditions of a command; the reply to a refused command names the reason."""
-    is_registered = context.sender.is_registered
+    is_registered = context.client.is_registered
     if not is_registered and command.phase not in _UNREGISTERED_PHASES:
         context.reply(Numeric.NOTREGISTERED)
     elif is_registered and command.phase is Phase.REGISTERING:

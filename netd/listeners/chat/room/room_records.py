@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from netd.listeners.chat.room.channel import Channel, ListEntry, Topic
-from netd.listeners.chat.room.encoded_message import MessageIds
-from netd.listeners.chat.room.ghost import Ghost
-from netd.listeners.chat.room.history import History, PrivateHistory
-from netd.listeners.chat.room.member import (
+from netd.listeners.chat.room.client_state import (
     CheckPurpose,
-    Member,
-    MemberState,
+    ClientState,
     PasswordCheck,
     Registration,
     SaslExchange,
 )
+from netd.listeners.chat.room.encoded_message import MessageIds
+from netd.listeners.chat.room.ghost import Ghost
+from netd.listeners.chat.room.history import History, PrivateHistory
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.memory import Memory
 from netd.listeners.chat.room.saved_history import MAX_TIME
 from netd.listeners.chat.room.server_ban import ServerBan, ServerBans, normalize_mask
@@ -78,22 +78,37 @@ _TOPIC: Final = tuple_of(Topic, text=TEXT, by=TEXT, at=_TIME)
 WHOWAS: Final = tuple_of(WhowasEntry, nick=TEXT, user=TEXT, host=TEXT, realname=TEXT, at=_TIME)
 SERVER_BAN: Final = tuple_of(ServerBan, mask=_MASK, by=TEXT, at=_TIME, until=_TIME, reason=TEXT)
 
-MEMBER: Final = Record(
-    Member,
+CLIENT: Final = Record(
+    Client,
     {
         "address": TEXT,
         "local_user": TEXT,
         "is_secure": FLAG,
         "fingerprint": TEXT,
         "resume_token": TEXT,
-        "state": name_of(MemberState),
+        "state": name_of(ClientState),
         "registration": REGISTRATION.as_field(Registration),
         "caps": INTEGER,
         "cap_version": INTEGER,
         "sasl": SASL.as_field(SaslExchange),
         "password_check": optional(_CHECK),
         "failed_logins": INTEGER,
+        "monitoring": mapping_of(TEXT),
         "work": INTEGER,
+    },
+    {
+        "tag_caps": _DERIVED,
+        "member": _BESIDE,
+        "is_replying": "long replies are completed before the room is saved",
+    },
+)
+"""The attributes of a client; none but `address` and `local_user` has the name of a member's."""
+
+MEMBER: Final = Record(
+    Member,
+    {
+        "address": TEXT,
+        "local_user": TEXT,
         "nick": TEXT,
         "user": TEXT,
         "realname": TEXT,
@@ -106,14 +121,14 @@ MEMBER: Final = Record(
         "signed_on": _TIME,
         "idle_since": _TIME,
         "channels": _NAMES,
-        "monitoring": mapping_of(TEXT),
     },
     {
+        "clients": _BESIDE,
+        "is_registered": "as its clients",
         "folded": _DERIVED,
-        "tag_caps": _DERIVED,
         "invites": "made of the channels' invitations",
         "read_markers": f"{_BESIDE}, since the members of an account share them",
-        "is_replying": "long replies are completed before the room is saved",
+        "work": "charged to a client after each line",
     },
 )
 
@@ -201,6 +216,7 @@ GHOST: Final = Record(
 
 RECORDS: Final = (
     *(
+        CLIENT,
         MEMBER,
         CHANNEL,
         ROOM,

@@ -16,18 +16,19 @@ from typing import Any, Final
 from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.history import History
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room_records import (
-    GHOST,
+    CLIENT,
     MEMBER,
     MESSAGE_IDS,
     SERVER_BAN,
     WHOWAS,
 )
 from netd.listeners.chat.room.saved_history import TemplateTable, save_entries
-from netd.listeners.chat.room.saved_room import save_channel, save_member, save_offers
+from netd.listeners.chat.room.saved_member import save_member
+from netd.listeners.chat.room.saved_room import save_channel, save_ghosts, save_offers
 from netd.listeners.chat.room.state import RoomState
-from netd.protocols.record import save_all, save_bytes
+from netd.protocols.record import save_all
 
 MAX_GHOST_BYTES: Final = 1 << 20  # of the lines for members without a connection: they come anew
 _MEMBERS_A_STEP: Final = 16
@@ -39,6 +40,7 @@ _UNIMPORTANT: Final = frozenset({
 })  # fmt: skip
 _CONTAINERS: Final = frozenset({"channels", "modes", "monitoring"})
 _read_plain = attrgetter(*sorted(MEMBER.saved.keys() - _UNIMPORTANT - _CONTAINERS))
+_read_client = attrgetter(*sorted(CLIENT.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -79,7 +81,7 @@ class RoomSnapshot:
             *self._head(members),
             *self._list("members", self._rows(members)),
             *self._all_channels(),
-            *self._list("ghosts", self._ghosts()),
+            b",", self._ghosts(),
             b',"whowas":', self._whowas.join(self._room.whowas),
             b',"read_markers":{', b",".join(self._all_markers()),
             b'},"private_histories":{', b",".join(self._private()), b"}}",
@@ -184,12 +186,10 @@ class RoomSnapshot:
 
     # The rest.
 
-    def _ghosts(self) -> Iterator[bytes]:
-        ghosts = self._room.ghosts
-        is_long = sum(ghost.kept_bytes for ghost in ghosts.values()) > MAX_GHOST_BYTES
-        for member, ghost in ghosts.items():
-            saved = {**GHOST.save(ghost), "lines": "" if is_long else save_bytes(ghost.lines())}
-            yield _encode([self._numbers[member], saved]).encode()
+    def _ghosts(self) -> bytes:
+        size = sum(ghost.kept_bytes for ghost in self._room.ghosts.values())
+        saved = save_ghosts(self._room, self._numbers, with_lines=size <= MAX_GHOST_BYTES)
+        return _encode(saved)[1:-1].encode()
 
     def _all_markers(self) -> Iterator[bytes]:
         for account, markers in self._room.read_markers.items():
@@ -274,14 +274,19 @@ def _last_of(markers: dict[str, str]) -> tuple[int, object]:
 
 def _key_of_member(member: Member) -> tuple[object, ...]:
     # Hot: it is compared for every member in one turn.
-    modes, monitoring, markers = member.modes, member.monitoring, member.read_markers
+    modes, markers = member.modes, member.read_markers
     return (
         _read_plain(member),
         tuple(member.channels),
         frozenset(modes) if modes else None,
-        tuple(monitoring.items()) if monitoring else None,
         _last_of(markers) if markers else None,
+        tuple(map(_key_of_client, member.clients)),
     )
+
+
+def _key_of_client(client: Client) -> tuple[object, ...]:
+    monitoring = client.monitoring
+    return _read_client(client), tuple(monitoring.items()) if monitoring else None
 
 
 def _key_of_channel(channel: Channel) -> tuple[object, ...]:

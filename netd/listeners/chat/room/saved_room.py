@@ -1,7 +1,7 @@
 """The whole room as plain data, which JSON can hold, and back.
 
-A member is referred to by its number: its position in the list of members. What can be made again
-of other data is not saved.
+A member is referred to by its number: its position in the list of members (`saved_member`). What
+can be made again of other data is not saved.
 """
 
 from __future__ import annotations
@@ -10,52 +10,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netd.listeners.chat.room.capability import BY_WIRE_NAME, WIRE_NAMES
+from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import PREFIXES, Channel
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
-from netd.listeners.chat.room.member import (
-    Member,
-    MemberState,
-)
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room_records import (
     CHANNEL,
     GHOST,
     LIST_ENTRY,
-    MEMBER,
     MESSAGE_IDS,
     ROOM,
     SERVER_BAN,
     WHOWAS,
 )
 from netd.listeners.chat.room.saved_history import HistoryReader, save_history
+from netd.listeners.chat.room.saved_member import (
+    Members,
+    client_at,
+    load_caps,
+    load_member,
+    member_at,
+    number_members,
+    place_of,
+    save_member,
+)
 from netd.listeners.chat.room.settings import Account, RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import fold
 from netd.protocols.record import (
-    TEXT,
     load_bytes,
     load_flag,
     load_integer,
     load_list,
     load_mapping,
     load_text,
-    mapping_of,
     refuse_malformed,
     save_all,
     save_bytes,
 )
-
-Members = Sequence[Member | None]
-"""Members by number."""
-
-
-def member_at(members: Members, number: object) -> Member:
-    """The member with a number. Raises ValueError, TypeError or LookupError if there is none."""
-    member = members[load_integer(number)]
-    if member is None:
-        raise ValueError("an unused number")
-    return member
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +61,16 @@ class LoadedRoom:
 
 def save_room(room: RoomState) -> dict[str, Any]:
     """The whole room as plain data. No long reply may be pending."""
-    members = room.connected_members()
-    numbers = {member: number for number, member in enumerate(members)}
+    numbers = number_members(room)
     return {
         **ROOM.save(room),
         "ids": MESSAGE_IDS.save(room.ids),
         "offers": save_offers(room.settings),
         "caps": list(WIRE_NAMES.values()),
-        "members": [save_member(room, member) for member in members],
+        "members": [save_member(room, member) for member in numbers],
         "nicks": [numbers[member] for member in room.members.values()],
-        "unregistered": [numbers[member] for member in room.unregistered],
-        "ghosts": [
-            [numbers[member], {**GHOST.save(ghost), "lines": save_bytes(ghost.lines())}]
-            for member, ghost in room.ghosts.items()
-        ],
+        "unregistered": [numbers[client.member] for client in room.unregistered],
+        **save_ghosts(room, numbers),
         "channels": [
             {**save_channel(channel, numbers), "history": save_history(channel.history.entries)}
             for channel in room.channels.values()
@@ -99,12 +88,22 @@ def save_room(room: RoomState) -> dict[str, Any]:
     }
 
 
-def save_member(room: RoomState, member: Member) -> dict[str, Any]:
-    """A member as plain data."""
-    saved = MEMBER.save(member)
-    is_shared = room.read_markers.get(fold(member.account)) is member.read_markers
-    saved["read_markers"] = None if is_shared else dict(member.read_markers)
-    return saved
+def save_ghosts(
+    room: RoomState, numbers: Mapping[Member, int], *, with_lines: bool = True
+) -> dict[str, Any]:
+    """The lost clients; those of the first version are the first ones of their members."""
+    rows = [
+        [numbers[lost.member], place_of(lost), _save_ghost(ghost, with_lines=with_lines)]
+        for lost, ghost in room.ghosts.items()
+    ]
+    return {
+        "ghosts": [[number, saved] for number, place, saved in rows if not place],
+        "further_ghosts": [row for row in rows if row[1]],
+    }
+
+
+def _save_ghost(ghost: Ghost, *, with_lines: bool) -> dict[str, Any]:
+    return {**GHOST.save(ghost), "lines": save_bytes(ghost.lines()) if with_lines else ""}
 
 
 def save_channel(channel: Channel, numbers: Mapping[Member, int]) -> dict[str, Any]:
@@ -141,11 +140,11 @@ def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
         MESSAGE_IDS.load_into(room.ids, data["ids"])
         ROOM.load_into(room, data)
         rows = load_list(data["members"])
-        members = [None if row is None else _load_member(room, row) for row in rows]
+        members = [None if row is None else load_member(room, row) for row in rows]
         present = [member for member in members if member is not None]
-        _load_caps(present, load_list(data["caps"]))
+        load_caps(present, load_list(data["caps"]))
         _load_nicks(room, members, data)
-        _load_ghosts(room, members, load_list(data.get("ghosts", [])))
+        _load_ghosts(room, members, data)
         histories = HistoryReader(room.ids)
         for row in load_list(data["channels"]):
             _load_channel(room, members, load_mapping(row), histories)
@@ -171,61 +170,34 @@ def _earlier(settings: RoomSettings, data: Mapping[str, Any]) -> RoomSettings:
     )
 
 
-def _load_member(room: RoomState, row: object) -> Member:
-    data = load_mapping(row)
-    member = Member("")
-    MEMBER.load_into(member, data)
-    member.folded = fold(member.nick)
-    if member.state is MemberState.GONE or (member.is_registered and not member.nick):
-        raise ValueError("a member that is not in the room")
-    markers = data.get("read_markers")
-    if markers is not None:
-        member.read_markers = mapping_of(TEXT).load(markers)
-    elif member.account:
-        member.read_markers = room.read_markers.setdefault(fold(member.account), {})
-    for folded in member.monitoring:
-        room.watchers.setdefault(folded, set()).add(member)
-    return member
-
-
-def _load_caps(members: Sequence[Member], names: Sequence[object]) -> None:
-    """Set the capabilities; the bits of a later version may have another order."""
-    bits = [
-        BY_WIRE_NAME[name].value if name in BY_WIRE_NAME else 0 for name in map(load_text, names)
-    ]
-    known: dict[int, int] = {}
-    for member in members:
-        saved = member.caps
-        if saved not in known:
-            known[saved] = sum(bit for place, bit in enumerate(bits) if saved >> place & 1)
-        member.set_caps(known[saved])
-
-
 def _load_nicks(room: RoomState, members: Members, data: Mapping[str, Any]) -> None:
     holders = [member_at(members, number) for number in load_list(data["nicks"])]
     room.members.update({member.folded: member for member in holders if member.nick})
     for number in load_list(data["unregistered"]):
-        room.unregistered[member_at(members, number)] = None
+        room.unregistered[client_at(members, number)] = None
     if len(room.members) < len(holders):
         raise ValueError("a nick has several holders")
     for member in filter(None, members):
         holds_nick = room.members.get(member.folded) is member
-        if member.is_registered == (member in room.unregistered) or (
-            member.is_registered and not holds_nick
-        ):
+        is_registering = any(client in room.unregistered for client in member.clients)
+        if member.is_registered == is_registering or (member.is_registered and not holds_nick):
             raise ValueError(f"a member is not in the room: {member.nick!r}")
 
 
-def _load_ghosts(room: RoomState, members: Members, rows: Sequence[object]) -> None:
-    for row in rows:
-        number, saved = load_list(row)[:2]
-        ghost = Ghost(0.0, "", room.settings.limits.ghost_bytes)
-        GHOST.load_into(ghost, saved)
-        ghost.keep_unsent(load_bytes(load_mapping(saved)["lines"]))
-        member = member_at(members, number)
-        if not member.is_registered:
-            raise ValueError("a place is kept for a client that is not registered")
-        room.ghosts[member] = ghost
+def _load_ghosts(room: RoomState, members: Members, data: Mapping[str, Any]) -> None:
+    for number, saved in load_list(data.get("ghosts", [])):
+        _load_ghost(room, client_at(members, number), saved)
+    for number, place, saved in load_list(data.get("further_ghosts", [])):
+        _load_ghost(room, client_at(members, number, place), saved)
+
+
+def _load_ghost(room: RoomState, lost: Client, saved: object) -> None:
+    ghost = Ghost(0.0, "", room.settings.limits.ghost_bytes)
+    GHOST.load_into(ghost, saved)
+    ghost.keep_unsent(load_bytes(load_mapping(saved)["lines"]))
+    if not lost.is_registered:
+        raise ValueError("a place is kept for a client that is not registered")
+    room.ghosts[lost] = ghost
 
 
 def _load_channel(

@@ -12,7 +12,7 @@ from netd.listeners.chat.room.mask import ACCOUNT, matches
 from netd.protocols.host_port import unmap_ipv4
 from netd.protocols.irc import fold
 
-WORK_PER_BAN: Final = 4  # in the units of `Member.work`
+WORK_PER_BAN: Final = 4  # in the units of `Client.work`
 FOR_EVER: Final = 0.0
 MAX_DURATION_S: Final = 20 * 365 * 86400
 _MAX_BYTES: Final = 200

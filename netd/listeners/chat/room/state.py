@@ -13,7 +13,7 @@ from netd.listeners.chat.room.cloak import cloak
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.memory import Memory
 from netd.listeners.chat.room.server_ban import ServerBans
 from netd.listeners.chat.room.settings import RoomSettings
@@ -42,17 +42,17 @@ class RoomState:
         self.memory = Memory(settings.limits.memory_bytes)
         self.created = now
         self.cloak_key = settings.cloak_key or settings.spare_cloak_key
-        self.members: dict[str, Member] = {}  # by nick; registering clients hold one too
-        self.unregistered: dict[Member, None] = {}
-        self.ghosts: dict[Member, Ghost] = {}  # the members that have no connection at present
+        self.members: dict[str, Member] = {}  # by nick; provisional members too
+        self.unregistered: dict[Client, None] = {}
+        self.ghosts: dict[Client, Ghost] = {}  # the clients that have lost their connection
         self.channels: dict[str, Channel] = {}
         self.restored: set[Channel] = set()  # those that stay without members for some time
-        self.watchers: dict[str, set[Member]] = {}  # by the nick that they MONITOR
+        self.watchers: dict[str, set[Client]] = {}  # by the nick that they MONITOR
         self.whowas: deque[WhowasEntry] = deque(maxlen=settings.limits.whowas)
         self.private_histories: dict[str, PrivateHistory] = {}  # by account
         self.read_markers: dict[str, dict[str, str]] = {}  # by account
         self.most_members = 0
-        self.returned = self.not_returned = 0  # members without a connection, by their outcome
+        self.returned = self.not_returned = 0  # clients that were lost, by their outcome
         self.server_bans = ServerBans()
         self.ids = MessageIds(identity)
 
@@ -65,19 +65,20 @@ class RoomState:
         member = self.members.get(fold(nick))
         return member if member is not None and member.is_registered else None
 
-    def give_up_nick(self, client: Member) -> None:
-        """Free the nick of a client that is not registered."""
-        if self.members.get(client.folded) is client:
-            del self.members[client.folded]
-        client.set_nick("")
+    def give_up_nick(self, provisional: Member) -> None:
+        """Free the nick of a member that is not registered."""
+        if self.members.get(provisional.folded) is provisional:
+            del self.members[provisional.folded]
+        provisional.set_nick("")
 
     def registered_members(self) -> list[Member]:
         """All members whose registration is complete."""
         return [member for member in self.members.values() if member.is_registered]
 
-    def connected_members(self) -> list[Member]:
-        """All members, registered or not."""
-        return [*dict.fromkeys([*self.members.values(), *self.unregistered])]
+    def clients(self) -> list[Client]:
+        """All clients, registered or not; also those that have lost their connection."""
+        registered = [client for member in self.registered_members() for client in member.clients]
+        return [*registered, *self.unregistered]
 
     def find_channel(self, name: str) -> Channel | None:
         """The channel with a name."""
@@ -131,8 +132,13 @@ class RoomState:
         peers.pop(member, None)
         return peers
 
-    def set_caps(self, member: Member, caps: int) -> None:
-        """Replace a member's capabilities, which determine the form of the lines that it gets."""
-        member.set_caps(caps)
+    def set_caps(self, client: Client, caps: int) -> None:
+        """Replace a client's capabilities, which determine the form of the lines that it gets."""
+        client.set_caps(caps)
+        self.on_clients_changed(client.member)
+
+    def on_clients_changed(self, member: Member) -> None:
+        """Take note that a member has other clients, or a client other capabilities."""
+        member.update_origin()
         for channel in self.channels_of(member):
             channel.forget_audience()

@@ -8,7 +8,7 @@ from typing import Any
 
 from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send, TakePlace, Verify
 from netd.listeners.chat.room.ghost import Ghost
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.saved_room import load_room
 from netd.listeners.chat.room.settings import RoomSettings
@@ -21,11 +21,16 @@ NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
 class FakeClient:
     """A client of the room, with the bytes that the room has sent it."""
 
-    def __init__(self, room: RoomUnderTest, member: Member) -> None:
+    def __init__(self, room: RoomUnderTest, client: Client) -> None:
         self.room = room
-        self.member = member
+        self.client = client
         self.received = b""
         self.closed = ""  # the reason, once the room has closed the connection
+
+    @property
+    def member(self) -> Member:
+        """The member of the client."""
+        return self.client.member
 
     def send(self, *lines: str | bytes) -> list[str]:
         """Send lines; return what the client has received since the last read."""
@@ -36,9 +41,9 @@ class FakeClient:
     def send_line(self, line: str | bytes) -> None:
         """Send a line."""
         raw = line.encode() if isinstance(line, str) else line
-        self.room.apply(self.room.core.receive(self.member, raw, self.room.now))
-        while self.member.is_replying:
-            self.room.apply(self.room.core.resume(self.member, self.room.now))
+        self.room.apply(self.room.core.receive(self.client, raw, self.room.now))
+        while self.client.is_replying:
+            self.room.apply(self.room.core.resume(self.client, self.room.now))
 
     def read(self) -> list[str]:
         """The lines received since the last read."""
@@ -59,8 +64,8 @@ class RoomUnderTest:
         self.now = NOON
         self.verdict: Verdict | None = None  # of all password checks, in place of a comparison
         self.core = Room(RoomSettings("irc.test", **settings), NOON, "id")
-        self._clients: dict[Member, FakeClient] = {}
-        self._ghosts: dict[Member, Ghost] = {}
+        self._clients: dict[Client, FakeClient] = {}
+        self._ghosts: dict[Client, Ghost] = {}
         self._tokens = 0
 
     @property
@@ -73,24 +78,24 @@ class RoomUnderTest:
     ) -> FakeClient:
         """A client that has not sent anything yet."""
         self._tokens += 1
-        member = Member(host, local_user=local_user, resume_token=f"token{self._tokens}")
-        member.fingerprint = fingerprint
-        client = self.adopt(member)
-        self.apply(self.core.enter(member, self.now))
-        return client
+        client = Client(host, local_user=local_user, resume_token=f"token{self._tokens}")
+        client.fingerprint = fingerprint
+        fake = self.adopt(client)
+        self.apply(self.core.enter(client, self.now))
+        return fake
 
-    def adopt(self, member: Member) -> FakeClient:
-        """A client for a member that is in the room already."""
-        client = self._clients[member] = FakeClient(self, member)
-        return client
+    def adopt(self, client: Client) -> FakeClient:
+        """The other end of a client that is in the room already."""
+        fake = self._clients[client] = FakeClient(self, client)
+        return fake
 
-    def adopt_room(self, saved: object, before: RoomUnderTest) -> list[Member]:
-        """Load a room that another one has saved; return its members."""
+    def adopt_room(self, saved: object, before: RoomUnderTest) -> list[Client]:
+        """Load a room that another one has saved; return its clients."""
         self.now, self._tokens = before.now, before._tokens
         loaded = load_room(saved, self.state.settings, self.now)
         self.core.replace(loaded.state)
         self._ghosts.update(self.state.ghosts)
-        return [member for member in loaded.members if member is not None]
+        return loaded.state.clients()
 
     def join(self, nick: str, *caps: str, channel: str = "#room", **about: str) -> FakeClient:
         """A registered client in a channel (if one is named), after all clients have read."""
@@ -106,64 +111,62 @@ class RoomUnderTest:
 
     def leave(self, client: FakeClient, reason: str) -> None:
         """End the connection of a client."""
-        self.apply(self.core.leave(client.member, reason, self.now))
+        self.apply(self.core.leave(client.client, reason, self.now))
 
     def suspend(self, client: FakeClient, reason: str, unsent: bytes = b"") -> None:
         """Lose the connection of a client; its place may be kept."""
-        if self.core.suspend(client.member, reason, self.now, unsent):
-            self._ghosts[client.member] = self.state.ghosts[client.member]
-            del self._clients[client.member]
+        if self.core.suspend(client.client, reason, self.now, unsent):
+            self._ghosts[client.client] = self.state.ghosts[client.client]
+            del self._clients[client.client]
         else:
             self.leave(client, reason)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and end what has expired."""
         self.now += seconds
-        for member in list(self.core.state.ghosts):
-            self.apply(self.core.expire_ghost(member, self.now))
+        for lost in list(self.core.state.ghosts):
+            self.apply(self.core.expire_ghost(lost, self.now))
         self.apply(self.core.expire_bans(self.now))
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Apply effects to the clients, as the listener does."""
         for effect in effects:
             match effect:
-                case Send(members, data):
-                    for member in members:
-                        self._write(member, data)
+                case Send(clients, data):
+                    for client in clients:
+                        self._write(client, data)
                 case Broadcast():
                     self._broadcast(effect)
-                case Close(member, reason):
-                    self._close(member, reason)
+                case Close(client, reason):
+                    self._close(client, reason)
                 case TakePlace():
                     self._take_place(effect)
-                case Verify(member, _, password, stored):
+                case Verify(client, _, password, stored):
                     verdict = self.verdict or _verdict(password, stored)
-                    self.apply(self.core.verified(member, self.now, verdict))
+                    self.apply(self.core.verified(client, self.now, verdict))
                 case _:
                     pass
 
-    def _close(self, member: Member, reason: str) -> None:
-        if self._ghosts.pop(member, None) is None:
-            self._clients[member].closed = reason
+    def _close(self, client: Client, reason: str) -> None:
+        if self._ghosts.pop(client, None) is None:
+            self._clients[client].closed = reason
 
-    def _write(self, member: Member, data: bytes) -> None:
-        if member in self._ghosts:
-            self._ghosts[member].write(data)
+    def _write(self, client: Client, data: bytes) -> None:
+        if client in self._ghosts:
+            self._ghosts[client].write(data)
         else:
-            self._clients[member].received += data
+            self._clients[client].received += data
 
     def _take_place(self, effect: TakePlace) -> None:
-        client = self._clients[effect.member] = self._clients.pop(effect.client)
-        del self._ghosts[effect.member]
-        while (lines := effect.ghost.next_missed(effect.member)) is not None:
-            client.received += lines
-        client.member = effect.member
+        del self._ghosts[effect.lost]
+        while (lines := effect.ghost.next_missed(effect.client)) is not None:
+            self._clients[effect.client].received += lines
 
     def _broadcast(self, effect: Broadcast) -> None:
-        for tag_caps, members in effect.audience.items():
-            for member in members:
-                if member is not effect.skip:
-                    self._write(member, effect.message.bytes_for(tag_caps))
+        for tag_caps, clients in effect.audience.items():
+            for client in clients:
+                if client is not effect.skip:
+                    self._write(client, effect.message.bytes_for(tag_caps))
 
 
 def _verdict(password: str, stored: str) -> Verdict:

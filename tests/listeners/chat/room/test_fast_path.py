@@ -71,7 +71,7 @@ def test_the_fast_path_and_the_command_table_produce_the_same_bytes(
 
 
 def _is_short(client: FakeClient, line: str) -> bool:
-    effects = client.room.core.receive(client.member, line.encode(), client.room.now)
+    effects = client.room.core.receive(client.client, line.encode(), client.room.now)
     return any(isinstance(e, Broadcast) and isinstance(e.message, TemplateMessage) for e in effects)
 
 

@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 from netd.listeners.chat.room.capability import BY_WIRE_NAME, TAG_CAPS, Cap, may_see
 from netd.listeners.chat.room.encoded_message import EncodedMessage
 from netd.listeners.chat.room.ghost import ALL_CAPS, Ghost
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client
 from netd.protocols.irc import Message
 from tests.listeners.chat.room.room_under_test import NOON, RoomUnderTest
 
 EVERY_COMMAND = ("PRIVMSG", "NOTICE", "TAGMSG", "JOIN", "353", "CAP", "AWAY", "MARKREAD", "BATCH")
 
 
-def client_with(*caps: str) -> Member:
+def client_with(*caps: str) -> Client:
     """A client named bob."""
-    member = Member("192.0.2.1")
-    member.set_nick("bob")
-    member.set_caps(sum(BY_WIRE_NAME[cap].value for cap in caps))
-    return member
+    client = Client("192.0.2.1")
+    client.member.set_nick("bob")
+    client.set_caps(sum(BY_WIRE_NAME[cap].value for cap in caps))
+    return client
 
 
-def missed(ghost: Ghost, client: Member) -> bytes:
+def missed(ghost: Ghost, client: Client) -> bytes:
     """All kept lines in the form for a client."""
     parts = iter(lambda: ghost.next_missed(client), None)
     return b"".join(part for part in parts if part is not None)
@@ -118,7 +118,7 @@ def test_all_lines_of_a_room_reach_a_member_that_returns() -> None:
     room.suspend(bob, "Connection lost")
     alice.send(*[f"PRIVMSG #room :{number}" for number in range(300)], "NOTICE #room :end")
     again = room.connect()
-    again.send("CAP REQ :message-tags", f"RESUME {bob.member.resume_token}", "NICK bob")
+    again.send("CAP REQ :message-tags", f"RESUME {bob.client.resume_token}", "NICK bob")
     lines = again.send("USER bob 0 * :bob", "CAP END")
     assert [line for line in lines if "PRIVMSG #room" in line or "NOTICE #room" in line] == (
         carol.read()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from netd.listeners.chat.room.effect import Record, Rehash, SaveChannel
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.settings import RoomLimits, RoomSettings
 from netd.protocols.lines import Overlong
 from netd.protocols.password import Verdict
@@ -20,7 +20,7 @@ from tests.listeners.chat.room.room_under_test import (
 
 def test_an_overlong_line_gets_417() -> None:
     alice = RoomUnderTest().join("alice")
-    alice.room.apply(alice.room.core.receive(alice.member, Overlong(b"PRIVMSG"), NOON))
+    alice.room.apply(alice.room.core.receive(alice.client, Overlong(b"PRIVMSG"), NOON))
     assert alice.read() == [":irc.test 417 alice :Input line was too long"]
 
 
@@ -72,14 +72,14 @@ def test_every_limit_has_its_error_reply(limits: RoomLimits, lines: list[str], c
 def test_a_notice_from_the_server() -> None:
     room = RoomUnderTest()
     ann = room.join("ann")
-    room.apply(room.core.send_notices(ann.member, ["reloaded"], room.now))
+    room.apply(room.core.send_notices(ann.client, ["reloaded"], room.now))
     assert find_line(ann.read(), "NOTICE").endswith(" NOTICE ann :reloaded")
 
 
 def test_a_verification_of_a_member_that_has_left_does_nothing() -> None:
     room = RoomUnderTest()
     ann = room.join("ann")
-    assert room.core.verified(ann.member, room.now, Verdict.RIGHT) == []
+    assert room.core.verified(ann.client, room.now, Verdict.RIGHT) == []
 
 
 def test_new_settings_remove_no_member() -> None:
@@ -121,7 +121,7 @@ def test_changes_of_the_configured_channel_are_stored() -> None:
     kept = [
         type(effect)
         for line in (b"TOPIC #lounge :new", b"PRIVMSG #lounge :hi", b"MODE #lounge +m", b"REHASH")
-        for effect in room.core.receive(alice.member, line, NOON)
+        for effect in room.core.receive(alice.client, line, NOON)
         if isinstance(effect, SaveChannel | Record | Rehash)
     ]
     assert kept == [Record, SaveChannel, Record, SaveChannel, Rehash]
@@ -151,5 +151,6 @@ def test_a_shutdown_closes_all_connections() -> None:
 
 
 def test_a_member_is_plain_data() -> None:
-    member = Member("192.0.2.1")
+    member, client = Member("192.0.2.1"), Client("192.0.2.1")
     assert not [name for name in Member.__slots__ if callable(getattr(member, name))]
+    assert not [name for name in Client.__slots__ if callable(getattr(client, name))]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netd.errors import StateError
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room_records import RECORDS
 from netd.listeners.chat.room.settings import Account, RoomLimits, RoomSettings
 from netd.protocols.record import Record
@@ -93,13 +94,13 @@ class Scene:
         """The same scene in another room, which has loaded what this one has saved."""
         saved = json.loads(json.dumps(self.room.core.save()))
         other = RoomUnderTest(**{**SETTINGS, **changed})
-        members = other.adopt_room(saved, self.room)
-        return Scene(other, [self._find(other, client, members) for client in self.clients])
+        loaded = other.adopt_room(saved, self.room)
+        return Scene(other, [self._find(other, client, loaded) for client in self.clients])
 
-    def _find(self, other: RoomUnderTest, client: FakeClient, members: list[Any]) -> FakeClient:
-        connected = self.room.state.connected_members()
-        if client.member in connected and not client.closed:
-            return other.adopt(members[connected.index(client.member)])
+    def _find(self, other: RoomUnderTest, client: FakeClient, loaded: list[Client]) -> FakeClient:
+        present = self.room.state.clients()
+        if client.client in present and not client.closed:
+            return other.adopt(loaded[present.index(client.client)])
         gone = other.connect()
         other.leave(gone, "gone")
         gone.closed = client.closed
@@ -196,11 +197,11 @@ def test_a_malformed_room_is_refused_and_changes_nothing(data: st.DataObject) ->
     room = RoomUnderTest(**SETTINGS)
     before = room.core.save()
     try:
-        members = room.adopt_room(saved, room)
+        clients = room.adopt_room(saved, room)
     except StateError:
         assert room.core.save() == before
         return
-    _use(room, [room.adopt(member) for member in members])
+    _use(room, [room.adopt(client) for client in clients])
 
 
 def _use(room: RoomUnderTest, clients: list[FakeClient]) -> None:

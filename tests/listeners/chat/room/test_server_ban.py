@@ -130,7 +130,7 @@ def test_bans_are_logged_and_bounded() -> None:
     root = room.join("root", host="203.0.113.1")
     root.send("OPER root toor")
     lines = (b"KLINE 1h 192.0.2.0/24 :sp\x1bam", b"UNKLINE 192.0.2.0/24")
-    effects = [room.core.receive(root.member, sent, room.now) for sent in lines]
+    effects = [room.core.receive(root.client, sent, room.now) for sent in lines]
     logged = [effect for received in effects for effect in received if isinstance(effect, Log)]
     assert logged == [
         Log("operator root bans *@192.0.2.0/24 for 01:00:00: 'sp\\x1bam'"),

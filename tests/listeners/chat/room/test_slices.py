@@ -24,17 +24,17 @@ def _full_room(**settings_: object) -> tuple[RoomUnderTest, FakeClient]:
 
 def _begin(client: FakeClient, line: str) -> list[str]:
     """The first slice of an answer."""
-    client.room.apply(client.room.core.receive(client.member, line.encode(), client.room.now))
+    client.room.apply(client.room.core.receive(client.client, line.encode(), client.room.now))
     return client.read()
 
 
 def _go_on(client: FakeClient) -> list[str]:
     """The rest of an answer; it takes several slices."""
     lines: list[str] = []
-    while client.member.is_replying:
-        client.member.work = 0
-        client.room.apply(client.room.core.resume(client.member, client.room.now))
-        assert client.member.work < 2 * SLICE_WORK
+    while client.client.is_replying:
+        client.client.work = 0
+        client.room.apply(client.room.core.resume(client.client, client.room.now))
+        assert client.client.work < 2 * SLICE_WORK
         lines += client.read()
     return lines
 
@@ -56,7 +56,7 @@ def test_a_long_reply_comes_in_slices(line: str, last: str) -> None:
     root.send(*(f"JOIN #channel{number}" for number in range(500)))
     root.send(*(f"MODE #own +b {'x' * 90}{number}!*@*" for number in range(200)))
     first = _begin(ann, line)
-    assert ann.member.is_replying
+    assert ann.client.is_replying
     rest = _go_on(ann)
     whole = first + rest
     assert whole[-1] == f":irc.test {last}"
@@ -67,7 +67,7 @@ def test_others_are_served_while_a_reply_is_incomplete() -> None:
     room, ann = _full_room()
     bob = room.join("bob")
     _begin(ann, "WHO #room")
-    assert ann.member.is_replying
+    assert ann.client.is_replying
     assert bob.send("PING x") == [":irc.test PONG irc.test x"]
     bob.send("QUIT")
     rest = _go_on(ann)
@@ -79,7 +79,7 @@ def test_a_member_that_leaves_in_the_middle_of_its_reply_is_forgotten() -> None:
     room, ann = _full_room()
     _begin(ann, "WHO *")
     room.leave(ann, "gone")
-    assert not ann.member.is_replying
+    assert not ann.client.is_replying
 
 
 def test_a_labeled_reply_is_one_batch_over_all_its_slices() -> None:
@@ -96,9 +96,9 @@ def test_work_is_noted_at_the_client_that_causes_it() -> None:
     _, ann = _full_room()
     costs = {}
     for line in ("PING x", "WHO *", "NAMES #room", "PART #room", "JOIN #room", "NICK anna"):
-        ann.member.work = 0
+        ann.client.work = 0
         ann.send(line)
-        costs[line] = ann.member.work
+        costs[line] = ann.client.work
     assert costs["PING x"] < 10
     assert all(
         cost >= _MANY for line, cost in costs.items() if line not in ("PING x", "NAMES #room")
@@ -110,9 +110,9 @@ def test_the_comparison_with_bans_is_charged_to_the_member_that_joins_or_speaks(
     root = room.join("root", channel="#own")
     root.send(*(f"MODE #own +b *{'?*' * 60}{number}!*@*" for number in range(100)))
     for line in ("JOIN #own", "PRIVMSG #own :hello", "NOTICE #own :hello"):
-        ann.member.work = 0
+        ann.client.work = 0
         ann.send(line)
-        assert ann.member.work > 500
+        assert ann.client.work > 500
 
 
 @settings(max_examples=200, deadline=None)
@@ -139,8 +139,8 @@ def _mix(turns: list[tuple[int, str | None]]) -> None:
         client = clients[number]
         if client.closed:
             continue
-        if client.member.is_replying:
-            room.apply(room.core.resume(client.member, room.now))
+        if client.client.is_replying:
+            room.apply(room.core.resume(client.client, room.now))
         elif line is not None:
             _begin(client, line)
     for client in clients:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from netd.listeners.chat.room.client_state import CheckPurpose
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import (
     account,
@@ -29,7 +30,6 @@ from netd.listeners.chat.room.commands import (
 )
 from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.help import help_commands
-from netd.listeners.chat.room.member import CheckPurpose
 from netd.protocols.password import Verdict
 
 COMMANDS: Final[dict[str, Command]] = {

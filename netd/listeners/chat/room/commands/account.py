@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
+from netd.listeners.chat.room.client_state import CheckPurpose, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command, Phase
-from netd.listeners.chat.room.member import CheckPurpose, Member, MemberState
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.settings import Account
 from netd.protocols.irc import fold
@@ -20,42 +21,42 @@ _MAX_CHARS = 4000
 
 
 def mechanisms(context: CommandContext) -> list[str]:
-    """The SASL mechanisms that the sender can use.
+    """The SASL mechanisms that the client can use.
 
     EXTERNAL needs a client certificate or a Unix socket, which names the system user.
     """
     accounts = context.room.settings.accounts.values()
     has_passwords = any(account.password for account in accounts)
-    has_external = context.sender.local_user or context.sender.fingerprint
+    has_external = context.client.local_user or context.client.fingerprint
     return ["PLAIN"] * has_passwords + ["EXTERNAL"] * bool(has_external)
 
 
 def refuse_login(context: CommandContext, numeric: Numeric) -> None:
     """Reply to a wrong name or password. A client that keeps guessing is disconnected."""
     context.reply(numeric)
-    context.sender.failed_logins += 1
-    if context.sender.failed_logins >= context.room.settings.limits.failed_logins:
-        presence.disconnect_sender(context, "Too many failed logins")
+    context.client.failed_logins += 1
+    if context.client.failed_logins >= context.room.settings.limits.failed_logins:
+        presence.disconnect_client(context, "Too many failed logins")
 
 
 def authenticate(context: CommandContext, params: Sequence[str]) -> None:
     """Choose a mechanism, or continue the exchange with a chunk of at most 400 characters."""
-    member = context.sender
-    sasl, word = member.sasl, params[0]
-    if not member.has(Cap.SASL):
+    client = context.client
+    sasl, word = client.sasl, params[0]
+    if not client.has(Cap.SASL):
         context.reply(Numeric.SASLFAIL)
     elif word == "*":
-        _end_exchange(member)
+        _end_exchange(client)
         context.reply(Numeric.SASLABORTED)
-    elif member.account and member.state is MemberState.REGISTERING:
+    elif client.member.account and client.state is ClientState.REGISTERING:
         context.reply(Numeric.SASLALREADY)
     elif not sasl.mechanism:
         _choose_mechanism(context, word.upper())
     elif len(word) > _CHUNK_CHARS:
-        _end_exchange(member)
+        _end_exchange(client)
         context.reply(Numeric.SASLTOOLONG)
     elif len(sasl.data) > _MAX_CHARS:
-        _end_exchange(member)
+        _end_exchange(client)
         context.reply(Numeric.SASLFAIL)
     else:
         sasl.data += "" if word == "+" else word
@@ -69,18 +70,18 @@ def _choose_mechanism(context: CommandContext, mechanism: str) -> None:
         context.reply(Numeric.SASLMECHS, ",".join(offered))
         context.reply(Numeric.SASLFAIL)
         return
-    context.sender.sasl.mechanism = mechanism
+    context.client.sasl.mechanism = mechanism
     context.reply_command("AUTHENTICATE", "+")
 
 
-def _end_exchange(member: Member) -> None:
-    member.sasl.mechanism = member.sasl.data = ""
+def _end_exchange(client: Client) -> None:
+    client.sasl.mechanism = client.sasl.data = ""
 
 
 def _finish_exchange(context: CommandContext) -> None:
-    member = context.sender
-    mechanism, data = member.sasl.mechanism, member.sasl.data
-    _end_exchange(member)
+    client = context.client
+    mechanism, data = client.sasl.mechanism, client.sasl.data
+    _end_exchange(client)
     try:
         text = base64.b64decode(data, validate=True).decode()
     except ValueError:  # not ASCII, not base64, or not UTF-8
@@ -101,12 +102,12 @@ def _external(context: CommandContext, authorization: str) -> None:
 
 
 def own_accounts(context: CommandContext) -> list[Account]:
-    """The accounts that belong to the sender's certificate or system user.
+    """The accounts that belong to the client's certificate or system user.
 
     A system user without an account has one with its own name, unless that name is taken.
     """
-    member, accounts = context.sender, context.room.settings.accounts
-    user, fingerprint = member.local_user, member.fingerprint
+    client, accounts = context.client, context.room.settings.accounts
+    user, fingerprint = client.local_user, client.fingerprint
     own = [
         account
         for account in accounts.values()
@@ -179,11 +180,12 @@ def _set_shown_host(context: CommandContext, host: str) -> None:
 
 
 def _announce(context: CommandContext, cap: Cap, command: str, *params: str) -> None:
-    """Send a change of the sender to its peers and to itself."""
+    """Send a change of the sender to its peers and to its own clients."""
     message = context.message_from_sender(command, *params)
     presence.notify_peers(context, message, cap)
-    if context.sender.has(cap):
-        context.send_unlabeled(context.sender, message)
+    for client in context.sender.clients:
+        if client.has(cap):
+            context.send_unlabeled(client, message)
 
 
 COMMANDS = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netd.listeners.chat.room.capability import BY_WIRE_NAME, WIRE_NAMES, Cap, wire_names
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import registration, resume
 from netd.listeners.chat.room.commands.account import mechanisms
 from netd.listeners.chat.room.commands.base import Command, Handler, Phase, Steps
-from netd.listeners.chat.room.member import Member, MemberState
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 
 _CAPS_PER_LINE = 12
@@ -26,49 +27,49 @@ def cap(context: CommandContext, params: Sequence[str]) -> Steps | None:
 
 
 def _ls(context: CommandContext, params: Sequence[str]) -> None:
-    sender = context.sender
-    sender.registration.is_negotiating = True
+    client = context.client
+    client.registration.is_negotiating = True
     if params and params[0].isdecimal():
-        sender.cap_version = max(sender.cap_version, int(params[0]))
-    if sender.cap_version >= _CAP_302:
-        context.room.set_caps(sender, sender.caps | Cap.CAP_NOTIFY.value)
+        client.cap_version = max(client.cap_version, int(params[0]))
+    if client.cap_version >= _CAP_302:
+        context.room.set_caps(client, client.caps | Cap.CAP_NOTIFY.value)
     _reply_caps(context, "LS", offered(context))
 
 
 def _list(context: CommandContext, _params: Sequence[str]) -> None:
-    _reply_caps(context, "LIST", wire_names(context.sender.caps))
+    _reply_caps(context, "LIST", wire_names(context.client.caps))
 
 
 def _reply_caps(context: CommandContext, subcommand: str, words: list[str]) -> None:
     nick = context.sender.shown_nick
-    while len(words) > _CAPS_PER_LINE and context.sender.cap_version >= _CAP_302:
+    while len(words) > _CAPS_PER_LINE and context.client.cap_version >= _CAP_302:
         context.reply_command("CAP", nick, subcommand, "*", " ".join(words[:_CAPS_PER_LINE]))
         words = words[_CAPS_PER_LINE:]
     context.reply_command("CAP", nick, subcommand, " ".join(words))
 
 
 def _req(context: CommandContext, params: Sequence[str]) -> None:
-    sender, requested = context.sender, params[0] if params else ""
-    sender.registration.is_negotiating = True
+    client, requested = context.client, params[0] if params else ""
+    client.registration.is_negotiating = True
     caps = _requested_caps(context, requested.split())
     if caps is None:
-        context.reply_command("CAP", sender.shown_nick, "NAK", requested)
+        context.reply_command("CAP", client.member.shown_nick, "NAK", requested)
         return
-    context.reply_command("CAP", sender.shown_nick, "ACK", requested)
-    is_new = caps & ~sender.caps
-    context.room.set_caps(sender, caps)
+    context.reply_command("CAP", client.member.shown_nick, "ACK", requested)
+    is_new = caps & ~client.caps
+    context.room.set_caps(client, caps)
     if is_new & Cap.RESUME.value:
         resume.show_token(context)
 
 
 def _requested_caps(context: CommandContext, words: Sequence[str]) -> int | None:
-    """The sender's capabilities after a request; None if any part of it must be refused."""
-    sender = context.sender
+    """The client's capabilities after a request; None if any part of it must be refused."""
+    client = context.client
     known = _available(context)
-    caps = sender.caps
+    caps = client.caps
     for word in words:
         requested = BY_WIRE_NAME.get(word.removeprefix("-"))
-        is_implicit = word == "-cap-notify" and sender.cap_version >= _CAP_302
+        is_implicit = word == "-cap-notify" and client.cap_version >= _CAP_302
         if requested is None or requested not in known or is_implicit:
             return None
         caps = caps & ~requested.value if word.startswith("-") else caps | requested.value
@@ -76,8 +77,8 @@ def _requested_caps(context: CommandContext, words: Sequence[str]) -> int | None
 
 
 def _end(context: CommandContext, _params: Sequence[str]) -> Steps | None:
-    context.sender.registration.is_negotiating = False
-    if context.sender.state is MemberState.REGISTERING:
+    context.client.registration.is_negotiating = False
+    if context.client.state is ClientState.REGISTERING:
         return registration.complete(context)
     return None
 
@@ -96,33 +97,33 @@ def offered(context: CommandContext) -> list[str]:
     words = []
     for cap_ in _available(context):
         name = WIRE_NAMES[cap_]
-        if context.sender.cap_version >= _CAP_302 and cap_ is Cap.SASL:
+        if context.client.cap_version >= _CAP_302 and cap_ is Cap.SASL:
             name += f"={','.join(mechanisms(context))}"
         words.append(name)
-    return [*words, *_sts(context, context.sender)]
+    return [*words, *_sts(context, context.client)]
 
 
 def announce_changes(context: CommandContext, before: Sequence[str]) -> None:
     """Notify a client of the changes in the offered capabilities since `before` (cap-notify)."""
-    sender = context.sender
+    client, nick = context.client, context.sender.shown_nick
     now = offered(context)
     left = {word.partition("=")[0] for word in now}
     gone = [name for word in before if (name := word.partition("=")[0]) not in left]
     new = [word for word in now if word not in before]
     if gone:
         lost = sum(BY_WIRE_NAME[name].value for name in gone if name in BY_WIRE_NAME)
-        context.room.set_caps(sender, sender.caps & ~lost)
-        context.reply_command("CAP", sender.shown_nick, "DEL", " ".join(gone))
+        context.room.set_caps(client, client.caps & ~lost)
+        context.reply_command("CAP", nick, "DEL", " ".join(gone))
     if new:
-        context.reply_command("CAP", sender.shown_nick, "NEW", " ".join(new))
+        context.reply_command("CAP", nick, "NEW", " ".join(new))
 
 
-def _sts(context: CommandContext, member: Member) -> list[str]:
+def _sts(context: CommandContext, client: Client) -> list[str]:
     """IRCv3 sts: the port for a client without TLS, the duration for one with TLS."""
     settings = context.room.settings
-    if member.cap_version < _CAP_302 or not settings.sts_duration_s:
+    if client.cap_version < _CAP_302 or not settings.sts_duration_s:
         return []
-    if member.is_secure:
+    if client.is_secure:
         return [f"sts=duration={settings.sts_duration_s}"]
     return [f"sts=port={settings.sts_port}"] if settings.sts_port else []
 

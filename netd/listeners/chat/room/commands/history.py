@@ -68,7 +68,7 @@ def _send_selection(context: CommandContext, subcommand: str, params: Sequence[s
         context.fail("INVALID_TARGET", subcommand, target, "Messages could not be retrieved")
         return
     messages = yield from _messages(context, log)
-    seen = visible(messages, events=context.sender.has(Cap.EVENT_PLAYBACK))
+    seen = visible(messages, events=context.client.has(Cap.EVENT_PLAYBACK))
     yield from context.reply_batch("chathistory", (target,), select(seen, references, count))
 
 
@@ -125,13 +125,13 @@ def _last_time(log: History) -> str:
 
 def replay(context: CommandContext, channel: Channel) -> Steps:
     """Send a new member the last messages, unless its client can request them itself."""
-    member, count = context.sender, context.room.settings.replay_lines
-    if not count or member.has(Cap.CHATHISTORY):
+    client, count = context.client, context.room.settings.replay_lines
+    if not count or client.has(Cap.CHATHISTORY):
         return
     messages = visible((yield from _messages(context, channel.history.entries)), events=False)[
         -count:
     ]
-    if not member.has(Cap.SERVER_TIME):
+    if not client.has(Cap.SERVER_TIME):
         messages = [_with_clock(message) for message in messages]
     if messages:
         yield from context.reply_batch("chathistory", (channel.name,), messages)

@@ -65,7 +65,7 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
 
 def show_channel(context: CommandContext, channel: Channel) -> Steps:
     """Show the sender a channel that it returns to, as if it joined; no other member gets it."""
-    is_extended = context.sender.has(Cap.EXTENDED_JOIN)
+    is_extended = context.client.has(Cap.EXTENDED_JOIN)
     context.reply_message(_join_message(context, channel, is_extended=is_extended))
     _show_marker_and_topic(context, channel)
     yield from _show_names(context, channel, sees_all=True)
@@ -73,7 +73,7 @@ def show_channel(context: CommandContext, channel: Channel) -> Steps:
 
 
 def _show_marker_and_topic(context: CommandContext, channel: Channel) -> None:
-    if context.sender.has(Cap.READ_MARKER):
+    if context.client.has(Cap.READ_MARKER):
         read_marker.show(context, channel.name)
     if channel.topic:
         show_topic(context, channel.name, channel.topic)
@@ -102,13 +102,12 @@ def _announce_join(context: CommandContext, channel: Channel) -> None:
     sender = context.sender
     plain = _join_message(context, channel, is_extended=False)
     extended = _join_message(context, channel, is_extended=True)
-    bit = int(Cap.EXTENDED_JOIN)
-    context.send_to([member for member in channel.members if member.caps & bit], extended)
-    context.send_to([member for member in channel.members if not member.caps & bit], plain)
+    bit, clients = int(Cap.EXTENDED_JOIN), channel.clients()
+    context.send_to_clients([client for client in clients if client.caps & bit], extended)
+    context.send_to_clients([client for client in clients if not client.caps & bit], plain)
     if sender.away:
         away = context.message_from_sender("AWAY", sender.away)
-        notified = [member for member in channel.members if member.has(Cap.AWAY_NOTIFY)]
-        context.send_to(notified, away, sender)
+        context.send_to_clients(clients, away, context.client, Cap.AWAY_NOTIFY)
 
 
 def _join_message(context: CommandContext, channel: Channel, *, is_extended: bool) -> Message:
@@ -185,12 +184,8 @@ def _invite(context: CommandContext, channel: Channel, guest: Member) -> None:
         context.reply(Numeric.AWAY, guest.nick, guest.away)
     message = context.message_from_sender("INVITE", guest.nick, channel.name)
     context.send_to((guest,), message)
-    notified = [
-        member
-        for member in channel.members
-        if member.has(Cap.INVITE_NOTIFY) and channel.is_op(member)
-    ]
-    context.send_to(notified, message, context.sender)
+    operators = [member for member in channel.members if channel.is_op(member)]
+    context.send_to(operators, message, context.client, Cap.INVITE_NOTIFY)
 
 
 def _show_invitations(context: CommandContext, params: Sequence[str]) -> None:
@@ -220,8 +215,8 @@ def _show_names(context: CommandContext, channel: Channel, *, sees_all: bool) ->
 
 
 def _visible_names(context: CommandContext, channel: Channel, *, sees_all: bool) -> Iterator[str]:
-    viewer = context.sender
-    every, full = viewer.has(Cap.MULTI_PREFIX), viewer.has(Cap.USERHOST_IN_NAMES)
+    client = context.client
+    every, full = client.has(Cap.MULTI_PREFIX), client.has(Cap.USERHOST_IN_NAMES)
     for member in list(channel.members):
         if member in channel.members and (sees_all or not member.is_invisible):
             name = member.prefix if full else member.nick

@@ -29,7 +29,7 @@ def notice(context: CommandContext, params: Sequence[str]) -> None:
 
 def tagmsg(context: CommandContext, params: Sequence[str]) -> None:
     """Send client-only tags without a text (message-tags)."""
-    if not context.sender.has(Cap.MESSAGE_TAGS):
+    if not context.client.has(Cap.MESSAGE_TAGS):
         context.reply(Numeric.UNKNOWNCOMMAND, "TAGMSG")
     elif params and params[0]:
         _deliver_all(context, params[0], Message("TAGMSG"))
@@ -97,7 +97,7 @@ def _send_to_all(context: CommandContext, channel: Channel, message: Message) ->
     if _belongs_in_history(message):
         context.record(channel, message)
     if message.command != "TAGMSG":
-        context.relay(channel, message, to_sender=context.sender.has(Cap.ECHO_MESSAGE))
+        context.relay(channel, message, to_sender=context.client.has(Cap.ECHO_MESSAGE))
     else:
         _send_to_some(context, list(channel.members), message)
 
@@ -107,10 +107,13 @@ def _belongs_in_history(message: Message) -> bool:
 
 
 def _send_to_some(context: CommandContext, members: list[Member], message: Message) -> None:
-    if message.command == "TAGMSG":
-        members = [member for member in members if member.has(Cap.MESSAGE_TAGS)]
-    context.send_to(members, message, context.sender)
+    context.send_to(members, message, context.client, _cap_of(message))
     _echo(context, message)
+
+
+def _cap_of(message: Message) -> Cap | None:
+    """The capability that a client needs to get a message."""
+    return Cap.MESSAGE_TAGS if message.command == "TAGMSG" else None
 
 
 def _send_to_server(context: CommandContext, mask: str, draft: Message) -> None:
@@ -130,15 +133,17 @@ def _send_to_member(context: CommandContext, nick: str, draft: Message) -> None:
     message = context.history_message(draft.command, member.nick, *draft.params)
     if _belongs_in_history(message):
         record_private(context, member, message)
-    if message.command != "TAGMSG" or member.has(Cap.MESSAGE_TAGS):
-        context.send_unlabeled(member, message)
+    cap = _cap_of(message)
+    for client in member.clients:
+        if cap is None or client.has(cap):
+            context.send_unlabeled(client, message)
     _echo(context, message)
     if member.away and draft.command == "PRIVMSG":
         context.reply(Numeric.AWAY, member.nick, member.away)
 
 
 def _echo(context: CommandContext, message: Message) -> None:
-    if context.sender.has(Cap.ECHO_MESSAGE):
+    if context.client.has(Cap.ECHO_MESSAGE):
         context.reply_message(message)
 
 

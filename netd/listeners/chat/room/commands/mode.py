@@ -54,6 +54,7 @@ def _user_mode(context: CommandContext, params: Sequence[str]) -> None:
     if effective:
         message = context.message_from_sender("MODE", sender.nick, *format_changes(effective))
         context.reply_message(message)
+        context.send_to_others(message)
 
 
 def _change_user_mode(context: CommandContext, change: ModeChange) -> bool:

@@ -8,7 +8,6 @@ from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command
 from netd.listeners.chat.room.commands.registration import change_nick
-from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold
 
@@ -22,7 +21,7 @@ def regain(context: CommandContext, params: Sequence[str]) -> None:
         return
     holder = context.room.members.get(fold(nick))
     if holder is not None and holder is not context.sender:
-        _disconnect(context, holder)
+        presence.disconnect_member(context, holder, _reason(context))
     change_nick(context, nick)
 
 
@@ -37,7 +36,7 @@ def ghost(context: CommandContext, params: Sequence[str]) -> None:
     elif holder is None:
         context.reply(Numeric.NOSUCHNICK, nick)
     else:
-        _disconnect(context, holder)
+        presence.disconnect_member(context, holder, _reason(context))
         context.reply_command("NOTICE", context.sender.nick, f"{nick} has been disconnected")
 
 
@@ -48,10 +47,8 @@ def _refuse(context: CommandContext, nick: str) -> None:
         context.fail("ACCOUNT_REQUIRED", "You must log in to the account of the nick first")
 
 
-def _disconnect(context: CommandContext, member: Member) -> None:
-    reason = f"Replaced by {context.sender.nick}, the owner of the nick"
-    presence.remove_member(context, member, reason)
-    context.close(member, reason)
+def _reason(context: CommandContext) -> str:
+    return f"Replaced by {context.sender.nick}, the owner of the nick"
 
 
 COMMANDS = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
+from netd.listeners.chat.room.client_state import CheckPurpose
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.account import refuse_login
 from netd.listeners.chat.room.commands.base import Command
 from netd.listeners.chat.room.commands.lookup import find_member
 from netd.listeners.chat.room.effect import Rehash
-from netd.listeners.chat.room.member import CheckPurpose
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import Message
 from netd.protocols.password import Verdict, decoy
@@ -40,20 +40,19 @@ def on_password_verified(context: CommandContext, name: str, verdict: Verdict) -
     sender.modes.add("o")
     context.reply(Numeric.YOUREOPER)
     server = context.room.settings.server_name
-    context.reply_message(Message("MODE", (sender.nick, "+o"), server))
+    mode = Message("MODE", (sender.nick, "+o"), server)
+    context.reply_message(mode)
+    context.send_to_others(mode)
 
 
 def kill(context: CommandContext, params: Sequence[str]) -> None:
-    """Remove a member from the server, and close its connection."""
+    """Remove a member from the server, and close its connections."""
     victim = find_member(context, params[0])
     if victim is None:
         return
     reason = f"Killed ({context.sender.nick} ({params[1]}))"
     context.send_to((victim,), context.message_from_sender("KILL", victim.nick, params[1]))
-    presence.remove_member(context, victim, reason)
-    if victim is context.sender:
-        context.finish()
-    context.close(victim, reason)
+    presence.disconnect_member(context, victim, reason)
 
 
 def wallops(context: CommandContext, params: Sequence[str]) -> None:
@@ -66,7 +65,7 @@ def wallops(context: CommandContext, params: Sequence[str]) -> None:
 def rehash(context: CommandContext, _params: Sequence[str]) -> None:
     """Reload the configuration; the outcome is sent as a notice."""
     context.reply(Numeric.REHASHING, "netd.toml")
-    context.effects.append(Rehash(context.sender))
+    context.effects.append(Rehash(context.client))
 
 
 COMMANDS = {

@@ -31,8 +31,7 @@ def markread(context: CommandContext, params: Sequence[str]) -> None:
 
 
 def _move(context: CommandContext, target: str, moment: str) -> None:
-    sender = context.sender
-    markers = sender.read_markers
+    markers = context.sender.read_markers
     if moment <= markers.get(fold(target), ""):
         return
     markers.pop(fold(target), None)
@@ -40,12 +39,11 @@ def _move(context: CommandContext, target: str, moment: str) -> None:
     if len(markers) > _MAX_MARKERS:
         del markers[next(iter(markers))]
     context.work += len(context.room.members) // 4
-    others = [
-        member
-        for member in context.room.members.values()
-        if member is not sender and member.read_markers is markers and member.has(Cap.READ_MARKER)
+    sharing = [
+        member for member in context.room.registered_members() if member.read_markers is markers
     ]
-    context.send_to(others, _message(context, target, moment))
+    message = _message(context, target, moment)
+    context.send_to(sharing, message, context.client, Cap.READ_MARKER)
 
 
 def show(context: CommandContext, target: str) -> None:

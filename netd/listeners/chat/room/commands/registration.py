@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
+from netd.listeners.chat.room.client_state import CheckPurpose, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import membership, resume, server, server_ban
 from netd.listeners.chat.room.commands.account import own_accounts
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.isupport import isupport_lines
-from netd.listeners.chat.room.member import CheckPurpose, MemberState
 from netd.listeners.chat.room.mode import CHANNEL_MODES, USER_MODES
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold, is_nick
@@ -19,7 +19,7 @@ from netd.protocols.password import Verdict
 
 def pass_(context: CommandContext, params: Sequence[str]) -> None:
     """Keep the server password until registration is complete."""
-    context.sender.registration.password = params[0]
+    context.client.registration.password = params[0]
 
 
 def nick(context: CommandContext, params: Sequence[str]) -> Steps | None:
@@ -67,7 +67,7 @@ def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
     without a connection: until then the client may log in, and another client may use the nick.
     """
     sender, room = context.sender, context.room
-    must_wait = room.members.get(fold(wanted)) in room.ghosts or _is_reserved(context, wanted)
+    must_wait = resume.is_place(room, fold(wanted)) or _is_reserved(context, wanted)
     if not must_wait and not _may_take(context, wanted):
         return None
     context.room.give_up_nick(context.sender)
@@ -100,9 +100,9 @@ def user(context: CommandContext, params: Sequence[str]) -> Steps | None:
     if not params[0] or not params[3]:
         context.reply(Numeric.NEEDMOREPARAMS, "USER")
         return None
-    sender.user = sender.local_user or f"~{_clean_user(params[0])}"[: limits.user_chars]
+    sender.user = context.client.local_user or f"~{_clean_user(params[0])}"[: limits.user_chars]
     sender.realname = params[3][: limits.realname_chars]
-    sender.registration.has_user = True
+    context.client.registration.has_user = True
     sender.update_prefix()
     return complete(context)
 
@@ -115,7 +115,7 @@ def _clean_user(name: str) -> str:
 def complete(context: CommandContext) -> Steps | None:
     """Complete the registration if nothing is missing."""
     sender, settings = context.sender, context.room.settings
-    given = sender.registration
+    given = context.client.registration
     if not (sender.nick and given.has_user) or given.is_negotiating:
         return None
     if server_ban.refuse_banned(context) or not _has_nick(context):
@@ -130,7 +130,7 @@ def complete(context: CommandContext) -> Steps | None:
 
 
 def _has_nick(context: CommandContext) -> bool:
-    """Whether the sender has its nick now, or may take the place of the member that has it."""
+    """Whether the sender has its nick now, or may take a place in the member that has it."""
     sender = context.sender
     if resume.find_place(context) is not None:
         return True
@@ -145,35 +145,36 @@ def on_password_verified(context: CommandContext, _name: str, verdict: Verdict) 
     """Welcome the client, or close its connection."""
     match verdict:
         case Verdict.RIGHT:
-            context.sender.registration.password_is_right = True
+            context.client.registration.password_is_right = True
             return _welcome(context)
         case Verdict.WRONG:
             _refuse(context)
         case Verdict.UNCHECKED:
-            context.close(context.sender, "too many passwords to check, try again later")
+            context.close(context.client, "too many passwords to check, try again later")
     return None
 
 
 def _refuse(context: CommandContext) -> None:
     context.reply(Numeric.PASSWDMISMATCH)
-    context.close(context.sender, "password incorrect")
+    context.close(context.client, "password incorrect")
 
 
 def _welcome(context: CommandContext) -> Steps:
     if not _has_nick(context):  # the member whose place it was to take has left
         return
-    member = resume.find_place(context)
-    if member is not None:
-        resume.claim(context, member)
+    lost = resume.find_place(context)
+    if lost is not None:
+        resume.claim(context, lost)
         _greet(context)
-        yield from resume.take_place(context, member)
+        yield from resume.take_place(context, lost)
         return
-    sender, room = context.sender, context.room
+    client, sender, room = context.client, context.sender, context.room
     settings = room.settings
-    room.unregistered.pop(sender, None)
-    sender.state = MemberState.REGISTERED
+    room.unregistered.pop(client, None)
+    client.state = ClientState.REGISTERED
+    client.registration.password = ""
+    sender.is_registered = True
     sender.signed_on = sender.idle_since = context.now
-    sender.registration.password = ""
     room.most_members = max(room.most_members, len(room.registered_members()))
     _greet(context)
     presence.announce_online(context, sender)
@@ -209,7 +210,7 @@ def pong(_context: CommandContext, _params: Sequence[str]) -> None:
 def quit_(context: CommandContext, params: Sequence[str]) -> None:
     """Leave the server, with a reason."""
     reason = f"Quit: {params[0]}" if params and params[0] else "Quit"
-    presence.disconnect_sender(context, reason)
+    presence.disconnect_client(context, reason)
 
 
 COMMANDS = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command, Steps
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.server_ban import (
     FOR_EVER,
@@ -56,7 +56,7 @@ def _may_add(context: CommandContext, ban: ServerBan) -> bool:
     bans, limit = context.room.server_bans, context.room.settings.limits.server_bans
     alone = ServerBans()
     alone.add(ban)
-    if alone.find(_facts(context.sender), context.now):
+    if alone.find(_facts(context.client), context.now):
         _notify(context, f"{ban.mask} is not banned: it matches you")
         return False
     if len(bans) >= limit and fold(ban.mask) not in bans.by_mask:
@@ -66,16 +66,16 @@ def _may_add(context: CommandContext, ban: ServerBan) -> bool:
 
 
 def _disconnect(context: CommandContext, ban: ServerBan) -> Steps:
-    """Disconnect the members that a new ban matches, except operators."""
+    """Disconnect the clients that a new ban matches, except those of operators."""
     alone, closed = ServerBans(), 0
     alone.add(ban)
-    for member in context.room.registered_members():
+    for client in context.room.clients():
         context.work += alone.work + 1
-        is_there = member.is_registered and not member.oper
-        if is_there and alone.find(_facts(member), context.now):
+        is_there = client.is_registered and not client.member.oper
+        if is_there and alone.find(_facts(client), context.now):
             reason = f"Banned ({ban.reason})"
-            presence.remove_member(context, member, reason)
-            context.close(member, reason)
+            presence.remove_client(context, client, reason)
+            context.close(client, reason)
             closed += 1
         yield
     if closed:
@@ -113,7 +113,7 @@ def refuse_banned(context: CommandContext) -> bool:
     """Close the sender's connection if a ban matches it; return whether it does."""
     bans = context.room.server_bans
     context.work += bans.work
-    ban = bans.find(_facts(context.sender), context.now)
+    ban = bans.find(_facts(context.client), context.now)
     if ban is not None:
         close_banned(context, ban)
     return ban is not None
@@ -123,11 +123,12 @@ def close_banned(context: CommandContext, ban: ServerBan) -> None:
     """Send the sender the reason of a ban, and close its connection."""
     text = f"You are banned from this server: {ban.reason}"
     context.reply_command(Numeric.YOUREBANNEDCREEP.code, context.sender.shown_nick, text)
-    presence.disconnect_sender(context, f"Banned ({ban.reason})")
+    presence.disconnect_client(context, f"Banned ({ban.reason})")
 
 
-def _facts(member: Member) -> ClientFacts:
-    return ClientFacts(member.address, member.host, member.user, member.account)
+def _facts(client: Client) -> ClientFacts:
+    member = client.member
+    return ClientFacts(client.address, member.host, member.user, member.account)
 
 
 def _until(context: CommandContext, ban: ServerBan) -> str:

@@ -17,10 +17,12 @@ def away(context: CommandContext, params: Sequence[str]) -> None:
     sender = context.sender
     text = params[0][: context.room.settings.limits.away_chars] if params else ""
     has_changed, sender.away = text != sender.away, text
-    context.reply(Numeric.NOWAWAY if text else Numeric.UNAWAY)
+    numeric = Numeric.NOWAWAY if text else Numeric.UNAWAY
+    context.reply(numeric)
     if has_changed:
         message = context.message_from_sender("AWAY", *([text] if text else []))
         presence.notify_peers(context, message, Cap.AWAY_NOTIFY)
+        context.reply_to_others(numeric)
 
 
 def setname(context: CommandContext, params: Sequence[str]) -> None:
@@ -32,12 +34,11 @@ def setname(context: CommandContext, params: Sequence[str]) -> None:
     sender.realname = params[0]
     message = context.message_from_sender("SETNAME", sender.realname)
     presence.notify_peers(context, message, Cap.SETNAME)
-    if sender.has(Cap.SETNAME):
-        context.reply_message(message)
+    context.send_to((sender,), message, cap=Cap.SETNAME)
 
 
 def monitor(context: CommandContext, params: Sequence[str]) -> Steps | None:
-    """Change or show the nicks about which the sender is notified (IRCv3 monitor)."""
+    """Change or show the nicks about which the client is notified (IRCv3 monitor)."""
     action = _MONITOR_ACTIONS.get(params[0].upper())
     if action is None:
         return None
@@ -46,35 +47,35 @@ def monitor(context: CommandContext, params: Sequence[str]) -> Steps | None:
 
 def _remove(context: CommandContext, nicks: Iterable[str]) -> None:
     for folded in map(fold, nicks):
-        if context.sender.monitoring.pop(folded, None):
-            presence.stop_monitoring(context, context.sender, folded)
+        if context.client.monitoring.pop(folded, None):
+            presence.stop_monitoring(context, context.client, folded)
 
 
 def _clear(context: CommandContext, _nicks: Sequence[str]) -> None:
-    _remove(context, list(context.sender.monitoring))
+    _remove(context, list(context.client.monitoring))
 
 
 def _list(context: CommandContext, _nicks: Sequence[str]) -> Steps:
-    yield from _reply(context, Numeric.MONLIST, list(context.sender.monitoring.values()))
+    yield from _reply(context, Numeric.MONLIST, list(context.client.monitoring.values()))
     context.reply(Numeric.ENDOFMONLIST)
 
 
 def _show_all(context: CommandContext, _nicks: Sequence[str]) -> Steps:
-    return _show(context, context.sender.monitoring.values())
+    return _show(context, context.client.monitoring.values())
 
 
 def _add(context: CommandContext, nicks: Sequence[str]) -> Steps:
-    sender, limits = context.sender, context.room.settings.limits
+    client, limits = context.client, context.room.settings.limits
     added = []
     for index, nick in enumerate(nicks):
         if not is_nick(nick, limits.nick_chars):
             continue
-        if len(sender.monitoring) >= limits.monitored and fold(nick) not in sender.monitoring:
+        if len(client.monitoring) >= limits.monitored and fold(nick) not in client.monitoring:
             rest = ",".join(nicks[index:])
             context.reply(Numeric.MONLISTFULL, str(limits.monitored), rest)
             break
-        sender.monitoring[fold(nick)] = nick
-        context.room.watchers.setdefault(fold(nick), set()).add(sender)
+        client.monitoring[fold(nick)] = nick
+        context.room.watchers.setdefault(fold(nick), set()).add(client)
         added.append(nick)
     return _show(context, added)
 

@@ -88,7 +88,7 @@ def _visible_channel(context: CommandContext, member: Member) -> Channel | None:
 
 
 def _flags(context: CommandContext, member: Member, channel: Channel | None) -> str:
-    every = context.sender.has(Cap.MULTI_PREFIX)
+    every = context.client.has(Cap.MULTI_PREFIX)
     return (
         ("G" if member.away else "H")
         + ("*" if member.oper else "")

@@ -39,12 +39,13 @@ def _describe(context: CommandContext, member: Member) -> Steps:
     if viewer is member or viewer.oper:
         real = f"{member.user}@{member.address}"
         context.reply(Numeric.WHOISACTUALLY, nick, real, member.address)
-        if member.fingerprint:
-            text = f"has client certificate fingerprint {member.fingerprint}"
-            context.reply(Numeric.WHOISCERTFP, nick, text)
+        for fingerprint in dict.fromkeys(client.fingerprint for client in member.clients):
+            if fingerprint:
+                text = f"has client certificate fingerprint {fingerprint}"
+                context.reply(Numeric.WHOISCERTFP, nick, text)
     for numeric, *params in _attributes(member):
         context.reply(numeric, nick, *params)
-    if member in context.room.ghosts:
+    if member.clients and all(client in context.room.ghosts for client in member.clients):
         context.reply(Numeric.WHOISSPECIAL, nick, "has lost the connection and may return soon")
     idle, since = int(context.now - member.idle_since), int(member.signed_on)
     context.reply(Numeric.WHOISIDLE, nick, str(idle), str(since))
@@ -61,13 +62,13 @@ def _attributes(member: Member) -> Iterator[tuple[Numeric, *tuple[str, ...]]]:
         yield Numeric.WHOISSPECIAL, f"is verified as local user {member.local_user}"
     if member.is_bot:
         yield (Numeric.WHOISBOT,)
-    if member.is_secure:
+    if member.clients and all(client.is_secure for client in member.clients):
         yield (Numeric.WHOISSECURE,)
 
 
 def _visible_channels(context: CommandContext, member: Member) -> Iterator[str]:
     viewer = context.sender
-    every = viewer.has(Cap.MULTI_PREFIX)
+    every = context.client.has(Cap.MULTI_PREFIX)
     for channel in context.room.channels_of(member):
         if viewer is member or viewer.oper or channel.shows_to(viewer, member):
             yield channel.status_prefix(member, every=every) + channel.name

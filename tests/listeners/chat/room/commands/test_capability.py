@@ -25,7 +25,7 @@ def test_a_capability_request_is_granted_whole_or_not_at_all() -> None:
 def test_sts_gives_the_port_without_tls_and_the_duration_with_tls() -> None:
     room = RoomUnderTest(sts_port=6697, sts_duration_s=3600)
     clear, secure = room.connect(), room.connect()
-    secure.member.is_secure = True
+    secure.client.is_secure = True
     assert find_line(clear.send("CAP LS 302"), "sts=port=6697")
     assert find_line(secure.send("CAP LS 302"), "sts=duration=3600")
     assert not [line for line in room.connect().send("CAP LS") if "sts" in line]

@@ -60,7 +60,7 @@ def test_a_wrong_operator_name_takes_as_long_as_a_wrong_password() -> None:
     room = RoomUnderTest(opers={"root": "toor"})
     eve = room.join("eve")
     for name in ("root", "nobody"):
-        effects = room.core.receive(eve.member, f"OPER {name} guess".encode(), room.now)
+        effects = room.core.receive(eve.client, f"OPER {name} guess".encode(), room.now)
         assert [type(effect) for effect in effects] == [Verify]
         room.apply(effects)
 

@@ -23,7 +23,7 @@ def test_whois_shows_the_local_user_and_tls() -> None:
     room = RoomUnderTest(opers={"root": "toor"}, accounts=accounts)
     ann = room.join("ann")
     bob = room.join("bob", local_user="robert")
-    bob.member.is_secure = True
+    bob.client.is_secure = True
     codes = ann.codes("WHOIS bob")
     assert {"320", "671"} <= {*codes}
 
