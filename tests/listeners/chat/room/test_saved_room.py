@@ -73,9 +73,10 @@ class Scene:
         self.room.now += 0.25
         client = self.clients[number]
         if line == b"connect":
-            self.room.leave(client, "gone")
+            if client.closed != "lost":  # its place stays
+                self.room.leave(client, "gone")
             self.clients[number] = self.room.connect()
-        elif line == b"gone":
+        elif line == b"gone" and client.closed != "lost":
             self.room.leave(client, "gone")
             client.closed = "gone"
         elif line == b"lost" and not client.closed:
