@@ -123,8 +123,7 @@ def _announce(
     texts = [text[:limit] for text in reason[:1]]
     message = context.history_message("REDACT", target, msgid, *texts)
     addressed = dict.fromkeys([context.sender, *members])
-    able = [member for member in addressed if member.has(Cap.MESSAGE_REDACTION)]
-    context.send_to(able, message)
+    context.send_to(addressed, message, cap=Cap.MESSAGE_REDACTION)
 
 
 COMMANDS = {"REDACT": Command(redact, "<target> <msgid> [:<reason>]", params=2)}

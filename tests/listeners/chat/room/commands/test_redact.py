@@ -11,9 +11,9 @@ CAPS = ("message-tags", "draft/message-redaction", "draft/chathistory", "echo-me
 def finish(room: RoomUnderTest, client: FakeClient) -> int:
     """Complete a reply; return its steps."""
     steps = 0
-    while client.member.is_replying:
+    while client.client.is_replying:
         steps += 1
-        room.apply(room.core.resume(client.member, room.now))
+        room.apply(room.core.resume(client.client, room.now))
     return steps
 
 
@@ -26,12 +26,12 @@ def test_a_message_in_a_long_history_is_found_in_steps() -> None:
     history = room.state.channels["#room"].history
     before, kept = history.bytes, room.state.memory.kept
     assert history.is_steady
-    room.core.receive(alice.member, b"REDACT #room id1", room.now)
+    room.core.receive(alice.client, b"REDACT #room id1", room.now)
     assert finish(room, alice) > 1
     assert alice.read() == ["@msgid=idbb9 :alice!~alice@192.0.2.1 REDACT #room id1"]
     assert (len(history.entries), history.is_steady) == (2999, False)
     assert history.bytes - before == room.state.memory.kept - kept < 0
-    assert alice.member.work >= 2900
+    assert alice.client.work >= 2900
     alice.send_line("PRIVMSG #room :one more")
     assert (history.bytes, len(history.entries)) == (before, 3000)
 
@@ -41,11 +41,11 @@ def test_a_history_that_changes_meanwhile() -> None:
     alice, bob = room.join("alice", *CAPS), room.join("bob")
     for number in range(1000):
         alice.send_line(f"PRIVMSG #room :{number}")
-    room.core.receive(alice.member, b"REDACT #room id1", room.now)
+    room.core.receive(alice.client, b"REDACT #room id1", room.now)
     bob.send_line("PRIVMSG #room :now the first message leaves the history")
     finish(room, alice)
     assert len(room.state.channels["#room"].history.entries) == 1000
-    room.core.receive(alice.member, b"REDACT #room id2", room.now)
+    room.core.receive(alice.client, b"REDACT #room id2", room.now)
     alice.send_line("PART #room")
     bob.send_line("PART #room")
     assert room.state.channels == {}
