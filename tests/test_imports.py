@@ -25,6 +25,8 @@ CLIENT_FRONT = (
     "netd.client.server_connection",
     "netd.client.connector",
     "netd.client.stdin",
+    "netd.client.state_files",
+    "netd.client.chat_log",
 )
 PURE = (
     "netd.protocols",

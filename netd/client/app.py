@@ -69,11 +69,12 @@ async def _run_pipe(settings: ClientSettings) -> int:
 
 
 async def _run_terminal(settings: ClientSettings, environ: Mapping[str, str]) -> None:
-    from netd.client.screen.terminal import Terminal  # noqa: PLC0415 (prompt_toolkit loads slowly)
+    from netd.client.screen.terminal import Terminal, View  # noqa: PLC0415 (scripts need none)
 
     can_draw = sys.stdout.isatty() and environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    view = View.LINE_EDITOR if settings.plain else View.FULL_SCREEN
     colors = can_draw and not environ.get("NO_COLOR")
-    await Terminal(settings, can_draw=can_draw, colors=colors).run()
+    await Terminal(settings, view if can_draw else View.PLAIN_LINES, environ, colors=colors).run()
 
 
 def _run_loop(main_coroutine: Coroutine[object, object, T]) -> T:

@@ -35,6 +35,9 @@ KEYS: Final[dict[str, type]] = {
     "ignore": list,
     "bell": bool,
     "history": int,
+    "plain": bool,
+    "log": bool,
+    "remember": bool,
 }
 
 
@@ -54,6 +57,9 @@ class ClientSettings:
     is_quiet: bool = False
     ignored: tuple[str, ...] = ()
     bell: bool = True
+    plain: bool = False  # lines above a prompt instead of a full screen
+    log: bool = False
+    remember: bool = True  # typed lines and conversations, for the next run
     is_interactive: bool = True  # False: deliver `text` or the lines of standard input
     text: str | None = None
     json: bool = False
@@ -100,6 +106,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="how long to wait for the server (default: 30)",
     )
     add("--quiet", action="store_true", default=None, help="hide join and leave notices")
+    add(
+        "--plain", action="store_true", default=None, help="print lines, without a full-screen view"
+    )
     add("--config", metavar="FILE", help="settings file (default: ~/.config/netd/chat.toml)")
     return parser
 
@@ -123,6 +132,9 @@ def read_settings(
         is_quiet=values.get("quiet", False),
         ignored=tuple(values.get("ignore", ())),
         bell=values.get("bell", True),
+        plain=values.get("plain", False),
+        log=values.get("log", False),
+        remember=values.get("remember", True),
         is_interactive=is_interactive,
         text=_utf8(arguments.send),
         json=arguments.json,

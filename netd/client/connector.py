@@ -20,6 +20,7 @@ from netd.client.core.chat_events import (
     Leave,
     Refused,
     Registered,
+    ScreenRequest,
     SendLine,
     send,
 )
@@ -45,6 +46,7 @@ _SILENCE_S: Final = 60.0  # send a PING after this time; give up after twice thi
 _FAREWELL_S: Final = 2.0  # the limit for each of the two steps of leaving
 
 Show = Callable[[Sequence[ChatEvent]], None]
+OnRequest = Callable[[Leave | ScreenRequest], None]
 
 
 class RegistrationRefusedError(NetdError):
@@ -54,7 +56,14 @@ class RegistrationRefusedError(NetdError):
 class Connector:
     """Runs until `leave` is called; calls `show` with the events of each moment."""
 
-    def __init__(self, settings: ClientSettings, client: IrcClient, show: Show) -> None:
+    def __init__(
+        self,
+        settings: ClientSettings,
+        client: IrcClient,
+        show: Show,
+        on_request: OnRequest | None = None,
+    ) -> None:
+        """`on_request` decides what the user's wish to leave and requests to the screen cause."""
         self.endpoint: Endpoint | None = None
         """The address of the server; None before the first connection."""
         self.idle = asyncio.Event()
@@ -62,11 +71,13 @@ class Connector:
         self.has_room = asyncio.Event()
         """Set while the outbox takes messages."""
         self._settings, self._client, self._show = settings, client, show
+        self._on_request = on_request or self._leave_if_requested
         self._tls = _tls_context(settings)
         self._connection: ServerConnection | None = None
         self._was_registered = self._has_quit = False
         self._leaving = asyncio.Event()
         self._quit_reason = ""
+        self._leaving_later: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
         self._due_timer: asyncio.TimerHandle | None = None
         self._received_at = 0.0
@@ -89,6 +100,8 @@ class Connector:
             await self._say_farewell(connecting)
             self._carry_out(self._client.abandon())
         finally:
+            if self._leaving_later is not None:
+                self._leaving_later.cancel()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -98,6 +111,20 @@ class Connector:
         self._quit_reason = reason
         self._leaving.set()
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether `leave` was called."""
+        return self._leaving.is_set()
+
+    def leave_when_idle(self, reason: str = "") -> None:
+        """Leave when the server has confirmed all messages."""
+        waiting = asyncio.create_task(self._wait_until_idle())
+        self._leaving_later = waiting
+        waiting.add_done_callback(lambda _: self.leave(reason))
+
+    async def _wait_until_idle(self) -> None:
+        await self.idle.wait()
+
     def type(self, line: str) -> None:
         """Process a line typed by the user: text or a slash command."""
         self._carry_out(self._client.type(line))
@@ -105,6 +132,18 @@ class Connector:
     def say(self, text: str) -> None:
         """Send text to the current channel, even if it begins with a slash."""
         self._carry_out(self._client.say(text))
+
+    def say_to(self, target: str, text: str) -> None:
+        """Send text to a channel or user."""
+        self._carry_out(self._client.say_to(target, text))
+
+    def read(self) -> None:
+        """Mark the current conversation as read."""
+        self._carry_out(self._client.read())
+
+    def ask_earlier(self) -> None:
+        """Request what was said before the oldest message of the current conversation."""
+        self._carry_out(self._client.ask_earlier())
 
     async def _stay_connected(self) -> None:
         attempt = 0
@@ -184,21 +223,27 @@ class Connector:
                 connection.abort("the server is silent")
             elif silent_s > _SILENCE_S:
                 connection.send([Message("PING", ("still-there",))])
+            self._carry_out(self._client.tick())
             await asyncio.sleep(_SILENCE_S / 2)
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
-        """Send lines, leave if requested, and show the events."""
+        """Send lines, show the events, and pass on what concerns the front end.
+
+        `show` is called without events, too: the state may have changed.
+        """
         effects = [*effects, *self._client.due(time.monotonic())]
         lines = [effect.message for effect in effects if isinstance(effect, SendLine)]
         if self._connection is not None and lines:
             self._connection.send(lines)
-        for effect in effects:
-            if isinstance(effect, Leave):
-                self.leave(effect.reason)
         self._follow_outbox()
-        events = [effect for effect in effects if not isinstance(effect, SendLine | Leave)]
-        if events:
-            self._show(events)
+        self._show([e for e in effects if not isinstance(e, SendLine | Leave | ScreenRequest)])
+        for effect in effects:
+            if isinstance(effect, Leave | ScreenRequest):
+                self._on_request(effect)
+
+    def _leave_if_requested(self, request: Leave | ScreenRequest) -> None:
+        if isinstance(request, Leave):
+            self.leave(request.reason)
 
     def _follow_outbox(self) -> None:
         outbox = self._client.state.outbox

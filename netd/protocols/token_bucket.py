@@ -36,9 +36,9 @@ class TokenBucket:
         """Remove tokens for work that is done already; they may be more than there are."""
         self._tokens -= tokens
 
-    def wait_s(self, rate: float) -> float:
-        """Seconds from the last refill until there is a token; 0 if there is one."""
-        return max(0.0, (1 - self._tokens) / rate)
+    def wait_s(self, rate: float, tokens: int = 1) -> float:
+        """Seconds from the last refill until there are so many tokens; 0 if there are."""
+        return max(0.0, (tokens - self._tokens) / rate)
 
 
 BUCKET: Final = Record(TokenBucket, {"_tokens": NUMBER, "_updated_at": NUMBER})

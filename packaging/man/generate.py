@@ -144,6 +144,15 @@ def _slash_commands() -> Iterator[str]:
     for name, command in slash_commands.COMMANDS.items():
         heads.append(f".It Ic /{name} No {quote(command.usage)}".removesuffix(' No ""'))
         heads += prose(_sentence(command.help))
+        heads += prose(command.details) if command.details else []
+    yield from _list(heads)
+
+
+def _screen_keys() -> Iterator[str]:
+    """Yield a list of the keys of netd-chat's full-screen view."""
+    heads = []
+    for key, text in slash_commands.KEYS:
+        heads += [f".It {quote(key)}", *prose(_sentence(text))]
     yield from _list(heads)
 
 
@@ -260,6 +269,7 @@ _DIRECTIVES: Final[dict[str, Callable[[str], Iterable[str]]]] = {
     "kind-list": lambda _: _kind_list(),
     "kind-sections": lambda _: _kind_sections(),
     "slash": lambda _: _slash_commands(),
+    "screen-keys": lambda _: _screen_keys(),
 }
 
 

@@ -7,6 +7,7 @@ Texts in events are as the network delivered them; `event_format` makes them saf
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netd.protocols.irc import Message
@@ -42,6 +43,8 @@ class ChatMessage:
     mention: bool = False
     time: str = ""  # the server's, RFC 3339; empty if it sent none
     old: bool = False  # from the server's history
+    id: str = ""  # the server's msgid
+    reply_to: str = ""  # the msgid of the message that this one answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class MembershipChange:
     channel: str = ""
     detail: str = ""
     time: str = ""
+    channels: tuple[str, ...] = ()  # those that the user shares with the nick: of QUIT and NICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,54 @@ class Notice:
 
     text: str
     channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerNotice(Notice):
+    """Information about the server or the connection: it is about no channel or user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switched(Notice):
+    """Another conversation has become the current one; a full screen shows it by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierMessages(Notice):
+    """The heading of the messages of a history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A user reacts to a message, or withdraws the reaction."""
+
+    sender: str
+    target: str
+    reaction: str
+    id: str  # the msgid of the message
+    mine: bool = False
+    time: str = ""
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """A message was deleted by its sender or an operator."""
+
+    nick: str
+    target: str
+    id: str  # the msgid of the message
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that a search has found."""
+
+    sender: str
+    target: str
+    text: str
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +181,30 @@ class Leave:
     reason: str = ""
 
 
+class ScreenAction(enum.Enum):
+    """What a slash command asks of the front end, which keeps the lines that were shown."""
+
+    FIND = "find"  # the lines that contain the argument
+    CLEAR = "clear"
+    REDRAW = "redraw"
+    CLOSE = "close"  # forget the lines of the conversation that the argument names
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenRequest:
+    """A request to the front end; scripts have none, and ignore it."""
+
+    action: ScreenAction
+    argument: str = ""
+
+
 ChatEvent = (
     ChatMessage
     | MembershipChange
+    | Reaction
+    | Redaction
     | Notice
+    | Found
     | Refused
     | Registered
     | ChannelJoined
@@ -140,9 +212,9 @@ ChatEvent = (
     | Undelivered
     | Disconnected
 )
-Effect = ChatEvent | SendLine | Leave
+Effect = ChatEvent | SendLine | Leave | ScreenRequest
 
 
-def send(command: str, *params: str) -> SendLine:
+def send(command: str, *params: str, tags: Mapping[str, str] | None = None) -> SendLine:
     """Return the effect that sends this line."""
-    return SendLine(Message(command, params))
+    return SendLine(Message(command, params, tags=tags or {}))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netd.client.core.casemap import CaseMapping
 from netd.client.core.chat_events import ChatMessage, Effect, MessageKind, Notice, Refused
+from netd.client.core.conversations import Conversations
 from netd.client.core.outbox import MAX_WAITING, Outbox
-from netd.client.core.outgoing import split_message
+from netd.client.core.outgoing import OutgoingMessage, join_lines, split_message
 from netd.client.core.roster import Roster
+from netd.protocols.irc import Message
 
 MAX_REMEMBERED_IDS: Final = 1000
 MAX_HISTORY_PAGE: Final = 100
+MAX_TOKENS: Final = 200
 MAX_CHANNELS: Final = 500  # that a server may add to those the user has joined
+MULTILINE: Final = "draft/multiline"
+_MULTILINE_BYTES: Final = 4096  # where the server gives no limit
+_MAX_DIGITS: Final = 9
 _LONGEST_USER_AND_HOST: Final = "u" * 12 + "@" + "h" * 63  # of common servers
 
 
@@ -41,6 +47,15 @@ class HistoryBatch:
     messages: list[ChatMessage] = field(default_factory=list)
     received: int = 0
     last: str = ""  # the reference of the last message: `msgid=...` or `timestamp=...`
+    is_search: bool = False
+
+
+@dataclass(slots=True)
+class MultilineBatch:
+    """An open batch of the lines of one message; `opening` has its tags and its target."""
+
+    opening: Message
+    lines: list[Message] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -51,17 +66,21 @@ class ClientState:
     nick: str = field(init=False)
     wanted_nick: str = field(init=False)  # requested on the next connection
     source: str = ""  # nick!user@host as other clients see it, once known
-    current: str = ""  # the channel or user that receives plain text
+    is_logged_in: bool = False  # to an account, on this connection
     is_registered: bool = False
     was_registered: bool = False  # on this connection or an earlier one
     has_seen_motd: bool = False
     is_quiet: bool = False  # hide membership changes
     fold: CaseMapping = field(default_factory=CaseMapping)
+    isupport: dict[str, str] = field(default_factory=dict)  # what the server announced (005)
+    capability_values: dict[str, str] = field(default_factory=dict)
     roster: Roster = field(init=False)
+    conversations: Conversations = field(init=False)
     autojoin: dict[str, tuple[str, ...]] = field(init=False)  # folded name -> name, maybe a key
     ignored: dict[str, str] = field(default_factory=dict)  # folded nick -> nick as typed
     capabilities: set[str] = field(default_factory=set)
     history_batches: dict[str, HistoryBatch] = field(default_factory=dict)  # still open
+    multiline_batches: dict[str, MultilineBatch] = field(default_factory=dict)  # still open
     history_page: int = 100  # the number of messages that the server sends for a request
     last_heard: dict[str, str] = field(default_factory=dict)  # folded channel -> server time
     last_time: str = ""  # the server time of the last message
@@ -72,6 +91,10 @@ class ClientState:
     is_resuming: bool = False  # the server sends what its kept place has missed
     closing_reason: str = ""  # the server's, on this connection
     outbox: Outbox = field(init=False)
+    kept_conversations: tuple[str, ...] = ()  # private ones that an earlier run has left open
+    unread_targets: dict[str, str] = field(default_factory=dict)  # folded nick -> newest message
+    is_regaining: bool = False  # the wanted nick was requested without the user's doing
+    reactions: dict[tuple[str, str], bool] = field(default_factory=dict)  # the user's, by msgid
     _message_ids: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,7 +102,18 @@ class ClientState:
         self.roster = Roster(self.fold)
         self.outbox = Outbox(self.identity.burst, self.identity.lines_per_s, self.fold)
         self.autojoin = {self.fold(name): (name,) for name in self.identity.channels}
-        self.current = next(iter(self.identity.channels), "")
+        self.conversations = Conversations(self.fold, is_channel)
+        for name in (*self.identity.channels[1:], *self.identity.channels[:1]):
+            self.current = name
+
+    @property
+    def current(self) -> str:
+        """The channel or user that receives plain text; empty for the server."""
+        return self.conversations.current.name
+
+    @current.setter
+    def current(self, name: str) -> None:
+        self.conversations.switch(name)
 
     @property
     def has_echo(self) -> bool:
@@ -87,12 +121,15 @@ class ClientState:
         return "echo-message" in self.capabilities
 
     def apply_isupport(self, tokens: Sequence[str]) -> None:
-        """Adopt the server's case mapping and limit of history from the tokens of a 005 reply."""
+        """Adopt what the tokens of a 005 reply say of the server."""
         for token in tokens:
             name, _, value = token.partition("=")
+            if len(self.isupport) < MAX_TOKENS:
+                self.isupport[name] = value
             if name == "CHATHISTORY" and value.isdecimal() and int(value):
                 self.history_page = min(int(value), MAX_HISTORY_PAGE)
         if self.fold.update(tokens):
+            self.conversations.refold()
             self.autojoin = {self.fold(channel[0]): channel for channel in self.autojoin.values()}
             self.ignored = {self.fold(nick): nick for nick in self.ignored.values()}
 
@@ -148,12 +185,42 @@ class ClientState:
         self.last_heard[name] = max(self.last_heard.get(name, ""), time)
         _forget_oldest(self.last_heard, MAX_CHANNELS)
 
-    def queue_text(
+    def toggle_reaction(self, message_id: str, reaction: str) -> None:
+        """Remember a reaction of the user, or forget it if it is withdrawn."""
+        given = (message_id, reaction)
+        if self.reactions.pop(given, None) is None:
+            self.reactions[given] = True
+            _forget_oldest(self.reactions, MAX_REMEMBERED_IDS)
+
+    def split(
         self, target: str, text: str, kind: MessageKind = MessageKind.TEXT
-    ) -> list[Effect]:
-        """Queue text for a target, in as many messages as it needs."""
+    ) -> list[OutgoingMessage]:
+        """Return the messages that a text for a target needs."""
         source = self.source or f"{self.nick}!{_LONGEST_USER_AND_HOST}"
         parts = list(split_message(source, target, text, kind))
+        return join_lines(parts, *self._multiline_limits()) if len(parts) > 1 else parts
+
+    def _multiline_limits(self) -> tuple[int, int]:
+        """Return how many lines and bytes a message may have (draft/multiline)."""
+        if MULTILINE not in self.capabilities:
+            return 1, 0
+        values = self.capability_values.get(MULTILINE, "").split(",")
+        limits = dict(value.partition("=")[::2] for value in values)
+        numbers = [limits.get(name, "") for name in ("max-lines", "max-bytes")]
+        lines, size = (int(n) if n.isdecimal() and len(n) <= _MAX_DIGITS else 0 for n in numbers)
+        return lines or MAX_WAITING, size or _MULTILINE_BYTES
+
+    def queue_text(
+        self,
+        target: str,
+        text: str,
+        kind: MessageKind = MessageKind.TEXT,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[Effect]:
+        """Queue text for a target, in as many messages as it needs; the first has the tags."""
+        parts = self.split(target, text, kind)
+        if parts and tags and "message-tags" in self.capabilities:
+            parts[0].tags.update(tags)
         if not self.outbox.put(*parts):
             return [Refused(f"{MAX_WAITING} messages wait already; this was dropped")]
         if parts and not self.is_registered:
@@ -161,7 +228,7 @@ class ClientState:
         return []
 
 
-def _forget_oldest(entries: dict[str, Any], maximum: int) -> None:
+def _forget_oldest(entries: dict[Any, Any], maximum: int) -> None:
     if len(entries) > maximum:
         del entries[next(iter(entries))]
 
@@ -169,3 +236,10 @@ def _forget_oldest(entries: dict[str, Any], maximum: int) -> None:
 def is_channel(target: str) -> bool:
     """Whether a target is a channel (RFC 2811 2.1), not a user."""
     return target.startswith(("#", "&", "+", "!"))
+
+
+def peer_of(state: ClientState, sender: str, target: str) -> str:
+    """Return the channel of a message, or the other user of a private one."""
+    if is_channel(target):
+        return target
+    return target if state.is_me(sender) and not state.is_me(target) else sender

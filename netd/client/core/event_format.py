@@ -9,7 +9,6 @@ import dataclasses
 import datetime as dt
 import enum
 import json
-import zlib
 from typing import Final
 
 from netd.client.core.chat_events import (
@@ -19,25 +18,31 @@ from netd.client.core.chat_events import (
     ChatMessage,
     Delivered,
     Disconnected,
+    EarlierMessages,
+    Found,
     MembershipChange,
-    MessageKind,
     Notice,
+    Reaction,
+    Redaction,
     Refused,
     Registered,
+    ServerNotice,
+    Switched,
     Undelivered,
 )
+from netd.client.core.client_state import is_channel
 from netd.client.core.sanitize import sanitize
+from netd.client.core.styled_text import Spans, Style, nick_style, plain_text, to_ansi
 from netd.protocols.irc import fold
-
-_RESET: Final = "\x1b[0m"
-_BOLD: Final = "\x1b[1m"
-_DIM: Final = "\x1b[2m"
-_REVERSE: Final = "\x1b[7m"
-_RED: Final = "\x1b[31m"
-_NICK_COLORS: Final = tuple(f"\x1b[{n}m" for n in (32, 33, 34, 35, 36, 92, 93, 94, 95, 96))
 
 _JSON_NAMES: Final[dict[type[ChatEvent], str]] = {
     Notice: "told",
+    ServerNotice: "told",
+    Switched: "told",
+    EarlierMessages: "told",
+    Found: "found",
+    Reaction: "react",
+    Redaction: "redact",
     Refused: "refused",
     Registered: "registered",
     ChannelJoined: "entered",
@@ -46,6 +51,9 @@ _JSON_NAMES: Final[dict[type[ChatEvent], str]] = {
     Disconnected: "lost",
 }
 
+_OPTIONAL_FIELDS: Final = ("id", "reply_to", "channels")  # left out where they are empty
+MAX_NAME_CHARS: Final = 40
+
 
 class EventFormatter:
     """Formats events as lines of text, with or without colours."""
@@ -53,64 +61,88 @@ class EventFormatter:
     def __init__(self, *, colors: bool) -> None:
         self._colors = colors
 
-    def line(self, event: ChatEvent, now: dt.datetime, current: str = "") -> str:
+    def line(
+        self,
+        event: ChatEvent,
+        now: dt.datetime,
+        current: str = "",
+        *,
+        stamp: str = "",
+        reply: str = "",
+    ) -> str:
         """Return the line for an event; empty if the event is not shown.
 
-        A line about the `current` channel does not name the channel.
+        A line about the `current` channel does not name the channel. `stamp` is the form of the
+        time; by default it has the day if it is not today.
         """
-        match event:
-            case ChatMessage():
-                return self._chat_message(event, now, current)
-            case Refused() | Disconnected() | Undelivered():
-                return self._error(error_text(event), now)
-        text = _information_text(event, current)
-        time = event.time if isinstance(event, MembershipChange) else ""
-        return self._information(text, now, time) if text else ""
-
-    def _chat_message(self, chat: ChatMessage, now: dt.datetime, current: str) -> str:
-        target = "" if fold(chat.target) == fold(current) else f"{sanitize(chat.target)} "
-        sender = self._sender(chat)
-        match chat.kind:
-            case MessageKind.ACTION:
-                sender = f"* {sender}"
-            case MessageKind.NOTICE:
-                sender = f"-{sender}-"
-            case MessageKind.TEXT:
-                sender = f"<{sender}>"
-        text = sanitize(chat.text)
-        if chat.old:
-            text = self._paint(text, _DIM)
-        elif chat.mention:
-            text = self._paint(text, _BOLD)
-        return f"{self._stamp(chat.time, now)} {self._paint(target, _DIM)}{sender} {text}"
-
-    def _sender(self, chat: ChatMessage) -> str:
-        if chat.mine:
-            color = _BOLD
-        elif chat.mention:
-            color = _REVERSE + _BOLD
-        else:
-            color = nick_color(chat.sender)
-        return self._paint(sanitize(chat.sender), color)
-
-    def _information(self, text: str, now: dt.datetime, time: str) -> str:
-        return f"{self._stamp(time, now)} {self._paint(f'-- {sanitize(text)}', _DIM)}"
-
-    def _error(self, text: str, now: dt.datetime) -> str:
-        return f"{self._stamp('', now)} {self._paint(f'!! {sanitize(text)}', _RED)}"
-
-    def _stamp(self, time: str, now: dt.datetime) -> str:
-        when = local_time(time, now)
-        form = "%H:%M" if when.date() == now.date() else "%b %d %H:%M"
-        return self._paint(when.strftime(form), _DIM)
-
-    def _paint(self, text: str, color: str) -> str:
-        return f"{color}{text}{_RESET}" if self._colors and text else text
+        spans = format_event(event, now, current, reply=reply, stamp=stamp)
+        text = to_ansi(spans) if self._colors else plain_text(spans)
+        return text.replace("\n", "\n      ")  # a line of its own would look like a message
 
 
-def nick_color(nick: str) -> str:
-    """Return the colour of a nick, the same in every run and on every machine."""
-    return _NICK_COLORS[zlib.crc32(fold(nick).encode()) % len(_NICK_COLORS)]
+def format_event(
+    event: ChatEvent, now: dt.datetime, current: str = "", *, reply: str = "", stamp: str = ""
+) -> Spans:
+    """Return the line for an event in spans, empty if the event is not shown.
+
+    `reply` is the text of the message that this one answers; `stamp` is the form of the time.
+    """
+    match event:
+        case ChatMessage():
+            return _chat_message(event, now, current, reply, stamp)
+        case Found():
+            found = ChatMessage(event.sender, event.target, event.text, time=event.time)
+            return _chat_message(found, now, "", "", "")
+        case Refused() | Disconnected() | Undelivered():
+            return [*_stamp("", now, stamp), (Style.ERROR, f"!! {sanitize(error_text(event))}")]
+    text = _information_text(event, current, reply)
+    time = event.time if isinstance(event, MembershipChange | Reaction) else ""
+    if not text:
+        return []
+    return [*_stamp(time, now, stamp), (Style.DIM, f"-- {sanitize(text)}")]
+
+
+def _chat_message(
+    chat: ChatMessage, now: dt.datetime, current: str, reply: str, stamp: str
+) -> Spans:
+    before, after = {"action": ("* ", ""), "notice": ("-", "-")}.get(chat.kind.value, ("<", ">"))
+    spans = _stamp(chat.time, now, stamp)
+    if place := _place(chat, current):
+        spans += [(Style.DIM, f"{clip(sanitize(place))} ")]
+    spans += [(Style.PLAIN, before), (_sender_style(chat), clip(sanitize(chat.sender)))]
+    spans += [(Style.PLAIN, f"{after} ")]
+    if chat.reply_to:
+        spans += [(Style.DIM, f"(re {sanitize(reply) or 'an earlier message'}) ")]
+    text = "\n".join(map(sanitize, chat.text.split("\n")))
+    style = Style.BOLD if chat.mention else Style.PLAIN
+    return [*spans, (Style.DIM if chat.old else style, text)]
+
+
+def _place(chat: ChatMessage, current: str) -> str:
+    """Return the words for the conversation of a message; empty for the current one."""
+    if is_channel(chat.target):
+        return "" if fold(chat.target) == fold(current) else chat.target
+    peer = chat.target if chat.mine else chat.sender
+    if fold(peer) == fold(current):
+        return ""
+    return f"[to {chat.target}]" if chat.mine else "[private]"
+
+
+def _sender_style(chat: ChatMessage) -> Style:
+    if chat.mine:
+        return Style.BOLD
+    return Style.MENTION if chat.mention else nick_style(chat.sender)
+
+
+def _stamp(time: str, now: dt.datetime, form: str) -> Spans:
+    when = local_time(time, now)
+    by_day = "%H:%M" if when.date() == now.date() else "%b %d %H:%M"
+    return [(Style.DIM, when.strftime(form or by_day)), (Style.PLAIN, " ")]
+
+
+def clip(name: str) -> str:
+    """Return a name, cut if it is so long that only a hostile server sends it."""
+    return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}\u2026"
 
 
 def local_time(time: str, now: dt.datetime) -> dt.datetime:
@@ -128,19 +160,34 @@ def error_text(event: Refused | Disconnected | Undelivered) -> str:
     return event.text
 
 
-def _information_text(event: ChatEvent, current: str) -> str:
+def _information_text(event: ChatEvent, current: str, reply: str) -> str:
     match event:
         case MembershipChange():
             return _change_text(event, current)
+        case Reaction() | Redaction():
+            return _answer_text(event, reply or "an earlier message")
         case Notice():
-            return f"{event.channel}: {event.text}" if event.channel else event.text
-        case Registered(nick, again, resumed):
-            if resumed:
-                return f"connected again as {nick}; the server has kept the place"
-            if again:
-                return f"connected again as {nick}"
-            return f"welcome, {nick}; /help lists the commands"
+            is_named = event.channel and fold(event.channel) != fold(current)
+            return f"{event.channel}: {event.text}" if is_named else event.text
+        case Registered():
+            return _welcome_text(event)
     return ""
+
+
+def _answer_text(event: Reaction | Redaction, message: str) -> str:
+    if isinstance(event, Redaction):
+        reason = f" ({event.reason})" if event.reason else ""
+        return f"{event.nick} deleted {message}{reason}"
+    verb = "withdrew" if event.withdrawn else "reacted"
+    return f"{event.sender} {verb} {event.reaction} to {message}"
+
+
+def _welcome_text(event: Registered) -> str:
+    if event.resumed:
+        return f"connected again as {event.nick}; the server has kept the place"
+    if event.again:
+        return f"connected again as {event.nick}"
+    return f"welcome, {event.nick}; /help lists the commands"
 
 
 def _change_text(change: MembershipChange, current: str) -> str:
@@ -171,5 +218,8 @@ def to_json(event: ChatEvent, now: dt.datetime) -> str:
         for field in dataclasses.fields(event)
         if not isinstance(value := getattr(event, field.name), enum.Enum)
     }
+    for name_of_field in _OPTIONAL_FIELDS:
+        if not fields.get(name_of_field, True):
+            del fields[name_of_field]
     time = fields.pop("time", "") or now.isoformat(timespec="milliseconds")
     return json.dumps({"event": name, "time": time, **fields})

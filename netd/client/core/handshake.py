@@ -11,16 +11,25 @@ import base64
 from collections.abc import Callable
 from typing import Final
 
-from netd.client.core.chat_events import Effect, Notice, Refused, Registered, send
+from netd.client.core.chat_events import (
+    Effect,
+    Notice,
+    Refused,
+    Registered,
+    ServerNotice,
+    send,
+)
 from netd.protocols.irc import Message
 
 _RESUME: Final = "netd.dev/resume"
 WANTED: Final = frozenset(
     {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
-    | {_RESUME}
+    | {"chghost", "draft/message-redaction", "draft/multiline", "draft/read-marker"}
+    | {"draft/search", "labeled-response", "soju.im/search", _RESUME}
 )
 _KNOWN: Final = WANTED | {"sasl"}
 MAX_NICK_TRIES: Final = 9
+_MAX_CAPABILITIES: Final = 200  # in one line
 _SASL_PIECE_BYTES: Final = 400  # a longer AUTHENTICATE is sent in pieces of this size
 SASL_FAILURES: Final = frozenset({"902", "904", "905", "906", "907"})
 _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"})
@@ -47,6 +56,8 @@ class Handshake:
         """Whether the server has kept the place of the connection that was lost."""
         self._lost_token = resume_token
         self.capabilities: set[str] = set()
+        self.capability_values: dict[str, str] = {}
+        self.is_logged_in = False
         self._name, self._password = name, password
         self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if password else ""
         self._may_rename, self._again = may_rename, again
@@ -93,10 +104,12 @@ class Handshake:
         if len(message.params) < 3:  # noqa: PLR2004 (target, subcommand, names)
             return []
         _, subcommand, *more, names = message.params
-        capabilities = {word.partition("=")[0] for word in names.split()} & _KNOWN
+        values = dict(word.partition("=")[::2] for word in names.split()[:_MAX_CAPABILITIES])
+        capabilities = values.keys() & _KNOWN
         match subcommand:
             case "LS":
                 self._offered |= capabilities
+                self.capability_values |= {name: values[name] for name in capabilities}
                 return [] if more else self._request()  # a "*" announces another line
             case "ACK":
                 self.capabilities |= capabilities
@@ -136,7 +149,8 @@ class Handshake:
         ]
 
     def _logged_in(self, message: Message) -> list[Effect]:
-        return [Notice(_text(message))]
+        self.is_logged_in = True
+        return [ServerNotice(_text(message))]
 
     def _sasl_succeeded(self, _message: Message) -> list[Effect]:
         return [send("CAP", "END")]

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netd.client.core import missed_messages, server_messages, slash_commands
-from netd.client.core.chat_events import ChatMessage, Effect, send
+from netd.client.core import (
+    missed_messages,
+    multiline,
+    nick_regain,
+    read_marks,
+    server_messages,
+    slash_commands,
+)
+from netd.client.core.chat_events import ChatMessage, Effect, Refused, send
 from netd.client.core.client_state import ClientState, Identity
+from netd.client.core.commands.base import say_to
+from netd.client.core.commands.windows import ask_earlier
 from netd.client.core.handshake import Handshake
 from netd.client.core.outgoing import OutgoingMessage
 from netd.protocols.irc import Message
@@ -34,6 +43,9 @@ class IrcClient:
         state.is_registered = False
         state.roster.clear()
         state.history_batches.clear()
+        state.multiline_batches.clear()
+        state.unread_targets.clear()
+        state.is_regaining = False
         state.catching_up.clear()
         state.is_resuming = False
         state.outbox.requeue()
@@ -53,10 +65,31 @@ class IrcClient:
         """Send text to the current channel, even if it begins with a slash."""
         return self.state.queue_text(self.state.current, text)
 
+    def say_to(self, target: str, text: str) -> list[Effect]:
+        """Send text to a channel or user, in several messages if it has several lines."""
+        return say_to(self.state, target, text) if target else [Refused("you are in no channel")]
+
     def due(self, now: float) -> list[Effect]:
         """Return the messages to send now, with the PINGs that confirm them."""
         released = self.state.outbox.due(now, self.state.can_send)
         return [effect for message in released for effect in self._release(message)]
+
+    def tick(self) -> list[Effect]:
+        """Do what is due from time to time; call it about twice a minute."""
+        return nick_regain.on_tick(self.state)
+
+    def read(self) -> list[Effect]:
+        """Mark the current conversation as read."""
+        return read_marks.read_current(self.state)
+
+    def ask_earlier(self) -> list[Effect]:
+        """Request what was said before the oldest message of the current conversation."""
+        state = self.state
+        if not (state.is_registered and state.current):
+            return []
+        if "draft/chathistory" not in state.capabilities:
+            return []
+        return ask_earlier(state, state.history_page)
 
     def abandon(self) -> list[Effect]:
         """Give up every message that the server has not confirmed: the client leaves."""
@@ -64,7 +97,8 @@ class IrcClient:
 
     def _release(self, message: OutgoingMessage) -> Iterable[Effect]:
         state = self.state
-        yield send("PRIVMSG", message.target, message.payload)
+        has_labels = state.has_echo and "labeled-response" in state.capabilities
+        yield from multiline.lines_of(message, has_labels=has_labels)
         if state.has_echo:
             return
         yield send("PING", message.ping_token)
@@ -86,5 +120,7 @@ class IrcClient:
         state = self.state
         state.is_registered = state.was_registered = True
         state.nick, state.capabilities = self._handshake.nick, self._handshake.capabilities
+        state.capability_values = self._handshake.capability_values
+        state.is_logged_in = self._handshake.is_logged_in
         state.next_resume_token = self._handshake.resume_token
         return missed_messages.on_welcome(state, is_resumed=self._handshake.is_resumed)

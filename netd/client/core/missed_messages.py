@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
+from netd.client.core import read_marks
 from netd.client.core.chat_events import Effect, send
 from netd.client.core.client_state import ClientState, HistoryBatch, is_channel
 
@@ -20,6 +21,7 @@ _CAPABILITY: Final = "draft/chathistory"
 _MARK: Final = "netd-chat-missed "
 _RESUMED_MARK: Final = "netd-chat-resumed"
 _FAR: Final = "timestamp=9999-12-31T23:59:59.999Z"
+_LONG_AGO: Final = "timestamp=1970-01-01T00:00:00.000Z"
 _MAX_TARGETS: Final = 50
 _MARGIN: Final = dt.timedelta(seconds=1)
 
@@ -36,7 +38,16 @@ def on_welcome(state: ClientState, *, is_resumed: bool) -> list[Effect]:
         return [send("PING", _RESUMED_MARK)]
     state.resume_token = state.next_resume_token
     joins: list[Effect] = [send("JOIN", *channel) for channel in state.autojoin.values()]
-    return [*joins, *_request_targets(state)]
+    return [*joins, *_request_kept(state), *_request_targets(state)]
+
+
+def _request_kept(state: ClientState) -> Iterable[Effect]:
+    """Request the end of the private conversations that an earlier run has left open."""
+    names, state.kept_conversations = state.kept_conversations, ()
+    if not _has_history(state):
+        return
+    for name in names:
+        yield send("CHATHISTORY", "LATEST", name, "*", str(state.identity.history_lines))
 
 
 def on_join(state: ClientState, channel: str, now: str) -> list[Effect]:
@@ -51,10 +62,15 @@ def on_join(state: ClientState, channel: str, now: str) -> list[Effect]:
     return [send("CHATHISTORY", "LATEST", channel, "*", str(state.identity.history_lines))]
 
 
-def on_target(state: ClientState, target: str) -> list[Effect]:
-    """Request the history of a private conversation that has new messages."""
-    if is_channel(target) or not state.missed_since:
+def on_target(state: ClientState, target: str, newest: str) -> list[Effect]:
+    """Request the history of a private conversation that has new messages.
+
+    On the first connection only what the user has not read on another device is requested.
+    """
+    if is_channel(target):
         return []
+    if not state.missed_since:
+        return read_marks.ask(state, target, newest)
     return _request_after(state, target, f"timestamp={_earlier(state, state.missed_since)}", 1)
 
 
@@ -90,9 +106,9 @@ def _has_history(state: ClientState) -> bool:
 
 def _request_targets(state: ClientState) -> Iterable[Effect]:
     """Request the names of the conversations with new messages."""
-    if not (state.missed_since and _has_history(state)):
+    if not _has_history(state) or not (state.missed_since or read_marks.are_known(state)):
         return []
-    since = f"timestamp={_earlier(state, state.missed_since)}"
+    since = f"timestamp={_earlier(state, state.missed_since)}" if state.missed_since else _LONG_AGO
     return [send("CHATHISTORY", "TARGETS", since, _FAR, str(_MAX_TARGETS))]
 
 

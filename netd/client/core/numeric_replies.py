@@ -9,18 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from netd.client.core.chat_events import Effect, Notice, Refused
+from netd.client.core import nick_regain
+from netd.client.core.chat_events import Effect, Notice, Refused, ServerNotice
 from netd.client.core.client_state import ClientState
+from netd.client.core.mode_changes import prefixes
+from netd.client.core.roster import JoinedChannel
 from netd.protocols.irc import Message
 
 _ERRORS: Final = frozenset({*range(400, 600), 696, 734, 902, 904, 905, 906, 907})
 _HIDDEN: Final = frozenset(  # greetings, statistics, and ends of lists
     {"002", "003", "004", "250", "251", "252", "253", "254", "255", "265", "266"}
-    | {"315", "318", "329", "333", "369", "375", "422"}
+    | {"315", "318", "321", "323", "329", "333", "347", "349", "368", "369", "375", "730"}
 )
+_ALL_PREFIXES: Final = "~&@%+!"
+MAX_LISTED: Final = 20  # members that are named when the client joins; more are counted
+_NAMES_IN_LINE: Final = 100
+_MAX_NAMES: Final = 2000
+_OF_SERVER: Final = frozenset({"001", "042", "221", "255", "396", "900", "901"})
 _JOIN_ERRORS: Final = frozenset(
     {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
 )
+_NICK_IN_USE: Final = "433"
 _CHANNEL_ERRORS: Final = frozenset(  # of TOPIC, MODE, INVITE or KICK, never of a message
     {"467", "472", "478", "482"}
 )
@@ -35,15 +44,21 @@ def receive(state: ClientState, message: Message) -> list[Effect]:
         return handler(state, message)
     if int(message.command) in _ERRORS:
         return _error(state, message)
-    return [Notice(" ".join(message.params[1:]))]
+    return [_notice(message, " ".join(message.params[1:]))]
+
+
+def _notice(message: Message, text: str) -> Notice:
+    return ServerNotice(text) if message.command in _OF_SERVER else Notice(text)
 
 
 def _error(state: ClientState, message: Message) -> list[Effect]:
     _, *context, text = ("", *message.params) if len(message.params) < 2 else message.params  # noqa: PLR2004 (the nick and the text)
     target = context[0] if context else ""
+    if message.command == _NICK_IN_USE and nick_regain.on_taken(state, target):
+        return []
     if message.command not in _CHANNEL_ERRORS:
-        undelivered = state.outbox.on_refusal(target, text)
-        if undelivered:
+        undelivered = state.outbox.on_labeled_refusal(message.tags.get("label", ""), text)
+        if undelivered := undelivered or state.outbox.on_refusal(target, text):
             return undelivered
     refused = Refused(f"{target}: {text}" if target else text, message.command, target)
     if message.command in _JOIN_ERRORS and target not in state.roster:
@@ -56,6 +71,8 @@ def _error(state: ClientState, message: Message) -> list[Effect]:
 
 def _topic(state: ClientState, message: Message) -> list[Effect]:
     _, channel, topic = message.params
+    if (conversation := state.conversations.get(channel)) is not None:
+        conversation.topic = topic
     if state.is_resuming:
         return []
     return [Notice(f"the topic is: {topic}", channel)]
@@ -67,7 +84,8 @@ def _names(state: ClientState, message: Message) -> list[Effect]:
     if joined is None:
         return [Notice(f"here: {', '.join(names)}", channel)]
     for name in names:
-        joined.add(name.lstrip("~&@%+").partition("!")[0])
+        nick = name.lstrip(_ALL_PREFIXES)
+        joined.add(nick.partition("!")[0], name[: len(name) - len(nick)])
     return []
 
 
@@ -75,8 +93,30 @@ def _end_of_names(state: ClientState, message: Message) -> list[Effect]:
     joined = state.roster.get(message.params[1])
     if joined is None or state.is_resuming:
         return []
+    if joined.names_are_wanted:
+        joined.names_are_wanted = False
+        return _all_names(state, joined)
+    if len(joined) > MAX_LISTED:
+        text = f"{len(joined)} here{_operators(state, joined)}; /names lists them"
+        return [Notice(text, joined.name)]
     members = joined.members_by_last_message()
     return [Notice(f"{len(members)} here: {', '.join(members)}", joined.name)]
+
+
+def _operators(state: ClientState, joined: JoinedChannel) -> str:
+    ranked = joined.members_by_rank("".join(prefixes(state.isupport).values()))
+    count = sum(name[0] in "~&@" for name in ranked)
+    return f", {count} operator{'' if count == 1 else 's'}" if count else ""
+
+
+def _all_names(state: ClientState, joined: JoinedChannel) -> list[Effect]:
+    names = joined.members_by_rank("".join(prefixes(state.isupport).values()))
+    shown = names[:_MAX_NAMES]
+    rows = [shown[at : at + _NAMES_IN_LINE] for at in range(0, len(shown), _NAMES_IN_LINE)]
+    if len(names) > len(shown):
+        rows.append([f"and {len(names) - len(shown)} more"])
+    texts = [f"{len(names)} here: {', '.join(rows[0])}", *(", ".join(row) for row in rows[1:])]
+    return [Notice(text, joined.name) for text in texts]
 
 
 def _away(_state: ClientState, message: Message) -> list[Effect]:
@@ -115,12 +155,41 @@ def _now_away(state: ClientState, message: Message) -> list[Effect]:
 
 
 def _motd(state: ClientState, message: Message) -> list[Effect]:
-    return [] if state.has_seen_motd else [Notice(message.params[-1].removeprefix("- "))]
+    text = message.params[-1].removeprefix("- ")
+    return [] if state.has_seen_motd else [ServerNotice(text)]
 
 
 def _end_of_motd(state: ClientState, _message: Message) -> list[Effect]:
     state.has_seen_motd = True
-    return []
+    return nick_regain.on_ready(state)
+
+
+def _logged_in(state: ClientState, message: Message) -> list[Effect]:
+    state.is_logged_in = True
+    return [ServerNotice(message.params[-1])]
+
+
+def _list_entry(_state: ClientState, message: Message) -> list[Effect]:
+    """Show an entry of a channel's list, such as a ban: "<channel> <mask> [<by> <time>]"."""
+    _, channel, mask, *by = message.params
+    setter = f" (set by {by[0]})" if by else ""
+    return [Notice(f"{_LISTS[message.command]} {mask}{setter}", channel)]
+
+
+def _channel_entry(_state: ClientState, message: Message) -> list[Effect]:
+    """Show an entry of LIST: "<channel> <members> :<topic>"."""
+    _, channel, members, topic = message.params
+    return [Notice(f"{channel} ({members}) {topic}".rstrip())]
+
+
+def _channel_modes(_state: ClientState, message: Message) -> list[Effect]:
+    _, channel, *modes = message.params
+    return [Notice(f"the modes are {' '.join(modes)}", channel)]
+
+
+def _invited(_state: ClientState, message: Message) -> list[Effect]:
+    _, nick, channel = message.params
+    return [Notice(f"{nick} is invited", channel)]
 
 
 def _isupport(state: ClientState, message: Message) -> list[Effect]:
@@ -128,6 +197,7 @@ def _isupport(state: ClientState, message: Message) -> list[Effect]:
     return []
 
 
+_LISTS: Final = {"346": "invitation exception", "348": "ban exception", "367": "ban"}
 _HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
     "005": _isupport,
     "301": _away,
@@ -136,11 +206,20 @@ _HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
     "311": _whois_user,
     "317": _whois_idle,
     "319": _whois_channels,
+    "322": _channel_entry,
+    "324": _channel_modes,
     "330": _whois_value,
     "332": _topic,
     "338": _whois_value,
+    "341": _invited,
+    "346": _list_entry,
+    "348": _list_entry,
+    "367": _list_entry,
     "353": _names,
     "366": _end_of_names,
     "372": _motd,
     "376": _end_of_motd,
+    "422": _end_of_motd,
+    "731": nick_regain.on_offline,
+    "900": _logged_in,
 }

@@ -78,10 +78,34 @@ class Outbox:
             return None
         return self._bucket.wait_s(self._lines_per_s) or None
 
-    def on_echo(self, target: str, text: str) -> list[Effect]:
-        """Confirm the oldest message to `target`: the server has echoed it."""
-        message = self._oldest_unconfirmed(target)
+    def on_echo(
+        self, target: str, text: str, label: str = "", *, has_labels: bool = False
+    ) -> list[Effect]:
+        """Confirm a message that the server has echoed.
+
+        An echo with a label names the message. Where the server has no labels, the oldest message
+        to `target` is meant if none has this text, since servers may change texts; where it has,
+        an echo without a label may come from another client of the user.
+        """
+        if label and (confirmed := self.on_label(label)):
+            return confirmed
+        message = self._unconfirmed_with(target, text)
+        if message is None and not has_labels:
+            message = self._oldest_unconfirmed(target)
         return [self._confirm(message)] if message else self.on_seen(target, text)
+
+    def on_label(self, label: str) -> list[Effect]:
+        """Confirm the message that was sent with a label."""
+        message = self._labeled(label)
+        return [self._confirm(message)] if message else []
+
+    def on_labeled_refusal(self, label: str, why: str) -> list[Effect]:
+        """Give up the message that was sent with a label."""
+        message = self._labeled(label)
+        if message is None:
+            return []
+        self._unconfirmed.remove(message)
+        return [_undelivered(message, why)]
 
     def on_seen(self, target: str, text: str) -> list[Effect]:
         """Confirm a message that an earlier connection sent, and that has reached the server."""
@@ -124,6 +148,24 @@ class Outbox:
         self._waiting.clear()
         return abandoned
 
+    def cancel(self, target: str | None = None) -> int:
+        """Drop the messages that are not sent yet, to one target or to all; return how many."""
+        dropped = self.waiting(target)
+        for message in dropped:
+            self._waiting.remove(message)
+        return len(dropped)
+
+    def waiting(self, target: str | None = None) -> list[OutgoingMessage]:
+        """Return the messages that are not sent yet, to one target or to all."""
+        if target is None:
+            return list(self._waiting)
+        folded = self._fold(target)
+        return [message for message in self._waiting if self._fold(message.target) == folded]
+
+    def wait_s(self, more: int = 0) -> float:
+        """Estimate the time until all waiting messages, and so many more, are sent."""
+        return self._bucket.wait_s(self._lines_per_s, len(self._waiting) + more)
+
     def requeue(self) -> None:
         """Put the unconfirmed messages first in the queue again: the connection has ended."""
         self._waiting.extendleft(reversed(self._unconfirmed))
@@ -132,6 +174,14 @@ class Outbox:
     def _oldest_unconfirmed(self, target: str) -> OutgoingMessage | None:
         folded = self._fold(target)
         return next((m for m in self._unconfirmed if self._fold(m.target) == folded), None)
+
+    def _unconfirmed_with(self, target: str, text: str) -> OutgoingMessage | None:
+        folded = self._fold(target)
+        candidates = (m for m in self._unconfirmed if self._fold(m.target) == folded)
+        return next((m for m in candidates if m.text == text), None)
+
+    def _labeled(self, label: str) -> OutgoingMessage | None:
+        return next((m for m in self._unconfirmed if m.ping_token == label), None)
 
     def _confirm(self, message: OutgoingMessage) -> Effect:
         self._unconfirmed.remove(message)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from netd.client.core.chat_events import MessageKind
@@ -24,6 +24,7 @@ class OutgoingMessage:
     kind: MessageKind = MessageKind.TEXT
     number: int = 0
     times_sent: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def ping_token(self) -> str:
@@ -69,3 +70,17 @@ def split_text(text: str, max_bytes: int) -> Iterator[str]:
         rest = rest[len(part) :]
     if rest:
         yield rest.decode()
+
+
+def join_lines(
+    parts: Iterable[OutgoingMessage], max_lines: int, max_bytes: int
+) -> list[OutgoingMessage]:
+    """Join messages of one line into messages of several lines, within the limits of one."""
+    joined: list[OutgoingMessage] = []
+    for part in parts:
+        text = f"{joined[-1].text}\n{part.text}" if joined else ""
+        if joined and text.count("\n") < max_lines and len(text.encode()) <= max_bytes:
+            joined[-1].text = text
+        else:
+            joined.append(part)
+    return joined

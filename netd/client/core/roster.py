@@ -21,26 +21,58 @@ class JoinedChannel:
     _members: dict[str, str] = field(default_factory=dict)  # folded nick -> nick
     _last_spoke: dict[str, int] = field(default_factory=dict)  # folded nick -> message number
     _messages: int = 0
+    _prefixes: dict[str, str] = field(default_factory=dict)  # folded nick -> such as "@+"
+    changes: int = 0
+    """The number of changes of the members or their prefixes."""
+    names_are_wanted: bool = False
+    """Whether the user has requested the names of all members."""
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, nick: str) -> None:
+    def __contains__(self, nick: str) -> bool:
+        return self._fold(nick) in self._members
+
+    def add(self, nick: str, prefix: str = "") -> None:
         """Add a member; ignore it if the roster is full."""
         if self._has_room():
             self._members[self._fold(nick)] = nick
+            self.set_prefix(nick, prefix)
 
     def remove(self, nick: str) -> bool:
         """Remove a member; return whether the nick was a member."""
         self._last_spoke.pop(self._fold(nick), None)
+        self._prefixes.pop(self._fold(nick), None)
+        self.changes += 1
         return self._members.pop(self._fold(nick), None) is not None
 
     def rename(self, old: str, new: str) -> None:
-        """Replace a member's nick, and keep its place in the speaking order."""
-        last_spoke = self._last_spoke.get(self._fold(old), 0)
+        """Replace a member's nick, and keep its prefix and its place in the speaking order."""
+        last_spoke, prefix = self._last_spoke.get(self._fold(old), 0), self.prefix(old)
         if self.remove(old):
-            self.add(new)
+            self.add(new, prefix)
             self._last_spoke[self._fold(new)] = last_spoke
+
+    def prefix(self, nick: str) -> str:
+        """Return the prefixes of a member, the highest first, such as "@+"."""
+        return self._prefixes.get(self._fold(nick), "")
+
+    def set_prefix(self, nick: str, prefix: str) -> None:
+        """Replace the prefixes of a member."""
+        self.changes += 1
+        if prefix and self._fold(nick) in self._members:
+            self._prefixes[self._fold(nick)] = prefix
+        else:
+            self._prefixes.pop(self._fold(nick), None)
+
+    def members_by_rank(self, ranks: str) -> list[str]:
+        """Return the members with their highest prefix, in the order of `ranks`, then by name."""
+        shown = []
+        for folded, nick in self._members.items():
+            prefix = self._prefixes.get(folded, "")[:1]
+            rank = ranks.find(prefix) if prefix else -1
+            shown.append((len(ranks) if rank < 0 else rank, folded, prefix + nick))
+        return [nick for _, _, nick in sorted(shown)]
 
     def note_message(self, nick: str) -> None:
         """Record that a member has spoken."""

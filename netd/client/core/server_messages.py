@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
-from netd.client.core import missed_messages, numeric_replies
+from netd.client.core import (
+    batches,
+    chat_lines,
+    missed_messages,
+    nick_regain,
+    numeric_replies,
+    read_marks,
+)
 from netd.client.core.chat_events import (
     ChangeKind,
     ChannelJoined,
-    ChatMessage,
     Effect,
     MembershipChange,
-    MessageKind,
     Notice,
     Refused,
+    Switched,
     send,
 )
-from netd.client.core.client_state import ClientState, HistoryBatch, is_channel
+from netd.client.core.client_state import ClientState, is_channel
+from netd.client.core.mode_changes import mode_changes, prefixes, with_change
+from netd.client.core.received import nick_of, time_of, valid_time
 from netd.protocols.irc import Message
-
-MAX_BATCHES: Final = 10
-MAX_BATCH_MESSAGES: Final = 1000
-_HISTORY_BATCHES: Final = frozenset({"chathistory", "draft/chathistory", "znc.in/playback"})
-# server-time: ISO 8601 in UTC
-_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z")
 
 _Handler = Callable[[ClientState, Message], list[Effect]]
 
@@ -40,20 +40,14 @@ def receive(state: ClientState, message: Message) -> list[Effect]:
         return []
 
 
-def _nick(message: Message) -> str:
-    return message.source.partition("!")[0]
-
-
-def _time(message: Message) -> str:
-    """Return the server's time; empty if malformed, since it is sent back in CHATHISTORY."""
-    time = message.tags.get("time", "")
-    return time if _TIME.fullmatch(time) else ""
-
-
 def _change(
-    message: Message, kind: ChangeKind, channel: str = "", detail: str = ""
+    message: Message,
+    kind: ChangeKind,
+    channel: str = "",
+    detail: str = "",
+    channels: tuple[str, ...] = (),
 ) -> MembershipChange:
-    return MembershipChange(kind, _nick(message), channel, detail, _time(message))
+    return MembershipChange(kind, nick_of(message), channel, detail, time_of(message), channels)
 
 
 def _ping(_state: ClientState, message: Message) -> list[Effect]:
@@ -66,7 +60,7 @@ def _pong(state: ClientState, message: Message) -> list[Effect]:
 
 
 def _join(state: ClientState, message: Message) -> list[Effect]:
-    nick, channel = _nick(message), message.params[0]
+    nick, channel = nick_of(message), message.params[0]
     if not state.is_me(nick):
         if (joined := state.roster.get(channel)) is not None:
             joined.add(nick)
@@ -74,148 +68,111 @@ def _join(state: ClientState, message: Message) -> list[Effect]:
     if not state.record_join(channel):
         return []
     state.source = message.source
+    state.conversations.open(channel)
     state.roster.join(channel).add(nick)
-    return [ChannelJoined(channel), *missed_messages.on_join(state, channel, _time(message))]
+    return [ChannelJoined(channel), *missed_messages.on_join(state, channel, time_of(message))]
 
 
-def _remove_member(state: ClientState, nick: str, channel: str) -> list[Effect]:
-    if not state.is_me(nick):
-        if (joined := state.roster.get(channel)) is not None:
-            joined.remove(nick)
+def _remove_member(state: ClientState, nick: str, channel: str) -> None:
+    if state.is_me(nick):
+        state.roster.leave(channel)
+    elif (joined := state.roster.get(channel)) is not None:
+        joined.remove(nick)
+
+
+def _close(state: ClientState, channel: str) -> list[Effect]:
+    """Close the conversation of a channel that the user has left."""
+    was_current = state.is_current(channel)
+    name = state.roster.first_name()
+    if was_current and name and state.conversations.previous.name not in state.roster:
+        state.current = name
+    state.conversations.close(channel)
+    if not was_current or not state.current:
         return []
-    state.roster.leave(channel)
-    if not state.is_current(channel) or not len(state.roster):
-        return []
-    state.current = state.roster.first_name()
-    return [Notice("you talk here now", state.current)]
+    return [Switched("you talk here now", state.current)]
 
 
 def _part(state: ClientState, message: Message) -> list[Effect]:
     channel, reason = message.params[0], message.params[1:]
     left = _change(message, ChangeKind.LEFT, channel, reason[0] if reason else "")
-    switched = _remove_member(state, left.nick, channel)
-    dropped = state.outbox.drop(channel, f"you left {channel}") if state.is_me(left.nick) else []
-    return [left, *dropped, *switched]
+    _remove_member(state, left.nick, channel)
+    if not state.is_me(left.nick):
+        return [left]
+    state.autojoin.pop(state.fold(channel), None)
+    return [left, *state.outbox.drop(channel, f"you left {channel}"), *_close(state, channel)]
 
 
 def _kick(state: ClientState, message: Message) -> list[Effect]:
     channel, nick, *reason = message.params
-    by = " ".join([f"by {_nick(message)}", *(f"({text})" for text in reason)])
-    switched = _remove_member(state, nick, channel)
+    by = " ".join([f"by {nick_of(message)}", *(f"({text})" for text in reason)])
+    _remove_member(state, nick, channel)
     if not state.is_me(nick):
-        return [MembershipChange(ChangeKind.KICKED, nick, channel, by, _time(message))]
+        return [MembershipChange(ChangeKind.KICKED, nick, channel, by, time_of(message))]
     state.autojoin.pop(state.fold(channel), None)
     why = f"you were thrown out of {channel} {by}"
-    return [Refused(why, "KICK", channel), *state.outbox.drop(channel, why), *switched]
+    return [Refused(why, "KICK", channel), *state.outbox.drop(channel, why)]
 
 
 def _quit(state: ClientState, message: Message) -> list[Effect]:
-    for channel in state.roster:
-        channel.remove(_nick(message))
+    nick = nick_of(message)
+    shared = tuple(channel.name for channel in state.roster if channel.remove(nick))
     reason = message.params[0] if message.params else ""
-    return [_change(message, ChangeKind.QUIT, detail=reason)]
+    gone = _change(message, ChangeKind.QUIT, detail=reason, channels=shared)
+    return [gone, *nick_regain.on_nick_free(state, nick)]
 
 
 def _renamed(state: ClientState, message: Message) -> list[Effect]:
-    old, new = _nick(message), message.params[0]
+    old, new = nick_of(message), message.params[0]
+    shared = tuple(channel.name for channel in state.roster if old in channel)
     for channel in state.roster:
         channel.rename(old, new)
-    if state.is_me(old):
-        state.nick = state.wanted_nick = new
-        state.source = state.source.replace(old, new, 1)
-    if state.is_current(old):
-        state.current = new
-    return [_change(message, ChangeKind.RENAMED, detail=new)]
+    renamed = _change(message, ChangeKind.RENAMED, detail=new, channels=shared)
+    state.conversations.rename(old, new)
+    if not state.is_me(old):
+        return [renamed, *nick_regain.on_nick_free(state, old)]
+    state.nick = state.wanted_nick = new
+    state.source = state.source.replace(old, new, 1)
+    return [renamed]
 
 
-def _topic(_state: ClientState, message: Message) -> list[Effect]:
+def _topic(state: ClientState, message: Message) -> list[Effect]:
     channel, topic = message.params
-    nick = _nick(message)
+    if (conversation := state.conversations.get(channel)) is not None:
+        conversation.topic = topic
+    nick = nick_of(message)
     text = f"{nick} set the topic: {topic}" if topic else f"{nick} removed the topic"
     return [Notice(text, channel)]
 
 
-def _mode(_state: ClientState, message: Message) -> list[Effect]:
+def _mode(state: ClientState, message: Message) -> list[Effect]:
     target, *change = message.params
     if not is_channel(target):
         return []  # the client's own user modes
-    return [Notice(f"{_nick(message)} set mode {' '.join(change)}", target)]
+    _adopt_prefixes(state, target, change)
+    return [Notice(f"{nick_of(message)} set mode {' '.join(change)}", target)]
+
+
+def _adopt_prefixes(state: ClientState, target: str, change: list[str]) -> None:
+    channel, known = state.roster.get(target), prefixes(state.isupport)
+    for one in mode_changes(state.isupport, change) if channel is not None else ():
+        if channel is not None and one.letter in known:
+            channel.set_prefix(
+                one.parameter, with_change(channel.prefix(one.parameter), one, known)
+            )
 
 
 def _invite(state: ClientState, message: Message) -> list[Effect]:
     guest, channel = message.params[:2]
     if state.is_me(guest):
-        return [Notice(f"{_nick(message)} invites you to {channel}: /join {channel}")]
-    return [Notice(f"{_nick(message)} invited {guest}", channel)]
-
-
-def _chat_message(state: ClientState, message: Message) -> list[Effect]:
-    sender, (target, text) = _nick(message), message.params[:2]
-    history = state.history_batches.get(message.tags.get("batch", ""))
-    if history is not None:
-        _count(history, message)
-    is_ignored = state.fold(sender) in state.ignored and not state.is_me(sender)
-    if is_ignored or not state.record_message_id(message.tags.get("msgid", "")):
-        return []
-    kind = MessageKind.NOTICE if message.command == "NOTICE" else MessageKind.TEXT
-    if text.startswith("\x01"):
-        verb, _, text = text.strip("\x01").partition(" ")
-        if verb != "ACTION":  # another CTCP request: ignored
-            return [] if history is not None else _confirm_echo(state, sender, target, text)
-        kind = MessageKind.ACTION
-    chat = ChatMessage(sender, target, text, kind, mine=state.is_me(sender), time=_time(message))
-    if chat.time:
-        state.record_time(target, chat.time)
-    if history is None:
-        return _show(state, chat)
-    if len(history.messages) < MAX_BATCH_MESSAGES:
-        history.messages.append(replace(chat, old=True))  # until the batch ends
-    return state.outbox.on_seen(target, text) if chat.mine else []
-
-
-def _count(history: HistoryBatch, message: Message) -> None:
-    history.received += 1
-    if "msgid" in message.tags:
-        history.last = f"msgid={message.tags['msgid']}"
-    elif time := _time(message):
-        history.last = f"timestamp={time}"
-
-
-def _show(state: ClientState, chat: ChatMessage) -> list[Effect]:
-    if (channel := state.roster.get(chat.target)) is not None:
-        channel.note_message(chat.sender)
-    if chat.mine or chat.kind is MessageKind.NOTICE:
-        mention = False
-    else:
-        mention = state.is_me(chat.target) or state.mentions_me(chat.text)
-    shown = replace(chat, mention=mention)
-    return [shown, *_confirm_echo(state, chat.sender, chat.target, chat.text)]
-
-
-def _confirm_echo(state: ClientState, sender: str, target: str, text: str) -> list[Effect]:
-    return state.outbox.on_echo(target, text) if state.is_me(sender) and state.has_echo else []
-
-
-def _batch(state: ClientState, message: Message) -> list[Effect]:
-    sign, reference = message.params[0][:1], message.params[0][1:]
-    if sign == "+":
-        is_history = message.params[1] in _HISTORY_BATCHES
-        if is_history and len(state.history_batches) < MAX_BATCHES:
-            state.history_batches[reference] = HistoryBatch("".join(message.params[2:3]))
-        return []
-    history = state.history_batches.pop(reference, None)
-    if history is None:
-        return []
-    messages, more = history.messages, missed_messages.on_batch_end(state, history)
-    if not messages:
-        return more
-    count = f"{len(messages)} earlier message{'s' if len(messages) > 1 else ''}"
-    return [Notice(count, history.target or messages[0].target), *messages, *more]
+        return [Notice(f"{nick_of(message)} invites you to {channel}: /join {channel}")]
+    return [Notice(f"{nick_of(message)} invited {guest}", channel)]
 
 
 def _history_target(state: ClientState, message: Message) -> list[Effect]:
-    word, target = message.params[:2]
-    return missed_messages.on_target(state, target) if word == "TARGETS" else []
+    word, target, *newest = message.params
+    if word != "TARGETS":
+        return []
+    return missed_messages.on_target(state, target, valid_time("".join(newest[:1])))
 
 
 def _cap(state: ClientState, message: Message) -> list[Effect]:
@@ -237,14 +194,18 @@ def _error(state: ClientState, message: Message) -> list[Effect]:
 def _fail(state: ClientState, message: Message) -> list[Effect]:
     command, code, *context, text = message.params
     target = context[0] if context else ""
-    undelivered = (
-        state.outbox.on_refusal(target, text) if target and command in ("PRIVMSG", "NOTICE") else []
-    )
+    undelivered = state.outbox.on_labeled_refusal(message.tags.get("label", ""), text)
+    if not undelivered and target and command in ("PRIVMSG", "NOTICE", "BATCH"):
+        undelivered = state.outbox.on_refusal(target, text)
     return undelivered or [Refused(text, code, target)]
 
 
 def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
     return [Notice(message.params[-1])]
+
+
+def _acknowledged(state: ClientState, message: Message) -> list[Effect]:
+    return state.outbox.on_label(message.tags.get("label", ""))
 
 
 def _ignore(_state: ClientState, _message: Message) -> list[Effect]:
@@ -262,9 +223,9 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "TOPIC": _topic,
     "MODE": _mode,
     "INVITE": _invite,
-    "PRIVMSG": _chat_message,
-    "NOTICE": _chat_message,
-    "BATCH": _batch,
+    "PRIVMSG": chat_lines.on_message,
+    "NOTICE": chat_lines.on_message,
+    "BATCH": batches.on_batch,
     "CHATHISTORY": _history_target,
     "CAP": _cap,
     "ERROR": _error,
@@ -272,7 +233,11 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "WARN": _last_parameter,
     "NOTE": _last_parameter,
     "WALLOPS": _last_parameter,
-    "TAGMSG": _ignore,
+    "TAGMSG": chat_lines.on_tag_message,
+    "REDACT": chat_lines.on_redact,
+    "MARKREAD": read_marks.on_mark,
+    "ACK": _acknowledged,
+    "CHGHOST": _ignore,
     "AWAY": _ignore,
     "ACCOUNT": _ignore,
 }

@@ -1,7 +1,11 @@
-"""The terminal front end: shows events as lines of text and takes typed lines.
+"""The terminal front end: shows events on a surface and takes typed lines.
 
-- `terminal`: formats the events, rings the bell, chooses a surface
-- `surface`: the interface of both surfaces
-- `line_editor`: a line being edited below the conversation (prompt_toolkit)
+- `terminal`: passes events to the surface, and what the user does to the connector
+- `surface`, `hooks`: the interface of the surfaces, and what they call
+- `full_screen`: a window for the current conversation, bars, and the input (prompt_toolkit)
+- `messages_view`, `view_keys`: its windows and its keys
+- `line_editor`: a line being edited below printed lines (prompt_toolkit)
+- `input_line`, `questions`: the input of both, with history, completion and pasted lines
 - `plain_lines`: prints and reads whole lines, for a terminal without cursor movement
+- `presence`: whether the user is there, and what was read
 """

@@ -1,32 +1,32 @@
-"""A surface with a line being edited at the bottom; lines are printed above it.
-
-The only module that uses prompt_toolkit.
-"""
+"""A surface with a line being edited at the bottom; lines are printed above it."""
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import has_focus
-from prompt_toolkit.history import InMemoryHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.output import Output, create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.key_binding import KeyBindingsBase, merge_key_bindings
 from prompt_toolkit.patch_stdout import StdoutProxy
 
+from netd.client.core.chat_events import ChatEvent, ScreenRequest
 from netd.client.core.client_state import ClientState
-from netd.client.core.completion import TabCycle
+from netd.client.core.styled_text import Spans, Style, plain_text, to_ansi
 from netd.client.core.word_wrap import word_wrap
-from netd.client.screen.surface import INTERRUPT_HINT
+from netd.client.screen.hooks import Hooks
+from netd.client.screen.input_line import InputLine, TypedLines, drawing_output
+from netd.client.screen.questions import Choices, Questions
+from netd.client.screen.surface import BELL
+from netd.client.screen.view_keys import line_bindings
 
 _BATCH_S: Final = 0.05  # the time between two redraws while many lines arrive
 _INDENT: Final = len("12:30 ")
+
+Format = Callable[[Sequence[ChatEvent]], list[Spans]]
 
 
 class LineEditor:
@@ -35,34 +35,47 @@ class LineEditor:
     def __init__(
         self,
         state: ClientState,
-        prompt: Callable[[], str],
-        on_line: Callable[[str], None],
-        on_leave: Callable[[], None],
+        hooks: Hooks,
+        typed_lines: TypedLines,
+        format_events: Format,
+        *,
+        colors: bool,
     ) -> None:
-        self._on_line, self._on_leave = on_line, on_leave
-        self._is_interrupted = False
-        self._tabs = TabCycle(state)
+        self._state, self._hooks, self._format, self._colors = state, hooks, format_events, colors
+        self.questions = Questions()
+        self._input = InputLine(state, hooks, self.questions, self._note)
         self._above: StdoutProxy | TextIO = sys.stdout
         self._prompt: PromptSession[str] = PromptSession(
-            prompt,
-            history=InMemoryHistory(),
+            self._prompt_text,
+            history=typed_lines,
             key_bindings=self._bindings(),
             enable_suspend=True,
             erase_when_done=True,
-            output=_output(),
+            output=drawing_output(),
         )
-        self._prompt.default_buffer.accept_handler = self._accept
-        self._prompt.default_buffer.on_text_changed += self._on_typed
+        self._prompt.default_buffer.accept_handler = self._input.accept
+        self._prompt.default_buffer.on_text_changed += self._input.on_typed
+        self._prompt.app.key_processor.before_key_press += self._on_key
 
     async def run(self) -> None:
         with StdoutProxy(sleep_between_writes=_BATCH_S, raw=True) as self._above:
             await self._prompt.prompt_async(handle_sigint=False)
 
-    def show(self, lines: Sequence[str]) -> None:
+    def show(self, events: Sequence[ChatEvent], *, rings: bool) -> None:
+        """Print the lines of events above the line being edited."""
+        self._print(self._format(events), rings=rings)
+        self.refresh()
+
+    def print_spans(self, lines: Sequence[Spans]) -> None:
         """Print lines above the line being edited."""
-        width = self._prompt.output.get_size().columns
-        pieces = [piece for line in lines for piece in word_wrap(line, width, _INDENT)]
-        self._above.write("".join(f"{piece}\n" for piece in pieces))
+        self._print(lines, rings=False)
+
+    def ask(self, question: str, choices: Choices) -> None:
+        self.questions.ask(question, choices)
+        self.refresh()
+
+    def carry_out(self, request: ScreenRequest) -> None:
+        """Do nothing: printed lines stay."""
 
     def stop(self) -> None:
         if self._prompt.app.is_running:
@@ -71,53 +84,31 @@ class LineEditor:
     def refresh(self) -> None:
         self._prompt.app.invalidate()
 
-    def _bindings(self) -> KeyBindings:
-        bindings = KeyBindings()
-        is_editing = has_focus(DEFAULT_BUFFER)  # not while searching the input history
-        bindings.add("c-c", filter=is_editing)(self._interrupt)
-        bindings.add("c-d", filter=is_editing)(self._end)
-        bindings.add("tab", filter=is_editing)(self._complete)
-        bindings.add("s-tab", filter=is_editing)(self._complete_backwards)
-        return bindings
+    def _print(self, lines: Sequence[Spans], *, rings: bool) -> None:
+        width = self._prompt.output.get_size().columns
+        rows = [
+            row for line in lines for row in word_wrap(line, width, _INDENT, breaks_words=False)
+        ]
+        texts = [to_ansi(row) if self._colors else plain_text(row) for row in rows]
+        if texts:
+            self._above.write("\n".join(texts) + (BELL if rings else "") + "\n")
 
-    def _accept(self, buffer: Buffer) -> bool:
-        # Surrogates stand for typed bytes that are not UTF-8 (PEP 383); they cannot be sent.
-        text = buffer.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        for line in text.splitlines():
-            self._on_line(line)
-        return False  # clear the buffer
+    def _prompt_text(self) -> str:
+        return f"{self.questions.text} " if self.questions.text else self._hooks.prompt()
 
-    def _interrupt(self, event: KeyPressEvent) -> None:
-        if self._is_interrupted:
-            self._on_leave()
-            return
-        if not event.current_buffer.text:
-            self.show([INTERRUPT_HINT])
-        event.current_buffer.reset()
-        self._is_interrupted = True
+    def _bindings(self) -> KeyBindingsBase:
+        is_editing = has_focus(DEFAULT_BUFFER) & ~self.questions.is_open
+        return merge_key_bindings(
+            [
+                self._input.bindings(DEFAULT_BUFFER),
+                line_bindings(self._state, self._hooks.on_switch, is_editing),
+                self.questions.bindings(),
+            ]
+        )
 
-    def _end(self, event: KeyPressEvent) -> None:
-        if event.current_buffer.text:
-            event.current_buffer.delete()
-        else:
-            self._on_leave()
+    def _on_key(self, _sender: object) -> None:
+        self._hooks.on_activity()
 
-    def _complete(self, event: KeyPressEvent, step: int = 1) -> None:
-        document = event.current_buffer.document
-        before = self._tabs.press(document.text_before_cursor, step)
-        event.current_buffer.document = Document(before + document.text_after_cursor, len(before))
-
-    def _complete_backwards(self, event: KeyPressEvent) -> None:
-        self._complete(event, -1)
-
-    def _on_typed(self, _buffer: object) -> None:
-        self._is_interrupted = False
-
-
-def _output() -> Output:
-    output = create_output()
-    if isinstance(output, Vt100_Output):
-        # A one-line prompt needs no cursor position request (DSR 6). Some terminals never reply
-        # to it, and a late reply is read by the shell.
-        output.enable_cpr = False
-    return output
+    def _note(self, text: str) -> None:
+        now = dt.datetime.now().astimezone()
+        self._print([[(Style.DIM, f"{now:%H:%M} -- {text}")]], rings=False)

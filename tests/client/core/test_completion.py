@@ -40,7 +40,7 @@ def test_a_renamed_speaker_keeps_the_place() -> None:
 def test_commands_and_channels() -> None:
     bob = crowded()
     assert offers(bob, "/j") == ["/join "]
-    assert offers(bob, "/w") == ["/who ", "/whois "]
+    assert offers(bob, "/w") == ["/win ", "/who ", "/whois "]
     assert offers(bob, "/part #L") == ["#lounge "]
     assert complete(bob.state, "/msg al") == ("al", ["alice "])
     assert offers(bob, "nobody-such") == []
@@ -58,6 +58,6 @@ def test_tab_again_cycles_through_the_completions() -> None:
 def test_other_typing_starts_again() -> None:
     tabs = TabCycle(crowded().state)
     assert tabs.press("/joi") == "/join "
-    assert tabs.press("/join ") == "/join alice "
+    assert tabs.press("/join ") == "/join #lounge "
     assert tabs.press("an", -1) == "anna: "
     assert tabs.press("zzz") == "zzz"

@@ -13,14 +13,21 @@ from netd.client.core.chat_events import (
     ChatMessage,
     Delivered,
     Disconnected,
+    EarlierMessages,
+    Found,
     MembershipChange,
     MessageKind,
     Notice,
+    Reaction,
+    Redaction,
     Refused,
     Registered,
+    ServerNotice,
+    Switched,
     Undelivered,
 )
-from netd.client.core.event_format import EventFormatter, nick_color, to_json
+from netd.client.core.event_format import EventFormatter, to_json
+from netd.client.core.styled_text import nick_style
 
 NOW = dt.datetime(2030, 1, 2, 12, 30, tzinfo=dt.UTC)
 EVIL = "\x1b[2J\x07\r\n\u202e"
@@ -31,7 +38,14 @@ EVIL = "\x1b[2J\x07\r\n\u202e"
     [
         (ChatMessage("al", "#c", "hi"), "12:30 <al> hi"),
         (ChatMessage("al", "#other", "hi"), "12:30 #other <al> hi"),
-        (ChatMessage("al", "bob", "psst", mention=True), "12:30 bob <al> psst"),
+        (ChatMessage("al", "bob", "psst", mention=True), "12:30 [private] <al> psst"),
+        (ChatMessage("bob", "al", "yes", mine=True), "12:30 [to al] <bob> yes"),
+        (ChatMessage("al", "#c", "yes", reply_to="1"), "12:30 <al> (re an earlier message) yes"),
+        (ChatMessage("al", "#c", "a\nb"), "12:30 <al> a\n      b"),
+        (Reaction("al", "#c", "+1", "1"), "12:30 -- al reacted +1 to an earlier message"),
+        (Redaction("al", "#c", "1", "oops"), "12:30 -- al deleted an earlier message (oops)"),
+        (Found("al", "#c", "hi", "2030-01-02T09:05:00Z"), "09:05 #c <al> hi"),
+        (Notice("words", "#c"), "12:30 -- words"),
         (ChatMessage("al", "#c", "waves", MessageKind.ACTION), "12:30 * al waves"),
         (ChatMessage("al", "#c", "note", MessageKind.NOTICE), "12:30 -al- note"),
         (ChatMessage("al", "#c", "hi", time="2030-01-02T09:05:00.000Z"), "09:05 <al> hi"),
@@ -70,6 +84,10 @@ def test_events_as_text(event: ChatEvent, line: str) -> None:
     [
         ChatMessage(EVIL, EVIL, EVIL, mention=True, time=EVIL),
         ChatMessage(EVIL, "#c", EVIL, MessageKind.ACTION),
+        ChatMessage(EVIL, "#c", EVIL, reply_to=EVIL),
+        Reaction(EVIL, "#c", EVIL, EVIL),
+        Redaction(EVIL, "#c", EVIL, EVIL),
+        Found(EVIL, EVIL, EVIL, EVIL),
         MembershipChange(ChangeKind.KICKED, EVIL, EVIL, EVIL),
         Notice(EVIL, EVIL),
         Refused(EVIL),
@@ -78,15 +96,16 @@ def test_events_as_text(event: ChatEvent, line: str) -> None:
     ],
 )
 def test_text_from_the_network_is_sanitized(event: ChatEvent) -> None:
-    assert not set(EVIL[:1] + EVIL[4:]) & set(EventFormatter(colors=False).line(event, NOW))
+    shown = EventFormatter(colors=False).line(event, NOW).replace("\n      ", "")
+    assert not set(EVIL[:1] + EVIL[4:]) & set(shown)
     colored = EventFormatter(colors=True).line(event, NOW)
     assert "\x1b" not in re.sub(r"\x1b\[\d{1,2}m", "", colored)
     assert to_json(event, NOW).isprintable()
 
 
 def test_colours_are_stable_and_case_does_not_matter() -> None:
-    assert nick_color("Alice") == nick_color("alice")
-    assert len({nick_color(f"nick{n}") for n in range(100)}) > 5
+    assert nick_style("Alice") == nick_style("alice")
+    assert len({nick_style(f"nick{n}") for n in range(100)}) > 5
 
 
 def test_json_for_programs() -> None:
@@ -111,6 +130,12 @@ def test_json_for_programs() -> None:
         (ChatMessage("al", "#c", "waves", MessageKind.ACTION), "action"),
         (ChatMessage("al", "#c", "hi", MessageKind.NOTICE), "notice"),
         (Notice("hi"), "told"),
+        (ServerNotice("hi"), "told"),
+        (Switched("hi"), "told"),
+        (EarlierMessages("hi"), "told"),
+        (Reaction("al", "#c", "+1", "1"), "react"),
+        (Redaction("al", "#c", "1"), "redact"),
+        (Found("al", "#c", "hi"), "found"),
         (Refused("no"), "refused"),
         (Registered("bob"), "registered"),
         (ChannelJoined("#c"), "entered"),

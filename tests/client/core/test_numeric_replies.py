@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from netd.client.core.chat_events import ChannelJoined, Delivered, Notice, Refused, Undelivered
+from netd.client.core.chat_events import (
+    ChannelJoined,
+    Delivered,
+    Notice,
+    Refused,
+    ServerNotice,
+    Undelivered,
+)
 from tests.client.core.feeding import feed, lines, welcome
 
 
@@ -36,7 +43,7 @@ def test_a_refused_topic_does_not_refuse_a_message() -> None:
 
 def test_the_message_of_the_day_is_shown_once() -> None:
     bob = welcome()
-    assert feed(bob, ":srv 372 bob :- hello", ":srv 376 bob :End") == [Notice("hello")]
+    assert feed(bob, ":srv 372 bob :- hello", ":srv 376 bob :End") == [ServerNotice("hello")]
     bob.disconnected()
     bob.connected()
     assert feed(bob, ":srv 001 bob :Welcome", ":srv 372 bob :- hello")[2:] == []

@@ -8,10 +8,12 @@ from netd.client.core.chat_events import (
     ChangeKind,
     ChatMessage,
     Delivered,
+    EarlierMessages,
     MembershipChange,
     MessageKind,
     Notice,
     Refused,
+    Switched,
     Undelivered,
 )
 from tests.client.core.feeding import feed, lines, welcome
@@ -23,13 +25,13 @@ def test_membership_changes() -> None:
         MembershipChange(ChangeKind.JOINED, "carol", "#lounge")
     ]
     assert feed(bob, ":carol!u@h NICK caro") == [
-        MembershipChange(ChangeKind.RENAMED, "carol", detail="caro")
+        MembershipChange(ChangeKind.RENAMED, "carol", detail="caro", channels=("#lounge",))
     ]
     assert feed(bob, ":caro!u@h PART #lounge :bye") == [
         MembershipChange(ChangeKind.LEFT, "caro", "#lounge", "bye")
     ]
     assert feed(bob, ":alice!u@h QUIT :gone") == [
-        MembershipChange(ChangeKind.QUIT, "alice", detail="gone")
+        MembershipChange(ChangeKind.QUIT, "alice", detail="gone", channels=("#lounge",))
     ]
     channel = bob.state.roster.get("#lounge")
     assert channel is not None
@@ -116,9 +118,13 @@ def test_history_is_requested_and_marked_as_old() -> None:
         ":srv BATCH -1",
     )
     assert history == [
-        Notice("2 earlier messages", "#dev"),
-        ChatMessage("alice", "#dev", "bob, look", time="2030-01-01T09:00:00.000Z", old=True),
-        ChatMessage("bob", "#dev", "yes", mine=True, time="2030-01-01T09:30:00.000Z", old=True),
+        EarlierMessages("2 earlier messages", "#dev"),
+        ChatMessage(
+            *("alice", "#dev", "bob, look"), time="2030-01-01T09:00:00.000Z", old=True, id="a"
+        ),
+        ChatMessage(
+            *("bob", "#dev", "yes"), mine=True, time="2030-01-01T09:30:00.000Z", old=True, id="b"
+        ),
     ]
 
 
@@ -140,12 +146,17 @@ def test_a_kick_is_reported() -> None:
     assert change == MembershipChange(ChangeKind.KICKED, "carol", "#lounge", "by alice")
 
 
-@pytest.mark.parametrize("line", [":alice!u@h KICK #lounge bob", ":bob!u@h PART #lounge"])
-def test_leaving_the_current_channel_reports_the_new_one(line: str) -> None:
+def test_leaving_the_current_channel_reports_the_new_one() -> None:
     bob = welcome()
     feed(bob, ":bob!u@h JOIN #dev")
-    assert feed(bob, line)[-1] == Notice("you talk here now", "#dev")
+    assert feed(bob, ":bob!u@h PART #lounge")[-1] == Switched("you talk here now", "#dev")
     assert bob.state.current == "#dev"
+
+
+def test_a_channel_that_removed_the_user_stays_in_view() -> None:
+    bob = welcome()
+    feed(bob, ":bob!u@h JOIN #dev", ":alice!u@h KICK #lounge bob")
+    assert bob.state.current == "#lounge", "the next words must not go to another channel"
 
 
 @pytest.mark.parametrize(

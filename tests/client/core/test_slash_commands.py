@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from netd.client.core.chat_events import Leave, Notice, Refused, Undelivered
+from netd.client.core.chat_events import Leave, Notice, Refused, Switched, Undelivered
 from netd.client.core.slash_commands import COMMANDS
 from tests.client.core.feeding import feed, lines, welcome
 
@@ -72,7 +72,7 @@ def test_joining_a_channel_makes_it_the_current_one() -> None:
     feed(bob, ":bob!u@h JOIN #dev")
     bob.type("hi dev")
     assert lines(bob.due(0))[0].startswith("PRIVMSG #dev")
-    assert bob.type("/join #lounge") == [Notice("you talk here now", "#lounge")]
+    assert bob.type("/join #lounge") == [Switched("you talk here now", "#lounge")]
     bob.type("hi lounge")
     assert lines(bob.due(1))[0].startswith("PRIVMSG #lounge")
 
@@ -105,7 +105,7 @@ def test_a_private_conversation() -> None:
     assert lines(bob.due(0))[0] == "PRIVMSG alice :psst"
     feed(bob, ":alice!u@h NICK al")
     assert bob.state.current == "al"
-    assert bob.type("/part") == [Notice("you talk here now", "#lounge")]
+    assert bob.type("/part") == [Switched("you talk here now", "#lounge")]
 
 
 def test_text_for_a_channel_that_is_not_joined_is_refused() -> None:

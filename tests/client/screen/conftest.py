@@ -37,7 +37,7 @@ def start_on(daemon: Daemon, home: Path) -> Iterator[Start]:
     def start(*arguments: str, name: str = "bob", **environ: str) -> pexpect.spawn[str]:
         chat = pexpect.spawn(
             sys.executable,
-            [*COMMAND[1:], str(daemon.address("lounge")), "--name", name, *arguments],
+            [*COMMAND[1:], str(daemon.address("lounge")), "--name", name, "--plain", *arguments],
             env={**os.environ, "TERM": "xterm-256color", **environ},
             encoding="utf-8",
             timeout=PATIENCE_S,

@@ -40,7 +40,7 @@ def test_the_line_being_typed_survives_a_narrower_window(tmux: Tmux, lounge: Dae
         tmux.start("chat", *COMMAND, str(address), "--name", "alice")
         tmux.await_text("chat", "here: alice, ear")
         tmux.keys("chat", "half a li")
-        tmux.await_text("chat", "]> half a li")
+        tmux.await_text("chat", "[#lounge] half a li")
         tmux.resize(40, 12)
         ear.say("a text that is wider than forty columns are, by far")
         tmux.await_text("chat", "columns are, by far")

@@ -1,0 +1,89 @@
+"""The bars of the full-screen view: the title, the activity, the waiting lines, the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from netd.client.core.client_state import ClientState
+from netd.client.core.conversations import Conversation, ConversationKind
+from netd.client.core.event_format import clip
+from netd.client.core.sanitize import sanitize
+from netd.client.core.styled_text import Spans, Style, plain_text
+
+MAX_WAITING_ROWS: Final = 3
+
+Columns = Callable[[str], int]
+
+
+def title(state: ClientState, server: str) -> Spans:
+    """Return the name of the current conversation and its topic."""
+    conversation = state.conversations.current
+    name = clip(sanitize(conversation.name)) or sanitize(server) or "server"
+    if conversation.kind is ConversationKind.PRIVATE:
+        return [(Style.BOLD, f" {name}"), (Style.PLAIN, "  private conversation")]
+    if conversation.kind is ConversationKind.SERVER:
+        return [(Style.BOLD, f" {name}")]
+    joined = state.roster.get(conversation.name)
+    count = f" {len(joined)}" if joined is not None else " (not joined)"
+    return [
+        *((Style.BOLD, f" {name}"), (Style.PLAIN, count)),
+        (Style.PLAIN, f"  {sanitize(conversation.topic)}" if conversation.topic else ""),
+    ]
+
+
+def status(state: ClientState, clock: str, lines_below: int, width: int, columns: Columns) -> Spans:
+    """Return the clock, the own nick, the current conversation and the others' activity."""
+    conversations = state.conversations
+    current = conversations.current
+    offline = "" if state.is_registered else " (offline)"
+    nick = f"{clip(sanitize(state.nick))}{offline}"
+    place = f"{conversations.number(current)}:{_name(current)}"
+    head: Spans = [(Style.PLAIN, f" {clock} "), (Style.BOLD, nick), (Style.PLAIN, f"  {place}")]
+    if lines_below:
+        head.append((Style.ERROR, f"  {lines_below} more below"))
+    for names in (True, False):
+        activity = _activity(state, with_names=names)
+        if columns(plain_text([*head, *activity])) <= width:
+            break
+    return [*head, *activity]
+
+
+def _activity(state: ClientState, *, with_names: bool) -> Spans:
+    conversations = state.conversations
+    spans: Spans = []
+    for number, conversation in enumerate(conversations, 1):
+        if not conversation.unread or conversation is conversations.current:
+            continue
+        name = f":{_name(conversation)}" if with_names else ""
+        count = f" {conversation.unread}" if with_names else f"({conversation.unread})"
+        mentions = conversation.mentions
+        if mentions and mentions != conversation.unread:
+            count += f"/{mentions}"
+        style = Style.MENTION if mentions else Style.PLAIN
+        spans += [(Style.PLAIN, "  " if with_names else " "), (style, f"{number}{name}{count}")]
+    return [(Style.PLAIN, "  |" if spans else ""), *spans]
+
+
+def _name(conversation: Conversation) -> str:
+    return clip(sanitize(conversation.name)) or "server"
+
+
+def waiting(state: ClientState, width: int) -> list[Spans]:
+    """Return rows for the lines that are not sent yet: the first ones, and how many there are."""
+    messages = state.outbox.waiting()
+    if not messages:
+        return []
+    seconds = state.outbox.wait_s()
+    time = f", {seconds:.0f} s" if seconds >= 1 and state.is_registered else ""
+    count = f"{len(messages)} line{'' if len(messages) == 1 else 's'} to send{time}"
+    rows: list[Spans] = [[(Style.DIM, f"-- {count}; /cancel drops them"[:width])]]
+    for message in messages[: MAX_WAITING_ROWS - 1]:
+        text = sanitize(message.text.replace("\n", " "))[: max(0, width)]
+        rows.append([(Style.DIM, f"   {clip(sanitize(message.target))}: {text}")])
+    return rows
+
+
+def prompt(state: ClientState) -> str:
+    """Return the prompt of the full-screen view: where typed text goes."""
+    return f"[{_name(state.conversations.current)}] "

@@ -1,0 +1,129 @@
+"""The handlers of what users say: messages, reactions and deleted messages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from netd.client.core.chat_events import (
+    ChatMessage,
+    Effect,
+    MessageKind,
+    Reaction,
+    Redaction,
+)
+from netd.client.core.client_state import ClientState, HistoryBatch, peer_of
+from netd.client.core.conversations import Reference
+from netd.client.core.received import nick_of, time_of
+from netd.protocols.irc import Message
+
+MAX_BATCH_MESSAGES: Final = 1000
+REPLY_TAG: Final = "+draft/reply"
+REACT_TAG: Final = "+draft/react"
+UNREACT_TAG: Final = "+draft/unreact"
+_MAX_REACTION_CHARS: Final = 32
+_SHOWN_CHARS: Final = 200
+
+
+def on_message(state: ClientState, message: Message) -> list[Effect]:
+    """Process PRIVMSG or NOTICE; one that belongs to a batch is shown when the batch ends."""
+    multiline = state.multiline_batches.get(message.tags.get("batch", ""))
+    if multiline is not None:
+        if len(multiline.lines) < MAX_BATCH_MESSAGES:
+            multiline.lines.append(message)
+        return []
+    sender, (target, text) = nick_of(message), message.params[:2]
+    history = state.history_batches.get(message.tags.get("batch", ""))
+    if history is not None:
+        _count(history, message)
+    is_found = history is not None and history.is_search
+    is_ignored = state.fold(sender) in state.ignored and not state.is_me(sender)
+    if is_ignored or not (is_found or state.record_message_id(message.tags.get("msgid", ""))):
+        return []
+    kind = MessageKind.NOTICE if message.command == "NOTICE" else MessageKind.TEXT
+    if text.startswith("\x01"):
+        verb, _, text = text.strip("\x01").partition(" ")
+        if verb != "ACTION":  # another CTCP request: ignored
+            return [] if history is not None else _confirm_echo(state, message, text)
+        kind = MessageKind.ACTION
+    chat = ChatMessage(
+        *(sender, target, text, kind),
+        mine=state.is_me(sender),
+        time=time_of(message),
+        id=message.tags.get("msgid", ""),
+        reply_to=message.tags.get(REPLY_TAG, ""),
+    )
+    if history is None:
+        return _show(state, chat, message)
+    return _keep(state, history, chat)
+
+
+def _keep(state: ClientState, history: HistoryBatch, chat: ChatMessage) -> list[Effect]:
+    """Keep a message of a batch until the batch ends."""
+    if len(history.messages) < MAX_BATCH_MESSAGES:
+        history.messages.append(replace(chat, old=True))
+    if history.is_search:
+        return []
+    _record(state, chat)
+    return state.outbox.on_seen(chat.target, chat.text) if chat.mine else []
+
+
+def _count(history: HistoryBatch, message: Message) -> None:
+    history.received += 1
+    if "msgid" in message.tags:
+        history.last = f"msgid={message.tags['msgid']}"
+    elif time := time_of(message):
+        history.last = f"timestamp={time}"
+
+
+def _show(state: ClientState, chat: ChatMessage, message: Message) -> list[Effect]:
+    _record(state, chat)
+    if (channel := state.roster.get(chat.target)) is not None:
+        channel.note_message(chat.sender)
+    if chat.mine or chat.kind is MessageKind.NOTICE:
+        mention = False
+    else:
+        mention = state.is_me(chat.target) or state.mentions_me(chat.text)
+    shown = replace(chat, mention=mention)
+    return [shown, *_confirm_echo(state, message, chat.text)]
+
+
+def _record(state: ClientState, chat: ChatMessage) -> None:
+    """Remember the time of a message, and the message itself for later answers to it."""
+    if chat.time:
+        state.record_time(chat.target, chat.time)
+    if not chat.id:
+        return
+    conversation = state.conversations.get(peer_of(state, chat.sender, chat.target))
+    if conversation is None and chat.kind is not MessageKind.NOTICE:
+        conversation = state.conversations.open(peer_of(state, chat.sender, chat.target))
+    if conversation is not None:
+        text = chat.text[:_SHOWN_CHARS]
+        conversation.references.append(Reference(chat.id, chat.sender, text, chat.mine))
+
+
+def _confirm_echo(state: ClientState, message: Message, text: str) -> list[Effect]:
+    if not (state.is_me(nick_of(message)) and state.has_echo):
+        return []
+    label = message.tags.get("label", "")
+    has_labels = "labeled-response" in state.capabilities
+    return state.outbox.on_echo(message.params[0], text, label, has_labels=has_labels)
+
+
+def on_tag_message(state: ClientState, message: Message) -> list[Effect]:
+    """Process TAGMSG: a reaction to a message, or its withdrawal; other tags are ignored."""
+    sender, target = nick_of(message), message.params[0]
+    withdrawn = UNREACT_TAG in message.tags
+    reaction = message.tags.get(UNREACT_TAG if withdrawn else REACT_TAG, "")
+    answered = message.tags.get(REPLY_TAG, "")
+    if not (reaction and answered) or state.fold(sender) in state.ignored:
+        return []
+    shown = reaction[:_MAX_REACTION_CHARS]
+    mine, time = state.is_me(sender), time_of(message)
+    return [Reaction(sender, target, shown, answered, mine, time, withdrawn)]
+
+
+def on_redact(_state: ClientState, message: Message) -> list[Effect]:
+    """Process REDACT: a message was deleted."""
+    target, message_id, *reason = message.params
+    return [Redaction(nick_of(message), target, message_id, "".join(reason[:1]))]

@@ -1,0 +1,26 @@
+"""Facts of a message that the server has sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from netd.protocols.irc import Message
+
+# server-time: ISO 8601 in UTC
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z")
+
+
+def nick_of(message: Message) -> str:
+    """Return the nick of the sender, or the name of the server."""
+    return message.source.partition("!")[0]
+
+
+def time_of(message: Message) -> str:
+    """Return the server's time; empty if malformed, since it is sent back in CHATHISTORY."""
+    return valid_time(message.tags.get("time", ""))
+
+
+def valid_time(time: str) -> str:
+    """Return a time of the server; empty if it is malformed."""
+    return time if _TIME.fullmatch(time) else ""

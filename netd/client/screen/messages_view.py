@@ -1,0 +1,109 @@
+"""The windows of the full-screen view that show the client's state: lines, bars, members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.layout.controls import UIContent, UIControl
+from prompt_toolkit.styles import Style as Styles
+
+from netd.client.core.client_state import ClientState
+from netd.client.core.event_format import clip
+from netd.client.core.mode_changes import prefixes
+from netd.client.core.sanitize import sanitize
+from netd.client.core.styled_text import Spans, Style
+
+STYLES: Final = Styles.from_dict(
+    {
+        "dim": "ansibrightblack",
+        "bold": "bold",
+        "mention": "reverse bold",
+        "error": "ansired",
+        "bar": "reverse",
+        "bar.mention": "bold underline",
+        "bar.error": "bold",
+        **dict(
+            zip(
+                [f"nick{number}" for number in range(10)],
+                ["ansigreen", "ansiyellow", "ansiblue", "ansimagenta", "ansicyan"]
+                + [
+                    f"ansibright{color}" for color in ("green", "yellow", "blue", "magenta", "cyan")
+                ],
+                strict=True,
+            )
+        ),
+    }
+)
+_CLASSES: Final = {style: f"class:{style.value}" if style else "" for style in Style}
+_MIN_MEMBERS_WIDTH: Final = 100
+MEMBERS_COLUMNS: Final = 18
+
+
+def fragments(spans: Spans) -> StyleAndTextTuples:
+    """Return spans as prompt_toolkit takes them."""
+    return [(_CLASSES[style], text) for style, text in spans]
+
+
+def bar_fragments(spans: Spans) -> StyleAndTextTuples:
+    """Return the spans of a bar, which is drawn in reverse: other colours would be unreadable."""
+    marked = (Style.MENTION, Style.ERROR)
+    return [
+        (
+            f"class:bar.{style.value}" if style in marked else f"class:bar {_CLASSES[style]}",
+            text,
+        )
+        for style, text in spans
+    ]
+
+
+class RowsControl(UIControl):
+    """A window that asks for exactly the rows that it shows."""
+
+    def __init__(
+        self, rows: Callable[[int, int], Sequence[Spans]], *, at_bottom: bool = False
+    ) -> None:
+        self._rows, self._at_bottom = rows, at_bottom
+
+    def create_content(self, width: int, height: int) -> UIContent:
+        rows = list(self._rows(width, height))[:height]
+        missing: list[Spans] = [[]] * (height - len(rows))
+        shown = [*missing, *rows] if self._at_bottom else [*rows, *missing]
+        return UIContent(
+            get_line=lambda number: fragments(shown[number]),
+            line_count=len(shown),
+            show_cursor=False,
+        )
+
+
+class MemberList:
+    """The members of the current channel, sorted again only when they have changed."""
+
+    def __init__(self, state: ClientState) -> None:
+        self._state = state
+        self._sorted_for: tuple[object, int] = (None, 0)
+        self._members: list[str] = []
+
+    def is_wanted(self, columns: int) -> bool:
+        """Whether a terminal of this width shows the members."""
+        return columns >= _MIN_MEMBERS_WIDTH and self._state.current in self._state.roster
+
+    def rows(self, width: int, height: int) -> list[Spans]:
+        """Return the rows of the list; the last one counts the members that do not fit."""
+        members = self._sorted()
+        shown = members if len(members) <= height else members[: max(0, height - 1)]
+        rows: list[Spans] = [[(Style.PLAIN, clip(sanitize(name))[:width])] for name in shown]
+        if len(shown) < len(members):
+            rows.append([(Style.DIM, f"+{len(members) - len(shown)} more")])
+        return rows
+
+    def _sorted(self) -> list[str]:
+        channel = self._state.roster.get(self._state.current)
+        if channel is None:
+            return []
+        version = (channel, channel.changes)
+        if self._sorted_for[0] is not channel or self._sorted_for[1] != channel.changes:
+            ranks = "".join(prefixes(self._state.isupport).values())
+            self._members, self._sorted_for = channel.members_by_rank(ranks), version
+        return self._members
