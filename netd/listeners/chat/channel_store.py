@@ -1,7 +1,7 @@
-"""Keeps channels over restarts and crashes: modes, lists, topics, operators; and one history.
+"""Keeps the room over restarts and crashes: states of channels, messages, and what commands store.
 
 The state of every channel is kept, so that after the death of a worker the first client that joins
-a channel does not become its operator. Messages are kept for the configured channel only.
+a channel does not become its operator.
 """
 
 from __future__ import annotations
@@ -16,36 +16,49 @@ from typing import TYPE_CHECKING, Any, Final
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.effect import Record, SaveChannel
-from netd.listeners.chat.room.encoded_message import message_of
 from netd.listeners.chat.room.room import Room
-from netd.listeners.chat.room.snapshot import (
-    format_line,
-    format_state,
-    restore_channel,
-    restore_history,
-)
+from netd.listeners.chat.room.snapshot import format_state, restore_channel
+from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
+from netd.listeners.chat.room.stored_limits import Limits
+from netd.listeners.chat.room.stored_message import AddMessage, LatestMessages
+from netd.listeners.chat.room.stored_state import ChannelStates, SetChannelState
 from netd.protocols.irc import fold
-from netd.protocols.record import TEXT, Field, fields_of, list_of
+from netd.protocols.record import TEXT, Field, list_of, load_list, load_mapping
 from netd.runtime.loop import Loop, Timer
 
 if TYPE_CHECKING:
-    from netd.listeners.chat.sqlite_store import SqliteStore
+    from netd.listeners.chat.storage.database import Database
+    from netd.listeners.chat.storage.reader import OnResult
 
 _log = logging.getLogger("netd")
 SAVE_DELAY_S: Final = 0.1  # the changes of a channel in this time are one write
 
 
-def _load_line(data: object) -> tuple[str, str]:
-    folded, line = list_of(TEXT).load(data)
-    return folded, line
+def _load_unwritten(data: object) -> dict[str, Any]:
+    items = load_mapping(data)
+    lines, changes = load_list(items["lines"]), load_list(items.get("changes", []))
+    return {
+        "file": TEXT.load(items["file"]),
+        "changed": list_of(TEXT).load(items["changed"]),
+        "changes": _load_changes(lines, changes) if lines or changes else [],
+    }
 
 
-UNWRITTEN: Final = fields_of(file=TEXT, lines=list_of(Field(_load_line)), changed=list_of(TEXT))
+def _load_changes(lines: list[Any], changes: list[Any]) -> list[Change]:
+    # SQLite, if needed
+    from netd.listeners.chat.storage.database import load_changes  # noqa: PLC0415
+    from netd.listeners.chat.storage.earlier_lines import read_line  # noqa: PLC0415
+
+    earlier = [read_line(*map(TEXT.load, load_list(line)[:2])) for line in lines]
+    return [*filter(None, earlier), *load_changes(changes)]
+
+
+UNWRITTEN: Final = Field(_load_unwritten)
 """Checks what `ChannelStore.save_unwritten` returns."""
 
 
 class ChannelStore:
-    """Writes the channels' changes to a file; without a file it does nothing.
+    """Writes the changes of the room to a file; without a file it does nothing.
 
     Changes before `open`, and while the file is closed for a handover, are written later.
     """
@@ -54,10 +67,10 @@ class ChannelStore:
         self._loop = loop
         self._room = room
         self._options = options
-        self._store: SqliteStore | None = None
+        self._database: Database | None = None
         self._is_open = False
         self._changed: dict[str, None] = {}  # folded names
-        self._lines: list[tuple[str, str]] = []  # that wait for `open`: folded name, line
+        self._waiting: list[Change] = []  # for `open`
         self._timer: Timer | None = None
         self._lost_earlier = 0
 
@@ -66,109 +79,129 @@ class ChannelStore:
         if self._is_open:
             return
         self._is_open = True
-        if self._store is not None:
-            self._lost_earlier += self._store.lost
-        self._store = _open_store(self._options)
-        if self._store is not None and restore:
-            self._restore(self._store)
-        lines, self._lines = self._lines, []
-        if self._store is not None:
-            for folded, line in lines:
-                self._store.add_line(folded, line)
+        self._count_lost()
+        self._database = _make_database(self._loop, self._options)
+        if self._database is not None:
+            if restore:
+                self._restore(self._database)
+            self._database.start()
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            self.write(change)
         self._flush()
 
     @property
     def lost(self) -> int:
         """The number of writes that failed or were dropped."""
-        return self._lost_earlier + (self._store.lost if self._store else 0)
+        return self._lost_earlier + (self._database.lost if self._database else 0)
 
     @property
     def failure(self) -> str:
         """Why changes are not written at present; empty if they are, or no file is configured."""
-        return self._store.failure if self._store else ""
+        return self._database.failure if self._database else ""
 
     def reconfigure(self, options: ChatOptions) -> None:
         """Take new options; a new file gets the channels' present states, without messages."""
         before, self._options = self._options, options
         if not self._is_open:
             return
-        if self._store is not None and state_path(before) == state_path(options):
-            self._store.max_lines = options.history_lines
+        if state_path(before) == state_path(options):
+            if self._database is not None:
+                self._database.set_limits(_limits(options))
             return
         self._flush()
-        if self._store is not None:
-            self._lost_earlier += self._store.lost
-            self._store.close(within_s=0)  # do not delay the chat
-        self._store = _open_store(options)
+        self._count_lost()
+        if self._database is not None:
+            self._database.close(within_s=0)  # do not delay the chat
+        self._database = _make_database(self._loop, options)
+        if self._database is not None:
+            self._database.start()
         self._save_all()
 
     def save(self, effect: Record | SaveChannel) -> None:
         """Write a message, or soon a channel's state."""
-        if self._store is None and self._is_open:
+        if self._database is None and self._is_open:
             return
+        channel = effect.channel
         if isinstance(effect, SaveChannel):
-            self._mark(effect.channel.folded)
-        elif self._options.history_file:
-            self._add_line(effect.channel.folded, format_line(message_of(effect.entry)))
+            self._mark(channel.folded)
+        elif keeps_messages(self._options):
+            self.write(AddMessage.of(channel.folded, effect.entry, is_open=True))
+
+    def write(self, change: Change) -> None:
+        """Make a change soon."""
+        if not self._is_open:
+            self._waiting.append(change)
+        elif self._database is not None:
+            self._database.write(change)
+
+    def ask(self, query: Query[Any], on_result: OnResult) -> None:
+        """Answer a query in a later turn of the loop: with its result, or a QueryFailedError."""
+        if self._database is not None and self._is_open:
+            self._database.ask(query, on_result)
+        else:
+            error = QueryFailedError("there is no database")
+            self._loop.call_next_turn(lambda: on_result(error))
 
     def check(self) -> None:
-        """Write everything again if the file was removed or damaged."""
-        if self._is_open and self._store is not None and self._store.is_new_file.is_set():
-            self._store.is_new_file.clear()
+        """Write everything again if changes were lost, or the file was removed or damaged."""
+        if self._is_open and self._database is not None and self._database.take_must_repeat():
             self._save_all()
-            channel = self._room.state.find_channel(self._options.channel)
-            if channel is not None:
+            for channel in self._room.state.channels.values():
                 for entry in channel.history.entries:
                     self.save(Record(channel, entry))
 
     def try_close(self) -> bool:
-        """Begin to close the file for a handover; return whether all is written and it is closed.
+        """Begin to close the file for a handover; return whether it is closed.
 
         To be called again until it is. `open` opens the file again.
         """
         if self._is_open:
+            self.check()
             self._flush()
             self._is_open = False
-        return self._store is None or self._store.try_close()
+        return self._database is None or self._database.try_close()
 
     def save_unwritten(self) -> dict[str, Any]:
         """The changes that the closed file does not have, as plain data."""
-        if self._store is not None:
-            lines, channels = self._store.take_queued()
-            self._lines[:0] = lines
-            self._changed = {**dict.fromkeys(channels), **self._changed}
+        saved = []
+        if self._database is not None:
+            from netd.listeners.chat.storage.database import save_changes  # noqa: PLC0415 (as above)
+
+            self._waiting[:0] = self._database.take_unwritten()
+            saved = save_changes(self._waiting)
         return {
             "file": state_path(self._options),
-            "lines": [list(line) for line in self._lines],
+            "lines": [],  # for netd before versions of the database
             "changed": list(self._changed),
+            "changes": saved,
         }
 
     def load_unwritten(self, saved: Mapping[str, Any] | None) -> None:
         """Let `open` write the changes that another process saved; None: they are not known."""
         if saved is not None and saved["file"] == state_path(self._options):
-            self._lines += saved["lines"]
+            self._waiting += saved["changes"]
             self._changed.update(dict.fromkeys(saved["changed"]))
         else:  # as after a reload: no messages
             self._changed.update(dict.fromkeys(self._room.state.channels))
 
     def close(self) -> None:
         """Complete the writes and close the file."""
-        if self._changed or self._lines:
+        if self._changed or self._waiting:
             self.open(restore=False)  # it was closed for a handover
+        self.check()
         self._flush()
-        if self._store is not None:
-            self._store.close()
+        if self._database is not None:
+            self._database.close()
+
+    def _count_lost(self) -> None:
+        if self._database is not None:
+            self._lost_earlier += self._database.lost
 
     def _save_all(self) -> None:
-        if self._store is not None:
+        if self._database is not None:
             for folded in self._room.state.channels:
                 self._mark(folded)
-
-    def _add_line(self, folded: str, line: str) -> None:
-        if self._store is not None and self._is_open:
-            self._store.add_line(folded, line)
-        else:
-            self._lines.append((folded, line))
 
     def _mark(self, folded: str) -> None:
         self._changed[folded] = None
@@ -182,24 +215,27 @@ class ChannelStore:
         if not self._is_open:
             return
         changed, self._changed = self._changed, {}
-        if self._store is not None:
-            for folded in changed:
-                channel = self._room.state.channels.get(folded)
-                self._store.set_state(folded, format_state(channel) if channel is not None else "")
+        for folded in changed:
+            channel = self._room.state.channels.get(folded)
+            state = format_state(channel) if channel is not None else ""
+            self.write(SetChannelState(folded, state))
 
-    def _restore(self, store: SqliteStore) -> None:
-        for folded, text in store.load_states().items():
+    def _restore(self, database: Database) -> None:
+        """Add what the file has to the room, which is new."""
+        for folded, text in (database.load(ChannelStates()) or {}).items():
             try:
                 restore_channel(self._room.state, folded, text, time.time())
             except LocalProtocolError as error:
-                _log.warning("chat: %s: %s", store.path, error)
+                _log.warning("chat: %s: %s", database.path, error)
         channel = self._room.state.find_channel(self._options.channel)
-        if channel is None or not self._options.history_file:
-            return
-        try:
-            restore_history(channel, store.load_lines(fold(channel.name)))
-        except LocalProtocolError as error:
-            _log.warning("chat: %s: %s", store.path, error)
+        if channel is not None and keeps_messages(self._options):
+            last = LatestMessages(fold(channel.name), self._options.history_lines)
+            channel.history.restore(database.load(last) or [])
+
+
+def keeps_messages(options: ChatOptions) -> bool:
+    """Whether messages are written to the file, too."""
+    return bool(options.history_file or options.history_keep)
 
 
 def state_path(options: ChatOptions) -> str:
@@ -211,10 +247,15 @@ def state_path(options: ChatOptions) -> str:
     return os.path.join(directory, f"chat-{name}.db")
 
 
-def _open_store(options: ChatOptions) -> SqliteStore | None:
+def _make_database(loop: Loop, options: ChatOptions) -> Database | None:
     path = state_path(options)
     if not path:
         return None
-    from netd.listeners.chat.sqlite_store import SqliteStore  # noqa: PLC0415 (SQLite, if needed)
+    # SQLite, if needed
+    from netd.listeners.chat.storage.database import Database  # noqa: PLC0415
 
-    return SqliteStore(path, options.history_lines)
+    return Database(loop, path, _limits(options))
+
+
+def _limits(options: ChatOptions) -> Limits:
+    return Limits(options.history_max_lines, options.history_keep, options.history_max_size)

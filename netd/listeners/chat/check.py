@@ -34,7 +34,7 @@ def _history_problems(path: str) -> Iterator[Problem]:
     if fault:  # SQLite makes further files in the same directory
         yield Problem("history_file", fault)
     elif os.path.exists(path):
-        from netd.listeners.chat.sqlite_store import fault_of  # noqa: PLC0415 (SQLite, if needed)
+        from netd.listeners.chat.storage.file import fault_of  # noqa: PLC0415 (SQLite, if needed)
 
         damage = fault_of(path)
         if damage:

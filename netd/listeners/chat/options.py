@@ -225,14 +225,26 @@ class ChatOptions(LoginOptions):
     """The maximum number of channels that a member may join."""
 
     history_lines: Annotated[int, Interval(ge=0, le=10_000)] = 200
-    """The number of lines of each channel that are kept as its history."""
+    """The number of lines of each channel, and of each private conversation, that are kept in
+    memory as its history."""
 
     history_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
-    """The SQLite file that keeps the history of `channel` across restarts, and of every channel the
-    topic, the modes and lists, and the operators that have an account or a verified local user. A
-    restored channel makes no operator of the first member that joins it. Without this key a file in
-    the directory of systemd's `StateDirectory=` keeps all but the history; without such a directory
-    a restart or crash loses the channels. A damaged file is moved aside."""
+    """The SQLite file that keeps the history of all channels, the private messages of accounts, and
+    of every channel the topic, the modes and lists, and the operators that have an account or a
+    verified local user. A restored channel makes no operator of the first member that joins it.
+    Without this key the file is in the directory of systemd's `StateDirectory=`, and has messages
+    only if `history_keep` is set; without such a directory a restart or crash loses the channels. A
+    damaged file is moved aside, and one of a later version of netd is not touched."""
+
+    history_keep: Duration = 0.0
+    """How long messages stay in the file, as in `"90d"`; 0 for no limit of their age."""
+
+    history_max_lines: Annotated[int, Ge(0)] = 100_000
+    """The number of messages of each channel, and of each private conversation, that stay in the
+    file; 0 for no limit."""
+
+    history_max_size: Size = 1 << 30
+    """The size of the file above which the oldest messages are removed from it; 0 for no limit."""
 
     redact_within: Annotated[Duration, Ge(0)] = 86_400.0
     """How long after a message its author, or an operator of the channel, can delete it from the

@@ -22,6 +22,7 @@ from netd.listeners.chat.room.effect import (
     Rehash,
     SaveChannel,
     Send,
+    Store,
     TakePlace,
     Verify,
 )
@@ -40,7 +41,7 @@ from netd.runtime.loop import Loop
 
 _log = logging.getLogger("netd")
 
-RareEffect = Close | Verify | Record | SaveChannel | Rehash | Log | TakePlace
+RareEffect = Close | Verify | Record | SaveChannel | Store | Rehash | Log | TakePlace
 
 
 class RoomDriver:
@@ -286,6 +287,8 @@ class RoomDriver:
                 self._verify(effect)
             case Record() | SaveChannel():
                 self._store.save(effect)
+            case Store(change):
+                self._store.write(change)
             case Log(text):
                 _log.info("chat: %s", text)
             case Rehash(client):

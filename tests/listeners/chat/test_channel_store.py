@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -17,8 +18,10 @@ from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.channel import Channel, Topic
 from netd.listeners.chat.room.effect import Record, SaveChannel
 from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.stored_limits import Limits
+from netd.listeners.chat.room.stored_state import SetChannelState
 from netd.listeners.chat.room_settings import settings_of
-from netd.listeners.chat.sqlite_store import SqliteStore
+from netd.listeners.chat.storage.database import Database
 from netd.protocols.irc import Message
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -77,8 +80,9 @@ def test_without_a_file_nothing_is_kept(loop: Loop) -> None:
 def test_a_file_that_cannot_be_understood_is_logged(
     tmp_path: Path, loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    database = SqliteStore(str(tmp_path / "chat.db"), 10)
-    database.set_state("#lounge", "garbage")
+    database = Database(loop, str(tmp_path / "chat.db"), Limits())
+    database.start()
+    database.write(SetChannelState("#lounge", "garbage"))
     database.close()
     kept = options(tmp_path / "chat.db")
     room = new_room(kept)
@@ -88,7 +92,9 @@ def test_a_file_that_cannot_be_understood_is_logged(
 
 
 def test_lost_writes_stay_counted_after_a_change_of_the_file(tmp_path: Path, loop: Loop) -> None:
-    broken = options(tmp_path / "missing" / "chat.db")
+    broken = options(tmp_path / "newer.db")
+    with closing(sqlite3.connect(broken.history_file)) as database:
+        database.execute("PRAGMA user_version = 1000")
     room = new_room(broken)
     store = opened(loop, broken, room)
     store.save(SaveChannel(lounge(room)))

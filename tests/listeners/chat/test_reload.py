@@ -115,6 +115,9 @@ EDITS = {
     "max_memory": '"128MiB"',
     "history_file": '"{directory}/history.db"',
     "redact_within": '"5m"',
+    "history_keep": '"90d"',
+    "history_max_lines": "1000",
+    "history_max_size": '"100MiB"',
     "replay_lines": "5",
 }
 

@@ -12,8 +12,8 @@ import pytest
 
 from netd.listeners.chat import KIND
 from tests.listeners.chat.room.room_under_test import sasl_plain
+from tests.listeners.chat.storage.test_store_of_a_chat import stored_states
 from tests.listeners.chat.test_service import Irc
-from tests.listeners.chat.test_sqlite_store import stored_states
 from tests.support import WorkerUnderTest, wait_until
 
 Start = Callable[[], WorkerUnderTest]

@@ -255,9 +255,9 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_snapshots", "_has_loaded"), TRANSIENT),
     },
     ChannelStore: {
-        **dict.fromkeys(("_changed", "_lines"), SAVED),
+        **dict.fromkeys(("_changed", "_waiting"), SAVED),
         **dict.fromkeys(("_loop", "_room", "_options"), ARGUMENT),
-        **dict.fromkeys(("_store", "_is_open", "_timer"), "closed"),
+        **dict.fromkeys(("_database", "_is_open", "_timer"), "closed"),
         "_lost_earlier": "a total of the process",
     },
     PasswordVerifier: {

@@ -18,12 +18,14 @@ from netd.listeners.chat.room.effect import (
     Record,
     SaveChannel,
     Send,
+    Store,
     Verify,
 )
 from netd.listeners.chat.room.encoded_message import EncodedMessage, timestamp
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import RoomState
+from netd.listeners.chat.room.storage import Change
 from netd.protocols.irc import MAX_BODY_BYTES, Message, format_body
 
 WORK_PER_RECIPIENT: Final = 3  # the system call is shared with other lines of the same turn
@@ -243,6 +245,10 @@ class CommandContext:
     def save(self, channel: Channel) -> None:
         """Store a channel's state after a change, or after its removal."""
         self.effects.append(SaveChannel(channel))
+
+    def store(self, change: Change) -> None:
+        """Change the database."""
+        self.effects.append(Store(change))
 
     def verify(self, purpose: CheckPurpose, password: str, stored: str, name: str = "") -> None:
         """Check the client's password; its next lines wait for the outcome."""

@@ -10,6 +10,7 @@ from netd.listeners.chat.room.client_state import PasswordCheck
 from netd.listeners.chat.room.encoded_message import EncodedMessage, HistoryEntry
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.storage import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """Change the database."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
 class SaveChannel:
     """Store the state of a channel, or remove it from the store if the channel was removed."""
 
@@ -88,4 +96,4 @@ class TakePlace:
     ghost: Ghost
 
 
-Effect = Send | Broadcast | Close | Verify | Rehash | Log | Record | SaveChannel | TakePlace
+Effect = Send | Broadcast | Close | Verify | Rehash | Log | Record | Store | SaveChannel | TakePlace

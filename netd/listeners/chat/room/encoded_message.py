@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +13,19 @@ from netd.listeners.chat.room.capability import may_see
 from netd.protocols.irc import Message, format_body, format_tags
 
 _END: Final = b"\r\n"
+_ID = re.compile(r"(?:([0-9a-f]{1,16})|[^-]*)-([0-9a-f]{1,12})")
+_NS_PER_MS: Final = 1_000_000
+_EPOCH_MS: Final = 1_577_836_800_000  # 2020, so that a position has 63 bits until 2089
+_NUMBER_BITS: Final = 22  # the room of a later millisecond has greater positions
+_MAX_POSITION: Final = (1 << 63) - 1
 
 
 class MessageIds:
-    """Numbers messages and batches. `identity` differs from that of any earlier room."""
+    """Numbers messages and batches.
+
+    `identity` differs from that of any earlier room: the time of the room in nanoseconds,
+    hexadecimal, and a dash.
+    """
 
     __slots__ = ("identity", "last_number")
 
@@ -31,6 +41,29 @@ class MessageIds:
     def id_of(self, number: int) -> str:
         """The id with a number."""
         return f"{self.identity}{number:x}"
+
+    @property
+    def position(self) -> int:
+        """The position of the last message: no later one has a smaller one, not after a restart."""
+        return position_of(self.id_of(self.last_number))
+
+
+def position_of(msgid: str) -> int:
+    """The position of a message among all others, from 1 to 2 ** 63; 0 if it is no id of a room.
+
+    It is made of the time of the room, in milliseconds, and the number of the message. Numbers that
+    have more bits than there is room for carry over, but more slowly than time passes.
+    """
+    match = _ID.fullmatch(msgid)
+    if match is None:
+        return 0
+    return min(_first_position(match[1] or "0") + int(match[2], 16), _MAX_POSITION)
+
+
+@lru_cache(maxsize=64)
+def _first_position(created: str) -> int:
+    """The position before all messages of a room; `created` is hexadecimal."""
+    return max(0, int(created, 16) // _NS_PER_MS - _EPOCH_MS) << _NUMBER_BITS
 
 
 class EncodedMessage:

@@ -1,4 +1,4 @@
-"""The stored part of a channel as JSON: topic, modes, lists, operators; and lines of history.
+"""The stored part of a channel as JSON: topic, modes, lists, operators.
 
 A restored channel stays for some time without members. Its operators are its earlier operators that
 have an account or a verified local user; the first member that joins does not become one.
@@ -7,13 +7,12 @@ have an account or a verified local user; the first member that joins does not b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any, Final
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.room.channel import Channel, ListEntry, Topic
 from netd.listeners.chat.room.state import RoomState
-from netd.protocols.irc import Message, fold
+from netd.protocols.irc import fold
 
 KEPT_S: Final = 3600.0
 """How long a restored channel stays without members if none of its operators can be verified."""
@@ -94,25 +93,3 @@ def _name_in(text: str, folded: str) -> str:
     except (ValueError, KeyError, TypeError):
         return folded
     return name if fold(name) == folded else folded
-
-
-def format_line(message: Message) -> str:
-    """One message of the history as JSON."""
-    return json.dumps(
-        [message.command, message.params, message.source, dict(message.tags)], ensure_ascii=False
-    )
-
-
-def restore_history(channel: Channel, lines: Iterable[str]) -> None:
-    """Add stored messages to a channel's history.
-
-    Raises LocalProtocolError at the first line that is not a message.
-    """
-    try:
-        for line in lines:
-            command, params, source, tags = json.loads(line)
-            message = Message(command, tuple(params), source, tags)
-            assert {"time", "msgid"} <= tags.keys()
-            channel.history.append(message)
-    except (ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise LocalProtocolError("not a channel's history") from error

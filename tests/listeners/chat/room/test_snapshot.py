@@ -8,17 +8,14 @@ from netd.listeners.chat.room.memory import Memory
 from netd.listeners.chat.room.settings import Account
 from netd.listeners.chat.room.snapshot import (
     KEPT_S,
-    format_line,
     format_state,
     restore_channel,
-    restore_history,
     restore_state,
 )
-from netd.protocols.irc import Message, fold
+from netd.protocols.irc import fold
 from tests.listeners.chat.room.room_under_test import RoomUnderTest, sasl_plain
 
 NOON = 1_700_049_600.0
-SAID = Message("PRIVMSG", ("#room", "grüß dich"), "ann!ann@host", {"time": "now", "msgid": "1"})
 
 
 def channel() -> Channel:
@@ -85,17 +82,3 @@ def test_a_broken_state_changes_nothing(text: str) -> None:
     with pytest.raises(LocalProtocolError, match="not a channel's state"):
         restore_state(after, text)
     assert after.modes == channel().modes
-
-
-def test_a_message_is_restored_as_it_was() -> None:
-    after = channel()
-    restore_history(after, [format_line(SAID)])
-    assert list(after.history.entries) == [SAID]
-
-
-@pytest.mark.parametrize(
-    "line", ["", "null", "[]", '["PRIVMSG", [], "", {}]', '["PRIVMSG", [], "", []]']
-)
-def test_a_broken_message_is_refused(line: str) -> None:
-    with pytest.raises(LocalProtocolError, match="not a channel's history"):
-        restore_history(channel(), [line])
