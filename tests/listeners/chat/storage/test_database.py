@@ -205,7 +205,7 @@ def test_the_file_of_a_later_netd_is_not_touched(opened: Open, tmp_path: Path) -
 def test_a_query_fails_in_time_if_the_file_is_locked(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
     database = opened(tmp_path / "db")
     database.add(1)
     assert database.texts() == ["line 1"]
@@ -213,9 +213,11 @@ def test_a_query_fails_in_time_if_the_file_is_locked(
         other.execute("BEGIN IMMEDIATE")
         assert database.texts() == ["line 1"]
         database.add(2)
+        monkeypatch.setattr(reader, "TIMEOUT_S", 0.2)
         assert isinstance(database.ask(LatestMessages("#a", 9)), QueryFailedError)
         assert database.database.failed_queries == 1
         other.execute("ROLLBACK")
+    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
     wait_until(lambda: not database.database.failure, "the end of the lock")
     assert database.texts() == ["line 1", "line 2"]
 
