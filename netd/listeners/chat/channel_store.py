@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.room.effect import Record, SaveChannel
+from netd.listeners.chat.room.effect import Record, SaveChannel, Store
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.snapshot import format_state, restore_channel
 from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
@@ -118,15 +118,17 @@ class ChannelStore:
             self._database.start()
         self._save_all()
 
-    def save(self, effect: Record | SaveChannel) -> None:
-        """Write a message, or soon a channel's state."""
+    def save(self, effect: Record | SaveChannel | Store) -> None:
+        """Write a message or another change, or soon a channel's state."""
         if self._database is None and self._is_open:
             return
-        channel = effect.channel
-        if isinstance(effect, SaveChannel):
-            self._mark(channel.folded)
-        elif keeps_messages(self._options):
-            self.write(AddMessage.of(channel.folded, effect.entry, is_open=True))
+        match effect:
+            case SaveChannel(channel):
+                self._mark(channel.folded)
+            case Store(change):
+                self.write(change)
+            case Record(channel, entry) if keeps_messages(self._options):
+                self.write(AddMessage.of(channel.folded, entry, is_open=True))
 
     def write(self, change: Change) -> None:
         """Make a change soon."""

@@ -285,10 +285,8 @@ class RoomDriver:
                 self._take_place(effect)
             case Verify():
                 self._verify(effect)
-            case Record() | SaveChannel():
+            case Record() | SaveChannel() | Store():
                 self._store.save(effect)
-            case Store(change):
-                self._store.write(change)
             case Log(text):
                 _log.info("chat: %s", text)
             case Rehash(client):
