@@ -143,6 +143,12 @@ class ProxyHeaderReader:
         for sock in late:
             self._fail(sock)
 
+    def forget(self) -> None:
+        """Close all connections that wait: another process has copies of their sockets."""
+        for sock in list(self._waiting):
+            self._forget(sock)
+            sock.close()
+
     def close(self) -> None:
         """Close all connections that wait."""
         for sock in list(self._waiting):

@@ -76,6 +76,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
     Responder: {
         "_context": "see WorkerContext",
         "_is_closing": "a worker that takes over does not drain",
+        "closes_idle": "a worker that takes over does not drain",
         **dict.fromkeys(("requests", "cache_hits", "refusals", "timeouts", "truncated"), _COUNTER),
         **dict.fromkeys(("handshake_failures", "bytes_in", "bytes_out"), _COUNTER),
         "access_log": "see AccessLog",
@@ -127,6 +128,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "_transport": "that of the connection",
         "_parts": "saved by the connection, as unsent",
         "unsent_bytes": "the sum of the parts",
+        "_unreceived": "the next process begins to measure",
         "sent_bytes": "compared only within a call",
     },
     ProxyHeaderReader: {

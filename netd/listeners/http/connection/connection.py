@@ -204,6 +204,8 @@ class Connection:
             self._process()
         elif self._state is ConnectionState.IDLE:
             self._end()
+        elif self._send_queue is not None and (count := self._send_queue.received()):
+            self._extend_deadline(count, self._responder.options.send_timeout)
         else:
             self._responder.timeouts += self._state in (
                 ConnectionState.SENDING,
@@ -385,7 +387,7 @@ class Connection:
         if not queue:
             self._send_queue = None
             return True
-        self._await_writable(sent)
+        self._await_writable(queue, sent)
         return False
 
     def _continue_next_turn(self) -> None:
@@ -394,8 +396,9 @@ class Connection:
         self.deadline = self._loop.now + self._responder.options.send_timeout
         self._watch()
 
-    def _await_writable(self, sent: int) -> None:
+    def _await_writable(self, queue: SendQueue, sent: int) -> None:
         timeout_s = self._responder.options.send_timeout
+        queue.mark()
         if self._state is not ConnectionState.SENDING:
             self._state = ConnectionState.SENDING
             self.deadline = self._loop.now + timeout_s
@@ -415,6 +418,8 @@ class Connection:
             self._state = state
             self.deadline = self._loop.now + timeout_s
         self._watch()
+        if self._responder.closes_idle:
+            self.close_if_idle()
 
     def _next_state(self) -> tuple[ConnectionState, float]:
         exchange, options = self._exchange, self._responder.options

@@ -47,7 +47,7 @@ class SavedFilePart:
 class SendQueue:
     """Parts to send, in order; sends as much as the socket accepts."""
 
-    __slots__ = ("_parts", "_transport", "sent_bytes", "unsent_bytes")
+    __slots__ = ("_parts", "_transport", "_unreceived", "sent_bytes", "unsent_bytes")
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -56,6 +56,7 @@ class SendQueue:
         """Bytes that wait in memory, without parts of files."""
         self.sent_bytes = 0
         """Bytes sent so far, parts of files included."""
+        self._unreceived = 0
 
     def __bool__(self) -> bool:
         return bool(self._parts)
@@ -89,6 +90,19 @@ class SendQueue:
                 self._send_bytes(part)
             elif not self._send_file(part):
                 return
+
+    def mark(self) -> None:
+        """Remember how much of what was sent the peer has not received, for `received`."""
+        self._unreceived = self._transport.unreceived()
+
+    def received(self) -> int:
+        """How many bytes the peer has received since `mark` or the last call.
+
+        The socket is writable again only when a third of what waits in the system was received.
+        """
+        before = self._unreceived
+        self.mark()
+        return max(0, before - self._unreceived)
 
     def close(self) -> None:
         """Drop unsent parts and close their files."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.listeners.certificate import Certificate
-from netd.listeners.http.connection.transport import discard_unsent
+from netd.listeners.http.connection.transport import discard_unsent, unreceived
 from netd.listeners.tls_options import TlsOptions
 from netd.runtime.poller import READ, WRITE
 
@@ -94,6 +94,9 @@ class TlsTransport:
         with contextlib.suppress(ssl.SSLError):  # close_notify is sent; the peer's may be missing
             self._sock.unwrap()
             self._read = self._sock.recv  # the peer's has arrived; the bytes after it are not TLS
+
+    def unreceived(self) -> int:
+        return unreceived(self._sock)
 
     def discard_unsent(self) -> None:
         discard_unsent(self._sock)

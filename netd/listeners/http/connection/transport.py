@@ -6,12 +6,16 @@ has gone.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import struct
+import termios
 from typing import Final, Protocol
 
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for 0 seconds
+
+_INT: Final = struct.Struct("i")
 
 
 class Transport(Protocol):
@@ -41,6 +45,9 @@ class Transport(Protocol):
     def close(self) -> None:
         """Close the socket."""
 
+    def unreceived(self) -> int:
+        """The number of sent bytes that the peer's system has not received yet."""
+
     def discard_unsent(self) -> None:
         """Make the next close discard what the peer has not received, and reset the connection."""
 
@@ -66,8 +73,17 @@ class PlainTransport:
     def shutdown(self) -> None:
         self._sock.shutdown(socket.SHUT_WR)
 
+    def unreceived(self) -> int:
+        return unreceived(self._sock)
+
     def discard_unsent(self) -> None:
         discard_unsent(self._sock)
+
+
+def unreceived(sock: socket.socket) -> int:
+    """The number of sent bytes that the peer's system has not received yet (tcp(7), SIOCOUTQ)."""
+    count = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(_INT.size))
+    return int(_INT.unpack(count)[0])
 
 
 def discard_unsent(sock: socket.socket) -> None:

@@ -115,6 +115,11 @@ class AccessLog:
             self._lost_before += self._writer.lost
             self._writer = LogWriter(self.path, self._writer.max_queued_bytes)
 
+    def pass_on(self) -> None:
+        """Forget the held entries, which another process writes, and write again."""
+        self._entries.clear()
+        self.resume()
+
     def take_over(self, entries: Sequence[Entry]) -> None:
         """Add the entries that another process has kept."""
         self._entries += entries

@@ -47,6 +47,8 @@ class Responder:
     def __init__(self, options: HttpOptions, context: WorkerContext) -> None:
         self._context = context
         self._is_closing = False
+        self.closes_idle = False
+        """Whether a connection ends as soon as its last response is sent: the daemon stops."""
         self.requests = self.cache_hits = self.refusals = self.timeouts = self.truncated = 0
         self.handshake_failures = 0
         self.bytes_in = self.bytes_out = 0
@@ -98,6 +100,11 @@ class Responder:
         """Write the access log again, after `hold_log`."""
         if self.access_log is not None:
             self.access_log.resume()
+
+    def pass_on_log(self) -> None:
+        """Forget the entries of the access log since `hold_log`, and write those to come."""
+        if self.access_log is not None:
+            self.access_log.pass_on()
 
     @property
     def is_log_written(self) -> bool:

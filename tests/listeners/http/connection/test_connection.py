@@ -162,6 +162,20 @@ def test_a_client_that_receives_nothing_is_closed(start: Start, tmp_path: Path) 
         assert worker.await_counters(lambda c: c["timeouts"] == 1)["connections"] == 0
 
 
+def test_a_slow_client_is_served_though_the_socket_is_not_writable_for_long(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "big").write_bytes(bytes(64_000_000))
+    worker = start({"path": "/", "directory": str(tmp_path)}, send_timeout="300ms")
+    with worker.connect() as sock:
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        until = time.monotonic() + 2
+        while time.monotonic() < until:  # a megabyte waits in the system meanwhile
+            assert sock.recv(20_000)
+            time.sleep(0.05)  # a slow client
+    assert worker.await_counters(lambda c: c["connections"] == 0)["timeouts"] == 0
+
+
 def test_large_files_are_sent_whole(start: Start, tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
     (tmp_path / "big").write_bytes(content)
