@@ -69,6 +69,9 @@ class Numbering(StreamService[NumberingOptions]):
     def resume(self) -> None:
         self.is_broken = False
 
+    def leave(self, _within_s: float | None) -> None:
+        self.loop.stop()
+
     def load(self, state: dict[str, Any]) -> Attach:
         if "counts" not in state:
             raise StateError("no counts")

@@ -94,6 +94,8 @@ class PlayedSystemd:
         self.dropped: list[str] = []
         """The names of the descriptors for which the store had no room."""
         self.exits: list[int] = []
+        self.killed = 0
+        """The number of other processes that were left when a main process ended."""
         """How the main processes ended: the exit status, or minus the signal's number."""
         self.pid = 0
         """The main process; 0 while there is none."""
@@ -290,7 +292,9 @@ class PlayedSystemd:
 
     def _on_exit(self) -> None:
         """Kill the rest of the unit (KillMode=mixed), and start it again if that is due."""
-        for pid in set(_session(self.pid)) - {self.pid}:
+        left = set(_session(self.pid)) - {self.pid}
+        self.killed += len(left)
+        for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         while len(list(_session(self.pid))) > 1:

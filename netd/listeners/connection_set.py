@@ -86,6 +86,10 @@ class ConnectionSet(Generic[C]):
         """Empty the queues of the earlier sockets, and close them."""
         self._acceptor.release()
 
+    def stop_listening(self) -> None:
+        """Accept no more; connections in the queues of the sockets are left to other processes."""
+        self._acceptor.close()
+
     def suspend(self) -> None:
         """Accept nothing until `resume`; connections wait in the queues of the sockets."""
         self._acceptor.suspend()

@@ -91,6 +91,18 @@ class HandoverPort:
         self._snapshot = bundle  # open at least until it is sent
         self._send(Snapshot(), bundle.descriptors)
 
+    @property
+    def has_handed_over(self) -> bool:
+        """Whether the supervisor has the clients of this worker."""
+        return self._outgoing is not None
+
+    def leave(self, within_s: float | None) -> None:
+        """Let the service end: another process has its clients; see `HandoverService.leave`."""
+        assert self._service is not None
+        self.is_holding = False
+        self._close_outgoing()
+        self._service.leave(within_s)
+
     def handle(self, message: Go | HandOver | Resume) -> None:
         """Do what the supervisor requests."""
         match message:
@@ -161,8 +173,11 @@ class HandoverPort:
     def _resume(self) -> None:
         self._requests += 1
         self._is_prepared = self.is_holding = False
+        self._close_outgoing()
+        if self._service is not None:
+            self._service.resume()
+
+    def _close_outgoing(self) -> None:
         if self._outgoing is not None:
             self._outgoing.close()
             self._outgoing = None
-        if self._service is not None:
-            self._service.resume()

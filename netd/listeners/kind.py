@@ -123,8 +123,8 @@ class HandoverService(Service[Options_contra], Protocol[Options_contra]):
 
     No byte of a client moves during a handover. The worker calls `prepare_handover`; after the turn
     in which `on_prepared` was called, it calls `save`, and its loop does not turn until the
-    supervisor has decided. If another process takes over, this one exits without a further call;
-    else `resume` is called and the loop turns again. The other process starts the service, calls
+    supervisor has decided: `leave` is called if another process takes over, else `resume`, and the
+    loop turns again. The other process starts the service, calls
     `load`, and its loop does not turn before the decision either; then it calls the `Attach`.
     Hence a service needs no frozen state of its own: only its threads and child processes have to
     be stopped, by `prepare_handover`.
@@ -133,9 +133,9 @@ class HandoverService(Service[Options_contra], Protocol[Options_contra]):
     def prepare_handover(self, within_s: float, on_prepared: Callable[[], object]) -> None:
         """Bring the service into a state that `save` can describe; then call `on_prepared`, once.
 
-        It takes at most `within_s` seconds; what cannot be described then is lost or closed. Other
-        clients are served meanwhile, and connections may be accepted. `on_prepared` can be called
-        at once.
+        It takes at most `within_s` seconds; what cannot be described then is lost, closed, or left
+        for `leave`. Other clients are served meanwhile, and connections may be accepted.
+        `on_prepared` can be called at once.
         """
 
     def save(self) -> Handover:
@@ -143,6 +143,13 @@ class HandoverService(Service[Options_contra], Protocol[Options_contra]):
 
     def resume(self) -> None:
         """Continue to serve as before `prepare_handover`, which may have called back or not."""
+
+    def leave(self, within_s: float | None) -> None:
+        """Forget the clients of the last `save`: another process serves them.
+
+        A client that no process but this one can serve may be served for `within_s` seconds (None:
+        no deadline). The service calls `Loop.stop` when none is left; it accepts no more.
+        """
 
     def load(self, state: dict[str, Any]) -> Attach:
         """Check and load a saved state; it may be that of an earlier version of netd.

@@ -55,7 +55,12 @@ class Link:
         return self._channel.has_unsent
 
     def send(self, message: LinkMessage, descriptors: Sequence[int] = ()) -> None:
-        """Send a message with its descriptors, now or when the socket becomes writable."""
+        """Send a message with its descriptors, now or when the socket becomes writable.
+
+        Without effect once this end is closed.
+        """
+        if not self._is_open:
+            return
         try:
             self._channel.send(format_message(message), descriptors)
         except OSError as error:

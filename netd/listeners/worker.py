@@ -178,8 +178,10 @@ class Worker:
                 self._service.release_sockets()
             case Drain(within_s, stopping):
                 self._drain(within_s, stopping=stopping)
+            case Exit(within_s) if self._handover.has_handed_over:
+                self._handover.leave(within_s)
             case Exit():
-                self._exit()
+                self._drain(0, stopping=True)
 
     def _drain(self, within_s: float | None, *, stopping: bool) -> None:
         if self._service is None or self._handover.is_holding:  # others serve the clients
@@ -206,8 +208,12 @@ class Worker:
         if not self._link.has_unsent:
             self._handover.send_snapshot()
 
-    def _exit_orphaned(self) -> NoReturn:
-        if self._handover.is_holding:  # another program runs in the supervisor's process
+    def _exit_orphaned(self) -> None:
+        if self._handover.has_handed_over:  # another program runs in the supervisor's process
+            self._link.close()
+            self._handover.leave(None)
+            return
+        if self._handover.is_holding:
             raise SystemExit(0)
         _log.error("the supervisor is gone")
         raise SystemExit(1)

@@ -77,7 +77,13 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Exit at once: another process has the clients."""
+    """Exit: another process has the clients; those that were not handed over are disconnected.
+
+    One that no other process can continue with is served for `within_s` seconds; None for no
+    deadline.
+    """
+
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,13 @@ class Acceptor(Generic[L]):
             self._loop.unwatch(removed.sock.fileno())
             removed.sock.close()
 
+    def close(self) -> None:
+        """Close all sockets; connections stay in their queues, for other processes."""
+        for listening in (*self._listening, *self._previous):
+            self._loop.unwatch(listening.sock.fileno())
+            listening.sock.close()
+        self._listening, self._previous = (), []
+
     def suspend(self) -> None:
         """Accept nothing until `resume`; connections wait in the queues of the sockets."""
         self._is_suspended = True

@@ -116,19 +116,25 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def reap_all(loop: Loop, pids: Iterable[int]) -> None:
-    """Reap children of this process when they end; a pid that is none of them is left out."""
+def reap_all(loop: Loop, pids: Iterable[int]) -> set[int]:
+    """Reap children of this process when they end; a pid that is none of them is left out.
+
+    Returns those that live; the set is kept up to date.
+    """
+    living: set[int] = set()
+
+    def reap(child: Process, _mask: int) -> None:
+        loop.unwatch(child.pidfd)
+        child.reap()
+        living.discard(child.pid)
+
     for pid in pids:
-        try:
+        with contextlib.suppress(OSError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # ECHILD: not a child
             child = Process(pid, os.pidfd_open(pid))
-        except OSError:
-            continue
-        loop.watch(child.pidfd, READ, partial(_reap, loop, child))
-
-
-def _reap(loop: Loop, child: Process, _mask: int) -> None:
-    loop.unwatch(child.pidfd)
-    child.reap()
+            loop.watch(child.pidfd, READ, partial(reap, child))
+            living.add(pid)
+    return living
 
 
 def spawn(main: Callable[[], int | None], keep: Collection[int] = ()) -> Process:

@@ -65,6 +65,12 @@ class Listener:
             if worker not in dismissed:
                 worker.drain(None, stopping=False)
 
+    def leave(self) -> None:
+        """End all workers: the next process has the clients of those that have handed over."""
+        self.workers, self.draining = [], list(self.all_workers)
+        for worker in tuple(self.draining):
+            worker.dismiss(0)
+
     def let_finish(self, worker: WorkerHandle) -> None:
         """Move a worker that drains by itself to the draining ones."""
         self.workers.remove(worker)
@@ -94,6 +100,8 @@ class Fleet:
         self.listeners: dict[str, Listener] = {}
         self.inherited: Mapping[str, Sequence[Bundle]] = {}
         """The clients that the previous process of the daemon left, by listener."""
+        self.earlier: Collection[int] = ()
+        """The processes of the previous program of this process: they serve their last clients."""
         self.leaving: list[Listener] = []  # removed or replaced, with workers that still drain
         self._own_addresses = OwnAddresses(())
         self._kinds = kinds
@@ -202,6 +210,13 @@ class Fleet:
         for listener in self.all_listeners:
             self.release(listener, within_s, stopping=stopping)
         self.listeners = {}
+
+    def leave(self) -> None:
+        """End all workers at once: the next process has their clients."""
+        for listener in self.all_listeners:
+            listener.leave()
+        self.leaving, self.listeners = list(self.all_listeners), {}
+        self._drop_ended_listeners()
 
     def _takers(self, config: Config) -> list[str]:
         """The listeners that take connections of other ones."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from netd.errors import ReloadError
 from netd.listeners.bundle import Bundle
+from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
 from netd.supervisor.worker_handle import WorkerHandle
 
@@ -24,8 +25,9 @@ _log = logging.getLogger("netd")
 class Handover:
     """Calls `on_done` with None once all workers are frozen, or with an error if one cannot be.
 
-    A worker that ends meanwhile has no bundle; its clients are lost, as by any crash. Without
-    `needs_all`, the same holds for a worker that cannot hand over, or not in time.
+    A worker that ends meanwhile has no bundle; its clients are lost, as by any crash, and what it
+    leaves behind, its snapshot, takes the place of the bundle. Without `needs_all`, the same holds
+    for a worker that cannot hand over, or not in time.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Handover:
         self._needs_all = needs_all
         self.workers = tuple(workers)
         self._on_done = on_done
-        self._bundles: dict[WorkerHandle, Bundle] = {}
+        self._bundles: list[tuple[WorkerHandle, Bundle]] = []
         self._awaited = set(workers)
         self._is_over = False
         self._deadline = loop.call_later(PREPARE_S + _REPLY_S, self._on_deadline)
@@ -53,11 +55,11 @@ class Handover:
 
     def bundles_of(self, name: str) -> list[Bundle]:
         """The bundles of a listener's workers."""
-        return [bundle for worker, bundle in self._bundles.items() if worker.name == name]
+        return [bundle for worker, bundle in self._bundles if worker.name == name]
 
     def commit(self) -> None:
         """End the workers: others serve their clients."""
-        self._close()
+        self.close()
         for worker in self.workers:
             worker.dismiss()
 
@@ -65,29 +67,45 @@ class Handover:
         """Have the workers serve their clients again."""
         self._is_over = True
         self._deadline.cancel()
-        self._close()
+        self.close()
         for worker in self.workers:
             worker.resume()
 
-    def _close(self) -> None:
-        for bundle in self._bundles.values():
+    def close(self) -> None:
+        """Close the bundles."""
+        for _, bundle in self._bundles:
             bundle.close()
         self._bundles.clear()
 
     def _on_bundle(self, worker: WorkerHandle, outcome: Bundle | str) -> None:
+        if self._is_over:
+            if isinstance(outcome, Bundle):
+                outcome.close()
+            return
         if isinstance(outcome, Bundle):
-            self._bundles[worker] = outcome
-        elif outcome:
-            text = f"listeners.{worker.name}: the clients cannot be handed over: {outcome}"
-            self._fail(text)
+            self._bundles.append((worker, outcome))
+        else:
+            self._take_snapshot(worker)
+            if outcome:
+                text = f"listeners.{worker.name}: the clients cannot be handed over: {outcome}"
+                self._fail(text)
         self._awaited.discard(worker)
         if not self._awaited:
             self._finish(None)
 
     def _on_deadline(self) -> None:
         late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
+        for worker in self._awaited:
+            self._take_snapshot(worker)
         self._fail(f"no handover within {PREPARE_S + _REPLY_S:g} s by {late}")
         self._finish(None)
+
+    def _take_snapshot(self, worker: WorkerHandle) -> None:
+        """Let what the worker leaves behind take the place of its bundle."""
+        try:
+            self._bundles += [(worker, bundle) for bundle in worker.left_behind()]
+        except OSError as error:
+            _log.error("%s: the snapshot is lost: %s", worker.name, describe(error))
 
     def _fail(self, text: str) -> None:
         """A worker cannot hand over: this ends the handover, or costs the clients of the worker."""

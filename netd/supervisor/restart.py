@@ -88,11 +88,11 @@ def _read_configuration(
 
 
 def save_configuration(fleet: Fleet) -> bytes:
-    """The running configuration for the next process, and the processes of this one."""
+    """The running configuration for the next process, and the child processes of this one."""
     data = {
         "format": [MAJOR, MINOR],
         "config": serialize(fleet.config),
-        "children": [worker.pid for worker in fleet.processes],
+        "children": [*fleet.earlier, *(worker.pid for worker in fleet.processes)],
     }
     return json.dumps(data).encode()
 
@@ -148,12 +148,15 @@ class Restart:
         if self._is_over:
             return
         self._is_over = True
-        if error is not None:
+        if error is None:
+            self._handover.close()
+            self._fleet.leave()
+        else:
             _log.error("this process keeps its clients: %s", error)
             self._carrier.cancel()
             self._handover.cancel()
-            if self._configuration is not None:
-                os.close(self._configuration)
+        if self._configuration is not None:
+            os.close(self._configuration)
         self._on_done(error)
 
     def _parcels(self) -> Parcels:

@@ -44,6 +44,7 @@ from netd.supervisor.worker_process import SpawnWorker, spawn_worker
 _COLLECT_S: Final = 60.0
 _HURRY_S: Final = 0.5  # from the second stop signal until workers are killed
 _PLACES_A_WORKER: Final = 2  # in the descriptor store, for a handover: the state and the clients
+_LEAVE_S: Final = 0.2  # from a restart's handover until this process ends, with its workers
 _GRACE_S: Final = 1.0  # from the drain's deadline until workers are killed
 
 _log = logging.getLogger("netd")
@@ -117,7 +118,7 @@ class Supervisor:
         if self._inheritance.config is None:
             self._load_first()
         else:
-            process.reap_all(self._loop, self._inheritance.children)
+            self._fleet.earlier = process.reap_all(self._loop, self._inheritance.children)
             self._serve_first(self._inheritance.config, self._on_taken_over)
 
     def close(self) -> None:
@@ -363,10 +364,13 @@ class Supervisor:
             self.stop()
 
     def _leave(self) -> None:
-        self._is_leaving = True
+        """End this process; the next one has the clients. The workers are given a moment to end."""
+        self._is_leaving = self._stopping = True
+        self._restarter.stop()
         self._fleet.table.leave_files()
         self._fleet.close_sockets()
-        self._loop.stop()
+        self._loop.call_later(_LEAVE_S, self._loop.stop)
+        self._exit_if_drained()
 
     # Stopping
 

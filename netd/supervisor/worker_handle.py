@@ -210,10 +210,17 @@ class WorkerHandle:
         self._on_handed_over = None
         self._send(Resume())
 
-    def dismiss(self) -> None:
-        """Have the worker exit: another one serves its clients. on_ended follows."""
+    def dismiss(self, within_s: float | None = None) -> None:
+        """Have the worker exit: another one serves its clients. on_ended follows.
+
+        A client that it could not hand over is served for `within_s` seconds (None: no deadline).
+        """
         self._on_handed_over = None
-        self._finish(Exit())
+        self._finish(Exit(within_s))
+
+    def left_behind(self) -> list[Bundle]:
+        """Copies of what a process of this worker leaves to the next one if it is killed now."""
+        return [bundle.copy() for bundle in self._succession.bundles]
 
     def let_finish(self) -> None:
         """Start no successor here: the worker drains by itself; on_ended follows."""

@@ -9,6 +9,8 @@ import socket
 import ssl
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import StartDaemon
 from tests.listeners.http.http_client import GET_HELLO, Response
 from tests.support import Daemon, make_certificate, wait_until
@@ -51,6 +53,11 @@ def replace(daemon: Daemon, config: str) -> None:
     done = daemon.netd("upgrade")
     assert done.returncode == 0, done.stderr
     wait_until(lambda: daemon.serves() and not before & set(daemon.pids("web")), "new workers")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, which may be a zombie."""
+    return Path(f"/proc/{pid}").exists()
 
 
 def slow(daemon: Daemon) -> socket.socket:
@@ -97,7 +104,8 @@ def test_clients_of_replaced_workers_notice_nothing(
     assert daemon.log.read_text().count("ERROR") == 0
 
 
-def test_tls_connections_of_replaced_workers_end_properly(
+@pytest.mark.needs("openssl")
+def test_tls_connections_of_replaced_workers_are_served_to_their_end(
     start_daemon: StartDaemon, tmp_path: Path
 ) -> None:
     tls = make_certificate(tmp_path, "one.test")
@@ -114,8 +122,17 @@ def test_tls_connections_of_replaced_workers_end_properly(
         assert Response(idle).body == HELLO
         reading.sendall(b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n")
         assert reading.recv(1) == b"H"
-        replace(daemon, configure(tmp_path, 2, options))
+        before = daemon.pids("web")
+        for workers in (2, 1):
+            replace(daemon, configure(tmp_path, workers, options))
         assert idle.recv(1) == b""  # close_notify
+        assert all(map(is_alive, before))
+        received = bytearray(b"H")
+        reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SIZE)
+        while data := reading.recv(1_000_000):
+            received += data
+        assert len(received.partition(b"\r\n\r\n")[2]) == SIZE
+        wait_until(lambda: not any(map(is_alive, before)), "the end of the old worker")
     with connect(daemon.connect("web")) as other:
         other.sendall(GET_HELLO)
         assert Response(other).body == HELLO

@@ -135,13 +135,54 @@ def test_a_stray_signal_loses_no_client(daemon: NumberingDaemon) -> None:
         assert ask(client) == 2
 
 
-def test_a_worker_that_cannot_hand_over_drains_at_a_restart(daemon: NumberingDaemon) -> None:
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("broken", "cannot be handed over"), ("stopped", "no handover within"), ("killed", "ended")],
+)
+def test_a_worker_that_cannot_hand_over_leaves_its_snapshot(
+    daemon: NumberingDaemon, fault: str, reason: str
+) -> None:
+    [pid] = daemon.pids("lines")
+    supervisor = daemon.status()["pid"]
+    before = memory_files(supervisor)
     with daemon.connect("lines") as client:
-        client.sendall(b"broken\n")
+        client.sendall(f"{fault}\n".encode())
         assert client.recv(100) == b"1\n"
+        wait_until(lambda: memory_files(supervisor) - before, "a snapshot")
+        if fault == "stopped":
+            os.kill(pid, signal.SIGSTOP)
+        if fault == "killed":
+            os.kill(supervisor, signal.SIGSTOP)  # it does not start another one
+            os.kill(pid, signal.SIGKILL)
         daemon.systemd.begin_restart()
-        wait_until(lambda: "cannot be handed over" in daemon.log.read_text(), "the reason")
+        if fault == "killed":
+            os.kill(supervisor, signal.SIGCONT)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(100) == b""
+        daemon.systemd.await_ready()
+        assert reason in daemon.log.read_text()
+    with daemon.connect("lines") as client:
+        client.sendall(b"total\n")
+        assert client.recv(100) == b"1\n"
+
+
+def test_the_workers_have_ended_when_the_supervisor_ends(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        daemon.systemd.restart()
         assert ask(client) == 2
+        assert daemon.systemd.killed == 0
+
+
+def test_a_removed_listener_does_not_delay_a_restart(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        echo = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
+        daemon.write(f'[netd]\ndrain_timeout = "5m"\n{echo}')
+        assert daemon.reload().error == ""
+        assert ask(client) == 2
+        daemon.systemd.restart()
+        assert client.recv(100) == b""
 
 
 def test_without_a_store_the_clients_are_drained(daemon: NumberingDaemon) -> None:

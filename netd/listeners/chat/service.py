@@ -125,6 +125,9 @@ class ChatService:
         self._cancel_preparation()
         self._room.reopen_store()
 
+    def leave(self, within_s: float | None) -> None:  # noqa: ARG002 (those under TLS are closed)
+        self._loop.stop()
+
     def load(self, state: dict[str, Any]) -> Attach:
         if self._has_loaded:
             raise StateError("the clients of several processes cannot be in one room")

@@ -115,6 +115,9 @@ class EchoService:
             pool.resume()
         self._stop_if_drained()
 
+    def leave(self, within_s: float | None) -> None:  # noqa: ARG002 (all connections are in `save`)
+        self._loop.stop()
+
     def load(self, state: dict[str, Any]) -> Attach:
         return partial(self._attach, paused_connection.load(state, self._loop.now))
 

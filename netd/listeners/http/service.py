@@ -96,6 +96,7 @@ class HttpService:
         if within_s is not None:
             self.loop.call_later(within_s, self._proxy_headers.close)
         if stopping:
+            self.responder.closes_idle = True
             for connection in self._connections:
                 connection.close_if_idle()
             self._proxy_headers.shorten_deadlines(UNUSED_TIMEOUT_S)
@@ -135,6 +136,17 @@ class HttpService:
             self._proxy_headers.resume()
             if not self._connections.is_draining:
                 self.responder.stop_closing()
+
+    def leave(self, within_s: float | None) -> None:
+        """See HandoverService: connections under TLS are served to the end of their response."""
+        self._connections.stop_listening()
+        self._table.close()
+        for connection in self._connections:
+            if not connection.is_tls:
+                connection.close()  # this process's copy of the socket
+        self._proxy_headers.forget()
+        self.responder.pass_on_log()
+        self.drain(within_s, stopping=True)
 
     def load(self, state: dict[str, Any]) -> Attach:
         return partial(self._attach, load_record(SavedService, state))
