@@ -30,8 +30,9 @@ class NodeUnderTest:
         self.losses: list[Loss] = []
         self.failures: list[str] = []
         credentials = settings.pop("credentials", Credentials())
+        saved = settings.pop("saved", None)
         self.engine = Engine(
-            loop, EngineSettings((address,), credentials, "room", node, **settings), self
+            loop, EngineSettings((address,), credentials, "room", node, **settings), self, saved
         )
         self.engine.start()
 

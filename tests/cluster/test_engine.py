@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
-from netd.listeners.chat.cluster.engine import Loss
+from netd.listeners.chat.cluster.engine import ENGINE, Loss
 from tests.cluster.engine_node import Turner
 from tests.cluster.redis_server import RedisServer
 
@@ -163,3 +164,22 @@ def test_a_node_that_ends_leaves_at_once(redis: RedisServer, turner: Turner) -> 
     turner.until(lambda: len(nodes[0].nodes) == len(nodes), "both nodes")
     nodes[1].engine.close()
     turner.until(lambda: nodes[0].nodes.keys() == {"one"}, "its leaving")
+
+
+def test_another_process_continues_a_node(redis: RedisServer, turner: Turner) -> None:
+    node = turner.add(redis.address, "one")
+    watcher = turner.add(redis.address, "two")
+    turner.until_available()
+    node.say("a", "b")
+    turner.until_equal(2)
+    node.say("c")
+    saved = ENGINE.load(json.loads(json.dumps(node.engine.save())))
+    turner.nodes.remove(node)
+    successor = turner.add(redis.address, "one", saved=saved)
+    successor.lines = list(node.lines)
+    successor.say("d")
+    turner.until_equal(4)
+    assert watcher.lines == ["a", "b", "c", "d"]
+    assert list(watcher.nodes) == ["one", "two"], "it has left meanwhile"
+    turner.until(lambda: node.losses == [Loss.FENCED], "the end of the earlier process")
+    turner.nodes.append(node)

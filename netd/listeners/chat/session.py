@@ -314,7 +314,7 @@ class Session:
     @property
     def _is_held_back(self) -> bool:
         """Whether flood control or a password check delays the lines."""
-        return self._flood_timer is not None or self.client.password_check is not None
+        return self._flood_timer is not None or self.client.must_wait
 
     def _charge(self) -> int:
         """Take tokens for the work that was done for the client; return the work."""
@@ -328,13 +328,13 @@ class Session:
         """End a session whose receive queue is too long, or is empty after the client's end."""
         if self._held_bytes > self._options.max_receive_queue:
             self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
-        is_idle = not self._held and self.client.password_check is None
+        is_idle = not self._held and not self.client.must_wait
         if self._has_ended and is_idle:
             self._owner.leave(self, "Connection closed")
 
     def _may_handle(self) -> bool:
         """Take a token for a line; without one, wait for it."""
-        if self.client.password_check is not None or self._flood_timer is not None:
+        if self.client.must_wait or self._flood_timer is not None:
             return False
         options = self._options
         if not options.flood_rate:

@@ -8,9 +8,11 @@ once, in the order of `add`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from netd.protocols.record import BYTES, save_all
 
 MAX_BATCH: Final = 200
 MAX_BATCH_BYTES: Final = 262_144
@@ -28,27 +30,26 @@ class Batch:
 class AppendQueue:
     """Inputs from `add` until they were read from the log (`confirm`) or given up (`expire`)."""
 
-    def __init__(self, last: int = 0) -> None:
-        """`last` is the sequence number of the last input that is in the log."""
-        self._confirmed = last
-        self._sent: deque[bytes] = deque()  # the first one has the number _confirmed + 1
+    def __init__(self, saved: Mapping[str, Any] | None = None, now: float = 0.0) -> None:
+        """An empty queue, or one that was saved."""
+        saved = saved or {"last": 0, "sent": (), "unsent": ()}
+        self._confirmed: int = saved["last"]  # the number of the last input known to be in the log
+        self._sent: deque[bytes] = deque(saved["sent"])  # the first one has the number after that
         self._resent = 0  # how many of them were sent on the present connection
-        self._unsent: deque[tuple[float, bytes]] = deque()  # with the time of `add`
-        self.bytes = 0
+        self._unsent: deque[tuple[float, bytes]] = deque((now, item) for item in saved["unsent"])
+        self.bytes = sum(map(len, [*saved["sent"], *saved["unsent"]]))
         """The size of all that waits."""
+
+    def save(self) -> dict[str, Any]:
+        """The queue as plain data."""
+        return {
+            "last": self._confirmed,
+            "sent": save_all(BYTES, self._sent),
+            "unsent": save_all(BYTES, [payload for _, payload in self._unsent]),
+        }
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._unsent)
-
-    @property
-    def last(self) -> int:
-        """The sequence number of the last input that is known to be in the log."""
-        return self._confirmed
-
-    @property
-    def sent(self) -> Sequence[bytes]:
-        """The inputs that may be in the log."""
-        return self._sent
 
     def add(self, payload: bytes, now: float) -> None:
         """Add an input."""

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.log_entry import LogEntry, parse_entry
-from netd.listeners.chat.cluster.log_position import START, Position, Step, is_rewound, step_to
+from netd.listeners.chat.cluster.log_position import (
+    START,
+    Position,
+    Step,
+    is_rewound,
+    parse_position,
+    step_to,
+)
 from netd.listeners.chat.cluster.master_finder import MasterFinder
 from netd.listeners.chat.cluster.redis_connection import Credentials, RedisConnection
-from netd.listeners.chat.cluster.resp import Reply, ReplyError, pairs
+from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, pairs
 from netd.listeners.chat.cluster.scripts import (
     ALL,
     APPEND,
@@ -27,8 +34,10 @@ from netd.listeners.chat.cluster.scripts import (
     LEAVE,
     OPEN,
     RENEW,
+    TAKE_OVER,
     Keys,
 )
+from netd.protocols.record import BYTES, INTEGER, TEXT, Field, fields_of, list_of, load_text
 from netd.runtime.loop import Loop, Timer
 
 _BLOCK_S: Final = 1.0
@@ -57,6 +66,16 @@ class EngineSettings:
     """The period in which the node renews its deadline."""
     timeout_s: float = 2.0
     """How long the engine may take to reply."""
+
+
+ENGINE: Final = fields_of(
+    incarnation=TEXT,
+    applied=Field(lambda data: parse_position(load_text(data).encode())),
+    last=INTEGER,
+    sent=list_of(BYTES),
+    unsent=list_of(BYTES),
+)
+"""Checks what `Engine.save` returns."""
 
 
 class Loss(enum.Enum):
@@ -89,16 +108,27 @@ class EngineOwner(Protocol):
 class Engine:
     """A node's part in the log. `append` may be called at any time."""
 
-    def __init__(self, loop: Loop, settings: EngineSettings, owner: EngineOwner) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        settings: EngineSettings,
+        owner: EngineOwner,
+        saved: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`saved` is what the engine of another process has saved, whose node it continues."""
         self._loop = loop
         self._settings = settings
         self._owner = owner
         self._keys = Keys(settings.name)
         self._queue = AppendQueue()
         self._incarnation = ""  # empty until the node has joined
-        self._joins_as = ""
+        self._joins_as = self._continues = ""
         self._applied = START
         self._has_state = False
+        if saved is not None:
+            self._queue = AppendQueue(saved)
+            self._continues, self._applied = saved["incarnation"], saved["applied"]
+            self._has_state = True
         self._is_flushing = self._is_joined = self._is_available = self._is_leaving = False
         self._epoch = 0
         self._address = settings.addresses[0]
@@ -132,6 +162,14 @@ class Engine:
             writer.close("closed")
         if self._reader is not None:
             self._reader.close("closed")
+
+    def save(self) -> dict[str, Any]:
+        """The node as plain data, for another process; no connection travels."""
+        return {
+            "incarnation": self._incarnation or self._continues,
+            "applied": str(self._applied),
+            **self._queue.save(),
+        }
 
     @property
     def is_closed(self) -> bool:
@@ -294,31 +332,33 @@ class Engine:
         """Become a node of the room, unless this process is one, and read on."""
         assert self._writer is not None
         if self._incarnation:
-            self._queue.send_again()
             self._begin()
             return
         self._joins_as = os.urandom(_INCARNATION_BYTES).hex()
+        script, earlier = (TAKE_OVER, (self._continues,)) if self._continues else (JOIN, ())
+        names = (self._settings.node, *earlier, self._joins_as)
         time_to_live_ms = int(self._settings.time_to_live_s * 1000)
-        self._writer.run(
-            self._on_joined, JOIN, self._keys, self._settings.node, self._joins_as, time_to_live_ms
-        )
+        self._writer.run(self._on_joined, script, self._keys, *names, time_to_live_ms)
 
     def _on_joined(self, reply: Reply) -> None:
-        if not isinstance(reply, int):
-            self._fail(str(reply))
+        if isinstance(reply, ReplyError):
+            self._continues = ""
+            self._on_refused(reply)
             return
-        self._incarnation = self._joins_as
+        self._incarnation, self._continues = self._joins_as, ""
         self._begin()
 
     def _begin(self) -> None:
         self._is_joined = True
-        self._flush()
+        self._queue.send_again()
         self._read()
 
     def _read(self) -> None:
         if self._reader is None:
             return
-        options = ("COUNT", _READ_COUNT, "BLOCK", int(_BLOCK_S * 1000))
+        options: tuple[Argument, ...] = ("COUNT", _READ_COUNT)
+        if self._is_available:
+            options += ("BLOCK", int(_BLOCK_S * 1000))
         words = ("XREAD", *options, "STREAMS", self._keys.log, str(self._applied))
         self._reader.call(self._on_read, *words, timeout_s=_BLOCK_S)
 
@@ -356,12 +396,13 @@ class Engine:
         self._is_available = True
         self._attempts = 0
         self._owner.on_available()
+        self._flush()
 
     # Appending.
 
     def _flush(self) -> None:
         self._is_flushing = False
-        if self._writer is None or not self._is_joined:
+        if self._writer is None or not self._is_available:  # what is in the log has to be known
             return
         while (batch := self._queue.next_batch()) is not None:
             head = (self._epoch, self._settings.node, self._incarnation, batch.first)

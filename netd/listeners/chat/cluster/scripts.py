@@ -130,6 +130,23 @@ return append('k', 'j', 'n', ARGV[1], 'i', ARGV[2])
 )
 """Add a node as a new incarnation; returns the number of the entry that reports it."""
 
+TAKE_OVER: Final = Script(
+    _COMMON
+    + """
+-- ARGV: node, its incarnation so far, its next one, the time to live in ms
+local node = read_node(ARGV[1])
+if not node or node.incarnation ~= ARGV[2] then return redis.error_reply('FENCED node') end
+node.incarnation = ARGV[3]
+node.deadline = now_ms() + tonumber(ARGV[4])
+write_node(ARGV[1], node)
+return node.sequence
+"""
+)
+"""Continue a node in another process, and refuse what the earlier one still sends.
+
+Returns the sequence number of the node's last input.
+"""
+
 APPEND: Final = Script(
     _COMMON
     + """
@@ -213,4 +230,4 @@ return 1
 )
 """Keep a snapshot, unless there is a later one, and remove entries that it makes superfluous."""
 
-ALL: Final = (OPEN, JOIN, APPEND, RENEW, LEAVE, KEEP)
+ALL: Final = (OPEN, JOIN, TAKE_OVER, APPEND, RENEW, LEAVE, KEEP)

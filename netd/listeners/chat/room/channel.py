@@ -142,7 +142,8 @@ class Channel:
             groups: defaultdict[int, list[Client]] = defaultdict(list)
             for member in self.members:
                 for client in member.clients:
-                    groups[client.tag_caps].append(client)
+                    if not client.is_remote:
+                        groups[client.tag_caps].append(client)
             self._audience = groups
         return self._audience
 

@@ -110,7 +110,7 @@ class CommandContext:
                 self.reply_message(message)
                 yield
             return
-        reference = self.room.ids.next_id()
+        reference = self.room.next_batch_id()
         self.reply_command("BATCH", f"+{reference}", kind, *params)
         for message in messages:
             self.reply_message(_tagged(message, "batch", reference))
@@ -129,7 +129,7 @@ class CommandContext:
             self.send_unlabeled(self.client, _tagged(reply, "label", label))
 
     def _open_batch(self) -> None:
-        self._batch = self.room.ids.next_id()
+        self._batch = self.room.next_batch_id()
         params = (f"+{self._batch}", "labeled-response")
         start = Message("BATCH", params, self.room.settings.server_name)
         self.send_unlabeled(self.client, _tagged(start, "label", self.label))
@@ -172,7 +172,7 @@ class CommandContext:
         groups: defaultdict[int, list[Client]] = defaultdict(list)
         own = self.client
         for client in clients:
-            if client is skip:
+            if client is skip or client.is_remote:
                 continue
             if client is own:
                 self.reply_message(message)
@@ -210,6 +210,8 @@ class CommandContext:
 
     def send_unlabeled(self, client: Client, message: Message) -> None:
         """Send a message to one client now, whether or not a label holds back replies."""
+        if client.is_remote:
+            return
         data = EncodedMessage(message, self.now).bytes_for(client.tag_caps)
         self.effects.append(Send((client,), data))
         self.work += WORK_PER_SEND + len(data) // _BYTES_PER_WORK
@@ -253,13 +255,15 @@ class CommandContext:
     def verify(self, purpose: CheckPurpose, password: str, stored: str, name: str = "") -> None:
         """Check the client's password; its next lines wait for the outcome."""
         check = self.client.password_check = PasswordCheck(purpose, name, self.label)
-        self.effects.append(Verify(self.client, check, password, stored))
+        if not self.client.is_remote:
+            self.effects.append(Verify(self.client, check, password, stored))
 
     def close(self, client: Client, reason: str) -> None:
         """Send a client the reason, and close its connection."""
         error = Message("ERROR", (f"Closing link: {client.member.host} ({reason})",))
         self.send_unlabeled(client, error)
-        self.effects.append(Close(client, reason))
+        if not client.is_remote:
+            self.effects.append(Close(client, reason))
 
 
 def _middle(param: str) -> str:

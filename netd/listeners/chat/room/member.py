@@ -126,8 +126,11 @@ class Client:
         "caps",
         "failed_logins",
         "fingerprint",
+        "is_remote",
         "is_replying",
         "is_secure",
+        "is_waiting",
+        "key",
         "local_user",
         "member",
         "monitoring",
@@ -166,6 +169,11 @@ class Client:
         self.failed_logins = 0
         self.monitoring: dict[str, str] = {}  # folded nick -> nick as the client wrote it
 
+        # Its part in a room on several hosts.
+        self.key = ""  # names it on all hosts; empty in a room on one
+        self.is_remote = False  # another host has its connection, and sends it its lines
+        self.is_waiting = False  # what it has sent is not in the log yet
+
         # The cost of the client to the server.
         self.is_replying = False  # a part of the reply to its last line is pending
         self.work = 0  # that was done for it and is not charged yet, in units of about 1 us
@@ -177,6 +185,11 @@ class Client:
     def is_registered(self) -> bool:
         """True from the client's welcome until it leaves."""
         return self.state is ClientState.REGISTERED
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether its next line waits for a password check, or for the log."""
+        return self.is_waiting or self.password_check is not None
 
     def has(self, cap: Cap) -> bool:
         """Whether the client has requested a capability."""

@@ -17,6 +17,7 @@ from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability, resume, server_ban
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
+from netd.listeners.chat.room.commands.registration import admit
 from netd.listeners.chat.room.effect import Effect, Log, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Client
@@ -42,6 +43,7 @@ class Room:
         self.state = RoomState(settings, now, identity)
         self.fast_path = FastPath(self.state)
         self._pending: dict[Client, _PendingReply] = {}
+        self._slice_work: float = SLICE_WORK
         self.configure(settings, now)
 
     def configure(self, settings: RoomSettings, now: float) -> list[Effect]:
@@ -130,6 +132,13 @@ class Room:
         steps = ON_VERIFIED[check.purpose](context, check.name, verdict)
         return self._advance(_PendingReply(context, steps))
 
+    def admit(self, client: Client, now: float) -> list[Effect]:
+        """Let a client in that was an entrant, and is in the log now."""
+        self.fast_path.clear()
+        client.is_waiting = False
+        context = CommandContext(self.state, client, now)
+        return self._advance(_PendingReply(context, admit(context)))
+
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
         """Remove a client whose connection is closed, or is about to be."""
         self.fast_path.clear()
@@ -213,7 +222,7 @@ class Room:
         for _ in pending.steps or ():
             if client.state is ClientState.GONE:
                 return _take_effects(context)
-            if context.work >= SLICE_WORK:
+            if context.work >= self._slice_work:
                 self._pending[client] = pending
                 client.is_replying = True
                 return _take_effects(context)

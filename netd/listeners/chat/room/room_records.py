@@ -94,6 +94,9 @@ CLIENT: Final = Record(
         "password_check": optional(_CHECK),
         "failed_logins": INTEGER,
         "monitoring": mapping_of(TEXT),
+        "key": TEXT,
+        "is_remote": FLAG,
+        "is_waiting": FLAG,
         "work": INTEGER,
     },
     {
@@ -175,6 +178,8 @@ ROOM: Final = Record(
         "server_bans": _BESIDE,
         "private_histories": _BESIDE,
         "ids": _BESIDE,
+        "local_ids": "a batch ends with the reply that it is in",
+        "entrants": "they are in the log at once",
         "returned": "stays in the totals of the process",
         "not_returned": "stays in the totals of the process",
     },

@@ -55,6 +55,13 @@ class RoomState:
         self.returned = self.not_returned = 0  # clients that were lost, by their outcome
         self.server_bans = ServerBans()
         self.ids = MessageIds(identity)
+        self.local_ids: MessageIds | None = None  # of batches, in a room on several hosts
+        self.entrants: list[Client] | None = None
+        """In a room on several hosts, the clients that have registered; the log lets them in."""
+
+    def next_batch_id(self) -> str:
+        """The reference of a new batch."""
+        return (self.local_ids or self.ids).next_id()
 
     def shown_host(self, address: str) -> str:
         """The host that members see for an address."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,12 @@ def scenes() -> Iterator[Scene]:
             yield Scene(f"{path.stem}: {title}", tuple(line for line in lines if line.strip()))
 
 
-def play(scene: Scene) -> list[str]:
-    """Play the steps of a scene; return them with their real results, in the scene's form."""
-    player = _Player()
+def play(scene: Scene, make: Callable[..., RoomUnderTest] = RoomUnderTest) -> list[str]:
+    """Play the steps of a scene; return them with their real results, in the scene's form.
+
+    `make` makes the room of its settings.
+    """
+    player = _Player(make(**_SETTINGS))
     played: list[str] = []
     for line in scene.lines:
         if line.split(" ")[0].endswith("<"):
@@ -51,8 +54,8 @@ def play(scene: Scene) -> list[str]:
 class _Player:
     """A room and its clients by name."""
 
-    def __init__(self) -> None:
-        self._room = RoomUnderTest(**_SETTINGS)
+    def __init__(self, room: RoomUnderTest) -> None:
+        self._room = room
         self._clients: dict[str, FakeClient] = {}
 
     def step(self, line: str) -> Iterator[str]:  # noqa: C901 (one case for each kind of step)

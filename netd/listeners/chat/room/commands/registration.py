@@ -72,7 +72,7 @@ def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
         return None
     context.room.give_up_nick(context.sender)
     sender.set_nick(wanted)
-    if not must_wait:
+    if not must_wait and room.entrants is None:
         room.members[sender.folded] = sender
     return complete(context)
 
@@ -135,7 +135,8 @@ def _has_nick(context: CommandContext) -> bool:
     if resume.find_place(context) is not None:
         return True
     if _may_take(context, sender.nick):
-        context.room.members[sender.folded] = sender
+        if context.room.entrants is None:
+            context.room.members[sender.folded] = sender
         return True
     context.room.give_up_nick(context.sender)
     return False
@@ -167,8 +168,20 @@ def _welcome(context: CommandContext) -> Steps:
         resume.claim(context, lost)
         _greet(context)
         yield from resume.take_place(context, lost)
-        return
+    elif context.room.entrants is not None:
+        context.client.is_waiting = True
+        context.room.entrants.append(context.client)
+    else:
+        yield from admit(context)
+
+
+def admit(context: CommandContext) -> Steps:
+    """Let a client into the room that has registered, and has no place there."""
     client, sender, room = context.client, context.sender, context.room
+    if not _may_take(context, sender.nick):
+        room.give_up_nick(sender)
+        return
+    room.members[sender.folded] = sender
     settings = room.settings
     room.unregistered.pop(client, None)
     client.state = ClientState.REGISTERED

@@ -158,6 +158,7 @@ def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
     room.unregistered.pop(client, None)
     lost.state, client.state = ClientState.GONE, ClientState.REGISTERED
     client.registration.password = ""
+    client.key, lost.key = lost.key, ""
     client.monitoring, lost.monitoring = lost.monitoring, {}
     for folded in client.monitoring:
         room.watchers[folded].discard(lost)

@@ -1,0 +1,54 @@
+"""The part of a room that is the same on all hosts, and its digest, which they compare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from netd.listeners.chat.room.channel import Channel
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.state import RoomState
+
+
+def shared_state(room: RoomState) -> dict[str, Any]:
+    """All that decides about what a line does, as plain data."""
+    members = sorted(room.registered_members(), key=lambda member: member.folded)
+    return {
+        "members": [_member(member) for member in members],
+        "channels": [_channel(channel) for _, channel in sorted(room.channels.items())],
+        "ids": [room.ids.identity, room.ids.last_number],
+    }
+
+
+def digest(room: RoomState) -> str:
+    """The SHA-256 of the shared state, in hexadecimal."""
+    text = json.dumps(shared_state(room), separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _member(member: Member) -> list[Any]:
+    facts = [member.nick, member.user, member.realname, member.host, member.address]
+    facts += [member.account, member.local_user, member.away, member.oper]
+    return [
+        *facts,
+        sorted(member.modes),
+        list(member.channels),
+        sorted(member.invites),
+        [client.key for client in member.clients],
+    ]
+
+
+def _channel(channel: Channel) -> list[Any]:
+    topic = channel.topic
+    return [
+        channel.name,
+        sorted(channel.modes.items()),
+        [topic.text, topic.by, topic.at] if topic else None,
+        [[member.folded, status] for member, status in channel.members.items()],
+        {
+            letter: [[entry.mask, entry.by, entry.at] for entry in entries.values()]
+            for letter, entries in channel.lists.items()
+        },
+        sorted(member.folded for member in channel.invited),
+    ]

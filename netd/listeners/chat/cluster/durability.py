@@ -1,0 +1,29 @@
+"""Whether an engine, by its settings, could lose lines that it has acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+ASKED: Final = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
+"""The settings to read with CONFIG GET."""
+
+
+def weaknesses(settings: Mapping[str, str]) -> Iterator[str]:
+    """The settings by which acknowledged lines can be lost, with the line that changes them."""
+    if settings.get("appendonly") != "yes":
+        yield (
+            "the engine writes no log: a restart loses what was said since its last snapshot; "
+            "set `appendonly yes`"
+        )
+    elif settings.get("appendfsync") != "always":
+        yield (
+            "the engine flushes its log to the disk every second or less often: a crash of its "
+            "host loses what was said since then; set `appendfsync always`, or accept that"
+        )
+    policy = settings.get("maxmemory-policy", "noeviction")
+    if settings.get("maxmemory", "0") != "0" and policy != "noeviction":
+        yield (
+            f"the engine removes keys when its memory is full (`maxmemory-policy {policy}`), and "
+            "with them the room; set `maxmemory-policy noeviction`"
+        )

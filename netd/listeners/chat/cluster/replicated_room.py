@@ -1,0 +1,260 @@
+"""A room on several hosts: what changes it goes through the log, and happens when it is read there.
+
+Each host has all members and channels. A client has its connection on one host, and is `is_remote`
+on the others, which send it nothing. All hosts apply the same inputs in the same order, with the
+time and the ids of the log, so that their rooms stay equal. A client's own lines are handled in
+their order: a line that only reads waits until those before it were read from the log.
+
+Pure: `append` puts an input into the log.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from netd.errors import StateError
+from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
+from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
+from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
+from netd.listeners.chat.cluster.shared_commands import is_shared
+from netd.listeners.chat.room.capability import wire_names
+from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
+from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.effect import Effect, TakePlace
+from netd.listeners.chat.room.encoded_message import MessageIds
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.room import SLICE_WORK, Room
+from netd.listeners.chat.room.settings import RoomSettings
+from netd.protocols.lines import Line
+from netd.protocols.password import Verdict
+
+Outcome = tuple[Client | None, list[Effect]]
+"""The effects of an event, and the client that caused it, if there is one."""
+
+MAX_PENDING: Final = 20
+"""How many lines of a client may be on their way through the log."""
+_LOST: Final = "the connection to its server was lost"
+
+
+class ReplicatedRoom(Room):
+    """The room of one node; see Room for the methods that are not described here."""
+
+    def __init__(
+        self,
+        settings: RoomSettings,
+        now: float,
+        identity: str,
+        node: str,
+        append: Callable[[bytes], object],
+    ) -> None:
+        super().__init__(settings, now, identity)
+        self._entrants: list[Client] = []
+        self.state.entrants = self._entrants
+        self.state.local_ids = MessageIds("")
+        self._node = node
+        self._append = append
+        self._clients: dict[str, Client] = {}  # by key: those in the log
+        self._next_number = 1
+        self._pending_lines: dict[Client, int] = {}  # on their way through the log
+        self._held: dict[Client, deque[Line]] = {}  # lines that wait for those
+        self.skipped = 0
+        """How many inputs could not be applied, on any host."""
+
+    # Events of this host's clients.
+
+    def receive(self, client: Client, line: Line, now: float) -> list[Effect]:
+        if not client.is_registered:
+            return self._log_arrivals(super().receive(client, line, now))
+        if client in self._held:
+            self._held[client].append(line)
+            return []
+        pending = self._pending_lines.get(client, 0)
+        if isinstance(line, bytes) and is_shared(line):
+            if pending < MAX_PENDING:
+                self._put(InputKind.LINE, client, line)
+                self._pending_lines[client] = pending + 1
+                return []
+        elif not pending:
+            return self._read(client, line, now)
+        self._held[client] = deque([line])
+        client.is_waiting = True
+        return []
+
+    def _read(self, client: Client, line: Line, now: float) -> list[Effect]:
+        """Handle a line that concerns this host alone."""
+        caps = client.caps
+        effects = super().receive(client, line, now)
+        if client.caps != caps:
+            self._put_caps(client)
+        return effects
+
+    def verified(self, client: Client, now: float, verdict: Verdict) -> list[Effect]:
+        check = client.password_check
+        if check is None or not client.is_registered:
+            return self._log_arrivals(super().verified(client, now, verdict))
+        words = (check.purpose.name, verdict.name, check.name)
+        self._put(InputKind.VERDICT, client, "\0".join(words).encode())
+        return []
+
+    def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
+        self._forget_pending(client)
+        if client.state is ClientState.GONE or client.key not in self._clients:
+            return super().leave(client, reason, now)
+        self._put(InputKind.LEAVE, client, reason.encode())
+        client.is_remote = True  # its connection is closed: it gets nothing more
+        self.state.on_clients_changed(client.member)
+        return []
+
+    def resume(self, client: Client, now: float) -> list[Effect]:
+        return self._log_arrivals(super().resume(client, now))
+
+    def end_ghost(self, client: Client, reason: str, now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
+        if not client.is_waiting:
+            client.is_waiting = True
+            self._put(InputKind.LEAVE, client, reason.encode())
+        return []
+
+    def _log_arrivals(self, effects: list[Effect]) -> list[Effect]:
+        """Put the clients that have registered, or returned, into the log."""
+        for effect in effects:
+            if isinstance(effect, TakePlace):
+                returned = effect.client
+                self._clients[returned.key] = returned
+                self._put_caps(returned)
+        for client in self._entrants:
+            client.key = f"{self._node}/{self._next_number}"
+            self._next_number += 1
+            self._clients[client.key] = client
+            self._put(InputKind.ENTER, client, format_entrant(client))
+        self._entrants.clear()
+        return effects
+
+    def _put_caps(self, client: Client) -> None:
+        self._put(InputKind.CAPS, client, " ".join(wire_names(client.caps)).encode())
+
+    def _put(self, kind: InputKind, client: Client, data: bytes) -> None:
+        number = int(client.key.rpartition("/")[2])
+        self._append(format_input(RoomInput(kind, number, data)))
+
+    def _forget_pending(self, client: Client) -> None:
+        self._pending_lines.pop(client, None)
+        self._held.pop(client, None)
+        client.is_waiting = False
+
+    # What the log reports.
+
+    def apply(self, entry: LogEntry) -> Iterator[Outcome]:
+        """Apply an entry, one input after the other; returns whose it was, and its effects."""
+        now = entry.time_ms / 1000
+        if entry.kind is EntryKind.LOST:
+            yield None, self._lose_node(entry.node, now)
+        for payload in entry.inputs:
+            try:
+                item = parse_input(payload)
+                key = f"{entry.node}/{item.client}"
+                client = self._clients.get(key)
+                if client is None and item.kind is InputKind.ENTER:
+                    client = self._clients[key] = parse_entrant(item.data)
+                    client.key = key
+                    self.state.unregistered[client] = None
+            except (ValueError, StateError):
+                self.skipped += 1
+                continue
+            if client is not None:
+                yield client, self._apply_wholly(client, item, now)
+
+    def _apply_wholly(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
+        """Apply an input at once: between slices, each host could do other things."""
+        self._slice_work = math.inf
+        try:
+            return self._apply(client, item, now)
+        finally:
+            self._slice_work = SLICE_WORK
+
+    def _apply(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
+        match item.kind:
+            case InputKind.ENTER:
+                return self._enter(client, now)
+            case InputKind.LINE:
+                return self._receive(client, item.data, now)
+            case InputKind.LEAVE:
+                return self._leave(client, item.data.decode(), now)
+            case InputKind.CAPS:
+                if client.is_remote:
+                    self.state.set_caps(client, parse_caps(item.data.decode().split()))
+                return []
+            case InputKind.VERDICT:
+                return self._verified(client, item.data.decode(), now)
+
+    def _enter(self, client: Client, now: float) -> list[Effect]:
+        effects = super().admit(client, now)
+        if client.is_registered:
+            return effects
+        del self._clients[client.key]  # its nick was taken meanwhile
+        client.key = ""
+        self.state.unregistered.pop(client, None)
+        if not client.is_remote:
+            self.state.unregistered[client] = None
+        return effects
+
+    def _receive(self, client: Client, line: bytes, now: float) -> list[Effect]:
+        self._settle(client)
+        return super().receive(client, line, now)
+
+    def _leave(self, client: Client, reason: str, now: float) -> list[Effect]:
+        self._clients.pop(client.key, None)
+        if client in self.state.ghosts:
+            return super().end_ghost(client, reason, now)
+        return super().leave(client, reason, now)
+
+    def _verified(self, client: Client, text: str, now: float) -> list[Effect]:
+        purpose, verdict, name = text.split("\0", 2)
+        label = client.password_check.label if client.password_check is not None else ""
+        client.password_check = PasswordCheck(CheckPurpose[purpose], name, label)
+        return super().verified(client, now, Verdict[verdict])
+
+    def _lose_node(self, node: str, now: float) -> list[Effect]:
+        """Remove the clients of a node that is not in the room any more."""
+        lost = [key for key in self._clients if key.rpartition("/")[0] == node]
+        effects = []
+        for key in lost:
+            effects += super().leave(self._clients.pop(key), _LOST, now)
+        return effects
+
+    # Lines that wait for the log.
+
+    def _settle(self, client: Client) -> None:
+        left = self._pending_lines.get(client, 0) - 1
+        if left > 0:
+            self._pending_lines[client] = left
+        else:
+            self._pending_lines.pop(client, None)
+
+    def release(self, clients: Iterable[Client], now: float) -> Iterator[Outcome]:
+        """Handle the lines of these clients that do not wait any more."""
+        for client in clients:
+            if client in self._held and not self._pending_lines.get(client):
+                lines = self._held.pop(client)
+                client.is_waiting = False
+                while lines and client not in self._held:
+                    yield client, self.receive(client, lines.popleft(), now)
+                if lines:
+                    self._held[client].extend(lines)
+
+    def expire(self, payloads: Iterable[bytes], now: float) -> Iterator[Outcome]:
+        """Report to the senders of inputs that they are not in the log, and never will be."""
+        for payload in payloads:
+            item = parse_input(payload)
+            client = self._clients.get(f"{self._node}/{item.client}")
+            if client is None:
+                continue
+            context = CommandContext(self.state, client, now)
+            if item.kind is InputKind.LINE:
+                self._settle(client)
+                context.command = "*"
+                text = "The line was not sent: the chat is not available at present"
+                context.fail("TEMPORARILY_UNAVAILABLE", text)
+            yield client, context.effects

@@ -1,0 +1,48 @@
+"""An input of the log: something that a client of one node does in the room.
+
+It is a line of fields that are separated by NUL bytes, which no IRC line can have. An unknown kind
+is of a later version.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+_END: Final = b"\0"
+
+
+class InputKind(enum.Enum):
+    """What a client does; the value is in the log."""
+
+    ENTER = b"E"
+    """It has registered. `data` are the facts about it (`entrant`)."""
+    LINE = b"L"
+    """It has sent a line, which is `data`."""
+    LEAVE = b"Q"
+    """Its connection is closed. `data` is the reason."""
+    CAPS = b"C"
+    """It has other capabilities; `data` are their names, with spaces between them."""
+    VERDICT = b"V"
+    """Its password was checked. `data` are the purpose, the name and the verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomInput:
+    """One input; `client` is the number of the client on its node."""
+
+    kind: InputKind
+    client: int
+    data: bytes
+
+
+def format_input(item: RoomInput) -> bytes:
+    """The bytes for the log."""
+    return _END.join((item.kind.value, b"%d" % item.client, item.data))
+
+
+def parse_input(payload: bytes) -> RoomInput:
+    """Read an input. Raises ValueError."""
+    kind, client, data = payload.split(_END, 2)
+    return RoomInput(InputKind(kind), int(client), data)

@@ -1,0 +1,34 @@
+"""Which commands all hosts of a room handle, by the log, and which ones one host handles alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SHARED: Final = frozenset(
+    (
+        *("PRIVMSG", "NOTICE", "TAGMSG", "WALLOPS"),
+        *("JOIN", "PART", "KICK", "INVITE", "TOPIC", "MODE"),
+        *("NICK", "AWAY", "SETNAME", "MARKREAD", "REDACT", "QUIT"),
+        *("REGAIN", "GHOST", "KILL", "KLINE", "UNKLINE"),
+    )
+)
+"""They change what other members see."""
+
+LOCAL: Final = frozenset(
+    (
+        *("PASS", "USER", "CAP", "AUTHENTICATE", "RESUME", "PING", "PONG", "OPER", "REHASH"),
+        *("NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "USERHOST", "ISON", "MONITOR", "CHATHISTORY"),
+        *("MOTD", "LUSERS", "VERSION", "TIME", "ADMIN", "INFO", "LINKS", "STATS"),
+        *("HELP", "HELPOP"),
+    )
+)
+"""They concern one connection, have a secret that must not be in the log, or only read."""
+
+
+def is_shared(line: bytes) -> bool:
+    """Whether a line is one of a shared command."""
+    if line.startswith(b"@"):
+        line = line.partition(b" ")[2].lstrip(b" ")
+    if line.startswith(b":"):
+        line = line.partition(b" ")[2].lstrip(b" ")
+    return line.partition(b" ")[0].upper().decode("latin-1") in SHARED

@@ -1,0 +1,110 @@
+"""Two hosts with one room: clients connect to them in turn, and see what they would see on one."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from netd.listeners.chat.cluster.digest import shared_state
+from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
+from netd.listeners.chat.cluster.log_position import Position
+from netd.listeners.chat.cluster.replicated_room import ReplicatedRoom
+from netd.listeners.chat.room.effect import Effect
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.settings import RoomSettings
+from netd.protocols.lines import Line
+from netd.protocols.password import Verdict
+from tests.listeners.chat.room.room_under_test import NOON, RoomUnderTest
+
+NODES = ("one", "two")
+
+
+class Hosts(Room):
+    """The rooms of all hosts, as if they were one; each client is passed to its own."""
+
+    def __init__(self, settings: RoomSettings, *, on_both: bool) -> None:
+        self.log: deque[tuple[str, bytes]] = deque()
+        self.rooms = {name: self._make(name, settings) for name in NODES}
+        self._first, *_ = self.rooms.values()
+        self.state = self._first.state
+        self._host_of: dict[Client, ReplicatedRoom] = {}
+        self._hosts_in_turn = itertools.cycle(self.rooms.values() if on_both else [self._first])
+
+    def _make(self, name: str, settings: RoomSettings) -> ReplicatedRoom:
+        def append(payload: bytes) -> None:
+            self.log.append((name, payload))
+
+        return ReplicatedRoom(settings, NOON, "id", name, append)
+
+    def host_of(self, client: Client) -> ReplicatedRoom:
+        """The room of a client's host."""
+        return self._host_of[client]
+
+    def enter(self, client: Client, now: float) -> list[Effect]:
+        room = self._host_of[client] = next(self._hosts_in_turn)
+        return room.enter(client, now)
+
+    def receive(self, client: Client, line: Line, now: float) -> list[Effect]:
+        return self.host_of(client).receive(client, line, now)
+
+    def resume(self, client: Client, now: float) -> list[Effect]:
+        return self.host_of(client).resume(client, now)
+
+    def verified(self, client: Client, now: float, verdict: Verdict) -> list[Effect]:
+        return self.host_of(client).verified(client, now, verdict)
+
+    def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
+        return self.host_of(client).leave(client, reason, now)
+
+    def suspend(self, client: Client, reason: str, now: float, unsent: bytes = b"") -> bool:
+        return self.host_of(client).suspend(client, reason, now, unsent)
+
+    def expire_ghost(self, client: Client, now: float) -> list[Effect]:
+        return self.host_of(client).expire_ghost(client, now)
+
+    def configure(self, settings: RoomSettings, now: float) -> list[Effect]:
+        return [effect for room in self.rooms.values() for effect in room.configure(settings, now)]
+
+    def expire_bans(self, now: float) -> list[Effect]:
+        return [effect for room in self.rooms.values() for effect in room.expire_bans(now)]
+
+    def apply_log(self, now: float) -> Iterator[list[Effect]]:
+        """Apply what is in the log on all hosts, until nothing is; returns all effects."""
+        number = 0
+        while self.log:
+            name, payload = self.log.popleft()
+            number += 1
+            entry = LogEntry(
+                Position(1, number), EntryKind.INPUTS, name, "", round(now * 1000), 1, (payload,)
+            )
+            for room in self.rooms.values():
+                touched = []
+                for client, effects in room.apply(entry):
+                    yield effects
+                    touched.append(client)
+                clients = [client for client in touched if client is not None]
+                for _, effects in room.release(clients, now):
+                    yield effects
+
+
+class ReplicatedRoomUnderTest(RoomUnderTest):
+    """As a RoomUnderTest, but with two hosts; its clients are on both, in turn, or on the first."""
+
+    def __init__(self, *, on_both: bool, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.hosts = Hosts(RoomSettings("irc.test", **settings), on_both=on_both)
+        self.core = self.hosts
+
+    def apply(self, effects: Iterable[Effect]) -> None:
+        super().apply(effects)
+        for more in self.hosts.apply_log(self.now):
+            super().apply(more)
+
+    def check_equal(self) -> None:
+        """Compare the hosts' rooms."""
+        first, *others = [shared_state(room.state) for room in self.hosts.rooms.values()]
+        for other in others:
+            assert other == first
