@@ -59,7 +59,10 @@ bob = join(unix("/run/netd/lounge.sock"), "bob")
 pong(ann, "begun")
 pong(bob, "begun")
 print("ready", flush=True)
-for number, _ in enumerate(sys.stdin):
+for number, command in enumerate(sys.stdin):
+    if command.strip() == "await the end":
+        print(ann[1].read().decode().splitlines()[-1:], flush=True)
+        break
     said = f"line-{number}"
     for sock in echo:
         sock.sendall(said.encode())
@@ -82,8 +85,6 @@ for number, _ in enumerate(sys.stdin):
     assert len(heard) == 1 and heard[0].endswith(f"PRIVMSG #lounge :{said}"), heard
     with socket.create_connection(("127.0.0.1", 8080), 20), unix("/run/netd/lounge.sock"):
         print("well", flush=True)
-ending = ann[1].read().decode().splitlines()
-print(ending[-1:], flush=True)
 """
 
 
@@ -97,20 +98,23 @@ class Clients:
 
     def check(self) -> None:
         """Use each connection: none of them was cut, and no line was lost or came twice."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("check\n")
-        self._process.stdin.flush()
+        self._command("check")
         self._expect("well\n")
 
-    def end(self) -> str:
+    def await_end(self) -> str:
         """Wait for the end of the members' connections; returns the last line of one of them."""
+        self._command("await the end")
         output, _ = self._process.communicate(timeout=60)
         return output
 
     def close(self) -> None:
-        """End the clients."""
-        self._process.kill()
-        self._process.communicate()
+        """End the clients, which do so when their input ends."""
+        self._process.communicate(timeout=60)
+
+    def _command(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
 
     def _expect(self, wanted: str) -> None:
         assert self._process.stdout is not None
@@ -205,7 +209,7 @@ def test_a_stop_ends_the_connections_with_a_reason_and_leaves_nothing(
     clients.check()
     assert installed.property("NFileDescriptorStore") != "0"
     stop = installed.start("systemctl stop netd")
-    assert "ERROR :" in clients.end()
+    assert "ERROR :" in clients.await_end()
     stop.communicate(timeout=60)
     assert installed.property("NFileDescriptorStore") == "0"
     assert installed.sh("systemctl is-active netd || true").strip() == "inactive"
