@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.saved_member import number_members, place_of
 from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room.storage import QueryFailedError
 from netd.listeners.chat.room_driver import RoomDriver, new_identity
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.saved_session import SavedCheck, save_session
@@ -22,6 +24,7 @@ from netd.protocols.password import Verdict
 from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream
 
+_NO_ANSWER: Final = QueryFailedError("another process continues this listener")
 _RELOADED: Final = ReloadResult(ok=True, detail="another process continues this listener")
 
 
@@ -70,7 +73,7 @@ class HandoverDriver(RoomDriver):
         self._chores.complete()
         for session in list(self._sessions.values()):
             while session.client.is_replying and session.closing_since is None:
-                self.resume(session)
+                self._resume_without_answer(session)
         self._fanout.flush()
         rows, descriptors = self._save_sessions()
         saved = {
@@ -81,6 +84,12 @@ class HandoverDriver(RoomDriver):
             "unwritten": self._store.save_unwritten(),
         }
         return saved, descriptors
+
+    def _resume_without_answer(self, session: Session) -> None:
+        if session.client.is_asking:
+            self._apply(self._room.answered(session.client, _NO_ANSWER, time.time()))
+        else:
+            self.resume(session)
 
     def _save_sessions(self) -> tuple[list[dict[str, Any]], list[int]]:
         numbers = number_members(self._room.state)

@@ -14,6 +14,7 @@ from netd.listeners.chat.fanout import Fanout
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.effect import (
+    Ask,
     Broadcast,
     Close,
     Effect,
@@ -41,7 +42,7 @@ from netd.runtime.loop import Loop
 
 _log = logging.getLogger("netd")
 
-RareEffect = Close | Verify | Record | SaveChannel | Store | Rehash | Log | TakePlace
+RareEffect = Close | Verify | Ask | Record | SaveChannel | Store | Rehash | Log | TakePlace
 
 
 class RoomDriver:
@@ -285,14 +286,20 @@ class RoomDriver:
                 self._take_place(effect)
             case Verify():
                 self._verify(effect)
-            case Record() | SaveChannel() | Store():
-                self._store.save(effect)
+            case Ask() | Record() | SaveChannel() | Store():
+                self._use_store(effect)
             case Log(text):
                 _log.info("chat: %s", text)
             case Rehash(client):
                 _log.info("chat: operator %s requested a reload", client.member.oper)
                 self._reloading[client] = None
                 self._daemon.request_reload(partial(self._on_reloaded, client))
+
+    def _use_store(self, effect: Ask | Record | SaveChannel | Store) -> None:
+        if isinstance(effect, Ask):
+            self._store.ask(effect.query, partial(self._on_answer, effect.client))
+        else:
+            self._store.save(effect)
 
     def _verify(self, effect: Verify) -> None:
         client, check = effect.client, effect.check
@@ -324,6 +331,16 @@ class RoomDriver:
         self._checks.pop(client, None)
         session = self._sessions.get(client)
         self._apply(self._room.verified(client, time.time(), verdict))
+        if session is not None and session.closing_since is None:
+            session.wake()
+        yield client.work
+
+    def _on_answer(self, client: Client, result: object) -> None:
+        self._do_later(self._continue_with(client, result))
+
+    def _continue_with(self, client: Client, result: object) -> Iterator[int]:
+        self._apply(self._room.answered(client, result, time.time()))
+        session = self._sessions.get(client)
         if session is not None and session.closing_since is None:
             session.wake()
         yield client.work

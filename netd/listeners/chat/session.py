@@ -187,6 +187,8 @@ class Session:
         while left > 0:
             if self.closing_since is not None:
                 return False
+            if self.client.is_asking:
+                return False
             if self.client.is_replying:
                 if self.stream.unsent_bytes > _REPLY_BYTES:
                     self.stream.when_drained(self.wake)
@@ -207,7 +209,7 @@ class Session:
         return True
 
     def wake(self) -> None:
-        """Let the session be served: it no longer waits for a password check or a full queue."""
+        """Let the session be served: it no longer waits for a check, an answer or a full queue."""
         self._owner.wake(self)
 
     def check_time_limits(self, server_name: str) -> None:
@@ -245,7 +247,7 @@ class Session:
     def is_being_sent(self) -> bool:
         """Whether the client is sent the rest of a long reply, or bytes under TLS."""
         if self.client.is_replying:
-            return self.stream.unsent_bytes <= _REPLY_BYTES
+            return self.client.is_asking or self.stream.unsent_bytes <= _REPLY_BYTES
         return bool(self.stream.unsent_bytes) and not isinstance(self.stream, Stream)
 
     @property

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from netd.listeners.chat.room.channel import Audience, Channel
 from netd.listeners.chat.room.client_state import PasswordCheck
 from netd.listeners.chat.room.encoded_message import EncodedMessage, HistoryEntry
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client
-from netd.listeners.chat.room.storage import Change
+from netd.listeners.chat.room.storage import Change, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,14 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the database, and call `Room.answered` with the result; the client's lines wait."""
+
+    client: Client
+    query: Query[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Change the database."""
 
@@ -96,4 +105,16 @@ class TakePlace:
     ghost: Ghost
 
 
-Effect = Send | Broadcast | Close | Verify | Rehash | Log | Record | Store | SaveChannel | TakePlace
+Effect = (
+    Send
+    | Broadcast
+    | Close
+    | Verify
+    | Ask
+    | Rehash
+    | Log
+    | Record
+    | Store
+    | SaveChannel
+    | TakePlace
+)

@@ -13,7 +13,7 @@ from netd.listeners.chat.room.capability import may_see
 from netd.protocols.irc import Message, format_body, format_tags
 
 _END: Final = b"\r\n"
-_ID = re.compile(r"(?:([0-9a-f]{1,16})|[^-]*)-([0-9a-f]{1,12})")
+_ID = re.compile(r"(?:([0-9a-f]{1,16})-|.*?)([0-9a-f]{1,12})")
 _NS_PER_MS: Final = 1_000_000
 _EPOCH_MS: Final = 1_577_836_800_000  # 2020, so that a position has 63 bits until 2089
 _NUMBER_BITS: Final = 22  # the room of a later millisecond has greater positions

@@ -126,6 +126,7 @@ class Client:
         "caps",
         "failed_logins",
         "fingerprint",
+        "is_asking",
         "is_remote",
         "is_replying",
         "is_secure",
@@ -176,6 +177,7 @@ class Client:
 
         # The cost of the client to the server.
         self.is_replying = False  # a part of the reply to its last line is pending
+        self.is_asking = False  # and waits for the database
         self.work = 0  # that was done for it and is not charged yet, in units of about 1 us
 
         self.member = Member(address, local_user)

@@ -5,9 +5,8 @@ Pure. `now` is the caller's clock, in seconds since the epoch. The commands are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any, Final, cast
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
@@ -18,13 +17,14 @@ from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability, resume, server_ban
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.registration import admit
-from netd.listeners.chat.room.effect import Effect, Log, SaveChannel
+from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.saved_room import save_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
+from netd.listeners.chat.room.storage import Query, QueryFailedError
 from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
 from netd.protocols.lines import Line, Overlong
 from netd.protocols.password import Verdict
@@ -116,11 +116,23 @@ class Room:
         return _take_effects(context)
 
     def resume(self, client: Client, now: float) -> list[Effect]:
-        """Continue the reply to a client's last line, while `Client.is_replying` is true."""
+        """Continue the reply to a client's last line.
+
+        To be called while `Client.is_replying` is true and `Client.is_asking` is not.
+        """
         self.fast_path.clear()
         pending = self._pending.pop(client)
         pending.context.now = now
         return self._advance(pending)
+
+    def answered(self, client: Client, result: object, now: float) -> list[Effect]:
+        """Continue the reply that asked the database: with the result, or a QueryFailedError."""
+        pending = self._pending.get(client)
+        if pending is None or not client.is_asking:
+            return []
+        client.is_asking = False
+        pending.result = result
+        return self.resume(client, now)
 
     def verified(self, client: Client, now: float, verdict: Verdict) -> list[Effect]:
         """Continue after the password check that a Verify requested."""
@@ -144,7 +156,7 @@ class Room:
         self.fast_path.clear()
         context = CommandContext(self.state, client, now)
         self._pending.pop(client, None)
-        client.is_replying = False
+        client.is_replying = client.is_asking = False
         presence.remove_client(context, client, reason)
         return _take_effects(context)
 
@@ -219,25 +231,42 @@ class Room:
     def _advance(self, pending: _PendingReply) -> list[Effect]:
         """Do a slice of a reply's work, and keep the rest as pending."""
         context, client = pending.context, pending.context.client
-        for _ in pending.steps or ():
+        client.is_replying = False
+        for query in pending.steps():
             if client.state is ClientState.GONE:
                 return _take_effects(context)
-            if context.work >= self._slice_work:
+            if query is not None:
+                client.is_asking = True
+                context.effects.append(Ask(client, query))
+            if query is not None or context.work >= self._slice_work:
                 self._pending[client] = pending
                 client.is_replying = True
                 return _take_effects(context)
-        client.is_replying = False
         if client.password_check is None:
             context.finish()
         return _take_effects(context)
 
 
-@dataclass(frozen=True, slots=True)
 class _PendingReply:
     """A reply that is not complete: its context, and the steps that are left."""
 
-    context: CommandContext
-    steps: Steps | None
+    def __init__(self, context: CommandContext, steps: Steps | None) -> None:
+        self.context = context
+        self._steps = cast("Generator[Query[Any] | None, object, None] | None", steps)
+        self.result: object = None
+        """The database's answer to the last step."""
+
+    def steps(self) -> Iterator[Query[Any] | None]:
+        """Do the steps that are left, one after the other."""
+        while self._steps is not None:
+            result, self.result = self.result, None
+            try:
+                if isinstance(result, QueryFailedError):
+                    yield self._steps.throw(result)
+                else:
+                    yield self._steps.send(result)
+            except StopIteration:
+                return
 
 
 def _take_effects(context: CommandContext) -> list[Effect]:

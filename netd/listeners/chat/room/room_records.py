@@ -103,6 +103,7 @@ CLIENT: Final = Record(
         "tag_caps": _DERIVED,
         "member": _BESIDE,
         "is_replying": "long replies are completed before the room is saved",
+        "is_asking": "as above",
     },
 )
 """The attributes of a client; none but `address` and `local_user` has the name of a member's."""

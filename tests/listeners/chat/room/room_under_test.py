@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send, TakePlace, Verify
+from netd.listeners.chat.room.effect import (
+    Ask,
+    Broadcast,
+    Close,
+    Effect,
+    Send,
+    Store,
+    TakePlace,
+    Verify,
+)
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.saved_room import load_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
+from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
+from netd.listeners.chat.storage.schema import migrate
+from netd.listeners.chat.storage.tables import answer, write_changes
 from netd.protocols.password import Verdict, matches
 
 NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
@@ -67,6 +80,9 @@ class RoomUnderTest:
         self._clients: dict[Client, FakeClient] = {}
         self._ghosts: dict[Client, Ghost] = {}
         self._tokens = 0
+        self.has_database = True
+        self._database: sqlite3.Connection | None = None
+        self._changes: list[Change] = []
 
     @property
     def state(self) -> RoomState:
@@ -145,7 +161,25 @@ class RoomUnderTest:
                     verdict = self.verdict or _verdict(password, stored)
                     self.apply(self.core.verified(client, self.now, verdict))
                 case _:
-                    pass
+                    self._use_database(effect)
+
+    def _use_database(self, effect: Effect) -> None:
+        match effect:
+            case Store(change):
+                self._changes.append(change)
+            case Ask(client, query):
+                self.apply(self.core.answered(client, self._answer(query), self.now))
+
+    def _answer(self, query: Query[Any]) -> object:
+        """The result of a query to a database in memory, which the first query creates."""
+        if self.has_database and self._database is None:
+            self._database = sqlite3.connect(":memory:", isolation_level=None)
+            migrate(self._database)
+        if self._database is None:
+            return QueryFailedError("there is no database")
+        write_changes(self._database, self._changes)
+        self._changes.clear()
+        return answer(self._database, query)
 
     def _close(self, client: Client, reason: str) -> None:
         if self._ghosts.pop(client, None) is None:

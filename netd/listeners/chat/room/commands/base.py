@@ -5,14 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from netd.listeners.chat.room.command_context import CommandContext
 
-Steps = Iterator[None]
-"""The steps of a long reply: an iterator that does one step each time it is advanced.
+Steps = Iterator[Any]
+"""The steps of a long reply: a generator that does one step each time it is advanced.
 
 The room advances it until a slice of work is done, and continues in a later turn of the loop. By
-then, members and channels may have changed or have been removed.
+then, members and channels may have changed or have been removed. A step yields None, or a query:
+then the next step gets its result, when the database has answered (`storage.ask`).
 """
 
 Handler = Callable[[CommandContext, Sequence[str]], Steps | None]

@@ -32,7 +32,7 @@ def suspend(context: CommandContext, reason: str, unsent: bytes) -> bool:
     It is not if no other client could prove to be the same, or if no places are kept.
     """
     client, room = context.client, context.room
-    client.is_replying = False
+    client.is_replying = client.is_asking = False
     client.password_check = None
     client.sasl = SaslExchange()
     if client in room.ghosts:
