@@ -21,6 +21,7 @@ _NO_TAGS: Final[Mapping[str, str]] = {}
 _ESCAPES: Final = {"\\:": ";", "\\s": " ", "\\\\": "\\", "\\r": "\r", "\\n": "\n"}
 _ESCAPE = re.compile(r"\\(.?)")
 _ESCAPED = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
+_LINE_END = re.compile(r"[\r\n]")
 _LOWER = str.maketrans(
     {chr(upper): chr(upper + 32) for upper in range(ord("A"), ord("Z") + 1)}  # casemapping ascii
 )
@@ -127,6 +128,8 @@ def format_tags(tags: Mapping[str, str]) -> str:
 def format_body(message: Message) -> bytes:
     """Return the line without tags, with CRLF, truncated to 512 bytes between two characters."""
     *middle, last = (message.command, *message.params)
+    if "\n" in last or "\r" in last:
+        last = _LINE_END.sub(" ", last)  # it would begin another line
     needs_colon = message.command in _FREE_TEXT or not last or last[0] == ":" or " " in last
     if message.params and needs_colon:
         last = ":" + last

@@ -323,7 +323,8 @@ class Session:
         client = self.client
         work, client.work = client.work, 0
         if work and self._options.flood_rate:
-            self._bucket.charge(work / WORK_PER_TOKEN)
+            self._bucket.charge(work / WORK_PER_TOKEN - client.refund)
+            client.refund = 0.0
         return _LINE_WORK + work
 
     def _check_held(self) -> None:

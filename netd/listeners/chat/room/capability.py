@@ -32,6 +32,7 @@ class Cap(enum.IntFlag):
     READ_MARKER = enum.auto()
     RESUME = enum.auto()
     MESSAGE_REDACTION = enum.auto()
+    MULTILINE = enum.auto()
 
 
 _OTHER_NAMES: Final = {
@@ -39,6 +40,7 @@ _OTHER_NAMES: Final = {
     Cap.EVENT_PLAYBACK: "draft/event-playback",
     Cap.READ_MARKER: "draft/read-marker",
     Cap.MESSAGE_REDACTION: "draft/message-redaction",
+    Cap.MULTILINE: "draft/multiline",
     Cap.RESUME: "netd.dev/resume",  # the grammar of the draft resume-0.5
 }
 WIRE_NAMES: Final = {
@@ -51,10 +53,17 @@ _TAG_NEEDS: Final = {
     "account": Cap.ACCOUNT_TAG,
     "batch": Cap.BATCH,
     "label": Cap.LABELED_RESPONSE,
+    "draft/multiline-concat": Cap.MULTILINE,
 }
 TAG_CAPS: Final = int(
-    Cap.SERVER_TIME | Cap.ACCOUNT_TAG | Cap.BATCH | Cap.LABELED_RESPONSE | Cap.MESSAGE_TAGS
+    Cap.SERVER_TIME
+    | Cap.ACCOUNT_TAG
+    | Cap.BATCH
+    | Cap.LABELED_RESPONSE
+    | Cap.MESSAGE_TAGS
+    | Cap.MULTILINE
 )
+"""The capabilities on which the form of a message depends."""
 
 
 def may_see(caps: int, tag: str) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final, Self
 
 from netd.listeners.chat.room.capability import may_see
+from netd.listeners.chat.room.multiline import encode_multiline, is_multiline
 from netd.protocols.irc import Message, format_body, format_tags
 
 _END: Final = b"\r\n"
@@ -75,7 +76,8 @@ class EncodedMessage:
         self._message = message
         self.now = now
         self._by_caps: dict[int, bytes] | None = None
-        self.body = format_body(message)
+        is_long = is_multiline(message)
+        self.body = encode_multiline(message, {}, 0) if is_long else format_body(message)
 
     @property
     def message(self) -> Message:
@@ -95,6 +97,8 @@ class EncodedMessage:
 
     def _encode(self, tag_caps: int) -> bytes:
         tags = {"time": timestamp(self.now), **self.message.tags}
+        if is_multiline(self.message):
+            return encode_multiline(self.message, tags, tag_caps)
         seen = {name: value for name, value in tags.items() if may_see(tag_caps, name)}
         return format_tags(seen).encode() + self.body
 

@@ -12,7 +12,7 @@ from netd.listeners.chat.room.capability import Cap, may_see
 from netd.listeners.chat.room.member import Client
 from netd.protocols.irc import fold
 
-ALL_CAPS: Final = sum(cap.value for cap in Cap)
+ALL_CAPS: Final = sum(cap.value for cap in Cap if cap is not Cap.MULTILINE)
 _END: Final = b"\r\n"
 _LOST_TAGS: Final = ("batch", "label")  # they belong to the lost connection
 _NO_CAP: Final = 0

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from netd.listeners.chat.room.encoded_message import HistoryEntry, TemplateMessage, message_of
 from netd.listeners.chat.room.memory import MESSAGE_BYTES, TAG_BYTES, Memory
+from netd.listeners.chat.room.multiline import is_multiline
 from netd.protocols.irc import Message
 
+_FORMS = 4  # in which a long message is in memory
 MAX_CONVERSATIONS = 64  # of one account
 _TEXT_COMMANDS = ("PRIVMSG", "NOTICE")
 
@@ -165,8 +167,10 @@ def kept_bytes(entry: HistoryEntry) -> int:
     """The estimated memory of a message; the same for all messages of the fast path."""
     if type(entry) is TemplateMessage:
         return MESSAGE_BYTES
-    tags = message_of(entry).tags
-    return MESSAGE_BYTES + sum(TAG_BYTES + len(name) + len(tags[name]) for name in tags)
+    message = message_of(entry)
+    tags = message.tags
+    size = MESSAGE_BYTES + sum(TAG_BYTES + len(name) + len(tags[name]) for name in tags)
+    return size + _FORMS * len(message.params[-1]) if is_multiline(message) else size
 
 
 class PrivateHistory:

@@ -13,6 +13,7 @@ from netd.listeners.chat.room.client_state import (
     Registration,
     SaslExchange,
 )
+from netd.listeners.chat.room.multiline import OpenBatch
 from netd.protocols.irc import fold
 
 
@@ -135,7 +136,9 @@ class Client:
         "local_user",
         "member",
         "monitoring",
+        "open_batch",
         "password_check",
+        "refund",
         "registration",
         "resume_token",
         "sasl",
@@ -168,6 +171,7 @@ class Client:
         self.sasl = SaslExchange()
         self.password_check: PasswordCheck | None = None
         self.failed_logins = 0
+        self.open_batch: OpenBatch | None = None  # the message of several lines that it sends
         self.monitoring: dict[str, str] = {}  # folded nick -> nick as the client wrote it
 
         # Its part in a room on several hosts.
@@ -176,6 +180,7 @@ class Client:
         self.is_waiting = False  # what it has sent is not in the log yet
 
         # The cost of the client to the server.
+        self.refund = 0.0  # tokens of flood control, for lines that cost less than others
         self.is_replying = False  # a part of the reply to its last line is pending
         self.is_asking = False  # and waits for the database
         self.work = 0  # that was done for it and is not charged yet, in units of about 1 us

@@ -14,7 +14,14 @@ from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import COMMANDS, ON_VERIFIED, capability, resume, server_ban
+from netd.listeners.chat.room.commands import (
+    COMMANDS,
+    ON_VERIFIED,
+    capability,
+    multiline,
+    resume,
+    server_ban,
+)
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.registration import admit
 from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel
@@ -305,7 +312,10 @@ def _take_tags(context: CommandContext, command: str, tags: Mapping[str, str]) -
 
 def _dispatch(context: CommandContext, message: Message) -> Steps | None:
     command = COMMANDS.get(message.command)
-    if command is not None:
+    if "batch" in message.tags and context.client.has(Cap.MULTILINE):
+        if context.client.is_registered:
+            multiline.collect(context, message)
+    elif command is not None:
         if _is_allowed(context, command, message):
             return command.handler(context, message.params)
     elif context.client.is_registered:

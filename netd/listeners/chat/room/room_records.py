@@ -17,6 +17,7 @@ from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.memory import Memory
+from netd.listeners.chat.room.multiline import OpenBatch
 from netd.listeners.chat.room.saved_history import MAX_TIME
 from netd.listeners.chat.room.server_ban import ServerBan, ServerBans, normalize_mask
 from netd.listeners.chat.room.state import RoomState, WhowasEntry
@@ -76,6 +77,16 @@ _CHECK: Final = tuple_of(PasswordCheck, purpose=name_of(CheckPurpose), name=TEXT
 LIST_ENTRY: Final = tuple_of(ListEntry, mask=TEXT, by=TEXT, at=_TIME)
 _TOPIC: Final = tuple_of(Topic, text=TEXT, by=TEXT, at=_TIME)
 WHOWAS: Final = tuple_of(WhowasEntry, nick=TEXT, user=TEXT, host=TEXT, realname=TEXT, at=_TIME)
+_OPEN_BATCH: Final = tuple_of(
+    OpenBatch,
+    reference=TEXT,
+    target=TEXT,
+    label=TEXT,
+    client_tags=mapping_of(TEXT),
+    parts=list_of(TEXT),
+    used_bytes=INTEGER,
+    has_failed=FLAG,
+)
 SERVER_BAN: Final = tuple_of(ServerBan, mask=_MASK, by=TEXT, at=_TIME, until=_TIME, reason=TEXT)
 
 CLIENT: Final = Record(
@@ -97,11 +108,13 @@ CLIENT: Final = Record(
         "key": TEXT,
         "is_remote": FLAG,
         "is_waiting": FLAG,
+        "open_batch": optional(_OPEN_BATCH),
         "work": INTEGER,
     },
     {
         "tag_caps": _DERIVED,
         "member": _BESIDE,
+        "refund": "credited after each line",
         "is_replying": "long replies are completed before the room is saved",
         "is_asking": "as above",
     },

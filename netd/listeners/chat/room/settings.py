@@ -22,6 +22,8 @@ class RoomLimits:
     channels: int = 10_000
     list_entries: int = 100
     server_bans: int = 1000
+    multiline_bytes: int = 4096
+    multiline_lines: int = 100
     mask_bytes: int = 200
     failed_logins: int = 5  # in one connection, which is then closed
     monitored: int = 100

@@ -97,10 +97,18 @@ def offered(context: CommandContext) -> list[str]:
     words = []
     for cap_ in _available(context):
         name = WIRE_NAMES[cap_]
-        if context.client.cap_version >= _CAP_302 and cap_ is Cap.SASL:
-            name += f"={','.join(mechanisms(context))}"
-        words.append(name)
+        value = _value(context, cap_) if context.client.cap_version >= _CAP_302 else ""
+        words.append(f"{name}={value}" if value else name)
     return [*words, *_sts(context, context.client)]
+
+
+def _value(context: CommandContext, cap_: Cap) -> str:
+    limits = context.room.settings.limits
+    if cap_ is Cap.SASL:
+        return ",".join(mechanisms(context))
+    if cap_ is Cap.MULTILINE:
+        return f"max-bytes={limits.multiline_bytes},max-lines={limits.multiline_lines}"
+    return ""
 
 
 def announce_changes(context: CommandContext, before: Sequence[str]) -> None:

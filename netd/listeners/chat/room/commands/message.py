@@ -54,12 +54,13 @@ def _deliver_all(context: CommandContext, targets: str, draft: Message) -> None:
     names = targets.split(",") if "," in targets else [targets]
     allowed = context.room.settings.limits.targets
     for name in names[:allowed]:
-        _deliver(context, name, draft)
+        deliver(context, name, draft)
     for name in names[allowed:]:
         _reply_error(context, draft.command, Numeric.TOOMANYTARGETS, name)
 
 
-def _deliver(context: CommandContext, target: str, draft: Message) -> None:
+def deliver(context: CommandContext, target: str, draft: Message) -> None:
+    """Send a message to a channel, a member or, if the sender is an operator, to all members."""
     statuses = target[: len(target) - len(target.lstrip("@+"))]
     name = target[len(statuses) :]
     if name.startswith("#"):
