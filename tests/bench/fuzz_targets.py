@@ -7,6 +7,16 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.errors import LocalProtocolError, RemoteProtocolError
+from netd.listeners.chat.room.capability import Cap
+from netd.listeners.chat.room.encoded_message import EncodedMessage
+from netd.listeners.chat.room.multiline import OpenBatch
+from netd.listeners.chat.room.server_ban import (
+    ClientFacts,
+    ServerBan,
+    ServerBans,
+    normalize_mask,
+    parse_duration,
+)
 from netd.listeners.http.protocol import grammar
 from netd.listeners.http.protocol.condition import Validators, evaluate, range_applies
 from netd.listeners.http.protocol.date import parse_date
@@ -16,7 +26,7 @@ from netd.listeners.http.protocol.negotiation import choose_coding
 from netd.listeners.http.protocol.range import UnsatisfiableError, parse_range
 from netd.listeners.http.protocol.request_reader import RequestReader
 from netd.listeners.http.protocol.target import parse_path
-from netd.protocols.irc import parse
+from netd.protocols.irc import Message, parse
 from netd.protocols.link import parse_message as parse_link_message
 from netd.protocols.password import check_hash
 from netd.protocols.proxy import parse_proxy_header
@@ -95,9 +105,48 @@ def scram(data: bytes) -> None:
         assert challenge.encode() in final.auth_message
 
 
+def server_ban(data: bytes) -> None:
+    """The mask of a server ban, and a duration."""
+    text = data.decode("utf-8", "replace")
+    parse_duration(text)
+    with contextlib.suppress(ValueError):
+        mask = normalize_mask(text)
+        assert normalize_mask(mask) == mask
+        bans = ServerBans()
+        bans.add(ServerBan(mask, "root", 0.0, 0.0, ""))
+        bans.find(ClientFacts("192.0.2.1", "abc.ip", "~user", "account"), 1.0)
+        assert bans.remove(mask) is not None
+        assert not len(bans)
+
+
+def multiline(data: bytes) -> None:
+    """A message of several lines: no client gets a line that is not of the message."""
+    begun = OpenBatch("x", "#room")
+    for line in data.decode("utf-8", "replace").replace("\r", "").replace("\0", "").split("\n"):
+        begun.add(line[1:], is_concat=line[:1] == "c" and len(line) > 1 and bool(begun.parts))
+    message = Message("PRIVMSG", ("#room", begun.text), "n!u@h", {"msgid": "id1"})
+    for caps in (0, int(Cap.MESSAGE_TAGS), int(Cap.MULTILINE | Cap.BATCH)):
+        received = EncodedMessage(message, 1.0).bytes_for(caps).split(b"\r\n")
+        assert not received.pop()
+        for got in received:
+            assert b" PRIVMSG #room " in got or b":n!u@h BATCH " in got
+            assert not {b"\r", b"\n"} & {got[i : i + 1] for i in range(len(got))}
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     target.__name__: target
-    for target in (requests, fields, path, proxy_header, irc, link, password, scram)
+    for target in (
+        requests,
+        fields,
+        path,
+        proxy_header,
+        irc,
+        link,
+        password,
+        scram,
+        server_ban,
+        multiline,
+    )
 }
 
 # What to begin with, where few arbitrary bytes would come past the first line.
@@ -112,6 +161,8 @@ SEEDS: Final[dict[str, list[bytes]]] = {
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12),
     ],
     "irc": [b"@a=b;c :nick!user@host PRIVMSG #room,other :a line", b"JOIN #room key"],
+    "server_ban": [b"*!~user@192.0.2.0/24", b"a:account", b"1d2h3m", b"u@2001:db8::/32"],
+    "multiline": [b" hello\n \nchow is \nceveryone?"],
     "path": [b"a/../b%2e/./c//d?e=f"],
     "password": [b"ln=14,r=8,p=1$c2FsdA$" + b"A" * 43, b"i=4096$c2FsdA" + 2 * (b"$" + b"A" * 43)],
     "scram": [b"n,,n=a=2Cb,r=nonce\nc=biws,r=nonceserver,p=" + b"A" * 43 + b"="],

@@ -26,7 +26,7 @@ from irctest.specifications import (  # type: ignore[import-not-found]
 CAPABILITIES = (
     "account-notify account-tag away-notify batch echo-message extended-join extended-monitor "
     "labeled-response message-tags multi-prefix server-time setname draft/message-redaction "
-    "draft/read-marker"
+    "draft/multiline draft/read-marker"
 )
 BEHAVIOURS = (
     "BAN_EXCEPTION_MODE CAP_REQ_MINUS ELIST_C ELIST_M ELIST_N ELIST_T ELIST_U "
@@ -51,6 +51,7 @@ _CHAT = {
     "replay_lines": 0,  # and lines
     "flood_rate": 0,
     "nick_length": 32,
+    "multiline_lines": 32,  # as irctest's tests for Ergo
 }
 
 

@@ -246,6 +246,13 @@ class ChatOptions(LoginOptions):
     history_max_size: Size = 1 << 30
     """The size of the file above which the oldest messages are removed from it; 0 for no limit."""
 
+    multiline_lines: Annotated[int, Interval(ge=2, le=1000)] = 100
+    """The maximum number of lines of one message (IRCv3 draft/multiline)."""
+
+    multiline_bytes: Annotated[Size, Interval(ge=512, le=65_536)] = 4096
+    """The maximum number of bytes of such a message. Its lines count less for `flood_rate` than
+    other lines: four of them are one."""
+
     redact_within: Annotated[Duration, Ge(0)] = 86_400.0
     """How long after a message its author, or an operator of the channel, can delete it from the
     history and for the clients that support that (IRCv3 message-redaction). An operator of the

@@ -359,8 +359,10 @@ def new_identity() -> str:
 
 
 def _memory_of(session: Session) -> int:
-    names = len(session.client.member.read_markers) + len(session.client.monitoring)
-    return MEMBER_BYTES + MARKER_BYTES * names + session.buffered_bytes
+    client = session.client
+    names = len(client.member.read_markers) + len(client.monitoring)
+    begun = client.open_batch.kept_bytes if client.open_batch else 0
+    return MEMBER_BYTES + MARKER_BYTES * names + session.buffered_bytes + begun
 
 
 def _error(reason: str) -> bytes:

@@ -39,6 +39,8 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
             topic_chars=options.topic_length,
             channels=options.max_channels,
             channels_per_member=options.max_channels_per_member,
+            multiline_lines=options.multiline_lines,
+            multiline_bytes=int(options.multiline_bytes),
             history_lines=options.history_lines,
             memory_bytes=int(options.max_memory),
             ghost_bytes=int(options.max_send_queue),

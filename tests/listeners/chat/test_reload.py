@@ -114,6 +114,8 @@ EDITS = {
     "history_lines": "20",
     "max_memory": '"128MiB"',
     "history_file": '"{directory}/history.db"',
+    "multiline_lines": "50",
+    "multiline_bytes": '"8KiB"',
     "redact_within": '"5m"',
     "history_keep": '"90d"',
     "history_max_lines": "1000",

@@ -19,6 +19,7 @@ CONCAT_TAG: Final = "draft/multiline-concat"
 NEW_LINE, CONCAT = "\n", "\r"
 _PARTS: Final = re.compile(r"^[^\n\r]*|[\n\r][^\n\r]*")
 _CAPS: Final = int(Cap.MULTILINE | Cap.BATCH)
+_PART_BYTES: Final = 100  # of the objects of a line
 _FIRST_ONLY: Final = ("msgid", "label")  # tags that only the first line of a message may have
 
 
@@ -41,6 +42,11 @@ class OpenBatch:
         self.used_bytes += len(text.encode())
         join = "" if not self.parts else CONCAT if is_concat else NEW_LINE
         self.parts.append(join + text)
+
+    @property
+    def kept_bytes(self) -> int:
+        """The estimated memory of the lines."""
+        return self.used_bytes + _PART_BYTES * len(self.parts)
 
     @property
     def text(self) -> str:

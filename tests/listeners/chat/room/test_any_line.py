@@ -15,11 +15,11 @@ WORDS = [
     "+o", "-o", "+imnst", "a!*@*", "m:a", "a:x", "LS", "REQ", "END", "302", "batch", "PLAIN", "",
     "LATEST", "BETWEEN", "TARGETS", "msgid=id1", "timestamp=2023-11-15T12:00:00.000Z", ">0", "C<1",
     "%tcuihsnfdlaor,1", "irc.test", "a,b,#room", "é", "$*", "@#room", "x" * 300, "labeled-response",
-    "²", ">²", "a\rb",
+    "²", ">²", "a\rb", "+x", "-x", "draft/multiline",
 ]  # fmt: skip
 SAID = st.builds(
     lambda tags, command, words, last: " ".join([*tags, command, *words, *last]),
-    st.sampled_from([[], ["@label=x"], ["@+typing=active;label=y"]]),
+    st.sampled_from([[], ["@label=x"], ["@+typing=active;label=y"], ["@batch=x"]]),
     st.sampled_from(sorted(COMMANDS)),
     st.lists(st.sampled_from([word for word in WORDS if word]), max_size=4),
     st.sampled_from([[], [":"], [":some text"], [":-x"]]),
@@ -31,7 +31,15 @@ SAID = st.builds(
 def test_any_commands(lines: list[tuple[bool, str]]) -> None:
     room = RoomUnderTest(opers={"a": "b"}, accounts={"acc": Account("acc", "b")}, replay_lines=3)
     clients = [
-        room.join("a", "labeled-response", "batch", "message-tags", "sasl", "echo-message"),
+        room.join(
+            "a",
+            "labeled-response",
+            "batch",
+            "message-tags",
+            "sasl",
+            "echo-message",
+            "draft/multiline",
+        ),
         room.join("b"),
     ]
     for first, line in lines:
@@ -60,7 +68,7 @@ def _a_client(stage: str) -> FakeClient:
     room = RoomUnderTest(opers={"a": "b"}, accounts={"acc": Account("acc", "b")})
     if stage == "unregistered":
         return room.connect()
-    client = room.join("a", "sasl", "message-tags")
+    client = room.join("a", "sasl", "message-tags", "draft/multiline")
     if stage == "operator":
         client.send("OPER a b")
     return client
