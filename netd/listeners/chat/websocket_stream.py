@@ -1,0 +1,236 @@
+"""WebSocket on top of a Stream, with the same methods and callbacks.
+
+Lines that are written become messages (IRCv3 WebSocket), and messages that arrive become lines. The
+handshake is made before.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from netd.protocols.token_bucket import TokenBucket
+from netd.protocols.websocket import CloseCode, LineFrames, Opcode, format_close, format_frame
+from netd.protocols.websocket_reader import Closed, Event, FrameReader, Ping, Pong
+from netd.runtime.loop import Loop
+from netd.runtime.stream import Stream, StreamState, ignore
+
+KEEP_ALIVE_S: Final = 25.0
+"""The period of pings: proxies close a connection that was silent for 60 s. A handover begins a
+period anew."""
+_CONTROL_BURST: Final = 32  # pings and pongs of a client at once, and a second
+_CONTROL_RATE: Final = 4.0
+_PING: Final = format_frame(Opcode.PING, b"")
+_FRAMES: Final = {opcode: LineFrames(opcode) for opcode in (Opcode.TEXT, Opcode.BINARY)}
+
+
+class WebSocketStream:
+    """The server's side of a WebSocket connection; see Stream for methods and callbacks."""
+
+    __slots__ = (
+        *("_control", "_has_end", "_has_more", "_is_paused", "_loop", "_on_closed", "_on_data"),
+        *("_on_end", "_pinged_at", "_send", "_to_frames", "close_code", "opcode", "reader"),
+        "stream",
+    )
+
+    def __init__(  # noqa: PLR0913 (a Stream's arguments and the type of messages)
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        *,
+        opcode: Opcode,
+        on_data: Callable[[bytes], object],
+        on_end: Callable[[], object],
+        on_closed: Callable[[str], object],
+        max_unsent_bytes: int,
+    ) -> None:
+        """Take over a connected socket. Raises PollerFullError."""
+        self._loop = loop
+        self._on_data, self._on_end, self._on_closed = on_data, on_end, on_closed
+        self.opcode = opcode
+        self.reader = FrameReader()
+        self.close_code = CloseCode.NORMAL
+        """Sent to the client by `finish`."""
+        self._control = TokenBucket(loop.now, _CONTROL_BURST)
+        self._is_paused = self._has_more = self._has_end = False
+        self.stream = Stream(
+            loop,
+            sock,
+            on_data=self.receive,
+            on_end=self._on_stream_end,
+            on_closed=self._on_stream_closed,
+            max_unsent_bytes=max_unsent_bytes,
+        )
+        self._send = self.stream.send
+        self._to_frames = _FRAMES[opcode].of
+        self._pinged_at = loop.now
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket below."""
+        return self.stream.sock
+
+    @property
+    def is_open(self) -> bool:
+        """See Stream."""
+        return self.stream.is_open
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes received, with the heads of frames."""
+        return self.stream.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes sent, with the heads of frames."""
+        return self.stream.bytes_out
+
+    @property
+    def has_overflowed(self) -> bool:
+        """See Stream."""
+        return self.stream.has_overflowed
+
+    @property
+    def unsent_bytes(self) -> int:
+        """See Stream."""
+        return self.stream.unsent_bytes
+
+    @property
+    def max_unsent_bytes(self) -> int:
+        """See Stream."""
+        return self.stream.max_unsent_bytes
+
+    @max_unsent_bytes.setter
+    def max_unsent_bytes(self, value: int) -> None:
+        self.stream.max_unsent_bytes = value
+
+    @property
+    def held_bytes(self) -> int:
+        """The buffered bytes of messages that are not complete."""
+        return self.reader.held_bytes
+
+    def write(self, data: bytes) -> None:
+        """Queue whole lines for the end of this turn."""
+        self.stream.write(self._to_frames(data))
+
+    def send(self, data: bytes) -> None:
+        """Send whole lines as `Stream.send` does."""
+        self._send(self._to_frames(data))
+
+    def keep_alive(self) -> None:
+        """Send a ping if the last one was sent long ago; to be called each second."""
+        if self._loop.now - self._pinged_at >= KEEP_ALIVE_S:
+            self._pinged_at = self._loop.now
+            self.stream.write(_PING)
+
+    def write_response(self, response: bytes) -> None:
+        """Queue the end of the handshake, before all lines."""
+        self.stream.write(response)
+
+    def flush(self) -> None:
+        """See Stream."""
+        self.stream.flush()
+
+    def pause(self) -> None:
+        """See Stream."""
+        self._is_paused = True
+        self.stream.pause()
+
+    def resume(self) -> None:
+        """See Stream."""
+        self._is_paused = False
+        if self._has_more:
+            self._loop.call_next_turn(self._read_on)
+        else:
+            self.stream.resume()
+
+    def when_drained(self, callback: Callable[[], object]) -> None:
+        """See Stream."""
+        self.stream.when_drained(callback)
+
+    def fingerprint(self) -> str:
+        """Empty, as that of Stream."""
+        return ""
+
+    def finish(self, reason: str) -> None:
+        """Send a close frame, and close when all bytes have been sent."""
+        if self.stream.accepts_writes:
+            self.stream.write(format_close(self.close_code, reason))
+        self.stream.finish(reason)
+
+    def close(self, reason: str) -> None:
+        """Close now; unsent bytes are lost."""
+        self.stream.close(reason)
+
+    def state(self) -> StreamState:
+        """See Stream; `reader` and `opcode` belong to it."""
+        return self.stream.state()
+
+    def restore(self, state: StreamState) -> None:
+        """Continue a stream of another process, whose reader this one has."""
+        self.stream.restore(state)
+        if state.closing is None:
+            self._has_end = not state.is_reading
+            self._has_more = True
+            self._loop.call_next_turn(self._read_on)
+
+    def receive(self, data: bytes) -> None:
+        """Handle bytes of the client."""
+        events, has_more = self.reader.receive(data)
+        if has_more and not self._has_more:
+            self.stream.pause()
+            self._loop.call_next_turn(self._read_on)
+        self._has_more = has_more
+        if events:
+            self._handle(events)
+
+    def _read_on(self) -> None:
+        """Handle further frames of what was received at once, unless the lines must wait."""
+        if self._is_paused or not self._has_more or not self.stream.is_open:
+            return
+        self._has_more = False
+        self.receive(b"")
+        if self._has_more or not self.stream.is_open:
+            return
+        if self._has_end:
+            self._has_end = False
+            self._on_end()
+        elif not self._is_paused:
+            self.stream.resume()
+
+    def _handle(self, events: Sequence[Event]) -> None:
+        lines = [event.rstrip(b"\r\n") for event in events if isinstance(event, bytes)]
+        data = b"".join([line + b"\n" for line in lines if line])
+        if data:
+            self._on_data(data)
+        for event in events:
+            if isinstance(event, Closed):
+                self._end(event)
+            elif isinstance(event, (Ping, Pong)):
+                self._answer(event)
+
+    def _answer(self, event: Ping | Pong) -> None:
+        if not self._control.take(self._loop.now, _CONTROL_RATE, _CONTROL_BURST):
+            self._end(Closed(CloseCode.POLICY_VIOLATION, "too many control frames"))
+        elif isinstance(event, Ping):
+            self.stream.write(format_frame(Opcode.PONG, event.payload))
+
+    def _end(self, event: Closed) -> None:
+        """End as the client has requested, after its lines; after a fault, end at once."""
+        if event.fault:
+            self.close_code = event.code
+            self.finish(f"WebSocket: {event.fault}")
+        else:
+            self._on_end()
+
+    def _on_stream_end(self) -> None:
+        if self._has_more:
+            self._has_end = True  # after the frames that are still to be handled
+        else:
+            self._on_end()
+
+    def _on_stream_closed(self, reason: str) -> None:
+        on_closed = self._on_closed
+        self._on_data = self._on_end = self._on_closed = ignore  # as Stream.close does
+        on_closed(reason)
