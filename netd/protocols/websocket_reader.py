@@ -7,7 +7,7 @@ connection is bytes: those of the message, or the frame, that is not complete.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed
 
@@ -75,6 +75,10 @@ class FrameReader:
     def held_bytes(self) -> int:
         """The number of buffered bytes."""
         return len(self._unread) + sum(map(len, self._fragments))
+
+    def save(self) -> dict[str, Any]:
+        """The reader as plain data, for `READER.load_into`."""
+        return READER.save(self)
 
     def receive(self, data: bytes) -> tuple[list[Event], bool]:
         """Return the events that the bytes complete, and whether there are more.

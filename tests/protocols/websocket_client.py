@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import BinaryIO
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 section 1.3
@@ -47,3 +48,27 @@ def handshake(*lines: str, path: str = "/chat", host: str = "chat.example") -> b
         *lines,
     ]
     return "\r\n".join([*head, "", ""]).encode()
+
+
+def read_frame(file: BinaryIO) -> tuple[int, bytes]:
+    """The type and payload of the next frame of a server; EOFError at end of file."""
+    head = file.read(2)
+    if len(head) < 2:
+        raise EOFError
+    assert head[0] & 0xF0 == 0x80, "a fragment, or a reserved bit"
+    size = head[1]
+    if size >= 126:
+        size = int.from_bytes(file.read(2 if size == 126 else 8), "big")
+    return head[0] & 15, file.read(size)
+
+
+def read_head(file: BinaryIO) -> tuple[int, dict[str, str]]:
+    """The status and the fields, by lower-case name, of the response to a handshake."""
+    line = file.readline()
+    if not line:
+        raise EOFError
+    fields: dict[str, str] = {}
+    while (field := file.readline().decode().rstrip("\r\n")) != "":
+        name, _, value = field.partition(": ")
+        fields[name.lower()] = value
+    return int(line.split()[1]), fields

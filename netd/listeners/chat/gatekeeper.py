@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from netd.listeners.admission import Refusal, is_within
@@ -34,6 +34,10 @@ _REASONS: Final = {
 }
 
 
+Refuse = Callable[[socket.socket, str], object]
+"""Sends a client the reason, and closes its socket."""
+
+
 class Gatekeeper:
     """Decides on the connections of one listener, and counts those that it refuses."""
 
@@ -51,11 +55,18 @@ class Gatekeeper:
         """Continue to count the connections of source addresses."""
         self._throttle.load(throttle)
 
-    def admit(self, sock: socket.socket, host: str, now: float, options: ChatOptions) -> bool:
-        """Admit a connection, as `ConnectionSet.admit` does; else close its socket."""
+    def admit(
+        self,
+        sock: socket.socket,
+        host: str,
+        now: float,
+        options: ChatOptions,
+        refuse_with: Refuse | None = None,
+    ) -> bool:
+        """Admit a connection, as `ConnectionSet.admit` does; else send the reason and close it."""
         reason = self._refusal(sock, host, now, options)
         if reason:
-            refuse(sock, reason)
+            (refuse_with or refuse)(sock, reason)
         return not reason
 
     def may_wait(self, sock: socket.socket, options: ChatOptions) -> bool:

@@ -99,7 +99,11 @@ class HandoffReceiver:
 
 def refuse_upgrade(sock: socket.socket, reason: str) -> None:
     """Send the reason as an HTTP response, if the socket takes it at once, and close."""
-    response = format_refusal(b"503 Service Unavailable", reason, b"Retry-After: 10")
+    send_and_close(sock, format_refusal(b"503 Service Unavailable", reason, b"Retry-After: 10"))
+
+
+def send_and_close(sock: socket.socket, response: bytes) -> None:
+    """Send a response, if the socket takes it at once, and close."""
     with contextlib.suppress(OSError):
         sock.send(response)
     sock.close()

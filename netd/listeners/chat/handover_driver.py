@@ -22,7 +22,6 @@ from netd.listeners.chat.snapshots import OnSnapshot, Snapshots
 from netd.listeners.kind import Daemon, ReloadResult
 from netd.protocols.password import Verdict
 from netd.runtime.loop import Loop
-from netd.runtime.stream import Stream
 
 _NO_ANSWER: Final = QueryFailedError("another process continues this listener")
 _RELOADED: Final = ReloadResult(ok=True, detail="another process continues this listener")
@@ -54,7 +53,7 @@ class HandoverDriver(RoomDriver):
     def suspend_secure(self, reason: str) -> None:
         """Close the connections under TLS, which no other process can continue."""
         for session in list(self._sessions.values()):
-            if not isinstance(session.stream, Stream):
+            if session.movable_stream is None:
                 self.suspend_session(session, reason)
 
     def try_close_store(self) -> bool:
@@ -78,8 +77,9 @@ class HandoverDriver(RoomDriver):
         rows, descriptors = self._save_sessions()
         saved = {
             "room": self._room.save(),
-            "sessions": [row for row in rows if not row["client"]],
-            "further_sessions": [row for row in rows if row["client"]],
+            "sessions": [row for row in rows if not (row["client"] or row["websocket"])],
+            "further_sessions": [row for row in rows if row["client"] and not row["websocket"]],
+            "web_sessions": [row for row in rows if row["websocket"]],
             "verifier": self._verifier.save(),
             "unwritten": self._store.save_unwritten(),
         }
@@ -96,7 +96,8 @@ class HandoverDriver(RoomDriver):
         rows: list[dict[str, Any]] = []
         descriptors: list[int] = []
         for client, session in self._sessions.items():
-            if isinstance(session.stream, Stream) and session.stream.is_open:  # not TLS
+            stream = session.movable_stream
+            if stream is not None and stream.is_open:
                 is_present = client in client.member.clients
                 row = save_session(
                     session,
@@ -107,7 +108,7 @@ class HandoverDriver(RoomDriver):
                     awaits_reload=client in self._reloading,
                 )
                 rows.append(row)
-                descriptors.append(session.stream.sock.fileno())
+                descriptors.append(stream.sock.fileno())
         return rows, descriptors
 
     def snapshot(self, on_snapshot: OnSnapshot) -> None:

@@ -38,6 +38,7 @@ from netd.listeners.kind import Daemon, ReloadResult
 from netd.listeners.logins.password_verifier import Login, PasswordVerifier
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
+from netd.protocols.websocket import CloseCode
 from netd.runtime.loop import Loop
 
 _log = logging.getLogger("netd")
@@ -121,6 +122,7 @@ class RoomDriver:
         if session.closing_since is None:
             self._disconnected[reason] += 1
             self._fanout.send((session.client,), _error(reason.text))
+            session.set_close_code(CloseCode.POLICY_VIOLATION)
             self.leave(session, reason.text)
 
     def suspend(self, lost: Mapping[Client, bytes], reason: str) -> None:
@@ -233,6 +235,8 @@ class RoomDriver:
 
     def shut_down(self, reason: str) -> None:
         """Send all clients the reason, and finish their sessions."""
+        for session in self._sessions.values():
+            session.set_close_code(CloseCode.GOING_AWAY)
         self._apply(self._room.shut_down(reason, time.time()))
 
     def close(self) -> None:

@@ -44,7 +44,9 @@ class SavedChat:
         with refuse_malformed("chat"):
             saved = load_mapping(data)
             room = load_room(saved["room"], settings, now)
-            rows = load_list(saved["sessions"]) + load_list(saved.get("further_sessions", []))
+            rows = load_list(saved["sessions"])
+            for later in ("further_sessions", "web_sessions"):  # unknown to earlier versions
+                rows = rows + load_list(saved.get(later, []))
             sessions = [SavedSession.load(row, room.members) for row in rows]
             proxied = [
                 load_record(SavedProxied, row) for row in load_list(saved.get("proxied", []))

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.effect import Verify
@@ -29,6 +29,7 @@ from netd.protocols.record import (
     list_of,
     load_flag,
     load_integer,
+    load_list,
     load_mapping,
     load_text,
     optional,
@@ -36,7 +37,11 @@ from netd.protocols.record import (
     tuple_of,
 )
 from netd.protocols.token_bucket import BUCKET, TokenBucket
+from netd.protocols.websocket import SUBPROTOCOLS, Opcode
 from netd.runtime.stream import Stream, StreamState
+
+if TYPE_CHECKING:  # wsproto, only for WebSockets
+    from netd.protocols.websocket_reader import FrameReader
 
 
 def _load_host(data: object) -> str:
@@ -68,6 +73,7 @@ SESSION: Final = Record(
         "is_queued": "a session that continues is queued in any case",
         "client": "saved with the room",
         "stream": "saved beside the attributes; see STREAM",
+        "web": "the stream, if it has a WebSocket",
     },
 )
 STREAM: Final = Record(
@@ -99,6 +105,27 @@ class SavedCheck:
     stored: str
 
 
+@dataclass(frozen=True, slots=True)
+class SavedWebSocket:
+    """The type of messages, and what has arrived of a message that is not complete."""
+
+    opcode: Opcode
+    reader: FrameReader
+
+
+def _load_web(data: object) -> SavedWebSocket:
+    from netd.protocols.websocket_reader import READER, FrameReader  # noqa: PLC0415 (wsproto)
+
+    name, saved = load_list(data)
+    opcode = Opcode[load_text(name)]
+    if opcode not in SUBPROTOCOLS.values():
+        raise ValueError(f"not a type of messages: {name}")
+    reader = FrameReader()
+    READER.load_into(reader, saved)
+    return SavedWebSocket(opcode, reader)
+
+
+_WEB: Final = optional(Field(_load_web))
 _CHECK: Final = optional(tuple_of(SavedCheck, password=TEXT, stored=TEXT))
 
 
@@ -114,6 +141,7 @@ class SavedSession:
     """Whether the client awaits the outcome of a REHASH."""
     attributes: Mapping[str, Any]
     stream: StreamState
+    web: SavedWebSocket | None = None
 
     @classmethod
     def load(cls, data: object, members: Members) -> Self:
@@ -131,6 +159,7 @@ class SavedSession:
             load_flag(saved.get("awaits_reload", False)),
             SESSION.load(saved),
             _STREAM_STATE.load(saved["stream"]),
+            _WEB.load(saved.get("websocket")),
         )
 
     @property
@@ -141,8 +170,11 @@ class SavedSession:
     def unsent_lines(self) -> bytes:
         """The whole lines that the client has not got, if its connection is lost.
 
-        The client may have got the first part of the first line.
+        The client may have got the first part of the first line. Those of a WebSocket are not
+        known, since the first bytes can be of any part of a frame.
         """
+        if self.web is not None:
+            return b""
         return self.stream.unsent.partition(b"\n")[2]
 
 
@@ -159,8 +191,9 @@ def save_session(  # noqa: PLR0913 (what is saved beside the session)
 
     `member` is the number of its member, and `place` the place of its client among that one's.
     """
-    assert isinstance(session.stream, Stream)
-    (stream,) = save_all(_STREAM_STATE, [session.stream.state()])
+    movable, web = session.movable_stream, session.web
+    assert movable is not None
+    (stream,) = save_all(_STREAM_STATE, [movable.state()])
     return {
         **SESSION.save(session),
         "member": member,
@@ -169,6 +202,7 @@ def save_session(  # noqa: PLR0913 (what is saved beside the session)
         "check": None if check is None else [check.password, check.stored],
         "awaits_reload": awaits_reload,
         "stream": stream,
+        "websocket": None if web is None else [web.opcode.name, web.reader.save()],
     }
 
 

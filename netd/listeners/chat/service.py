@@ -18,19 +18,26 @@ from netd.listeners.admission import is_within
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.garbage import GarbageCollections
 from netd.listeners.chat.gatekeeper import FULL, Gatekeeper, refuse
+from netd.listeners.chat.handoff_receiver import (
+    HandoffReceiver,
+    refuse_upgrade,
+    send_and_close,
+)
 from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.preparation import Preparation
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.saved_session import SavedSession
-from netd.listeners.chat.session import Session
+from netd.listeners.chat.session import Session, WebClient
 from netd.listeners.chat.snapshots import OnSnapshot
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
 from netd.listeners.proxy_headers import ProxiedClient, ProxyHeaderReader, SavedProxied
+from netd.protocols.handoff import Handoff
 from netd.protocols.saved_record import save_record
+from netd.protocols.websocket import HandshakeError, shake_hands, split_head
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import FD_SETSIZE, POLLERS, PollerFullError
 
@@ -78,6 +85,8 @@ class ChatService:
         self._has_loaded = False
         self._preparation: Preparation | None = None
         self._connections.listen(sockets)
+        queues = list(daemon.handoff_queues.values())
+        self._handoffs = [HandoffReceiver(loop, queue, self._on_handoff) for queue in queues]
         self._checks = self._schedule_checks()
 
     def reconfigure(self, options: ChatOptions, sockets: Sequence[ListeningSocket]) -> None:
@@ -97,6 +106,8 @@ class ChatService:
 
     def drain(self, within_s: float | None, *, stopping: bool) -> None:
         self._cancel_preparation()
+        for receiver in self._handoffs:
+            receiver.close()
         self._connections.drain(within_s)
         self._proxy_headers.close()
         self._room.shut_down(
@@ -163,12 +174,15 @@ class ChatService:
                 host=saved.host,
                 certificate=None,
                 client=saved.client,
+                web=None if saved.web is None else WebClient(saved.web.opcode),
             )
         except PollerFullError:
             refuse(sock, FULL)
             return
         self._connections.adopt(session, saved.host)
         self._room.adopt(session)
+        if session.web is not None and saved.web is not None:
+            session.web.reader = saved.web.reader
         session.restore(saved.attributes, saved.stream)
 
     def _await_header(self, saved: SavedProxied, descriptor: int) -> None:
@@ -219,6 +233,33 @@ class ChatService:
         self._connections.add(session, client.host)
         self._room.enter(session)
         session.begin_with(client.data)
+
+    def _on_handoff(self, sock: socket.socket, handoff: Handoff) -> None:
+        """Shake hands with a client of an HTTP route."""
+        head, data = split_head(handoff.received)
+        try:
+            handshake = shake_hands(head)
+        except HandshakeError as error:
+            send_and_close(sock, error.response)
+            return
+        now, options, host = self._loop.now, self._options, handoff.host
+        if not self._gatekeeper.admit(sock, host, now, options, refuse_upgrade):
+            return
+        session = Session(
+            self._room,
+            self._loop,
+            self._options,
+            sock,
+            host=host,
+            certificate=None,
+            is_secure=handoff.is_secure,
+            web=WebClient(handshake.opcode, handoff.user),
+        )
+        assert session.web is not None
+        session.web.write_response(handshake.response)
+        self._connections.add(session, host)
+        self._room.enter(session)
+        session.begin_with(data)
 
     def _cancel_preparation(self) -> None:
         if self._preparation is not None:

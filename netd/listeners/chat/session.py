@@ -9,6 +9,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netd.listeners.chat.options import ChatOptions
@@ -19,11 +20,13 @@ from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.protocols.record import set_attributes
 from netd.protocols.token_bucket import TokenBucket
+from netd.protocols.websocket import CloseCode, Opcode
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.stream import Stream, StreamState
 
-if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS
+if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS; wsproto, only for WebSockets
     from netd.listeners.certificate import Certificate
+    from netd.listeners.chat.websocket_stream import WebSocketStream
     from netd.runtime.tls import TlsStream
 
 WORK_PER_TOKEN: Final = 1000  # in the units of `Client.work`, so about a millisecond
@@ -47,6 +50,16 @@ class DisconnectReason(enum.Enum):
     def __init__(self, text: str, counter: str) -> None:
         self.text = text
         self.counter = counter
+
+
+@dataclass(frozen=True, slots=True)
+class WebClient:
+    """A client that speaks WebSocket."""
+
+    opcode: Opcode
+    """The type of the messages that it gets."""
+    user: str = ""
+    """The user of its HTTP route, whose password was right."""
 
 
 class SessionOwner(Protocol):
@@ -106,6 +119,7 @@ class Session:
         "host",
         "is_queued",
         "stream",
+        "web",
     )
 
     def __init__(  # noqa: PLR0913 (the parts of a connection)
@@ -119,11 +133,12 @@ class Session:
         certificate: Certificate | None,
         is_secure: bool = False,
         client: Client | None = None,
+        web: WebClient | None = None,
     ) -> None:
         """Take over a connected socket. Raises PollerFullError.
 
         `host` is the client's address, empty on a Unix socket. With a certificate it speaks TLS;
-        `is_secure` if the client speaks TLS with a trusted proxy.
+        `is_secure` if the client speaks TLS with a trusted proxy. With `web` it speaks WebSocket.
         `client` is that of a connection that another process has served.
         """
         self._owner = owner
@@ -132,19 +147,14 @@ class Session:
         self._options = options
         self.client = client or Client(
             _shown_host(host),
-            local_user=_local_user(sock),
+            local_user="" if web else _local_user(sock),
+            web_user=web.user if web else "",
             is_secure=is_secure or certificate is not None,
             resume_token=os.urandom(_TOKEN_BYTES).hex(),
         )
-        make = certificate.secure if certificate else Stream
-        self.stream: Stream | TlsStream = make(
-            loop,
-            sock,
-            on_data=self._on_tls_data if certificate else self._on_data,
-            on_end=self._on_end,
-            on_closed=self._on_closed,
-            max_unsent_bytes=options.max_send_queue,
-        )
+        self.web = None if web is None else self._open_websocket(sock, web.opcode)
+        """The stream, if the client speaks WebSocket."""
+        self.stream = self.web or self._open_stream(sock, certificate)
         self._framer = LineFramer(MAX_CLIENT_LINE_BYTES)
         self._held: deque[Line] = deque()
         self._held_bytes = 0
@@ -157,6 +167,37 @@ class Session:
         self._pinged_at: float | None = None
         self.closing_since: float | None = None
 
+    def _open_stream(
+        self, sock: socket.socket, certificate: Certificate | None
+    ) -> Stream | TlsStream | WebSocketStream:
+        make = certificate.secure if certificate else Stream
+        return make(
+            self._loop,
+            sock,
+            on_data=self._on_tls_data if certificate else self._on_data,
+            on_end=self._on_end,
+            on_closed=self._on_closed,
+            max_unsent_bytes=self._options.max_send_queue,
+        )
+
+    def _open_websocket(self, sock: socket.socket, opcode: Opcode) -> WebSocketStream:
+        from netd.listeners.chat.websocket_stream import WebSocketStream  # noqa: PLC0415 (wsproto)
+
+        return WebSocketStream(
+            self._loop,
+            sock,
+            opcode=opcode,
+            on_data=self._on_data,
+            on_end=self._on_end,
+            on_closed=self._on_closed,
+            max_unsent_bytes=self._options.max_send_queue,
+        )
+
+    @property
+    def movable_stream(self) -> Stream | WebSocketStream | None:
+        """The stream, if another process can continue with it; that of TLS has state in OpenSSL."""
+        return self.web or (self.stream if isinstance(self.stream, Stream) else None)
+
     def reconfigure(self, options: ChatOptions) -> None:
         """Replace the options; they apply to lines that wait, too."""
         self._options = options
@@ -167,10 +208,11 @@ class Session:
 
     def restore(self, attributes: Mapping[str, Any], stream: StreamState) -> None:
         """Continue a session of another process (`SavedSession`); for a new one without TLS."""
-        assert isinstance(self.stream, Stream)
+        movable = self.movable_stream
+        assert movable is not None
         set_attributes(self, attributes)
         self._held_bytes = sum(map(_size, self._held))
-        self.stream.restore(stream)
+        movable.restore(stream)
         if self._is_paused:
             self.stream.pause()
         if self.closing_since is None:
@@ -178,7 +220,9 @@ class Session:
 
     def begin_with(self, data: bytes) -> None:
         """Handle bytes that were read from a new connection before the session; not under TLS."""
-        if data and isinstance(self.stream, Stream):
+        if data and self.web is not None:
+            self.web.receive(data)
+        elif data and isinstance(self.stream, Stream):
             self._on_data(data)
 
     def serve(self) -> bool:
@@ -214,6 +258,11 @@ class Session:
 
     def check_time_limits(self, server_name: str) -> None:
         """Send a PING to a silent client; end a session that has passed a time limit."""
+        if self.web is not None:
+            self.web.keep_alive()
+        self._check_time_limits(server_name)
+
+    def _check_time_limits(self, server_name: str) -> None:
         now, options = self._loop.now, self._options
         if self.closing_since is not None:
             if now - self.closing_since > _LINGER_S:
@@ -237,6 +286,11 @@ class Session:
             return self._heard_at
         return self._started_at if self.client.state is ClientState.REGISTERING else None
 
+    def set_close_code(self, code: CloseCode) -> None:
+        """Choose the code that `finish` sends to a client that speaks WebSocket."""
+        if self.web is not None:
+            self.web.close_code = code
+
     def finish(self, reason: str) -> None:
         """Handle no more lines, and close the connection once everything written was sent."""
         if self.closing_since is None:
@@ -248,12 +302,13 @@ class Session:
         """Whether the client is sent the rest of a long reply, or bytes under TLS."""
         if self.client.is_replying:
             return self.client.is_asking or self.stream.unsent_bytes <= _REPLY_BYTES
-        return bool(self.stream.unsent_bytes) and not isinstance(self.stream, Stream)
+        return bool(self.stream.unsent_bytes) and self.movable_stream is None
 
     @property
     def buffered_bytes(self) -> int:
         """The bytes in the receive and send queues."""
-        return self.stream.unsent_bytes + self._held_bytes + self._framer.held_bytes
+        frames = 0 if self.web is None else self.web.held_bytes
+        return self.stream.unsent_bytes + self._held_bytes + self._framer.held_bytes + frames
 
     def close(self) -> None:
         """Close the connection; bytes that were not sent are lost."""

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from netd.protocols.record import Record
 from netd.protocols.token_bucket import TokenBucket
 from netd.protocols.websocket import CloseCode, LineFrames, Opcode, format_close, format_frame
 from netd.protocols.websocket_reader import Closed, Event, FrameReader, Ping, Pong
@@ -234,3 +235,21 @@ class WebSocketStream:
         on_closed = self._on_closed
         self._on_data = self._on_end = self._on_closed = ignore  # as Stream.close does
         on_closed(reason)
+
+
+WEB_STREAM: Final = Record(
+    WebSocketStream,
+    {},
+    {
+        **dict.fromkeys(("opcode", "reader"), "saved with the session; see SavedWebSocket"),
+        **dict.fromkeys(("_loop", "_on_closed", "_on_data", "_on_end"), "the session's"),
+        **dict.fromkeys(("_send", "_to_frames"), "methods of the stream and of the type"),
+        "stream": "saved as a StreamState",
+        "_control": "a client may send a burst again",
+        "_has_end": "follows from the StreamState",
+        "_has_more": "frames that were read are handled again in any case",
+        "_is_paused": "as the session's",
+        "_pinged_at": "a period begins anew",
+        "close_code": "the close frame is among the unsent bytes",
+    },
+)

@@ -14,6 +14,7 @@ import pytest
 
 from netd.listeners.chat import KIND
 from netd.listeners.chat.saved_session import SESSION, STREAM
+from netd.listeners.chat.websocket_stream import WEB_STREAM
 from netd.protocols.password import hash_password
 from netd.protocols.record import Record
 from tests.listeners.chat.room.room_under_test import sasl_plain
@@ -316,7 +317,9 @@ def test_members_under_tls_keep_their_place(start: Start, tmp_path: Path) -> Non
     assert counters["members"] == 1
 
 
-@pytest.mark.parametrize("record", [SESSION, STREAM], ids=lambda record: record.cls.__name__)
+@pytest.mark.parametrize(
+    "record", [SESSION, STREAM, WEB_STREAM], ids=lambda record: record.cls.__name__
+)
 def test_every_attribute_is_saved_or_has_a_reason_not_to_be(record: Record) -> None:
     assert {*record.saved, *record.unsaved} == attributes_of(record.cls)
     assert all(record.unsaved.values())

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -36,12 +36,12 @@ class Irc:
                 return line
         raise AssertionError(f"closed before {text!r}")
 
-    def register(self, nick: str) -> Irc:
+    def register(self, nick: str) -> Self:
         self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
         self.expect(" 001 ")
         return self
 
-    def join(self, channel: str = "#lounge") -> Irc:
+    def join(self, channel: str = "#lounge") -> Self:
         self.send(f"JOIN {channel}")
         self.expect(" 366 ")
         return self

@@ -144,6 +144,7 @@ class Client:
         "sasl",
         "state",
         "tag_caps",
+        "web_user",
         "work",
     )
 
@@ -152,6 +153,7 @@ class Client:
         address: str,
         *,
         local_user: str = "",
+        web_user: str = "",
         is_secure: bool = False,
         resume_token: str = "",
     ) -> None:
@@ -159,6 +161,7 @@ class Client:
         # Facts about the connection, from the listener.
         self.address = address
         self.local_user = local_user  # the system user at the other end of a Unix socket
+        self.web_user = web_user  # the user of the HTTP route, whose password was right
         self.is_secure = is_secure  # the connection is under TLS
         self.resume_token = resume_token  # a random text that only this client gets (RESUME)
         self.fingerprint = ""  # of the client's certificate, once the handshake is complete

@@ -94,6 +94,7 @@ CLIENT: Final = Record(
     {
         "address": TEXT,
         "local_user": TEXT,
+        "web_user": TEXT,
         "is_secure": FLAG,
         "fingerprint": TEXT,
         "resume_token": TEXT,

@@ -13,21 +13,24 @@ from netd.listeners.chat.room.commands.base import Command, Phase
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.settings import Account
-from netd.protocols.irc import fold
+from netd.protocols.irc import fold, is_nick
 from netd.protocols.password import Verdict, decoy
 
 _CHUNK_CHARS = 400
 _MAX_CHARS = 4000
+_MAX_ACCOUNT_CHARS = 64  # of the user of a route
 
 
 def mechanisms(context: CommandContext) -> list[str]:
     """The SASL mechanisms that the client can use.
 
-    EXTERNAL needs a client certificate or a Unix socket, which names the system user.
+    EXTERNAL needs a client certificate, a Unix socket, which names the system user, or the user of
+    an HTTP route.
     """
     accounts = context.room.settings.accounts.values()
     has_passwords = any(account.password for account in accounts)
-    has_external = context.client.local_user or context.client.fingerprint
+    client = context.client
+    has_external = client.local_user or client.fingerprint or client.web_user
     return ["PLAIN"] * has_passwords + ["EXTERNAL"] * bool(has_external)
 
 
@@ -102,9 +105,10 @@ def _external(context: CommandContext, authorization: str) -> None:
 
 
 def own_accounts(context: CommandContext) -> list[Account]:
-    """The accounts that belong to the client's certificate or system user.
+    """The accounts that belong to the client's certificate, system user or user of a route.
 
-    A system user without an account has one with its own name, unless that name is taken.
+    A system user without an account has one with its own name, unless that name is taken. The
+    account of a route's user has its name.
     """
     client, accounts = context.client, context.room.settings.accounts
     user, fingerprint = client.local_user, client.fingerprint
@@ -115,6 +119,8 @@ def own_accounts(context: CommandContext) -> list[Account]:
     ]
     if not own and user and fold(user) not in accounts:
         own.append(Account(user))
+    if is_nick(client.web_user, _MAX_ACCOUNT_CHARS):
+        own.append(accounts.get(fold(client.web_user)) or Account(client.web_user))
     return own
 
 
