@@ -30,6 +30,7 @@ class Hosts(Room):
         self.rooms = {name: self._make(name, settings) for name in NODES}
         self._first, *_ = self.rooms.values()
         self.state = self._first.state
+        self._number = 1  # of the last entry
         self._host_of: dict[Client, ReplicatedRoom] = {}
         self._hosts_in_turn = itertools.cycle(self.rooms.values() if on_both else [self._first])
 
@@ -69,17 +70,20 @@ class Hosts(Room):
         return [effect for room in self.rooms.values() for effect in room.configure(settings, now)]
 
     def expire_bans(self, now: float) -> list[Effect]:
-        return [effect for room in self.rooms.values() for effect in room.expire_bans(now)]
+        entry = self._make_entry("one", now)
+        outcomes = [outcome for room in self.rooms.values() for outcome in room.apply(entry)]
+        return [effect for _, effects in outcomes for effect in effects]
+
+    def _make_entry(self, node: str, now: float, *inputs: bytes) -> LogEntry:
+        self._number += 1
+        position = Position(1, self._number)
+        return LogEntry(position, EntryKind.INPUTS, node, "", round(now * 1000), 1, inputs)
 
     def apply_log(self, now: float) -> Iterator[list[Effect]]:
         """Apply what is in the log on all hosts, until nothing is; returns all effects."""
-        number = 0
         while self.log:
             name, payload = self.log.popleft()
-            number += 1
-            entry = LogEntry(
-                Position(1, number), EntryKind.INPUTS, name, "", round(now * 1000), 1, (payload,)
-            )
+            entry = self._make_entry(name, now, payload)
             for room in self.rooms.values():
                 touched = []
                 for client, effects in room.apply(entry):

@@ -6,7 +6,8 @@ import json
 import signal
 import time
 
-from netd.listeners.chat.cluster.engine import ENGINE, Loss
+from netd.listeners.chat.cluster.engine import Loss
+from netd.listeners.chat.cluster.engine_state import ENGINE
 from tests.cluster.engine_node import Turner
 from tests.cluster.redis_server import RedisServer
 

@@ -9,9 +9,17 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, MaxLen
 
 from netd.config.address import Address
-from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, Table
+from netd.config.annotations import (
+    AfterValidator,
+    NeedsNewWorker,
+    OneOrMany,
+    Pattern,
+    Secret,
+    Table,
+)
 from netd.config.model import Networks
 from netd.config.units import Duration, Size
+from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.logins.login_options import LoginOptions
 from netd.listeners.tls_options import TlsOptions
 
@@ -94,6 +102,9 @@ class ChatOptions(LoginOptions):
 
     kind: Literal["chat"] = "chat"
     """The kind: chat."""
+
+    cluster: Annotated[ClusterOptions | None, NeedsNewWorker()] = None
+    """Several hosts are one chat, by way of an engine: see `[listeners.NAME.cluster]`."""
 
     workers: Literal[1] = 1
     """Always 1, because all members share one process."""

@@ -58,7 +58,7 @@ class RoomDriver:
         on_closed: Callable[[Session], object],
     ) -> None:
         """Make a room. `on_closed(session)` is called when a session has left the room."""
-        self._room = Room(settings, time.time(), new_identity())
+        self._room = self._make_room(options, settings)
         self._store = ChannelStore(loop, options, self._room)
         self._daemon = daemon
         self._notify_closed = on_closed
@@ -79,6 +79,9 @@ class RoomDriver:
         self._bytes_in = self._bytes_out = 0
         self.lines = 0
         """How many lines the clients have sent."""
+
+    def _make_room(self, options: ChatOptions, settings: RoomSettings) -> Room:  # noqa: ARG002 (a clustered room needs them)
+        return Room(settings, time.time(), new_identity())
 
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         """Apply new options to the room and to all sessions."""

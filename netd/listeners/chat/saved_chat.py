@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from netd.listeners.chat.channel_store import UNWRITTEN
+from netd.listeners.chat.cluster.engine_state import ENGINE
 from netd.listeners.chat.gatekeeper import THROTTLE
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.saved_room import load_room
@@ -18,7 +19,16 @@ from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.saved_session import SavedSession
 from netd.listeners.logins.password_verifier import VERIFIER
 from netd.listeners.proxy_headers import SavedProxied
-from netd.protocols.record import load_flag, load_list, load_mapping, optional, refuse_malformed
+from netd.protocols.record import (
+    BYTES,
+    list_of,
+    load_flag,
+    load_list,
+    load_mapping,
+    mapping_of,
+    optional,
+    refuse_malformed,
+)
 from netd.protocols.saved_record import load_record
 from netd.protocols.token_bucket import TokenBucket
 
@@ -37,6 +47,10 @@ class SavedChat:
     is_snapshot: bool
     """Whether it was saved while the process went on, which has then ended: message ids that come
     later than these may be in use."""
+    engine: Mapping[str, Any] | None
+    """The node of a room on several hosts."""
+    held: Mapping[str, list[bytes]]
+    """The lines that wait for earlier ones to be in the log, by the client's key."""
 
     @classmethod
     def load(cls, data: object, settings: RoomSettings, now: float) -> Self:
@@ -60,13 +74,16 @@ class SavedChat:
                 optional(VERIFIER).load(saved["verifier"]),
                 optional(UNWRITTEN).load(saved["unwritten"]),
                 load_flag(saved["is_snapshot"]),
+                optional(ENGINE).load(saved.get("engine")),
+                mapping_of(list_of(BYTES)).load(saved.get("held", {})),
             )
 
     def lost(self, connected: set[Client]) -> dict[Client, bytes]:
         """The clients without a connection, with the lines that they have not got."""
         unsent = {session.client: session.unsent_lines() for session in self.sessions}
         clients = self.room.clients()
-        return {client: unsent.get(client, b"") for client in clients if client not in connected}
+        here = (client for client in clients if not client.is_remote)
+        return {client: unsent.get(client, b"") for client in here if client not in connected}
 
 
 def _check_distinct(

@@ -78,7 +78,8 @@ class ChatService:
             idle_since=Session.idle_since,
         )
         settings = settings_of(options, self._credentials)
-        self._room = HandoverDriver(loop, options, settings, daemon, self._connections.remove)
+        make = _driver_of(options)
+        self._room = make(loop, options, settings, daemon, self._connections.remove)
         self._gatekeeper = Gatekeeper(self._connections)
         self._proxy_headers = ProxyHeaderReader(loop, self._on_header, self._stop_if_done)
         self._garbage = GarbageCollections(loop.now)
@@ -291,6 +292,14 @@ class ChatService:
         if self._connections.is_drained and not self._proxy_headers:
             self._room.close()
             self._loop.stop()
+
+
+def _driver_of(options: ChatOptions) -> type[HandoverDriver]:
+    if options.cluster is None:
+        return HandoverDriver
+    from netd.listeners.chat.cluster_driver import ClusterDriver  # noqa: PLC0415 (if needed)
+
+    return ClusterDriver
 
 
 def _append(descriptors: list[int], descriptor: int) -> int:

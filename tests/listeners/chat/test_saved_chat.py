@@ -230,7 +230,12 @@ def test_a_service_goes_on_after_an_abandoned_handover(stack: ExitStack, tmp_pat
 
 SAVED, ARGUMENT, TRANSIENT = "saved", "an argument of the constructor", "transient"
 PARTS: dict[type, dict[str, str]] = {
-    Room: {"state": SAVED, "fast_path": "a cache", "_pending": "replies are completed"},
+    Room: {
+        "state": SAVED,
+        "fast_path": "a cache",
+        "_pending": "replies are completed",
+        "_slice_work": "a constant between two inputs",
+    },
     ChatService: {
         **dict.fromkeys(("_gatekeeper", "_room", "_connections", "_proxy_headers"), SAVED),
         **dict.fromkeys(("_loop", "_options"), ARGUMENT),

@@ -20,7 +20,6 @@ from netd.listeners.chat.cluster.log_position import (
     Position,
     Step,
     is_rewound,
-    parse_position,
     step_to,
 )
 from netd.listeners.chat.cluster.master_finder import MasterFinder
@@ -37,7 +36,6 @@ from netd.listeners.chat.cluster.scripts import (
     TAKE_OVER,
     Keys,
 )
-from netd.protocols.record import BYTES, INTEGER, TEXT, Field, fields_of, list_of, load_text
 from netd.runtime.loop import Loop, Timer
 
 _BLOCK_S: Final = 1.0
@@ -66,16 +64,6 @@ class EngineSettings:
     """The period in which the node renews its deadline."""
     timeout_s: float = 2.0
     """How long the engine may take to reply."""
-
-
-ENGINE: Final = fields_of(
-    incarnation=TEXT,
-    applied=Field(lambda data: parse_position(load_text(data).encode())),
-    last=INTEGER,
-    sent=list_of(BYTES),
-    unsent=list_of(BYTES),
-)
-"""Checks what `Engine.save` returns."""
 
 
 class Loss(enum.Enum):

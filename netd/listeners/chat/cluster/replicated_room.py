@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from netd.errors import StateError
+from netd.listeners.chat.cluster.digest import digest
 from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
+from netd.listeners.chat.cluster.returning import Return, put_in_place
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import is_shared
+from netd.listeners.chat.cluster.shared_state import load_shared, save_shared
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
@@ -28,8 +31,11 @@ from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room.state import RoomState
+from netd.protocols.irc import Message
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
+from netd.protocols.record import BYTES, save_all
 
 Outcome = tuple[Client | None, list[Effect]]
 """The effects of an event, and the client that caused it, if there is one."""
@@ -51,17 +57,99 @@ class ReplicatedRoom(Room):
         append: Callable[[bytes], object],
     ) -> None:
         super().__init__(settings, now, identity)
-        self._entrants: list[Client] = []
-        self.state.entrants = self._entrants
-        self.state.local_ids = MessageIds("")
         self._node = node
         self._append = append
+        self._entrants: list[Client] = []
         self._clients: dict[str, Client] = {}  # by key: those in the log
         self._next_number = 1
+        self._adopt_state()
         self._pending_lines: dict[Client, int] = {}  # on their way through the log
         self._held: dict[Client, deque[Line]] = {}  # lines that wait for those
+        self._returns: dict[Client, Return] = {}  # of clients whose state was lost
+        self._second = 0  # of the last entry
         self.skipped = 0
         """How many inputs could not be applied, on any host."""
+
+    def replace(self, state: RoomState) -> None:
+        super().replace(state)
+        self._adopt_state()
+
+    def _adopt_state(self) -> None:
+        state = self.state
+        state.entrants, state.local_ids = self._entrants, MessageIds("")
+        self._clients = {client.key: client for client in state.clients() if client.key}
+        numbers = (int(key.rpartition("/")[2]) for key in self._clients if self._is_own(key))
+        self._next_number = max([self._next_number - 1, *numbers]) + 1
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """The digest of the shared state, and that state for a host that joins."""
+        return digest(self.state), save_shared(self.state)
+
+    def save_held(self) -> dict[str, list[str]]:
+        """The lines that wait for earlier ones, by the client's key."""
+        return {
+            client.key: save_all(BYTES, [line for line in lines if isinstance(line, bytes)])
+            for client, lines in self._held.items()
+        }
+
+    def load_waiting(self, engine: Mapping[str, Any], held: Mapping[str, Iterable[bytes]]) -> None:
+        """Continue with the lines of another process that are not in the log, or wait for some."""
+        for payload in [*engine["sent"], *engine["unsent"]]:
+            item = parse_input(payload)
+            client = self._clients.get(f"{self._node}/{item.client}")
+            if client is not None and item.kind is InputKind.LINE:
+                self._pending_lines[client] = self._pending_lines.get(client, 0) + 1
+        for key, lines in held.items():
+            if key in self._clients:
+                self._held[self._clients[key]] = deque(lines)
+
+    # The loss of the state.
+
+    def suspend_all(self) -> None:
+        """Handle no lines of registered clients until `settle`: the state is not valid any more."""
+        for client in self._clients.values():
+            if not client.is_remote and client not in self._returns:
+                self._forget_pending(client)
+                client.is_waiting = True
+                self._returns[client] = Return(client.member)
+        self.fast_path.clear()
+
+    def begin(self, state: bytes, now: float) -> None:
+        """Begin with a state that `snapshot` has made, or with an empty one."""
+        self.suspend_all()
+        earlier, settings = self.state, self.state.settings
+        room = load_shared(state, settings, now) if state else RoomState(settings, now, "")
+        room.settings, room.cloak_key = settings, earlier.cloak_key
+        room.unregistered.update(earlier.unregistered)
+        room.ghosts.update(earlier.ghosts)
+        self.replace(room)
+        self._configure_channels(settings, now)
+
+    def settle(self) -> Iterator[Outcome]:
+        """Give the clients whose state was lost their places, when the log was read to its end."""
+        for client, return_ in list(self._returns.items()):
+            found = self._clients.get(client.key)
+            if found is None:
+                return_.make_entrant(self.state, client)
+                self._entrants.append(client)
+            elif found is not client:
+                put_in_place(self.state, client, found)
+                self._clients[client.key] = client
+                del self._returns[client]
+                client.is_waiting = False
+            yield client, []
+        self._log_arrivals([])
+        self._remove_orphans()
+
+    def _remove_orphans(self) -> None:
+        """Remove the clients that are in the log as this host's, and are not here any more."""
+        for key, client in self._clients.items():
+            if client.is_remote and self._is_own(key) and not client.is_waiting:
+                client.is_waiting = True
+                self._put(InputKind.LEAVE, client, _LOST.encode())
+
+    def _is_own(self, key: str) -> bool:
+        return key.rpartition("/")[0] == self._node
 
     # Events of this host's clients.
 
@@ -74,8 +162,7 @@ class ReplicatedRoom(Room):
         pending = self._pending_lines.get(client, 0)
         if isinstance(line, bytes) and is_shared(line):
             if pending < MAX_PENDING:
-                self._put(InputKind.LINE, client, line)
-                self._pending_lines[client] = pending + 1
+                self._put_line(client, line)
                 return []
         elif not pending:
             return self._read(client, line, now)
@@ -132,6 +219,10 @@ class ReplicatedRoom(Room):
         self._entrants.clear()
         return effects
 
+    def _put_line(self, client: Client, line: bytes) -> None:
+        self._put(InputKind.LINE, client, line)
+        self._pending_lines[client] = self._pending_lines.get(client, 0) + 1
+
     def _put_caps(self, client: Client) -> None:
         self._put(InputKind.CAPS, client, " ".join(wire_names(client.caps)).encode())
 
@@ -149,6 +240,9 @@ class ReplicatedRoom(Room):
     def apply(self, entry: LogEntry) -> Iterator[Outcome]:
         """Apply an entry, one input after the other; returns whose it was, and its effects."""
         now = entry.time_ms / 1000
+        if entry.position.number == 1:
+            self.state.ids = MessageIds(f"{entry.time_ms:x}-")
+        yield None, self._expire(now)
         if entry.kind is EntryKind.LOST:
             yield None, self._lose_node(entry.node, now)
         for payload in entry.inputs:
@@ -174,6 +268,19 @@ class ReplicatedRoom(Room):
         finally:
             self._slice_work = SLICE_WORK
 
+    def expire_channels(self, now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
+        return []
+
+    def expire_bans(self, now: float) -> list[Effect]:  # noqa: ARG002 (as above)
+        return []
+
+    def _expire(self, now: float) -> list[Effect]:
+        """End what has expired by the time of the log, once in each second of it."""
+        if int(now) == self._second:
+            return []
+        self._second = int(now)
+        return [*super().expire_channels(now), *super().expire_bans(now)]
+
     def _apply(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
         match item.kind:
             case InputKind.ENTER:
@@ -190,6 +297,8 @@ class ReplicatedRoom(Room):
                 return self._verified(client, item.data.decode(), now)
 
     def _enter(self, client: Client, now: float) -> list[Effect]:
+        if client in self._returns:
+            return self._enter_again(client, now)
         effects = super().admit(client, now)
         if client.is_registered:
             return effects
@@ -199,6 +308,26 @@ class ReplicatedRoom(Room):
         if not client.is_remote:
             self.state.unregistered[client] = None
         return effects
+
+    def _enter_again(self, client: Client, now: float) -> list[Effect]:
+        """Let a client in whose state was lost: without a welcome, with a new nick if need be."""
+        client.is_remote = True  # for a moment: no replies
+        effects = super().admit(client, now)
+        client.is_remote = False
+        if not client.is_registered:
+            del self._clients[client.key]
+            self._returns[client].take_another_nick(self.state.settings.limits.nick_chars)
+            client.is_waiting = True
+            self._entrants.append(client)
+            return self._log_arrivals(effects)
+        return_ = self._returns.pop(client)
+        context = CommandContext(self.state, client, now)
+        if return_.earlier.nick != client.member.nick:
+            nick = (client.member.nick,)
+            context.send_unlabeled(client, Message("NICK", nick, return_.earlier.prefix))
+        if return_.earlier.channels:
+            self._put_line(client, f"JOIN {','.join(return_.earlier.channels)}".encode())
+        return [*effects, *context.effects]
 
     def _receive(self, client: Client, line: bytes, now: float) -> list[Effect]:
         self._settle(client)

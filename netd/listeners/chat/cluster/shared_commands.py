@@ -6,7 +6,7 @@ from typing import Final
 
 SHARED: Final = frozenset(
     (
-        *("PRIVMSG", "NOTICE", "TAGMSG", "WALLOPS"),
+        *("PRIVMSG", "NOTICE", "TAGMSG", "BATCH", "WALLOPS"),
         *("JOIN", "PART", "KICK", "INVITE", "TOPIC", "MODE"),
         *("NICK", "AWAY", "SETNAME", "MARKREAD", "REDACT", "QUIT"),
         *("REGAIN", "GHOST", "KILL", "KLINE", "UNKLINE"),

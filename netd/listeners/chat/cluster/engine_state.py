@@ -1,0 +1,17 @@
+"""The state of a node's engine, with which another process continues the node."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from netd.listeners.chat.cluster.log_position import parse_position
+from netd.protocols.record import BYTES, INTEGER, TEXT, Field, fields_of, list_of, load_text
+
+ENGINE: Final = fields_of(
+    incarnation=TEXT,
+    applied=Field(lambda data: parse_position(load_text(data).encode())),
+    last=INTEGER,
+    sent=list_of(BYTES),
+    unsent=list_of(BYTES),
+)
+"""Checks what `Engine.save` returns."""

@@ -1,0 +1,200 @@
+"""Runs a room on several hosts: passes its inputs to the engine, and applies what the log has."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from netd.listeners.chat.cluster.engine import Engine, EngineSettings, Loss
+from netd.listeners.chat.cluster.engine_address import parse_engine
+from netd.listeners.chat.cluster.log_entry import LogEntry
+from netd.listeners.chat.cluster.log_position import Position
+from netd.listeners.chat.cluster.options import ClusterOptions
+from netd.listeners.chat.cluster.redis_connection import Credentials
+from netd.listeners.chat.cluster.replicated_room import Outcome, ReplicatedRoom
+from netd.listeners.chat.handover_driver import HandoverDriver
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room_driver import new_identity
+from netd.listeners.chat.saved_chat import SavedChat
+from netd.listeners.chat.session import Session
+from netd.listeners.counters import Counters
+from netd.listeners.kind import Daemon
+from netd.runtime.loop import Loop
+
+_CHECK_S = 0.5
+_SNAPSHOT_ENTRIES = 5000  # after which a host keeps a snapshot in the engine
+_KEPT_ENTRIES = 10_000  # before a snapshot, for hosts that are behind
+
+_log = logging.getLogger("netd")
+
+
+class ClusterDriver(HandoverDriver):
+    """A room driver whose room is one of several that apply the same log (`EngineOwner`)."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        options: ChatOptions,
+        settings: RoomSettings,
+        daemon: Daemon,
+        on_closed: Callable[[Session], object],
+    ) -> None:
+        assert options.cluster is not None
+        self._engine_settings = engine_settings(options.cluster)
+        self._hold_s = options.cluster.hold
+        self._unavailable = "it was not reached yet"
+        self._engine: Engine | None = None
+        self._saved_engine: Mapping[str, Any] | None = None
+        self._early: list[bytes] = []  # inputs before there is an engine
+        self._entries_since_snapshot = 0
+        super().__init__(loop, options, settings, daemon, on_closed)
+        self._loop = loop
+        self._expiry = loop.call_every(_CHECK_S, self._expire_inputs)
+        loop.defer(self._start_engine)  # not yet, as another process may still be this node
+
+    def _make_room(self, options: ChatOptions, settings: RoomSettings) -> Room:
+        del options
+        node = self._engine_settings.node
+        self._replica = ReplicatedRoom(settings, time.time(), new_identity(), node, self._append)
+        return self._replica
+
+    def _start_engine(self) -> None:
+        self._engine = Engine(self._loop, self._engine_settings, self, self._saved_engine)
+        self._engine.start()
+        early, self._early = self._early, []
+        for payload in early:
+            self._engine.append(payload)
+
+    def _append(self, payload: bytes) -> None:
+        if self._engine is not None:
+            self._engine.append(payload)
+        else:
+            self._early.append(payload)
+
+    def save(self) -> tuple[dict[str, Any], list[int]]:
+        saved, descriptors = super().save()
+        if self._engine is not None:
+            saved["engine"] = self._engine.save()
+            saved["held"] = self._replica.save_held()
+        return saved, descriptors
+
+    def load(self, saved: SavedChat) -> None:
+        if saved.engine is None:
+            return  # the room is in the engine
+        super().load(saved)
+        self._saved_engine = saved.engine
+        self._replica.load_waiting(saved.engine, saved.held)
+
+    def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
+        super().reconfigure(options, settings)
+        assert options.cluster is not None
+        self._hold_s = options.cluster.hold
+
+    def close(self) -> None:
+        self._expiry.cancel()
+        if self._engine is not None:
+            self._engine.close()
+        super().close()
+
+    def degraded(self) -> str:
+        if self._unavailable:
+            return f"the chat's engine cannot be used, lines wait: {self._unavailable}"
+        return super().degraded()
+
+    def counters(self) -> Counters:
+        engine = self._engine
+        if engine is None:
+            return super().counters()
+        totals = {
+            "engine_fences": engine.fences,
+            "engine_gaps": engine.gaps,
+            "engine_rewinds": engine.rewinds,
+            "inputs_skipped": self._replica.skipped,
+        }
+        return super().counters() + Counters(totals, {"inputs_waiting": engine.waiting})
+
+    # Events of the engine (`EngineOwner`).
+
+    def on_snapshot(self, position: Position, state: bytes) -> None:
+        del position
+        self._fanout.flush()
+        self._replica.begin(state, time.time())
+
+    def on_entries(self, entries: Sequence[LogEntry]) -> None:
+        for entry in entries:
+            self._carry_out(self._replica.apply(entry))
+        self._entries_since_snapshot += len(entries)
+        if self._entries_since_snapshot >= _SNAPSHOT_ENTRIES:
+            self._keep_snapshot()
+
+    def on_available(self) -> None:
+        if self._unavailable:
+            _log.info("chat: the engine can be used")
+        self._unavailable = ""
+        self._carry_out(self._replica.settle())
+
+    def on_unavailable(self, reason: str) -> None:
+        if not self._unavailable:
+            _log.error("chat: the engine cannot be used, lines wait: %s", reason)
+        self._unavailable = reason
+
+    def on_lost(self, loss: Loss) -> None:
+        _log.error("chat: the room is loaded again from the engine: %s", loss.value)
+        self._replica.suspend_all()
+
+    def _carry_out(self, outcomes: Iterable[Outcome]) -> None:
+        """Carry out effects, and handle the lines that waited for them."""
+        touched: dict[Client, None] = {}
+        for client, effects in outcomes:
+            self._apply(effects)
+            if client is not None and not client.is_remote:
+                touched[client] = None
+        if not touched:
+            return
+        for _, effects in self._replica.release(touched, time.time()):
+            self._apply(effects)
+        for client in touched:
+            session = self._sessions.get(client)
+            if session is not None and not client.must_wait and session.closing_since is None:
+                session.wake()
+
+    def _keep_snapshot(self) -> None:
+        self._entries_since_snapshot = 0
+        digest, state = self._replica.snapshot()
+        assert self._engine is not None
+        self._engine.keep_snapshot(digest, state, _KEPT_ENTRIES)
+
+    def _expire_inputs(self) -> None:
+        """Inform the senders of lines that have waited too long for the engine."""
+        if self._unavailable and self._engine is not None:
+            expired = self._engine.expire(self._loop.now - self._hold_s)
+            self._carry_out(self._replica.expire(expired, time.time()))
+
+
+def engine_settings(options: ClusterOptions) -> EngineSettings:
+    """The settings of the engine. Raises OSError if a file cannot be read."""
+    password = ""
+    if options.password_file:
+        with open(options.password_file, encoding="utf-8") as file:
+            password = file.read().strip()
+    addresses = tuple(map(parse_engine, options.engine))
+    context = None
+    if any(address.is_tls for address in addresses):
+        import ssl  # noqa: PLC0415 (OpenSSL, if needed)
+
+        context = ssl.create_default_context(cafile=options.ca_file or None)
+    return EngineSettings(
+        addresses,
+        Credentials(password, context),
+        options.name,
+        options.node or os.uname().nodename,
+        options.sentinel,
+        time_to_live_s=options.deadline,
+        renew_s=options.deadline / 3,
+    )

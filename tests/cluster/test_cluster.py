@@ -1,0 +1,183 @@
+"""Several daemons that are one chat, by way of a real Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cluster.redis_server import RedisServer
+from tests.conftest import StartDaemon
+from tests.listeners.chat.test_service import Irc
+from tests.support import Daemon, wait_until
+
+CONFIG = """
+[listeners.lounge]
+kind = "chat"
+address = "tcp://127.0.0.1:0"
+motd = ""
+flood_rate = 0
+channel = ""
+server_name = "{node}.example"
+cluster = {{ engine = "unix://{path}", name = "example", node = "{node}", deadline = "2s" }}
+"""
+
+StartNode = Callable[[str], Daemon]
+Join = Callable[[Daemon, str], Irc]
+
+
+def is_degraded(daemon: Daemon) -> bool:
+    """Whether the chat of a daemon is degraded."""
+    return str(daemon.listener("lounge")["state"]) == "degraded"
+
+
+@pytest.fixture
+def start_node(start_daemon: StartDaemon, redis: RedisServer) -> StartNode:
+    """Start a daemon that is a host of the chat."""
+
+    def start(node: str) -> Daemon:
+        daemon = start_daemon(CONFIG.format(node=node, path=redis.path))
+        wait_until(lambda: not is_degraded(daemon), "the engine")
+        return daemon
+
+    return start
+
+
+@pytest.fixture
+def join() -> Iterator[Join]:
+    """Connect a client, which joins #room."""
+    with contextlib.ExitStack() as stack:
+
+        def connect(daemon: Daemon, nick: str) -> Irc:
+            client = stack.enter_context(contextlib.closing(Irc(daemon.connect("lounge"))))
+            return client.register(nick).join("#room")
+
+        yield connect
+
+
+def test_members_of_two_hosts_talk(start_node: StartNode, join: Join) -> None:
+    alice, bob = join(start_node("one"), "alice"), join(start_node("two"), "bob")
+    alice.expect(":bob!~bob@")
+    alice.send("PRIVMSG #room :hello")
+    assert bob.expect("PRIVMSG").endswith("PRIVMSG #room :hello")
+    bob.send("PRIVMSG alice :psst")
+    assert alice.expect("PRIVMSG").endswith("PRIVMSG alice :psst")
+    bob.send("NAMES #room")
+    assert bob.expect(" 353 ").endswith(":@alice bob")
+
+
+def test_a_nick_is_held_by_one_member(start_node: StartNode, join: Join) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice = join(one, "alice")
+    with contextlib.closing(Irc(two.connect("lounge"))) as other:
+        other.send("NICK alice", "USER a 0 * :a")
+        other.expect(" 433 ")
+        other.send("NICK bob")
+        other.expect(" 001 ")
+        other.send("NICK alice")
+        other.expect(" 433 ")
+        alice.send("NICK carol", "PRIVMSG bob :done")
+        other.expect("done")
+        other.send("NICK alice")
+        other.expect("NICK alice")
+
+
+def test_a_host_that_joins_later_has_the_room(start_node: StartNode, join: Join) -> None:
+    one = start_node("one")
+    alice = join(one, "alice")
+    alice.send("MODE #room +t", "TOPIC #room :what we said", "PRIVMSG #room :first", "PING x")
+    alice.expect("PONG")
+    bob = join(start_node("two"), "bob")
+    bob.send("TOPIC #room")
+    assert bob.expect(" 332 ").endswith(":what we said")
+
+
+def test_the_members_of_a_killed_host_leave(start_node: StartNode, join: Join) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    alice.expect("JOIN")
+    two.process.send_signal(signal.SIGKILL)
+    assert "QUIT" in alice.expect(":bob!")
+    del bob
+
+
+def test_the_members_of_a_stopped_host_leave_at_once(start_node: StartNode, join: Join) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    alice.expect("JOIN")
+    assert two.stop() == 0
+    assert "QUIT" in alice.expect(":bob!")
+    bob.expect("ERROR")
+
+
+def test_lines_wait_for_an_engine_that_is_away(
+    start_node: StartNode, join: Join, redis: RedisServer
+) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    redis.kill()
+    wait_until(lambda: is_degraded(one), "the loss")
+    alice.send("PRIVMSG #room :patience", "PING x")
+    redis.start()
+    assert bob.expect("PRIVMSG").endswith(":patience")
+    alice.expect("PONG")
+
+
+def test_a_reload_with_a_new_worker_keeps_the_clients(start_node: StartNode, join: Join) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    alice.expect("JOIN")
+    config = one.config.read_text().replace('deadline = "2s"', 'deadline = "3s"')
+    one.config.write_text(config)
+    assert one.reload().error == ""
+    alice.send("PRIVMSG #room :still here")
+    assert bob.expect("#room").endswith(":still here")
+    bob.send("PRIVMSG #room :so am I")
+    assert alice.expect("bob").endswith(":so am I")
+
+
+def test_a_worker_that_is_killed_enters_again(start_node: StartNode, join: Join) -> None:
+    one, two = start_node("one"), start_node("two")
+    bob = join(two, "bob")
+    with contextlib.closing(Irc(one.connect("lounge"))) as alice:
+        alice.register("alice").join("#room")
+        bob.expect("alice!")
+        [pid] = one.pids("lounge")
+        os.kill(pid, signal.SIGKILL)
+        assert "QUIT" in bob.expect(":alice!")
+    alice = join(one, "alice")
+    alice.send("PRIVMSG #room :back")
+    assert bob.expect("PRIVMSG").endswith(":back")
+
+
+def test_a_host_that_was_frozen_beyond_its_deadline_comes_back(
+    start_node: StartNode, join: Join
+) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    alice.expect("JOIN")
+    [pid] = two.pids("lounge")
+    os.kill(pid, signal.SIGSTOP)
+    alice.expect("QUIT")
+    alice.send("PRIVMSG #room :missed")
+    os.kill(pid, signal.SIGCONT)
+    assert "JOIN #room" in alice.expect(":bob!")
+    bob.send("PRIVMSG #room :I am back")
+    assert alice.expect("PRIVMSG").endswith(":I am back")
+
+
+def test_an_emptied_engine_gets_the_members_again(
+    start_node: StartNode, join: Join, redis: RedisServer
+) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    alice.expect("JOIN")
+    redis.call("FLUSHALL")
+    alice.send("PRIVMSG #room :lost", "PRIVMSG #room :lost too")
+    for client in (alice, bob):
+        client.expect("JOIN #room")
+    bob.send("PRIVMSG alice :here")
+    assert alice.expect("PRIVMSG").endswith("here")
