@@ -194,14 +194,15 @@ class Channel:
         return self._list_matches("b", member, MUTE) and not is_exempt
 
     def may_speak(self, member: Member) -> bool:
-        """Whether a member may send a message to the channel (+n, +m, +b)."""
+        """Whether a member may send a message to the channel (+n, +m, +M, +b)."""
         status = self.members.get(member)
         if status:
             return True
         if status is None and "n" in self.modes:
             return False
         is_barred = self.lists["b"] and (self.is_banned(member) or self.is_muted(member))
-        return "m" not in self.modes and not is_barred
+        is_silent = "m" in self.modes or ("M" in self.modes and not member.account)
+        return not (is_silent or is_barred)
 
     def format_modes(self, *, with_key: bool) -> tuple[str, ...]:
         """The parameters of a MODE reply; without `with_key` the key is a star."""

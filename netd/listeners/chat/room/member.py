@@ -24,6 +24,7 @@ class Member:
     """
 
     __slots__ = (
+        "accepted",
         "account",
         "address",
         "away",
@@ -60,6 +61,7 @@ class Member:
         self.prefix = "*"
         self.account = self.away = self.oper = ""
         self.modes: set[str] = set()
+        self.accepted: dict[str, float] = {}  # in spite of +R: folded nick -> signed_on
         self.signed_on = self.idle_since = 0.0
 
         # Channels, invitations and read markers.
@@ -73,6 +75,20 @@ class Member:
     def is_invisible(self) -> bool:
         """Whether members outside its channels see it only by its nick (+i)."""
         return "i" in self.modes
+
+    @property
+    def is_registered_only(self) -> bool:
+        """Whether only members with an account may send it private messages (+R)."""
+        return "R" in self.modes
+
+    @property
+    def mode_letters(self) -> str:
+        """All modes; +r shows that the member is logged in."""
+        return "".join(sorted(self.modes | ({"r"} if self.account else set())))
+
+    def has_accepted(self, other: Member) -> bool:
+        """Whether another member may send it private messages in spite of +R."""
+        return self.accepted.get(other.folded) == other.signed_on
 
     @property
     def is_bot(self) -> bool:

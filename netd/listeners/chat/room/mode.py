@@ -30,10 +30,13 @@ CHANNEL_MODES: Final = {
     "s": ModeKind.FLAG,
     "t": ModeKind.FLAG,
     "C": ModeKind.FLAG,
+    "M": ModeKind.FLAG,
+    "R": ModeKind.FLAG,
     "o": ModeKind.STATUS,
     "v": ModeKind.STATUS,
 }
-USER_MODES: Final = "Biow"  # bot, invisible, operator, wallops
+USER_MODES: Final = "BRiorw"
+"""Bot, messages from accounts only, invisible, operator, logged in to an account, wallops."""
 _ALWAYS_WITH_PARAMETER = (ModeKind.LIST, ModeKind.KEY, ModeKind.STATUS)
 
 

@@ -122,6 +122,14 @@ def _announce(context: CommandContext, numeric: Numeric, folded: str, text: str)
         context.send_to_clients((watcher,), message)
 
 
+def show_mode(context: CommandContext, letter: str) -> None:
+    """Show the sender a mode that the server has set, in all its clients."""
+    server = context.room.settings.server_name
+    message = Message("MODE", (context.sender.nick, f"+{letter}"), server)
+    context.reply_message(message)
+    context.send_to_others(message)
+
+
 def stop_monitoring(context: CommandContext, client: Client, folded: str) -> None:
     """Remove a client from the watchers of a nick."""
     watchers = context.room.watchers

@@ -136,6 +136,7 @@ MEMBER: Final = Record(
         "away": TEXT,
         "oper": TEXT,
         "modes": _LETTERS,
+        "accepted": mapping_of(_TIME),
         "signed_on": _TIME,
         "idle_since": _TIME,
         "channels": _NAMES,

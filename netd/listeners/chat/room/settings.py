@@ -27,6 +27,7 @@ class RoomLimits:
     mask_bytes: int = 200
     failed_logins: int = 5  # in one connection, which is then closed
     monitored: int = 100
+    accepted: int = 100
     targets: int = 4
     whowas: int = 1000
     history_lines: int = 200

@@ -8,6 +8,7 @@ from typing import Final
 from netd.listeners.chat.room.client_state import CheckPurpose
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import (
+    accept,
     account,
     capability,
     history,
@@ -39,6 +40,7 @@ COMMANDS: Final[dict[str, Command]] = {
     **capability.COMMANDS,
     **message.COMMANDS,
     **multiline.COMMANDS,
+    **accept.COMMANDS,
     **membership.COMMANDS,
     **topic.COMMANDS,
     **mode.COMMANDS,

@@ -93,6 +93,7 @@ def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Nume
         Numeric.BADCHANNELKEY: channel.modes.get("k", key) != key,
         Numeric.CHANNELISFULL: len(channel.members) >= int(channel.modes.get("l", "0") or 0) > 0,
         Numeric.INVITEONLYCHAN: "i" in channel.modes and not channel.has_invite_exception(member),
+        Numeric.NEEDREGGEDNICK: "R" in channel.modes and not member.account,
         Numeric.BANNEDFROMCHAN: channel.is_banned(member),
     }
     return next((numeric for numeric, applies in checks.items() if applies), None)

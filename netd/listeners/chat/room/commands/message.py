@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands.accept import accept_reply
 from netd.listeners.chat.room.commands.base import Command
 from netd.listeners.chat.room.commands.history import record_private
 from netd.listeners.chat.room.mask import matches
@@ -131,6 +132,10 @@ def _send_to_member(context: CommandContext, nick: str, draft: Message) -> None:
     if member is None:
         _reply_error(context, draft.command, Numeric.NOSUCHNICK, nick)
         return
+    if not _may_write(context, member):
+        _reply_error(context, draft.command, Numeric.NEEDREGGEDNICK, member.nick)
+        return
+    accept_reply(context, member)
     message = context.history_message(draft.command, member.nick, *draft.params)
     if _belongs_in_history(message):
         record_private(context, member, message)
@@ -141,6 +146,13 @@ def _send_to_member(context: CommandContext, nick: str, draft: Message) -> None:
     _echo(context, message)
     if member.away and draft.command == "PRIVMSG":
         context.reply(Numeric.AWAY, member.nick, member.away)
+
+
+def _may_write(context: CommandContext, member: Member) -> bool:
+    """Whether the sender may send a member private messages (+R)."""
+    sender = context.sender
+    is_known = sender.account or sender.oper or sender is member
+    return bool(is_known) or not member.is_registered_only or member.has_accepted(sender)
 
 
 def _echo(context: CommandContext, message: Message) -> None:

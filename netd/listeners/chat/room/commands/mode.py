@@ -27,7 +27,7 @@ _LIST_REPLIES = {
     "e": (Numeric.EXCEPTLIST, Numeric.ENDOFEXCEPTLIST),
     "I": (Numeric.INVEXLIST, Numeric.ENDOFINVEXLIST),
 }
-_SETTABLE_USER_MODES = "Biw"  # a member can only give up `o`
+_SETTABLE_USER_MODES = "BRiw"  # a member can only give up `o`; the server sets `r`
 
 
 def mode(context: CommandContext, params: Sequence[str]) -> Steps | None:
@@ -47,7 +47,7 @@ def _user_mode(context: CommandContext, params: Sequence[str]) -> None:
         context.reply(Numeric.USERSDONTMATCH)
         return
     if len(params) == 1:
-        context.reply(Numeric.UMODEIS, "+" + "".join(sorted(sender.modes)))
+        context.reply(Numeric.UMODEIS, "+" + sender.mode_letters)
         return
     changes = parse_changes(params[1:2])
     effective = [change for change in changes if _change_user_mode(context, change)]

@@ -12,7 +12,6 @@ from netd.listeners.chat.room.commands.base import Command
 from netd.listeners.chat.room.commands.lookup import find_member
 from netd.listeners.chat.room.effect import Rehash
 from netd.listeners.chat.room.numeric import Numeric
-from netd.protocols.irc import Message
 from netd.protocols.password import Verdict, decoy
 
 
@@ -39,10 +38,7 @@ def on_password_verified(context: CommandContext, name: str, verdict: Verdict) -
     sender.oper = name
     sender.modes.add("o")
     context.reply(Numeric.YOUREOPER)
-    server = context.room.settings.server_name
-    mode = Message("MODE", (sender.nick, "+o"), server)
-    context.reply_message(mode)
-    context.send_to_others(mode)
+    presence.show_mode(context, "o")
 
 
 def kill(context: CommandContext, params: Sequence[str]) -> None:
