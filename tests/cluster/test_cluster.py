@@ -181,3 +181,13 @@ def test_an_emptied_engine_gets_the_members_again(
         client.expect("JOIN #room")
     bob.send("PRIVMSG alice :here")
     assert alice.expect("PRIVMSG").endswith("here")
+
+
+def test_many_lines_at_once_arrive_in_order(start_node: StartNode, join: Join) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    count = 6000  # more than one reads at once
+    alice.send(*(f"PRIVMSG #room :{number}" for number in range(count)))
+    assert [bob.expect("PRIVMSG").rpartition(":")[2] for _ in range(count)] == [
+        *map(str, range(count))
+    ]

@@ -371,7 +371,7 @@ class Session:
     @property
     def _is_held_back(self) -> bool:
         """Whether flood control or a password check delays the lines."""
-        return self._flood_timer is not None or self.client.must_wait
+        return self._flood_timer is not None or self.client.password_check is not None
 
     def _charge(self) -> int:
         """Take tokens for the work that was done for the client; return the work."""
@@ -384,7 +384,7 @@ class Session:
 
     def _check_held(self) -> None:
         """End a session whose receive queue is too long, or is empty after the client's end."""
-        if self._held_bytes > self._options.max_receive_queue:
+        if self._held_bytes > self._options.max_receive_queue and not self.client.is_waiting:
             self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
         is_idle = not self._held and not self.client.must_wait
         if self._has_ended and is_idle:
