@@ -72,6 +72,11 @@ class FrameReader:
         self._is_closed = False
 
     @property
+    def is_closed(self) -> bool:
+        """True once `Closed` was returned."""
+        return self._is_closed
+
+    @property
     def held_bytes(self) -> int:
         """The number of buffered bytes."""
         return len(self._unread) + sum(map(len, self._fragments))

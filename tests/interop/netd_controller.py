@@ -55,8 +55,8 @@ _CHAT = {
 }
 
 
-def render(settings: dict[str, Any], accounts: list[tuple[str, str]]) -> str:
-    """The configuration as TOML."""
+def render(settings: dict[str, Any], accounts: list[tuple[str, str]], web: str) -> str:
+    """The configuration as TOML; `web` is the address of an HTTP listener, empty for none."""
     lines = ["[netd]", f"control = {json.dumps(settings.pop('control'))}", "[listeners.chat]"]
     lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     for table, credentials in (
@@ -67,6 +67,9 @@ def render(settings: dict[str, Any], accounts: list[tuple[str, str]]) -> str:
             lines.append(f"[[listeners.chat.{table}]]")
             lines.append(f"name = {json.dumps(name)}")
             lines.append(f"password = {json.dumps(password, ensure_ascii=False)}")
+    if web:
+        lines += ["[listeners.web]", 'kind = "http"', f"address = {json.dumps(web)}"]
+        lines.append('routes = [{ chat = "chat" }]')
     return "\n".join(lines) + "\n"
 
 
@@ -108,18 +111,19 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         run_services: bool,  # noqa: ARG002 (accounts are netd's own)
         faketime: str | None = None,
         websocket_hostname: str | None = None,
-        websocket_port: int | None = None,  # noqa: ARG002 (the host is enough)
+        websocket_port: int | None = None,
     ) -> None:
         """Start netd with the configuration that the test needs."""
         config = self.test_config
-        if websocket_hostname is not None or ssl:
-            raise NotImplementedByController("websocket" if websocket_hostname else "TLS")
+        if ssl:
+            raise NotImplementedByController("TLS")
         if config.account_registration_before_connect or config.account_registration_requires_email:
             raise NotImplementedByController("account registration over IRC")
         self.hostname, self.port = hostname, port
         self.create_config()
         self._accounts: list[tuple[str, str]] = []
         self._password = password or ""
+        self._web = f"tcp://{websocket_hostname}:{websocket_port}" if websocket_port else ""
         self._config = Path(self.directory) / "netd.toml"
         self._write()
         prefix = []
@@ -138,7 +142,7 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
             "proxy_protocol_from": "127.0.0.1",
             "proxy_protocol": "required" if _wants_proxy(self.test_config) else "optional",
         }
-        self._config.write_text(render(settings, self._accounts))
+        self._config.write_text(render(settings, self._accounts, self._web))
 
     def wait_for_services(self) -> None:
         """Accounts are netd's own: there is nothing to wait for."""

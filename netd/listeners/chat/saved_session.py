@@ -15,7 +15,7 @@ from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.effect import Verify
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.saved_member import Members, client_at
-from netd.listeners.chat.session import Session
+from netd.listeners.chat.session import Session, WebClient
 from netd.protocols.host_port import source_of
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import FRAMER, LINE, LineFramer
@@ -41,6 +41,7 @@ from netd.protocols.websocket import SUBPROTOCOLS, Opcode
 from netd.runtime.stream import Stream, StreamState
 
 if TYPE_CHECKING:  # wsproto, only for WebSockets
+    from netd.listeners.chat.websocket_stream import WebSocketStream
     from netd.protocols.websocket_reader import FrameReader
 
 
@@ -107,22 +108,26 @@ class SavedCheck:
 
 @dataclass(frozen=True, slots=True)
 class SavedWebSocket:
-    """The type of messages, and what has arrived of a message that is not complete."""
+    """A client that speaks WebSocket, and what has arrived of a message that is not complete."""
 
-    opcode: Opcode
+    client: WebClient
     reader: FrameReader
+
+
+def _save_web(web: WebSocketStream) -> list[Any]:
+    return [web.opcode.name, web.reader.save(), web.is_relayed]
 
 
 def _load_web(data: object) -> SavedWebSocket:
     from netd.protocols.websocket_reader import READER, FrameReader  # noqa: PLC0415 (wsproto)
 
-    name, saved = load_list(data)
+    name, saved, is_relayed = load_list(data)
     opcode = Opcode[load_text(name)]
     if opcode not in SUBPROTOCOLS.values():
         raise ValueError(f"not a type of messages: {name}")
     reader = FrameReader()
     READER.load_into(reader, saved)
-    return SavedWebSocket(opcode, reader)
+    return SavedWebSocket(WebClient(opcode, is_relayed=load_flag(is_relayed)), reader)
 
 
 _WEB: Final = optional(Field(_load_web))
@@ -202,7 +207,7 @@ def save_session(  # noqa: PLR0913 (what is saved beside the session)
         "check": None if check is None else [check.password, check.stored],
         "awaits_reload": awaits_reload,
         "stream": stream,
-        "websocket": None if web is None else [web.opcode.name, web.reader.save()],
+        "websocket": None if web is None else _save_web(web),
     }
 
 

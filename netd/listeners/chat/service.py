@@ -175,7 +175,7 @@ class ChatService:
                 host=saved.host,
                 certificate=None,
                 client=saved.client,
-                web=None if saved.web is None else WebClient(saved.web.opcode),
+                web=None if saved.web is None else saved.web.client,
             )
         except PollerFullError:
             refuse(sock, FULL)
@@ -254,7 +254,7 @@ class ChatService:
             host=host,
             certificate=None,
             is_secure=handoff.is_secure,
-            web=WebClient(handshake.opcode, handoff.user),
+            web=WebClient(handshake.opcode, handoff.user, handoff.is_relayed),
         )
         assert session.web is not None
         session.web.write_response(handshake.response)

@@ -38,6 +38,9 @@ _TOKEN_BYTES: Final = 16
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
+_LOST: Final = "Connection lost"
+
+
 class DisconnectReason(enum.Enum):
     """Why the server ends a session: the text that clients see, and the counter's name."""
 
@@ -60,6 +63,8 @@ class WebClient:
     """The type of the messages that it gets."""
     user: str = ""
     """The user of its HTTP route, whose password was right."""
+    is_relayed: bool = False
+    """Whether an HTTP worker relays between it and this worker."""
 
 
 class SessionOwner(Protocol):
@@ -85,6 +90,9 @@ class SessionOwner(Protocol):
 
     def leave(self, session: Session, reason: str) -> None:
         """Remove the client from the room and finish the session: it has disconnected."""
+
+    def suspend_session(self, session: Session, reason: str) -> None:
+        """Close a connection that is lost, but keep the client's place if it can return."""
 
     def disconnect(self, session: Session, reason: DisconnectReason) -> None:
         """Remove the client from the room and finish the session, with an ERROR line."""
@@ -152,7 +160,7 @@ class Session:
             is_secure=is_secure or certificate is not None,
             resume_token=os.urandom(_TOKEN_BYTES).hex(),
         )
-        self.web = None if web is None else self._open_websocket(sock, web.opcode)
+        self.web = None if web is None else self._open_websocket(sock, web)
         """The stream, if the client speaks WebSocket."""
         self.stream = self.web or self._open_stream(sock, certificate)
         self._framer = LineFramer(MAX_CLIENT_LINE_BYTES)
@@ -180,13 +188,14 @@ class Session:
             max_unsent_bytes=self._options.max_send_queue,
         )
 
-    def _open_websocket(self, sock: socket.socket, opcode: Opcode) -> WebSocketStream:
+    def _open_websocket(self, sock: socket.socket, web: WebClient) -> WebSocketStream:
         from netd.listeners.chat.websocket_stream import WebSocketStream  # noqa: PLC0415 (wsproto)
 
         return WebSocketStream(
             self._loop,
             sock,
-            opcode=opcode,
+            opcode=web.opcode,
+            is_relayed=web.is_relayed,
             on_data=self._on_data,
             on_end=self._on_end,
             on_closed=self._on_closed,
@@ -324,6 +333,9 @@ class Session:
         self._receive(self._framer.receive(data))
 
     def _on_end(self) -> None:
+        if self.web is not None and self.web.is_cut_off:
+            self._owner.suspend_session(self, _LOST)
+            return
         self._heard_at = self._loop.now
         self._has_ended = True
         self._receive(self._framer.end())

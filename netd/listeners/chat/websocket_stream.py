@@ -32,7 +32,7 @@ class WebSocketStream:
     __slots__ = (
         *("_control", "_has_end", "_has_more", "_is_paused", "_loop", "_on_closed", "_on_data"),
         *("_on_end", "_pinged_at", "_send", "_to_frames", "close_code", "opcode", "reader"),
-        "stream",
+        *("is_relayed", "stream"),
     )
 
     def __init__(  # noqa: PLR0913 (a Stream's arguments and the type of messages)
@@ -41,13 +41,18 @@ class WebSocketStream:
         sock: socket.socket,
         *,
         opcode: Opcode,
+        is_relayed: bool,
         on_data: Callable[[bytes], object],
         on_end: Callable[[], object],
         on_closed: Callable[[str], object],
         max_unsent_bytes: int,
     ) -> None:
-        """Take over a connected socket. Raises PollerFullError."""
+        """Take over a connected socket. Raises PollerFullError.
+
+        `is_relayed` if an HTTP worker, which can end, relays between it and the client.
+        """
         self._loop = loop
+        self.is_relayed = is_relayed
         self._on_data, self._on_end, self._on_closed = on_data, on_end, on_closed
         self.opcode = opcode
         self.reader = FrameReader()
@@ -105,6 +110,11 @@ class WebSocketStream:
     @max_unsent_bytes.setter
     def max_unsent_bytes(self, value: int) -> None:
         self.stream.max_unsent_bytes = value
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the end of file can be that of the HTTP worker, and not of the client."""
+        return self.is_relayed and not self.reader.is_closed
 
     @property
     def held_bytes(self) -> int:
@@ -241,7 +251,7 @@ WEB_STREAM: Final = Record(
     WebSocketStream,
     {},
     {
-        **dict.fromkeys(("opcode", "reader"), "saved with the session; see SavedWebSocket"),
+        **dict.fromkeys(("opcode", "is_relayed", "reader"), "saved beside it; see SavedWebSocket"),
         **dict.fromkeys(("_loop", "_on_closed", "_on_data", "_on_end"), "the session's"),
         **dict.fromkeys(("_send", "_to_frames"), "methods of the stream and of the type"),
         "stream": "saved as a StreamState",

@@ -68,6 +68,9 @@ class Owner:
         self.ends.append(reason)
         session.finish(reason)
 
+    def suspend_session(self, session: Session, reason: str) -> None:
+        self.leave(session, reason)
+
     def disconnect(self, session: Session, reason: DisconnectReason) -> None:
         self.ends.append(reason)
         session.finish(reason.text)

@@ -36,6 +36,7 @@ class Setting:
             self.loop,
             sock,
             opcode=self.opcode,
+            is_relayed=False,
             on_data=self.received.append,
             on_end=lambda: self.received.append("end"),
             on_closed=lambda reason: self.received.append(f"closed: {reason}"),
