@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -125,13 +125,14 @@ ALLOWED = {
 }
 
 
-def modules() -> Iterator[str]:
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = ("netd", *path.relative_to(ROOT).with_suffix("").parts)
-        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+@functools.cache
+def modules() -> tuple[str, ...]:
+    paths = [("netd", *path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.rglob("*.py")]
+    return tuple(sorted(".".join(path).removesuffix(".__init__") for path in paths))
 
 
-def imported(module: str) -> set[str]:
+@functools.cache
+def imported(module: str) -> frozenset[str]:
     base = ROOT.joinpath(*module.split(".")[1:])
     path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
     found: set[str] = set()
@@ -141,16 +142,16 @@ def imported(module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative import"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            submodules = names & set(modules())
+            submodules = names.intersection(modules())
             found |= submodules if submodules == names else submodules | {node.module or ""}
-    return found
+    return frozenset(found)
 
 
 def is_within(module: str, part: str) -> bool:
     return module == part or module.startswith(f"{part}.")
 
 
-@pytest.mark.parametrize("module", list(modules()))
+@pytest.mark.parametrize("module", modules())
 def test_a_module_imports_only_what_its_rank_allows(module: str) -> None:
     part = max((part for part in ALLOWED if is_within(module, part)), key=len)
     for name in imported(module):

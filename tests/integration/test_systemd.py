@@ -280,6 +280,7 @@ def test_connections_wait_in_a_passed_socket_while_the_daemon_restarts(tmp_path:
             try:
                 assert read_exactly(client, 7) == b"waiting"
             finally:
+                client.close()
                 daemon.stop()
 
 

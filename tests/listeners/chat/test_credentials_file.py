@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 from pathlib import Path
 
@@ -23,8 +24,12 @@ def entry(name: str, password: str) -> str:
     return f"{name}:{cheap_hash(password)}\n"
 
 
+_sources = (f"127.1.{number // 256}.{number % 256}" for number in itertools.count(1))
+
+
 def logs_in(worker: WorkerUnderTest, name: str, password: str) -> bool:
-    client = Irc(worker.connect())
+    """Whether a password is right; from another address each time, since guesses are delayed."""
+    client = Irc(worker.connect(source=next(_sources)))
     client.send("CAP REQ sasl", "AUTHENTICATE PLAIN")
     client.expect("AUTHENTICATE +")
     response = f"\0{name}\0{password}".encode()
@@ -56,8 +61,8 @@ def test_a_file_is_read_again_when_it_changes(start_worker: StartWorker, tmp_pat
     path.write_text("not a line of this format\n")
     assert logs_in(worker, "anna", "sesame")
     path.write_text(entry("bert", "open"))
-    wait_until(lambda: logs_in(worker, "bert", "open"), "the new file")
-    assert not logs_in(worker, "anna", "sesame")
+    wait_until(lambda: not logs_in(worker, "anna", "sesame"), "the new file")
+    assert logs_in(worker, "bert", "open")
     assert not becomes_oper(worker, "anna", "sesame")
 
 
