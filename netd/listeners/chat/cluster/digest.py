@@ -17,6 +17,7 @@ def shared_state(room: RoomState) -> dict[str, Any]:
     return {
         "members": [_member(member) for member in members],
         "channels": [_channel(channel) for _, channel in sorted(room.channels.items())],
+        "server_bans": sorted(room.server_bans.by_mask),
         "ids": [room.ids.identity, room.ids.last_number],
     }
 
@@ -35,6 +36,7 @@ def _member(member: Member) -> list[Any]:
         sorted(member.modes),
         list(member.channels),
         sorted(member.invites),
+        sorted(member.accepted.items()),
         [client.key for client in member.clients],
     ]
 

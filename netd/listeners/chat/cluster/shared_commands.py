@@ -7,7 +7,7 @@ from typing import Final
 SHARED: Final = frozenset(
     (
         *("PRIVMSG", "NOTICE", "TAGMSG", "BATCH", "WALLOPS"),
-        *("JOIN", "PART", "KICK", "INVITE", "TOPIC", "MODE"),
+        *("JOIN", "PART", "KICK", "INVITE", "TOPIC", "MODE", "ACCEPT"),
         *("NICK", "AWAY", "SETNAME", "MARKREAD", "REDACT", "QUIT"),
         *("REGAIN", "GHOST", "KILL", "KLINE", "UNKLINE"),
     )

@@ -13,6 +13,7 @@ from netd.protocols.record import load_mapping, refuse_malformed
 
 _OF_A_REMOTE_CLIENT: Final = {
     *("address", "local_user", "is_secure", "fingerprint", "state", "caps", "key"),
+    "open_batch",
 }
 _LOCAL: Final = CLIENT.saved.keys() - _OF_A_REMOTE_CLIENT - {"is_remote"}
 
