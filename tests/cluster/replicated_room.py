@@ -54,8 +54,10 @@ class Hosts(Room):
     def resume(self, client: Client, now: float) -> list[Effect]:
         return self.host_of(client).resume(client, now)
 
-    def verified(self, client: Client, now: float, verdict: Verdict) -> list[Effect]:
-        return self.host_of(client).verified(client, now, verdict)
+    def verified(
+        self, client: Client, now: float, verdict: Verdict, result: str = ""
+    ) -> list[Effect]:
+        return self.host_of(client).verified(client, now, verdict, result)
 
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
         return self.host_of(client).leave(client, reason, now)

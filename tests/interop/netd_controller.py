@@ -91,7 +91,7 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
     software_name = "netd"
     supports_sts = False
     extban_mute_char = "m"
-    supported_sasl_mechanisms = frozenset({"PLAIN"})
+    supported_sasl_mechanisms = frozenset({"PLAIN", "SCRAM-SHA-256"})
     capabilities = frozenset(Capabilities.from_name(name) for name in CAPABILITIES.split())
     optional_behaviors = frozenset(OptionalBehaviors[name] for name in BEHAVIOURS.split())
     isupport = ISUPPORT

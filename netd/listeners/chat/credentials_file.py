@@ -41,6 +41,8 @@ class CredentialsFiles:
         """A key that lasts; empty for none."""
         self.spare_cloak_key = os.urandom(KEY_BYTES).hex()
         """A key for a new room, if there is no other one."""
+        self.spare_secret = os.urandom(KEY_BYTES).hex()
+        """A secret for a new room."""
 
     @property
     def opers(self) -> Mapping[str, str]:

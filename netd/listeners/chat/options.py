@@ -60,7 +60,8 @@ class AccountOptions(Table):
     takes the nick back from another connection with REGAIN, or ends that connection with GHOST."""
 
     password: Password = ""
-    """The password, in plain text or hashed by `netd passwd`; empty for no login by password."""
+    """The password, in plain text or hashed by `netd passwd`; empty for no login by password. A
+    hash of `netd passwd` without `--scram` cannot be used by SCRAM-SHA-256."""
 
     fingerprints: Fingerprints = ()
     """The SHA-256 fingerprints of TLS client certificates that log in to it, in hexadecimal."""

@@ -320,6 +320,7 @@ class RoomDriver:
             effect.password,
             effect.stored,
             local_user=client.local_user,
+            work=effect.work,
         )
         self._checks[client] = effect
         self._verifier.verify(login, partial(self._on_verified, client))
@@ -335,9 +336,10 @@ class RoomDriver:
         self._do_later(self._go_on_in_turn(client, verdict))  # many can share one check
 
     def _go_on_in_turn(self, client: Client, verdict: Verdict) -> Iterator[int]:
-        self._checks.pop(client, None)
+        effect = self._checks.pop(client, None)
+        result = effect.work.result if effect is not None and effect.work is not None else ""
         session = self._sessions.get(client)
-        self._apply(self._room.verified(client, time.time(), verdict))
+        self._apply(self._room.verified(client, time.time(), verdict, result))
         if session is not None and session.closing_since is None:
             session.wake()
         yield client.work

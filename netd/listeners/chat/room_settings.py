@@ -8,7 +8,11 @@ from collections.abc import Iterator
 import netd
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.options import ChatOptions
-from netd.listeners.chat.room.settings import Account, RoomLimits, RoomSettings
+from netd.listeners.chat.room.settings import (
+    Account,
+    RoomLimits,
+    RoomSettings,
+)
 from netd.protocols.irc import fold
 
 
@@ -30,6 +34,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
         sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
         cloaks=options.cloak,
         cloak_key=options.cloak_key or files.cloak_key,
+        spare_secret=files.spare_secret,
         spare_cloak_key=files.spare_cloak_key,
         return_timeout_s=options.return_timeout,
         redact_s=options.redact_within,

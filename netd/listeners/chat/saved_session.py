@@ -204,7 +204,7 @@ def save_session(  # noqa: PLR0913 (what is saved beside the session)
         "member": member,
         "client": place,
         "descriptor": descriptor,
-        "check": None if check is None else [check.password, check.stored],
+        "check": None if check is None or check.work else [check.password, check.stored],
         "awaits_reload": awaits_reload,
         "stream": stream,
         "websocket": None if web is None else _save_web(web),

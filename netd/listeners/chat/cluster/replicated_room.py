@@ -178,11 +178,13 @@ class ReplicatedRoom(Room):
             self._put_caps(client)
         return effects
 
-    def verified(self, client: Client, now: float, verdict: Verdict) -> list[Effect]:
+    def verified(
+        self, client: Client, now: float, verdict: Verdict, result: str = ""
+    ) -> list[Effect]:
         check = client.password_check
         if check is None or not client.is_registered:
-            return self._log_arrivals(super().verified(client, now, verdict))
-        words = (check.purpose.name, verdict.name, check.name)
+            return self._log_arrivals(super().verified(client, now, verdict, result))
+        words = (check.purpose.name, verdict.name, check.name, check.detail, result)
         self._put(InputKind.VERDICT, client, "\0".join(words).encode())
         return []
 
@@ -340,10 +342,10 @@ class ReplicatedRoom(Room):
         return super().leave(client, reason, now)
 
     def _verified(self, client: Client, text: str, now: float) -> list[Effect]:
-        purpose, verdict, name = text.split("\0", 2)
+        purpose, verdict, name, detail, result = text.split("\0", 4)
         label = client.password_check.label if client.password_check is not None else ""
-        client.password_check = PasswordCheck(CheckPurpose[purpose], name, label)
-        return super().verified(client, now, Verdict[verdict])
+        client.password_check = PasswordCheck(CheckPurpose[purpose], name, label, detail)
+        return super().verified(client, now, Verdict[verdict], result)
 
     def _lose_node(self, node: str, now: float) -> list[Effect]:
         """Remove the clients of a node that is not in the room any more."""

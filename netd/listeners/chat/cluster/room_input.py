@@ -25,7 +25,7 @@ class InputKind(enum.Enum):
     CAPS = b"C"
     """It has other capabilities; `data` are their names, with spaces between them."""
     VERDICT = b"V"
-    """Its password was checked. `data` are the purpose, the name and the verdict."""
+    """Its password was checked. `data` are purpose, verdict, name, detail and result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from netd.protocols.password import Verdict
+
 
 class ClientState(enum.Enum):
     """The state of a client in the room."""
@@ -23,6 +25,7 @@ class Registration:
     password_is_right: bool = False
     has_user: bool = False
     resume_token: str = ""  # of the place that the client wants back
+    refused_nick: str = ""  # the last one, which another client has
 
 
 @dataclass(slots=True)
@@ -31,6 +34,9 @@ class SaslExchange:
 
     mechanism: str = ""
     data: str = ""
+    client_first: str = ""  # SCRAM: the first message of the client
+    server_first: str = ""  # SCRAM: the reply to it
+    account: str = ""  # SCRAM: whose password the client has proved to know
 
 
 class CheckPurpose(enum.Enum):
@@ -38,7 +44,16 @@ class CheckPurpose(enum.Enum):
 
     CONNECT = "PASS"
     SASL = "SASL"
+    SCRAM = "SCRAM"
     OPER = "OPER"
+    IDENTIFY = "IDENTIFY"
+    SET = "SET"
+    NEW_KEYS = "NEW"  # they are made; no password is compared
+    DROP = "DROP"
+    REGISTER = "REGISTER"
+    NICKSERV_REGISTER = "NS-REGISTER"
+    SAREGISTER = "SAREGISTER"
+    SASET = "SASET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +63,13 @@ class PasswordCheck:
     purpose: CheckPurpose
     name: str  # of the account or operator
     label: str  # of the line that caused it (labeled-response)
+    detail: str = ""  # what the command needs later, such as a new password
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """A password check that is complete."""
+
+    check: PasswordCheck
+    verdict: Verdict
+    result: str = ""  # of work beside a comparison: a reply of SCRAM, or keys to store

@@ -27,6 +27,7 @@ from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room.storage import Change
 from netd.protocols.irc import MAX_BODY_BYTES, Message, format_body
+from netd.protocols.password_work import CheckProof, MakeKeys, PasswordWork
 
 WORK_PER_RECIPIENT: Final = 3  # the system call is shared with other lines of the same turn
 WORK_PER_SEND: Final = 4
@@ -252,11 +253,27 @@ class CommandContext:
         """Change the database."""
         self.effects.append(Store(change))
 
-    def verify(self, purpose: CheckPurpose, password: str, stored: str, name: str = "") -> None:
+    def verify(
+        self, purpose: CheckPurpose, password: str, stored: str, name: str = "", detail: str = ""
+    ) -> None:
         """Check the client's password; its next lines wait for the outcome."""
-        check = self.client.password_check = PasswordCheck(purpose, name, self.label)
+        self._begin_check(PasswordCheck(purpose, name, self.label, detail), password, stored)
+
+    def check_proof(self, proof: CheckProof, stored: str, name: str) -> None:
+        """Check a SCRAM client's proof; its next lines wait for the outcome."""
+        self._begin_check(PasswordCheck(CheckPurpose.SCRAM, name, self.label), "", stored, proof)
+
+    def make_keys(self, purpose: CheckPurpose, password: str, name: str, detail: str = "") -> None:
+        """Make the keys of a new password; the client's next lines wait for them."""
+        keys = MakeKeys(password, self.room.random_bytes())
+        self._begin_check(PasswordCheck(purpose, name, self.label, detail), "", "", keys)
+
+    def _begin_check(
+        self, check: PasswordCheck, password: str, stored: str, work: PasswordWork | None = None
+    ) -> None:
+        self.client.password_check = check
         if not self.client.is_remote:
-            self.effects.append(Verify(self.client, check, password, stored))
+            self.effects.append(Verify(self.client, check, password, stored, work))
 
     def close(self, client: Client, reason: str) -> None:
         """Send a client the reason, and close its connection."""

@@ -12,6 +12,7 @@ from netd.listeners.chat.room.encoded_message import EncodedMessage, HistoryEntr
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.storage import Change, Query
+from netd.protocols.password_work import PasswordWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Verify:
     check: PasswordCheck
     password: str
     stored: str
+    work: PasswordWork | None = None  # in place of the comparison
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ class Numeric(enum.Enum):
     ENDOFMONLIST = "733", "End of MONITOR list"
     MONLISTFULL = "734", "Monitor list is full"
     LOGGEDIN = "900", ""
+    LOGGEDOUT = "901", "You are now logged out"
     SASLSUCCESS = "903", "SASL authentication successful"
     SASLFAIL = "904", "SASL authentication failed"
     SASLTOOLONG = "905", "SASL message too long"

@@ -12,7 +12,7 @@ from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
-from netd.listeners.chat.room.client_state import ClientState
+from netd.listeners.chat.room.client_state import CheckOutcome, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import (
     COMMANDS,
@@ -62,6 +62,7 @@ class Room:
         ]
         offered = [capability.offered(context) for context in notified]
         self.state.settings = settings
+        self.state.accounts.configured = settings.accounts
         self.state.cloak_key = settings.cloak_key or self.state.cloak_key
         self.state.memory.limit = settings.limits.memory_bytes
         self.fast_path.clear()
@@ -141,14 +142,16 @@ class Room:
         pending.result = result
         return self.resume(client, now)
 
-    def verified(self, client: Client, now: float, verdict: Verdict) -> list[Effect]:
+    def verified(
+        self, client: Client, now: float, verdict: Verdict, result: str = ""
+    ) -> list[Effect]:
         """Continue after the password check that a Verify requested."""
         self.fast_path.clear()
         check, client.password_check = client.password_check, None
         if check is None or client.state is ClientState.GONE:
             return []
         context = CommandContext(self.state, client, now, check.label)
-        steps = ON_VERIFIED[check.purpose](context, check.name, verdict)
+        steps = ON_VERIFIED[check.purpose](context, CheckOutcome(check, verdict, result))
         return self._advance(_PendingReply(context, steps))
 
     def admit(self, client: Client, now: float) -> list[Effect]:

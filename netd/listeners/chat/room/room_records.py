@@ -28,6 +28,7 @@ from netd.protocols.record import (
     Field,
     Record,
     list_of,
+    load_list,
     load_number,
     load_text,
     mapping_of,
@@ -70,10 +71,25 @@ REGISTRATION: Final = Record(
         "password_is_right": FLAG,
         "has_user": FLAG,
         "resume_token": TEXT,
+        "refused_nick": TEXT,
     },
 )
-SASL: Final = Record(SaslExchange, {"mechanism": TEXT, "data": TEXT})
-_CHECK: Final = tuple_of(PasswordCheck, purpose=name_of(CheckPurpose), name=TEXT, label=TEXT)
+SASL: Final = Record(
+    SaslExchange,
+    {
+        "mechanism": TEXT,
+        "data": TEXT,
+        "client_first": TEXT,
+        "server_first": TEXT,
+        "account": TEXT,
+    },
+)
+_WHOLE_CHECK: Final = tuple_of(
+    PasswordCheck, purpose=name_of(CheckPurpose), name=TEXT, label=TEXT, detail=TEXT
+)
+_CHECK: Final = Field(  # an earlier version has no detail
+    lambda data: _WHOLE_CHECK.load([*load_list(data), ""]), _WHOLE_CHECK.save
+)
 LIST_ENTRY: Final = tuple_of(ListEntry, mask=TEXT, by=TEXT, at=_TIME)
 _TOPIC: Final = tuple_of(Topic, text=TEXT, by=TEXT, at=_TIME)
 WHOWAS: Final = tuple_of(WhowasEntry, nick=TEXT, user=TEXT, host=TEXT, realname=TEXT, at=_TIME)
@@ -177,12 +193,15 @@ ROOM: Final = Record(
     RoomState,
     {
         "created": _TIME,
+        "secret": TEXT,
         "cloak_key": TEXT,
         "read_markers": mapping_of(mapping_of(TEXT)),
         "most_members": INTEGER,
     },
     {
         "settings": "given to the constructor",
+        "accounts": _BESIDE,
+        "registrations": "the accounts of each address are counted anew",
         "memory": "counted again; see MEMORY",
         "members": _BESIDE,
         "unregistered": _BESIDE,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from netd.listeners.chat.room.accounts import can_scram
 from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import PREFIXES, Channel
 from netd.listeners.chat.room.ghost import Ghost
@@ -121,8 +122,10 @@ def save_channel(channel: Channel, numbers: Mapping[Member, int]) -> dict[str, A
 
 def save_offers(settings: RoomSettings) -> dict[str, Any]:
     """The settings on which the offered capabilities depend."""
+    stored = [account.password for account in settings.accounts.values() if account.password]
     return {
-        "has_passwords": any(account.password for account in settings.accounts.values()),
+        "has_passwords": bool(stored),
+        "has_scram": any(map(can_scram, stored)),
         "sts_port": settings.sts_port,
         "sts_duration_s": settings.sts_duration_s,
     }
@@ -162,9 +165,11 @@ def _earlier(settings: RoomSettings, data: Mapping[str, Any]) -> RoomSettings:
     """The settings, but with the offers of the saved room."""
     offers = load_mapping(data["offers"])
     has_passwords = load_flag(offers["has_passwords"])
+    has_scram = load_flag(offers.get("has_scram", False))
+    stored = "*" if has_scram else "$scrypt$"  # which no password is ever compared with
     return replace(
         settings,
-        accounts={"": Account("", password="*")} if has_passwords else {},  # noqa: S106 (never compared)
+        accounts={"": Account("", stored)} if has_passwords else {},
         sts_port=load_integer(offers["sts_port"]),
         sts_duration_s=load_integer(offers["sts_duration_s"]),
     )

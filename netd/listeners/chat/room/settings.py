@@ -48,6 +48,19 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrationSettings:
+    """What users can register, and how often."""
+
+    max_accounts: int = 1000
+    burst: int = 3  # accounts that one source address can register at once
+    interval_s: float = 3600.0  # after which it can register one more
+    before_connect: bool = False
+    requires_email: bool = False
+    min_password_chars: int = 8
+    reserved_names: frozenset[str] = frozenset()  # folded
+
+
+@dataclass(frozen=True, slots=True)
 class RoomSettings:
     """The whole configuration of a room."""
 
@@ -65,6 +78,8 @@ class RoomSettings:
     cloaks: bool = False  # whether members see cloaks in place of addresses
     cloak_key: str = ""  # empty for none that lasts
     spare_cloak_key: str = ""
+    spare_secret: str = ""  # a random text, for a room that has none yet
+    registration: RegistrationSettings | None = None  # None: users cannot register accounts
     return_timeout_s: float = 30.0  # how long a member without a connection stays
     redact_s: float = 86400.0  # how long after a message it can be deleted
     replay_lines: int = 0  # of history sent on JOIN to clients without CHATHISTORY

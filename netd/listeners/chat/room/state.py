@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import heapq
+from _blake2 import blake2s  # hashlib would load OpenSSL
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from netd.listeners.chat.room.account_rules import RegistrationThrottle
+from netd.listeners.chat.room.accounts import Accounts
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.cloak import cloak
 from netd.listeners.chat.room.encoded_message import MessageIds
@@ -21,6 +24,8 @@ from netd.protocols.irc import fold
 
 HIGH_WATER: Final = 0.9
 LOW_WATER: Final = 0.8
+SALT_BYTES: Final = 16
+_MAX_KEY_BYTES: Final = 32  # of BLAKE2s
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,9 @@ class RoomState:
         self.settings = settings
         self.memory = Memory(settings.limits.memory_bytes)
         self.created = now
+        self.secret = settings.spare_secret  # what is made of it cannot be predicted
+        self.accounts = Accounts(settings.accounts)
+        self.registrations = RegistrationThrottle()
         self.cloak_key = settings.cloak_key or settings.spare_cloak_key
         self.members: dict[str, Member] = {}  # by nick; provisional members too
         self.unregistered: dict[Client, None] = {}
@@ -66,6 +74,15 @@ class RoomState:
     def shown_host(self, address: str) -> str:
         """The host that members see for an address."""
         return cloak(address, self.cloak_key) if self.settings.cloaks else address
+
+    def random_bytes(self) -> bytes:
+        """Bytes for a salt or a nonce, which no client can predict, and which do not come again."""
+        return self.secret_bytes(f"{self.ids.identity}{self.ids.next_id()}")
+
+    def secret_bytes(self, text: str) -> bytes:
+        """Bytes that no client can predict, always the same ones for a text."""
+        key = self.secret.encode()[:_MAX_KEY_BYTES]
+        return blake2s(text.encode(), key=key, digest_size=SALT_BYTES).digest()
 
     def find_member(self, nick: str) -> Member | None:
         """The registered member with a nick."""

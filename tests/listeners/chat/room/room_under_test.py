@@ -157,9 +157,10 @@ class RoomUnderTest:
                     self._close(client, reason)
                 case TakePlace():
                     self._take_place(effect)
-                case Verify(client, _, password, stored):
-                    verdict = self.verdict or _verdict(password, stored)
-                    self.apply(self.core.verified(client, self.now, verdict))
+                case Verify(client):
+                    verdict, work = self.verdict or _verdict(effect), effect.work
+                    result = work.result if work is not None else ""
+                    self.apply(self.core.verified(client, self.now, verdict, result))
                 case _:
                     self._use_database(effect)
 
@@ -203,8 +204,10 @@ class RoomUnderTest:
                     self._write(client, effect.message.bytes_for(tag_caps))
 
 
-def _verdict(password: str, stored: str) -> Verdict:
-    return Verdict.RIGHT if matches(password, stored) else Verdict.WRONG
+def _verdict(effect: Verify) -> Verdict:
+    if effect.work is not None:
+        return Verdict.RIGHT if effect.work.do(effect.stored) else Verdict.WRONG
+    return Verdict.RIGHT if matches(effect.password, effect.stored) else Verdict.WRONG
 
 
 def find_line(lines: list[str], text: str) -> str:

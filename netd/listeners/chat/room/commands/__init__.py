@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from netd.listeners.chat.room.client_state import CheckPurpose
+from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import (
     accept,
@@ -23,6 +23,7 @@ from netd.listeners.chat.room.commands import (
     redact,
     registration,
     resume,
+    scram_login,
     server,
     server_ban,
     topic,
@@ -32,7 +33,6 @@ from netd.listeners.chat.room.commands import (
 )
 from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.help import help_commands
-from netd.protocols.password import Verdict
 
 COMMANDS: Final[dict[str, Command]] = {
     **registration.COMMANDS,
@@ -60,11 +60,12 @@ COMMANDS: Final[dict[str, Command]] = {
 COMMANDS.update(help_commands(COMMANDS))  # HELP also explains HELP
 
 
-_OnVerified = Callable[[CommandContext, str, Verdict], Steps | None]
+_OnVerified = Callable[[CommandContext, CheckOutcome], Steps | None]
 
 ON_VERIFIED: Final[dict[CheckPurpose, _OnVerified]] = {
     CheckPurpose.CONNECT: registration.on_password_verified,
     CheckPurpose.SASL: account.on_password_verified,
+    CheckPurpose.SCRAM: scram_login.on_proof_checked,
     CheckPurpose.OPER: operator.on_password_verified,
 }
 """The function to call after a password check, by the purpose of the check."""

@@ -1,24 +1,28 @@
-"""AUTHENTICATE: logging in by SASL (IRCv3 sasl-3.2), with PLAIN and EXTERNAL."""
+"""AUTHENTICATE: logging in by SASL (IRCv3 sasl-3.2), with PLAIN, EXTERNAL and SCRAM."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
 
-from netd.listeners.chat.room import presence
+from netd.listeners.chat.room.accounts import can_scram
 from netd.listeners.chat.room.capability import Cap
-from netd.listeners.chat.room.client_state import CheckPurpose, ClientState
+from netd.listeners.chat.room.client_state import (
+    CheckOutcome,
+    CheckPurpose,
+    ClientState,
+    SaslExchange,
+)
 from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands import login, scram_login
 from netd.listeners.chat.room.commands.base import Command, Phase
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
-from netd.listeners.chat.room.settings import Account
-from netd.protocols.irc import fold, is_nick
-from netd.protocols.password import Verdict, decoy
+from netd.protocols.irc import fold
+from netd.protocols.password import Verdict
 
 _CHUNK_CHARS = 400
 _MAX_CHARS = 4000
-_MAX_ACCOUNT_CHARS = 64  # of the user of a route
 
 
 def mechanisms(context: CommandContext) -> list[str]:
@@ -27,19 +31,16 @@ def mechanisms(context: CommandContext) -> list[str]:
     EXTERNAL needs a client certificate, a Unix socket, which names the system user, or the user of
     an HTTP route.
     """
-    accounts = context.room.settings.accounts.values()
-    has_passwords = any(account.password for account in accounts)
+    stored = context.room.accounts.passwords()
+    can_register = context.room.settings.registration is not None
     client = context.client
     has_external = client.local_user or client.fingerprint or client.web_user
-    return ["PLAIN"] * has_passwords + ["EXTERNAL"] * bool(has_external)
-
-
-def refuse_login(context: CommandContext, numeric: Numeric) -> None:
-    """Reply to a wrong name or password. A client that keeps guessing is disconnected."""
-    context.reply(numeric)
-    context.client.failed_logins += 1
-    if context.client.failed_logins >= context.room.settings.limits.failed_logins:
-        presence.disconnect_client(context, "Too many failed logins")
+    has_scram = can_register or any(map(can_scram, stored))
+    return [
+        *["PLAIN"] * (can_register or bool(stored)),
+        *["EXTERNAL"] * bool(has_external),
+        *["SCRAM-SHA-256"] * has_scram,
+    ]
 
 
 def authenticate(context: CommandContext, params: Sequence[str]) -> None:
@@ -64,7 +65,7 @@ def authenticate(context: CommandContext, params: Sequence[str]) -> None:
     else:
         sasl.data += "" if word == "+" else word
         if len(word) < _CHUNK_CHARS:
-            _finish_exchange(context)
+            _take_message(context)
 
 
 def _choose_mechanism(context: CommandContext, mechanism: str) -> None:
@@ -78,120 +79,53 @@ def _choose_mechanism(context: CommandContext, mechanism: str) -> None:
 
 
 def _end_exchange(client: Client) -> None:
-    client.sasl.mechanism = client.sasl.data = ""
+    client.sasl = SaslExchange()
 
 
-def _finish_exchange(context: CommandContext) -> None:
-    client = context.client
-    mechanism, data = client.sasl.mechanism, client.sasl.data
-    _end_exchange(client)
+def _take_message(context: CommandContext) -> None:
+    """Take a whole message, the only one unless the mechanism is SCRAM."""
+    sasl = context.client.sasl
+    _end_exchange(context.client)
     try:
-        text = base64.b64decode(data, validate=True).decode()
+        text = base64.b64decode(sasl.data, validate=True).decode()
     except ValueError:  # not ASCII, not base64, or not UTF-8
         context.reply(Numeric.SASLFAIL)
         return
-    if mechanism == "EXTERNAL":
-        _external(context, text)
-    else:
-        _plain(context, text)
+    match sasl.mechanism:
+        case "EXTERNAL":
+            _external(context, text)
+        case "PLAIN":
+            _plain(context, text)
+        case _:
+            scram_login.take_message(context, sasl, text)
 
 
 def _external(context: CommandContext, authorization: str) -> None:
     """RFC 4422 appendix A: an authorization identity, or nothing."""
-    own = own_accounts(context)
+    own = login.own_accounts(context)
     wanted = fold(authorization)
     matching = (account for account in own if not wanted or fold(account.name) == wanted)
-    _log_in(context, next(matching, None))
-
-
-def own_accounts(context: CommandContext) -> list[Account]:
-    """The accounts that belong to the client's certificate, system user or user of a route.
-
-    A system user without an account has one with its own name, unless that name is taken. The
-    account of a route's user has its name.
-    """
-    client, accounts = context.client, context.room.settings.accounts
-    user, fingerprint = client.local_user, client.fingerprint
-    own = [
-        account
-        for account in accounts.values()
-        if (user and account.local_user == user) or fingerprint in account.fingerprints
-    ]
-    if not own and user and fold(user) not in accounts:
-        own.append(Account(user))
-    if is_nick(client.web_user, _MAX_ACCOUNT_CHARS):
-        own.append(accounts.get(fold(client.web_user)) or Account(client.web_user))
-    return own
+    login.complete_sasl(context, next(matching, None))
 
 
 def _plain(context: CommandContext, text: str) -> None:
     """RFC 4616: authorization identity, NUL, authentication identity, NUL, password."""
     authorization, _, rest = text.partition("\0")
     name, separator, password = rest.partition("\0")
-    stored = _stored_password(context, fold(name))
+    stored = login.stored_password(context, fold(name))
     if not separator or not stored or fold(authorization or name) != fold(name):
-        refuse_login(context, Numeric.SASLFAIL)
+        login.refuse_login(context, Numeric.SASLFAIL)
         return
     context.verify(CheckPurpose.SASL, password, stored, name)
 
 
-def _stored_password(context: CommandContext, folded: str) -> str:
-    """The password of an account; for a name without one a decoy, or "" if there is no password."""
-    accounts = context.room.settings.accounts
-    if folded in accounts and accounts[folded].password:
-        return accounts[folded].password
-    return decoy(folded, (known.password for known in accounts.values()))
-
-
-def on_password_verified(context: CommandContext, name: str, verdict: Verdict) -> None:
+def on_password_verified(context: CommandContext, outcome: CheckOutcome) -> None:
     """Log the sender in, or refuse it."""
-    if verdict is Verdict.UNCHECKED:
-        context.reply(Numeric.TRYAGAIN, "AUTHENTICATE")
-        context.reply(Numeric.SASLFAIL)
+    if outcome.verdict is Verdict.UNCHECKED:
+        login.refuse_unchecked(context)
         return
-    account = context.room.settings.accounts.get(fold(name))
-    _log_in(context, account if verdict is Verdict.RIGHT else None)
-
-
-def _log_in(context: CommandContext, account: Account | None) -> None:
-    member = context.sender
-    if account is None:
-        refuse_login(context, Numeric.SASLFAIL)
-        return
-    name = account.name
-    before, member.account = member.account, name
-    own_markers = {} if before else member.read_markers  # keep the markers set before the login
-    member.read_markers = context.room.read_markers.setdefault(fold(name), own_markers)
-    context.reply(Numeric.LOGGEDIN, member.prefix, name, f"You are now logged in as {name}")
-    context.reply(Numeric.SASLSUCCESS)
-    if before != name and member.is_registered:
-        _announce(context, Cap.ACCOUNT_NOTIFY, "ACCOUNT", name)
-    _set_shown_host(context, account.host or context.room.shown_host(member.address))
-    for channel in context.room.channels_of(member):
-        presence.restore_status(context, channel)
-        if channel.members[member]:
-            context.save(channel)  # the account can be recognized after a restart
-
-
-def _set_shown_host(context: CommandContext, host: str) -> None:
-    """Change the host that other members see (IRCv3 chghost)."""
-    member = context.sender
-    if host == member.host:
-        return
-    if member.is_registered:
-        _announce(context, Cap.CHGHOST, "CHGHOST", member.user, host)
-    member.host = host
-    member.update_prefix()
-    context.reply(Numeric.VISIBLEHOST, host)
-
-
-def _announce(context: CommandContext, cap: Cap, command: str, *params: str) -> None:
-    """Send a change of the sender to its peers and to its own clients."""
-    message = context.message_from_sender(command, *params)
-    presence.notify_peers(context, message, cap)
-    for client in context.sender.clients:
-        if client.has(cap):
-            context.send_unlabeled(client, message)
+    account = context.room.accounts.find(outcome.check.name)
+    login.complete_sasl(context, account if outcome.verdict is Verdict.RIGHT else None)
 
 
 COMMANDS = {

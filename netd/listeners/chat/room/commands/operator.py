@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
-from netd.listeners.chat.room.client_state import CheckPurpose
+from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.account import refuse_login
 from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.login import refuse_login
 from netd.listeners.chat.room.commands.lookup import find_member
 from netd.listeners.chat.room.effect import Rehash
 from netd.listeners.chat.room.numeric import Numeric
@@ -26,13 +26,13 @@ def oper(context: CommandContext, params: Sequence[str]) -> None:
         refuse_login(context, Numeric.PASSWDMISMATCH)
 
 
-def on_password_verified(context: CommandContext, name: str, verdict: Verdict) -> None:
+def on_password_verified(context: CommandContext, outcome: CheckOutcome) -> None:
     """Make the sender an operator, or refuse it."""
-    sender = context.sender
-    if verdict is Verdict.UNCHECKED:
+    sender, name = context.sender, outcome.check.name
+    if outcome.verdict is Verdict.UNCHECKED:
         context.reply(Numeric.TRYAGAIN, "OPER")
         return
-    if verdict is Verdict.WRONG or name not in context.room.settings.opers:
+    if outcome.verdict is Verdict.WRONG or name not in context.room.settings.opers:
         refuse_login(context, Numeric.PASSWDMISMATCH)
         return
     sender.oper = name

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
-from netd.listeners.chat.room.client_state import CheckPurpose, ClientState
+from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import membership, resume, server, server_ban
-from netd.listeners.chat.room.commands.account import own_accounts
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
+from netd.listeners.chat.room.commands.login import own_accounts
 from netd.listeners.chat.room.isupport import isupport_lines
 from netd.listeners.chat.room.mode import CHANNEL_MODES, USER_MODES
 from netd.listeners.chat.room.numeric import Numeric
@@ -54,10 +54,10 @@ def _may_take(context: CommandContext, wanted: str) -> bool:
 
 def _is_reserved(context: CommandContext, wanted: str) -> bool:
     """Whether a nick is the name of an account that is not the sender's."""
-    folded, accounts = fold(wanted), context.room.settings.accounts
-    if folded not in accounts or folded == fold(context.sender.account):
+    account = context.room.accounts.find(wanted)
+    if account is None or fold(wanted) == fold(context.sender.account):
         return False
-    return accounts[folded] not in own_accounts(context)
+    return account not in own_accounts(context)
 
 
 def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
@@ -142,9 +142,9 @@ def _has_nick(context: CommandContext) -> bool:
     return False
 
 
-def on_password_verified(context: CommandContext, _name: str, verdict: Verdict) -> Steps | None:
+def on_password_verified(context: CommandContext, outcome: CheckOutcome) -> Steps | None:
     """Welcome the client, or close its connection."""
-    match verdict:
+    match outcome.verdict:
         case Verdict.RIGHT:
             context.client.registration.password_is_right = True
             return _welcome(context)

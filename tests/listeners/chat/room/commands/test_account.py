@@ -99,7 +99,7 @@ def test_external_is_offered_to_local_users() -> None:
 
 def test_only_usable_mechanisms_are_offered() -> None:
     room = RoomUnderTest(accounts=ACCOUNTS)
-    assert "sasl=PLAIN " in room.connect().send("CAP LS 302")[1] + " "
+    assert "sasl=PLAIN,SCRAM-SHA-256 " in room.connect().send("CAP LS 302")[1] + " "
     assert "sasl=PLAIN,EXTERNAL" in room.connect(fingerprint=PRINT).send("CAP LS 302")[1]
     bare = RoomUnderTest()
     assert "sasl=EXTERNAL" in bare.connect(local_user="ulf").send("CAP LS 302")[1]

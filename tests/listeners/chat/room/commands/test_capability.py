@@ -43,8 +43,8 @@ def test_a_reload_announces_that_sasl_becomes_available_or_unavailable() -> None
         room.apply(room.core.configure(settings, room.now))
         return asking.read()
 
-    assert reload(ACCOUNTS) == [":irc.test CAP asking NEW sasl=PLAIN"]
-    assert early.read() == [":irc.test CAP * NEW sasl=PLAIN"]
+    assert reload(ACCOUNTS) == [":irc.test CAP asking NEW sasl=PLAIN,SCRAM-SHA-256"]
+    assert early.read() == [":irc.test CAP * NEW sasl=PLAIN,SCRAM-SHA-256"]
     assert reload(ACCOUNTS) == []
     asking.send("CAP REQ sasl")
     assert reload({}) == [":irc.test CAP asking DEL sasl"]
