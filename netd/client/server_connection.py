@@ -20,6 +20,8 @@ _CHUNK_BYTES: Final = 65536
 _MAX_LINE_BYTES: Final = 16384  # message-tags allows 8191 + 512; some servers send more
 _MAX_UNSENT_BYTES: Final = 2**20
 _CLOSE_S: Final = 1.0
+_TLS_ALERT: Final = b"\x15\x03"  # how a TLS server answers what is no TLS (RFC 8446 5.1)
+_TLS_HINT: Final = "try --tls"
 
 
 class CannotConnectError(NetdError):
@@ -37,18 +39,30 @@ class ServerConnection:
         self._reader, self._writer = reader, writer
         self._framer = LineFramer(_MAX_LINE_BYTES)
         self._abort_reason = ""
+        self._has_received = False
 
     async def receive(self) -> list[irc.Message]:
         """Wait for data and return its messages. Raises ConnectionLostError at the end."""
         try:
             data = await self._reader.read(_CHUNK_BYTES)
         except OSError as error:
-            raise ConnectionLostError(self._abort_reason or _error_text(error)) from error
+            reason = self._abort_reason or self._with_hint(_error_text(error))
+            raise ConnectionLostError(reason) from error
         if not data:
-            raise ConnectionLostError(self._abort_reason or "the server closed the connection")
+            raise ConnectionLostError(
+                self._abort_reason or self._with_hint("the server closed the connection")
+            )
+        if not self._has_received and data.startswith(_TLS_ALERT):
+            raise ConnectionLostError(f"the server speaks TLS; {_TLS_HINT}")
+        self._has_received = True
         lines = self._framer.receive(data)
         parsed = [_parse(line) for line in lines if not isinstance(line, Overlong)]
         return [message for message in parsed if message is not None]
+
+    def _with_hint(self, reason: str) -> str:
+        is_plain = self._writer.get_extra_info("ssl_object") is None
+        hint = "" if self._has_received or not is_plain else f"; if it speaks TLS, {_TLS_HINT}"
+        return reason + hint
 
     def send(self, messages: Iterable[irc.Message]) -> None:
         """Queue messages; abort the connection if the server does not read them."""

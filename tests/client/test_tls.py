@@ -98,3 +98,9 @@ def test_a_hanging_server_does_not_delay_leaving(tmp_path: Path, home: Path) -> 
             assert hung.recv(1)
             bot.send_signal(signal.SIGTERM)
             assert bot.wait(PATIENCE_S) == 3
+
+
+def test_a_plain_connection_to_a_tls_server_is_explained(secure: Daemon, netd_chat: Run) -> None:
+    done = netd_chat(str(secure.address("lounge")), "--name", "guest", "--send", "hi")
+    assert done.returncode == 3
+    assert "try --tls" in done.stderr

@@ -9,6 +9,7 @@ from netd.client.core.client_state import ClientState
 from netd.client.core.conversations import Conversation, ConversationKind
 from netd.client.core.event_format import clip
 from netd.client.core.sanitize import sanitize
+from netd.client.core.steady_cells import steady
 from netd.client.core.styled_text import Spans, Style, plain_text
 
 MAX_WAITING_ROWS: Final = 3
@@ -19,7 +20,7 @@ Columns = Callable[[str], int]
 def title(state: ClientState, server: str) -> Spans:
     """Return the name of the current conversation and its topic."""
     conversation = state.conversations.current
-    name = clip(sanitize(conversation.name)) or sanitize(server) or "server"
+    name = clip(steady(sanitize(conversation.name))) or sanitize(server) or "server"
     if conversation.kind is ConversationKind.PRIVATE:
         return [(Style.BOLD, f" {name}"), (Style.PLAIN, "  private conversation")]
     if conversation.kind is ConversationKind.SERVER:
@@ -28,7 +29,7 @@ def title(state: ClientState, server: str) -> Spans:
     count = f" {len(joined)}" if joined is not None else " (not joined)"
     return [
         *((Style.BOLD, f" {name}"), (Style.PLAIN, count)),
-        (Style.PLAIN, f"  {sanitize(conversation.topic)}" if conversation.topic else ""),
+        (Style.PLAIN, f"  {steady(sanitize(conversation.topic))}" if conversation.topic else ""),
     ]
 
 
@@ -66,7 +67,7 @@ def _activity(state: ClientState, *, with_names: bool) -> Spans:
 
 
 def _name(conversation: Conversation) -> str:
-    return clip(sanitize(conversation.name)) or "server"
+    return clip(steady(sanitize(conversation.name))) or "server"
 
 
 def waiting(state: ClientState, width: int) -> list[Spans]:
@@ -79,7 +80,7 @@ def waiting(state: ClientState, width: int) -> list[Spans]:
     count = f"{len(messages)} line{'' if len(messages) == 1 else 's'} to send{time}"
     rows: list[Spans] = [[(Style.DIM, f"-- {count}; /cancel drops them"[:width])]]
     for message in messages[: MAX_WAITING_ROWS - 1]:
-        text = sanitize(message.text.replace("\n", " "))[: max(0, width)]
+        text = steady(sanitize(message.text.replace("\n", " ")))[: max(0, width)]
         rows.append([(Style.DIM, f"   {clip(sanitize(message.target))}: {text}")])
     return rows
 

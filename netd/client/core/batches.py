@@ -32,11 +32,19 @@ def on_batch(state: ClientState, message: Message) -> list[Effect]:
     if history.is_search:
         return _found(history.messages)
     messages, more = history.messages, missed_messages.on_batch_end(state, history)
+    conversation = state.conversations.get(history.target)
+    was_wanted = conversation is not None and conversation.wants_earlier
+    if conversation is not None:
+        conversation.wants_earlier = False
     if not messages:
-        return more
+        return [*_nothing_earlier(history, was_wanted=was_wanted), *more]
     count = f"{len(messages)} earlier message{'s' if len(messages) > 1 else ''}"
     target = history.target or messages[0].target
     return [EarlierMessages(count, target), *messages, *more]
+
+
+def _nothing_earlier(history: HistoryBatch, *, was_wanted: bool) -> list[Effect]:
+    return [Notice("there are no earlier messages", history.target)] if was_wanted else []
 
 
 def _open(state: ClientState, message: Message, reference: str) -> None:

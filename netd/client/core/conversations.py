@@ -52,6 +52,8 @@ class Conversation:
     kind: ConversationKind
     newest: str = ""  # the server's time of the newest message
     oldest: str = ""  # the same of the oldest one
+    asked_before: str = ""  # what was said before this time was requested
+    wants_earlier: bool = False  # the user waits for such messages
     read_until: str = ""  # the server's time up to which the user has read, on any device
     topic: str = ""
     first_unread_at: int = 0  # the order in which conversations became unread
@@ -192,8 +194,9 @@ class Conversations:
         wanted = self._fold(words)
         if wanted in ("server", "status"):
             return self.get(words) or self.server
-        candidates = [c for c in self if wanted in self._fold(c.name)] if wanted else []
-        return self.get(words) or next(iter(candidates), None)
+        if not wanted:
+            return None
+        return self.get(words) or next((c for c in self if wanted in self._fold(c.name)), None)
 
     def note_message(
         self, conversation: Conversation, time: str, *, is_mention: bool, is_seen: bool

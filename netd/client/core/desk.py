@@ -10,6 +10,7 @@ from typing import Final
 from netd.client.core.chat_events import (
     ChatEvent,
     ChatMessage,
+    Disconnected,
     EarlierMessages,
     MembershipChange,
     Reaction,
@@ -23,6 +24,7 @@ from netd.client.core.event_format import format_event, local_time
 from netd.client.core.placement import conversations_of
 from netd.client.core.sanitize import sanitize
 from netd.client.core.scrollback import Line, Scrollback, longest
+from netd.client.core.steady_cells import steady, steady_spans
 from netd.client.core.styled_text import Spans, Style
 
 MAX_LINES: Final = 100_000  # of all conversations together
@@ -147,11 +149,16 @@ class Desk:
         spans = format_event(event, now, conversation.name, reply=reply, stamp="%H:%M")
         if not spans:
             return None
+        spans = steady_spans(spans)
         if not isinstance(event, ChatMessage):
-            return Line(spans, now)
+            return Line(spans, now, is_retry=isinstance(event, Disconnected))
         return Line(spans, local_time(event.time, now), event.id, event.sender)
 
     def _append(self, scrollback: Scrollback, line: Line, *, is_unread: bool) -> None:
+        last = scrollback.lines[-1] if scrollback.lines else None
+        if line.is_retry and last is not None and last.is_retry:
+            last.replace(line.spans)  # one line for all attempts to connect
+            return
         self._line_count += 1
         scrollback.append(line, is_unread=is_unread)
         if self._line_count > MAX_LINES:
@@ -172,12 +179,12 @@ class Desk:
         self._append(scrollback, line, is_unread=False)
 
     def _crowd_spans(self, crowd: Crowd, time: dt.datetime) -> Spans:
-        return [(Style.DIM, f"{time:%H:%M} -- {sanitize(crowd.text())}")]
+        return [(Style.DIM, f"{time:%H:%M} -- {steady(sanitize(crowd.text()))}")]
 
     def _react(self, scrollback: Scrollback, event: Reaction) -> None:
         line = scrollback.with_id(event.id)
         if line is not None:
-            line.react(event.sender, sanitize(event.reaction), withdrawn=event.withdrawn)
+            line.react(event.sender, steady(sanitize(event.reaction)), withdrawn=event.withdrawn)
 
     def _redact(self, scrollback: Scrollback, event: Redaction) -> None:
         line = scrollback.with_id(event.id)

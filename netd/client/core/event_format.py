@@ -32,6 +32,7 @@ from netd.client.core.chat_events import (
 )
 from netd.client.core.client_state import is_channel
 from netd.client.core.sanitize import sanitize
+from netd.client.core.secrets import has_secret
 from netd.client.core.styled_text import Spans, Style, nick_style, plain_text, to_ansi
 from netd.protocols.irc import fold
 
@@ -113,9 +114,16 @@ def _chat_message(
     spans += [(Style.PLAIN, f"{after} ")]
     if chat.reply_to:
         spans += [(Style.DIM, f"(re {sanitize(reply) or 'an earlier message'}) ")]
-    text = "\n".join(map(sanitize, chat.text.split("\n")))
+    text = "\n".join(map(sanitize, _shown_text(chat).split("\n")))
     style = Style.BOLD if chat.mention else Style.PLAIN
     return [*spans, (Style.DIM if chat.old else style, text)]
+
+
+def _shown_text(chat: ChatMessage) -> str:
+    """Return the text, without the password of a message to a service such as NickServ."""
+    if chat.mine and has_secret(f"/msg {chat.target} {chat.text}"):
+        return f"{chat.text.partition(' ')[0]} ****"
+    return chat.text
 
 
 def _place(chat: ChatMessage, current: str) -> str:

@@ -83,12 +83,15 @@ class IrcClient:
         return read_marks.read_current(self.state)
 
     def ask_earlier(self) -> list[Effect]:
-        """Request what was said before the oldest message of the current conversation."""
+        """Request what was said before the oldest message of the current conversation, once."""
         state = self.state
         if not (state.is_registered and state.current):
             return []
-        if "draft/chathistory" not in state.capabilities:
+        conversation = state.conversations.current
+        is_asked = conversation.oldest == conversation.asked_before
+        if "draft/chathistory" not in state.capabilities or is_asked:
             return []
+        conversation.asked_before = conversation.oldest
         return ask_earlier(state, state.history_page)
 
     def abandon(self) -> list[Effect]:

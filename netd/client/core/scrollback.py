@@ -32,6 +32,7 @@ class Line:
     id: str = ""
     sender: str = ""
     crowd: Crowd | None = None
+    is_retry: bool = False  # that the connection was lost, or is tried again
     reactions: dict[str, set[str]] = field(default_factory=dict)
     _width: int = 0
     _rows: list[Spans] = field(default_factory=list)

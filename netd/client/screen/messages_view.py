@@ -13,6 +13,7 @@ from netd.client.core.client_state import ClientState
 from netd.client.core.event_format import clip
 from netd.client.core.mode_changes import prefixes
 from netd.client.core.sanitize import sanitize
+from netd.client.core.steady_cells import steady
 from netd.client.core.styled_text import Spans, Style
 
 STYLES: Final = Styles.from_dict(
@@ -93,7 +94,9 @@ class MemberList:
         """Return the rows of the list; the last one counts the members that do not fit."""
         members = self._sorted()
         shown = members if len(members) <= height else members[: max(0, height - 1)]
-        rows: list[Spans] = [[(Style.PLAIN, clip(sanitize(name))[:width])] for name in shown]
+        rows: list[Spans] = [
+            [(Style.PLAIN, clip(steady(sanitize(name)))[:width])] for name in shown
+        ]
         if len(shown) < len(members):
             rows.append([(Style.DIM, f"+{len(members) - len(shown)} more")])
         return rows

@@ -101,6 +101,7 @@ def _history(state: ClientState, argument: str) -> list[Effect]:
     count = argument if argument.isdecimal() and len(argument) < 5 else ""  # noqa: PLR2004 (digits)
     if argument and not count:
         return [Refused("usage: /history [COUNT]")]
+    state.conversations.current.wants_earlier = True
     return ask_earlier(state, int(count or state.history_page))
 
 

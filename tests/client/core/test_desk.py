@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from netd.client.core.chat_events import ChatEvent, Disconnected, SendLine
+from netd.client.core.desk import Desk
+from netd.client.core.irc_client import IrcClient
+from netd.client.core.styled_text import plain_text
+from netd.client.core.word_wrap import columns
+from tests.client.core.feeding import feed, welcome
+
+NOW = dt.datetime(2030, 1, 1, 12, 0, tzinfo=dt.UTC)
+CAPS = "batch draft/chathistory draft/read-marker echo-message message-tags server-time"
+
+
+class Screen:
+    """A client whose events are put on a desk."""
+
+    def __init__(self, caps: str = CAPS) -> None:
+        self.bob: IrcClient = welcome(caps)
+        self.desk = Desk(self.bob.state, columns)
+        self.is_present = True
+
+    def feed(self, *received: str) -> None:
+        self.record(*feed(self.bob, *received))  # type: ignore[arg-type]
+
+    def record(self, *events: ChatEvent) -> None:
+        for event in events:
+            if not isinstance(event, SendLine):
+                self.desk.follow()
+                self.desk.record(event, NOW, is_present=self.is_present)
+
+    def lines(self, name: str) -> list[str]:
+        conversation = self.bob.state.conversations.get(name)
+        assert conversation is not None
+        return [plain_text(line.spans)[6:] for line in self.desk.of(conversation).lines]
+
+    def unread(self) -> dict[str, int]:
+        return {c.name: c.unread for c in self.bob.state.conversations if c.unread}
+
+
+def test_a_private_message_has_a_conversation_of_its_own() -> None:
+    screen = Screen()
+    screen.feed(":alice!u@h PRIVMSG bob :psst", ":alice!u@h PRIVMSG #lounge :hi")
+    assert screen.lines("alice") == ["<alice> psst"]
+    assert screen.lines("#lounge") == ["<alice> hi"]
+    assert screen.unread() == {"alice": 1}
+    assert screen.bob.state.current == "#lounge"
+
+
+def test_own_lines_of_another_device_appear_as_own() -> None:
+    screen = Screen(f"{CAPS} labeled-response")
+    screen.feed(":bob!u@h PRIVMSG alice :from my phone")
+    assert screen.lines("alice") == ["<bob> from my phone"]
+    assert screen.unread() == {}
+
+
+def test_what_arrives_while_the_user_is_away_is_unread() -> None:
+    screen = Screen()
+    screen.feed(":alice!u@h PRIVMSG #lounge :seen")
+    screen.is_present = False
+    screen.feed(":alice!u@h PRIVMSG #lounge :one", ":alice!u@h PRIVMSG #lounge :two")
+    assert screen.unread() == {"#lounge": 2}
+    assert screen.desk.current.unread == 2
+    screen.bob.type("/win 1")
+    screen.desk.follow()
+    screen.bob.type("/win 2")
+    screen.desk.follow()
+    assert screen.desk.current.unread is None, "the unread line is gone on return"
+
+
+def test_history_is_put_before_what_was_shown_and_counts_by_the_mark() -> None:
+    screen = Screen()
+    screen.feed(":srv MARKREAD #lounge timestamp=2029-12-31T09:10:00.000Z")
+    screen.record(Disconnected("x"))
+    screen.feed(
+        ":srv BATCH +1 chathistory #lounge",
+        "@batch=1;msgid=a;time=2029-12-31T09:00:00.000Z :alice!u@h PRIVMSG #lounge :old",
+        "@batch=1;msgid=b;time=2029-12-31T09:30:00.000Z :alice!u@h PRIVMSG #lounge :newer",
+        ":srv BATCH -1",
+    )
+    assert screen.lines("#lounge") == ["<alice> old", "<alice> newer", "!! x"]
+    assert screen.unread() == {"#lounge": 1}
+    assert screen.desk.current.unread == 2
+
+
+def test_crowds_share_a_line() -> None:
+    screen = Screen()
+    screen.feed(*[f":n{number}!u@h JOIN #lounge" for number in range(30)])
+    screen.feed(*[f":n{number}!u@h QUIT :netsplit" for number in range(30)])
+    (line,) = screen.lines("#lounge")
+    assert line == (
+        "-- n0, n1, n2, n3 and 26 others have joined; n0, n1, n2, n3 and 26 others have gone"
+    )
+
+
+def test_quits_and_new_nicks_are_shown_where_the_user_is_known() -> None:
+    screen = Screen()
+    screen.feed(":alice!u@h PRIVMSG bob :psst", ":bob!u@h JOIN #dev")
+    screen.feed(":alice!u@h NICK al")
+    screen.feed(":al!u@h QUIT :bye")
+    assert screen.lines("al")[1:] == ["-- alice is now al; al has gone (bye)"]
+    assert screen.lines("#lounge") == ["-- alice is now al; al has gone (bye)"]
+    assert screen.lines("#dev") == []
+
+
+def test_answers_quote_and_reactions_are_at_their_message() -> None:
+    screen = Screen()
+    screen.feed(
+        "@msgid=a :alice!u@h PRIVMSG #lounge :shall we?",
+        "@+draft/reply=a :carol!u@h PRIVMSG #lounge :yes",
+        "@+draft/reply=zzz :carol!u@h PRIVMSG #lounge :what",
+        "@+draft/reply=a;+draft/react=+1 :carol!u@h TAGMSG #lounge",
+    )
+    assert screen.lines("#lounge") == [
+        "<alice> shall we?",
+        "<carol> (re alice: shall we?) yes",
+        "<carol> (re an earlier message) what",
+    ]
+    assert screen.desk.current.lines[0].reactions == {"+1": {"carol"}}
+    screen.feed("@+draft/reply=a;+draft/unreact=+1 :carol!u@h TAGMSG #lounge")
+    assert screen.desk.current.lines[0].reactions == {"+1": set()}
+
+
+def test_a_deleted_message_is_no_longer_shown() -> None:
+    screen = Screen()
+    screen.feed(
+        "@msgid=a :alice!u@h PRIVMSG #lounge :oops",
+        "@msgid=b :carol!u@h PRIVMSG #lounge :spam",
+        ":alice!u@h REDACT #lounge a",
+        ":alice!u@h REDACT #lounge b :no spam",
+    )
+    assert screen.lines("#lounge") == [
+        "-- alice deleted this message",
+        "-- deleted by alice: no spam",
+    ]
+
+
+def test_attempts_to_connect_share_a_line() -> None:
+    screen = Screen()
+    screen.record(Disconnected("one"), Disconnected("two"))
+    assert screen.lines("#lounge") == ["!! two"]
+
+
+def test_a_closed_conversation_is_forgotten() -> None:
+    screen = Screen()
+    screen.feed(":alice!u@h PRIVMSG bob :psst")
+    screen.bob.type("/close alice")
+    screen.desk.follow()
+    screen.feed(":alice!u@h PRIVMSG bob :again")
+    assert screen.lines("alice") == ["<alice> again"]
+
+
+def test_a_password_for_a_service_is_not_shown() -> None:
+    screen = Screen()
+    screen.feed(":bob!u@h PRIVMSG NickServ :identify hunter2")
+    assert screen.lines("NickServ") == ["<bob> identify ****"]
