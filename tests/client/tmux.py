@@ -35,6 +35,26 @@ class Tmux:
         self.keys(window, text)
         self._tmux("send-keys", "-t", f"room:{window}", "Enter")
 
+    def press(self, window: str, *keys: str) -> None:
+        """Press keys by their names, such as M-1 or PPage."""
+        self._tmux("send-keys", "-t", f"room:{window}", *keys)
+
+    def paste(self, window: str, text: str) -> None:
+        """Paste a text, as a terminal does (bracketed)."""
+        self._tmux("set-buffer", text)
+        self._tmux("paste-buffer", "-p", "-t", f"room:{window}")
+
+    def rows(self, window: str) -> list[str]:
+        """Return the visible rows of a window."""
+        return self._tmux("capture-pane", "-p", "-t", f"room:{window}").split("\n")[:-1]
+
+    def await_row(self, window: str, text: str, number: int) -> None:
+        """Wait until a visible row (from the end if negative) begins with a text."""
+        wait_until(
+            lambda: self.rows(window)[number].startswith(text),
+            f"{text!r} in row {number} of {window}'s window: {self.rows(window)}",
+        )
+
     def await_text(self, window: str, text: str) -> None:
         """Wait until a window or its scrollback contains a text."""
         wait_until(lambda: text in self.screen(window), f"{text!r} in {window}'s window")

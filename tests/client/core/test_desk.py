@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from netd.client.core.chat_events import ChatEvent, Disconnected, SendLine
+from netd.client.core.chat_events import Disconnected, Effect, Leave, ScreenRequest, SendLine
 from netd.client.core.desk import Desk
 from netd.client.core.irc_client import IrcClient
 from netd.client.core.styled_text import plain_text
@@ -22,11 +22,11 @@ class Screen:
         self.is_present = True
 
     def feed(self, *received: str) -> None:
-        self.record(*feed(self.bob, *received))  # type: ignore[arg-type]
+        self.record(*feed(self.bob, *received))
 
-    def record(self, *events: ChatEvent) -> None:
+    def record(self, *events: Effect) -> None:
         for event in events:
-            if not isinstance(event, SendLine):
+            if not isinstance(event, SendLine | Leave | ScreenRequest):
                 self.desk.follow()
                 self.desk.record(event, NOW, is_present=self.is_present)
 

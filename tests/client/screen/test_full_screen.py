@@ -1,0 +1,216 @@
+"""The full-screen view of netd-chat in tmux, as a person sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.client.conftest import COMMAND
+from tests.client.observer import Observer
+from tests.client.tmux import Tmux
+from tests.support import Daemon
+
+pytestmark = pytest.mark.needs("tmux")
+Start = Callable[..., None]
+INPUT, STATUS, TITLE = -1, -2, 0
+
+
+@pytest.fixture
+def start(tmux: Tmux, lounge: Daemon) -> Start:
+    """Start netd-chat and wait until it has joined."""
+
+    def start(*arguments: str, **environ: str) -> None:
+        variables = [f"{name}={value}" for name, value in environ.items()]
+        address = str(lounge.address("lounge"))
+        tmux.start("chat", "env", *variables, *COMMAND, address, "--name", "bob", *arguments)
+        tmux.await_text("chat", "here: ")
+
+    return start
+
+
+def test_a_window_has_bars_and_the_input(tmux: Tmux, start: Start) -> None:
+    start()
+    rows = tmux.rows("chat")
+    assert len(rows) == 24
+    assert rows[TITLE].strip() == "#lounge 1"
+    assert rows[STATUS].split()[1:] == ["bob", "2:#lounge"]
+    assert rows[INPUT].strip() == "[#lounge]"
+
+
+def test_a_private_message_is_answered_in_its_own_window(
+    tmux: Tmux, start: Start, lounge: Daemon
+) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        start()
+        ear.send("PRIVMSG", "bob", "psst")
+        tmux.await_text("chat", "2:#lounge  |  3:ear 1")
+        assert "psst" not in "\n".join(tmux.rows("chat"))
+        tmux.press("chat", "M-a")
+        tmux.await_row("chat", "[ear]", INPUT)
+        tmux.await_text("chat", "<ear> psst")
+        tmux.type("chat", "who else knows?")
+        assert ear.await_message("PRIVMSG").params == ("ear", "who else knows?")
+        tmux.press("chat", "C-p")
+        tmux.await_row("chat", "[#lounge]", INPUT)
+        tmux.press("chat", "M-3")
+        tmux.await_row("chat", "[ear]", INPUT)
+        tmux.type("chat", "/close")
+        tmux.await_row("chat", "[#lounge]", INPUT)
+
+
+def test_pages_of_lines_are_scrolled_and_new_ones_counted(
+    tmux: Tmux, start: Start, lounge: Daemon
+) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        start()
+        for number in range(40):
+            ear.say(f"line {number}.")
+        tmux.await_row("chat", "", 0)
+        tmux.await_text("chat", "line 39.")
+        tmux.press("chat", "PPage")
+        tmux.await_text("chat", "more below")
+        assert "line 39." not in tmux.screen("chat")
+        ear.say("one more")
+        tmux.await_text("chat", "20 more below")
+        tmux.press("chat", "NPage", "NPage")
+        tmux.await_text("chat", "one more")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(40, 10), (160, 50), (80, 24)])
+def test_the_view_fits_any_size_while_a_line_is_typed(
+    tmux: Tmux, start: Start, lounge: Daemon, columns: int, rows: int
+) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        start()
+        tmux.keys("chat", "half a li")
+        tmux.await_row("chat", "[#lounge] half a li", INPUT)
+        tmux.resize(columns, rows)
+        ear.say("a text that is wider than forty columns are, by far")
+        tmux.await_row("chat", "[#lounge] half a li", INPUT)
+        tmux.await_row("chat", " #lounge 2", TITLE)
+        shown = tmux.rows("chat")
+        assert len(shown) == rows
+        assert ("|bob" in "\n".join(shown)) is (columns >= 100)
+        assert sum("half a li" in row for row in shown) == 1
+        tmux.type("chat", "ne")
+        assert ear.hear(1) == ["half a line"]
+
+
+def test_pasted_lines_are_asked_about(tmux: Tmux, start: Start, lounge: Daemon) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        start()
+        tmux.paste("chat", "one\n/quit\n")
+        tmux.await_row("chat", "2 lines to #lounge: send, edit, drop?", INPUT)
+        tmux.keys("chat", "d")
+        tmux.await_row("chat", "[#lounge]", INPUT)
+        tmux.paste("chat", "one\n/quit\n")
+        tmux.await_row("chat", "2 lines", INPUT)
+        tmux.keys("chat", "s")
+        assert ear.hear(2) == ["one", "/quit"]
+        tmux.paste("chat", "only one\n")
+        tmux.type("chat", "!")
+        assert ear.hear(1) == ["only one!"]
+
+
+def test_lines_that_wait_are_shown_and_leaving_asks(
+    tmux: Tmux, start: Start, lounge: Daemon
+) -> None:
+    del lounge
+    start()
+    tmux.paste("chat", "\n".join(f"line {number}" for number in range(60)))
+    tmux.await_row("chat", "60 lines to #lounge", INPUT)
+    tmux.keys("chat", "s")
+    tmux.await_text("chat", "lines to send")
+    tmux.type("chat", "/exit")
+    tmux.await_text("chat", "lines are not sent yet: leave, wait until sent, stay?")
+    tmux.keys("chat", "s")
+    tmux.await_row("chat", "[#lounge]", INPUT)
+    tmux.type("chat", "/cancel")
+    tmux.await_text("chat", "lines will not be sent")
+
+
+def test_typed_lines_and_conversations_are_kept_for_the_next_run(
+    tmux: Tmux, start: Start, lounge: Daemon, home: Path
+) -> None:
+    with Observer(lounge.address("lounge")):
+        start()
+        tmux.type("chat", "/query ear remember me")
+        tmux.await_text("chat", "<bob> remember me")
+        tmux.type("chat", "/msg NickServ identify hunter2")
+        tmux.type("chat", "/quit")
+        kept = home / "state" / "netd" / "chat" / "input-history"
+        tmux.start("second", *COMMAND, str(lounge.address("lounge")), "--name", "bob")
+        tmux.await_text("second", "here: ")
+        tmux.press("second", "Up", "Up")
+        tmux.await_row("second", "[#lounge] /query ear remember me", INPUT)
+        assert "hunter2" not in kept.read_text()
+        tmux.press("second", "C-u", "M-3")
+        tmux.await_row("second", "[ear]", INPUT)
+
+
+def test_hostile_and_wide_text_does_not_break_the_view(
+    tmux: Tmux, start: Start, lounge: Daemon
+) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        start()
+        tmux.resize(100, 24)
+        tmux.await_text("chat", "|bob")
+        for text in (
+            "\x1b[2J\x1b]0;owned\x07\x9bend \u202eabc",
+            "你好" * 60,
+            "👨\u200d👩\u200d👧 ❤\ufe0f 👍🏽 emoji",
+            "z" + "\u0301" * 200 + "algo",
+            "שלום עולם مرحبا",
+            "x" * 300,
+        ):
+            ear.say(text)
+        ear.say("the end")
+        tmux.await_text("chat", "the end")
+        rows = tmux.rows("chat")
+        assert rows[TITLE].strip() == "#lounge 2"
+        assert all(len(row) <= 100 for row in rows)
+        assert "␛[2J␛]0;owned␇" in "\n".join(rows)
+        names = [row for row in rows if row.rstrip().endswith(("|bob", "|ear"))]
+        assert len(names) == 2
+
+
+def test_the_locale_c_and_no_colours(tmux: Tmux, start: Start, lounge: Daemon) -> None:
+    with Observer(lounge.address("lounge")) as ear:
+        start(LC_ALL="C", LANG="C", NO_COLOR="1")
+        ear.say("bob: ü 你")
+        tmux.await_text("chat", "bob: ü 你")
+
+
+def test_a_log_is_written_on_request(tmux: Tmux, start: Start, lounge: Daemon, home: Path) -> None:
+    (home / "netd").mkdir()
+    (home / "netd" / "chat.toml").write_text("log = true\n")
+    with Observer(lounge.address("lounge")) as ear:
+        start()
+        ear.say("for the record")
+        tmux.await_text("chat", "for the record")
+    (path,) = (home / "state" / "netd" / "chat" / "logs").glob("*/#lounge.log")
+    assert "<ear> for the record\n" in path.read_text()
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_leaving_restores_the_terminal_and_says_what_was_not_sent(
+    tmux: Tmux, start_daemon: Callable[..., Daemon]
+) -> None:
+    daemon = start_daemon('[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n')
+    address = str(daemon.address("lounge"))
+    shell = f"{' '.join(map(repr, COMMAND))} {address} --name bob; echo status $?; cat"
+    tmux.start("chat", "sh", "-c", shell)
+    tmux.await_text("chat", "here: ")
+    daemon.process.terminate()
+    tmux.await_text("chat", "trying again")
+    tmux.type("chat", "too late")
+    tmux.await_text("chat", "1 line to send")
+    tmux.press("chat", "C-d")
+    tmux.await_row("chat", "1 line is not sent yet", INPUT)
+    tmux.keys("chat", "l")
+    tmux.await_text("chat", "not delivered: 'too late'")
+    tmux.await_text("chat", "status 0")
+    assert "[#lounge]" not in tmux.screen("chat")
