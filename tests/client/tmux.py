@@ -52,7 +52,7 @@ class Tmux:
         """Wait until a visible row (from the end if negative) begins with a text."""
         wait_until(
             lambda: self.rows(window)[number].startswith(text),
-            f"{text!r} in row {number} of {window}'s window: {self.rows(window)}",
+            f"{text!r} in row {number} of {window}'s window",
         )
 
     def await_text(self, window: str, text: str) -> None:

@@ -77,7 +77,8 @@ def waiting(state: ClientState, width: int) -> list[Spans]:
         return []
     seconds = state.outbox.wait_s()
     time = f", {seconds:.0f} s" if seconds >= 1 and state.is_registered else ""
-    count = f"{len(messages)} line{'' if len(messages) == 1 else 's'} to send{time}"
+    lines = state.outbox.waiting_lines()
+    count = f"{lines} line{'' if lines == 1 else 's'} to send{time}"
     rows: list[Spans] = [[(Style.DIM, f"-- {count}; /cancel drops them"[:width])]]
     for message in messages[: MAX_WAITING_ROWS - 1]:
         text = steady(sanitize(message.text.replace("\n", " ")))[: max(0, width)]

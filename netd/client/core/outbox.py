@@ -61,6 +61,7 @@ class Outbox:
                 continue
             if not self._bucket.take(now, self._lines_per_s, self._burst):
                 break
+            self._bucket.charge(message.line_count - 1)  # servers count lines
             self._release(message)
             released.append(message)
         return released
@@ -149,11 +150,11 @@ class Outbox:
         return abandoned
 
     def cancel(self, target: str | None = None) -> int:
-        """Drop the messages that are not sent yet, to one target or to all; return how many."""
+        """Drop the messages that are not sent yet, to one target or to all; return their lines."""
         dropped = self.waiting(target)
         for message in dropped:
             self._waiting.remove(message)
-        return len(dropped)
+        return sum(message.line_count for message in dropped)
 
     def waiting(self, target: str | None = None) -> list[OutgoingMessage]:
         """Return the messages that are not sent yet, to one target or to all."""
@@ -163,8 +164,12 @@ class Outbox:
         return [message for message in self._waiting if self._fold(message.target) == folded]
 
     def wait_s(self, more: int = 0) -> float:
-        """Estimate the time until all waiting messages, and so many more, are sent."""
-        return self._bucket.wait_s(self._lines_per_s, len(self._waiting) + more)
+        """Estimate the time until all waiting lines, and so many more, are sent."""
+        return self._bucket.wait_s(self._lines_per_s, self.waiting_lines() + more)
+
+    def waiting_lines(self) -> int:
+        """Return the number of lines that are not sent yet."""
+        return sum(message.line_count for message in self._waiting)
 
     def requeue(self) -> None:
         """Put the unconfirmed messages first in the queue again: the connection has ended."""

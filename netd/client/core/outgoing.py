@@ -27,6 +27,11 @@ class OutgoingMessage:
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
+    def line_count(self) -> int:
+        """The number of lines of the text: more than one in a message of several lines."""
+        return self.text.count("\n") + 1
+
+    @property
     def ping_token(self) -> str:
         """The token of the PING whose PONG confirms this message."""
         return f"{PING_PREFIX}{self.number}"

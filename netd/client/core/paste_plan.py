@@ -42,9 +42,8 @@ def plan_paste(state: ClientState, text: str) -> PastePlan | None:
         return None
     joined = "\n".join(lines)
     messages = len(state.split(state.current, joined))
-    return PastePlan(
-        state.current, joined, len(lines), messages, state.outbox.wait_s(more=messages)
-    )
+    seconds = state.outbox.wait_s(more=max(messages, len(lines)))
+    return PastePlan(state.current, joined, len(lines), messages, seconds)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -205,7 +205,7 @@ class Terminal:
                 self._find(request.argument)
             self._surface.carry_out(request)
             return
-        waiting = len(self._state.outbox.waiting())
+        waiting = self._state.outbox.waiting_lines()
         if not waiting:
             self._connector.leave(request.reason)
             return

@@ -11,7 +11,7 @@ import pytest
 from tests.client.conftest import COMMAND
 from tests.client.observer import Observer
 from tests.client.tmux import Tmux
-from tests.support import Daemon
+from tests.support import Daemon, wait_until
 
 pytestmark = pytest.mark.needs("tmux")
 Start = Callable[..., None]
@@ -103,7 +103,7 @@ def test_pasted_lines_are_asked_about(tmux: Tmux, start: Start, lounge: Daemon) 
     with Observer(lounge.address("lounge")) as ear:
         start()
         tmux.paste("chat", "one\n/quit\n")
-        tmux.await_row("chat", "2 lines to #lounge: send, edit, drop?", INPUT)
+        tmux.await_row("chat", "2 lines to #lounge in 1 message: send, edit, drop?", INPUT)
         tmux.keys("chat", "d")
         tmux.await_row("chat", "[#lounge]", INPUT)
         tmux.paste("chat", "one\n/quit\n")
@@ -115,13 +115,11 @@ def test_pasted_lines_are_asked_about(tmux: Tmux, start: Start, lounge: Daemon) 
         assert ear.hear(1) == ["only one!"]
 
 
-def test_lines_that_wait_are_shown_and_leaving_asks(
-    tmux: Tmux, start: Start, lounge: Daemon
-) -> None:
-    del lounge
-    start()
-    tmux.paste("chat", "\n".join(f"line {number}" for number in range(60)))
-    tmux.await_row("chat", "60 lines to #lounge", INPUT)
+def test_lines_that_wait_are_shown_and_leaving_asks(tmux: Tmux, own_lounge: Daemon) -> None:
+    tmux.start("chat", *COMMAND, str(own_lounge.address("lounge")), "--name", "bob")
+    tmux.await_text("chat", "here: ")
+    tmux.paste("chat", "\n".join(f"line {number}" for number in range(300)))
+    tmux.await_row("chat", "300 lines to #lounge in 3 messages, ", INPUT)
     tmux.keys("chat", "s")
     tmux.await_text("chat", "lines to send")
     tmux.type("chat", "/exit")
@@ -144,11 +142,16 @@ def test_typed_lines_and_conversations_are_kept_for_the_next_run(
         kept = home / "state" / "netd" / "chat" / "input-history"
         tmux.start("second", *COMMAND, str(lounge.address("lounge")), "--name", "bob")
         tmux.await_text("second", "here: ")
-        tmux.press("second", "Up", "Up")
-        tmux.await_row("second", "[#lounge] /query ear remember me", INPUT)
+        wait_until(lambda: oldest_line(tmux) == "/query ear remember me", "the oldest typed line")
         assert "hunter2" not in kept.read_text()
         tmux.press("second", "C-u", "M-3")
         tmux.await_row("second", "[ear]", INPUT)
+
+
+def oldest_line(tmux: Tmux) -> str:
+    """Recall the oldest typed line; the file of these lines is read while the chat starts."""
+    tmux.press("second", "Up", "Up")
+    return tmux.rows("second")[INPUT].removeprefix("[#lounge]").strip()
 
 
 def test_hostile_and_wide_text_does_not_break_the_view(
@@ -197,14 +200,13 @@ def test_a_log_is_written_on_request(tmux: Tmux, start: Start, lounge: Daemon, h
 
 
 def test_leaving_restores_the_terminal_and_says_what_was_not_sent(
-    tmux: Tmux, start_daemon: Callable[..., Daemon]
+    tmux: Tmux, own_lounge: Daemon
 ) -> None:
-    daemon = start_daemon('[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n')
-    address = str(daemon.address("lounge"))
+    address = str(own_lounge.address("lounge"))
     shell = f"{' '.join(map(repr, COMMAND))} {address} --name bob; echo status $?; cat"
     tmux.start("chat", "sh", "-c", shell)
     tmux.await_text("chat", "here: ")
-    daemon.process.terminate()
+    own_lounge.process.terminate()
     tmux.await_text("chat", "trying again")
     tmux.type("chat", "too late")
     tmux.await_text("chat", "1 line to send")
