@@ -6,6 +6,7 @@ a channel does not become its operator.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -17,6 +18,8 @@ from netd.errors import LocalProtocolError
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.effect import Record, SaveChannel, Store
 from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.room_records import SERVER_BAN
+from netd.listeners.chat.room.server_ban import SetServerBan, StoredServerBans
 from netd.listeners.chat.room.snapshot import format_state, restore_channel
 from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
 from netd.listeners.chat.room.stored_limits import Limits
@@ -186,6 +189,7 @@ class ChannelStore:
             self._changed.update(dict.fromkeys(saved["changed"]))
         else:  # as after a reload: no messages
             self._changed.update(dict.fromkeys(self._room.state.channels))
+            self._waiting += [SetServerBan.of(ban) for ban in self._room.state.server_bans]
 
     def close(self) -> None:
         """Complete the writes and close the file."""
@@ -204,6 +208,8 @@ class ChannelStore:
         if self._database is not None:
             for folded in self._room.state.channels:
                 self._mark(folded)
+            for ban in self._room.state.server_bans:
+                self.write(SetServerBan.of(ban))
 
     def _mark(self, folded: str) -> None:
         self._changed[folded] = None
@@ -229,6 +235,11 @@ class ChannelStore:
                 restore_channel(self._room.state, folded, text, time.time())
             except LocalProtocolError as error:
                 _log.warning("chat: %s: %s", database.path, error)
+        for text in database.load(StoredServerBans()) or ():
+            try:
+                self._room.state.server_bans.add(SERVER_BAN.load(json.loads(text)))
+            except (ValueError, TypeError) as error:
+                _log.warning("chat: %s: not a server ban: %s", database.path, error)
         channel = self._room.state.find_channel(self._options.channel)
         if channel is not None and keeps_messages(self._options):
             last = LatestMessages(fold(channel.name), self._options.history_lines)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.listeners.chat.test_handover import Start, start
 from tests.listeners.chat.test_proxy_protocol import line
 from tests.listeners.chat.test_service import Irc
-from tests.support import make_certificate, read_all
+from tests.support import make_certificate, read_all, wait_until
 
 __all__ = ["start"]  # a fixture
 
@@ -65,3 +65,22 @@ def test_under_tls_the_reason_arrives(start: Start, tmp_path: Path) -> None:
         with context.wrap_socket(sock, server_hostname="one.test") as secure:
             secure.sendall(b"NICK eve\r\nUSER eve 0 * :eve\r\n")
             assert b" 465 eve :You are banned from this server: spam\r\n" in read_all(secure)
+
+
+def test_bans_survive_a_stop(start: Start, tmp_path: Path) -> None:
+    options = {**OPTIONS, "history_file": str(tmp_path / "chat.db")}
+    chat = start(**options)
+    root = operator(chat)
+    root.send("KLINE 192.0.2.1 :first", "KLINE 1h ~spam*@* :second", "KLINE 1s 192.0.2.9 :short")
+    root.send("KLINE 192.0.2.3 :gone", "UNKLINE 192.0.2.3", "KLINE 192.0.2.1 :again")
+    root.sync()
+    chat.worker.drain(5, stopping=True)
+    chat.worker.await_exit()
+    later = operator(start(**options))
+    wait_until(lambda: len(bans(later)) == 2, "the end of the short ban")
+    assert [ban.split(" :")[1].split(" (")[0] for ban in bans(later)] == ["again", "second"]
+
+
+def bans(root: Irc) -> list[str]:
+    root.send("STATS k")
+    return [line for line in root.sync() if " 216 " in line]

@@ -24,11 +24,12 @@ from netd.listeners.chat.room.commands import (
 )
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.registration import admit
-from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel
+from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel, Store
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.saved_room import save_room
+from netd.listeners.chat.room.server_ban import SetServerBan
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room.storage import Query, QueryFailedError
@@ -212,8 +213,10 @@ class Room:
 
     def expire_bans(self, now: float) -> list[Effect]:
         """Remove the server bans whose time is over."""
-        expired = self.state.server_bans.expire(now)
-        return [Log(f"the ban of {ban.mask} has ended") for ban in expired]
+        effects: list[Effect] = []
+        for ban in self.state.server_bans.expire(now):
+            effects += [Log(f"the ban of {ban.mask} has ended"), Store(SetServerBan.removing(ban))]
+        return effects
 
     def send_notices(self, client: Client, lines: Iterable[str], now: float) -> list[Effect]:
         """Send a client notices from the server."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final
+from typing import Final, Self
 
 from netd.listeners.chat.room.mask import ACCOUNT, matches
+from netd.listeners.chat.room.storage import Change, Query
 from netd.protocols.host_port import unmap_ipv4
 from netd.protocols.irc import fold
 
@@ -39,6 +41,30 @@ class ServerBan:
     def applies_at(self, now: float) -> bool:
         """Whether the ban has not expired."""
         return self.until == FOR_EVER or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class SetServerBan(Change):
+    """Store a ban (JSON) in place of one with the same mask, which is folded; "" removes it."""
+
+    mask: str
+    ban: str
+
+    @classmethod
+    def of(cls, ban: ServerBan) -> Self:
+        """Store a ban."""
+        row = [ban.mask, ban.by, ban.at, ban.until, ban.reason]
+        return cls(fold(ban.mask), json.dumps(row, ensure_ascii=False))
+
+    @classmethod
+    def removing(cls, ban: ServerBan) -> Self:
+        """Remove a stored ban."""
+        return cls(fold(ban.mask), "")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredServerBans(Query[tuple[str, ...]]):
+    """All stored bans, each as the JSON of SetServerBan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from netd.listeners.chat.room.server_ban import (
     ClientFacts,
     ServerBan,
     ServerBans,
+    SetServerBan,
     mask_of_address,
     normalize_mask,
     parse_duration,
@@ -37,6 +38,7 @@ def kline(context: CommandContext, params: Sequence[str]) -> Steps:
     if not _may_add(context, ban):
         return
     context.room.server_bans.add(ban)
+    context.store(SetServerBan.of(ban))
     context.log(f"operator {context.sender.oper} bans {mask} {_until(context, ban)}: {reason!r}")
     _notify(context, f"{mask} is banned {_until(context, ban)}")
     yield from _disconnect(context, ban)
@@ -92,6 +94,7 @@ def unkline(context: CommandContext, params: Sequence[str]) -> None:
     if ban is None:
         _notify(context, f"{mask} is not banned")
         return
+    context.store(SetServerBan.removing(ban))
     context.log(f"operator {context.sender.oper} removes the ban of {ban.mask}")
     _notify(context, f"{ban.mask} is no longer banned")
 
