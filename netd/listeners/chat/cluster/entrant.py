@@ -16,6 +16,7 @@ _ENTRANT: Final = fields_of(
     realname=TEXT,
     host=TEXT,
     account=TEXT,
+    away=TEXT,
     address=TEXT,
     local_user=TEXT,
     fingerprint=TEXT,
@@ -33,6 +34,7 @@ def format_entrant(client: Client) -> bytes:
         "realname": member.realname,
         "host": member.host,
         "account": member.account,
+        "away": member.away,
         "address": client.address,
         "local_user": client.local_user,
         "fingerprint": client.fingerprint,
@@ -56,6 +58,7 @@ def parse_entrant(data: bytes) -> Client:
         member = client.member
         member.user, member.realname = facts["user"], facts["realname"]
         member.host, member.account = facts["host"], facts["account"]
+        member.away = facts["away"]
         member.set_nick(facts["nick"])
         return client
 

@@ -33,6 +33,7 @@ class Cap(enum.IntFlag):
     RESUME = enum.auto()
     MESSAGE_REDACTION = enum.auto()
     MULTILINE = enum.auto()
+    PRE_AWAY = enum.auto()
 
 
 _OTHER_NAMES: Final = {
@@ -41,6 +42,7 @@ _OTHER_NAMES: Final = {
     Cap.READ_MARKER: "draft/read-marker",
     Cap.MESSAGE_REDACTION: "draft/message-redaction",
     Cap.MULTILINE: "draft/multiline",
+    Cap.PRE_AWAY: "draft/pre-away",
     Cap.RESUME: "netd.dev/resume",  # the grammar of the draft resume-0.5
 }
 WIRE_NAMES: Final = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netd.listeners.chat.room.capability import BY_WIRE_NAME, WIRE_NAMES, Cap, wire_names
 from netd.listeners.chat.room.client_state import ClientState
-from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.command_context import CommandContext, pack
 from netd.listeners.chat.room.commands import registration, resume
 from netd.listeners.chat.room.commands.account import mechanisms
 from netd.listeners.chat.room.commands.base import Command, Handler, Phase, Steps
@@ -14,6 +14,7 @@ from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.numeric import Numeric
 
 _CAPS_PER_LINE = 12
+_LINE_BYTES = 360  # a client of an earlier version gets one line, which may not be cut
 _CAP_302 = 302
 
 
@@ -45,7 +46,8 @@ def _reply_caps(context: CommandContext, subcommand: str, words: list[str]) -> N
     while len(words) > _CAPS_PER_LINE and context.client.cap_version >= _CAP_302:
         context.reply_command("CAP", nick, subcommand, "*", " ".join(words[:_CAPS_PER_LINE]))
         words = words[_CAPS_PER_LINE:]
-    context.reply_command("CAP", nick, subcommand, " ".join(words))
+    (line, *_) = [*pack(words, " ", _LINE_BYTES), ""]
+    context.reply_command("CAP", nick, subcommand, line)
 
 
 def _req(context: CommandContext, params: Sequence[str]) -> None:

@@ -7,19 +7,22 @@ from collections.abc import Iterable, Sequence
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command, Steps
+from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold, is_nick
 
 
 def away(context: CommandContext, params: Sequence[str]) -> None:
-    """Mark the sender as away with a message, or as back."""
-    sender = context.sender
+    """Mark the sender as away with a message, or as back; `*` is no message (pre-away)."""
+    sender, is_present = context.sender, context.client.is_registered
+    if not (is_present or context.client.has(Cap.PRE_AWAY)):
+        context.reply(Numeric.NOTREGISTERED)
+        return
     text = params[0][: context.room.settings.limits.away_chars] if params else ""
     has_changed, sender.away = text != sender.away, text
     numeric = Numeric.NOWAWAY if text else Numeric.UNAWAY
     context.reply(numeric)
-    if has_changed:
+    if has_changed and is_present:
         message = context.message_from_sender("AWAY", *([text] if text else []))
         presence.notify_peers(context, message, Cap.AWAY_NOTIFY)
         context.reply_to_others(numeric)
@@ -104,7 +107,7 @@ _MONITOR_ACTIONS = {
     "S": _show_all,
 }
 COMMANDS = {
-    "AWAY": Command(away, "[:<why>]"),
+    "AWAY": Command(away, "[:<why>]", phase=Phase.ANY),
     "SETNAME": Command(setname, ":<real name>", params=1),
     "MONITOR": Command(monitor, "+|-|C|L|S [<nick>[,<nick>]]", params=1),
 }
