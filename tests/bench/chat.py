@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,12 +18,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
 
 from tests.bench import harness_process
 from tests.bench.chat_closed import ClosedLoad
 from tests.bench.chat_members import Measured, join
 from tests.bench.chat_observed import ObservedLoad
+from tests.bench.chat_websocket import WebMembers
 from tests.bench.harness import Goal, Reading, Server, Work
 from tests.bench.usage import cpu_s, family, memory_kib
 
@@ -31,6 +35,7 @@ _SELECT, _EPOLL, _PEER, _LIMIT = (
     "ngircd",
     "limit: a trivial server",
 )
+_WEBSOCKET, _NODE = "netd (WebSocket)", "ws (Node)"
 _MANY: Final = 10_000
 # Ratios to ngircd, by members. In a small channel Python's work for a message counts, in a large
 # one the system calls that send it. ngircd leaves Nagle's algorithm on, so its p99 is a delayed
@@ -45,6 +50,13 @@ flood_rate = 0
 max_connections = 20000
 poller = "{poller}"
 ping_after = "1h"
+"""
+_WEB = """
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:{port}"
+max_connections_per_address = 0
+routes = [{{ path = "/chat", chat = "bench" }}]
 """
 _NGIRCD = """
 [Global]
@@ -176,6 +188,54 @@ def _work(
     )
 
 
+@contextlib.contextmanager
+def _netd_web() -> Iterator[tuple[int, int]]:
+    """The HTTP port whose route leads to the chat listener, and the chat worker."""
+    plain, port = harness_process.free_port(), harness_process.free_port()
+    listener = _LISTENER.format(port=plain, poller="epoll") + _WEB.format(port=port)
+    with harness_process.netd(listener, port) as process:
+        for sock in join(plain, 1):  # so that the worker runs
+            sock.close()
+        yield port, tuple(family(process.pid))[1]
+
+
+@contextlib.contextmanager
+def _node() -> Iterator[tuple[int, int]]:
+    port = harness_process.free_port()
+    command = ["node", str(Path(__file__).with_name("chat_node.cjs")), str(port)]
+    with harness_process.program(command, port) as process:
+        yield port, process.pid
+
+
+def _has_ws() -> bool:
+    """Whether Node finds the package `ws` (npm install ws; NODE_PATH)."""
+    command = ["node", "-e", "require('ws')"]
+    return (
+        shutil.which("node") is not None
+        and not subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode
+    )
+
+
+def _websocket(size: Size) -> Work:
+    """Members over WebSocket: beside plain ones, and beside a broadcast in Node."""
+    over_websocket = partial(ObservedLoad, make=WebMembers)
+    servers = {
+        _WEBSOCKET: partial(_populated, _netd_web, over_websocket, size),
+        _EPOLL: partial(_populated, partial(_netd, "epoll"), ObservedLoad, size),
+    }
+    goals = [Goal(_WEBSOCKET, (_EPOLL,), 0.85)]
+    if _has_ws():
+        servers[_NODE] = partial(_populated, _node, over_websocket, size)
+        goals.append(Goal(_WEBSOCKET, (_NODE,), 3.0))
+    return Work(
+        f"chat over WebSocket, paced by one member: {size}",
+        "deliveries/s",
+        _measure,
+        tuple(Server(name, serve) for name, serve in servers.items()),
+        tuple(goals),
+    )
+
+
 def works() -> list[Work]:
     """Both loads on channels of several sizes; and one size that only epoll holds."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -190,6 +250,7 @@ def works() -> list[Work]:
         *(observed(Size(count, 1), two, _ONE_SENDER_GOAL) for count in (50, 800)),
         *(observed(Size(200, 10, in_flight), two, 1.0) for in_flight in (1, 16)),
         observed(Size(_MANY, 10), {_EPOLL: partial(_netd, "epoll")}),
+        *(_websocket(Size(count, 10)) for count in (200, 2000)),
         *(
             closed(Size(count, min(count - 1, 10)), three, goal)
             for count, goal in _CLOSED_GOALS.items()

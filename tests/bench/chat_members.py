@@ -22,7 +22,7 @@ PATIENCE_S: Final = 20.0
 _BUFFER_BYTES: Final = 1 << 20
 _LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TIME_BYTES: Final = 12
-_LINE: Final = b"PRIVMSG #bench :%c %012.6f " + b"x" * 40 + b"\r\n"
+_LINE: Final = b"PRIVMSG #bench :%c %012.6f " + b"x" * 40
 _RECEIVED: Final = re.compile(rb":[^\n]+ PRIVMSG #bench :(.) (.{12}) [^\n]+\n")
 _JOIN_AT_ONCE: Final = 100
 _DISCARD_BYTES: Final = 65536
@@ -47,9 +47,14 @@ class Measured:
 class Members:
     """Clients in one channel. The first few are senders; a letter in the text names a sender."""
 
+    form = _RECEIVED
+    """A line as it is received, with the letter and the time."""
+    end = b"\n"
+    """The last byte of a line as it is received."""
+
     def __init__(self, port: int, count: int, senders: int) -> None:
         """Connect and join; returns when all notices of that have arrived."""
-        self._socks = join(port, count)
+        self._socks = self.join(port, count)
         self._started = time.perf_counter()
         self._buffer = bytearray(_BUFFER_BYTES)
         self.observer = self._socks[max(senders, count // 2)]
@@ -66,6 +71,14 @@ class Members:
         self._partial = b""
         self._learn_form()
 
+    def join(self, port: int, count: int) -> list[socket.socket]:
+        """Connect members and put them into the channel."""
+        return join(port, count)
+
+    def encode(self, line: bytes) -> bytes:
+        """A line as a member sends it."""
+        return line + b"\r\n"
+
     @property
     def deliveries(self) -> int:
         """How many lines members have received, together."""
@@ -73,7 +86,7 @@ class Members:
 
     def send(self, letter: int, count: int) -> None:
         """Send lines from a sender."""
-        line = _LINE % (letter, time.perf_counter() - self._started)
+        line = self.encode(_LINE % (letter, time.perf_counter() - self._started))
         self.senders[letter].sendall(line * count)
         self.sent[letter] += count
 
@@ -99,7 +112,7 @@ class Members:
         count, rest = divmod(len(data), self.line_bytes)
         whole = len(data) - rest
         self._partial = data[whole:]
-        assert data[self.line_bytes - 1 : whole : self.line_bytes] == b"\n" * count
+        assert data[self.line_bytes - 1 : whole : self.line_bytes] == self.end * count
         return data[:whole]
 
     def letters(self, lines: bytes) -> bytes:
@@ -133,11 +146,11 @@ class Members:
         self.send(next(iter(self.senders)), 1)
         line = b""
         self.observer.settimeout(PATIENCE_S)
-        while not line.endswith(b"\n"):
-            line += self.observer.recv(_BUFFER_BYTES)
+        while not (form := self.form.fullmatch(line)):
+            data = self.observer.recv(_BUFFER_BYTES)
+            assert data, line
+            line += data
         self.observer.setblocking(False)
-        form = _RECEIVED.fullmatch(line)
-        assert form, line
         self.line_bytes, self._letter_at, self._time_at = len(line), form.start(1), form.start(2)
         self.received[self.observer.fileno()] = len(line)
         self.settle()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import select
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from tests.bench.chat_members import Measured, Members
@@ -24,8 +25,15 @@ _SAMPLED: Final = 8  # of so many messages, the latency of one is taken
 class ObservedLoad:
     """Members of one channel, and senders that wait for the observer alone."""
 
-    def __init__(self, port: int, members: int, senders: int, in_flight: int) -> None:
-        self._members = Members(port, members, senders)
+    def __init__(
+        self,
+        port: int,
+        members: int,
+        senders: int,
+        in_flight: int,
+        make: Callable[[int, int, int], Members] = Members,
+    ) -> None:
+        self._members = make(port, members, senders)
         self._count = members
         self._in_flight = in_flight
         self._observing = select.poll()

@@ -175,6 +175,20 @@ def test_a_reader_continues_where_another_one_was(
     assert second.held_bytes == 0
 
 
+@given(st.sampled_from([TEXT, BINARY]), st.binary(max_size=125), st.binary(min_size=4, max_size=4))
+def test_short_messages_are_read_as_wsproto_reads_them(
+    opcode: int, payload: bytes, mask: bytes
+) -> None:
+    sent = frame(opcode, payload, mask=mask)
+    whole = read(sent)
+    parts = read(frame(opcode, b"", fin=False, mask=mask), frame(CONTINUATION, payload, mask=mask))
+    assert [event for event in whole if isinstance(event, bytes)] == [
+        event for event in parts if isinstance(event, bytes)
+    ]
+    if not whole or isinstance(whole[0], Closed):
+        assert code_of(sent) == CloseCode.INVALID_DATA
+
+
 @given(st.lists(st.binary(max_size=40), max_size=20))
 def test_any_bytes_lead_to_events_and_never_to_an_error(pieces: list[bytes]) -> None:
     reader = FrameReader()

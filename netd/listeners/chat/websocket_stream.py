@@ -18,8 +18,8 @@ from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream, StreamState, ignore
 
 KEEP_ALIVE_S: Final = 25.0
-"""The period of pings: proxies close a connection that was silent for 60 s. A handover begins a
-period anew."""
+"""A ping is sent at the end of a period in which nothing else was: proxies close a connection that
+was silent for 60 s."""
 _CONTROL_BURST: Final = 32  # pings and pongs of a client at once, and a second
 _CONTROL_RATE: Final = 4.0
 _PING: Final = format_frame(Opcode.PING, b"")
@@ -31,8 +31,8 @@ class WebSocketStream:
 
     __slots__ = (
         *("_control", "_has_end", "_has_more", "_is_paused", "_loop", "_on_closed", "_on_data"),
-        *("_on_end", "_pinged_at", "_send", "_to_frames", "close_code", "opcode", "reader"),
-        *("is_relayed", "stream"),
+        *("_on_end", "_period_began", "_send", "_sent_before", "_to_frames", "close_code"),
+        *("is_relayed", "opcode", "reader", "stream"),
     )
 
     def __init__(  # noqa: PLR0913 (a Stream's arguments and the type of messages)
@@ -70,7 +70,7 @@ class WebSocketStream:
         )
         self._send = self.stream.send
         self._to_frames = _FRAMES[opcode].of
-        self._pinged_at = loop.now
+        self._period_began, self._sent_before = loop.now, 0
 
     @property
     def sock(self) -> socket.socket:
@@ -130,10 +130,11 @@ class WebSocketStream:
         self._send(self._to_frames(data))
 
     def keep_alive(self) -> None:
-        """Send a ping if the last one was sent long ago; to be called each second."""
-        if self._loop.now - self._pinged_at >= KEEP_ALIVE_S:
-            self._pinged_at = self._loop.now
-            self.stream.write(_PING)
+        """Send a ping if nothing was sent for some time; to be called each second."""
+        if self._loop.now - self._period_began >= KEEP_ALIVE_S:
+            if self.stream.bytes_out == self._sent_before:
+                self.stream.write(_PING)
+            self._period_began, self._sent_before = self._loop.now, self.stream.bytes_out
 
     def write_response(self, response: bytes) -> None:
         """Queue the end of the handshake, before all lines."""
@@ -259,7 +260,7 @@ WEB_STREAM: Final = Record(
         "_has_end": "follows from the StreamState",
         "_has_more": "frames that were read are handled again in any case",
         "_is_paused": "as the session's",
-        "_pinged_at": "a period begins anew",
+        **dict.fromkeys(("_period_began", "_sent_before"), "a period begins anew"),
         "close_code": "the close frame is among the unsent bytes",
     },
 )

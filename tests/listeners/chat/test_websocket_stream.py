@@ -108,6 +108,12 @@ def test_pings_keep_the_connection_alive(setting: Setting) -> None:
         setting.stream.keep_alive()
     assert setting.sent() == b"\x89\x00"
     assert setting.send(frame(PONG)) == []
+    for _ in range(3):  # nothing is needed in a period with lines
+        setting.stream.write(b"line\r\n")
+        assert setting.sent() == b"\x81\x04line"
+        setting.now += KEEP_ALIVE_S
+        setting.turn()
+        setting.stream.keep_alive()
 
 
 def test_a_flood_of_control_frames_ends_the_connection(setting: Setting) -> None:
