@@ -19,6 +19,11 @@ HANDOFF: Final = "handoff."
 """The prefix of the labels of the ends: `handoff.lounge.in`, `handoff.lounge.out`."""
 
 
+# A connection takes 1.3 kB, more with a long head. The kernel permits twice net.core.wmem_max,
+# which is often room for 330.
+_QUEUE_BYTES: Final = 2**20
+
+
 class HandoffQueue(NamedTuple):
     """The two ends: connections go in at one, and come out at the other one."""
 
@@ -76,6 +81,7 @@ def _open() -> HandoffQueue:
         entry, exit_ = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError as error:
         raise ReloadError(f"no queue for connections can be made: {describe(error)}") from error
+    entry.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE_BYTES)
     for end in (entry, exit_):
         end.setblocking(False)
         os.set_inheritable(end.fileno(), False)

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.bench import attacks_chat, attacks_http
+from tests.bench import attacks_chat, attacks_http, attacks_websocket
 from tests.bench.attacks_load import Attack, Helper, Target, attacking, crowd
 from tests.bench.attacks_setup import Server, Setup
 from tests.bench.attacks_victims import Latencies, Victims
@@ -31,7 +31,7 @@ _GOAL_P99_MS, _GOAL_MAX_MS = 20.0, 50.0
 _MANY_SOURCES: Final = 30
 _LEAVE_AFTER_S: Final = 0.3
 _SERVER_S: Final = 900.0  # after which the attacks that are left are not made
-_SETUPS: Final = (*attacks_chat.SETUPS, *attacks_http.SETUPS)
+_SETUPS: Final = (*attacks_chat.SETUPS, *attacks_websocket.SETUPS, *attacks_http.SETUPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _populate(setup: Setup, server: Server) -> Iterator[_Scene]:
     group, within_s = setup.crowd, server.within_s
     with (
         server.serve() as port,
-        crowd(Target(port, within_s), group.count, group.greet) as members,
+        crowd(Target(port, within_s), group.count, group.greet, group.greeted) as members,
         contextlib.closing(Victims(port, setup.victims, within_s)) as victims,
     ):
         yield _Scene(setup, port, within_s, members, victims)

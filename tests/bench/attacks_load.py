@@ -146,9 +146,11 @@ def _run(ready: Connection, work: Callable[..., None], *arguments: object) -> No
 
 
 @contextlib.contextmanager
-def crowd(target: Target, count: int, greet: Callable[[int], bytes]) -> Iterator[Helper]:
+def crowd(
+    target: Target, count: int, greet: Callable[[int], bytes], greeted: bytes
+) -> Iterator[Helper]:
     """Members of the channel #bench that read all messages and send none."""
-    helper = Helper(target.within_s, _read_as_crowd, target, count, greet)
+    helper = Helper(target.within_s, _read_as_crowd, target, count, greet, greeted)
     try:
         yield helper
     finally:
@@ -166,13 +168,17 @@ def attacking(attack: Attack, target: Target, sources: int, seconds: float) -> I
 
 
 def _read_as_crowd(
-    ready: Connection, target: Target, count: int, greet: Callable[[int], bytes]
+    ready: Connection,
+    target: Target,
+    count: int,
+    greet: Callable[[int], bytes],
+    greeted: bytes,
 ) -> None:
     clients = []
     for number in range(count):
         clients.append(Client(target.port))
         clients[-1].send(greet(number))
-    await_all(clients, b"joined\r\n", target.within_s)
+    await_all(clients, greeted, target.within_s)
     with selectors.DefaultSelector() as selector:
         for client in clients:
             selector.register(client.sock, selectors.EVENT_READ, client)

@@ -28,6 +28,7 @@ class Crowd:
 
     count: int
     greet: Callable[[int], bytes]
+    greeted: bytes = b"joined\r\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ _SELECT, _EPOLL, _PEER, _LIMIT = (
 )
 _WEBSOCKET, _NODE = "netd (WebSocket)", "ws (Node)"
 _MANY: Final = 10_000
+_FEW: Final = 200  # so few that the work for a message counts more than that of sending it
 # Ratios to ngircd, by members. In a small channel Python's work for a message counts, in a large
 # one the system calls that send it. ngircd leaves Nagle's algorithm on, so its p99 is a delayed
 # acknowledgement (40 ms).
@@ -223,7 +224,7 @@ def _websocket(size: Size) -> Work:
         _WEBSOCKET: partial(_populated, _netd_web, over_websocket, size),
         _EPOLL: partial(_populated, partial(_netd, "epoll"), ObservedLoad, size),
     }
-    goals = [Goal(_WEBSOCKET, (_EPOLL,), 0.85)]
+    goals = [Goal(_WEBSOCKET, (_EPOLL,), 0.85)] if size.members > _FEW else []
     if _has_ws():
         servers[_NODE] = partial(_populated, _node, over_websocket, size)
         goals.append(Goal(_WEBSOCKET, (_NODE,), 3.0))

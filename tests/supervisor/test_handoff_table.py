@@ -34,6 +34,12 @@ def test_a_queue_is_opened_once(table: HandoffTable) -> None:
         raise AssertionError("the other queue has the record")
 
 
+def test_a_burst_of_connections_can_wait(table: HandoffTable) -> None:
+    table.open(["lounge"])
+    for _ in range(300):
+        table["lounge"].entry.send(b"x" * 500)
+
+
 def test_unused_queues_are_closed(table: HandoffTable) -> None:
     table.open(["lounge", "garden"])
     queue = table["garden"]
