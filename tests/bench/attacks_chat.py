@@ -127,6 +127,11 @@ def _give_wrong_password(attacker: int) -> bytes:
     return _register(_nick(attacker), password=f"wrong-{next(_serial)}")
 
 
+def _message_of_100_lines(_attacker: int, _turn: int) -> str:
+    lines = ["@batch=1 PRIVMSG #bench :" + "x" * 39] * 100
+    return "\r\n".join(["BATCH +1 draft/multiline #bench", *lines, "BATCH -1"])
+
+
 _ATTACKS: Final = (
     _attack("no attack", lambda _, __: "PING x", attackers=1),
     _attack(
@@ -148,6 +153,18 @@ _ATTACKS: Final = (
         "`JOIN` of a channel with 100 bans",
         lambda attacker, turn: f"{('JOIN', 'PART')[turn % 2]} {_channel((attacker + 1) % _FEW)}",
         partial(_bans, 100, "*" + "?*" * 60 + "{:02}!*@*"),
+    ),
+    _attack(
+        "messages of 100 lines to all members",
+        _message_of_100_lines,
+        lambda _: ["CAP REQ :batch message-tags draft/multiline", "JOIN #bench"],
+        is_for_all=False,
+    ),
+    _attack(
+        "`REDACT` of unknown messages",
+        lambda _, turn: f"REDACT #bench none{turn}",
+        _join,
+        is_for_all=False,
     ),
     _attack("`NICK`", lambda attacker, turn: f"NICK n{attacker}x{turn}", _join),
     _attack(

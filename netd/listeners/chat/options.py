@@ -182,7 +182,8 @@ class ChatOptions(LoginOptions):
 
     cloak_key: Password = ""
     """The secret of the hashes. Without it, a file in the directory of systemd's `StateDirectory=`
-    has one; without that directory, the hashes change when the daemon is started anew."""
+    has one; without that directory, the hashes change when the daemon is started anew. All hosts
+    of one chat need the same key."""
 
     ping_after: Annotated[Duration, Gt(0)] = 90.0
     """How long a member may send nothing before the server sends it a PING."""

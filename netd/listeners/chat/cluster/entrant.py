@@ -15,6 +15,7 @@ _ENTRANT: Final = fields_of(
     user=TEXT,
     realname=TEXT,
     host=TEXT,
+    own_host=TEXT,
     account=TEXT,
     away=TEXT,
     address=TEXT,
@@ -33,6 +34,7 @@ def format_entrant(client: Client) -> bytes:
         "user": member.user,
         "realname": member.realname,
         "host": member.host,
+        "own_host": member.own_host,
         "account": member.account,
         "away": member.away,
         "address": client.address,
@@ -58,6 +60,7 @@ def parse_entrant(data: bytes) -> Client:
         member = client.member
         member.user, member.realname = facts["user"], facts["realname"]
         member.host, member.account = facts["host"], facts["account"]
+        member.own_host = facts["own_host"]
         member.away = facts["away"]
         member.set_nick(facts["nick"])
         return client

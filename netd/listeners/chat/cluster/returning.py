@@ -43,6 +43,7 @@ class Return:
         earlier = self.earlier
         member = self._member = Member(client.address, client.local_user)
         member.user, member.realname, member.host = earlier.user, earlier.realname, earlier.host
+        member.own_host = earlier.own_host
         member.account = earlier.account
         member.set_nick(self._nick)
         member.clients[client] = None

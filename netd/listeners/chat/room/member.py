@@ -39,6 +39,7 @@ class Member:
         "modes",
         "nick",
         "oper",
+        "own_host",
         "prefix",
         "read_markers",
         "realname",
@@ -57,7 +58,7 @@ class Member:
 
         # The member as other members see it.
         self.nick = self.folded = self.user = self.realname = ""
-        self.host = address
+        self.host = self.own_host = address  # own_host: without the host of an account
         self.prefix = "*"
         self.account = self.away = self.oper = ""
         self.modes: set[str] = set()

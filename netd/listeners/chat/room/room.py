@@ -100,7 +100,8 @@ class Room:
 
         A client under TLS is refused when it registers: before its handshake it can read nothing.
         """
-        client.member.host = self.state.shown_host(client.address)
+        member = client.member
+        member.host = member.own_host = self.state.shown_host(client.address)
         self.state.unregistered[client] = None
         ban = self.state.server_bans.find_by_address(client.address, now)
         if ban is None or client.is_secure:

@@ -147,6 +147,7 @@ MEMBER: Final = Record(
         "user": TEXT,
         "realname": TEXT,
         "host": TEXT,
+        "own_host": TEXT,
         "prefix": TEXT,
         "account": TEXT,
         "away": TEXT,

@@ -76,6 +76,7 @@ def load_member(room: RoomState, row: object) -> Member:
     member = Member("")
     MEMBER.load_into(member, data)
     member.folded = fold(member.nick)
+    member.own_host = member.own_host or member.address  # of a state without cloaks
     if load_flag(data.get("has_client", True)):
         for saved in (data, *load_list(data.get("clients", []))):
             _load_client(room, member, saved)

@@ -77,7 +77,7 @@ def log_in(context: CommandContext, account: Account, *also: Numeric) -> None:
         context.reply(numeric)
     if before != name and member.is_registered:
         _announce(context, Cap.ACCOUNT_NOTIFY, "ACCOUNT", name)
-    _set_shown_host(context, account.host or context.room.shown_host(member.address))
+    _set_shown_host(context, account.host or member.own_host)
     for channel in context.room.channels_of(member):
         presence.restore_status(context, channel)
         if channel.members[member]:
