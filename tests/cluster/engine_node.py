@@ -67,6 +67,10 @@ class NodeUnderTest:
     def on_unavailable(self, reason: str) -> None:
         self.failures.append(reason)
 
+    def on_given_up(self, payloads: Sequence[bytes]) -> None:
+        for payload in payloads:
+            self.engine.append(payload)
+
     def on_lost(self, loss: Loss) -> None:
         self.losses.append(loss)
 

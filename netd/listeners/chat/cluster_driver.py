@@ -148,6 +148,9 @@ class ClusterDriver(HandoverDriver):
         _log.error("chat: the room is loaded again from the engine: %s", loss.value)
         self._replica.suspend_all()
 
+    def on_given_up(self, payloads: Sequence[bytes]) -> None:
+        self._replica.give_back(payloads)
+
     def _carry_out(self, outcomes: Iterable[Outcome]) -> None:
         """Carry out effects, and handle the lines that waited for them."""
         touched: dict[Client, None] = {}

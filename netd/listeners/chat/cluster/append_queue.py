@@ -84,6 +84,10 @@ class AppendQueue:
             self._resent = max(0, self._resent - 1)
             self.bytes -= len(self._sent.popleft())
 
+    def payloads(self) -> Sequence[bytes]:
+        """All that waits."""
+        return [*self._sent, *(payload for _, payload in self._unsent)]
+
     def expire(self, before: float) -> Sequence[bytes]:
         """Give up the inputs that were added before a time and were never sent.
 

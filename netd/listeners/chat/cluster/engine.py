@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.engine_address import EngineAddress
-from netd.listeners.chat.cluster.log_entry import LogEntry, parse_entry
+from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry, parse_entry
 from netd.listeners.chat.cluster.log_position import (
     START,
     Position,
@@ -33,6 +33,7 @@ from netd.listeners.chat.cluster.scripts import (
     LEAVE,
     OPEN,
     RENEW,
+    STATUS,
     TAKE_OVER,
     Keys,
 )
@@ -90,7 +91,10 @@ class EngineOwner(Protocol):
         """Inputs wait until the engine can be reached."""
 
     def on_lost(self, loss: Loss) -> None:
-        """The state is loaded again: `on_snapshot` follows."""
+        """The state is loaded again (`on_snapshot`), or the node was removed from the room."""
+
+    def on_given_up(self, payloads: Sequence[bytes]) -> None:
+        """These inputs of the node that was removed are not in the log, and will not be."""
 
 
 class Engine:
@@ -111,6 +115,7 @@ class Engine:
         self._queue = AppendQueue()
         self._incarnation = ""  # empty until the node has joined
         self._joins_as = self._continues = ""
+        self._former = ""  # the incarnation before, until its last inputs were read
         self._applied = START
         self._has_state = False
         if saved is not None:
@@ -289,9 +294,11 @@ class Engine:
                 self._fail(str(reply))
 
     def _lose(self, loss: Loss) -> None:
-        self._has_state = False
-        self._incarnation = ""
-        self._queue = AppendQueue()
+        """Load the state again, or become a new incarnation, or both."""
+        if loss is not Loss.FENCED:
+            self._has_state = False
+        if loss is not Loss.GAP:
+            self._former, self._incarnation = self._incarnation or self._former, ""
         self._owner.on_lost(loss)
 
     # Reading.
@@ -319,27 +326,31 @@ class Engine:
     def _join(self) -> None:
         """Become a node of the room, unless this process is one, and read on."""
         assert self._writer is not None
+        node, time_to_live_ms = self._settings.node, int(self._settings.time_to_live_s * 1000)
         if self._incarnation:
-            self._begin()
+            self._writer.run(self._on_joined, STATUS, self._keys, node)
             return
         self._joins_as = os.urandom(_INCARNATION_BYTES).hex()
         script, earlier = (TAKE_OVER, (self._continues,)) if self._continues else (JOIN, ())
-        names = (self._settings.node, *earlier, self._joins_as)
-        time_to_live_ms = int(self._settings.time_to_live_s * 1000)
+        names = (node, *earlier, self._joins_as)
         self._writer.run(self._on_joined, script, self._keys, *names, time_to_live_ms)
 
     def _on_joined(self, reply: Reply) -> None:
-        if isinstance(reply, ReplyError):
-            self._continues = ""
-            self._on_refused(reply)
-            return
-        self._incarnation, self._continues = self._joins_as, ""
-        self._begin()
-
-    def _begin(self) -> None:
-        self._is_joined = True
-        self._queue.send_again()
-        self._read()
+        match reply:
+            case [bytes(incarnation), int(sequence)]:
+                own = (self._incarnation, self._former, self._continues)
+                if incarnation and incarnation.decode() in own:
+                    self._queue.confirm(sequence)
+                self._incarnation = self._incarnation or self._joins_as
+                self._continues = ""
+                self._is_joined = True
+                self._queue.send_again()
+                self._read()
+            case ReplyError():
+                self._former, self._continues = self._continues, ""
+                self._on_refused(reply)
+            case _:
+                self._fail(f"the node cannot join: {reply!s:.200}")
 
     def _read(self) -> None:
         if self._reader is None:
@@ -364,6 +375,7 @@ class Engine:
     def _take(self, entries: Sequence[LogEntry]) -> bool:
         """Give the entries to the owner; False if the state has to be loaded again."""
         fresh = []
+        has_rejoined = False
         for entry in entries:
             step = step_to(self._applied, entry.position)
             if step is Step.GAP:
@@ -374,11 +386,20 @@ class Engine:
             if step is Step.NEXT:
                 self._applied = entry.position
                 fresh.append(entry)
-                if entry.incarnation == self._incarnation:
+                if entry.inputs and entry.incarnation in (self._incarnation, self._former):
                     self._queue.confirm(entry.first + len(entry.inputs) - 1)
+                elif entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation:
+                    has_rejoined = bool(self._former)
         if fresh:
             self._owner.on_entries(fresh)
+        if has_rejoined:
+            self._give_up()
         return True
+
+    def _give_up(self) -> None:
+        """Return the inputs of the former incarnation that are not in the log."""
+        payloads, self._queue, self._former = self._queue.payloads(), AppendQueue(), ""
+        self._owner.on_given_up(payloads)
 
     def _become_available(self) -> None:
         self._is_available = True

@@ -61,7 +61,7 @@ class ReplicatedRoom(Room):
         self._append = append
         self._entrants: list[Client] = []
         self._clients: dict[str, Client] = {}  # by key: those in the log
-        self._next_number = 1
+        self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
         self._adopt_state()
         self._pending_lines: dict[Client, int] = {}  # on their way through the log
         self._held: dict[Client, deque[Line]] = {}  # lines that wait for those
@@ -108,11 +108,33 @@ class ReplicatedRoom(Room):
     def suspend_all(self) -> None:
         """Handle no lines of registered clients until `settle`: the state is not valid any more."""
         for client in self._clients.values():
-            if not client.is_remote and client not in self._returns:
-                self._forget_pending(client)
-                client.is_waiting = True
-                self._returns[client] = Return(client.member)
+            if not client.is_remote and client.is_registered:
+                self._await_return(client)
         self.fast_path.clear()
+
+    def _await_return(self, client: Client) -> None:
+        if client not in self._returns:
+            self._returns[client] = Return(client.member)
+            self._pending_lines.pop(client, None)
+            client.is_waiting = True
+
+    def give_back(self, payloads: Iterable[bytes]) -> None:
+        """Have inputs of this host's clients put into the log anew, once these have returned."""
+        clients = {client.key: client for client in [*self._returns, *self.state.unregistered]}
+        lines: dict[Client, list[Line]] = {}
+        for payload in payloads:
+            item = parse_input(payload)
+            client = clients.get(f"{self._node}/{item.client}")
+            if client is None:
+                continue
+            if item.kind is InputKind.LINE:
+                lines.setdefault(client, []).append(item.data)
+            elif item.kind is InputKind.ENTER and client not in self._returns:
+                self._entrants.append(client)
+            elif item.kind is InputKind.VERDICT:
+                client.password_check = None
+        for client, given in lines.items():
+            self._held[client] = deque([*given, *self._held.get(client, ())])
 
     def begin(self, state: bytes, now: float) -> None:
         """Begin with a state that `snapshot` has made, or with an empty one."""
@@ -129,14 +151,15 @@ class ReplicatedRoom(Room):
         """Give the clients whose state was lost their places, when the log was read to its end."""
         for client, return_ in list(self._returns.items()):
             found = self._clients.get(client.key)
-            if found is None:
+            if found is None or not found.is_registered:
                 return_.make_entrant(self.state, client)
                 self._entrants.append(client)
-            elif found is not client:
-                put_in_place(self.state, client, found)
-                self._clients[client.key] = client
+            else:
+                if found is not client:
+                    put_in_place(self.state, client, found)
+                    self._clients[client.key] = client
                 del self._returns[client]
-                client.is_waiting = False
+                client.is_waiting = client in self._held
             yield client, []
         self._log_arrivals([])
         self._remove_orphans()
@@ -324,11 +347,11 @@ class ReplicatedRoom(Room):
             return self._log_arrivals(effects)
         return_ = self._returns.pop(client)
         context = CommandContext(self.state, client, now)
-        if return_.earlier.nick != client.member.nick:
+        if return_.nick != client.member.nick:
             nick = (client.member.nick,)
-            context.send_unlabeled(client, Message("NICK", nick, return_.earlier.prefix))
-        if return_.earlier.channels:
-            self._put_line(client, f"JOIN {','.join(return_.earlier.channels)}".encode())
+            context.send_unlabeled(client, Message("NICK", nick, return_.prefix))
+        if return_.channels:
+            self._put_line(client, f"JOIN {','.join(return_.channels)}".encode())
         return [*effects, *context.effects]
 
     def _receive(self, client: Client, line: bytes, now: float) -> list[Effect]:
@@ -349,10 +372,14 @@ class ReplicatedRoom(Room):
 
     def _lose_node(self, node: str, now: float) -> list[Effect]:
         """Remove the clients of a node that is not in the room any more."""
-        lost = [key for key in self._clients if key.rpartition("/")[0] == node]
-        effects = []
-        for key in lost:
-            effects += super().leave(self._clients.pop(key), _LOST, now)
+        effects: list[Effect] = []
+        for key, client in list(self._clients.items()):
+            if key.rpartition("/")[0] != node or not client.is_registered:
+                continue  # of another node, or of the node's next incarnation
+            if not client.is_remote:  # the node itself reads that
+                self._await_return(client)
+            del self._clients[key]
+            effects += super().leave(client, _LOST, now)
         return effects
 
     # Lines that wait for the log.
@@ -367,7 +394,8 @@ class ReplicatedRoom(Room):
     def release(self, clients: Iterable[Client], now: float) -> Iterator[Outcome]:
         """Handle the lines of these clients that do not wait any more."""
         for client in clients:
-            if client in self._held and not self._pending_lines.get(client):
+            is_free = client.is_registered and not self._pending_lines.get(client)
+            if is_free and client in self._held:
                 lines = self._held.pop(client)
                 client.is_waiting = False
                 while lines and client not in self._held:

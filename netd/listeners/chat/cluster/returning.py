@@ -30,22 +30,25 @@ def watch_again(room: RoomState, client: Client) -> None:
 
 
 class Return:
-    """The way back of a client whose state was lost, and that is not in the new one."""
+    """The way back of a client whose state was lost."""
 
     def __init__(self, earlier: Member) -> None:
-        self.earlier = earlier
-        """The client's member before the loss, which it believes to be."""
+        """`earlier` is the client's member before the loss, which is about to leave the room."""
+        self.nick, self.prefix = earlier.nick, earlier.prefix
+        """Those that the client believes to have."""
+        self.channels = list(earlier.channels)
+        self._earlier = earlier
         self._member = earlier
-        self._nick = earlier.nick
+        self._wanted = earlier.nick
 
     def make_entrant(self, room: RoomState, client: Client) -> None:
         """Give the client a provisional member that is like the earlier one."""
-        earlier = self.earlier
+        earlier = self._earlier
         member = self._member = Member(client.address, client.local_user)
         member.user, member.realname, member.host = earlier.user, earlier.realname, earlier.host
         member.own_host = earlier.own_host
         member.account = earlier.account
-        member.set_nick(self._nick)
+        member.set_nick(self._wanted)
         member.clients[client] = None
         client.member, client.state = member, ClientState.REGISTERING
         room.unregistered[client] = None
@@ -53,5 +56,5 @@ class Return:
 
     def take_another_nick(self, max_chars: int) -> None:
         """Try a similar nick: the one before was taken."""
-        self._nick = f"{self._nick[: max_chars - 1]}_"
-        self._member.set_nick(self._nick)
+        self._wanted = f"{self._wanted[: max_chars - 1]}_"
+        self._member.set_nick(self._wanted)

@@ -125,10 +125,26 @@ end
 local now = now_ms()
 write_node(ARGV[1], {incarnation = ARGV[2], sequence = 0, deadline = now + tonumber(ARGV[3]),
   since = now})
-return append('k', 'j', 'n', ARGV[1], 'i', ARGV[2])
+append('k', 'j', 'n', ARGV[1], 'i', ARGV[2])
+if before then return {before.incarnation, before.sequence} end
+return {'', 0}
 """
 )
-"""Add a node as a new incarnation; returns the number of the entry that reports it."""
+"""Add a node as a new incarnation.
+
+Returns its incarnation before that, with the number of its last input, if it was still a node.
+"""
+
+STATUS: Final = Script(
+    _COMMON
+    + """
+-- ARGV: node
+local node = read_node(ARGV[1])
+if node then return {node.incarnation, node.sequence} end
+return {'', 0}
+"""
+)
+"""Returns a node's incarnation and the number of its last input."""
 
 TAKE_OVER: Final = Script(
     _COMMON
@@ -139,12 +155,12 @@ if not node or node.incarnation ~= ARGV[2] then return redis.error_reply('FENCED
 node.incarnation = ARGV[3]
 node.deadline = now_ms() + tonumber(ARGV[4])
 write_node(ARGV[1], node)
-return node.sequence
+return {ARGV[2], node.sequence}
 """
 )
 """Continue a node in another process, and refuse what the earlier one still sends.
 
-Returns the sequence number of the node's last input.
+Returns its incarnation so far, and the number of its last input.
 """
 
 APPEND: Final = Script(
@@ -230,4 +246,4 @@ return 1
 )
 """Keep a snapshot, unless there is a later one, and remove entries that it makes superfluous."""
 
-ALL: Final = (OPEN, JOIN, TAKE_OVER, APPEND, RENEW, LEAVE, KEEP)
+ALL: Final = (OPEN, JOIN, STATUS, TAKE_OVER, APPEND, RENEW, LEAVE, KEEP)

@@ -1,0 +1,200 @@
+"""A random schedule of talk and faults for three nodes; a seed reproduces it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from netd.listeners.chat import KIND
+from tests.cluster.observer import Talker, check, pump
+from tests.cluster.redis_server import RedisServer
+from tests.cluster.relay import Mode, Relay
+from tests.support import PATIENCE_S, WorkerUnderTest
+
+_NODES = ("one", "two", "three")
+_DEADLINE_S = 1.2
+_STEPS = 60
+_ROUND_S = 2.0
+
+
+def _has_joined(talker: Talker) -> bool:
+    return any(" 366 " in line for line in talker.lines)
+
+
+class Node:
+    """A worker, its way to the engine, and its clients."""
+
+    def __init__(self, name: str, directory: Path, redis: RedisServer) -> None:
+        self.name = name
+        self.relay = Relay(directory / f"{name}.sock", redis.path)
+        self.talkers: list[Talker] = []
+        self._is_running = False
+        self.worker = self._start()
+        self.connect(f"{name}a")
+        self.connect(f"{name}b")
+        self._is_running = True
+
+    def _start(self) -> WorkerUnderTest:
+        cluster = {
+            "engine": f"unix://{self.relay.path}",
+            "name": "example",
+            "node": self.name,
+            "deadline": f"{_DEADLINE_S}s",
+            "hold": "60s",
+        }
+        options = {"server_name": f"{self.name}.test", "flood_rate": 0.0, "channel": ""}
+        return WorkerUnderTest(KIND, {**options, "cluster": cluster}, ["tcp://127.0.0.1:0"])
+
+    def connect(self, name: str) -> None:
+        """Add a client."""
+        self.talkers.append(Talker(name, self.worker.connect()))
+        self.talkers[-1].is_whole = not self._is_running
+
+    def kill(self) -> None:
+        """Kill the worker, and start another one, with other clients."""
+        self.worker.process.kill(signal.SIGKILL)
+        self.worker.await_exit()
+        self.worker.close()
+        self.worker = self._start()
+        number = len(self.talkers)
+        self.connect(f"{self.name}{number}")
+
+    def signal(self, signum: signal.Signals) -> None:
+        """Freeze or thaw the worker."""
+        os.kill(self.worker.process.pid, signum)
+
+    def close(self) -> None:
+        """End it."""
+        for talker in self.talkers:
+            talker.close()
+        self.worker.close()
+        self.relay.close()
+
+
+class Schedule:
+    """One run."""
+
+    def __init__(self, seed: int, directory: Path) -> None:
+        self._random = random.Random(seed)
+        self._redis = RedisServer(directory / "redis")
+        self._nodes = [Node(name, directory, self._redis) for name in _NODES]
+        self._is_engine_frozen = False
+        self._frozen: dict[Node, float] = {}
+
+    def run(self) -> None:
+        """Do all steps, heal, and check."""
+        self._await_all("JOIN", _has_joined)
+        for _ in range(_STEPS):
+            self._talk()
+            if self._random.random() < 0.3:
+                self._fault()
+            pump(self._talkers, self._random.choice((0.0, 0.01, 0.05)))
+        self._heal()
+        self._await_all("JOIN", _has_joined)
+        self._await_common_line()
+        for talker in self._open:
+            talker.names.clear()
+            talker.send("NAMES #room")
+        names = {talker.name for talker in self._open}
+        self._await_all("names", lambda talker: talker.names == names)
+        check(self._talkers)
+
+    def close(self) -> None:
+        """End all processes."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._redis.kill)
+            for node in self._nodes:
+                stack.callback(node.close)
+                if node in self._frozen:
+                    node.signal(signal.SIGCONT)
+
+    @property
+    def _talkers(self) -> list[Talker]:
+        return [talker for node in self._nodes for talker in node.talkers]
+
+    @property
+    def _open(self) -> list[Talker]:
+        return [talker for talker in self._talkers if talker.is_open]
+
+    def _talk(self) -> None:
+        for talker in self._random.sample(self._open, k=min(3, len(self._open))):
+            for _ in range(self._random.choice((1, 1, 5))):
+                talker.say()
+
+    def _fault(self) -> None:
+        node = self._random.choice(self._nodes)
+        faults = [self._cut, self._stall, self._pass, self._pass, self._restart_engine]
+        faults += [self._freeze_engine, self._freeze, self._thaw, self._kill]
+        self._random.choice(faults)(node)
+
+    def _cut(self, node: Node) -> None:
+        node.relay.set_mode(Mode.CUT)
+
+    def _stall(self, node: Node) -> None:
+        node.relay.set_mode(Mode.STALL)
+
+    def _pass(self, node: Node) -> None:
+        node.relay.set_mode(Mode.PASS)
+
+    def _restart_engine(self, _node: Node) -> None:
+        self._thaw_engine()
+        self._redis.kill()
+        self._redis.start()
+
+    def _freeze_engine(self, _node: Node) -> None:
+        self._redis.signal(signal.SIGSTOP)
+        self._is_engine_frozen = True
+
+    def _thaw_engine(self) -> None:
+        if self._is_engine_frozen:
+            self._redis.signal(signal.SIGCONT)
+            self._is_engine_frozen = False
+
+    def _freeze(self, node: Node) -> None:
+        node.signal(signal.SIGSTOP)
+        self._frozen[node] = time.monotonic()
+
+    def _thaw(self, node: Node) -> None:
+        if node in self._frozen:
+            node.signal(signal.SIGCONT)
+            del self._frozen[node]
+
+    def _kill(self, node: Node) -> None:
+        self._thaw(node)
+        self._thaw_engine()  # a worker waits for nothing, but its clients do
+        node.kill()
+
+    def _heal(self) -> None:
+        self._thaw_engine()
+        for node in self._nodes:
+            self._thaw(node)
+            node.relay.set_mode(Mode.PASS)
+
+    def _await_common_line(self) -> None:
+        """Let all clients talk until all have seen a line of each one.
+
+        A client of a node that was removed can miss lines until it has entered again.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            for talker in self._open:
+                talker.say()
+            ends = {f"{talker.name}:{talker.said - 1}" for talker in self._open}
+            until = time.monotonic() + _ROUND_S
+            while time.monotonic() < until:
+                pump(self._talkers, 0.05)
+                if all(ends <= {text for _, text in talker.seen} for talker in self._open):
+                    return
+            assert time.monotonic() < deadline, "the clients do not see each other"
+
+    def _await_all(self, what: str, condition: object) -> None:
+        assert callable(condition)
+        deadline = time.monotonic() + PATIENCE_S
+        while not all(condition(talker) for talker in self._open):
+            late = [talker.name for talker in self._open if not condition(talker)]
+            assert time.monotonic() < deadline, f"{late} wait in vain for {what}"
+            pump(self._talkers, 0.05)
