@@ -155,6 +155,7 @@ class WorkerUnderTest:
         if source:
             client.bind((source, 0))
         client.connect(sock.getsockname())
+        send_at_once(client)
         return client
 
     def address(self, index: int = 0) -> Address:
@@ -409,7 +410,14 @@ def connect(address: Address) -> socket.socket:
     except OSError:
         client.close()
         raise
+    send_at_once(client)
     return client
+
+
+def send_at_once(client: socket.socket) -> None:
+    """Have TCP send each piece, without waiting for the acknowledgement of the one before it."""
+    if client.family != socket.AF_UNIX and client.type == socket.SOCK_STREAM:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def read_exactly(sock: socket.socket, count: int) -> bytes:

@@ -32,7 +32,6 @@ def ways(request: bytes) -> Iterator[list[bytes]]:
 
 def say(sock: socket.socket, pieces: list[bytes]) -> None:
     """Send the pieces until the worker closes; it may have refused the first ones."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     try:
         for piece in pieces:
             sock.sendall(piece)

@@ -56,7 +56,6 @@ def test_pipelined_requests_get_their_responses_in_order(start: Start) -> None:
 
 def test_a_request_may_arrive_byte_by_byte(start: Start) -> None:
     with start(HELLO).connect() as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         for _ in range(2):
             for byte in GET_HELLO:
                 sock.send(bytes([byte]))

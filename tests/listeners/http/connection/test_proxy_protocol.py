@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from pathlib import Path
 
@@ -40,7 +39,6 @@ def test_connections_of_one_client_through_a_proxy_are_bounded(start: Start) -> 
 
 def test_the_header_may_arrive_byte_by_byte(start: Start) -> None:
     with start(HELLO, **FROM_LOOPBACK).connect() as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         for byte in HEADER:
             sock.send(bytes([byte]))
         sock.sendall(GET_HELLO)
