@@ -134,7 +134,7 @@ def test_clients_survive_a_reload_a_flood_and_a_crash(
     irssi_home.mkdir()
     (irssi_home / "config").write_text(IRSSI.format(host=address.host, port=address.port))
     with ExitStack() as stack:
-        tmux.start("chat", *COMMAND, str(address), "--name", "alice")
+        tmux.start("chat", *COMMAND, str(address), "--name", "alice", "--plain")
         tmux.await_text("chat", "here: alice")
         tmux.start("irssi", "irssi", f"--home={irssi_home}")
         tmux.await_text("irssi", "Welcome")

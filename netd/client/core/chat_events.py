@@ -78,6 +78,11 @@ class Switched(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class SentAside(Notice):
+    """A message of the user goes to another conversation; printed lines show it by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class EarlierMessages(Notice):
     """The heading of the messages of a history."""
 

@@ -22,6 +22,7 @@ from netd.client.core.chat_events import (
     Refused,
     ScreenAction,
     ScreenRequest,
+    SentAside,
     Undelivered,
 )
 from netd.client.core.crowds import Crowd, fold
@@ -181,6 +182,8 @@ class Terminal:
     def _is_hidden(self, event: ChatEvent) -> bool:
         if isinstance(event, MembershipChange):
             return self._state.is_quiet
+        if isinstance(event, SentAside):
+            return True
         if self._view is not View.PLAIN_LINES or not isinstance(event, ChatMessage):
             return False
         return event.mine and not event.old  # a plain terminal still shows the typed line

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from netd.client.core.chat_events import Effect, MessageKind, Notice, Refused, send
+from netd.client.core.chat_events import (
+    Effect,
+    MessageKind,
+    Refused,
+    SentAside,
+    Switched,
+    send,
+)
 from netd.client.core.chat_lines import REACT_TAG, REPLY_TAG, UNREACT_TAG
 from netd.client.core.client_state import ClientState
 from netd.client.core.commands.base import Argument, SlashCommand, say, say_to
 from netd.client.core.conversations import Reference
+from netd.client.core.secrets import has_secret
 
 _REDACTION: Final = "draft/message-redaction"
 REACTIONS: Final = ("👍", "👎", "❤️", "😄", "🎉", "😕", "👀", "🚀")
@@ -22,9 +30,19 @@ def _me(state: ClientState, argument: str) -> list[Effect]:
 def _msg(state: ClientState, argument: str) -> list[Effect]:
     target, _, text = argument.partition(" ")
     if text.strip():
-        return say_to(state, target, text)
+        return [*say_to(state, target, text), *_aside(state, target, text)]
     state.current = target
-    return [Notice(f"you talk to {target} now; /join CHANNEL returns to a channel")]
+    return [Switched(f"you talk to {target} now; /join CHANNEL returns to a channel")]
+
+
+def _aside(state: ClientState, target: str, text: str) -> list[Effect]:
+    """Show what is said elsewhere in the current conversation as well."""
+    elsewhere = [
+        name for name in target.split(",") if not state.is_current(name) and state.can_queue(name)
+    ]
+    if not elsewhere or has_secret(f"/msg {target} {text}"):
+        return []
+    return [SentAside(f"to {', '.join(elsewhere)}: {text}")]
 
 
 def _query(state: ClientState, argument: str) -> list[Effect]:
@@ -40,7 +58,8 @@ def _notice(state: ClientState, argument: str) -> list[Effect]:
     target, _, text = argument.partition(" ")
     if not text.strip():
         return [Refused("usage: /notice NICK TEXT")]
-    return say_to(state, target, text, MessageKind.NOTICE)
+    sent = say_to(state, target, text, MessageKind.NOTICE)
+    return [*sent, *_aside(state, target, text)]
 
 
 def _choose(
