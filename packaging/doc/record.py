@@ -38,7 +38,11 @@ _COLOURS: Final = (
     "#76e3ea",
     "#fff",
 )
-_FONTS: Final = {1: ' font-weight="bold"', 2: ' fill-opacity="0.6"'}
+_FONTS: Final = {  # bold, dim, and reverse, which is drawn as a colour of its own
+    1: ' font-weight="bold"',
+    2: ' fill-opacity="0.6"',
+    7: ' fill="#79c0ff"',
+}
 _ENDS: Final = (0, 22, 39)
 _STYLE: Final = """text{font:13px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;
 fill:#e6edf3;white-space:pre}g{animation-timing-function:step-end;animation-iteration-count:infinite}"""
@@ -82,14 +86,16 @@ class Terminals:
         self.frames.append((duration_s, lines))
 
     def close(self) -> None:
-        """End netd, then the terminals (their end alone would be a HUP: a reload)."""
+        """End netd-chat and netd, then the terminals (their end alone would be a HUP: a reload)."""
+        self._run("send-keys", "-t", "client", "C-d")  # netd-chat keeps its state as it ends
+        self.expect("client", r"\$\Z")
         self._run("send-keys", "-t", "server", "C-c")
         self.expect("server", r"\$\Z")
         self._run("kill-server")
 
     def _screen(self, name: str, rows: int) -> list[str]:
         lines = self._run("capture-pane", "-p", "-e", "-t", name).split("\n")
-        return (lines + [""] * rows)[:rows]
+        return (list(_self_contained(lines)) + [""] * rows)[:rows]
 
     def expect(self, name: str, text: str) -> None:
         """Wait until a terminal shows a text."""
@@ -109,6 +115,16 @@ class Terminals:
         return done.stdout
 
 
+def _self_contained(lines: list[str]) -> Iterator[str]:
+    """Yield each line with the SGR sequences that are in force where it begins."""
+    before = ""
+    for line in lines:
+        yield before + line if line else line
+        for sequence in _SGR.finditer(line):
+            is_end = set(sequence[1].split(";")) & {"", "0"}
+            before = sequence[0] if is_end else before + sequence[0]
+
+
 def play(terminals: Terminals) -> None:
     """What the picture shows."""
     terminals.see(0.5)
@@ -117,7 +133,7 @@ def play(terminals: Terminals) -> None:
     terminals.type("client", "curl http://127.0.0.1:8080/", "^netd is running", 1.5)
     terminals.type("client", "netd status --config config/netd.toml", r"WORKER(.*\n)+\$", 3)
     terminals.type("client", "clear", r"\A\$\Z", 0.3)
-    terminals.type("client", "netd-chat --name bob --port 6667", "bob@", 1.5)
+    terminals.type("client", "netd-chat --name bob --port 6667", "here: bob", 1.5)
     terminals.type("client", "hello, room", "hello, room", 1.5)
     say = [f"{ROOT}/.venv/bin/netd-chat", "--name", "ann", "--port", "6667", "--send", "hello bob"]
     subprocess.run(say, check=True)
@@ -186,7 +202,7 @@ def _style(codes: str, style: str) -> str:
 
 def main() -> None:
     """Record and write the file."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:  # shells end in it
         terminals = Terminals(directory)
         try:
             play(terminals)

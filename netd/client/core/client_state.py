@@ -103,7 +103,9 @@ class ClientState:
         self.outbox = Outbox(self.identity.burst, self.identity.lines_per_s, self.fold)
         self.autojoin = {self.fold(name): (name,) for name in self.identity.channels}
         self.conversations = Conversations(self.fold, is_channel)
-        for name in (*self.identity.channels[1:], *self.identity.channels[:1]):
+        for name in self.identity.channels:
+            self.conversations.open(name)
+        for name in self.identity.channels[:1]:
             self.current = name
 
     @property

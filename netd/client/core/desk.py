@@ -28,7 +28,7 @@ from netd.client.core.steady_cells import steady, steady_spans
 from netd.client.core.styled_text import Spans, Style
 
 MAX_LINES: Final = 100_000  # of all conversations together
-_MAX_QUOTED: Final = 30
+_MAX_QUOTED: Final = 40
 _CROWD_AGE: Final = dt.timedelta(minutes=10)  # later changes begin a new line
 
 
@@ -76,7 +76,7 @@ class Desk:
         if reference is None:
             return ""
         text = reference.text.replace("\n", " ")
-        cut = text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED].rstrip()}..."
+        cut = text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED].rstrip()}\u2026"
         return f"{reference.sender}: {cut}"
 
     def follow(self) -> None:
