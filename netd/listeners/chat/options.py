@@ -237,6 +237,13 @@ class ChatOptions(LoginOptions):
     max_channels_per_member: Annotated[int, Ge(1)] = 50
     """The maximum number of channels that a member may join."""
 
+    max_clients_per_account: Annotated[int, Interval(ge=1, le=100)] = 10
+    """The maximum number of clients that share the nick of an account. A client that logs in to an
+    account before its registration is complete joins the member that is already logged in to it,
+    whatever nick it asks for: it gets the nick, the channels and the modes of that member, all of
+    the clients get the same lines, and see what the others say. Other members see a QUIT when the
+    last of the clients leaves. With 1, every client needs a nick of its own."""
+
     history_lines: Annotated[int, Interval(ge=0, le=10_000)] = 200
     """The number of lines of each channel, and of each private conversation, that are kept in
     memory as its history."""

@@ -18,6 +18,7 @@ from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
     Effect,
+    KeepLines,
     Log,
     Record,
     Rehash,
@@ -43,7 +44,8 @@ from netd.runtime.loop import Loop
 
 _log = logging.getLogger("netd")
 
-RareEffect = Close | Verify | Ask | Record | SaveChannel | Store | Rehash | Log | TakePlace
+OutsideEffect = Verify | Ask | Record | SaveChannel | Store | Rehash | Log
+RareEffect = Close | KeepLines | TakePlace | OutsideEffect
 
 
 class RoomDriver:
@@ -262,6 +264,8 @@ class RoomDriver:
             "lines": self.lines,
             "returned": state.returned,
             "not_returned": state.not_returned,
+            "attached": state.attached,
+            "refused_clients": state.refused_clients,
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
         }
         gauges = {
@@ -289,8 +293,15 @@ class RoomDriver:
                     self._sessions[client].finish(reason)
                 else:
                     self._fanout.detach(client)  # a lost one
+            case KeepLines(lost, ghost):
+                self._fanout.attach(lost, ghost)
             case TakePlace():
                 self._take_place(effect)
+            case _:
+                self._apply_outside(effect)
+
+    def _apply_outside(self, effect: OutsideEffect) -> None:
+        match effect:
             case Verify():
                 self._verify(effect)
             case Ask() | Record() | SaveChannel() | Store():

@@ -44,6 +44,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
             topic_chars=options.topic_length,
             channels=options.max_channels,
             channels_per_member=options.max_channels_per_member,
+            clients_per_account=options.max_clients_per_account,
             multiline_lines=options.multiline_lines,
             multiline_bytes=int(options.multiline_bytes),
             history_lines=options.history_lines,

@@ -209,6 +209,12 @@ class CommandContext:
         encoded = EncodedMessage(message, self.now)
         self.effects.append(Broadcast(channel.audience(), self.client, encoded))
 
+    def take_over(self, other: CommandContext) -> None:
+        """Take the effects and the work of a context for another client, without a label."""
+        self.effects += other.effects
+        self.work += other.work
+        other.effects, other.work = [], 0
+
     def send_unlabeled(self, client: Client, message: Message) -> None:
         """Send a message to one client now, whether or not a label holds back replies."""
         if client.is_remote:

@@ -99,6 +99,14 @@ class SaveChannel:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepLines:
+    """Put the lines for a client that has no connection into its ghost."""
+
+    lost: Client
+    ghost: Ghost
+
+
+@dataclass(frozen=True, slots=True)
 class TakePlace:
     """A client takes the place of one whose connection was lost, and gets the lines kept for it."""
 
@@ -107,16 +115,5 @@ class TakePlace:
     ghost: Ghost
 
 
-Effect = (
-    Send
-    | Broadcast
-    | Close
-    | Verify
-    | Ask
-    | Rehash
-    | Log
-    | Record
-    | Store
-    | SaveChannel
-    | TakePlace
-)
+ClientEffect = Send | Broadcast | Close | KeepLines | TakePlace
+Effect = ClientEffect | Verify | Ask | Rehash | Log | Record | Store | SaveChannel

@@ -38,7 +38,16 @@ class Ghost:
     It has the methods of a stream that the fan-out needs (`Outlet`).
     """
 
-    __slots__ = ("_chunks", "_limit", "_next", "claimant", "kept_bytes", "reason", "until")
+    __slots__ = (
+        "_chunks",
+        "_limit",
+        "_next",
+        "claimant",
+        "is_arrival",
+        "kept_bytes",
+        "reason",
+        "until",
+    )
 
     def __init__(self, until: float, reason: str, limit: int) -> None:
         """`reason` is that of the QUIT after the time; `limit` bounds the bytes of the lines."""
@@ -46,6 +55,8 @@ class Ghost:
         self.reason = reason
         self.claimant: Client | None = None
         """The client that is taking the place, and is sent the lines."""
+        self.is_arrival = False
+        """Whether the place was made for the claimant, which joins a member that has others."""
         self.kept_bytes = 0
         self._limit = limit
         self._chunks: list[bytes] = []  # whole lines
@@ -85,6 +96,8 @@ class Ghost:
         """Forget the claimant, whose connection was lost too: the next one gets all lines."""
         self.claimant = None
         self._next = 0
+        if self.is_arrival:
+            self.until = 0.0  # no other client knows of the place
 
 
 def _form_for(client: Client, line: bytes) -> bytes:

@@ -52,9 +52,9 @@ class Member:
         self.clients: dict[Client, None] = {}  # oldest first
         self.is_registered = False  # from the welcome until the member leaves
 
-        # Facts about the oldest client, which remain without one.
-        self.address = address
-        self.local_user = local_user  # the system user at the other end of a Unix socket
+        # Facts about the clients, which remain without any.
+        self.address = address  # of the oldest client
+        self.local_user = local_user  # of all clients; empty if they differ
 
         # The member as other members see it.
         self.nick = self.folded = self.user = self.realname = ""
@@ -122,9 +122,11 @@ class Member:
             self.prefix = f"{self.nick}!{self.user}@{self.host}"
 
     def update_origin(self) -> None:
-        """Take the facts about the oldest client, after the clients have changed."""
+        """Take the facts about the clients, after these have changed."""
+        users = {client.local_user for client in self.clients}
         for oldest in self.clients:
-            self.address, self.local_user = oldest.address, oldest.local_user
+            self.address = oldest.address
+            self.local_user = oldest.local_user if len(users) == 1 else ""
             return
 
     def message_tags(self) -> dict[str, str]:

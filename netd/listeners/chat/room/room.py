@@ -187,9 +187,11 @@ class Room:
         """Remove a client that has lost its connection."""
         self.fast_path.clear()
         context = CommandContext(self.state, client, now)
+        is_arrival = self.state.ghosts[client].is_arrival
         presence.remove_client(context, client, reason)
         context.close(client, reason)
-        self.state.not_returned += 1
+        if not is_arrival:
+            self.state.not_returned += 1
         return _take_effects(context)
 
     def expire_ghost(self, client: Client, now: float) -> list[Effect]:

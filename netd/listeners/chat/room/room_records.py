@@ -217,6 +217,8 @@ ROOM: Final = Record(
         "local_ids": "a batch ends with the reply that it is in",
         "entrants": "they are in the log at once",
         "returned": "stays in the totals of the process",
+        "attached": "stays in the totals of the process",
+        "refused_clients": "stays in the totals of the process",
         "not_returned": "stays in the totals of the process",
     },
 )
@@ -252,6 +254,7 @@ GHOST: Final = Record(
         "_limit": "a setting",
         "_chunks": _BESIDE,
         "_next": "belongs to the claim",
+        "is_arrival": "as the claim",
     },
 )
 

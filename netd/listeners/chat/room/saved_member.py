@@ -60,8 +60,8 @@ def save_member(room: RoomState, member: Member) -> dict[str, Any]:
     first, *others = map(CLIENT.save, member.clients) if member.clients else (_NO_CLIENT,)
     is_shared = room.read_markers.get(fold(member.account)) is member.read_markers
     return {
-        **first,
         **MEMBER.save(member),
+        **first,
         "read_markers": None if is_shared else dict(member.read_markers),
         "clients": others,
     }

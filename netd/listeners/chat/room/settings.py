@@ -19,6 +19,7 @@ class RoomLimits:
     kick_chars: int = 200
     key_chars: int = 23
     channels_per_member: int = 50
+    clients_per_account: int = 10  # with one nick; 1: every client has a nick of its own
     channels: int = 10_000
     list_entries: int = 100
     server_bans: int = 1000

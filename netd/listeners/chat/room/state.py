@@ -61,6 +61,7 @@ class RoomState:
         self.read_markers: dict[str, dict[str, str]] = {}  # by account
         self.most_members = 0
         self.returned = self.not_returned = 0  # clients that were lost, by their outcome
+        self.attached = self.refused_clients = 0  # clients of a member that had others, by outcome
         self.server_bans = ServerBans()
         self.ids = MessageIds(identity)
         self.local_ids: MessageIds | None = None  # of batches, in a room on several hosts
@@ -160,6 +161,13 @@ class RoomState:
         """Replace a client's capabilities, which determine the form of the lines that it gets."""
         client.set_caps(caps)
         self.on_clients_changed(client.member)
+
+    def add_client(self, client: Client, member: Member) -> None:
+        """Make a client one of a member's, in place of its provisional member."""
+        client.member.clients.pop(client, None)
+        client.member = member
+        member.clients[client] = None
+        self.on_clients_changed(member)
 
     def on_clients_changed(self, member: Member) -> None:
         """Take note that a member has other clients, or a client other capabilities."""

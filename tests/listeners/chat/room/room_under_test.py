@@ -12,6 +12,7 @@ from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
     Effect,
+    KeepLines,
     Send,
     Store,
     TakePlace,
@@ -113,9 +114,17 @@ class RoomUnderTest:
         self._ghosts.update(self.state.ghosts)
         return loaded.state.clients()
 
-    def join(self, nick: str, *caps: str, channel: str = "#room", **about: str) -> FakeClient:
-        """A registered client in a channel (if one is named), after all clients have read."""
+    def join(
+        self, nick: str, *caps: str, channel: str = "#room", account: str = "", **about: str
+    ) -> FakeClient:
+        """A registered client in a channel (if one is named), after all clients have read.
+
+        With `account` it logs in first, with the password that all accounts of scenes have.
+        """
         client = self.connect(**about)
+        if account:
+            client.send("CAP REQ :sasl", "AUTHENTICATE PLAIN")
+            client.send(f"AUTHENTICATE {sasl_plain(account, 'sesame')}")
         if caps:
             client.send(f"CAP REQ :{' '.join(caps)}")
         client.send(f"NICK {nick}", f"USER {nick} 0 * :{nick} real", "CAP END")
@@ -153,10 +162,8 @@ class RoomUnderTest:
                         self._write(client, data)
                 case Broadcast():
                     self._broadcast(effect)
-                case Close(client, reason):
-                    self._close(client, reason)
-                case TakePlace():
-                    self._take_place(effect)
+                case Close() | KeepLines() | TakePlace():
+                    self._apply_to_place(effect)
                 case Verify(client):
                     verdict, work = self.verdict or _verdict(effect), effect.work
                     result = work.result if work is not None else ""
@@ -181,6 +188,15 @@ class RoomUnderTest:
         write_changes(self._database, self._changes)
         self._changes.clear()
         return answer(self._database, query)
+
+    def _apply_to_place(self, effect: Close | KeepLines | TakePlace) -> None:
+        match effect:
+            case Close(client, reason):
+                self._close(client, reason)
+            case KeepLines(lost, ghost):
+                self._ghosts[lost] = ghost
+            case TakePlace():
+                self._take_place(effect)
 
     def _close(self, client: Client, reason: str) -> None:
         if self._ghosts.pop(client, None) is None:

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 
 from netd.listeners.chat.room.accounts import can_scram
-from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.client_state import (
     CheckOutcome,
     CheckPurpose,
@@ -47,7 +46,7 @@ def authenticate(context: CommandContext, params: Sequence[str]) -> None:
     """Choose a mechanism, or continue the exchange with a chunk of at most 400 characters."""
     client = context.client
     sasl, word = client.sasl, params[0]
-    if not client.has(Cap.SASL):
+    if not mechanisms(context):
         context.reply(Numeric.SASLFAIL)
     elif word == "*":
         _end_exchange(client)

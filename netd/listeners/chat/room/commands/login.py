@@ -5,6 +5,7 @@ from __future__ import annotations
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands import attach
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.settings import Account
@@ -62,6 +63,8 @@ def complete_sasl(context: CommandContext, account: Account | None) -> None:
     """Complete a SASL exchange; without an account, it has failed."""
     if account is None or context.room.accounts.is_suspended(account.name):
         refuse_login(context, Numeric.SASLFAIL)
+    elif not attach.may_log_in(context, account.name):
+        context.reply(Numeric.SASLFAIL)
     else:
         log_in(context, account, Numeric.SASLSUCCESS)
 

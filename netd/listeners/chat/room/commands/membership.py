@@ -18,7 +18,7 @@ from netd.listeners.chat.room.commands.lookup import (
     split_targets,
 )
 from netd.listeners.chat.room.commands.topic import show_topic
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import Message, is_channel
 
@@ -61,15 +61,33 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     yield from _show_names(context, channel, sees_all=True)
     context.reply(Numeric.ENDOFNAMES, channel.name)
     yield from replay(context, channel)
+    for client in list(member.clients):
+        if client is not context.client:
+            yield from _show_to(context, client, channel)
+
+
+def _show_to(context: CommandContext, client: Client, channel: Channel) -> Steps:
+    """Show another client of the sender the channel that the sender has joined."""
+    other = CommandContext(context.room, client, context.now)
+    for _ in _show_state(other, channel):
+        if client.is_registered and client not in context.room.ghosts:
+            context.take_over(other)
+        yield
+
+
+def _show_state(context: CommandContext, channel: Channel) -> Steps:
+    """Show the client the topic and the members of a channel."""
+    _show_marker_and_topic(context, channel)
+    yield from _show_names(context, channel, sees_all=True)
+    context.reply(Numeric.ENDOFNAMES, channel.name)
+    yield
 
 
 def show_channel(context: CommandContext, channel: Channel) -> Steps:
     """Show the sender a channel that it returns to, as if it joined; no other member gets it."""
     is_extended = context.client.has(Cap.EXTENDED_JOIN)
     context.reply_message(_join_message(context, channel, is_extended=is_extended))
-    _show_marker_and_topic(context, channel)
-    yield from _show_names(context, channel, sees_all=True)
-    context.reply(Numeric.ENDOFNAMES, channel.name)
+    yield from _show_state(context, channel)
 
 
 def _show_marker_and_topic(context: CommandContext, channel: Channel) -> None:

@@ -109,7 +109,10 @@ def _belongs_in_history(message: Message) -> bool:
 
 
 def _send_to_some(context: CommandContext, members: list[Member], message: Message) -> None:
-    context.send_to(members, message, context.client, _cap_of(message))
+    cap = _cap_of(message)
+    context.send_to(members, message, context.client, cap)
+    if context.sender not in members:
+        context.send_to_others(message, cap)
     _echo(context, message)
 
 
@@ -143,6 +146,8 @@ def _send_to_member(context: CommandContext, nick: str, draft: Message) -> None:
     for client in member.clients:
         if cap is None or client.has(cap):
             context.send_unlabeled(client, message)
+    if member is not context.sender:
+        context.send_to_others(message, cap)
     _echo(context, message)
     if member.away and draft.command == "PRIVMSG":
         context.reply(Numeric.AWAY, member.nick, member.away)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import membership, resume, server, server_ban
+from netd.listeners.chat.room.commands import attach, membership, resume, server, server_ban
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.login import own_accounts
 from netd.listeners.chat.room.isupport import isupport_lines
@@ -64,10 +64,10 @@ def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
     """Take a nick during registration.
 
     A reserved nick is taken only when the registration is complete, and so is that of a member
-    without a connection: until then the client may log in, and another client may use the nick.
+    that the client may turn out to be: until then the client may log in.
     """
     sender, room = context.sender, context.room
-    must_wait = resume.is_place(room, fold(wanted)) or _is_reserved(context, wanted)
+    must_wait = _may_join(context, wanted) or _is_reserved(context, wanted)
     if not must_wait and not _may_take(context, wanted):
         return None
     context.room.give_up_nick(context.sender)
@@ -75,6 +75,15 @@ def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
     if not must_wait and room.entrants is None:
         room.members[sender.folded] = sender
     return complete(context)
+
+
+def _may_join(context: CommandContext, wanted: str) -> bool:
+    """Whether the client may become one of the clients of the member that has a nick."""
+    holder = context.room.members.get(fold(wanted))
+    if holder is None or not holder.is_registered:
+        return False
+    is_logging_in = context.client.registration.is_negotiating or context.sender.account
+    return resume.is_place(context.room, holder) or bool(holder.account and is_logging_in)
 
 
 def change_nick(context: CommandContext, wanted: str) -> None:
@@ -132,7 +141,7 @@ def complete(context: CommandContext) -> Steps | None:
 def _has_nick(context: CommandContext) -> bool:
     """Whether the sender has its nick now, or may take a place in the member that has it."""
     sender = context.sender
-    if resume.find_place(context) is not None:
+    if resume.find_place(context) is not None or attach.find_member(context) is not None:
         return True
     if _may_take(context, sender.nick):
         if context.room.entrants is None:
@@ -163,7 +172,11 @@ def _refuse(context: CommandContext) -> None:
 def _welcome(context: CommandContext) -> Steps:
     if not _has_nick(context):  # the member whose place it was to take has left
         return
-    lost = resume.find_place(context)
+    lost, member = resume.find_place(context), attach.find_member(context)
+    if lost is None and member is not None:
+        lost = attach.make_place(context, member)
+        if lost is None:
+            return
     if lost is not None:
         resume.claim(context, lost)
         _greet(context)
@@ -223,6 +236,8 @@ def pong(_context: CommandContext, _params: Sequence[str]) -> None:
 def quit_(context: CommandContext, params: Sequence[str]) -> None:
     """Leave the server, with a reason."""
     reason = f"Quit: {params[0]}" if params and params[0] else "Quit"
+    if context.client.is_registered:
+        context.reply_message(context.message_from_sender("QUIT", reason))
     presence.disconnect_client(context, reason)
 
 

@@ -14,11 +14,11 @@ from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.client_state import ClientState, SaslExchange
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import membership
+from netd.listeners.chat.room.commands import attach, history, membership
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.effect import Send, TakePlace
 from netd.listeners.chat.room.ghost import ALL_CAPS, Ghost
-from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message, fold
@@ -76,10 +76,9 @@ def _client_of_token(context: CommandContext) -> Client | None:
     return next(kept, None)
 
 
-def is_place(room: RoomState, folded: str) -> bool:
-    """Whether the holder of a nick has a client that has lost its connection."""
-    holder = room.members.get(folded)
-    return holder is not None and any(client in room.ghosts for client in holder.clients)
+def is_place(room: RoomState, member: Member) -> bool:
+    """Whether a member has a client that has lost its connection."""
+    return any(client in room.ghosts for client in member.clients)
 
 
 def find_place(context: CommandContext) -> Client | None:
@@ -88,9 +87,14 @@ def find_place(context: CommandContext) -> Client | None:
     lost = _client_of_token(context)
     if lost is not None:
         return lost if _is_free(context, lost, has_token=True) else None
-    holder = room.members.get(client.member.folded)
-    candidates = holder.clients if holder is not None else ()
-    return next((lost for lost in candidates if _is_free(context, lost, has_token=False)), None)
+    member = attach.find_member(context) or room.members.get(client.member.folded)
+    free = [
+        lost
+        for lost in (member.clients if member is not None else ())
+        if _is_free(context, lost, has_token=False)
+    ]
+    same_address = (lost for lost in free if lost.address == client.address)
+    return next(same_address, free[0] if free else None)
 
 
 def _is_free(context: CommandContext, lost: Client, *, has_token: bool) -> bool:
@@ -114,12 +118,12 @@ def _is_same(client: Client, lost: Client, *, has_token: bool) -> bool:
 
 def claim(context: CommandContext, lost: Client) -> None:
     """Let the client take the place of a lost one, step by step: it now looks like its member."""
-    client = context.client
-    context.room.ghosts[lost].claimant = client
+    client, ghost = context.client, context.room.ghosts[lost]
+    ghost.claimant = client
     context.room.give_up_nick(client.member)
     client.member.clients.clear()
     client.member = lost.member
-    if client.has(Cap.RESUME):
+    if client.has(Cap.RESUME) and not ghost.is_arrival:
         context.reply_command("RESUME", "SUCCESS", lost.member.nick)
 
 
@@ -145,6 +149,8 @@ def _show_place(context: CommandContext, ghost: Ghost) -> Steps:
         channel = context.room.channels.get(folded)
         if channel is not None and member in channel.members:
             yield from membership.show_channel(context, channel)
+            if ghost.is_arrival:
+                yield from history.replay(context, channel)
     while (lines := ghost.next_missed(context.client)) is not None:
         context.effects.append(Send((context.client,), lines))
         context.work += 2 + len(lines) // _BYTES_PER_WORK
@@ -167,7 +173,10 @@ def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
         del member.clients[present]
         member.clients[client if present is lost else present] = None
     room.on_clients_changed(member)
-    room.returned += 1
+    if ghost.is_arrival:
+        room.attached += 1
+    else:
+        room.returned += 1
     context.effects.append(TakePlace(client, lost, ghost))
 
 
