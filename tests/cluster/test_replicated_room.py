@@ -16,7 +16,14 @@ def _without_batch(line: str) -> str:
     return _BATCH.sub(r"\2", line)
 
 
-@pytest.mark.parametrize("scene", list(scenes()), ids=lambda scene: scene.title)
+_SCENES = [
+    scene
+    for scene in scenes()
+    if not scene.title.startswith("clients:")  # on several hosts each client has its own nick
+]
+
+
+@pytest.mark.parametrize("scene", _SCENES, ids=lambda scene: scene.title)
 def test_the_scene_plays_on_two_hosts_as_on_one(scene: Scene) -> None:
     rooms = []
 

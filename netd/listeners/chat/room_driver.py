@@ -30,7 +30,7 @@ from netd.listeners.chat.room.effect import (
 )
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client
-from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES
+from netd.listeners.chat.room.memory import CLIENT_BYTES, MARKER_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.session import DisconnectReason, Session
@@ -222,12 +222,13 @@ class RoomDriver:
         The clients without a connection leave first.
         """
         memory, ghosts = self._room.state.memory, self._room.state.ghosts
-        kept = sum(MEMBER_BYTES + ghost.kept_bytes for ghost in ghosts.values())
+        kept = sum(CLIENT_BYTES + ghost.kept_bytes for ghost in ghosts.values())
+        kept += self._room.state.people_bytes()
         memory.buffers = kept + sum(map(_memory_of, self._sessions.values()))
         self._room.state.shorten_histories()
         for lost, ghost in sorted(ghosts.items(), key=lambda pair: -pair[1].kept_bytes):
             if memory.is_full:
-                memory.buffers -= MEMBER_BYTES + ghost.kept_bytes
+                memory.buffers -= CLIENT_BYTES + ghost.kept_bytes
                 reason = DisconnectReason.MEMORY_EXCEEDED.text
                 self._apply(self._room.end_ghost(lost, reason, time.time()))
         if memory.is_full:
@@ -380,9 +381,9 @@ def new_identity() -> str:
 
 def _memory_of(session: Session) -> int:
     client = session.client
-    names = len(client.member.read_markers) + len(client.monitoring)
+    names = len(client.monitoring)
     begun = client.open_batch.kept_bytes if client.open_batch else 0
-    return MEMBER_BYTES + MARKER_BYTES * names + session.buffered_bytes + begun
+    return CLIENT_BYTES + MARKER_BYTES * names + session.buffered_bytes + begun
 
 
 def _error(reason: str) -> bytes:

@@ -111,6 +111,7 @@ EDITS = {
     "topic_length": "100",
     "max_channels": "5",
     "max_channels_per_member": "5",
+    "max_clients_per_account": "5",
     "history_lines": "20",
     "max_memory": '"128MiB"',
     "history_file": '"{directory}/history.db"',

@@ -11,7 +11,8 @@ CHANNEL_BYTES: Final = 3000
 LIST_ENTRY_BYTES: Final = 700
 MESSAGE_BYTES: Final = 2000  # with the forms in which it was sent
 TAG_BYTES: Final = 200
-MEMBER_BYTES: Final = 12_000  # with its connection
+MEMBER_BYTES: Final = 4_000
+CLIENT_BYTES: Final = 8_000  # of a connection
 MARKER_BYTES: Final = 300  # of a read marker or a monitored nick
 
 

@@ -187,10 +187,10 @@ class Room:
         """Remove a client that has lost its connection."""
         self.fast_path.clear()
         context = CommandContext(self.state, client, now)
-        is_arrival = self.state.ghosts[client].is_arrival
+        ghost = self.state.ghosts.get(client)
         presence.remove_client(context, client, reason)
         context.close(client, reason)
-        if not is_arrival:
+        if ghost is None or not ghost.is_arrival:
             self.state.not_returned += 1
         return _take_effects(context)
 

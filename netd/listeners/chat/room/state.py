@@ -17,7 +17,7 @@ from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
 from netd.listeners.chat.room.member import Client, Member
-from netd.listeners.chat.room.memory import Memory
+from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES, Memory
 from netd.listeners.chat.room.server_ban import ServerBans
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.protocols.irc import fold
@@ -125,6 +125,13 @@ class RoomState:
             if self.channels.get(channel.folded) is channel:
                 del self.channels[channel.folded]
                 channel.release_memory()
+
+    def people_bytes(self) -> int:
+        """The estimated memory of the members, and of the read markers of members and accounts."""
+        others = (member for member in self.members.values() if not member.account)
+        marks = [*self.read_markers.values(), *(member.read_markers for member in others)]
+        members = len(self.members) + len(self.unregistered)
+        return MEMBER_BYTES * members + MARKER_BYTES * sum(map(len, marks))
 
     def shorten_histories(self) -> None:
         """If the memory is nearly full, drop the oldest messages of the largest histories."""

@@ -80,7 +80,7 @@ class RoomUnderTest:
         self.core = Room(RoomSettings("irc.test", **settings), NOON, "id")
         self._clients: dict[Client, FakeClient] = {}
         self._ghosts: dict[Client, Ghost] = {}
-        self._tokens = 0
+        self.tokens = 0
         self.has_database = True
         self._database: sqlite3.Connection | None = None
         self._changes: list[Change] = []
@@ -94,8 +94,8 @@ class RoomUnderTest:
         self, host: str = "192.0.2.1", local_user: str = "", fingerprint: str = ""
     ) -> FakeClient:
         """A client that has not sent anything yet."""
-        self._tokens += 1
-        client = Client(host, local_user=local_user, resume_token=f"token{self._tokens}")
+        self.tokens += 1
+        client = Client(host, local_user=local_user, resume_token=f"token{self.tokens}")
         client.fingerprint = fingerprint
         fake = self.adopt(client)
         self.apply(self.core.enter(client, self.now))
@@ -108,7 +108,7 @@ class RoomUnderTest:
 
     def adopt_room(self, saved: object, before: RoomUnderTest) -> list[Client]:
         """Load a room that another one has saved; return its clients."""
-        self.now, self._tokens = before.now, before._tokens
+        self.now, self.tokens = before.now, before.tokens
         loaded = load_room(saved, self.state.settings, self.now)
         self.core.replace(loaded.state)
         self._ghosts.update(self.state.ghosts)

@@ -15,8 +15,14 @@ _SETTINGS = {
     "motd": ("Welcome.", "Be kind."),
     "admin": ("Ann", "Example Org", "ann@example.org"),
     "opers": {"root": "toor"},
-    "accounts": {"anna": Account("Anna", "sesame")},
-    "limits": RoomLimits(list_entries=3, channels_per_member=3, away_chars=10, topic_chars=20),
+    "accounts": {"anna": Account("Anna", "sesame"), "carla": Account("carla", "sesame")},
+    "limits": RoomLimits(
+        list_entries=3,
+        channels_per_member=3,
+        clients_per_account=3,
+        away_chars=10,
+        topic_chars=20,
+    ),
 }
 
 

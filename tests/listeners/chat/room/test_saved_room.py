@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "opers": {"root": "toor"},
     "accounts": {"anna": Account("Anna", "sesame"), "bert": Account("bert", "sesame", host="b.b")},
     "replay_lines": 3,
-    "limits": RoomLimits(history_lines=12, whowas=4),
+    "limits": RoomLimits(history_lines=12, whowas=4, clients_per_account=3),
     "return_timeout_s": 30.0,
 }
 CAPS = (
@@ -52,7 +52,9 @@ COMMANDS = st.sampled_from([
     "CHATHISTORY LATEST #room * 50", "CHATHISTORY LATEST anna * 50",
     "CHATHISTORY LATEST n1 * 50", "USER u 0 * :real",
     "CHATHISTORY TARGETS timestamp=2020-01-01T00:00:00.000Z timestamp=2030-01-01T00:00:00.000Z 9",
-    "QUIT :bye", "connect", "connect", "gone", "lost", "lost", "later", "RESUME token1",
+    "QUIT :bye", "connect", "connect",
+    "join anna", "join anna", "join bert", "join anna",
+    "gone", "lost", "lost", "later", "RESUME token1",
     "CAP REQ :netd.dev/resume", "RESUME token2", "RESUME token6",
 ])  # fmt: skip
 LINES = st.one_of(
@@ -72,10 +74,11 @@ class Scene:
         """Let a client do something; return what each client gets."""
         self.room.now += 0.25
         client = self.clients[number]
-        if line == b"connect":
+        if line.startswith((b"connect", b"join ")):
             if client.closed != "lost":  # its place stays
                 self.room.leave(client, "gone")
             self.clients[number] = self.room.connect()
+            self._log_in(number, line.removeprefix(b"join ").decode())
         elif line == b"gone" and client.closed != "lost":
             self.room.leave(client, "gone")
             client.closed = "gone"
@@ -91,6 +94,15 @@ class Scene:
             client.received = b""
         return received
 
+    def _log_in(self, number: int, account: str) -> None:
+        """Register a client that is logged in to an account: it joins the others of that one."""
+        if account in SETTINGS["accounts"]:
+            sasl = f"AUTHENTICATE {sasl_plain(account, 'sesame')}"
+            for line in ("CAP REQ :sasl netd.dev/resume", "AUTHENTICATE PLAIN", sasl, "CAP END"):
+                self.clients[number].send_line(line)
+            for line in (f"NICK n{number}", "USER u 0 * :real"):
+                self.clients[number].send_line(line)
+
     def reload(self, **changed: Any) -> Scene:
         """The same scene in another room, which has loaded what this one has saved."""
         saved = json.loads(json.dumps(self.room.core.save()))
@@ -103,6 +115,7 @@ class Scene:
         if client.client in present and not client.closed:
             return other.adopt(loaded[present.index(client.client)])
         gone = other.connect()
+        other.tokens -= 1  # the number that the next client has in both rooms
         other.leave(gone, "gone")
         gone.closed = client.closed
         return gone

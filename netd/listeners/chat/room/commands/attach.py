@@ -24,7 +24,8 @@ def find_member(context: CommandContext) -> Member | None:
     """The member of the client's account that the client joins; None if it has to be its own."""
     room, own = context.room, context.sender
     account = fold(own.account)
-    if not account or room.settings.limits.clients_per_account == 1:
+    is_alone = room.settings.limits.clients_per_account == 1 or room.entrants is not None
+    if not account or is_alone:  # on several hosts, each client has a member of its own
         return None
     holder = room.members.get(own.folded)
     if holder is not None and _is_of(account, holder):
