@@ -12,6 +12,7 @@ from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.replicated_room import ReplicatedRoom
 from netd.listeners.chat.room.effect import Effect
+from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
@@ -27,6 +28,7 @@ class Hosts(Room):
 
     def __init__(self, settings: RoomSettings, *, on_both: bool) -> None:
         self.log: deque[tuple[str, bytes]] = deque()
+        self._reads: deque[tuple[ReplicatedRoom, Client]] = deque()
         self.rooms = {name: self._make(name, settings) for name in NODES}
         self._first, *_ = self.rooms.values()
         self.state = self._first.state
@@ -38,7 +40,12 @@ class Hosts(Room):
         def append(payload: bytes) -> None:
             self.log.append((name, payload))
 
-        return ReplicatedRoom(settings, NOON, "id", name, append)
+        def when_current(client: Client) -> None:
+            self._reads.append((self.rooms[name], client))
+
+        room = ReplicatedRoom(settings, NOON, name, append, when_current)
+        room.state.ids = MessageIds("id")
+        return room
 
     def host_of(self, client: Client) -> ReplicatedRoom:
         """The room of a client's host."""
@@ -82,7 +89,15 @@ class Hosts(Room):
         return LogEntry(position, EntryKind.INPUTS, node, "", round(now * 1000), 1, inputs)
 
     def apply_log(self, now: float) -> Iterator[list[Effect]]:
-        """Apply what is in the log on all hosts, until nothing is; returns all effects."""
+        """Apply what is in the log on all hosts, until nothing waits; returns all effects."""
+        while self.log or self._reads:
+            yield from self._apply_entries(now)
+            if self._reads:
+                room, reader = self._reads.popleft()
+                for _, effects in room.read_now(reader, now):
+                    yield effects
+
+    def _apply_entries(self, now: float) -> Iterator[list[Effect]]:
         while self.log:
             name, payload = self.log.popleft()
             entry = self._make_entry(name, now, payload)

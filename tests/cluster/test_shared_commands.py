@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from netd.listeners.chat.cluster.shared_commands import LOCAL, SHARED, is_shared
+from netd.listeners.chat.cluster.shared_commands import LOCAL, READING, SHARED, command_of
 from netd.listeners.chat.room.commands import COMMANDS
 
 
 def test_each_command_is_in_one_of_the_tables() -> None:
     assert not SHARED & LOCAL
+    assert READING <= LOCAL
     assert COMMANDS.keys() == SHARED | LOCAL
 
 
@@ -17,9 +18,9 @@ def test_each_command_is_in_one_of_the_tables() -> None:
     "line", [b"PRIVMSG #a :x", b"privmsg #a :x", b"@a=b  JOIN #a", b":me PART #a", b"@a :me QUIT"]
 )
 def test_a_shared_line(line: bytes) -> None:
-    assert is_shared(line)
+    assert command_of(line) in SHARED
 
 
 @pytest.mark.parametrize("line", [b"PING x", b"OPER root secret", b"", b"@a", b"\xff\xfe JOIN"])
 def test_a_local_line(line: bytes) -> None:
-    assert not is_shared(line)
+    assert command_of(line) not in SHARED

@@ -5,11 +5,16 @@ Not a test of this suite: irctest imports it, see README.md. NETD_BIN is the com
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +48,7 @@ ISUPPORT = {
     "UTF8ONLY": None,
     "WHOX": None,
 }
+_ENGINE = os.environ.get("NETD_ENGINE", "")  # as in `cluster`: each server is two hosts
 _CHAT = {
     "kind": "chat",
     "server_name": "My.Little.Server",  # irctest expects this name
@@ -58,7 +64,9 @@ _CHAT = {
 def render(settings: dict[str, Any], accounts: list[tuple[str, str]], web: str) -> str:
     """The configuration as TOML; `web` is the address of an HTTP listener, empty for none."""
     lines = ["[netd]", f"control = {json.dumps(settings.pop('control'))}", "[listeners.chat]"]
+    cluster = settings.pop("cluster", {})
     lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    lines += [f"cluster.{key} = {json.dumps(value)}" for key, value in cluster.items()]
     for table, credentials in (
         ("opers", [("operuser", "operpassword")]),
         ("accounts", [("interop", "secret"), *accounts]),
@@ -83,6 +91,51 @@ def _wants_proxy(config: Any) -> bool:
     except KeyError:  # they are about another section
         return False
     return bool((listeners[""] or {}).get("proxy"))
+
+
+class Turnstile:
+    """Passes connections to several ports on, in turn."""
+
+    def __init__(self, address: tuple[str, int], ports: list[int]) -> None:
+        self._host = address[0]
+        self._ports = itertools.cycle(ports)
+        self._listening = socket.create_server(address)
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """End it with all connections."""
+        for sock in [self._listening, *self._sockets]:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                server = _connect(self._host, next(self._ports))
+                self._sockets += [client, server]
+                for source, target in ((client, server), (server, client)):
+                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    """Connect to a server that may not have started yet."""
+    for _ in range(500):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection((host, port))
+        time.sleep(0.02)
+    raise ConnectionRefusedError
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 class NetdController(BaseServerController, DirectoryBasedController):  # type: ignore[misc]  # untyped bases
@@ -124,25 +177,58 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         self._accounts: list[tuple[str, str]] = []
         self._password = password or ""
         self._web = f"tcp://{websocket_hostname}:{websocket_port}" if websocket_port else ""
-        self._config = Path(self.directory) / "netd.toml"
+        self._ports = [port]
+        self._configs = [Path(self.directory) / "netd.toml"]
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._turnstile: Turnstile | None = None
         self._write()
+        if _ENGINE:
+            self._start_pair()
         prefix = []
         if faketime and shutil.which("faketime"):
             prefix = ["faketime", "-f", faketime]
             self.faketime_enabled = True
-        command = [*shlex.split(os.environ["NETD_BIN"]), "run", "--config", str(self._config)]
-        self.proc = self.execute([*prefix, *command], proc_name="netd", cwd=str(self.directory))
+        for config_file in self._configs:
+            command = [*shlex.split(os.environ["NETD_BIN"]), "run", "--config", str(config_file)]
+            command = [*prefix, *command]
+            self._processes.append(self.execute(command, proc_name="netd", cwd=str(self.directory)))
+        self.proc = self._processes.pop(0)
+
+    def _start_pair(self) -> None:
+        """Have two hosts with one chat, to which clients connect in turn."""
+        self._ports = [super(NetdController, self).get_hostname_and_port()[1] for _ in range(2)]
+        self._configs = [Path(self.directory) / f"netd{port}.toml" for port in self._ports]
+        self._turnstile = Turnstile((self.hostname, self.port), self._ports)
+        self._write()
+
+    def kill(self) -> None:
+        """End the second host as well."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        self._processes.clear()
+        if self._turnstile is not None:
+            self._turnstile.close()
+            self._turnstile = None
+        super().kill()
 
     def _write(self) -> None:
+        for config, port in zip(self._configs, self._ports, strict=True):
+            self._write_one(config, port)
+
+    def _write_one(self, config: Path, port: int) -> None:
         settings = {
-            "control": f"{self.directory}/control.sock",
+            "control": f"{self.directory}/control{port}.sock",
             **_CHAT,
-            "address": f"tcp://{self.hostname}:{self.port}",
+            "address": f"tcp://{self.hostname}:{port}",
             "password": self._password,
             "proxy_protocol_from": "127.0.0.1",
             "proxy_protocol": "required" if _wants_proxy(self.test_config) else "optional",
         }
-        self._config.write_text(render(settings, self._accounts, self._web))
+        if _ENGINE:
+            cluster = {"engine": _ENGINE, "name": f"t{self.port}", "node": f"n{port}"}
+            settings["cluster"] = cluster
+        config.write_text(render(settings, self._accounts, self._web))
 
     def wait_for_services(self) -> None:
         """Accounts are netd's own: there is nothing to wait for."""
@@ -154,8 +240,9 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         self.wait_for_port()
         self._accounts.append((username, password))
         self._write()
-        command = [*shlex.split(os.environ["NETD_BIN"]), "reload", "--config", str(self._config)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        for config in self._configs:
+            command = [*shlex.split(os.environ["NETD_BIN"]), "reload", "--config", str(config)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def get_irctest_controller_class() -> type[NetdController]:

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from netd.listeners.chat.cluster.engine import Engine, EngineSettings, Loss
@@ -20,7 +21,6 @@ from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
-from netd.listeners.chat.room_driver import new_identity
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.session import Session
 from netd.listeners.counters import Counters
@@ -61,7 +61,9 @@ class ClusterDriver(HandoverDriver):
     def _make_room(self, options: ChatOptions, settings: RoomSettings) -> Room:
         del options
         node = self._engine_settings.node
-        self._replica = ReplicatedRoom(settings, time.time(), new_identity(), node, self._append)
+        self._replica = ReplicatedRoom(
+            settings, time.time(), node, self._append, self._when_current
+        )
         return self._replica
 
     def _start_engine(self) -> None:
@@ -76,6 +78,13 @@ class ClusterDriver(HandoverDriver):
             self._engine.append(payload)
         else:
             self._early.append(payload)
+
+    def _when_current(self, client: Client) -> None:
+        assert self._engine is not None  # a client enters by it
+        self._engine.when_current(partial(self._on_current, client))
+
+    def _on_current(self, client: Client) -> None:
+        self._carry_out(self._replica.read_now(client, time.time()))
 
     def save(self) -> tuple[dict[str, Any], list[int]]:
         saved, descriptors = super().save()

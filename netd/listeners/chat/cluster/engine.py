@@ -23,6 +23,7 @@ from netd.listeners.chat.cluster.log_position import (
     step_to,
 )
 from netd.listeners.chat.cluster.master_finder import MasterFinder
+from netd.listeners.chat.cluster.read_barrier import OnCurrent, ReadBarrier
 from netd.listeners.chat.cluster.redis_connection import Credentials, RedisConnection
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, pairs
 from netd.listeners.chat.cluster.scripts import (
@@ -113,6 +114,7 @@ class Engine:
         self._owner = owner
         self._keys = Keys(settings.name)
         self._queue = AppendQueue()
+        self._barrier = ReadBarrier()
         self._incarnation = ""  # empty until the node has joined
         self._joins_as = self._continues = ""
         self._former = ""  # the incarnation before, until its last inputs were read
@@ -196,6 +198,18 @@ class Engine:
             self._is_flushing = True
             self._loop.defer(self._flush)
 
+    def when_current(self, on_current: OnCurrent) -> None:
+        """Call back when all that is in the log now was given to the owner.
+
+        At once, if the engine cannot be reached.
+        """
+        writer = self._writer
+        if writer is None or not self._is_available:
+            on_current()
+            return
+        words = ("HGET", self._keys.meta, "number")
+        self._barrier.wait(lambda on_reply: writer.call(on_reply, *words), on_current)
+
     def expire(self, before: float) -> Sequence[bytes]:
         """Give up the inputs that were added before a time and never sent."""
         return self._queue.expire(before)
@@ -257,6 +271,7 @@ class Engine:
     def _connect_later(self, reason: str) -> None:
         self._is_available = False
         self._owner.on_unavailable(reason)
+        self._barrier.release_all()
         delay_s = _RETRY_S[min(self._attempts, len(_RETRY_S) - 1)]
         self._attempts += 1
         self._retry = self._loop.call_later(delay_s, self._connect)
@@ -392,6 +407,7 @@ class Engine:
                     has_rejoined = bool(self._former)
         if fresh:
             self._owner.on_entries(fresh)
+            self._barrier.on_applied(self._applied.number)
         if has_rejoined:
             self._give_up()
         return True

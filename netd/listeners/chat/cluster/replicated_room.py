@@ -21,7 +21,7 @@ from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, pars
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.returning import Return, put_in_place
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
-from netd.listeners.chat.cluster.shared_commands import is_shared
+from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
 from netd.listeners.chat.cluster.shared_state import load_shared, save_shared
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
@@ -52,13 +52,15 @@ class ReplicatedRoom(Room):
         self,
         settings: RoomSettings,
         now: float,
-        identity: str,
         node: str,
         append: Callable[[bytes], object],
+        when_current: Callable[[Client], object],
     ) -> None:
-        super().__init__(settings, now, identity)
+        """`when_current(client)` has `read_now` called when all that is in the log is applied."""
+        super().__init__(settings, now, "")  # message ids come from the log
         self._node = node
         self._append = append
+        self._when_current = when_current
         self._entrants: list[Client] = []
         self._clients: dict[str, Client] = {}  # by key: those in the log
         self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
@@ -183,14 +185,18 @@ class ReplicatedRoom(Room):
             self._held[client].append(line)
             return []
         pending = self._pending_lines.get(client, 0)
-        if isinstance(line, bytes) and is_shared(line):
+        command = command_of(line) if isinstance(line, bytes) else ""
+        if command in SHARED:
+            assert isinstance(line, bytes)
             if pending < MAX_PENDING:
                 self._put_line(client, line)
                 return []
-        elif not pending:
+        elif not pending and command not in READING:
             return self._read(client, line, now)
         self._held[client] = deque([line])
         client.is_waiting = True
+        if not pending:
+            self._when_current(client)
         return []
 
     def _read(self, client: Client, line: Line, now: float) -> list[Effect]:
@@ -396,12 +402,22 @@ class ReplicatedRoom(Room):
         for client in clients:
             is_free = client.is_registered and not self._pending_lines.get(client)
             if is_free and client in self._held:
-                lines = self._held.pop(client)
-                client.is_waiting = False
-                while lines and client not in self._held:
-                    yield client, self.receive(client, lines.popleft(), now)
-                if lines:
-                    self._held[client].extend(lines)
+                yield from self._handle_held(client, now)
+
+    def read_now(self, client: Client, now: float) -> Iterator[Outcome]:
+        """Handle the line that reads, for which `when_current` was called."""
+        if client in self._held and client.is_registered and not self._pending_lines.get(client):
+            line = self._held[client].popleft()
+            yield client, self._read(client, line, now)
+            yield from self._handle_held(client, now)
+
+    def _handle_held(self, client: Client, now: float) -> Iterator[Outcome]:
+        lines = self._held.pop(client)
+        client.is_waiting = False
+        while lines and client not in self._held:
+            yield client, self.receive(client, lines.popleft(), now)
+        if lines:
+            self._held[client].extend(lines)
 
     def expire(self, payloads: Iterable[bytes], now: float) -> Iterator[Outcome]:
         """Report to the senders of inputs that they are not in the log, and never will be."""

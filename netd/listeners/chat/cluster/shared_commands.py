@@ -25,10 +25,19 @@ LOCAL: Final = frozenset(
 """They concern one connection, have a secret that must not be in the log, or only read."""
 
 
-def is_shared(line: bytes) -> bool:
-    """Whether a line is one of a shared command."""
+READING: Final = frozenset(
+    (
+        *("NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "USERHOST", "ISON", "MONITOR"),
+        *("CHATHISTORY", "LUSERS", "STATS"),
+    )
+)
+"""The local commands that read what the hosts share."""
+
+
+def command_of(line: bytes) -> str:
+    """The command of a line, after its tags and its source."""
     if line.startswith(b"@"):
         line = line.partition(b" ")[2].lstrip(b" ")
     if line.startswith(b":"):
         line = line.partition(b" ")[2].lstrip(b" ")
-    return line.partition(b" ")[0].upper().decode("latin-1") in SHARED
+    return line.partition(b" ")[0].upper().decode("latin-1")
