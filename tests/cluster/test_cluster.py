@@ -130,7 +130,7 @@ def test_a_reload_with_a_new_worker_keeps_the_clients(start_node: StartNode, joi
     one, two = start_node("one"), start_node("two")
     alice, bob = join(one, "alice"), join(two, "bob")
     alice.expect("JOIN")
-    config = one.config.read_text().replace('deadline = "2s"', 'deadline = "3s"')
+    config = one.config.read_text().replace('deadline = "2s"', 'deadline = "30s"')
     one.config.write_text(config)
     assert one.reload().error == ""
     alice.send("PRIVMSG #room :still here")

@@ -23,7 +23,7 @@ from netd.errors import ConfigError
 from netd.listeners.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("netd.8", "netd.toml.5", "netd-chat.1")
+PAGES = ("netd.8", "netd.toml.5", "netd-chat.1", "netd-cluster.7")
 PARSERS = {"netd.8": cli.build_parser(), "netd-chat.1": client_settings.build_parser()}
 SECTIONS = {name: f"{name.upper()} LISTENERS" for name in KINDS}
 

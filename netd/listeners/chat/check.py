@@ -25,6 +25,10 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
+    if options.cluster is not None:
+        from netd.listeners.chat.cluster import check as cluster  # noqa: PLC0415 (if needed)
+
+        yield from cluster.problems(options.cluster)
     if options.history_file:
         yield from _history_problems(options.history_file)
 

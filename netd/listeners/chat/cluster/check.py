@@ -1,0 +1,100 @@
+"""Checks that a listener can use its engine, and that the engine loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+from netd.errors import Problem
+from netd.listeners.chat.cluster.durability import ASKED, weaknesses
+from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engine
+from netd.listeners.chat.cluster.options import ClusterOptions
+from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, make_reader, pack
+
+_TIMEOUT_S = 2.0
+
+
+def problems(options: ClusterOptions) -> Iterator[Problem]:
+    """What keeps the engine from being used; and warnings, also if it cannot be reached now."""
+    try:
+        make_reader()
+    except ImportError:
+        yield Problem("cluster", "needs hiredis: apt install python3-hiredis")
+        return
+    for key in ("password_file", "ca_file"):
+        try:
+            _read(getattr(options, key))
+        except (OSError, UnicodeDecodeError) as error:
+            yield Problem(f"cluster.{key}", f"{getattr(options, key)}: {_reason(error)}")
+            return
+    if options.sentinel:
+        return  # the master is asked when the chat starts
+    address = parse_engine(options.engine[0])
+    try:
+        settings = _ask(address, options)
+    except (OSError, ReplyError) as error:
+        text = f"{address} cannot be used now: {_reason(error)}"
+        yield Problem("cluster.engine", text, is_warning=True)
+        return
+    for weakness in weaknesses(settings):
+        yield Problem("cluster.engine", f"{address}: {weakness}", is_warning=True)
+
+
+def _read(path: str) -> str:
+    if not path:
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.read().strip()
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)
+
+
+def _ask(address: EngineAddress, options: ClusterOptions) -> dict[str, str]:
+    """The engine's settings. Raises OSError or ReplyError."""
+    with contextlib.closing(_connect(address, options.ca_file)) as sock:
+        password = _read(options.password_file)
+        if password:
+            _call(sock, "AUTH", *([address.user] if address.user else []), password)
+        _call(sock, "PING")
+        return dict(_setting(sock, name) for name in ASKED)
+
+
+def _connect(address: EngineAddress, ca_file: str) -> socket.socket:
+    if address.path:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(_TIMEOUT_S)
+        try:
+            sock.connect(address.path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    sock = socket.create_connection((address.host, address.port), _TIMEOUT_S)
+    if not address.is_tls:
+        return sock
+    context = ssl.create_default_context(cafile=ca_file or None)
+    return context.wrap_socket(sock, server_hostname=address.host)
+
+
+def _setting(sock: socket.socket, name: str) -> tuple[str, str]:
+    match _call(sock, "CONFIG", "GET", name):
+        case [_, bytes(value)]:
+            return name, value.decode()
+    return name, ""
+
+
+def _call(sock: socket.socket, *arguments: Argument) -> Reply:
+    sock.sendall(pack(*arguments))
+    reader = make_reader()
+    while (reply := reader.gets()) is False:
+        data = sock.recv(65536)
+        if not data:
+            raise ConnectionResetError("the engine closed the connection")
+        reader.feed(data)
+    if isinstance(reply, ReplyError):
+        raise reply
+    return reply
