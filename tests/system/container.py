@@ -151,7 +151,8 @@ class Container:
         return subprocess.Popen(
             [
                 *self._in_group(),
-                *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
+                str(PROJECT / "packaging" / "nspawn"),
+                *("--quiet", "--boot", "--register=no", "--keep-unit"),
                 *("--private-network", f"--machine={self._name}"),
                 *("--directory", str(self.root)),
             ],
