@@ -11,21 +11,26 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.effect import Record, SaveChannel, Store
+from netd.listeners.chat.room.encoded_message import position_of_entry
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.room_records import SERVER_BAN
 from netd.listeners.chat.room.server_ban import SetServerBan, StoredServerBans
-from netd.listeners.chat.room.snapshot import format_state, restore_channel
+from netd.listeners.chat.room.snapshot import format_state, present_accounts, restore_channel
 from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
 from netd.listeners.chat.room.stored_limits import Limits
-from netd.listeners.chat.room.stored_message import AddMessage, LatestMessages
+from netd.listeners.chat.room.stored_message import (
+    AddMessage,
+    AddPresence,
+    LastPosition,
+    MessagesSince,
+)
 from netd.listeners.chat.room.stored_state import ChannelStates, SetChannelState
-from netd.protocols.irc import fold
 from netd.protocols.record import TEXT, Field, list_of, load_list, load_mapping
 from netd.runtime.loop import Loop, Timer
 
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from netd.listeners.chat.storage.reader import OnResult
 
 _log = logging.getLogger("netd")
+MAX_MISSED: Final = 10_000
+_REPEATED_AT_ONCE: Final = 2000
 SAVE_DELAY_S: Final = 0.1  # the changes of a channel in this time are one write
 
 
@@ -76,9 +83,14 @@ class ChannelStore:
         self._waiting: list[Change] = []  # for `open`
         self._timer: Timer | None = None
         self._lost_earlier = 0
+        self._repeated: Iterator[None] = iter(())  # messages that are written again
 
-    def open(self, *, restore: bool) -> None:
-        """Open the file; with `restore` add its channels to the room, which must be new."""
+    def open(self, *, restore: bool = False, missed_after: int | None = None) -> None:
+        """Open the file.
+
+        With `restore` its channels are added to the room, which must be new. `missed_after` is the
+        last position of a snapshot: the room gets the messages that came after it.
+        """
         if self._is_open:
             return
         self._is_open = True
@@ -87,6 +99,8 @@ class ChannelStore:
         if self._database is not None:
             if restore:
                 self._restore(self._database)
+            elif missed_after is not None and self._room.state.settings.stores_messages:
+                self._catch_up(self._database, missed_after)
             self._database.start()
         waiting, self._waiting = self._waiting, []
         for change in waiting:
@@ -130,8 +144,9 @@ class ChannelStore:
                 self._mark(channel.folded)
             case Store(change):
                 self.write(change)
-            case Record(channel, entry) if keeps_messages(self._options):
-                self.write(AddMessage.of(channel.folded, entry, is_open=True))
+            case Record(channel, entry) if self._options.keeps_messages:
+                is_open = channel.access.is_open_at(position_of_entry(entry))
+                self.write(AddMessage.of(channel.folded, entry, is_open=is_open))
 
     def write(self, change: Change) -> None:
         """Make a change soon."""
@@ -150,11 +165,20 @@ class ChannelStore:
 
     def check(self) -> None:
         """Write everything again if changes were lost, or the file was removed or damaged."""
-        if self._is_open and self._database is not None and self._database.take_must_repeat():
+        if not self._is_open or self._database is None:
+            return
+        if self._database.take_must_repeat():
             self._save_all()
-            for channel in self._room.state.channels.values():
-                for entry in channel.history.entries:
-                    self.save(Record(channel, entry))
+            self._repeated = self._all_messages()
+        for _ in zip(range(_REPEATED_AT_ONCE), self._repeated, strict=False):
+            pass
+
+    def _all_messages(self) -> Iterator[None]:
+        """Write the messages in memory, step by step: the file can lack any of them."""
+        for channel in list(self._room.state.channels.values()):
+            for entry in list(channel.history.entries):
+                self.save(Record(channel, entry))
+                yield
 
     def try_close(self) -> bool:
         """Begin to close the file for a handover; return whether it is closed.
@@ -194,7 +218,7 @@ class ChannelStore:
     def close(self) -> None:
         """Complete the writes and close the file."""
         if self._changed or self._waiting:
-            self.open(restore=False)  # it was closed for a handover
+            self.open()  # it was closed for a handover
         self.check()
         self._flush()
         if self._database is not None:
@@ -230,25 +254,41 @@ class ChannelStore:
 
     def _restore(self, database: Database) -> None:
         """Add what the file has to the room, which is new."""
+        room, last = self._room.state, database.load(LastPosition()) or 0
+        room.ids.advance_beyond(last)
         for folded, text in (database.load(ChannelStates()) or {}).items():
             try:
-                restore_channel(self._room.state, folded, text, time.time())
+                restore_channel(room, folded, text, time.time())
             except LocalProtocolError as error:
                 _log.warning("chat: %s: %s", database.path, error)
+                continue
+            for account, since in present_accounts(text).items():
+                self._waiting.append(AddPresence(folded, account, since, last))
         for text in database.load(StoredServerBans()) or ():
             try:
                 self._room.state.server_bans.add(SERVER_BAN.load(json.loads(text)))
             except (ValueError, TypeError) as error:
                 _log.warning("chat: %s: not a server ban: %s", database.path, error)
-        channel = self._room.state.find_channel(self._options.channel)
-        if channel is not None and keeps_messages(self._options):
-            last = LatestMessages(fold(channel.name), self._options.history_lines)
-            channel.history.restore(database.load(last) or [])
+        permanent = room.find_channel(self._options.channel)
+        if permanent is not None:
+            self._mark(permanent.folded)
 
+    def _catch_up(self, database: Database, position: int) -> None:
+        """Add the messages that came after a snapshot of the room, and write those before it.
 
-def keeps_messages(options: ChatOptions) -> bool:
-    """Whether messages are written to the file, too."""
-    return bool(options.history_file or options.history_keep)
+        The process that was killed may have had either of them last.
+        """
+        last, channels = database.load(LastPosition()) or 0, self._room.state.channels
+        for channel in channels.values():
+            for entry in channel.history.entries:
+                if position_of_entry(entry) > last:
+                    is_open = channel.access.is_open_at(position_of_entry(entry))
+                    self._waiting.append(AddMessage.of(channel.folded, entry, is_open=is_open))
+        missed = MessagesSince(position, MAX_MISSED)
+        for folded, message in database.load(missed) or ():
+            if folded in channels:
+                channels[folded].history.append(message)
+        self._room.state.ids.advance_beyond(last)
 
 
 def state_path(options: ChatOptions) -> str:

@@ -41,6 +41,7 @@ class HandoverDriver(RoomDriver):
         super().__init__(loop, options, settings, daemon, on_closed)
         self._snapshots = Snapshots(loop)
         self._has_loaded = False
+        self._missed_after: int | None = None  # the last position of the snapshot that was loaded
         loop.defer(self._open_store)  # not yet, as another process may still write to the file
 
     def is_busy(self) -> bool:
@@ -62,7 +63,7 @@ class HandoverDriver(RoomDriver):
 
     def reopen_store(self) -> None:
         """Write to the file of the channels again."""
-        self._store.open(restore=False)
+        self._store.open()
 
     def save(self) -> tuple[dict[str, Any], list[int]]:
         """Everything as plain data, and the descriptors of the clients.
@@ -119,8 +120,11 @@ class HandoverDriver(RoomDriver):
         """Replace the room by a saved one, whose clients are not connected yet."""
         self._has_loaded = True
         self._room.replace(saved.room)
+        self._missed_after = None
         if saved.is_snapshot:
+            self._missed_after = saved.room.ids.position
             saved.room.ids = MessageIds(new_identity())
+            saved.room.ids.advance_beyond(self._missed_after)
         if saved.verifier is not None:
             self._verifier.load(saved.verifier)
         self._store.load_unwritten(saved.unwritten)
@@ -132,7 +136,7 @@ class HandoverDriver(RoomDriver):
 
     def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
         """Serve the clients of a saved room, after `adopt` of those that are connected."""
-        self._store.open(restore=False)
+        self._store.open(missed_after=self._missed_after)
         connected = {*self._sessions}
         self.suspend(saved.lost(connected), reason)
         self.set_settings(settings)

@@ -283,6 +283,11 @@ class ChatOptions(LoginOptions):
     history itself (IRCv3 chathistory)."""
 
     @property
+    def keeps_messages(self) -> bool:
+        """Whether messages are written to the file, if there is one."""
+        return bool(self.history_file or self.history_keep)
+
+    @property
     def has_passwords(self) -> bool:
         """Whether clients can send passwords that the listener checks."""
         own = self.password or self.opers or self.accounts

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import netd
+from netd.listeners.chat.channel_store import state_path
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.settings import (
@@ -38,6 +39,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
         spare_cloak_key=files.spare_cloak_key,
         return_timeout_s=options.return_timeout,
         redact_s=options.redact_within,
+        stores_messages=options.keeps_messages and bool(state_path(options)),
         replay_lines=options.replay_lines,
         limits=RoomLimits(
             nick_chars=options.nick_length,

@@ -264,6 +264,7 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_loop", "_room", "_options"), ARGUMENT),
         **dict.fromkeys(("_database", "_is_open", "_timer"), "closed"),
         "_lost_earlier": "a total of the process",
+        "_repeated": "a file that lacks changes is found to be new by the next process too",
     },
     PasswordVerifier: {
         **dict.fromkeys(("_queue", "_known", "_key"), SAVED),

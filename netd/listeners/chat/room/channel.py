@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from netd.listeners.chat.room.access import Access
 from netd.listeners.chat.room.encoded_message import message_of
 from netd.listeners.chat.room.history import History
 from netd.listeners.chat.room.mask import ACCOUNT, MUTE, matches
@@ -52,6 +53,7 @@ class Channel:
         self.created = created
         self.topic: Topic | None = None
         self.members: dict[Member, str] = {}  # to the status letters, highest first
+        self.access = Access()  # to its history
         self.modes: dict[str, str] = {"n": "", "t": ""}
         self.lists: dict[str, dict[str, ListEntry]] = {letter: {} for letter in LISTS}
         self.invited: set[Member] = set()
@@ -60,6 +62,11 @@ class Channel:
         self.earlier_status: dict[str, str] = {}  # before a restart, by `Member.identities`
         self.kept_until = 0.0  # a restored channel stays without members until then
         self._audience: Audience | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anyone can join, unless banned: what is said is no secret (not +i, not +k)."""
+        return "i" not in self.modes and "k" not in self.modes
 
     @property
     def is_secret(self) -> bool:
@@ -111,6 +118,7 @@ class Channel:
     def remove(self, member: Member) -> None:
         """Remove a member."""
         del self.members[member]
+        self.access.since.pop(member, None)
         del member.channels[self.folded]
         self._audience = None
 

@@ -244,7 +244,7 @@ class CommandContext:
     def record(self, channel: Channel, message: Message) -> None:
         """Add a message to a channel's history."""
         channel.history.append(message)
-        if channel.is_persistent:
+        if self.room.settings.stores_messages:
             self.effects.append(Record(channel, message))
 
     def log(self, text: str) -> None:
@@ -253,6 +253,7 @@ class CommandContext:
 
     def save(self, channel: Channel) -> None:
         """Store a channel's state after a change, or after its removal."""
+        channel.access.note_openness(self.room.ids.position, is_open=channel.is_open)
         self.effects.append(SaveChannel(channel))
 
     def store(self, change: Change) -> None:

@@ -43,10 +43,24 @@ class MessageIds:
         """The id with a number."""
         return f"{self.identity}{number:x}"
 
+    def advance_beyond(self, position: int) -> None:
+        """Take another identity if messages of an earlier room have later positions.
+
+        As the identity is a time, that is so when the clock was set back meanwhile.
+        """
+        if self.position <= position:
+            created_ms = (position >> _NUMBER_BITS) + 1 + _EPOCH_MS
+            self.identity = f"{created_ms * _NS_PER_MS:x}-"
+
     @property
     def position(self) -> int:
         """The position of the last message: no later one has a smaller one, not after a restart."""
         return position_of(self.id_of(self.last_number))
+
+
+def position_of_entry(entry: HistoryEntry) -> int:
+    """The position of a message of a history."""
+    return position_of(msgid_of(entry))
 
 
 def position_of(msgid: str) -> int:

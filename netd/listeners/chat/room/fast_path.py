@@ -41,6 +41,7 @@ class FastPath:
 
     def __init__(self, state: RoomState) -> None:
         self._state = state
+        self.stores_messages = state.settings.stores_messages
         self._routes: dict[tuple[Client, bytes], CachedRoute] = {}
 
     @property
@@ -67,7 +68,7 @@ class FastPath:
         else:
             history.append(message)
         broadcast = Broadcast(route.audience, route.skip, message)
-        return [Record(channel, message), broadcast] if channel.is_persistent else [broadcast]
+        return [Record(channel, message), broadcast] if self.stores_messages else [broadcast]
 
     def _find_route(self, client: Client, head: bytes) -> CachedRoute | None:
         """Check whether the client may send such lines, and cache the route if so."""

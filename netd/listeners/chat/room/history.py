@@ -5,12 +5,25 @@ from __future__ import annotations
 import enum
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from netd.listeners.chat.room.encoded_message import HistoryEntry, TemplateMessage, message_of
+from netd.listeners.chat.room.encoded_message import (
+    HistoryEntry,
+    TemplateMessage,
+    message_of,
+    position_of,
+)
 from netd.listeners.chat.room.memory import MESSAGE_BYTES, TAG_BYTES, Memory
 from netd.listeners.chat.room.multiline import is_multiline
+from netd.listeners.chat.room.stored_message import (
+    NEVER,
+    Bound,
+    MessagesAround,
+    SelectMessages,
+    View,
+    milliseconds,
+)
 from netd.protocols.irc import Message
 
 _FORMS = 4  # in which a long message is in memory
@@ -45,6 +58,12 @@ class Reference:
         if self.kind is ReferenceKind.TIMESTAMP:
             return bisect_right(log, self.value, key=_time)
         return self._index(log) + 1
+
+    def bound(self) -> Bound:
+        """The same position in the database. Raises ValueError if it is malformed."""
+        if self.kind is ReferenceKind.TIMESTAMP:
+            return Bound(time=milliseconds(self.value))
+        return Bound(position_of(self.value) or NEVER)
 
     def _index(self, log: Log) -> int:
         for index, message in enumerate(log):
@@ -90,6 +109,64 @@ def around(log: Log, reference: Reference, count: int) -> Log:
     """The messages on both sides of the reference."""
     start = max(0, reference.start(log) - count // 2)
     return log[start : start + count]
+
+
+_CHOOSERS: dict[str, Callable[[Log, Sequence[Reference], int], Log]] = {
+    "LATEST": lambda log, refs, count: latest(log, refs[0] if refs else None, count),
+    "BEFORE": lambda log, refs, count: before(log, refs[0], count),
+    "AFTER": lambda log, refs, count: after(log, refs[0], count),
+    "AROUND": lambda log, refs, count: around(log, refs[0], count),
+    "BETWEEN": lambda log, refs, count: between(log, refs[0], refs[1], count),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What CHATHISTORY requests of a log."""
+
+    subcommand: str
+    references: tuple[Reference, ...]
+    """None for `LATEST *`."""
+    count: int
+
+    def choose(self, log: Log) -> Log:
+        """The messages of a log that are requested."""
+        return _CHOOSERS[self.subcommand](log, self.references, self.count)
+
+    def is_within(self, log: Log, chosen: Log) -> bool:
+        """Whether no message before the log is requested, if these are the chosen ones of it."""
+        reaches = bool(log) and all(_reaches(log, reference) for reference in self.references)
+        match self.subcommand:
+            case "LATEST":
+                return len(chosen) == self.count or (reaches and bool(self.references))
+            case "BEFORE":
+                return reaches and len(chosen) == self.count
+            case "AROUND":
+                return reaches and self.references[0].start(log) >= self.count // 2
+        return reaches
+
+    def query(self, view: View, *, with_events: bool) -> SelectMessages | MessagesAround:
+        """The same request to the database. Raises ValueError if a reference is malformed."""
+        bounds = [reference.bound() for reference in self.references]
+        first = bounds[0] if bounds else None
+        if self.subcommand == "AROUND" and first is not None:
+            return MessagesAround(view, first, self.count, with_events)
+        is_before = self.subcommand == "BEFORE"
+        return SelectMessages(
+            view,
+            after=None if is_before else first,
+            before=first if is_before else bounds[1] if len(bounds) > 1 else None,
+            count=self.count,
+            from_start=self.subcommand in ("AFTER", "BETWEEN"),
+            with_events=with_events,
+        )
+
+
+def _reaches(log: Log, reference: Reference) -> bool:
+    """Whether a log begins before a reference."""
+    if reference.kind is ReferenceKind.TIMESTAMP:
+        return _time(log[0]) <= reference.value
+    return any(message.tags["msgid"] == reference.value for message in log)
 
 
 def visible(log: Log, *, events: bool) -> list[Message]:

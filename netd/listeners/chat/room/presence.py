@@ -9,7 +9,8 @@ from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import WhowasEntry
-from netd.protocols.irc import Message
+from netd.listeners.chat.room.stored_message import AddPresence
+from netd.protocols.irc import Message, fold
 
 
 def remove_client(context: CommandContext, client: Client, reason: str) -> None:
@@ -81,10 +82,19 @@ def disconnect_client(context: CommandContext, reason: str) -> None:
 def leave_channel(context: CommandContext, channel: Channel, member: Member) -> None:
     """Remove a member from a channel, and the channel if it is now empty."""
     had_status = channel.members[member]
+    remember_stay(context, channel, member)
     channel.remove(member)
     context.room.drop_if_empty(channel)
-    if had_status or not channel.members:
+    if had_status or member.account or not channel.members:
         context.save(channel)
+
+
+def remember_stay(context: CommandContext, channel: Channel, member: Member) -> None:
+    """Store that the account of a member could read a channel until now."""
+    room, since = context.room, channel.access.since.get(member)
+    if member.account and since is not None and room.settings.stores_messages:
+        account = fold(member.account)
+        context.store(AddPresence(channel.folded, account, since, room.ids.position))
 
 
 def restore_status(context: CommandContext, channel: Channel) -> None:

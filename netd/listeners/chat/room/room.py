@@ -67,6 +67,7 @@ class Room:
         self.state.cloak_key = settings.cloak_key or self.state.cloak_key
         self.state.memory.limit = settings.limits.memory_bytes
         self.fast_path.clear()
+        self.fast_path.stores_messages = settings.stores_messages
         self._configure_channels(settings, now)
         for history in self.state.private_histories.values():
             history.set_lines(settings.limits.history_lines)
@@ -80,7 +81,10 @@ class Room:
             channel.history.set_lines(settings.limits.history_lines)
             self.state.drop_if_empty(channel)
         if settings.channel:
+            is_new_room = not self.state.channels
             channel = self.state.open_channel(settings.channel, now)
+            if is_new_room:  # it existed before the restart
+                channel.access.begin = 0
             channel.is_persistent = True
             if settings.topic and channel.topic is None:
                 channel.topic = Topic(settings.topic, settings.server_name, now)

@@ -182,6 +182,7 @@ CHANNEL: Final = Record(
     {
         "folded": _DERIVED,
         "members": _BESIDE,
+        "access": _BESIDE,
         "lists": _BESIDE,
         "invited": _BESIDE,
         "history": _BESIDE,

@@ -298,6 +298,8 @@ def _key_of_channel(channel: Channel) -> tuple[object, ...]:
         tuple(channel.modes.items()),
         tuple(channel.earlier_status.items()),
         tuple(channel.members.items()),
+        tuple(channel.access.since.values()),
+        tuple(channel.access.closed[-1]) if channel.access.closed else None,
         tuple(map(tuple, channel.lists.values())),
         frozenset(channel.invited),
     )

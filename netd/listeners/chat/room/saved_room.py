@@ -38,6 +38,7 @@ from netd.listeners.chat.room.saved_member import (
 )
 from netd.listeners.chat.room.settings import Account, RoomSettings
 from netd.listeners.chat.room.state import RoomState
+from netd.listeners.chat.room.stored_message import NEVER
 from netd.protocols.irc import fold
 from netd.protocols.record import (
     load_bytes,
@@ -117,6 +118,11 @@ def save_channel(channel: Channel, numbers: Mapping[Member, int]) -> dict[str, A
             for letter, entries in channel.lists.items()
         },
         "invited": sorted(numbers[member] for member in channel.invited),
+        "access": {
+            "begin": channel.access.begin,
+            "since": [channel.access.since.get(member, NEVER) for member in channel.members],
+            "closed": [list(span) for span in channel.access.closed],
+        },
     }
 
 
@@ -227,9 +233,24 @@ def _load_channel(
         channel.invited.add(guest)
         guest.invites.add(channel.folded)
     channel.history.restore(histories.load(data["history"]))
+    _load_access(channel, room.ids.position, load_mapping(data.get("access", {})))
     if not channel.folded.startswith("#") or channel.folded in room.channels:
         raise ValueError("not a channel, or twice")
     room.channels[channel.folded] = channel
+
+
+def _load_access(channel: Channel, now: int, data: Mapping[str, Any]) -> None:
+    """Load what members may read. In a state of an earlier version all messages are open."""
+    access = channel.access
+    access.begin = load_integer(data.get("begin", 0))
+    since = map(load_integer, load_list(data.get("since", [])))
+    access.since = {
+        **dict.fromkeys(channel.members, now + 1),
+        **dict(zip(channel.members, since, strict=False)),
+    }
+    for first, last in load_list(data.get("closed", [])):
+        access.closed.append([load_integer(first), load_integer(last)])
+    access.note_openness(now, is_open=channel.is_open)
 
 
 def _check_channels(room: RoomState, members: Sequence[Member]) -> None:

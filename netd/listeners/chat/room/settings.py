@@ -83,6 +83,7 @@ class RoomSettings:
     registration: RegistrationSettings | None = None  # None: users cannot register accounts
     return_timeout_s: float = 30.0  # how long a member without a connection stays
     redact_s: float = 86400.0  # how long after a message it can be deleted
+    stores_messages: bool = False  # whether the database has messages
     replay_lines: int = 0  # of history sent on JOIN to clients without CHATHISTORY
     sts_port: int = 0  # the TLS port (IRCv3 sts)
     sts_duration_s: int = 0  # how long clients must use TLS; 0 to not announce sts

@@ -28,6 +28,8 @@ def format_state(channel: Channel) -> str:
             "name": channel.name,
             "created": channel.created,
             "kept_until": channel.kept_until,
+            "begin": channel.access.begin,
+            "present": _present_accounts(channel),
             "status": channel.status_by_identity(),
             "topic": [topic.text, topic.by, topic.at] if topic else None,
             "modes": channel.modes,
@@ -39,6 +41,23 @@ def format_state(channel: Channel) -> str:
     )
 
 
+def _present_accounts(channel: Channel) -> dict[str, int]:
+    """The folded accounts in a channel, with the positions at which they joined."""
+    since = channel.access.since
+    return {
+        fold(who.account): since[who] for who in channel.members if who.account and who in since
+    }
+
+
+def present_accounts(text: str) -> dict[str, int]:
+    """The accounts that were in a channel when its state was stored; none if it is malformed."""
+    try:
+        present = json.loads(text).get("present", {}).items()
+        return {str(account): int(since) for account, since in present}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
 def restore_state(channel: Channel, text: str) -> None:
     """Set a channel's topic, modes, lists and operators from JSON.
 
@@ -48,6 +67,7 @@ def restore_state(channel: Channel, text: str) -> None:
         state: dict[str, Any] = json.loads(text)
         earlier = {str(who): str(letters) for who, letters in state.get("status", {}).items()}
         created, kept_until = float(state.get("created", 0)), float(state.get("kept_until", 0))
+        begin = int(state.get("begin", 0))
         topic = Topic(*state["topic"]) if state["topic"] else None
         modes = {str(letter): str(value) for letter, value in state["modes"].items()}
         lists = {
@@ -63,6 +83,7 @@ def restore_state(channel: Channel, text: str) -> None:
     channel.earlier_status = earlier
     channel.created = created or channel.created
     channel.kept_until = kept_until
+    channel.access.begin = begin
 
 
 def restore_channel(room: RoomState, folded: str, text: str, now: float) -> None:
@@ -83,6 +104,7 @@ def restore_channel(room: RoomState, folded: str, text: str, now: float) -> None
     channel.is_persistent = existing is not None and existing.is_persistent
     if existing is not None:
         existing.release_memory()
+    channel.access.note_openness(room.ids.position, is_open=channel.is_open)
     room.channels[folded] = channel
     room.restored.add(channel)
 

@@ -114,6 +114,7 @@ class RoomState:
         channel = self.find_channel(name)
         if channel is None:
             channel = Channel(name, now, self.settings.limits.history_lines, self.memory)
+            channel.access.begin = self.ids.position + 1
             self.channels[channel.folded] = channel
         return channel
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -16,7 +16,10 @@ from netd.listeners.chat.room.encoded_message import (
     timestamp,
 )
 from netd.listeners.chat.room.storage import Change, Query
-from netd.protocols.irc import Message
+from netd.protocols.irc import Message, fold
+
+NEVER: Final = 1 << 62
+"""A position after all messages."""
 
 _OWN_COLUMNS: Final = ("time", "msgid")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -90,10 +93,140 @@ def milliseconds(time: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class LatestMessages(Query[Sequence[HistoryEntry]]):
-    """The last messages of a log, oldest first, whoever could read them."""
+class AddParty(Change):
+    """Give an account a private conversation."""
 
     log: str
+    account: str
+    """The folded account."""
+    other: str
+    """The key of the other party (`party_key`)."""
+    nick: str
+    """The present nick of the other party."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddPresence(Change):
+    """Let an account read what was said in a channel between two positions."""
+
+    channel: str
+    account: str
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMessage(Change):
+    """Remove a message, and its words from the index."""
+
+    id: int
+
+
+def party_key(account: str, nick: str) -> str:
+    """The name of a party to private conversations: its account, or its nick after a tilde."""
+    return fold(account) if account else f"~{fold(nick)}"
+
+
+def conversation_name(first: str, second: str) -> str:
+    """The name of the log of a private conversation; no channel has a space in its name."""
+    return " ".join(sorted((first, second)))
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """What a member may read of a channel."""
+
+    channel: str
+    account: str
+    """Whose earlier stays count; empty for none."""
+    since: int
+    """The position from which it may read everything."""
+    begin: int
+    """The position from which it may read what was said while the channel was open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """A private conversation of an account."""
+
+    account: str
+    others: tuple[str, ...]
+    """The keys that the other party can have."""
+    nick: str
+    """The folded nick that it can have had; empty if only the keys count."""
+
+
+View = ChannelView | ConversationView
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A place in a log: a time in milliseconds, or a position if there is no time."""
+
+    position: int = 0
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectMessages(Query[list[Message]]):
+    """Messages between two bounds, oldest first.
+
+    If the bounds are in the wrong order, both they and `from_start` are reversed.
+    """
+
+    view: View
+    after: Bound | None
+    before: Bound | None
+    count: int
+    from_start: bool
+    """Whether those at the start are selected if there are more than `count`, or those at the
+    end."""
+    with_events: bool
+    """Whether not only PRIVMSG and NOTICE are selected."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesAround(Query[list[Message]]):
+    """Messages on both sides of a bound, oldest first."""
+
+    view: View
+    bound: Bound
+    count: int
+    with_events: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FindMessage(Query["Message | None"]):
+    """The message with a position."""
+
+    view: View
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Targets(Query[list[tuple[str, int]]]):
+    """The channels and conversations with a message between two times, by the last message.
+
+    The result has their names, or the other party's nick, with the time of the last message.
+    """
+
+    channels: tuple[ChannelView, ...]
+    account: str
+    after: int
+    before: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastPosition(Query[int]):
+    """The position of the last message of all; 0 if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesSince(Query[list[tuple[str, Message]]]):
+    """The messages of channels after a position, oldest first, with the channel's folded name."""
+
+    position: int
     count: int
 
 

@@ -13,11 +13,13 @@ from netd.listeners.chat.room.effect import (
     Close,
     Effect,
     KeepLines,
+    Record,
     Send,
     Store,
     TakePlace,
     Verify,
 )
+from netd.listeners.chat.room.encoded_message import position_of_entry
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import Room
@@ -25,6 +27,7 @@ from netd.listeners.chat.room.saved_room import load_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
+from netd.listeners.chat.room.stored_message import AddMessage
 from netd.listeners.chat.storage.schema import migrate
 from netd.listeners.chat.storage.tables import answer, write_changes
 from netd.protocols.password import Verdict, matches
@@ -175,6 +178,9 @@ class RoomUnderTest:
         match effect:
             case Store(change):
                 self._changes.append(change)
+            case Record(channel, entry):
+                is_open = channel.access.is_open_at(position_of_entry(entry))
+                self._changes.append(AddMessage.of(channel.folded, entry, is_open=is_open))
             case Ask(client, query):
                 self.apply(self.core.answered(client, self._answer(query), self.now))
 

@@ -13,7 +13,11 @@ import pytest
 
 from netd.listeners.chat.room.storage import Query, QueryFailedError
 from netd.listeners.chat.room.stored_limits import Limits
-from netd.listeners.chat.room.stored_message import AddMessage, LatestMessages
+from netd.listeners.chat.room.stored_message import (
+    AddMessage,
+    ChannelView,
+    SelectMessages,
+)
 from netd.listeners.chat.room.stored_state import ChannelStates, SetChannelState
 from netd.listeners.chat.storage import reader
 from netd.listeners.chat.storage.database import Database, load_changes, save_changes
@@ -57,7 +61,7 @@ class Opened:
 
     def texts(self, log: str = "#a") -> list[str]:
         """The messages of a log."""
-        found = self.ask(LatestMessages(log, 1_000_000))
+        found = self.ask(latest(log))
         assert isinstance(found, list), found
         return [message.params[-1] for message in found]
 
@@ -69,6 +73,16 @@ class Opened:
     def close(self) -> None:
         self.database.close()
         self.loop.close()
+
+
+def latest(log: str = "#a", **about: Any) -> SelectMessages:
+    return SelectMessages(view(log, **about), None, None, 1_000_000, False, True)
+
+
+def view(
+    log: str = "#a", *, since: int = 1 << 62, begin: int = 0, account: str = ""
+) -> ChannelView:
+    return ChannelView(log, account, since, begin)
 
 
 def said(number: int, *, log: str = "#a", time: int = NOON) -> AddMessage:
@@ -111,7 +125,7 @@ def test_a_message_is_read_as_it_was(opened: Open, tmp_path: Path) -> None:
     ):
         database = opened(tmp_path / message.command)
         database.database.write(AddMessage.of("#a", message, is_open=True))
-        assert database.ask(LatestMessages("#a", 9)) == [message]
+        assert database.ask(latest()) == [message]
 
 
 def test_a_message_that_is_written_twice_is_kept_once(opened: Open, tmp_path: Path) -> None:
@@ -168,7 +182,7 @@ def test_the_file_of_an_earlier_netd_is_taken_over(opened: Open, tmp_path: Path)
     """`0.db` was written by netd before its database had a version."""
     shutil.copy(GOLDEN / "0.db", tmp_path / "db")
     database = opened(tmp_path / "db")
-    messages = database.ask(LatestMessages("#lounge", 100))
+    messages = database.ask(latest("#lounge"))
     assert [message.params[-1] for message in messages] == [
         *("first line", "grüße; with a tag", "a notice", "\x01ACTION waves\x01", "#lounge")
     ]
@@ -214,7 +228,7 @@ def test_a_query_fails_in_time_if_the_file_is_locked(
         assert database.texts() == ["line 1"]
         database.add(2)
         monkeypatch.setattr(reader, "TIMEOUT_S", 0.2)
-        assert isinstance(database.ask(LatestMessages("#a", 9)), QueryFailedError)
+        assert isinstance(database.ask(latest()), QueryFailedError)
         assert database.database.failed_queries == 1
         other.execute("ROLLBACK")
     monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)

@@ -52,6 +52,7 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     is_new = channel is None
     channel = channel or room.open_channel(name, context.now)
     channel.add(member, "o" if is_new else "")
+    channel.access.since[member] = room.ids.position + 1
     _announce_join(context, channel)
     _show_marker_and_topic(context, channel)
     if is_new:

@@ -141,7 +141,7 @@ def _send_to_member(context: CommandContext, nick: str, draft: Message) -> None:
     accept_reply(context, member)
     message = context.history_message(draft.command, member.nick, *draft.params)
     if _belongs_in_history(message):
-        record_private(context, member, message)
+        record_private(context, member.nick, member.account, message)
     cap = _cap_of(message)
     for client in member.clients:
         if cap is None or client.has(cap):

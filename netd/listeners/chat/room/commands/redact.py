@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command, Steps
-from netd.listeners.chat.room.encoded_message import HistoryEntry, message_of, msgid_of
+from netd.listeners.chat.room.commands.history import channel_view, conversation_view
+from netd.listeners.chat.room.encoded_message import (
+    HistoryEntry,
+    message_of,
+    msgid_of,
+    position_of,
+)
 from netd.listeners.chat.room.history import History
 from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.storage import Asking, QueryFailedError, ask
+from netd.listeners.chat.room.stored_message import ChannelView, FindMessage, RemoveMessage, View
 from netd.protocols.irc import Message, fold
 
 _REDACTABLE = ("PRIVMSG", "NOTICE", "TAGMSG")
@@ -36,12 +45,40 @@ def _redact_in_channel(
         context.fail("INVALID_TARGET", name, "You cannot delete messages from there")
         return
     entry = yield from _find(context, channel.history, msgid)
-    if entry is None:
+    message = message_of(entry) if entry else None
+    if message is None:
+        message = yield from _find_stored(context, _channel_view(context, channel), msgid)
+    if message is None or context.room.find_channel(name) is not channel:
         context.fail("UNKNOWN_MSGID", name, msgid, "This message does not exist or is too old")
         return
-    if _may_redact(context, name, message_of(entry), is_op=channel.is_op(context.sender)):
-        channel.history.remove(entry)
+    if _may_redact(context, name, message, is_op=channel.is_op(context.sender)):
+        if entry is not None:
+            channel.history.remove(entry)
+        _remove_stored(context, msgid)
         _announce(context, list(channel.members), channel.name, msgid, reason)
+
+
+def _channel_view(context: CommandContext, channel: Channel) -> ChannelView:
+    """What the sender may delete of a channel; an operator of the server may delete anything."""
+    view = channel_view(context, channel)
+    return replace(view, since=0) if context.sender.oper else view
+
+
+def _find_stored(context: CommandContext, view: View, msgid: str) -> Asking[Message | None]:
+    """The message with an id in the database; None if there is none to delete."""
+    if not context.room.settings.stores_messages:
+        return None
+    try:
+        found = yield from ask(FindMessage(view, position_of(msgid)))
+    except QueryFailedError:
+        return None
+    is_message = found is not None and found.tags["msgid"] == msgid
+    return found if found and is_message and found.command in _REDACTABLE else None
+
+
+def _remove_stored(context: CommandContext, msgid: str) -> None:
+    if context.room.settings.stores_messages:
+        context.store(RemoveMessage(position_of(msgid)))
 
 
 def _may_see(context: CommandContext, channel: Channel) -> bool:
@@ -50,6 +87,9 @@ def _may_see(context: CommandContext, channel: Channel) -> bool:
 
 def _redact_private(context: CommandContext, nick: str, msgid: str, reason: Sequence[str]) -> Steps:
     """Delete a private message, for both parties, as far as their accounts keep it."""
+    if context.room.settings.stores_messages:
+        yield from _redact_stored(context, nick, msgid, reason)
+        return
     sender = context.sender
     other = context.room.find_member(nick)
     own = _conversation(context, sender.account, fold(nick))
@@ -68,6 +108,21 @@ def _redact_private(context: CommandContext, nick: str, msgid: str, reason: Sequ
             theirs.remove(copy)
     parties = [] if other is None else [other]
     _announce(context, parties, other.nick if other is not None else nick, msgid, reason)
+
+
+def _redact_stored(context: CommandContext, nick: str, msgid: str, reason: Sequence[str]) -> Steps:
+    """Delete a private message from the database."""
+    message = None
+    if context.sender.account:
+        view = conversation_view(context, nick)
+        message = yield from _find_stored(context, view, msgid)
+    if message is None:
+        context.fail("UNKNOWN_MSGID", nick, msgid, "This message does not exist or is too old")
+    elif _may_redact(context, nick, message, is_op=False):
+        _remove_stored(context, msgid)
+        other = context.room.find_member(nick)
+        parties, name = ([], nick) if other is None else ([other], other.nick)
+        _announce(context, parties, name, msgid, reason)
 
 
 def _conversation(context: CommandContext, account: str, folded: str) -> History | None:
