@@ -257,7 +257,7 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_chores", "_is_checking"), "completed before"),
         "_lost_sessions": "their clients are told already",
         **dict.fromkeys(("_disconnected", "lines", "_bytes_in", "_bytes_out"), "totals"),
-        **dict.fromkeys(("_snapshots", "_has_loaded"), TRANSIENT),
+        **dict.fromkeys(("_snapshots", "_has_loaded", "_missed_after"), TRANSIENT),
     },
     ChannelStore: {
         **dict.fromkeys(("_changed", "_waiting"), SAVED),

@@ -115,7 +115,7 @@ def test_the_configured_channel_outlives_its_members() -> None:
 
 
 def test_changes_of_the_configured_channel_are_stored() -> None:
-    room = RoomUnderTest(channel="#lounge", opers={"root": "toor"})
+    room = RoomUnderTest(stores_messages=True, channel="#lounge", opers={"root": "toor"})
     alice = room.join("alice", channel="#lounge")
     alice.send("OPER root toor")
     kept = [
