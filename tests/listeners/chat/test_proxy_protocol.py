@@ -7,6 +7,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.listeners.chat.test_handover import Start as StartChat
 from tests.listeners.chat.test_handover import start as start_chat
 from tests.listeners.chat.test_service import Connect, Irc, Start, connect, start
@@ -157,3 +159,24 @@ def _await_waiting(worker: WorkerUnderTest) -> None:
     with worker.connect() as sock:
         sock.sendall(line("192.0.2.1") + b"QUIT\r\n")
         assert b"Quit" in read_all(sock)
+
+
+@pytest.mark.usefixtures("many_descriptors")
+@pytest.mark.parametrize("poller", ["select", "epoll"])
+def test_connections_without_a_header_are_bounded(
+    start: Start, connect: Connect, poller: str
+) -> None:
+    worker = start(**OPTIONAL, poller=poller, max_connections=2000)
+    socks = [worker.connect() for _ in range(1100)]
+    try:
+        with_counter = "poller_full" if poller == "select" else "proxy_protocol_failures"
+        worker.await_counters(lambda seen: seen[with_counter] >= 1100 - 1024)
+        for sock in socks[:500]:
+            sock.close()
+        client = connect(worker)
+        client.sock.sendall(line("192.0.2.1"))
+        client.register("alice")
+        assert "alice ~alice@192.0.2.1" in " ".join(whois(client, "alice"))
+    finally:
+        for sock in socks:
+            sock.close()

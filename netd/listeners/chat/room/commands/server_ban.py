@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command, Steps
-from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.server_ban import (
     FOR_EVER,
@@ -68,17 +69,25 @@ def _may_add(context: CommandContext, ban: ServerBan) -> bool:
 
 
 def _disconnect(context: CommandContext, ban: ServerBan) -> Steps:
-    """Disconnect the clients that a new ban matches, except those of operators."""
+    """Disconnect the clients that a new ban matches, except those of operators.
+
+    A member leaves the room with its last client, also one that otherwise stays without clients.
+    """
     alone, closed = ServerBans(), 0
     alone.add(ban)
-    for client in context.room.clients():
-        context.work += alone.work + 1
-        is_there = client.is_registered and not client.member.oper
-        if is_there and alone.find(_facts(client), context.now):
-            reason = f"Banned ({ban.reason})"
-            presence.remove_client(context, client, reason)
-            context.close(client, reason)
-            closed += 1
+    reason = f"Banned ({ban.reason})"
+    for member in context.room.registered_members():
+        context.work += (alone.work + 1) * (1 + len(member.clients))
+        if not member.is_registered or member.oper:
+            continue
+        matching = [c for c in member.clients if alone.find(_facts(c), context.now)]
+        closed += len(matching)
+        if matching == list(member.clients) and alone.find(_facts_of(member), context.now):
+            presence.disconnect_member(context, member, reason)
+        else:
+            for client in matching:
+                presence.remove_client(context, client, reason)
+                context.close(client, reason)
         yield
     if closed:
         _notify(context, f"disconnected clients: {closed}")
@@ -130,8 +139,11 @@ def close_banned(context: CommandContext, ban: ServerBan) -> None:
 
 
 def _facts(client: Client) -> ClientFacts:
-    member = client.member
-    return ClientFacts(client.address, member.host, member.user, member.account)
+    return replace(_facts_of(client.member), address=client.address)
+
+
+def _facts_of(member: Member) -> ClientFacts:
+    return ClientFacts(member.address, member.host, member.user, member.account)
 
 
 def _until(context: CommandContext, ban: ServerBan) -> str:
