@@ -173,6 +173,7 @@ def test_connections_without_a_header_are_bounded(
         worker.await_counters(lambda seen: seen[with_counter] >= 1100 - 1024)
         for sock in socks[:500]:
             sock.close()
+        worker.await_counters(lambda seen: seen["proxy_protocol_failures"] >= 400)
         client = connect(worker)
         client.sock.sendall(line("192.0.2.1"))
         client.register("alice")
