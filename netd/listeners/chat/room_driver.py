@@ -263,6 +263,7 @@ class RoomDriver:
             "bytes_out": self._bytes_out + sum(stream.bytes_out for stream in streams),
             "history_lost": self._store.lost,
             "lines": self.lines,
+            "refused_banned": state.refused_banned,
             "returned": state.returned,
             "not_returned": state.not_returned,
             "attached": state.attached,
@@ -273,6 +274,7 @@ class RoomDriver:
             "members": len(state.members),
             "ghosts": len(state.ghosts),
             "channels": len(state.channels),
+            "server_bans": len(state.server_bans),
             "memory": state.memory.used,
         }
         return Counters(totals, gauges) + self._verifier.counters()

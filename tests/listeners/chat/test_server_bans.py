@@ -42,7 +42,9 @@ def test_a_network_is_barred_before_the_welcome(start: Start) -> None:
                 b":irc.test 465 * :You are banned from this server: spam\r\n"
             )
             assert b" 001 " not in received
+        chat.worker.await_counters(lambda seen: seen["refused_banned"] == 1)
         chat.hand_over()
+    chat.worker.await_counters(lambda seen: seen["server_bans"] == 1)
     root.send("UNKLINE 192.0.2.0/24")
     root.expect("no longer banned")
     with chat.worker.connect() as sock:

@@ -63,6 +63,7 @@ class RoomState:
         self.returned = self.not_returned = 0  # clients that were lost, by their outcome
         self.attached = self.refused_clients = 0  # clients of a member that had others, by outcome
         self.server_bans = ServerBans()
+        self.refused_banned = 0  # clients that were refused because of a server ban
         self.ids = MessageIds(identity)
         self.local_ids: MessageIds | None = None  # of batches, in a room on several hosts
         self.entrants: list[Client] | None = None
