@@ -240,6 +240,7 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_gatekeeper", "_room", "_connections", "_proxy_headers"), SAVED),
         **dict.fromkeys(("_loop", "_options"), ARGUMENT),
         **dict.fromkeys(("_certificate", "_credentials"), "of files that the options name"),
+        "_handoffs": "of queues, which each process is given",
         **dict.fromkeys(("_checks", "_preparation", "_has_loaded", "_garbage"), TRANSIENT),
     },
     Gatekeeper: {
