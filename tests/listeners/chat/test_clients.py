@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -171,3 +172,20 @@ def test_clients_past_the_limit_are_counted(
     own = connect("own", "anna")
     own.send("WHOIS own")
     assert own.expect(" 330 ").split()[3:5] == ["own", "anna"]
+
+
+def test_a_client_that_joins_is_replayed_lines_of_the_database(tmp_path: Path) -> None:
+    options = {**OPTIONS, "history_file": f"{tmp_path}/chat.db"}
+    with ExitStack() as stack:
+        worker = WorkerUnderTest(KIND, options, ("tcp://127.0.0.1:0",))
+        stack.callback(worker.close)
+        desk, phone = Irc(worker.connect()), Irc(worker.connect())
+        stack.callback(desk.close)
+        stack.callback(phone.close)
+        for client, nick in ((desk, "desk"), (phone, "phone")):
+            proof = sasl_plain("anna", "sesame")
+            client.send("CAP REQ sasl", "AUTHENTICATE PLAIN", f"AUTHENTICATE {proof}", "CAP END")
+            client.register(nick)
+            if client is desk:
+                client.join().send("PRIVMSG #lounge :said before")
+        assert any("] said before" in line for line in phone.sync())

@@ -130,12 +130,11 @@ def claim(context: CommandContext, lost: Client) -> None:
 def take_place(context: CommandContext, lost: Client) -> Steps:
     """Show the client its channels and the lines that it missed; then it is in the room."""
     ghost = context.room.ghosts[lost]
-    for _ in _show_place(context, ghost):
-        if lost.state is ClientState.GONE:
-            presence.disconnect_client(context, ghost.reason)
-            return
-        yield
-    _become(context, lost, ghost)
+    yield from _show_place(context, ghost)
+    if lost.state is ClientState.GONE:
+        presence.disconnect_client(context, ghost.reason)
+    else:
+        _become(context, lost, ghost)
 
 
 def _show_place(context: CommandContext, ghost: Ghost) -> Steps:
