@@ -28,6 +28,7 @@ PACKAGES: Final = {
     "strace": "strace",
     "systemd-nspawn": "systemd-container",
     "tmux": "tmux",
+    "tsc": "node-typescript",
     "wget": "wget",
     "zsh": "zsh",
 }

@@ -20,7 +20,7 @@ _ARGUMENTS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--hide-scrollbars",
 ]
-_KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Space": " "}
+_KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Up": "\ue013", "Escape": "\ue00c"}
 
 
 class Browser:
@@ -36,6 +36,15 @@ class Browser:
     def run(self, script: str) -> Any:
         """Run the body of a JavaScript function and return its value."""
         return self._post("execute/sync", {"script": script, "args": []})
+
+    def console(self) -> list[str]:
+        """The messages on the console since the last call."""
+        return [entry["message"] for entry in self._post("se/log", {"type": "browser"})]
+
+    def type(self, text: str) -> None:
+        """Type a text into the element that has the focus."""
+        actions = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
+        self._post("actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
     def press(self, *names: str) -> None:
         """Press and release keys."""
@@ -87,7 +96,8 @@ def _session(driver: subprocess.Popen[str], directory: str) -> Iterator[Browser]
     found = (re.search(r"successfully on port (\d+)", line) for line in driver.stdout)
     port = next(match[1] for match in found if match)
     options = {"args": [*_ARGUMENTS, f"--user-data-dir={directory}"]}
-    capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
+    logging = {"browser": "ALL"}
+    capabilities = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": logging}}
     base = f"http://127.0.0.1:{port}/session"
     session = f"{base}/{post(base, {'capabilities': capabilities})['sessionId']}"
     try:

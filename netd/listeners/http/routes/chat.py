@@ -7,18 +7,15 @@ from typing import Final
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Framing, Request
 from netd.listeners.http.protocol.response import HandoffTarget, Response, error_response
+from netd.listeners.http.routes.chat_page import MANIFEST, assemble
 from netd.listeners.http.routes.client_address import credentials_of
 from netd.protocols.websocket import requests_websocket
 
 _SWITCHING_PROTOCOLS: Final = 101
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
-_PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><title>Chat</title>
-<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 32rem">
-<h1>Chat</h1>
-<p>A client of IRCv3 can connect to this address by WebSocket.</p>
-"""
+_MANIFEST: Final = Response(
+    200, (("Content-Type", "application/manifest+json"),), (MANIFEST.encode(),), stamps=()
+)
 
 
 class Chat:
@@ -31,13 +28,18 @@ class Chat:
         self._listener = listener
         self._origins = options.origins
         self._has_users = bool(options.users)
-        fields = (("Content-Type", "text/html; charset=utf-8"),)
-        self._page = Response(200, fields, (_PAGE.encode(),), stamps=())
+        page, policy = assemble()
+        fields = (
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Security-Policy", policy),
+            ("Cache-Control", "no-cache"),
+        )
+        self._page = Response(200, fields, (page.encode(),), stamps=())
 
     def respond(self, request: Request, _path: str, _body: bytes) -> Response:
         """Respond to a request of a user that may use the route."""
         if request.method != "GET" or not requests_websocket(request.fields):
-            return self._page
+            return _MANIFEST if request.query == b"manifest" else self._page
         if request.framing is not Framing.NONE or not request.minor:
             return error_response(400)  # RFC 9110 section 7.8: HTTP/1.0 has no Upgrade
         if not self._permits(request.fields):

@@ -13,7 +13,6 @@ from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.listeners.http.protocol.target import format_path
-from netd.listeners.http.routes.chat import Chat
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.metrics import Metrics
 
@@ -108,8 +107,14 @@ def make_handler(options: RouteOptions, daemon: DaemonStatus, listings: Listings
     if options.echo is not None:
         return EchoBody() if options.echo == "body" else EchoRequest()
     if options.chat is not None:
-        return Chat(options, options.chat)
+        return _make_chat(options, options.chat)
     return _make_report(options, daemon)
+
+
+def _make_chat(options: RouteOptions, listener: str) -> Handler:
+    from netd.listeners.http.routes.chat import Chat  # noqa: PLC0415 (has the page, and is rarely used)
+
+    return Chat(options, listener)
 
 
 def _make_report(options: RouteOptions, daemon: DaemonStatus) -> Handler:

@@ -1,0 +1,202 @@
+// The connection: WebSocket, registration, and coming back after a loss.
+import { format, parse } from "./irc.js";
+
+const WANTED = [
+  "account-notify", "account-tag", "away-notify", "batch", "chghost", "draft/chathistory",
+  "draft/event-playback", "draft/message-redaction", "draft/multiline", "draft/read-marker",
+  "echo-message", "extended-join", "invite-notify", "labeled-response", "message-tags",
+  "multi-prefix", "netd.dev/resume", "server-time", "setname", "standard-replies",
+];
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 30000;
+
+/**
+ * @typedef {{nick: string, account: string, password: string}} Login
+ * @typedef {"closed" | "connecting" | "open" | "waiting"} LinkState
+ */
+
+export class Link {
+  /**
+   * @param {string} url
+   * @param {{onMessage: (message: import("./irc.js").Message) => void,
+   *          onState: (state: LinkState, detail: string) => void}} owner
+   */
+  constructor(url, owner) {
+    this.url = url;
+    this.owner = owner;
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    /** @type {Login} */
+    this.login = { nick: "", account: "", password: "" };
+    this.nick = "";
+    this.account = "";
+    /** @type {Map<string, string>} */
+    this.caps = new Map();
+    /** @type {Set<string>} */
+    this.enabled = new Set();
+    this.token = "";
+    this.resumes = false;
+    this.delay = FIRST_DELAY_MS;
+    this.timer = 0;
+    this.isWanted = false;
+    this.isRegistered = false;
+    this.lastLabel = 0;
+  }
+
+  /** @param {Login} login */
+  open(login) {
+    this.login = login;
+    this.nick = login.nick;
+    this.isWanted = true;
+    this.connect();
+  }
+
+  /** @param {string} reason */
+  close(reason) {
+    this.isWanted = false;
+    clearTimeout(this.timer);
+    if (this.socket?.readyState === WebSocket.OPEN) this.send("QUIT", reason);
+    this.socket?.close(1000);
+    this.owner.onState("closed", reason);
+  }
+
+  /** Try now, and not when the delay is over: the network may be back. */
+  hurry() {
+    if (this.isWanted && !this.socket) this.connect();
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    if (this.socket) return;
+    this.owner.onState("connecting", "");
+    this.caps.clear();
+    this.enabled.clear();
+    this.isRegistered = this.resumes = false;
+    const socket = (this.socket = new WebSocket(this.url, ["text.ircv3.net"]));
+    socket.onopen = () => {
+      this.send("CAP", "LS", "302");
+      this.send("NICK", this.nick);
+      this.send("USER", this.login.account || this.nick, "0", "*", this.login.nick);
+    };
+    socket.onmessage = (event) => this.receive(parse(String(event.data)));
+    socket.onclose = (event) => this.lose(event.reason || (event.code === 1006 ? "" : `code ${event.code}`));
+  }
+
+  /** @param {string} reason */
+  lose(reason) {
+    this.socket = null;
+    this.isRegistered = false;
+    if (!this.isWanted) return;
+    const delay = this.delay * (0.75 + Math.random() / 2);
+    this.delay = Math.min(this.delay * 2, MAX_DELAY_MS);
+    this.timer = window.setTimeout(() => this.connect(), delay);
+    this.owner.onState("waiting", reason);
+  }
+
+  /** @param {string} name */
+  has(name) {
+    return this.enabled.has(name);
+  }
+
+  /** @param {string} command @param {string[]} params */
+  send(command, ...params) {
+    this.sendTagged({}, command, ...params);
+  }
+
+  /** @param {Record<string, string>} tags @param {string} command @param {string[]} params */
+  sendTagged(tags, command, ...params) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(format(command, params, tags));
+    return true;
+  }
+
+  /** @param {string} line */
+  sendRaw(line) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(line);
+  }
+
+  nextLabel() {
+    return `l${(this.lastLabel += 1)}`;
+  }
+
+  /** @param {import("./irc.js").Message} message */
+  receive(message) {
+    const { command, params } = message;
+    if (command === "PING") this.send("PONG", ...params);
+    else if (command === "CAP") this.onCap(params);
+    else if (command === "AUTHENTICATE") this.authenticate();
+    else if (command === "900") this.account = params[2] ?? "";
+    else if (command === "901") this.account = "";
+    else if (command === "903") this.endNegotiation();
+    else if (command === "RESUME") this.onResume(params);
+    else if (/^90[24-7]$/.test(command)) this.refuse(params.at(-1) ?? "");
+    else if (command === "433" && !this.isRegistered) this.send("NICK", (this.nick = `${this.nick}_`));
+    else if (command === "432" && !this.isRegistered) this.refuse(params.at(-1) ?? "");
+    else if (command === "464") this.refuse(params.at(-1) ?? "");
+    if (command === "001") {
+      this.isRegistered = true;
+      this.delay = FIRST_DELAY_MS;
+      this.nick = params[0] ?? this.nick;
+      this.owner.onState("open", "");
+    }
+    if (command === "NICK" && message.nick === this.nick) this.nick = params[0] ?? this.nick;
+    this.owner.onMessage(message);
+  }
+
+  /** @param {string} reason */
+  refuse(reason) {
+    this.isWanted = false;
+    this.socket?.close(1000);
+    this.socket = null;
+    this.owner.onState("closed", reason);
+  }
+
+  /** @param {string[]} params */
+  onCap(params) {
+    const list = (params.at(-1) ?? "").split(" ").filter((word) => word);
+    if (params[1] === "LS" || params[1] === "NEW") {
+      for (const word of list) this.caps.set(word.split("=")[0] ?? "", word.split("=")[1] ?? "");
+      if (params[2] === "*" && params.length > 3) return;
+      const wanted = WANTED.filter((name) => this.caps.has(name) && !this.enabled.has(name));
+      if (this.mechanism()) wanted.push("sasl");
+      if (wanted.length) this.send("CAP", "REQ", wanted.join(" "));
+      else this.endNegotiation();
+    } else if (params[1] === "ACK") {
+      for (const name of list) this.enabled.add(name);
+      if (this.isRegistered) return;
+      if (list.includes("sasl")) this.send("AUTHENTICATE", this.mechanism());
+      else this.endNegotiation();
+    } else if (params[1] === "NAK") this.endNegotiation();
+    else if (params[1] === "DEL") for (const name of list) this.enabled.delete(name);
+  }
+
+  mechanism() {
+    const offered = (this.caps.get("sasl") ?? "").split(",");
+    if (this.login.password && offered.includes("PLAIN")) return "PLAIN";
+    return offered.includes("EXTERNAL") ? "EXTERNAL" : "";
+  }
+
+  authenticate() {
+    if (this.mechanism() === "EXTERNAL") {
+      this.send("AUTHENTICATE", "+");
+      return;
+    }
+    const { account, nick, password } = this.login;
+    const bytes = new TextEncoder().encode(`\0${account || nick}\0${password}`);
+    const data = btoa(String.fromCharCode(...bytes));
+    for (let at = 0; at < data.length; at += 400) this.send("AUTHENTICATE", data.slice(at, at + 400));
+    if (data.length % 400 === 0) this.send("AUTHENTICATE", "+");
+  }
+
+  endNegotiation() {
+    if (this.isRegistered) return;
+    if (this.token && this.has("netd.dev/resume")) this.send("RESUME", this.token);
+    this.send("CAP", "END");
+  }
+
+  /** @param {string[]} params */
+  onResume(params) {
+    if (params[0] === "TOKEN") this.token = params[1] ?? "";
+    if (params[0] === "SUCCESS") this.resumes = true;
+  }
+}

@@ -1,0 +1,333 @@
+"""The page of a chat, as one file and in a real Chromium."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netd.listeners.http.routes.chat_page import MANIFEST, assemble
+from tests.listeners.chat.test_service import Irc
+from tests.listeners.http.browser import Browser, chromium
+from tests.programs import require
+from tests.support import Daemon, wait_until
+
+SOURCES = Path(__file__).parents[3] / "netd/listeners/http/routes/chat_page"
+MAX_BYTES = 60_000
+CONFIG = """
+[netd]
+
+[listeners.lounge]
+kind = "chat"
+address = "tcp://127.0.0.1:0"
+server_name = "irc.test"
+network = "Test"
+poller = "epoll"
+flood_rate = 0
+replay_lines = 0
+history_lines = 1000
+
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+routes = [{ path = "/chat", chat = "lounge" }]
+"""
+
+
+def hash_of(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_the_page_is_one_small_file_that_its_policy_covers() -> None:
+    page, policy = assemble()
+    assert len(page.encode()) <= MAX_BYTES
+    [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    [script] = re.findall(r'<script type="module">(.*?)</script>', page, re.DOTALL)
+    assert f"style-src 'sha256-{hash_of(style)}'" in policy
+    assert f"script-src 'sha256-{hash_of(script)}'" in policy
+    assert not re.search(r"^(import|export)\b|/\*", script, re.MULTILINE)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
+    assert not re.search(r' (style|on\w+)="', page)
+    urls = re.findall(r"https?://[\w.]+", page)
+    assert set(urls) <= {"http://www.w3.org"}  # the name of SVG
+    assert json.loads(MANIFEST)["display"] == "standalone"
+
+
+def test_the_types_of_the_script(tmp_path: Path) -> None:
+    require("tsc")
+    command = [
+        *(shutil.which("tsc") or "tsc", "--checkJs", "--allowJs", "--noEmit", "--strict"),
+        *("--target", "es2022", "--module", "es2022", "--lib", "esnext,dom,dom.iterable"),
+        *("--noUncheckedIndexedAccess", "--types", "", str(SOURCES / "main.js")),
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert not run.stdout
+    assert run.returncode == 0
+
+
+pytestmark_browser = pytest.mark.needs("chromium", "chromedriver")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        started.resize(1100, 700)
+        yield started
+
+
+class Visit:
+    """The page, entered by anna, and others who are in the channel."""
+
+    def __init__(self, browser: Browser, directory: Path, stack: ExitStack) -> None:
+        self.browser, self._stack = browser, stack
+        self.daemon = Daemon(directory, CONFIG)
+        stack.callback(self.daemon.stop)
+        self.daemon.await_ready()
+
+    def open(self, nick: str = "anna", *, place: str = "#lounge") -> None:
+        port = self.daemon.address("web").port
+        self.browser.visit("about:blank")
+        self.browser.visit(f"http://127.0.0.1:{port}/chat{place}")
+        self.browser.run(
+            f"document.querySelector('[name=nick]').value = '{nick}';"
+            "document.querySelector('#enter form').requestSubmit()"
+        )
+        self.await_text("#status", "", exact=True)
+        wait_until(lambda: self.run("return document.querySelector('#enter').hidden"), "the entry")
+        if place:
+            self.await_text("#name", place)
+
+    def plain(self, nick: str) -> Irc:
+        client = Irc(self.daemon.connect("lounge"))
+        self._stack.callback(client.close)
+        return client.register(nick).join()
+
+    def run(self, script: str) -> Any:
+        return self.browser.run(script)
+
+    def text(self, selector: str) -> str:
+        return str(self.run(f"return document.querySelector({selector!r}).innerText"))
+
+    def await_text(self, selector: str, text: str, *, exact: bool = False) -> None:
+        wait_until(
+            lambda: self.text(selector) == text if exact else text in self.text(selector),
+            f"{text!r} in {selector}",
+        )
+
+    def say(self, text: str) -> None:
+        box = "document.querySelector('#box')"
+        self.run(f"{box}.value = {json.dumps(text)}; {box}.form.requestSubmit()")
+
+
+@pytest.fixture
+def visit(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
+    with ExitStack() as stack:
+        made = Visit(browser, tmp_path, stack)
+        browser.console()
+        yield made
+        noise = [line for line in browser.console() if "WebSocket connection" not in line]
+        assert noise == []
+
+
+@pytestmark_browser
+def test_members_talk(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bert")
+    visit.await_text("#members", "bert")
+    bert.send("PRIVMSG #lounge :good morning, see https://example.org/a?b=1.")
+    visit.await_text("#log", "good morning")
+    link = "return document.querySelector('#log a').href"
+    assert visit.run(link) == "https://example.org/a?b=1"
+    visit.say("hello all")
+    assert bert.expect("PRIVMSG").endswith("PRIVMSG #lounge :hello all")
+    visit.await_text("#log", "hello all")
+    wait_until(lambda: "sending" not in visit.text("#log"), "the echo")
+    visit.say("/me waves")
+    assert bert.expect("PRIVMSG").endswith(":\x01ACTION waves\x01")
+    visit.say("first\nsecond")
+    assert bert.expect("PRIVMSG").endswith(":first")
+    assert bert.expect("PRIVMSG").endswith(":second")
+
+
+@pytestmark_browser
+def test_what_is_unread_is_counted(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bert")
+    visit.await_text("#members", "bert")
+    visit.say("/msg bert hi")
+    bert.expect("PRIVMSG bert :hi")
+    visit.await_text("#name", "bert")
+    bert.send("PRIVMSG #lounge :one", "PRIVMSG #lounge :two for anna", "PRIVMSG anna :psst")
+    visit.await_text("#log", "psst")
+    label = "return document.querySelector('#conversations [aria-label^=\"#lounge\"]').ariaLabel"
+    wait_until(lambda: "2 unread" in visit.run(label), "the count")
+    assert visit.run(label) == "#lounge, 2 unread, for you"
+    assert visit.run("return document.title") == "(1) bert"
+    visit.run("document.querySelector('#conversations [aria-label^=\"#lounge\"]').click()")
+    visit.await_text("#log", "two for anna")
+    assert visit.run("return document.querySelector('#new + li').innerText").endswith("one\n↩☺")
+    visit.await_text("#conversations", "Test\n#lounge\nbert", exact=True)
+
+
+@pytestmark_browser
+def test_texts_of_others_are_texts(visit: Visit) -> None:
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    visit.open()
+    bert = visit.plain("bert")
+    bert.send(
+        f"JOIN #{evil.replace(' ', '')}",
+        f'PRIVMSG #lounge :{evil} https://x.example/"onmouseover=alert(3) javascript:alert(4)',
+        f"PRIVMSG anna :{evil}",
+        f"SETNAME :{evil}",
+        f"AWAY :{evil}",
+        f"INVITE anna #{evil.replace(' ', '')}",
+        f"PART #lounge :{evil}",
+    )
+    visit.await_text("#log", "<script>alert(2)</script>")
+    visit.await_text("#conversations", "bert")
+    visit.say(f"/join #{evil.replace(' ', '')}")
+    visit.await_text("#name", "#<img")
+    bert.send(f"TOPIC #{evil.replace(' ', '')} :{evil}")
+    visit.await_text("#topic", evil)
+    assert (
+        visit.run("return document.querySelectorAll('main img, main script, nav img').length") == 0
+    )
+    links = visit.run("return [...document.querySelectorAll('a')].map((a) => a.href)")
+    assert all(link.startswith("https://") for link in links)
+
+
+@pytestmark_browser
+def test_scrolling_back_keeps_its_place(visit: Visit) -> None:
+    bert = visit.plain("bert")
+    bert.send(*[f"PRIVMSG #lounge :line {number}" for number in range(400)])
+    bert.sync()
+    visit.open()
+    visit.await_text("#log", "line 399")
+    texts = "return [...document.querySelectorAll('.message .text')].map((e) => e.textContent)"
+    places = []
+    for _ in range(20):
+        visit.run("document.querySelector('#scroll').scrollTop = 0")
+        time.sleep(0.1)
+        places.append(visit.run("return document.querySelector('#scroll').scrollTop"))
+        shown = visit.run(texts)
+        if shown[0] == "line 0":
+            break
+    assert any(place > 500 for place in places)  # what was read stayed where it was
+    assert shown == [f"line {number}" for number in range(400)]
+    assert visit.run("return document.querySelectorAll('#log .date').length") == 1
+
+
+@pytestmark_browser
+def test_it_comes_back_with_what_was_missed(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bert")
+    bert.send("PRIVMSG #lounge :before")
+    visit.await_text("#log", "before")
+    [pid] = visit.daemon.pids("lounge")
+    time.sleep(1.2)  # a snapshot has what was said
+    os.kill(pid, signal.SIGKILL)
+    carl = visit.plain("carl")
+    carl.send("PRIVMSG #lounge :meanwhile")
+    visit.await_text("#log", "meanwhile")
+    visit.say("here again")
+    assert carl.expect("PRIVMSG #lounge").endswith(":here again")
+    assert visit.text("#log").count("before") == 1
+
+
+@pytestmark_browser
+def test_lines_that_cannot_be_sent_wait_for_the_user(visit: Visit) -> None:
+    visit.open()
+    visit.daemon.write(CONFIG.replace('chat = "lounge"', 'text = "closed"'))
+    assert not visit.daemon.reload().error
+    [pid] = visit.daemon.pids("lounge")
+    os.kill(pid, signal.SIGKILL)
+    visit.await_text("#status", "No connection")
+    visit.say("lost?")
+    visit.await_text("#log", "Not sent: try again")
+    visit.daemon.write(CONFIG)
+    assert not visit.daemon.reload().error
+    visit.run("dispatchEvent(new Event('online'))")
+    visit.await_text("#status", "", exact=True)
+    bert = visit.plain("bert")
+    visit.run("document.querySelector('#log .failed').click()")
+    assert bert.expect("PRIVMSG").endswith(":lost?")
+    wait_until(lambda: "Not sent" not in visit.text("#log"), "the line")
+
+
+@pytestmark_browser
+def test_the_keyboard_alone(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bernadette")
+    visit.await_text("#members", "bernadette")
+    visit.run("document.querySelector('#box').focus()")
+    visit.browser.type("bern")
+    visit.browser.press("Tab")
+    visit.browser.type("hello")
+    visit.browser.press("Enter")
+    assert bert.expect("PRIVMSG").endswith(":bernadette: hello")
+    visit.browser.press("Up")
+    assert visit.run("return document.querySelector('#box').value") == "bernadette: hello"
+    visit.run("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'k', ctrlKey: true}))")
+    visit.browser.type("Berna")
+    visit.browser.press("Enter")
+    visit.await_text("#name", "bernadette")
+
+
+@pytestmark_browser
+def test_many_lines_are_sent_after_a_question(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bert")
+    visit.say("\n".join(f"row {number}" for number in range(6)))
+    visit.await_text("#dialog", "Send 6 lines to #lounge?")
+    visit.run("document.querySelector('#dialog button').click()")
+    assert bert.expect("PRIVMSG").endswith(":row 0")
+    assert bert.expect("row 5")
+
+
+@pytestmark_browser
+def test_replies_reactions_and_deletion(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bert")
+    bert.send("CAP REQ :message-tags draft/message-redaction")
+    bert.send("PRIVMSG #lounge :a question")
+    visit.await_text("#log", "a question")
+    visit.run("document.querySelector('#log .tools button').click()")
+    visit.await_text("#replied", "Reply to bert: a question")
+    visit.say("an answer")
+    assert "+draft/reply=" in bert.expect(":an answer")
+    visit.await_text("#log .quote", "bert: a question")
+    visit.run("document.querySelectorAll('#log .tools button')[1].click()")
+    visit.run("document.querySelector('#dialog .choices button').click()")
+    assert "+draft/react=👍" in bert.expect("TAGMSG")
+    visit.await_text("#log .reactions", "👍 1")
+    visit.run("document.querySelector('#log .own .tools button:last-child').click()")
+    visit.run("document.querySelector('#dialog p + button').click()")
+    bert.expect("REDACT")
+    visit.await_text("#log .own", "deleted")
+
+
+@pytestmark_browser
+@pytest.mark.parametrize("width", [400, 800, 1100])
+def test_nothing_is_wider_than_the_window(visit: Visit, width: int) -> None:
+    visit.browser.resize(width, 700)
+    visit.open()
+    visit.plain("bert").send(f"PRIVMSG #lounge :{'w' * 380}")
+    visit.await_text("#log", "www")
+    size = "return [document.documentElement.scrollWidth, innerWidth]"
+    content, window = visit.run(size)
+    assert content <= window
+    scroll = "const s = document.querySelector('#scroll'); return s.scrollWidth - s.clientWidth"
+    assert visit.run(scroll) <= 0
+    visit.browser.resize(1100, 700)
