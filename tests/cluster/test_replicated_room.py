@@ -20,6 +20,7 @@ _SCENES = [
     scene
     for scene in scenes()
     if not scene.title.startswith("clients:")  # on several hosts each client has its own nick
+    and "= registration=on" not in scene.lines  # which a chat on several hosts does not have
 ]
 
 

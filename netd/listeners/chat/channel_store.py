@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.account_changes import LoadAccounts
 from netd.listeners.chat.room.effect import Record, SaveChannel, Store
 from netd.listeners.chat.room.encoded_message import position_of_entry
 from netd.listeners.chat.room.room import Room
@@ -31,6 +32,7 @@ from netd.listeners.chat.room.stored_message import (
     MessagesSince,
 )
 from netd.listeners.chat.room.stored_state import ChannelStates, SetChannelState
+from netd.listeners.chat.stored_accounts import all_of, load_accounts
 from netd.protocols.record import TEXT, Field, list_of, load_list, load_mapping
 from netd.runtime.loop import Loop, Timer
 
@@ -82,6 +84,7 @@ class ChannelStore:
         self._changed: dict[str, None] = {}  # folded names
         self._waiting: list[Change] = []  # for `open`
         self._timer: Timer | None = None
+        self._is_asking = False  # for the accounts
         self._lost_earlier = 0
         self._repeated: Iterator[None] = iter(())  # messages that are written again
 
@@ -95,17 +98,21 @@ class ChannelStore:
             return
         self._is_open = True
         self._count_lost()
-        self._database = _make_database(self._loop, self._options)
+        self._database = self._open_database()
         if self._database is not None:
             if restore:
                 self._restore(self._database)
             elif missed_after is not None and self._room.state.settings.stores_messages:
                 self._catch_up(self._database, missed_after)
             self._database.start()
+        self._write_waiting()
+        self._flush()
+        self._reserve_names()
+
+    def _write_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for change in waiting:
             self.write(change)
-        self._flush()
 
     @property
     def lost(self) -> int:
@@ -130,9 +137,10 @@ class ChannelStore:
         self._count_lost()
         if self._database is not None:
             self._database.close(within_s=0)  # do not delay the chat
-        self._database = _make_database(self._loop, options)
+        self._database = self._open_database()
         if self._database is not None:
             self._database.start()
+        self._write_waiting()
         self._save_all()
 
     def save(self, effect: Record | SaveChannel | Store) -> None:
@@ -172,6 +180,8 @@ class ChannelStore:
             self._repeated = self._all_messages()
         for _ in zip(range(_REPEATED_AT_ONCE), self._repeated, strict=False):
             pass
+        if self._lacks_accounts():
+            self._ask_for_accounts()
 
     def _all_messages(self) -> Iterator[None]:
         """Write the messages in memory, step by step: the file can lack any of them."""
@@ -224,6 +234,36 @@ class ChannelStore:
         if self._database is not None:
             self._database.close()
 
+    def _open_database(self) -> Database | None:
+        """Open the file, and take the registered accounts from it if they are not known."""
+        database = _make_database(self._loop, self._options)
+        if database is not None and self._lacks_accounts():
+            self._waiting += load_accounts(self._room.state, database)
+        elif database is None and self._options.registration is not None:
+            _log.warning("chat: no account can be registered without history_file")
+        return database
+
+    def _lacks_accounts(self) -> bool:
+        """Whether the registered accounts are still to be loaded; a cluster has none."""
+        return not self._room.state.accounts.is_open and self._options.cluster is None
+
+    def _ask_for_accounts(self) -> None:
+        """Try to load the accounts again: the file could not be read before."""
+
+        def on_accounts(found: object) -> None:
+            self._is_asking = False
+            if isinstance(found, tuple) and self._lacks_accounts():
+                self._room.state.accounts.load(found)
+                self._reserve_names()
+
+        if not self._is_asking:
+            self._is_asking = True
+            self.ask(LoadAccounts(), on_accounts)
+
+    def _reserve_names(self) -> None:
+        for effect in self._room.reserve_names():
+            self.save(effect)
+
     def _count_lost(self) -> None:
         if self._database is not None:
             self._lost_earlier += self._database.lost
@@ -234,6 +274,8 @@ class ChannelStore:
                 self._mark(folded)
             for ban in self._room.state.server_bans:
                 self.write(SetServerBan.of(ban))
+            for change in all_of(self._room.state):
+                self.write(change)
 
     def _mark(self, folded: str) -> None:
         self._changed[folded] = None

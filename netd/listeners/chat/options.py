@@ -30,6 +30,7 @@ def _normalize_fingerprint(text: str) -> str:
 
 
 Password = Annotated[str, Secret()]
+AccountName = Annotated[str, Pattern(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
 SingleLine = Annotated[str, Pattern(r"^[^\r\n]*$")]  # it is sent within one IRC message
 Fingerprint = Annotated[
     str, Pattern(r"^([0-9A-Fa-f]{2}:?){32}$"), AfterValidator(_normalize_fingerprint)
@@ -54,7 +55,7 @@ Fingerprints = OneOrMany[Fingerprint]
 class AccountOptions(Table):
     """`[[listeners.NAME.accounts]]`: an account that a client can log in to with SASL."""
 
-    name: Annotated[str, Pattern(r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]*$")]
+    name: AccountName
     """The name of the account. It is reserved as a nick: a new client can use it if it logs in
     before its registration is complete, and no other member can change its nick to it. The owner
     takes the nick back from another connection with REGAIN, or ends that connection with GHOST."""
@@ -87,6 +88,41 @@ class ChatTlsOptions(TlsOptions):
     sts_duration: Duration = 0.0
     """How long clients have to use TLS after they connect (IRCv3 strict transport security); 0 for
     no such policy."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegistrationOptions(Table):
+    """`[listeners.NAME.registration]`: users may register accounts, by REGISTER or NickServ.
+
+    Without this table they cannot. Registered accounts are kept in the database (`history_file`);
+    without a database none can be registered, and in a `cluster` neither.
+    """
+
+    max_accounts: Annotated[int, Interval(ge=1, le=100_000)] = 1000
+    """The number of accounts that users may register, dropped ones included."""
+
+    burst: Annotated[int, Ge(1)] = 3
+    """The number of accounts that one address, or one IPv6 /64 network, may register at once."""
+
+    interval: Annotated[Duration, Gt(0)] = 3600.0
+    """The time after which the address may register one more account."""
+
+    before_connect: bool = False
+    """Whether a client may register an account before its connection is complete, as it must where
+    only members with an account are admitted. It has no effect on a listener with a `password`."""
+
+    require_email: bool = False
+    """Whether a user has to give an e-mail address. No mail is sent to it: operators see it, for
+    the case that the user forgets the password."""
+
+    min_password_length: Annotated[int, Interval(ge=1, le=100)] = 8
+    """The least number of characters of a password."""
+
+    reserved_names: tuple[AccountName, ...] = (
+        *("abuse", "admin", "administrator", "help", "info", "moderator", "operator", "root"),
+        *("security", "support", "system", "webmaster"),
+    )
+    """The names that users cannot register, beside those of operators and services."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +191,9 @@ class ChatOptions(LoginOptions):
 
     accounts_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
     """A file with more accounts, one `NAME:HASH` on each line; it is read again when it changes."""
+
+    registration: RegistrationOptions | None = None
+    """Let users register accounts."""
 
     connect_burst: Annotated[int, Ge(1)] = 30
     """The number of connections that one address, or one IPv6 /64 network, may open at once."""

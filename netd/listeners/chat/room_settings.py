@@ -11,6 +11,7 @@ from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.settings import (
     Account,
+    RegistrationSettings,
     RoomLimits,
     RoomSettings,
 )
@@ -31,6 +32,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
         joins_channel=options.join_channel,
         opers={**files.opers, **{oper.name: oper.password for oper in options.opers}},
         accounts={fold(account.name): account for account in _accounts(options, files)},
+        registration=_registration(options),
         sts_duration_s=int(options.tls.sts_duration) if options.tls else 0,
         sts_port=next(iter(options.tls.ports), 0) if options.tls else 0,
         cloaks=options.cloak,
@@ -53,6 +55,22 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
             memory_bytes=int(options.max_memory),
             ghost_bytes=int(options.max_send_queue),
         ),
+    )
+
+
+def _registration(chat: ChatOptions) -> RegistrationSettings | None:
+    """What users can register; None without a database for it, and in a cluster."""
+    options = chat.registration
+    if options is None or chat.cluster is not None or not state_path(chat):
+        return None
+    return RegistrationSettings(
+        max_accounts=options.max_accounts,
+        burst=options.burst,
+        interval_s=options.interval,
+        before_connect=options.before_connect,
+        requires_email=options.require_email,
+        min_password_chars=options.min_password_length,
+        reserved_names=frozenset(map(fold, options.reserved_names)),
     )
 
 

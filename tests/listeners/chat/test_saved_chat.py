@@ -263,7 +263,7 @@ PARTS: dict[type, dict[str, str]] = {
     ChannelStore: {
         **dict.fromkeys(("_changed", "_waiting"), SAVED),
         **dict.fromkeys(("_loop", "_room", "_options"), ARGUMENT),
-        **dict.fromkeys(("_database", "_is_open", "_timer"), "closed"),
+        **dict.fromkeys(("_database", "_is_open", "_is_asking", "_timer"), "closed"),
         "_lost_earlier": "a total of the process",
         "_repeated": "a file that lacks changes is found to be new by the next process too",
     },

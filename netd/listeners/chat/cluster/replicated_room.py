@@ -44,6 +44,8 @@ MAX_PENDING: Final = 20
 """How many lines of a client may be on their way through the log."""
 _LOST: Final = "the connection to its server was lost"
 
+_LOCAL_CHECKS = (CheckPurpose.SCRAM, CheckPurpose.SET)  # an exchange, and a new password
+
 
 class ReplicatedRoom(Room):
     """The room of one node; see Room for the methods that are not described here."""
@@ -211,7 +213,7 @@ class ReplicatedRoom(Room):
         self, client: Client, now: float, verdict: Verdict, result: str = ""
     ) -> list[Effect]:
         check = client.password_check
-        if check is None or not client.is_registered:
+        if check is None or not client.is_registered or check.purpose in _LOCAL_CHECKS:
             return self._log_arrivals(super().verified(client, now, verdict, result))
         words = (check.purpose.name, verdict.name, check.name, check.detail, result)
         self._put(InputKind.VERDICT, client, "\0".join(words).encode())

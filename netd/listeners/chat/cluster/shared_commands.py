@@ -19,7 +19,7 @@ LOCAL: Final = frozenset(
         *("PASS", "USER", "CAP", "AUTHENTICATE", "RESUME", "PING", "PONG", "OPER", "REHASH"),
         *("NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "USERHOST", "ISON", "MONITOR", "CHATHISTORY"),
         *("MOTD", "LUSERS", "VERSION", "TIME", "ADMIN", "INFO", "LINKS", "STATS"),
-        *("HELP", "HELPOP"),
+        *("HELP", "HELPOP", "REGISTER", "VERIFY", "NICKSERV", "NS"),
     )
 )
 """They concern one connection, have a secret that must not be in the log, or only read."""
@@ -35,9 +35,15 @@ READING: Final = frozenset(
 
 
 def command_of(line: bytes) -> str:
-    """The command of a line, after its tags and its source."""
+    """The command of a line, after its tags and its source.
+
+    A message to NickServ can have a password: it is not shared, as the command NICKSERV is not.
+    """
     if line.startswith(b"@"):
         line = line.partition(b" ")[2].lstrip(b" ")
     if line.startswith(b":"):
         line = line.partition(b" ")[2].lstrip(b" ")
-    return line.partition(b" ")[0].upper().decode("latin-1")
+    command, _, rest = line.partition(b" ")
+    if rest.lstrip(b" ").partition(b" ")[0].lower() == b"nickserv":
+        return "NICKSERV"
+    return command.upper().decode("latin-1")

@@ -34,9 +34,11 @@ class Cap(enum.IntFlag):
     MESSAGE_REDACTION = enum.auto()
     MULTILINE = enum.auto()
     PRE_AWAY = enum.auto()
+    ACCOUNT_REGISTRATION = enum.auto()
 
 
 _OTHER_NAMES: Final = {
+    Cap.ACCOUNT_REGISTRATION: "draft/account-registration",
     Cap.CHATHISTORY: "draft/chathistory",
     Cap.EVENT_PLAYBACK: "draft/event-playback",
     Cap.READ_MARKER: "draft/read-marker",

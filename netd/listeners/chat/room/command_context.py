@@ -257,8 +257,12 @@ class CommandContext:
         self.effects.append(SaveChannel(channel))
 
     def store(self, change: Change) -> None:
-        """Change the database."""
+        """Change the database; the command does not wait for it."""
         self.effects.append(Store(change))
+
+    def report(self, text: str) -> None:
+        """Log an event for the administrator."""
+        self.effects.append(Log(text))
 
     def verify(
         self, purpose: CheckPurpose, password: str, stored: str, name: str = "", detail: str = ""

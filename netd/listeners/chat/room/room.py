@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
+from netd.listeners.chat.room.account_changes import StoreAccount
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import CheckOutcome, ClientState
@@ -73,7 +74,21 @@ class Room:
             history.set_lines(settings.limits.history_lines)
         for context, before in zip(notified, offered, strict=True):
             capability.announce_changes(context, before)
-        return [effect for context in notified for effect in context.effects]
+        announced = [effect for context in notified for effect in context.effects]
+        return [*announced, *self.reserve_names()]
+
+    def reserve_names(self) -> list[Store]:
+        """Reserve the names of configured accounts, where users can register others.
+
+        Without an account of the configuration, its name is still not that of another user.
+        """
+        accounts = self.state.accounts
+        if self.state.settings.registration is None or not accounts.is_open:
+            return []
+        names = accounts.unreserved()
+        for account in names:
+            accounts.put(account)
+        return [Store(StoreAccount(account)) for account in names]
 
     def _configure_channels(self, settings: RoomSettings, now: float) -> None:
         for channel in list(self.state.channels.values()):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netd.listeners.chat.room.accounts import can_scram
+from netd.listeners.chat.room.accounts import RegisteredAccount, can_scram
 from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import PREFIXES, Channel
 from netd.listeners.chat.room.ghost import Ghost
@@ -36,7 +36,7 @@ from netd.listeners.chat.room.saved_member import (
     place_of,
     save_member,
 )
-from netd.listeners.chat.room.settings import Account, RoomSettings
+from netd.listeners.chat.room.settings import Account, RegistrationSettings, RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room.stored_message import NEVER
 from netd.protocols.irc import fold
@@ -51,6 +51,7 @@ from netd.protocols.record import (
     save_all,
     save_bytes,
 )
+from netd.protocols.saved_record import load_record, save_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def save_room(room: RoomState) -> dict[str, Any]:
         "restored": [name for name, ch in room.channels.items() if ch in room.restored],
         "whowas": save_all(WHOWAS, room.whowas),
         "server_bans": save_all(SERVER_BAN, room.server_bans),
+        "accounts": _save_accounts(room),
         "private_histories": {
             account: [
                 [folded, nick, save_history(log.entries)]
@@ -88,6 +90,12 @@ def save_room(room: RoomState) -> dict[str, Any]:
             for account, private in room.private_histories.items()
         },
     }
+
+
+def _save_accounts(room: RoomState) -> list[Any] | None:
+    """The registered accounts; None if they are not known."""
+    accounts = room.accounts
+    return [save_record(account) for account in accounts.registered()] if accounts.is_open else None
 
 
 def save_ghosts(
@@ -131,10 +139,18 @@ def save_offers(settings: RoomSettings) -> dict[str, Any]:
     stored = [account.password for account in settings.accounts.values() if account.password]
     return {
         "has_passwords": bool(stored),
+        "registration": _save_registration(settings.registration),
         "has_scram": any(map(can_scram, stored)),
         "sts_port": settings.sts_port,
         "sts_duration_s": settings.sts_duration_s,
     }
+
+
+def _save_registration(registration: RegistrationSettings | None) -> list[bool] | None:
+    """What clients are offered for the registration of accounts."""
+    if registration is None:
+        return None
+    return [registration.before_connect, registration.requires_email]
 
 
 def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
@@ -163,6 +179,9 @@ def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
         room.whowas.extend(whowas[: settings.limits.whowas])
         for row in load_list(data.get("server_bans", [])):
             room.server_bans.add(SERVER_BAN.load(row))
+        if (accounts := data.get("accounts")) is not None:
+            rows = load_list(accounts)
+            room.accounts.load(load_record(RegisteredAccount, row) for row in rows)
         _load_private(room, load_mapping(data["private_histories"]), histories)
         return LoadedRoom(room, members)
 
@@ -176,9 +195,17 @@ def _earlier(settings: RoomSettings, data: Mapping[str, Any]) -> RoomSettings:
     return replace(
         settings,
         accounts={"": Account("", stored)} if has_passwords else {},
+        registration=_load_registration(offers.get("registration")),
         sts_port=load_integer(offers["sts_port"]),
         sts_duration_s=load_integer(offers["sts_duration_s"]),
     )
+
+
+def _load_registration(data: object) -> RegistrationSettings | None:
+    if data is None:
+        return None
+    before_connect, requires_email = map(load_flag, load_list(data))
+    return RegistrationSettings(before_connect=before_connect, requires_email=requires_email)
 
 
 def _load_nicks(room: RoomState, members: Members, data: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ class QueryFailedError(NetdError):
     """The database gave no answer in time, cannot be read, or there is none."""
 
 
-Asking = Generator[Query[Result_co], object, Result_co]
+Asking = Generator[Query[object], object, Result_co]
 """The steps that ask the database; they return the result."""
 
 

@@ -7,12 +7,15 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from netd.listeners.chat.room.account_changes import LoadAccounts, StoreAccount
+from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.effect import (
     Ask,
     Broadcast,
     Close,
     Effect,
     KeepLines,
+    Log,
     Record,
     Send,
     Store,
@@ -30,6 +33,7 @@ from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
 from netd.listeners.chat.room.stored_message import AddMessage
 from netd.listeners.chat.storage.schema import migrate
 from netd.listeners.chat.storage.tables import answer, write_changes
+from netd.protocols.irc import fold
 from netd.protocols.password import Verdict, matches
 
 NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
@@ -81,10 +85,12 @@ class RoomUnderTest:
         self.now = NOON
         self.verdict: Verdict | None = None  # of all password checks, in place of a comparison
         self.core = Room(RoomSettings("irc.test", **settings), NOON, "id")
+        self.logged: list[str] = []
         self._clients: dict[Client, FakeClient] = {}
         self._ghosts: dict[Client, Ghost] = {}
         self.tokens = 0
         self.has_database = True
+        self.database_fails = False
         self._database: sqlite3.Connection | None = None
         self._changes: list[Change] = []
 
@@ -172,10 +178,12 @@ class RoomUnderTest:
                     result = work.result if work is not None else ""
                     self.apply(self.core.verified(client, self.now, verdict, result))
                 case _:
-                    self._use_database(effect)
+                    self._apply_rare(effect)
 
-    def _use_database(self, effect: Effect) -> None:
+    def _apply_rare(self, effect: Effect) -> None:
         match effect:
+            case Log(text):
+                self.logged.append(text)
             case Store(change):
                 self._changes.append(change)
             case Record(channel, entry):
@@ -184,12 +192,23 @@ class RoomUnderTest:
             case Ask(client, query):
                 self.apply(self.core.answered(client, self._answer(query), self.now))
 
+    def accounts_in_database(self) -> dict[str, RegisteredAccount]:
+        """The accounts in the database, by their folded names."""
+        accounts = self._answer(LoadAccounts())
+        assert isinstance(accounts, tuple)
+        return {fold(account.name): account for account in accounts}
+
+    def register_accounts(self, *accounts: RegisteredAccount) -> None:
+        """Put accounts into the database, from which the room then takes them."""
+        self._changes += map(StoreAccount, accounts)
+        self.state.accounts.load(accounts)
+
     def _answer(self, query: Query[Any]) -> object:
         """The result of a query to a database in memory, which the first query creates."""
         if self.has_database and self._database is None:
             self._database = sqlite3.connect(":memory:", isolation_level=None)
             migrate(self._database)
-        if self._database is None:
+        if self._database is None or self.database_fails:
             return QueryFailedError("there is no database")
         write_changes(self._database, self._changes)
         self._changes.clear()

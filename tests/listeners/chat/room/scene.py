@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netd.listeners.chat.room.settings import Account, RoomLimits
+from netd.listeners.chat.room.settings import Account, RegistrationSettings, RoomLimits
 from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
 
 CASES = Path(__file__).parents[3] / "cases" / "chat"
@@ -91,6 +91,9 @@ class _Player:
     def _configure(self, words: str) -> None:
         settings: dict[str, Any] = dict(word.split("=") for word in words.split())
         room = self._room.core
+        if "registration" in settings:
+            settings["registration"] = RegistrationSettings()
+            room.state.accounts.load([])
         room.configure(replace(room.state.settings, **settings), self._room.now)
 
     def _connect(self, name: str, *facts: str) -> None:

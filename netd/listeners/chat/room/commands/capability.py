@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netd.listeners.chat.room.capability import BY_WIRE_NAME, WIRE_NAMES, Cap, wire_names
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext, pack
-from netd.listeners.chat.room.commands import registration, resume
+from netd.listeners.chat.room.commands import account_registration, registration, resume
 from netd.listeners.chat.room.commands.account import mechanisms
 from netd.listeners.chat.room.commands.base import Command, Handler, Phase, Steps
 from netd.listeners.chat.room.member import Client
@@ -90,8 +90,11 @@ _SUBCOMMANDS: dict[str, Handler] = {"LS": _ls, "LIST": _list, "REQ": _req, "END"
 
 def _available(context: CommandContext) -> list[Cap]:
     """The capabilities that the settings permit."""
-    has_sasl = bool(mechanisms(context))
-    return [cap_ for cap_ in Cap if cap_ is not Cap.SASL or has_sasl]
+    permitted = {
+        Cap.SASL: bool(mechanisms(context)),
+        Cap.ACCOUNT_REGISTRATION: context.room.settings.registration is not None,
+    }
+    return [cap_ for cap_ in Cap if permitted.get(cap_, True)]
 
 
 def offered(context: CommandContext) -> list[str]:
@@ -105,11 +108,15 @@ def offered(context: CommandContext) -> list[str]:
 
 
 def _value(context: CommandContext, cap_: Cap) -> str:
+    """The value of a capability for clients of version 302; empty if it has none."""
     limits = context.room.settings.limits
-    if cap_ is Cap.SASL:
-        return ",".join(mechanisms(context))
-    if cap_ is Cap.MULTILINE:
-        return f"max-bytes={limits.multiline_bytes},max-lines={limits.multiline_lines}"
+    match cap_:
+        case Cap.SASL:
+            return ",".join(mechanisms(context))
+        case Cap.MULTILINE:
+            return f"max-bytes={limits.multiline_bytes},max-lines={limits.multiline_lines}"
+        case Cap.ACCOUNT_REGISTRATION:
+            return account_registration.capability_value(context.room.settings)
     return ""
 
 

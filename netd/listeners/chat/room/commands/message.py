@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netd.listeners.chat.room.account_rules import SERVICE_NICK
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands import nickserv
 from netd.listeners.chat.room.commands.accept import accept_reply
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.history import record_private
 from netd.listeners.chat.room.mask import matches
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
-from netd.protocols.irc import Message
+from netd.protocols.irc import Message, fold
 
 _CTCP, _ACTION = "\x01", "\x01ACTION"
 
 
-def privmsg(context: CommandContext, params: Sequence[str]) -> None:
-    """Send a message to channels or members."""
+def privmsg(context: CommandContext, params: Sequence[str]) -> Steps | None:
+    """Send a message to channels or members, or to NickServ."""
+    if len(params) > 1 and fold(params[0]) == fold(SERVICE_NICK):
+        return nickserv.receive(context, params[1])
     _send_text(context, "PRIVMSG", params)
+    return None
 
 
 def notice(context: CommandContext, params: Sequence[str]) -> None:

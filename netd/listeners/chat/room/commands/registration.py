@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
+from netd.listeners.chat.room.account_rules import is_service
 from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import attach, membership, resume, server, server_ban
@@ -44,8 +45,11 @@ def _may_take(context: CommandContext, wanted: str) -> bool:
         return True
     if holder is None and not _is_reserved(context, wanted):
         return True
+    if not context.client.is_registered:
+        context.client.registration.refused_nick = wanted
     if holder is None:
-        text = "Nickname is reserved for the account of that name"
+        owner = "services" if is_service(wanted) else "the account of that name"
+        text = f"Nickname is reserved for {owner}"
         context.reply_command(Numeric.NICKNAMEINUSE.code, context.sender.shown_nick, wanted, text)
     else:
         context.reply(Numeric.NICKNAMEINUSE, wanted)
@@ -53,7 +57,9 @@ def _may_take(context: CommandContext, wanted: str) -> bool:
 
 
 def _is_reserved(context: CommandContext, wanted: str) -> bool:
-    """Whether a nick is the name of an account that is not the sender's."""
+    """Whether a nick is that of a service, or the name of an account that is not the sender's."""
+    if is_service(wanted):
+        return True
     account = context.room.accounts.find(wanted)
     if account is None or fold(wanted) == fold(context.sender.account):
         return False
@@ -72,6 +78,7 @@ def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
         return None
     context.room.give_up_nick(context.sender)
     sender.set_nick(wanted)
+    context.client.registration.refused_nick = ""
     if not must_wait and room.entrants is None:
         room.members[sender.folded] = sender
     return complete(context)
