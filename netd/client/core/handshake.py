@@ -43,12 +43,16 @@ class Handshake:
         name: str,
         password: str,
         *,
+        account: str = "",
         has_certificate: bool = False,
         may_rename: bool,
         again: bool = False,
         resume_token: str = "",
     ) -> None:
-        """`resume_token` is that of the connection that was lost."""
+        """`account` is to be logged in to, by default `name`.
+
+        `resume_token` is that of the connection that was lost.
+        """
         self.nick = name
         self.resume_token = ""
         """With which the next connection can take the place of this one, if the server keeps it."""
@@ -58,7 +62,9 @@ class Handshake:
         self.capabilities: set[str] = set()
         self.capability_values: dict[str, str] = {}
         self.is_logged_in = False
-        self._name, self._password = name, password
+        self._name, self._password, self._account = name, password, account or name
+        self.was_taken = False
+        """Whether another client has the name."""
         self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if password else ""
         self._may_rename, self._again = may_rename, again
         self._tries = 1
@@ -140,7 +146,7 @@ class Handshake:
     def _authenticate(self, _message: Message) -> list[Effect]:
         if self._mechanism == "EXTERNAL":
             return [send("AUTHENTICATE", "+")]
-        plain = f"{self._name}\0{self._name}\0{self._password}".encode()
+        plain = f"{self._account}\0{self._account}\0{self._password}".encode()
         encoded = base64.b64encode(plain).decode()
         starts = range(0, len(encoded) + 1, _SASL_PIECE_BYTES)  # "+" ends a full last piece
         return [
@@ -162,6 +168,7 @@ class Handshake:
         taken = self.nick
         if not self._may_rename or self._tries >= MAX_NICK_TRIES:
             return [Refused(f"{taken}: {_text(message)}", message.command, taken)]
+        self.was_taken = True
         suffix = "_" if self._tries == 1 else str(self._tries)
         self._tries += 1
         self.nick = f"{self._name}{suffix}"

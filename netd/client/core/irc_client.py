@@ -113,6 +113,7 @@ class IrcClient:
         return Handshake(
             state.wanted_nick,
             identity.password,
+            account=identity.name,
             has_certificate=identity.has_certificate,
             may_rename=identity.may_rename,
             again=state.was_registered,
@@ -123,6 +124,8 @@ class IrcClient:
         state = self.state
         state.is_registered = state.was_registered = True
         state.nick, state.capabilities = self._handshake.nick, self._handshake.capabilities
+        if not self._handshake.was_taken:  # the server may know the user by another nick
+            state.wanted_nick = state.nick
         state.capability_values = self._handshake.capability_values
         state.is_logged_in = self._handshake.is_logged_in
         state.next_resume_token = self._handshake.resume_token

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 from netd.client.core.chat_events import Refused
 from netd.client.core.client_state import Identity
 from netd.client.core.irc_client import IrcClient
@@ -42,3 +44,25 @@ def test_another_choice_of_the_user_ends_the_wait() -> None:
     feed(bob, ":bob_!u@h NICK robert")
     assert bob.tick() == []
     assert lines(feed(bob, ":bob!u@h QUIT :gone")) == []
+
+
+def test_a_nick_that_the_server_chose_is_kept() -> None:
+    bob = IrcClient(Identity("bob"))
+    bob.connected()
+    feed(bob, ":srv 001 robert :Welcome", ":srv 005 robert MONITOR=100 :are supported")
+    assert lines(feed(bob, ":srv 376 robert :End")) == []
+    assert bob.tick() == []
+    bob.disconnected()
+    assert "NICK robert" in lines(bob.connected())
+
+
+def test_another_nick_does_not_change_the_account() -> None:
+    bob = IrcClient(Identity("bob", password="secret"))
+    bob.connected()
+    feed(bob, ":srv 001 bob :Welcome", ":bob!u@h NICK robert")
+    bob.disconnected()
+    bob.connected()
+    feed(bob, "CAP * LS :sasl", "CAP * ACK :sasl")
+    (login,) = lines(feed(bob, "AUTHENTICATE +"))
+    plain = base64.b64decode(login.removeprefix("AUTHENTICATE "))
+    assert plain == b"bob\0bob\0secret"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.conftest import COMMAND
+from tests.client.conftest import COMMAND, LOUNGE
 from tests.client.observer import Observer
 from tests.client.tmux import Tmux
+from tests.conftest import StartDaemon
 from tests.support import Daemon, wait_until
 
 pytestmark = pytest.mark.needs("tmux")
@@ -216,3 +217,27 @@ def test_leaving_restores_the_terminal_and_says_what_was_not_sent(
     tmux.await_text("chat", "not delivered: 'too late'")
     tmux.await_text("chat", "status 0")
     assert "[#lounge]" not in tmux.screen("chat")
+
+
+def test_two_devices_of_an_account_agree(tmux: Tmux, start_daemon: StartDaemon, home: Path) -> None:
+    account = '[[listeners.lounge.accounts]]\nname = "bob"\npassword = "secret"\n'
+    address = start_daemon(LOUNGE + account).address("lounge")
+    (home / "password").write_text("secret")
+    options = ("--name", "bob", "--password-file", str(home / "password"))
+    with Observer(address) as ear:
+        for device in ("desk", "phone"):
+            tmux.start(device, *COMMAND, str(address), *options)
+            tmux.await_row(device, "[#lounge]", INPUT)
+            tmux.await_text(device, "here: ")
+        tmux.type("phone", "on my way")
+        assert ear.hear(1) == ["on my way"]
+        tmux.await_text("desk", "<bob> on my way")
+        ear.send("PRIVMSG", "bob", "psst")
+        for device in ("desk", "phone"):
+            tmux.await_text(device, "3:ear 1")
+        tmux.press("phone", "M-a")
+        tmux.await_text("phone", "<ear> psst")
+        wait_until(lambda: "3:ear 1" not in tmux.screen("desk"), "the mark of the phone")
+        tmux.type("phone", "/quit")
+        tmux.type("desk", "still here")
+        assert ear.hear(1) == ["still here"]
