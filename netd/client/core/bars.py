@@ -79,7 +79,10 @@ def waiting(state: ClientState, width: int) -> list[Spans]:
     time = f", {seconds:.0f} s" if seconds >= 1 and state.is_registered else ""
     lines = state.outbox.waiting_lines()
     count = f"{lines} line{'' if lines == 1 else 's'} to send{time}"
-    rows: list[Spans] = [[(Style.DIM, f"-- {count}; /cancel drops them"[:width])]]
+    heading = f"-- {count}; /cancel drops them"
+    if len(heading) > width:
+        heading = f"-- {count}; /cancel"[:width]
+    rows: list[Spans] = [[(Style.DIM, heading)]]
     for message in messages[: MAX_WAITING_ROWS - 1]:
         text = steady(sanitize(message.text.replace("\n", " ")))[: max(0, width)]
         rows.append([(Style.DIM, f"   {clip(sanitize(message.target))}: {text}")])

@@ -12,7 +12,7 @@ from netd.client.core.chat_events import (
     Reaction,
     Redaction,
 )
-from netd.client.core.client_state import ClientState, HistoryBatch, peer_of
+from netd.client.core.client_state import ClientState, HistoryBatch, is_channel, peer_of
 from netd.client.core.conversations import Reference
 from netd.client.core.received import nick_of, time_of
 from netd.protocols.irc import Message
@@ -59,7 +59,13 @@ def on_message(state: ClientState, message: Message) -> list[Effect]:
 
 
 def _keep(state: ClientState, history: HistoryBatch, chat: ChatMessage) -> list[Effect]:
-    """Keep a message of a batch until the batch ends."""
+    """Keep a message of a batch until the batch ends.
+
+    What was said to the other user of a private conversation is the user's, under any nick.
+    """
+    is_to_peer = history.target and state.fold(chat.target) == state.fold(history.target)
+    if is_to_peer and not is_channel(chat.target):
+        chat = replace(chat, mine=True)
     if len(history.messages) < MAX_BATCH_MESSAGES:
         history.messages.append(replace(chat, old=True))
     if history.is_search:
@@ -94,9 +100,10 @@ def _record(state: ClientState, chat: ChatMessage) -> None:
         state.record_time(chat.target, chat.time)
     if not chat.id:
         return
-    conversation = state.conversations.get(peer_of(state, chat.sender, chat.target))
+    peer = peer_of(chat.sender, chat.target, mine=chat.mine)
+    conversation = state.conversations.get(peer)
     if conversation is None and chat.kind is not MessageKind.NOTICE:
-        conversation = state.conversations.open(peer_of(state, chat.sender, chat.target))
+        conversation = state.conversations.open(peer)
     if conversation is not None:
         text = chat.text[:_SHOWN_CHARS]
         conversation.references.append(Reference(chat.id, chat.sender, text, chat.mine))

@@ -240,8 +240,6 @@ def is_channel(target: str) -> bool:
     return target.startswith(("#", "&", "+", "!"))
 
 
-def peer_of(state: ClientState, sender: str, target: str) -> str:
+def peer_of(sender: str, target: str, *, mine: bool) -> str:
     """Return the channel of a message, or the other user of a private one."""
-    if is_channel(target):
-        return target
-    return target if state.is_me(sender) and not state.is_me(target) else sender
+    return target if is_channel(target) or mine else sender

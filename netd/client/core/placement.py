@@ -27,7 +27,8 @@ def conversations_of(state: ClientState, event: ChatEvent) -> list[Conversation]
         case ChatMessage():
             return [_of_message(state, event)]
         case Reaction(sender, target) | Redaction(sender, target):
-            found = state.conversations.get(peer_of(state, sender, target))
+            peer = peer_of(sender, target, mine=state.is_me(sender))
+            found = state.conversations.get(peer)
             return [found] if found else []
         case MembershipChange():
             return _of_change(state, event)
@@ -47,7 +48,7 @@ def _of_information(conversations: Conversations, event: ChatEvent) -> list[Conv
 
 def _of_message(state: ClientState, chat: ChatMessage) -> Conversation:
     conversations = state.conversations
-    peer = peer_of(state, chat.sender, chat.target)
+    peer = peer_of(chat.sender, chat.target, mine=chat.mine)
     if chat.kind is not MessageKind.NOTICE or is_channel(chat.target):
         return conversations.open(peer)
     is_server = "." in chat.sender or not chat.sender or chat.target == "*"

@@ -41,6 +41,7 @@ from netd.client.screen.surface import Surface
 from netd.client.state_files import StateFiles
 
 _STOP_S: Final = 0.5
+_SLOW_START_S: Final = 2.0  # before the program says what it waits for
 _MAX_FOUND: Final = 50
 _MAX_ACTIVE: Final = 3  # conversations that the prompt names
 
@@ -94,7 +95,13 @@ class Terminal:
 
     async def _run_surface(self) -> None:
         """Show the full screen when there is something to show: a failed start has none."""
-        await self._started.wait()
+        try:
+            async with asyncio.timeout(_SLOW_START_S):
+                await self._started.wait()
+        except TimeoutError:
+            sys.stdout.write(f"connecting to {self._settings.endpoints[0]} ...\n")
+            sys.stdout.flush()
+            await self._started.wait()
         await self._surface.run()
 
     async def _stop(self, surface: asyncio.Task[None]) -> None:

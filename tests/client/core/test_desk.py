@@ -155,3 +155,16 @@ def test_a_password_for_a_service_is_not_shown() -> None:
     screen = Screen()
     screen.feed(":bob!u@h PRIVMSG NickServ :identify hunter2")
     assert screen.lines("NickServ") == ["<bob> identify ****"]
+
+
+def test_what_was_said_under_an_earlier_nick_is_in_the_same_conversation() -> None:
+    screen = Screen()
+    screen.feed(
+        ":srv BATCH +1 chathistory alice",
+        "@batch=1;msgid=a;time=2029-12-31T09:00:00.000Z :robert!u@h PRIVMSG alice :are you there?",
+        "@batch=1;msgid=b;time=2029-12-31T09:30:00.000Z :alice!u@h PRIVMSG robert :yes",
+        ":srv BATCH -1",
+    )
+    assert screen.lines("alice") == ["<robert> are you there?", "<alice> yes"]
+    assert screen.bob.state.conversations.get("robert") is None
+    assert screen.unread() == {"alice": 1}
