@@ -29,6 +29,7 @@ PACKAGES: Final = {
     "systemd-nspawn": "systemd-container",
     "tmux": "tmux",
     "tsc": "node-typescript",
+    "weechat-headless": "weechat-headless weechat-plugins",
     "wget": "wget",
     "zsh": "zsh",
 }

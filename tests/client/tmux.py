@@ -14,7 +14,8 @@ class Tmux:
 
     def __init__(self, directory: Path) -> None:
         self._base = ["tmux", "-f", "/dev/null", "-S", str(directory / "tmux.sock")]
-        self._tmux("new-session", "-d", "-s", "room", "-x", "80", "-y", "24", "cat")
+        scrollback = ("start-server", ";", "set-option", "-g", "history-limit", "50000", ";")
+        self._tmux(*scrollback, "new-session", *("-d", "-s", "room", "-x", "80", "-y", "24", "cat"))
 
     def _tmux(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -61,7 +62,7 @@ class Tmux:
 
     def screen(self, window: str) -> str:
         """Return the contents of a window and its scrollback, with wrapped lines joined."""
-        return self._tmux("capture-pane", "-p", "-J", "-S", "-5000", "-t", f"room:{window}")
+        return self._tmux("capture-pane", "-p", "-J", "-S", "-", "-t", f"room:{window}")
 
     def resize(self, columns: int, lines: int) -> None:
         """Resize every window."""

@@ -171,6 +171,10 @@ class Container:
             *("nsenter", "-t", self._leader() or "0", "-a", "/bin/sh", "-c", script),
         ]
 
+    def in_network(self, *command: str) -> list[str]:
+        """The command of a program of this machine that runs in the container's network."""
+        return ["nsenter", "-t", self._leader(), "-n", *command]
+
     def _in_group(self, below: str = "") -> list[str]:
         groups = " ".join(str(path / self._name / below) for path in _HIERARCHIES)
         return ["sh", "-ec", _IN_GROUPS, "sh", groups]

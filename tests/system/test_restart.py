@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.handover.loading import Load, faults
+from tests.handover.record import Spec
 from tests.handover.scenario import Scenario
+from tests.programs import require
 from tests.support import make_certificate, wait_until
+from tests.system.chat_programs import ChatPrograms
 from tests.system.conftest import StartContainer, build, install
 from tests.system.container import PROJECT, Container
 
@@ -229,40 +232,73 @@ def test_a_restart_keeps_every_client_in_a_stricter_sandbox(
         clients.check()
 
 
-def start_load(container: Container, scenario: Scenario) -> Load:
-    """Run a scenario's configuration, and its clients in the container."""
+def configure(container: Container, scenario: Scenario) -> None:
+    """Put a scenario's configuration in force in the container, and the code of its clients."""
     shutil.copytree(scenario.directory / "www", container.root / "srv" / "www")
     code = container.root / "srv" / "code" / "tests" / "handover"
     shutil.copytree(PROJECT / "tests" / "handover", code)
-
-    def inside(text: str) -> str:
-        text = text.replace(f"{scenario.directory}/www", "/srv/www")
-        return text.replace(str(scenario.directory), "/run/netd")
-
-    container.write(CONFIG, inside(scenario.text()))
+    container.write(CONFIG, inside(scenario, scenario.text()))
     container.sh("systemctl reload netd")
-    specs = [replace(spec, address=inside(spec.address)) for spec in scenario.specs()]
+
+
+def inside(scenario: Scenario, text: str) -> str:
+    """A text with the paths that the scenario's files and sockets have in the container."""
+    text = text.replace(f"{scenario.directory}/www", "/srv/www")
+    return text.replace(str(scenario.directory), "/run/netd")
+
+
+def start_load(container: Container, scenario: Scenario) -> Load:
+    """Run the scenario's clients in the container, and 200 connections in its chat."""
+    lounge = scenario.address("lounge")
+    crowd = Spec("chat member", lounge, 188, "chat crowd", {"prefix": "c", "talks": False})
+    specs = [*scenario.specs(), crowd]
+    specs = [replace(spec, address=inside(scenario, spec.address)) for spec in specs]
     script = "cd /srv/code && PYTHONPATH=/usr/lib/netd exec python3 -m tests.handover.load"
     return Load(specs, container.command(script))
 
 
-def test_restarts_under_a_mixed_load_disturb_no_client(
-    installed: Container, tmp_path: Path
-) -> None:
+@pytest.fixture
+def scenario(installed: Container, tmp_path: Path) -> Iterator[Scenario]:
+    """A configuration that is in force in the container."""
     installed.sh(f"cp {CONFIG} /usr/share/netd-test.toml")
-    with start_load(installed, Scenario(tmp_path)) as load:
-        for number in range(20):
-            load.event(lambda: installed.sh("systemctl restart netd"))
-            if number % 5 == 0:
-                load.event(lambda: installed.sh("systemctl daemon-reexec"))
-        report = load.finish()
-    assert faults(report) == []
-    assert report["chat member"].steps
-    assert report["http kept"].steps
+    scenario = Scenario(tmp_path)
+    configure(installed, scenario)
+    yield scenario
     installed.sh(f"cp /usr/share/netd-test.toml {CONFIG}; systemctl restart netd")
     status = "3 listeners, 3 workers"
     wait_until(lambda: status in installed.property("StatusText"), "the removed listeners to go")
     installed.sh("rm -r /srv/www /srv/code")
+
+
+@pytest.fixture
+def programs(installed: Container, scenario: Scenario) -> Iterator[ChatPrograms]:
+    """irssi, weechat and netd-chat in the container's chat."""
+    require("irssi", "tmux", "weechat-headless")
+    directory = scenario.directory / "programs"
+    directory.mkdir()
+    port, path = scenario.ports["lounge"], "/run/netd/lounge"
+    programs = ChatPrograms(installed, directory, port=port, path=path)
+    yield programs
+    programs.close()
+
+
+def test_restarts_under_a_mixed_load_disturb_no_client(
+    installed: Container, scenario: Scenario, programs: ChatPrograms
+) -> None:
+    with start_load(installed, scenario) as load:
+        programs.begin()
+        for number in range(20):
+            programs.say(f"before restart {number}")
+            load.event(lambda: installed.sh("systemctl restart netd"))
+            if number % 5 == 0:
+                load.event(lambda: installed.sh("systemctl daemon-reexec"))
+        programs.end()
+        report = load.finish()
+    assert programs.faults([f"before restart {number}" for number in range(20)]) == []
+    assert faults(report) == []
+    assert report["chat member"].steps
+    assert report["chat crowd"].steps
+    assert report["http kept"].steps
 
 
 def later(package: Path, directory: Path) -> Path:
