@@ -140,6 +140,9 @@ class SocketTable:
         A draining worker's copy of a socket still serves the connections in its queue. An error
         is logged, and the rest is closed. Before `close_unclaimed`, a passed socket is not closed:
         if a configuration cannot be put in force, another one or the next process takes it.
+
+        A socket of a socket unit then refuses clients, since systemd has a copy of it; but not if
+        no listener is left: systemd starts a daemon that has stopped for its next client.
         """
         owners = _owners(listeners)
         removed = {place: self._bound.pop(place) for place in self._bound.keys() - owners.keys()}
@@ -149,6 +152,9 @@ class SocketTable:
                 self._passed += [entry for entry in bound.passed if entry[1] not in renamed]
                 continue
             address = place.address
+            for label, sock in bound.passed if listeners and not bound.is_ours else ():
+                if sock not in renamed:
+                    refuse_clients(label, sock)
             for sock in set(bound.sockets) - renamed:
                 with log_error(f"{address}: cannot close"):
                     sock.close()

@@ -183,6 +183,37 @@ def test_a_passed_socket_is_used_where_its_name_and_address_match(label: str) ->
         assert passed.fileno() >= 0
 
 
+def test_a_passed_socket_whose_address_is_removed_refuses_connections() -> None:
+    with contextlib.ExitStack() as opened:
+        passed = socket.create_server(("127.0.0.1", 0))
+        of_the_unit = opened.enter_context(passed.dup())
+        address = f"tcp://127.0.0.1:{passed.getsockname()[1]}"
+        other = {"echo": options("tcp://127.0.0.1:0")}
+        table = SocketTable([("echo", passed)])
+        opened.callback(table.keep_only, {})
+        table.open({"echo": options(address)})
+        table.close_unclaimed()
+        socket.create_connection(of_the_unit.getsockname(), 5).close()
+        table.open(other)
+        table.keep_only(other)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(of_the_unit.getsockname(), 5)
+        again = {"echo": options(address)}
+        table.open(again)
+        table.keep_only(again)
+        socket.create_connection(of_the_unit.getsockname(), 5).close()
+
+
+def test_a_stop_leaves_the_sockets_of_a_socket_unit_listening() -> None:
+    passed = socket.create_server(("127.0.0.1", 0))
+    with passed.dup() as of_the_unit:
+        table = SocketTable([("echo", passed)])
+        table.open({"echo": options(f"tcp://127.0.0.1:{passed.getsockname()[1]}")})
+        table.close_unclaimed()
+        table.keep_only({})
+        socket.create_connection(of_the_unit.getsockname(), 5).close()
+
+
 def test_a_passed_socket_that_matches_nothing_refuses_connections(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
