@@ -94,9 +94,9 @@ class PlayedSystemd:
         self.dropped: list[str] = []
         """The names of the descriptors for which the store had no room."""
         self.exits: list[int] = []
+        """How the main processes ended: the exit status, or minus the signal's number."""
         self.killed = 0
         """The number of other processes that were left when a main process ended."""
-        """How the main processes ended: the exit status, or minus the signal's number."""
         self.pid = 0
         """The main process; 0 while there is none."""
         self._command, self._sockets = command, sockets
