@@ -21,7 +21,7 @@ from typing import Any, Final
 from netd.errors import StateError
 from netd.listeners.kind import Handover
 from netd.runtime import sealed_memory
-from netd.runtime.fd_channel import MAX_DESCRIPTORS
+from netd.runtime.descriptors import MAX_DESCRIPTORS, receive
 
 MAJOR: Final = 1
 """A state of another major version is refused."""
@@ -134,9 +134,7 @@ def take_descriptors(bundle: Bundle, cookies: Sequence[int]) -> dict[int, int]:
         queue.setblocking(False)
         while True:
             try:
-                message, fds, _, _ = socket.recv_fds(
-                    queue, _MESSAGE_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-                )
+                message, fds = receive(queue, _MESSAGE_BYTES)
             except BlockingIOError:
                 return taken
             if not message:

@@ -12,10 +12,10 @@ import os
 import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final
+
+from netd.runtime.descriptors import MAX_DESCRIPTORS, receive
 
 _CHUNK_BYTES = 65536
-MAX_DESCRIPTORS: Final = 253  # SCM_MAX_FD, unix(7)
 _MAX_LINE_BYTES = 16 * 2**20
 
 
@@ -99,9 +99,7 @@ class FdChannel:
         has_received = False
         while True:
             try:
-                data, descriptors, _, _ = socket.recv_fds(
-                    self._sock, _CHUNK_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-                )
+                data, descriptors = receive(self._sock, _CHUNK_BYTES)
             except BlockingIOError:
                 return False
             except ConnectionResetError:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from netd.runtime.fd_channel import MAX_DESCRIPTORS, ChannelClosedError, FdChannel
+from netd.runtime import descriptors, fd_channel
+from netd.runtime.descriptors import MAX_DESCRIPTORS
+from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 
 
 def test_lines_arrive_complete_and_in_order() -> None:
@@ -23,19 +25,30 @@ def test_lines_arrive_complete_and_in_order() -> None:
 
 def test_lines_are_returned_though_the_next_call_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = FdChannel.pair()
-    receive, errors = socket.recv_fds, iter([None, errno.ENOMEM, errno.ENOMEM])
+    receive, errors = descriptors.receive, iter([None, errno.ENOMEM, errno.ENOMEM])
 
     def fail_at_times(*arguments: Any) -> Any:
         if error := next(errors, None):
             raise OSError(error, os.strerror(error))
         return receive(*arguments)
 
-    monkeypatch.setattr(socket, "recv_fds", fail_at_times)
+    monkeypatch.setattr(fd_channel, "receive", fail_at_times)
     ours.send(b"one\ntwo\n")
     assert theirs.receive() == [b"one", b"two"]
     with pytest.raises(OSError, match="Cannot allocate memory"):
         theirs.receive()
     assert theirs.receive() == []
+    ours.close()
+    theirs.close()
+
+
+def test_a_descriptor_that_arrives_is_closed_by_execve() -> None:
+    ours, theirs = FdChannel.pair()
+    ours.send(b"one\n", [0])
+    assert theirs.receive() == [b"one"]
+    [fd] = theirs.take_descriptors(1)
+    assert not os.get_inheritable(fd)
+    os.close(fd)
     ours.close()
     theirs.close()
 

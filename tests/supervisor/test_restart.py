@@ -196,6 +196,7 @@ def test_without_a_store_the_clients_are_drained(daemon: NumberingDaemon) -> Non
 
 def test_an_upgrade_keeps_the_process_and_the_clients(daemon: NumberingDaemon) -> None:
     pid = daemon.status()["pid"]
+    sockets = _sockets(pid)
     with daemon.connect("lines") as tcp, daemon.connect("lines", 1) as unix:
         for number in range(1, 6):
             assert (ask(tcp), ask(unix)) == (number, number)
@@ -206,6 +207,7 @@ def test_an_upgrade_keeps_the_process_and_the_clients(daemon: NumberingDaemon) -
             assert daemon.pids("lines") != [before]
         assert (ask(tcp), ask(unix)) == (6, 6)
     wait_until(lambda: _children(pid) == daemon.pids("lines"), "the end of other children")
+    wait_until(lambda: _sockets(pid) <= sockets, "no socket that is left open")
     assert daemon.systemd.stop() == 0
 
 
@@ -285,6 +287,15 @@ def _pid(daemon: NumberingDaemon) -> int:
         return int(daemon.status()["pid"])
     except ControlError:
         return 0
+
+
+def _sockets(pid: int) -> int:
+    """How many sockets a process has open."""
+    found = 0
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += str(path.readlink()).startswith("socket:")
+    return found
 
 
 def _children(pid: int) -> list[int]:

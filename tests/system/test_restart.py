@@ -251,7 +251,8 @@ def start_load(container: Container, scenario: Scenario) -> Load:
     """Run the scenario's clients in the container, and 200 connections in its chat."""
     lounge = scenario.address("lounge")
     crowd = Spec("chat member", lounge, 188, "chat crowd", {"prefix": "c", "talks": False})
-    specs = [*scenario.specs(), crowd]
+    chat = scenario.chat_specs(6, pace_s=1.0)
+    specs = [*scenario.echo_specs(3), *scenario.web_specs(3), *chat, crowd]
     specs = [replace(spec, address=inside(scenario, spec.address)) for spec in specs]
     script = "cd /srv/code && PYTHONPATH=/usr/lib/netd exec python3 -m tests.handover.load"
     return Load(specs, container.command(script))

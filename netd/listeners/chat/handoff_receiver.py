@@ -12,6 +12,7 @@ from typing import Final
 from netd.errors import LocalProtocolError
 from netd.protocols.handoff import MAX_HANDOFF_BYTES, Handoff, parse_handoff
 from netd.protocols.websocket import format_refusal
+from netd.runtime.descriptors import receive
 from netd.runtime.errnos import OUT_OF_RESOURCES, describe
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -58,9 +59,7 @@ class HandoffReceiver:
         """Take one connection. Returns whether another may wait."""
         try:
             os.close(os.dup(self._queue.fileno()))  # without room, the record would come alone
-            record, fds, _, _ = socket.recv_fds(
-                self._queue, MAX_HANDOFF_BYTES, 1, socket.MSG_CMSG_CLOEXEC
-            )
+            record, fds = receive(self._queue, MAX_HANDOFF_BYTES, 1)
         except BlockingIOError:
             return False
         except OSError as error:

@@ -18,6 +18,7 @@ from typing import Final
 
 from netd.listeners.echo.paused_connection import open_socket
 from netd.runtime import sealed_memory
+from netd.runtime.descriptors import receive
 from netd.runtime.errnos import OUT_OF_RESOURCES
 
 _HEADER: Final = struct.Struct("qq??")  # row, number, whether tagged, whether bytes are to be sent
@@ -67,9 +68,7 @@ class Mailbox:
         """Receive all connections that have arrived, in the worker."""
         while True:
             try:
-                header, descriptors, _, _ = socket.recv_fds(
-                    self.inlet, _HEADER.size, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-                )
+                header, descriptors = receive(self.inlet, _HEADER.size, _MAX_DESCRIPTORS)
             except BlockingIOError:
                 return
             self._on_delivery(_open(header, descriptors))

@@ -1,0 +1,27 @@
+"""Receives descriptors from another process (SCM_RIGHTS, unix(7))."""
+
+from __future__ import annotations
+
+import array
+import socket
+from typing import Final
+
+MAX_DESCRIPTORS: Final = 253
+"""The most that one message carries (SCM_MAX_FD)."""
+
+
+def receive(
+    sock: socket.socket, max_bytes: int, max_descriptors: int = MAX_DESCRIPTORS
+) -> tuple[bytes, list[int]]:
+    """Receive bytes, and the descriptors that came with them, close-on-exec; the caller owns them.
+
+    socket.recv_fds cannot do that: it ignores its flags, so a program that is run by execve(2)
+    would keep the descriptors. Those for which this process has no room are missing.
+    """
+    fds = array.array("i")
+    room = socket.CMSG_LEN(max_descriptors * fds.itemsize)
+    data, messages, _, _ = sock.recvmsg(max_bytes, room, socket.MSG_CMSG_CLOEXEC)
+    for level, kind, content in messages:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    return data, list(fds)
