@@ -18,7 +18,7 @@ LOCAL: Final = frozenset(
     (
         *("PASS", "USER", "CAP", "AUTHENTICATE", "RESUME", "PING", "PONG", "OPER", "REHASH"),
         *("NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "USERHOST", "ISON", "MONITOR", "CHATHISTORY"),
-        *("MOTD", "LUSERS", "VERSION", "TIME", "ADMIN", "INFO", "LINKS", "STATS"),
+        *("MOTD", "LUSERS", "VERSION", "TIME", "ADMIN", "ISUPPORT", "INFO", "LINKS", "STATS"),
         *("HELP", "HELPOP", "REGISTER", "VERIFY", "NICKSERV", "NS"),
     )
 )

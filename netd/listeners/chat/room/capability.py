@@ -35,6 +35,8 @@ class Cap(enum.IntFlag):
     MULTILINE = enum.auto()
     PRE_AWAY = enum.auto()
     ACCOUNT_REGISTRATION = enum.auto()
+    NO_IMPLICIT_NAMES = enum.auto()
+    EXTENDED_ISUPPORT = enum.auto()
 
 
 _OTHER_NAMES: Final = {
@@ -45,6 +47,7 @@ _OTHER_NAMES: Final = {
     Cap.MESSAGE_REDACTION: "draft/message-redaction",
     Cap.MULTILINE: "draft/multiline",
     Cap.PRE_AWAY: "draft/pre-away",
+    Cap.EXTENDED_ISUPPORT: "draft/extended-isupport",
     Cap.RESUME: "netd.dev/resume",  # the grammar of the draft resume-0.5
 }
 WIRE_NAMES: Final = {

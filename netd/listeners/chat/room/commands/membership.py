@@ -59,8 +59,7 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
         context.save(channel)
     else:
         presence.restore_status(context, channel)
-    yield from _show_names(context, channel, sees_all=True)
-    context.reply(Numeric.ENDOFNAMES, channel.name)
+    yield from _show_names_on_join(context, channel)
     yield from replay(context, channel)
     for client in list(member.clients):
         if client is not context.client:
@@ -79,8 +78,7 @@ def _show_to(context: CommandContext, client: Client, channel: Channel) -> Steps
 def _show_state(context: CommandContext, channel: Channel) -> Steps:
     """Show the client the topic and the members of a channel."""
     _show_marker_and_topic(context, channel)
-    yield from _show_names(context, channel, sees_all=True)
-    context.reply(Numeric.ENDOFNAMES, channel.name)
+    yield from _show_names_on_join(context, channel)
     yield
 
 
@@ -226,6 +224,13 @@ def names(context: CommandContext, params: Sequence[str]) -> Steps:
             sees_all = context.sender in channel.members
             yield from _show_names(context, channel, sees_all=sees_all)
     context.reply(Numeric.ENDOFNAMES, requested)
+
+
+def _show_names_on_join(context: CommandContext, channel: Channel) -> Steps:
+    """Show the client the members of a channel that it enters, unless it does not want them."""
+    if not context.client.has(Cap.NO_IMPLICIT_NAMES):
+        yield from _show_names(context, channel, sees_all=True)
+        context.reply(Numeric.ENDOFNAMES, channel.name)
 
 
 def _show_names(context: CommandContext, channel: Channel, *, sees_all: bool) -> Steps:

@@ -11,7 +11,6 @@ from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import attach, membership, resume, server, server_ban
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.login import own_accounts
-from netd.listeners.chat.room.isupport import isupport_lines
 from netd.listeners.chat.room.mode import CHANNEL_MODES, USER_MODES
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold, is_nick
@@ -225,8 +224,7 @@ def _greet(context: CommandContext) -> None:
     context.reply(Numeric.YOURHOST, f"Your host is {name}, running {version}")
     context.reply(Numeric.CREATED, f"This server was started {started}")
     context.reply(Numeric.MYINFO, name, version, user_modes, channel_modes, "beIklov")
-    for tokens in isupport_lines(settings):
-        context.reply(Numeric.ISUPPORT, *tokens)
+    server.show_isupport(context)
     server.lusers(context, ())
     server.motd(context, ())
 

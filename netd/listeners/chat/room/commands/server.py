@@ -1,16 +1,18 @@
-"""Information about the server: MOTD, LUSERS, VERSION, TIME, ADMIN, INFO, LINKS, STATS."""
+"""Information about the server: MOTD, LUSERS, VERSION, ISUPPORT, TIME, ADMIN, INFO, STATS."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import server_ban
-from netd.listeners.chat.room.commands.base import Command, Steps
+from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.isupport import isupport_lines
 from netd.listeners.chat.room.mask import matches
 from netd.listeners.chat.room.numeric import Numeric
+from netd.protocols.irc import Message
 
 
 def format_date(at: float) -> str:
@@ -71,8 +73,7 @@ def version(context: CommandContext, params: Sequence[str]) -> None:
         return
     settings = context.room.settings
     context.reply(Numeric.VERSION, settings.version, settings.server_name, "")
-    for tokens in isupport_lines(settings):
-        context.reply(Numeric.ISUPPORT, *tokens)
+    show_isupport(context)
 
 
 def time_(context: CommandContext, params: Sequence[str]) -> None:
@@ -124,7 +125,32 @@ def stats(context: CommandContext, params: Sequence[str]) -> Steps:
     context.reply(Numeric.ENDOFSTATS, query)
 
 
+def isupport(context: CommandContext, _params: Sequence[str]) -> None:
+    """Show what the server supports (005), also before the welcome (extended-isupport)."""
+    if context.client.is_registered or context.client.has(Cap.EXTENDED_ISUPPORT):
+        show_isupport(context)
+    else:
+        context.reply(Numeric.NOTREGISTERED)
+
+
+def show_isupport(context: CommandContext) -> None:
+    """Send the client the lines of 005, in a batch if it can read that."""
+    settings, nick = context.room.settings, context.sender.shown_nick
+    if not context.client.has(Cap.EXTENDED_ISUPPORT):
+        for tokens in isupport_lines(settings):
+            context.reply(Numeric.ISUPPORT, *tokens)
+        return
+    code, text = Numeric.ISUPPORT.code, Numeric.ISUPPORT.text
+    lines = [
+        Message(code, (nick, *tokens, text), settings.server_name)
+        for tokens in isupport_lines(settings)
+    ]
+    for _ in context.reply_batch("draft/isupport", (), lines):
+        pass  # there are few
+
+
 COMMANDS = {
+    "ISUPPORT": Command(isupport, "", phase=Phase.ANY),
     "MOTD": Command(motd, "[<server>]"),
     "LUSERS": Command(lusers, ""),
     "VERSION": Command(version, "[<server>]"),
