@@ -39,7 +39,7 @@ from netd.runtime.sockets import adopt
 if TYPE_CHECKING:
     from netd.listeners.http.connection.tls_transport import TlsContext
 
-_UPKEEP_PERIOD_S: Final = 5.0
+UPKEEP_PERIOD_S: Final = 5.0
 
 
 class HttpService:
@@ -72,7 +72,7 @@ class HttpService:
         )
         self.responder = Responder(options, self._context)
         self._update_date()
-        loop.call_every(_UPKEEP_PERIOD_S, self._keep_up)
+        loop.call_every(UPKEEP_PERIOD_S, self._keep_up)
         self._sweep = self._start_sweep(options)
         self._preparation: Preparation | None = None
         self._table = DescriptorTable()  # of the last handover

@@ -17,7 +17,7 @@ from netd.listeners.http.options import STDERR
 # O_NONBLOCK: opening a FIFO without a reader fails at once.
 _APPEND_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_STALLED_S: Final = 3.0  # without progress, until the writer counts as failing
+STALLED_S: Final = 3.0  # without progress, until the writer counts as failing
 
 
 class LogWriter:
@@ -62,9 +62,7 @@ class LogWriter:
         if done == self._queued or done != self._last_done:
             self._last_done, self._progress_at = done, now
         stalled_s = now - self._progress_at
-        return (
-            f"a write takes more than {_STALLED_S:g} s" if stalled_s > _STALLED_S else self._error
-        )
+        return f"a write takes more than {STALLED_S:g} s" if stalled_s > STALLED_S else self._error
 
     def close(self, within_s: float = 0.0) -> None:
         """End the thread once it has written all lines; wait at most `within_s` seconds for it."""

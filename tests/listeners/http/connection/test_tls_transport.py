@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netd.config.schema import read_options
-from netd.listeners.http import KIND
+from netd.listeners.http import KIND, service
 from tests.conftest import StartDaemon
 from tests.listeners.http.http_client import Response
 from tests.support import WorkerUnderTest, make_certificate, read_all, wait_until
@@ -94,6 +94,12 @@ def test_a_tls_end_within_a_request_ends_one_connection(
     assert worker.await_counters(lambda c: c["connections"] == 0)
 
 
+@pytest.fixture
+def _frequent_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "UPKEEP_PERIOD_S", 0.2)  # the worker is forked
+
+
+@pytest.mark.usefixtures("_frequent_upkeep")
 def test_a_changed_certificate_is_read_again(worker: WorkerUnderTest, tmp_path: Path) -> None:
     tls = make_certificate(tmp_path, "two.test")
     for old in ("one.test.pem", "one.test.key"):

@@ -10,7 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from netd.listeners.http.files.representation import SETTLED_NS
+from netd.listeners.http.response import log_writer
 from netd.listeners.http.response.log_writer import LogWriter
 from tests.listeners.http.http_client import HELLO, Response, Start, ask, write
 from tests.support import PATIENCE_S, wait_until
@@ -107,7 +110,10 @@ def test_a_fifo_without_a_reader_blocks_nothing(start: Start, tmp_path: Path) ->
         wait_until(lambda: b'"GET /hello HTTP/1.1" 200 23' in (reader.read(4096) or b""), "a line")
 
 
-def test_a_write_that_hangs_delays_no_response_and_no_end(start: Start, tmp_path: Path) -> None:
+def test_a_write_that_hangs_delays_no_response_and_no_end(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "STALLED_S", 0.5)  # the worker is forked
     fifo = tmp_path / "log"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -117,7 +123,7 @@ def test_a_write_that_hangs_delays_no_response_and_no_end(start: Start, tmp_path
             pass
         worker = start(HELLO, access_log=str(fifo), access_log_buffer=200)
         assert ask(worker, "/hello").status == 200
-        worker.await_degraded("a write takes more than 3 s")
+        worker.await_degraded("a write takes more than 0.5 s")
         assert worker.counters["log_lines_lost"] == 0
         for _ in range(3):
             assert ask(worker, "/hello").status == 200
