@@ -68,8 +68,10 @@ export const COMMANDS = {
   whois: { help: "nick: who is this?", run: ({ model }, [nick = ""]) => model.link.send("WHOIS", nick) },
 };
 
-/** Run what was typed after a slash; an unknown command goes to the server as it is.
- * @param {Context} context @param {string} text */
+/**
+ * Run what was typed after a slash; an unknown command goes to the server as it is.
+ * @param {Context} context @param {string} text
+ */
 export function runCommand(context, text) {
   const [name = "", ...words] = text.split(" ").filter((word) => word);
   const rest = text.slice(text.indexOf(name) + name.length).trim();

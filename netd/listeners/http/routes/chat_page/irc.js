@@ -50,7 +50,10 @@ export function format(command, params, tags = {}) {
   return `${pairs.length ? `@${pairs.join(";")} ` : ""}${[command, ...words].join(" ")}`;
 }
 
-/** The form of a name to compare (CASEMAPPING=ascii). @param {string} name */
+/**
+ * The form of a name to compare (CASEMAPPING=ascii).
+ * @param {string} name
+ */
 export function fold(name) {
   return name.replace(/[A-Z]/g, (c) => c.toLowerCase());
 }
@@ -95,17 +98,21 @@ export function parts(text) {
   const found = [];
   let at = 0;
   for (const match of plain.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)) {
-    let url = match[0].replace(/[.,;:!?]+$/, "");
+    let url = (match[0] ?? "").replace(/[.,;:!?]+$/, "");
     if (url.endsWith(")") && !url.includes("(")) url = url.slice(0, -1);
-    if (match.index > at) found.push({ text: plain.slice(at, match.index) });
+    const start = match.index ?? 0;
+    if (start > at) found.push({ text: plain.slice(at, start) });
     found.push({ text: url, url });
-    at = match.index + url.length;
+    at = start + url.length;
   }
   if (at < plain.length) found.push({ text: plain.slice(at) });
   return found;
 }
 
-/** Whether a text names a nick as a word of its own. @param {string} text @param {string} nick */
+/**
+ * Whether a text names a nick as a word of its own.
+ * @param {string} text @param {string} nick
+ */
 export function mentions(text, nick) {
   if (!nick) return false;
   const escaped = nick.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

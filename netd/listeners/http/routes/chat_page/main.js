@@ -9,6 +9,7 @@ url.protocol = url.protocol.replace("http", "ws");
 url.hash = url.search = "";
 let isStarted = false;
 
+/** @type {Link} */
 const link = new Link(url.href, {
   onMessage: (message) => model.receive(message),
   onState: (state, detail) => {
@@ -21,6 +22,7 @@ const link = new Link(url.href, {
     if (state === "closed") at("#enter").hidden = false;
   },
 });
+/** @type {Model} */
 const model = new Model(link, view);
 
 function enter() {

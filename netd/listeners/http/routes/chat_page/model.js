@@ -25,6 +25,16 @@ export function isSaid(line) {
   return ["message", "action", "notice"].includes(line.kind);
 }
 
+/**
+ * The last line that the server has.
+ * @param {Conversation} conversation
+ */
+function lastKnown({ lines }) {
+  let at = lines.length - 1;
+  while (at >= 0 && !lines[at]?.id) at -= 1;
+  return lines[at];
+}
+
 export class Model {
   /**
    * @param {import("./link.js").Link} link
@@ -128,9 +138,12 @@ export class Model {
     this.view.listed();
   }
 
-  /** Have all lines read, here and on the user's other devices. @param {Conversation} conversation */
+  /**
+   * Have all lines read, here and on the user's other devices.
+   * @param {Conversation} conversation
+   */
   markRead(conversation) {
-    const last = conversation.lines.findLast((line) => line.id && line.kind !== "info");
+    const last = lastKnown(conversation);
     conversation.unread = conversation.mentions = 0;
     this.view.listed();
     if (!last || last.time <= conversation.read) return;
@@ -148,7 +161,10 @@ export class Model {
     this.view.listed();
   }
 
-  /** Show a conversation. @param {Conversation} conversation */
+  /**
+   * Show a conversation.
+   * @param {Conversation} conversation
+   */
   show(conversation) {
     this.current = conversation;
     const others = conversation.lines.filter((line) => isSaid(line) && !line.isOwn);
@@ -208,8 +224,10 @@ export class Model {
       this.settle(line.label, "", Date.now());
   }
 
-  /** Send several lines as one message (draft/multiline).
-   * @param {Conversation} conversation @param {string} text @param {string} reply */
+  /**
+   * Send several lines as one message (draft/multiline).
+   * @param {Conversation} conversation @param {string} text @param {string} reply
+   */
   sayTogether(conversation, text, reply) {
     const line = this.makePending(conversation, "message", text, reply);
     /** @type {Record<string, string>} */
@@ -226,7 +244,10 @@ export class Model {
     if (!this.link.sendTagged({}, "BATCH", `-${line.label}`)) this.fail(line.label, "");
   }
 
-  /** Send a line again that has failed. @param {Conversation} conversation @param {Line} line */
+  /**
+   * Send a line again that has failed.
+   * @param {Conversation} conversation @param {Line} line
+   */
   sendAgain(conversation, line) {
     conversation.lines = conversation.lines.filter((other) => other !== line);
     this.view.changed(conversation, "lines");
@@ -356,7 +377,10 @@ export class Model {
     else if (command === "ERROR") this.note(this.server, { kind: "error", text: params[0] ?? "" });
   }
 
-  /** The conversation of a message: a channel, or the other person. @param {Message} message */
+  /**
+   * The conversation of a message: a channel, or the other person.
+   * @param {Message} message
+   */
   placeOf(message) {
     const target = (message.params[0] ?? "").replace(/^[@+]+(?=#)/, "");
     if (isChannel(target)) return this.open(target);
@@ -575,15 +599,21 @@ export class Model {
     this.link.send("CHATHISTORY", "LATEST", conversation.name, "*", String(PAGE));
   }
 
-  /** Ask for what was said while the connection was lost. @param {Conversation} conversation */
+  /**
+   * Ask for what was said while the connection was lost.
+   * @param {Conversation} conversation
+   */
   askMissed(conversation) {
-    const last = conversation.lines.findLast((line) => line.id);
+    const last = lastKnown(conversation);
     if (!last) this.askLatest(conversation);
     else if (this.link.has("draft/chathistory"))
       this.link.send("CHATHISTORY", "AFTER", conversation.name, `timestamp=${new Date(last.time - 1).toISOString()}`, "100");
   }
 
-  /** Ask for what is before the first line. @param {Conversation} conversation */
+  /**
+   * Ask for what is before the first line.
+   * @param {Conversation} conversation
+   */
   askOlder(conversation) {
     const first = conversation.lines.find((line) => line.id);
     if (!first || conversation.isLoading || !conversation.hasOlder || !this.link.has("draft/chathistory")) return;

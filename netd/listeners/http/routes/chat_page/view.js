@@ -118,7 +118,10 @@ export class View {
     this.later(() => this.showList());
   }
 
-  /** Draw once for all changes of a moment. @param {() => void} draw */
+  /**
+   * Draw once for all changes of a moment.
+   * @param {() => void} draw
+   */
   later(draw) {
     if (!this.isStarted) return;
     const key = String(draw);
@@ -231,8 +234,10 @@ export class View {
 
   // Lines
 
-  /** The lines from a place on, with dates, the mark of what is new, and folded events.
-   * @param {Line[]} lines */
+  /**
+   * The lines from a place on, with dates, the mark of what is new, and folded events.
+   * @param {Line[]} lines
+   */
   *drawLines(lines) {
     const { current } = this.model;
     let day = "";
