@@ -192,11 +192,12 @@ export class View {
       important += each.mentions;
       const name = each === model.server ? model.network || "Server" : each.name;
       const count = each.mentions || each.unread;
-      const badge = make("b", { class: each.mentions ? "badge important" : "badge" }, count > 99 ? "99+" : String(count));
-      const label = count ? `${name}, ${each.unread} unread${each.mentions ? ", for you" : ""}` : name;
+      const meaning = each.mentions ? ` for you, ${each.unread} unread` : " unread";
+      const badge = make("b", { class: each.mentions ? "badge important" : "badge" }, count > 99 ? "99+" : String(count),
+        make("span", { class: "sr" }, meaning));
       const content = [make("span", {}, name), ...(count ? [badge] : [])];
       return make("li", {}, button(content, () => this.show(each.name), {
-        "aria-current": each === model.current && "true", "aria-label": label,
+        "aria-current": each === model.current && "true",
         class: each.isChannel && !each.isJoined && "gone",
       }));
     });
@@ -252,9 +253,9 @@ export class View {
         yield this.drawEvents(events);
         events = [];
       }
-      if (isOtherDay) yield make("li", { class: "date" }, make("span", {}, DAY.format(line.time)));
+      if (isOtherDay) yield make("div", { class: "date" }, make("span", {}, DAY.format(line.time)));
       day = dayOf(line.time);
-      if (isNew) yield make("li", { class: "new", id: "new" }, make("span", {}, "new"));
+      if (isNew) yield make("div", { class: "new", id: "new" }, make("span", {}, "new"));
       hasMark ||= isNew;
       if (line.kind === "event") events.push(line);
       else yield this.drawLine(line);
@@ -265,14 +266,14 @@ export class View {
   /** @param {Line[]} events */
   drawEvents(events) {
     const rows = events.map((line) => make("div", {}, this.drawTime(line), ` ${line.text}`));
-    if (events.length === 1) return make("li", { class: "events", "data-keys": events[0]?.key ?? "" }, ...rows);
+    if (events.length === 1) return make("div", { class: "events" }, ...rows);
     const count = (/** @type {RegExp} */ word) => events.filter((line) => word.test(line.text)).length;
     const joined = count(/ joined$/);
     const left = count(/ (left|quit)( |$)/);
     const others = events.length - joined - left;
     const words = [[joined, "joined"], [left, "left"], [others, others === 1 ? "change" : "changes"]];
     const summary = words.filter(([number]) => number).map(([number, word]) => `${number} ${word}`).join(", ");
-    return make("li", { class: "events" }, make("details", {}, make("summary", {}, summary), ...rows));
+    return make("div", { class: "events" }, make("details", {}, make("summary", {}, summary), ...rows));
   }
 
   /** @param {Line} line */
@@ -305,7 +306,7 @@ export class View {
     children.push(isSaid(line) ? nick : make("b", { class: "nick" }, "–"), text);
     if (isSaid(line) && line.id && !line.isDeleted) children.push(this.drawTools(line));
     const facts = { class: `line ${line.kind}${line.isMention ? " mention" : ""}${line.isOwn ? " own" : ""}`, "data-key": line.key };
-    return make("li", facts, ...children);
+    return make("div", facts, ...children);
   }
 
   /** @param {Line} line */
