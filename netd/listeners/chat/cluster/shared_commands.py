@@ -18,7 +18,18 @@ LOCAL: Final = frozenset(
     (
         *("PASS", "USER", "CAP", "AUTHENTICATE", "RESUME", "PING", "PONG", "OPER", "REHASH"),
         *("NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "USERHOST", "ISON", "MONITOR", "CHATHISTORY"),
-        *("MOTD", "LUSERS", "VERSION", "TIME", "ADMIN", "ISUPPORT", "INFO", "LINKS", "STATS"),
+        *(
+            "SEARCH",
+            "MOTD",
+            "LUSERS",
+            "VERSION",
+            "TIME",
+            "ADMIN",
+            "ISUPPORT",
+            "INFO",
+            "LINKS",
+            "STATS",
+        ),
         *("HELP", "HELPOP", "REGISTER", "VERIFY", "NICKSERV", "NS"),
     )
 )
@@ -28,7 +39,7 @@ LOCAL: Final = frozenset(
 READING: Final = frozenset(
     (
         *("NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "USERHOST", "ISON", "MONITOR"),
-        *("CHATHISTORY", "LUSERS", "STATS"),
+        *("CHATHISTORY", "SEARCH", "LUSERS", "STATS"),
     )
 )
 """The local commands that read what the hosts share."""

@@ -37,6 +37,7 @@ class Cap(enum.IntFlag):
     ACCOUNT_REGISTRATION = enum.auto()
     NO_IMPLICIT_NAMES = enum.auto()
     EXTENDED_ISUPPORT = enum.auto()
+    SEARCH = enum.auto()
 
 
 _OTHER_NAMES: Final = {
@@ -48,6 +49,7 @@ _OTHER_NAMES: Final = {
     Cap.MULTILINE: "draft/multiline",
     Cap.PRE_AWAY: "draft/pre-away",
     Cap.EXTENDED_ISUPPORT: "draft/extended-isupport",
+    Cap.SEARCH: "draft/search",
     Cap.RESUME: "netd.dev/resume",  # the grammar of the draft resume-0.5
 }
 WIRE_NAMES: Final = {

@@ -143,6 +143,7 @@ def save_offers(settings: RoomSettings) -> dict[str, Any]:
         "has_scram": any(map(can_scram, stored)),
         "sts_port": settings.sts_port,
         "sts_duration_s": settings.sts_duration_s,
+        "stores_messages": settings.stores_messages,
     }
 
 
@@ -198,6 +199,7 @@ def _earlier(settings: RoomSettings, data: Mapping[str, Any]) -> RoomSettings:
         registration=_load_registration(offers.get("registration")),
         sts_port=load_integer(offers["sts_port"]),
         sts_duration_s=load_integer(offers["sts_duration_s"]),
+        stores_messages=load_flag(offers.get("stores_messages", False)),
     )
 
 

@@ -156,7 +156,14 @@ class ConversationView:
     """The folded nick that it can have had; empty if only the keys count."""
 
 
-View = ChannelView | ConversationView
+@dataclass(frozen=True, slots=True)
+class AllConversations:
+    """All private conversations of an account."""
+
+    account: str
+
+
+View = ChannelView | ConversationView | AllConversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,20 @@ class FindMessage(Query["Message | None"]):
 
     view: View
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMessages(Query[list[Message]]):
+    """The last messages with some words, oldest first."""
+
+    views: tuple[View, ...]
+    words: tuple[str, ...]
+    """All of them are in a message; with a star at its end, a word is the beginning of one."""
+    sender: str
+    """The folded nick of the sender; empty for any."""
+    after: Bound | None
+    before: Bound | None
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ from netd.listeners.chat.room.stored_message import (
     MessagesAround,
     MessagesSince,
     RemoveMessage,
+    SearchMessages,
     SelectMessages,
     Targets,
 )
 from netd.listeners.chat.storage import selection
 from netd.listeners.chat.storage.removal import remove_message
+from netd.listeners.chat.storage.search import search
 from netd.listeners.chat.storage.table import Table, each
 from netd.listeners.chat.storage.words import TEXT_COMMANDS, place_of, words_of
 from netd.protocols.irc import fold
@@ -162,6 +164,7 @@ TABLE = Table(
     },
     reads={
         SelectMessages: selection.select,
+        SearchMessages: search,
         MessagesAround: selection.select_around,
         FindMessage: selection.find,
         Targets: selection.targets,

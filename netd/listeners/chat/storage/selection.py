@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from netd.listeners.chat.room.stored_message import (
     NEVER,
+    AllConversations,
     Bound,
     ConversationView,
     FindMessage,
@@ -31,7 +32,7 @@ from netd.protocols.irc import Message
 Span = tuple[int, int]
 """The first and the last position of what may be seen."""
 
-_ROW: Final = "json_array(id, time, command, source, params, text, msgid, tags)"
+ROW: Final = "json_array(id, time, command, source, params, text, msgid, tags)"
 _TEXTS: Final = f"AND command IN {TEXT_COMMANDS}"
 _SPAN: Final = """
 SELECT json_group_array({row}) FROM (
@@ -45,12 +46,15 @@ _CONVERSATION: Final = """
 SELECT DISTINCT log FROM party
 WHERE account = ?1 AND (other IN (SELECT value FROM json_each(?2)) OR folded_nick = ?3)
 """
+_ALL_CONVERSATIONS: Final = """
+SELECT DISTINCT log FROM party WHERE account = ? ORDER BY log DESC LIMIT 400
+"""
 _CONVERSATIONS: Final = """
 SELECT nick, (SELECT max(id) FROM message WHERE message.log = party.log) FROM party
 WHERE account = ?
 """
 _SINCE: Final = f"""
-SELECT json_group_array(json_array(name, {_ROW})) FROM (
+SELECT json_group_array(json_array(name, {ROW})) FROM (
     SELECT message.*, log.name AS name FROM message JOIN log ON log.id = message.log
     WHERE message.id > ? AND name LIKE '#%' ORDER BY message.id DESC LIMIT ?)
 """  # noqa: S608 (constants)
@@ -72,8 +76,7 @@ def select(connection: sqlite3.Connection, query: SelectMessages) -> list[Messag
     after, before, from_start = query.after, query.before, query.from_start
     if after and before and _start_of(connection, after) > _start_of(connection, before):
         after, before, from_start = before, after, not from_start
-    first = _end_of(connection, after) + 1 if after else 0
-    last = _start_of(connection, before) - 1 if before else NEVER
+    first, last = bounds_of(connection, after, before)
     wanted = _Range(first, last, query.count, from_start, query.with_events)
     return _messages(_select(connection, spans_of(connection, query.view), wanted))
 
@@ -132,6 +135,9 @@ def _times(connection: sqlite3.Connection, id_: int | None) -> list[int]:
 
 def spans_of(connection: sqlite3.Connection, view: View) -> dict[int, list[Span]]:
     """What may be seen of each log, oldest first."""
+    if isinstance(view, AllConversations):
+        logs = connection.execute(_ALL_CONVERSATIONS, (view.account,)).fetchall()
+        return {log: [(0, NEVER)] for (log,) in logs}
     if isinstance(view, ConversationView):
         values = (view.account, json.dumps(view.others), view.nick)
         logs = connection.execute(_CONVERSATION, values).fetchall()
@@ -155,6 +161,12 @@ def merge(spans: Iterable[Span]) -> list[Span]:
         else:
             merged.append((first, last))
     return merged
+
+
+def bounds_of(connection: sqlite3.Connection, after: Bound | None, before: Bound | None) -> Span:
+    """The first and last positions between two bounds."""
+    first = _end_of(connection, after) + 1 if after else 0
+    return first, _start_of(connection, before) - 1 if before else NEVER
 
 
 def _end_of(connection: sqlite3.Connection, bound: Bound) -> int:
@@ -191,7 +203,7 @@ def _rows_of_log(
     connection: sqlite3.Connection, log: int, spans: Sequence[Span], wanted: _Range
 ) -> list[Any]:
     commands = "" if wanted.with_events else _TEXTS
-    query = _SPAN.format(row=_ROW, commands=commands, order="ASC" if wanted.from_start else "DESC")
+    query = _SPAN.format(row=ROW, commands=commands, order="ASC" if wanted.from_start else "DESC")
     rows: list[Any] = []
     for first, last in spans if wanted.from_start else reversed(spans):
         if first <= last and len(rows) < wanted.count:

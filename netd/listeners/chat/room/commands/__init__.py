@@ -27,6 +27,7 @@ from netd.listeners.chat.room.commands import (
     registration,
     resume,
     scram_login,
+    search,
     server,
     server_ban,
     topic,
@@ -59,6 +60,7 @@ COMMANDS: Final[dict[str, Command]] = {
     **nick_owner.COMMANDS,
     **nickserv.COMMANDS,
     **history.COMMANDS,
+    **search.COMMANDS,
     **read_marker.COMMANDS,
     **redact.COMMANDS,
 }

@@ -93,6 +93,7 @@ def _available(context: CommandContext) -> list[Cap]:
     permitted = {
         Cap.SASL: bool(mechanisms(context)),
         Cap.ACCOUNT_REGISTRATION: context.room.settings.registration is not None,
+        Cap.SEARCH: context.room.settings.stores_messages,
     }
     return [cap_ for cap_ in Cap if permitted.get(cap_, True)]
 

@@ -255,13 +255,21 @@ def _last_messages(context: CommandContext, channel: Channel, selection: Selecti
     """The last messages; those in memory if the database has no answer."""
     known = yield from _known_messages(context, channel)
     chosen = list(selection.choose(visible(known, events=False)))
-    if not context.room.settings.stores_messages or selection.is_within(known, chosen):
+    if not may_ask(context) or selection.is_within(known, chosen):
         return chosen
     view = channel_view(context, channel)
     try:
         return (yield from ask(selection.query(view, with_events=False)))
     except QueryFailedError:
         return chosen
+
+
+def may_ask(context: CommandContext) -> bool:
+    """Whether a command that other members see may ask the database for messages.
+
+    On several hosts it may not: each one has its own database, and all must come to the same end.
+    """
+    return context.room.settings.stores_messages and context.room.entrants is None
 
 
 def _with_clock(message: Message) -> Message:

@@ -10,7 +10,7 @@ from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command, Steps
-from netd.listeners.chat.room.commands.history import channel_view, conversation_view
+from netd.listeners.chat.room.commands.history import channel_view, conversation_view, may_ask
 from netd.listeners.chat.room.encoded_message import (
     HistoryEntry,
     message_of,
@@ -66,7 +66,7 @@ def _channel_view(context: CommandContext, channel: Channel) -> ChannelView:
 
 def _find_stored(context: CommandContext, view: View, msgid: str) -> Asking[Message | None]:
     """The message with an id in the database; None if there is none to delete."""
-    if not context.room.settings.stores_messages:
+    if not may_ask(context):
         return None
     try:
         found = yield from ask(FindMessage(view, position_of(msgid)))
