@@ -17,6 +17,7 @@ from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import Message, fold
 
+_ABSENT = "not here; the message is kept"
 _CTCP, _ACTION = "\x01", "\x01ACTION"
 
 
@@ -138,7 +139,7 @@ def _send_to_server(context: CommandContext, mask: str, draft: Message) -> None:
 def _send_to_member(context: CommandContext, nick: str, draft: Message) -> None:
     member = context.room.find_member(nick)
     if member is None:
-        _reply_error(context, draft.command, Numeric.NOSUCHNICK, nick)
+        _leave_for_absent(context, nick, draft)
         return
     if not _may_write(context, member):
         _reply_error(context, draft.command, Numeric.NEEDREGGEDNICK, member.nick)
@@ -156,6 +157,26 @@ def _send_to_member(context: CommandContext, nick: str, draft: Message) -> None:
     _echo(context, message)
     if member.away and draft.command == "PRIVMSG":
         context.reply(Numeric.AWAY, member.nick, member.away)
+
+
+def _leave_for_absent(context: CommandContext, nick: str, draft: Message) -> None:
+    """Keep a message for an account that no member is logged in to; senders need an account."""
+    account = context.room.accounts.find(nick) if context.sender.account else None
+    if account is None or not _keeps_private(context):
+        _reply_error(context, draft.command, Numeric.NOSUCHNICK, nick)
+        return
+    message = context.history_message(draft.command, account.name, *draft.params)
+    if _belongs_in_history(message):
+        record_private(context, account.name, account.name, message)
+    context.send_to_others(message, _cap_of(message))
+    _echo(context, message)
+    if draft.command == "PRIVMSG":
+        context.reply(Numeric.AWAY, account.name, _ABSENT)
+
+
+def _keeps_private(context: CommandContext) -> bool:
+    settings = context.room.settings
+    return settings.stores_messages or settings.limits.history_lines > 0
 
 
 def _may_write(context: CommandContext, member: Member) -> bool:

@@ -239,3 +239,18 @@ def test_a_message_that_only_the_database_has_can_be_deleted() -> None:
         assert [failure.split(" ")[0] for failure in failures] == ([code] if code else [])
     assert texts(robert) == "bc"
     assert texts(robert, "LATEST alina * 9") == "y"
+
+
+@pytest.mark.parametrize("stores", [True, False])
+def test_a_message_to_an_account_that_is_absent_is_kept(*, stores: bool) -> None:
+    room = room_with(100, stores=stores)
+    alina, guest = log_in(room, "alina"), room.join("guest")
+    alina.read()
+    (reply,) = alina.send("PRIVMSG robert :a", "NOTICE robert :b")
+    assert reply.endswith(" 301 alina robert :not here; the message is kept")
+    assert guest.codes("PRIVMSG robert :c") == ["401"]
+    assert guest.codes("PRIVMSG nobody :c") == ["401"]
+    robert = log_in(room, "robert", nick="bob")
+    lines = robert.send("CHATHISTORY LATEST alina * 9")
+    kept = [line.rsplit(":", 1)[1] for line in lines if " robert :" in line]
+    assert kept == ["a", "b"]
