@@ -166,7 +166,7 @@ class Connector:
         delay_s = backoff_s(attempt) * random.uniform(0.75, 1)  # noqa: S311 (spreads clients in time, no secret)
         delay_s += random.uniform(0, _SPREAD_S)  # noqa: S311 (as above)
         when = f" in {delay_s:.0f} s" if delay_s >= _SHOWN_DELAY_S else ""
-        self._show([Disconnected(f"{reason}; trying again{when}")])
+        self._carry_out(self._client.observed([Disconnected(f"{reason}; trying again{when}")]))
         await asyncio.sleep(delay_s)
 
     async def _connect_once(self) -> None:

@@ -5,7 +5,7 @@ Messages of the server and lines of the user go in, effects come out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from netd.client.core import (
     missed_messages,
@@ -15,7 +15,16 @@ from netd.client.core import (
     server_messages,
     slash_commands,
 )
-from netd.client.core.chat_events import ChatMessage, Effect, Refused, send
+from netd.client.core.chat_events import (
+    ChatEvent,
+    ChatMessage,
+    Effect,
+    Leave,
+    Refused,
+    ScreenRequest,
+    SendLine,
+    send,
+)
 from netd.client.core.client_state import ClientState, Identity
 from netd.client.core.commands.base import say_to
 from netd.client.core.commands.windows import ask_earlier
@@ -23,12 +32,19 @@ from netd.client.core.handshake import Handshake
 from netd.client.core.outgoing import OutgoingMessage
 from netd.protocols.irc import Message
 
+Observe = Callable[[ChatEvent], None]
+
 
 class IrcClient:
-    """Call `connected`, then `receive` for every message until `disconnected`, then again."""
+    """Call `connected`, then `receive` for every message until `disconnected`, then again.
 
-    def __init__(self, identity: Identity) -> None:
+    Effects are returned. `observe` is called with each event of them at once, while the state is
+    still that of the event: the next message may rename a user, or close a conversation.
+    """
+
+    def __init__(self, identity: Identity, observe: Observe | None = None) -> None:
         self.state = ClientState(identity)
+        self._observe = observe
         self._handshake = self._new_handshake()
 
     def connected(self) -> list[Effect]:
@@ -53,26 +69,29 @@ class IrcClient:
     def receive(self, message: Message) -> list[Effect]:
         """Process a message of the server."""
         if self.state.is_registered or message.command == "PING":
-            return server_messages.receive(self.state, message)
+            return self.observed(server_messages.receive(self.state, message))
         effects = self._handshake.receive(message)
-        return [*effects, *self._welcomed()] if message.command == "001" else effects
+        if message.command == "001":
+            effects += self._welcomed()
+        return self.observed(effects)
 
     def type(self, line: str) -> list[Effect]:
         """Process a line typed by the user: text or a slash command."""
-        return slash_commands.interpret(self.state, line)
+        return self.observed(slash_commands.interpret(self.state, line))
 
     def say(self, text: str) -> list[Effect]:
         """Send text to the current channel, even if it begins with a slash."""
-        return self.state.queue_text(self.state.current, text)
+        return self.observed(self.state.queue_text(self.state.current, text))
 
     def say_to(self, target: str, text: str) -> list[Effect]:
         """Send text to a channel or user, in several messages if it has several lines."""
-        return say_to(self.state, target, text) if target else [Refused("you are in no channel")]
+        refused: list[Effect] = [Refused("you are in no channel")]
+        return self.observed(say_to(self.state, target, text) if target else refused)
 
     def due(self, now: float) -> list[Effect]:
         """Return the messages to send now, with the PINGs that confirm them."""
         released = self.state.outbox.due(now, self.state.can_send)
-        return [effect for message in released for effect in self._release(message)]
+        return self.observed([e for message in released for e in self._release(message)])
 
     def tick(self) -> list[Effect]:
         """Do what is due from time to time; call it about twice a minute."""
@@ -96,7 +115,15 @@ class IrcClient:
 
     def abandon(self) -> list[Effect]:
         """Give up every message that the server has not confirmed: the client leaves."""
-        return self.state.outbox.abandon("the server has not confirmed it")
+        return self.observed(self.state.outbox.abandon("the server has not confirmed it"))
+
+    def observed(self, effects: list[Effect]) -> list[Effect]:
+        """Pass the events to the observer; return all effects."""
+        if self._observe is not None:
+            for effect in effects:
+                if not isinstance(effect, SendLine | Leave | ScreenRequest):
+                    self._observe(effect)
+        return effects
 
     def _release(self, message: OutgoingMessage) -> Iterable[Effect]:
         state = self.state

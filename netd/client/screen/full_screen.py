@@ -54,6 +54,7 @@ _MIN_REDRAW_S: Final = 0.03  # many lines in a moment are drawn once
 _CLOCK_S: Final = 30.0
 _INPUT: Final = "input"
 _MAX_INPUT_ROWS: Final = 5
+_MAX_QUESTION_ROWS: Final = 3
 
 
 class FullScreen:
@@ -214,7 +215,12 @@ class FullScreen:
                 ),
                 self._bar(self._status),
                 ConditionalContainer(
-                    Window(FormattedTextControl(self._question), height=1, wrap_lines=False),
+                    Window(
+                        FormattedTextControl(self._question),
+                        height=Dimension(min=1, max=_MAX_QUESTION_ROWS),
+                        wrap_lines=True,
+                        dont_extend_height=True,
+                    ),
                     self.questions.is_open,
                 ),
                 ConditionalContainer(self._input_window(), ~self.questions.is_open),

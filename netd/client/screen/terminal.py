@@ -61,7 +61,7 @@ class Terminal:
         self, settings: ClientSettings, view: View, environ: Mapping[str, str], *, colors: bool
     ) -> None:
         self._settings, self._view = settings, view
-        self._client = IrcClient(settings.identity)
+        self._client = IrcClient(settings.identity, self._record)
         self._state = state = self._client.state
         state.is_quiet = settings.is_quiet
         state.ignored.update((state.fold(nick), nick) for nick in settings.ignored)
@@ -71,6 +71,7 @@ class Terminal:
         self._files = StateFiles(environ, server) if settings.remember else None
         self._log = ChatLog(StateFiles(environ, server).directory, server) if settings.log else None
         self._started = asyncio.Event()
+        self._to_log: list[Placed] = []
         self._unsent: list[ChatEvent] = []
         self._surface, self._desk = self._new_surface(colors=colors)
 
@@ -141,14 +142,8 @@ class Terminal:
     # Events
 
     def _show(self, events: Sequence[ChatEvent]) -> None:
-        now = dt.datetime.now().astimezone()
         self._desk.follow()
-        placed = [
-            one
-            for event in events
-            for one in self._desk.record(event, now, is_present=self._presence.is_present())
-        ]
-        self._write_log(placed, now)
+        self._write_log()
         if self._connector.is_leaving:
             self._unsent += [event for event in events if isinstance(event, Undelivered)]
         if events:
@@ -156,9 +151,19 @@ class Terminal:
         rings = any(isinstance(event, ChatMessage) and event.mention for event in events)
         self._surface.show(events, rings=rings and self._settings.bell)
 
-    def _write_log(self, placed: Sequence[Placed], now: dt.datetime) -> None:
-        if self._log is None or not placed:
+    def _record(self, event: ChatEvent) -> None:
+        """Put an event on the desk while its conversations are as they were."""
+        now = dt.datetime.now().astimezone()
+        self._desk.follow()
+        placed = self._desk.record(event, now, is_present=self._presence.is_present())
+        if self._log is not None:
+            self._to_log += placed
+
+    def _write_log(self) -> None:
+        if self._log is None or not self._to_log:
             return
+        now = dt.datetime.now().astimezone()
+        placed, self._to_log = self._to_log, []
         try:
             self._log.append(placed, now)
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from netd.client.core.chat_events import Effect, SendLine
 from netd.client.core.client_state import Identity
-from netd.client.core.irc_client import IrcClient
+from netd.client.core.irc_client import IrcClient, Observe
 from netd.protocols.irc import format_message, parse
 
 
@@ -32,9 +32,9 @@ def feed(client: IrcClient, *received: str) -> list[Effect]:
     return effects
 
 
-def welcome(caps: str = "", **identity: Any) -> IrcClient:
+def welcome(caps: str = "", observe: Observe | None = None, **identity: Any) -> IrcClient:
     """Return a registered client named bob that has joined #lounge with alice."""
-    client = IrcClient(Identity(**{"name": "bob", **identity}))
+    client = IrcClient(Identity(**{"name": "bob", **identity}), observe)
     client.connected()
     if caps:
         feed(client, f"CAP * LS :{caps}", f"CAP * ACK :{caps}")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from netd.client.core.chat_events import Disconnected, Effect, Leave, ScreenRequest, SendLine
+from netd.client.core.chat_events import ChatEvent, Disconnected
 from netd.client.core.desk import Desk
 from netd.client.core.irc_client import IrcClient
 from netd.client.core.styled_text import plain_text
@@ -17,18 +17,19 @@ class Screen:
     """A client whose events are put on a desk."""
 
     def __init__(self, caps: str = CAPS) -> None:
-        self.bob: IrcClient = welcome(caps)
-        self.desk = Desk(self.bob.state, columns)
         self.is_present = True
+        self.is_ready = False
+        self.bob: IrcClient = welcome(caps, self.record)
+        self.desk = Desk(self.bob.state, columns)
+        self.is_ready = True  # the welcome is not on the desk
 
     def feed(self, *received: str) -> None:
-        self.record(*feed(self.bob, *received))
+        feed(self.bob, *received)
 
-    def record(self, *events: Effect) -> None:
-        for event in events:
-            if not isinstance(event, SendLine | Leave | ScreenRequest):
-                self.desk.follow()
-                self.desk.record(event, NOW, is_present=self.is_present)
+    def record(self, event: ChatEvent) -> None:
+        if self.is_ready:
+            self.desk.follow()
+            self.desk.record(event, NOW, is_present=self.is_present)
 
     def lines(self, name: str) -> list[str]:
         conversation = self.bob.state.conversations.get(name)
@@ -96,8 +97,7 @@ def test_crowds_share_a_line() -> None:
 
 def test_quits_and_new_nicks_are_shown_where_the_user_is_known() -> None:
     screen = Screen()
-    screen.feed(":alice!u@h PRIVMSG bob :psst", ":bob!u@h JOIN #dev")
-    screen.feed(":alice!u@h NICK al")
+    screen.feed(":alice!u@h PRIVMSG bob :psst", ":bob!u@h JOIN #dev", ":alice!u@h NICK al")
     screen.feed(":al!u@h QUIT :bye")
     assert screen.lines("al")[1:] == ["-- alice is now al; al has gone (bye)"]
     assert screen.lines("#lounge") == ["-- alice is now al; al has gone (bye)"]
@@ -138,7 +138,8 @@ def test_a_deleted_message_is_no_longer_shown() -> None:
 
 def test_attempts_to_connect_share_a_line() -> None:
     screen = Screen()
-    screen.record(Disconnected("one"), Disconnected("two"))
+    screen.record(Disconnected("one"))
+    screen.record(Disconnected("two"))
     assert screen.lines("#lounge") == ["!! two"]
 
 
