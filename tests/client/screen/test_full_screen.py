@@ -141,6 +141,7 @@ def test_typed_lines_and_conversations_are_kept_for_the_next_run(
         tmux.type("chat", "/msg NickServ identify hunter2")
         tmux.type("chat", "/quit")
         kept = home / "state" / "netd" / "chat" / "input-history"
+        wait_until(lambda: list(kept.parent.glob("*.json")), "the end of the first run")
         tmux.start("second", *COMMAND, str(lounge.address("lounge")), "--name", "bob")
         tmux.await_text("second", "here: ")
         wait_until(lambda: oldest_line(tmux) == "/query ear remember me", "the oldest typed line")
