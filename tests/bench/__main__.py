@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.bench import attacks, echo_integrity, faults, memory, restart, soak
+from tests.bench import attacks, cluster, echo_integrity, faults, memory, restart, soak
 from tests.bench.harness import Result, measure
 from tests.bench.report import SECTIONS, markdown, page, replace_section, write
 
@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument(
         "benchmark",
         choices=[
-            *(*_COMPARED, "attacks", "faults", "integrity", "memory", "report", "restart", "soak")
+            *_COMPARED,
+            *("attacks", "cluster", "faults", "integrity", "memory", "report", "restart", "soak"),
         ],
     )
     parser.add_argument("--rounds", type=int, default=5)
@@ -65,6 +66,8 @@ def run(benchmark: str, arguments: argparse.Namespace) -> None:
         keep(table, [faults.report(arguments.only, arguments.server)])
     elif benchmark == "restart":
         keep(table, [restart.report(arguments.only, arguments.server, arguments.rounds)])
+    elif benchmark == "cluster":
+        keep(table, cluster.report())
     elif benchmark == "soak":
         keep(table, soak.report(arguments.minutes))
     elif benchmark == "attacks":

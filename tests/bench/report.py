@@ -57,6 +57,13 @@ that is disconnected connects again. "Shown" are lines such as QUIT and JOIN tha
 the chat sees. The pause is the longest wait of a client around an event: for the response to its
 request, for the next bytes of a stream, or for a line of another member.
 """,
+    "cluster": """## Several hosts
+
+A channel with 100 members on each host. Ten members of each one send 300 lines as fast as they can;
+lines/s counts until all members have all of them. The latency is that of single lines, from a
+member of the first host to one of the last. All processes, also Redis with `appendfsync everysec`,
+share the two processors of one machine. The memory is that of a member of another host.
+""",
     "attacks": """## Attacks
 
 Twenty innocent clients send three small requests a second each, while others attack: a PING as

@@ -228,7 +228,8 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         if _ENGINE:
             cluster = {"engine": _ENGINE, "name": f"t{self.port}", "node": f"n{port}"}
             settings["cluster"] = cluster
-        config.write_text(render(settings, self._accounts, self._web))
+        web = self._web if port == self._ports[0] else ""
+        config.write_text(render(settings, self._accounts, web))
 
     def wait_for_services(self) -> None:
         """Accounts are netd's own: there is nothing to wait for."""
@@ -240,7 +241,8 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         self.wait_for_port()
         self._accounts.append((username, password))
         self._write()
-        for config in self._configs:
+        for config, port in zip(self._configs, self._ports, strict=True):
+            _connect(self.hostname, port).close()  # it has started
             command = [*shlex.split(os.environ["NETD_BIN"]), "reload", "--config", str(config)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
