@@ -246,6 +246,36 @@ def test_it_comes_back_with_what_was_missed(visit: Visit) -> None:
 
 
 @pytestmark_browser
+def test_it_notices_no_reload_and_no_upgrade(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bert")
+    visit.run(
+        "window.states = []; new MutationObserver(() => states.push(document.body.dataset.state))"
+        ".observe(document.body, {attributeFilter: ['data-state']})"
+    )
+    for number, poller in enumerate(("poll", "epoll")):
+        visit.daemon.write(CONFIG.replace('"epoll"', f'"{poller}"'))
+        assert not visit.daemon.reload().error
+        assert visit.daemon.netd("upgrade").returncode == 0
+        bert.send(f"PRIVMSG #lounge :after {number}")
+        visit.await_text("#log", f"after {number}")
+        visit.say(f"and here {number}")
+        assert bert.expect("PRIVMSG").endswith(f":and here {number}")
+    assert visit.run("return window.states") == []
+
+
+@pytestmark_browser
+def test_a_first_visit_finds_the_channels(visit: Visit) -> None:
+    visit.plain("bert")
+    visit.run("localStorage.clear()")
+    visit.open(place="")
+    visit.await_text("#log", "#lounge (1)")
+    visit.run("document.querySelector('#log .channel:not([hidden])').click()")
+    visit.await_text("#name", "#lounge")
+    visit.await_text("#members", "bert")
+
+
+@pytestmark_browser
 def test_lines_that_cannot_be_sent_wait_for_the_user(visit: Visit) -> None:
     visit.open()
     visit.daemon.write(CONFIG.replace('chat = "lounge"', 'text = "closed"'))

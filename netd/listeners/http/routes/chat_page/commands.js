@@ -3,7 +3,7 @@ import { isChannel } from "./irc.js";
 
 /**
  * @typedef {{model: import("./model.js").Model, conversation: import("./model.js").Conversation,
- *   show: (name: string) => void}} Context
+ *   show: (name: string) => void, enter: (name: string) => void}} Context
  * @typedef {{help: string, run: (context: Context, words: string[], rest: string) => void}} Command
  */
 
@@ -31,11 +31,7 @@ export const COMMANDS = {
   },
   join: {
     help: "#channel: enter a channel",
-    run: ({ model }, [name = ""]) => {
-      const channel = isChannel(name) ? name : `#${name}`;
-      model.wanted.add(model.open(channel).key);
-      model.link.send("JOIN", channel);
-    },
+    run: ({ enter }, [name = ""]) => enter(isChannel(name) ? name : `#${name}`),
   },
   kick: {
     help: "nick [reason]: remove from this channel",

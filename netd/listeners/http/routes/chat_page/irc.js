@@ -90,19 +90,21 @@ export function cutText(text, maxBytes) {
 }
 
 /**
- * A text as plain parts and links, without the codes of colours and formats.
- * @param {string} text @returns {{text: string, url?: string}[]}
+ * A text as plain parts, links and names of channels, without the codes of colours and formats.
+ * @param {string} text
+ * @returns {{text: string, url?: string, channel?: string}[]}
  */
 export function parts(text) {
   const plain = text.replace(/\x03(\d{1,2}(,\d{1,2})?)?|\x04([\da-f]{6})?|[\x00-\x08\x0b-\x1f\x7f]/gi, "");
   const found = [];
   let at = 0;
-  for (const match of plain.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)) {
+  for (const match of plain.matchAll(/\bhttps?:\/\/[^\s<>"'`]+|(?<![^\s(])#[^\s,:]{1,63}/gi)) {
     let url = (match[0] ?? "").replace(/[.,;:!?]+$/, "");
     if (url.endsWith(")") && !url.includes("(")) url = url.slice(0, -1);
+    if (url === "#" || /^#\d+$/.test(url)) continue;
     const start = match.index ?? 0;
     if (start > at) found.push({ text: plain.slice(at, start) });
-    found.push({ text: url, url });
+    found.push(isChannel(url) ? { text: url, channel: url } : { text: url, url });
     at = start + url.length;
   }
   if (at < plain.length) found.push({ text: plain.slice(at) });

@@ -32,10 +32,8 @@ function enter() {
   view.start(model);
   const names = new Set([...(localStorage.getItem("channels") ?? "").split(" "), decodeURIComponent(location.hash)]);
   const channels = [...names].filter((name) => name.startsWith("#") && name.length > 1);
-  for (const name of channels) {
-    model.wanted.add(model.open(name).key);
-    link.send("JOIN", name);
-  }
+  for (const name of channels) view.enter(name);
+  if (!channels.length) link.send("LIST");
 }
 
 addEventListener("pagehide", () => {

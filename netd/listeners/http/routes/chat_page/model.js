@@ -556,7 +556,8 @@ export class Model {
     else if (command === "331") this.onTopic(params[1] ?? "", "", "", 0, true);
     else if (command === "353") this.onNames(params[2] ?? "", params[3] ?? "");
     else if (command === "366") this.view.changed(this.open(params[1] ?? ""), "people");
-    else if (/^(333|329|315|352|354|369|318)$/.test(command)) return;
+    else if (command === "322") this.note(this.current, { text: `${params[1]} (${params[2]}) ${params[3] ?? ""}` });
+    else if (/^(333|329|315|32[13]|352|354|369|318)$/.test(command)) return;
     else if (/^(00[234]|25\d|26[56])$/.test(command)) return;
     else if (command === "401" && params[1]) this.note(this.current, { kind: "error", text: `${params[1]}: ${params[2] ?? ""}` });
     else {

@@ -1,6 +1,6 @@
 // The document: lists, lines and the box to write in. Text enters it as text, never as HTML.
 import { completions, runCommand } from "./commands.js";
-import { fold, parts } from "./irc.js";
+import { fold, isChannel, parts } from "./irc.js";
 import { isSaid } from "./model.js";
 
 /**
@@ -94,6 +94,7 @@ export class View {
       this.listed();
     };
     for (const name of ["focus", "blur", "visibilitychange"]) addEventListener(name, watch);
+    addEventListener("resize", () => this.isAtEnd && this.scrollToEnd());
     setInterval(() => this.showTyping(), 2000);
     this.showAll();
   }
@@ -322,8 +323,10 @@ export class View {
 
   /** @param {string} text */
   rich(text) {
-    return parts(text).map((part) =>
-      part.url ? make("a", { href: part.url, target: "_blank", rel: "noopener noreferrer" }, part.text) : part.text);
+    return parts(text).map(({ text, url, channel }) => {
+      if (channel) return button(text, () => this.enter(channel), { class: "channel" });
+      return url ? make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text) : text;
+    });
   }
 
   showLines() {
@@ -489,7 +492,7 @@ export class View {
     this.keepDraft();
     this.isAtEnd = true;
     this.typedAt = 0;
-    if (isCommand) runCommand({ model, conversation: current, show: (name) => this.show(name) }, text.slice(1));
+    if (isCommand) runCommand({ model, conversation: current, show: (name) => this.show(name), enter: (name) => this.enter(name) }, text.slice(1));
     else if (current === model.server) model.note(current, { kind: "error", text: "Choose a conversation first, or /join #channel" });
     else model.say(current, text.replace(/^\/\//, "/"), this.reply);
     this.setReply("");
@@ -570,6 +573,19 @@ export class View {
     if (next) this.show(next.name);
   }
 
+  /**
+   * Show a conversation; a channel is joined first.
+   * @param {string} name
+   */
+  enter(name) {
+    const { model } = this;
+    if (!isChannel(name) || model.conversations.get(fold(name))?.isJoined) this.show(name);
+    else {
+      model.wanted.add(fold(name));
+      model.link.send("JOIN", name);
+    }
+  }
+
   openSwitcher() {
     const list = make("ul", {});
     const field = /** @type {HTMLInputElement} */ (make("input", { type: "search", "aria-label": "Conversation", placeholder: "Conversation, nick or #channel" }));
@@ -584,8 +600,7 @@ export class View {
     };
     const go = (/** @type {string} */ name) => {
       this.dialog().close();
-      if (name.startsWith("#") && !this.model.conversations.get(fold(name))?.isJoined) this.send(`/join ${name}`, true);
-      else this.show(name);
+      this.enter(name);
     };
     field.addEventListener("input", draw);
     field.addEventListener("keydown", (event) => {
