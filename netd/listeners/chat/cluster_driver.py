@@ -86,6 +86,10 @@ class ClusterDriver(HandoverDriver):
     def _on_current(self, client: Client) -> None:
         self._carry_out(self._replica.read_now(client, time.time()))
 
+    def _open_store(self) -> None:
+        if not self._has_loaded:
+            self._store.open()  # the room comes from the engine, not from this host's file
+
     def save(self) -> tuple[dict[str, Any], list[int]]:
         saved, descriptors = super().save()
         if self._engine is not None:

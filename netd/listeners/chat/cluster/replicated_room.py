@@ -40,6 +40,7 @@ from netd.protocols.record import BYTES, save_all
 Outcome = tuple[Client | None, list[Effect]]
 """The effects of an event, and the client that caused it, if there is one."""
 
+_NS_PER_MS: Final = 1_000_000
 MAX_PENDING: Final = 20
 """How many lines of a client may be on their way through the log."""
 _LOST: Final = "the connection to its server was lost"
@@ -274,7 +275,7 @@ class ReplicatedRoom(Room):
         """Apply an entry, one input after the other; returns whose it was, and its effects."""
         now = entry.time_ms / 1000
         if entry.position.number == 1:
-            self.state.ids = MessageIds(f"{entry.time_ms:x}-")
+            self.state.ids = MessageIds(f"{entry.time_ms * _NS_PER_MS:x}-")
         yield None, self._expire(now)
         if entry.kind is EntryKind.LOST:
             yield None, self._lose_node(entry.node, now)
