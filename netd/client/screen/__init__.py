@@ -6,6 +6,7 @@
 - `messages_view`, `view_keys`: its windows and its keys
 - `line_editor`: a line being edited below printed lines (prompt_toolkit)
 - `input_line`, `questions`: the input of both, with history, completion and pasted lines
+- `crowd_hold`: joins and quits of many in one printed line
 - `plain_lines`: prints and reads whole lines, for a terminal without cursor movement
 - `presence`: whether the user is there, and what was read
 """

@@ -34,6 +34,7 @@ from netd.client.core.placement import conversations_of
 from netd.client.core.sanitize import sanitize
 from netd.client.core.styled_text import Spans, Style
 from netd.client.core.word_wrap import columns
+from netd.client.screen.crowd_hold import CrowdHold
 from netd.client.screen.hooks import Hooks
 from netd.client.screen.plain_lines import PlainLines
 from netd.client.screen.presence import Presence
@@ -71,6 +72,7 @@ class Terminal:
         self._files = StateFiles(environ, server) if settings.remember else None
         self._log = ChatLog(StateFiles(environ, server).directory, server) if settings.log else None
         self._started = asyncio.Event()
+        self._hold = CrowdHold(self._show_now)
         self._to_log: list[Placed] = []
         self._unsent: list[ChatEvent] = []
         self._surface, self._desk = self._new_surface(colors=colors)
@@ -106,6 +108,7 @@ class Terminal:
         await self._surface.run()
 
     async def _stop(self, surface: asyncio.Task[None]) -> None:
+        self._hold.flush()
         self._surface.stop()
         if self._started.is_set():
             await asyncio.wait({surface}, timeout=_STOP_S)
@@ -148,6 +151,12 @@ class Terminal:
             self._unsent += [event for event in events if isinstance(event, Undelivered)]
         if events:
             self._started.set()
+        if self._view is View.FULL_SCREEN:
+            self._show_now(events)
+        else:
+            self._hold.put(events)
+
+    def _show_now(self, events: Sequence[ChatEvent]) -> None:
         rings = any(isinstance(event, ChatMessage) and event.mention for event in events)
         self._surface.show(events, rings=rings and self._settings.bell)
 

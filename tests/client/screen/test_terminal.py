@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pexpect
@@ -47,6 +48,14 @@ def test_joins_and_quits_are_shown(lounge: Daemon, start_chat: Start) -> None:
     with Observer(lounge.address("lounge")):
         see(chat, "ear has joined")
     see(chat, "ear has gone")
+
+
+def test_many_who_come_and_go_share_a_line(lounge: Daemon, start_chat: Start) -> None:
+    chat = start_chat()
+    with ExitStack() as crowd:
+        for number in range(6):
+            crowd.enter_context(Observer(lounge.address("lounge"), nick=f"guest{number}"))
+    see(chat, "have gone")
 
 
 def test_a_line_being_typed_survives_a_flood(lounge: Daemon, start_chat: Start) -> None:
