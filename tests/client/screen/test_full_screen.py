@@ -242,3 +242,33 @@ def test_two_devices_of_an_account_agree(tmux: Tmux, start_daemon: StartDaemon, 
         tmux.type("phone", "/quit")
         tmux.type("desk", "still here")
         assert ear.hear(1) == ["still here"]
+
+
+def test_a_device_without_memory_shows_what_is_unread(
+    tmux: Tmux, start_daemon: StartDaemon, home: Path, tmp_path: Path
+) -> None:
+    accounts = "".join(
+        f'[[listeners.lounge.accounts]]\nname = "{name}"\npassword = "secret"\n'
+        for name in ("ann", "bob")
+    )
+    keeps = f'history_file = "{tmp_path}/lounge.db"\n'
+    address = start_daemon(LOUNGE + keeps + accounts).address("lounge")
+    (home / "password").write_text("secret")
+    options = (str(address), "--password-file", str(home / "password"))
+    tmux.start("first", *COMMAND, *options, "--name", "bob")
+    tmux.await_text("first", "here: ")
+    tmux.start("ann", *COMMAND, *options, "--name", "ann", "--plain")
+    tmux.await_text("ann", "2 here: ")
+    tmux.type("ann", "the harvest is in")
+    tmux.await_text("first", "<ann> the harvest is in")
+    tmux.type("first", "/quit")
+    tmux.await_text("ann", "bob has gone")
+    tmux.type("ann", "/msg bob call me")
+    tmux.await_text("ann", "[to bob] <ann> call me")
+    elsewhere = f"XDG_STATE_HOME={home / 'elsewhere'}"
+    tmux.start("second", "env", elsewhere, *COMMAND, *options, "--name", "bob")
+    tmux.await_text("second", "3:ann 1")
+    tmux.type("second", "/search harvest")
+    tmux.await_text("second", "1 message found")
+    tmux.press("second", "M-a")
+    tmux.await_text("second", "<ann> call me")
