@@ -110,9 +110,13 @@ class EncodedMessage:
         return data
 
     def _encode(self, tag_caps: int) -> bytes:
-        tags = {"time": timestamp(self.now), **self.message.tags}
         if is_multiline(self.message):
+            tags = {"time": timestamp(self.now), **self.message.tags}
             return encode_multiline(self.message, tags, tag_caps)
+        return self._encode_line(tag_caps)
+
+    def _encode_line(self, tag_caps: int) -> bytes:
+        tags = {"time": timestamp(self.now), **self.message.tags}
         seen = {name: value for name, value in tags.items() if may_see(tag_caps, name)}
         return format_tags(seen).encode() + self.body
 
@@ -141,6 +145,8 @@ class TemplateMessage(EncodedMessage):
     """A message whose bytes come from a template; `message` makes the Message when needed."""
 
     __slots__ = ("_made", "number", "template")
+
+    _encode = EncodedMessage._encode_line  # noqa: SLF001 (of the base class; it has one line)
 
     def __init__(self, template: MessageTemplate, text: bytes, now: float) -> None:
         # Hot: makes no call, not even to the base class.
