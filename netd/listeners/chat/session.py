@@ -438,4 +438,5 @@ def _local_user(sock: socket.socket) -> str:
 
 
 def _size(line: Line) -> int:
-    return len(line.start if isinstance(line, Overlong) else line)
+    """The bytes of a line with its ending, so that empty lines count too."""
+    return len(line.start if isinstance(line, Overlong) else line) + 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import socket
@@ -370,3 +371,12 @@ def test_the_longest_queues_are_ended_when_the_memory_is_full(
         worker.await_counters(lambda _: True)
     worker.await_counters(lambda seen: seen["memory"] < 16 << 20)
     alice.sync()
+
+
+def test_a_flood_of_empty_lines_is_a_flood(start: Start, connect: Connect) -> None:
+    worker = start(flood_rate=1)
+    client = connect(worker).register("alice")
+    with contextlib.suppress(OSError):  # it is disconnected before all is sent
+        for _ in range(100):
+            client.sock.sendall(b"\n" * 65536)
+    assert worker.await_counters(lambda now: now["excess_flood"] == 1)
