@@ -17,6 +17,7 @@ PACKAGES: Final = {
     "fish": "fish",
     "fsfreeze": "util-linux",
     "groff": "groff-base",
+    "haproxy": "haproxy",
     "irssi": "irssi",
     "mandoc": "mandoc",
     "mkfs.ext4": "e2fsprogs",
