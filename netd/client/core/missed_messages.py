@@ -47,6 +47,8 @@ def _request_kept(state: ClientState) -> Iterable[Effect]:
     if not _has_history(state):
         return
     for name in names:
+        if read_marks.are_known(state):
+            yield send("MARKREAD", name)  # it may have been read on another device
         yield send("CHATHISTORY", "LATEST", name, "*", str(state.identity.history_lines))
 
 

@@ -50,7 +50,7 @@ from netd.client.screen.messages_view import (
 from netd.client.screen.questions import Choices, Questions
 from netd.client.screen.view_keys import view_bindings
 
-_MIN_REDRAW_S: Final = 0.03  # many lines in a moment are drawn once
+_MIN_REDRAW_S: Final = 0.05  # many lines in a moment are drawn once
 _CLOCK_S: Final = 30.0
 _INPUT: Final = "input"
 _MAX_INPUT_ROWS: Final = 5

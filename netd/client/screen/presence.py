@@ -32,9 +32,12 @@ class Presence:
     def note_key(self, state: ClientState, *, is_at_end: bool) -> None:
         """Count the current conversation as read, if its newest line is visible."""
         self._key_at = time.monotonic()
-        if not is_at_end:
-            return
-        state.conversations.current.see()
+        if is_at_end:
+            state.conversations.current.see()
+            self.read_soon()
+
+    def read_soon(self) -> None:
+        """Mark the current conversation as read in a moment."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_READ_DELAY_S, self._on_time)
 

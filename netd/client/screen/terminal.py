@@ -68,7 +68,7 @@ class Terminal:
         state.ignored.update((state.fold(nick), nick) for nick in settings.ignored)
         self._connector = Connector(settings, self._client, self._show, self._on_request)
         self._presence = Presence(self._connector.read)
-        server = str(settings.endpoints[0])
+        server = "local" if len(settings.endpoints) > 1 else str(settings.endpoints[0])
         self._files = StateFiles(environ, server) if settings.remember else None
         self._log = ChatLog(StateFiles(environ, server).directory, server) if settings.log else None
         self._started = asyncio.Event()
@@ -94,6 +94,7 @@ class Terminal:
             await self._stop(surface)
             if self._files is not None:
                 self._presence.keep(self._state, self._files)
+                self._files.trim_typed_lines()
         self._report_unsent()
 
     async def _run_surface(self) -> None:
@@ -151,6 +152,8 @@ class Terminal:
             self._unsent += [event for event in events if isinstance(event, Undelivered)]
         if events:
             self._started.set()
+        if any(isinstance(event, ChatMessage) for event in events) and self._is_reading():
+            self._presence.read_soon()
         if self._view is View.FULL_SCREEN:
             self._show_now(events)
         else:
@@ -159,6 +162,9 @@ class Terminal:
     def _show_now(self, events: Sequence[ChatEvent]) -> None:
         rings = any(isinstance(event, ChatMessage) and event.mention for event in events)
         self._surface.show(events, rings=rings and self._settings.bell)
+
+    def _is_reading(self) -> bool:
+        return self._presence.is_present() and not self._desk.current.is_scrolled
 
     def _record(self, event: ChatEvent) -> None:
         """Put an event on the desk while its conversations are as they were."""
@@ -229,6 +235,8 @@ class Terminal:
                 self._find(request.argument)
             self._surface.carry_out(request)
             return
+        if self._is_reading():
+            self._connector.read()
         waiting = self._state.outbox.waiting_lines()
         if not waiting:
             self._connector.leave(request.reason)

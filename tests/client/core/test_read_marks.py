@@ -70,3 +70,12 @@ class IrcClientAtStart:
         self.client.connected()
         feed(self.client, f"CAP * LS :{CAPS}", f"CAP * ACK :{CAPS}")
         self.asked = lines(feed(self.client, ":srv 001 bob :Welcome"))
+
+
+def test_conversations_of_the_last_run_are_requested_with_their_marks() -> None:
+    client = IrcClient(welcome().state.identity)
+    client.state.kept_conversations = ("alice",)
+    client.connected()
+    feed(client, f"CAP * LS :{CAPS}", f"CAP * ACK :{CAPS}")
+    asked = lines(feed(client, ":srv 001 bob :Welcome"))
+    assert asked[1:3] == ["MARKREAD alice", "CHATHISTORY LATEST alice * 50"]
