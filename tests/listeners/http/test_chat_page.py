@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from netd.listeners.http.routes.chat_page import MANIFEST, assemble
+from tests.listeners.chat.room.room_under_test import sasl_plain
 from tests.listeners.chat.test_service import Irc
 from tests.listeners.http.browser import Browser, chromium
 from tests.programs import require
@@ -38,6 +39,8 @@ poller = "epoll"
 flood_rate = 0
 replay_lines = 0
 history_lines = 1000
+history_file = "{directory}/chat.db"
+registration = {}
 
 [listeners.web]
 kind = "http"
@@ -91,17 +94,27 @@ class Visit:
     """The page, entered by anna, and others who are in the channel."""
 
     def __init__(self, browser: Browser, directory: Path, stack: ExitStack) -> None:
-        self.browser, self._stack = browser, stack
-        self.daemon = Daemon(directory, CONFIG)
+        self.browser, self.stack = browser, stack
+        self.config = CONFIG.replace("{directory}", str(directory))
+        self.daemon = Daemon(directory, self.config)
         stack.callback(self.daemon.stop)
         self.daemon.await_ready()
 
-    def open(self, nick: str = "anna", *, place: str = "#lounge") -> None:
+    def open(
+        self,
+        nick: str = "anna",
+        *,
+        place: str = "#lounge",
+        password: str = "",
+        is_new: bool = False,
+    ) -> None:
         port = self.daemon.address("web").port
         self.browser.visit("about:blank")
         self.browser.visit(f"http://127.0.0.1:{port}/chat{place}")
         self.browser.run(
             f"document.querySelector('[name=nick]').value = '{nick}';"
+            f"document.querySelector('[name=password]').value = '{password}';"
+            f"document.querySelector('[name=isnew]').checked = {str(is_new).lower()};"
             "document.querySelector('#enter form').requestSubmit()"
         )
         self.await_text("#status", "", exact=True)
@@ -111,7 +124,7 @@ class Visit:
 
     def plain(self, nick: str) -> Irc:
         client = Irc(self.daemon.connect("lounge"))
-        self._stack.callback(client.close)
+        self.stack.callback(client.close)
         return client.register(nick).join()
 
     def run(self, script: str) -> Any:
@@ -254,7 +267,7 @@ def test_it_notices_no_reload_and_no_upgrade(visit: Visit) -> None:
         ".observe(document.body, {attributeFilter: ['data-state']})"
     )
     for number, poller in enumerate(("poll", "epoll")):
-        visit.daemon.write(CONFIG.replace('"epoll"', f'"{poller}"'))
+        visit.daemon.write(visit.config.replace('"epoll"', f'"{poller}"'))
         assert not visit.daemon.reload().error
         assert visit.daemon.netd("upgrade").returncode == 0
         bert.send(f"PRIVMSG #lounge :after {number}")
@@ -276,16 +289,51 @@ def test_a_first_visit_finds_the_channels(visit: Visit) -> None:
 
 
 @pytestmark_browser
+def test_search(visit: Visit) -> None:
+    visit.open()
+    bert = visit.plain("bert")
+    bert.send("PRIVMSG #lounge :the needle", "PRIVMSG #lounge :a haystack")
+    visit.await_text("#log", "a haystack")
+    visit.say("/search needle")
+    visit.await_text("#dialog", "1 found")
+    assert "#lounge bert the needle" in visit.text("#dialog .found")
+    visit.run("document.querySelector('#dialog .close').click()")
+
+
+@pytestmark_browser
+def test_an_account_is_made_and_used_on_two_devices(visit: Visit) -> None:
+    visit.open(password="sesame-sesame", is_new=True)
+    visit.run("document.querySelector('#conversations button').click()")
+    visit.await_text("#log", "The account is registered")
+    visit.run("document.querySelectorAll('#conversations button')[1].click()")
+    other = Irc(visit.daemon.connect("lounge"))
+    visit.stack.callback(other.close)
+    other.send("CAP REQ :sasl draft/read-marker echo-message", "NICK anna", "USER a 0 * :a")
+    other.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl_plain('anna', 'sesame-sesame')}")
+    other.send("CAP END")
+    other.expect(" 001 anna ")
+    bert = visit.plain("bert")
+    other.send("PRIVMSG #lounge :from the other device")
+    bert.expect("from the other device")
+    visit.await_text("#log", "from the other device")
+    visit.run("dispatchEvent(new Event('blur'))")
+    visit.say("/msg bert hello")
+    other.expect("PRIVMSG bert :hello")
+    visit.open(password="sesame-sesame")
+    visit.await_text("#log", "from the other device")
+
+
+@pytestmark_browser
 def test_lines_that_cannot_be_sent_wait_for_the_user(visit: Visit) -> None:
     visit.open()
-    visit.daemon.write(CONFIG.replace('chat = "lounge"', 'text = "closed"'))
+    visit.daemon.write(visit.config.replace('chat = "lounge"', 'text = "closed"'))
     assert not visit.daemon.reload().error
     [pid] = visit.daemon.pids("lounge")
     os.kill(pid, signal.SIGKILL)
     visit.await_text("#status", "No connection")
     visit.say("lost?")
     visit.await_text("#log", "Not sent: try again")
-    visit.daemon.write(CONFIG)
+    visit.daemon.write(visit.config)
     assert not visit.daemon.reload().error
     visit.run("dispatchEvent(new Event('online'))")
     visit.await_text("#status", "", exact=True)

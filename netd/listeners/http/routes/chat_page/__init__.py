@@ -51,7 +51,9 @@ def assemble() -> tuple[str, str]:
     script = re.sub(r"\n\s+", "\n", script)
     script = re.sub(r"(?<=[;,{(\[])\n", "", script)  # where a statement cannot end
     script = re.sub(r" (=>|[=!]==|&&|\|\||\?\?|\+?=) ", r"\1", script)
-    style = re.sub(r"\s*([{};,])\s*", r"\1", _read("style.css"))
+    script = re.sub(r"\b(if|for|while) \(", r"\1(", script).replace(") {", "){")
+    script = re.sub(r"(?<=\{) (?=\w)|(?<=[\w\]\)]) (?=\})", "", script)
+    style = re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _read("style.css"))
     policy = (
         f"default-src 'none'; style-src 'sha256-{_hash(style)}'; "
         f"script-src 'sha256-{_hash(script)}'; connect-src 'self'; img-src data:; "

@@ -57,6 +57,13 @@ export const COMMANDS = {
   },
   quit: { help: "[reason]: disconnect", run: ({ model }, _, rest) => model.link.close(rest || "bye") },
   raw: { help: "line: send a line of IRC", run: ({ model }, _, rest) => model.link.sendRaw(rest) },
+  search: {
+    help: "words: find what was said here",
+    run: ({ model, conversation }, _, rest) => {
+      const words = rest.replace(/[\\; ]/g, (c) => ({ "\\": "\\\\", ";": "\\:" })[c] ?? "\\s");
+      model.link.send("SEARCH", `text=${words}${conversation.name && `;in=${conversation.name}`}`);
+    },
+  },
   topic: {
     help: "[text]: show or set the topic",
     run: ({ model, conversation }, _, rest) => model.link.send("TOPIC", conversation.name, ...(rest ? [rest] : [])),

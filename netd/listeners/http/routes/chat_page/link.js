@@ -3,7 +3,7 @@ import { format, parse } from "./irc.js";
 
 const WANTED = [
   "account-notify", "account-tag", "away-notify", "batch", "chghost", "draft/chathistory",
-  "draft/event-playback", "draft/message-redaction", "draft/multiline", "draft/read-marker",
+  "draft/event-playback", "draft/message-redaction", "draft/multiline", "draft/read-marker", "draft/search",
   "echo-message", "extended-join", "invite-notify", "labeled-response", "message-tags",
   "multi-prefix", "netd.dev/resume", "server-time", "setname", "standard-replies",
 ];
@@ -11,7 +11,7 @@ const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30000;
 
 /**
- * @typedef {{nick: string, account: string, password: string}} Login
+ * @typedef {{nick: string, account: string, password: string, isNew: boolean}} Login
  * @typedef {"closed" | "connecting" | "open" | "waiting"} LinkState
  */
 
@@ -27,7 +27,7 @@ export class Link {
     /** @type {WebSocket | null} */
     this.socket = null;
     /** @type {Login} */
-    this.login = { nick: "", account: "", password: "" };
+    this.login = { nick: "", account: "", password: "", isNew: false };
     this.nick = "";
     this.account = "";
     /** @type {Map<string, string>} */
@@ -129,6 +129,7 @@ export class Link {
     else if (command === "901") this.account = "";
     else if (command === "903") this.endNegotiation();
     else if (command === "RESUME") this.onResume(params);
+    else if (command === "REGISTER") this.login.isNew = params[0] !== "SUCCESS";
     else if (/^90[24-7]$/.test(command)) this.refuse(params.at(-1) ?? "");
     else if (command === "433" && !this.isRegistered) this.send("NICK", (this.nick = `${this.nick}_`));
     else if (command === "432" && !this.isRegistered) this.refuse(params.at(-1) ?? "");
@@ -137,6 +138,7 @@ export class Link {
       this.isRegistered = true;
       this.delay = FIRST_DELAY_MS;
       this.nick = params[0] ?? this.nick;
+      if (this.login.isNew) this.send("REGISTER", "*", "*", this.login.password);
       this.owner.onState("open", "");
     }
     if (command === "NICK" && message.nick === this.nick) this.nick = params[0] ?? this.nick;
@@ -172,7 +174,7 @@ export class Link {
 
   mechanism() {
     const offered = (this.caps.get("sasl") ?? "").split(",");
-    if (this.login.password && offered.includes("PLAIN")) return "PLAIN";
+    if (this.login.password && !this.login.isNew && offered.includes("PLAIN")) return "PLAIN";
     return offered.includes("EXTERNAL") ? "EXTERNAL" : "";
   }
 

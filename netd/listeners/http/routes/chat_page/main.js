@@ -50,6 +50,6 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const nick = field("nick").value.trim();
   localStorage.setItem("nick", nick);
-  link.open({ nick, account: nick, password: field("password").value });
+  link.open({ nick, account: nick, password: field("password").value, isNew: field("isnew").checked });
 });
 at("#down").addEventListener("click", () => view.scrollToEnd());

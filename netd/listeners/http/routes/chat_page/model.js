@@ -39,7 +39,7 @@ export class Model {
   /**
    * @param {import("./link.js").Link} link
    * @param {{changed: (conversation: Conversation, what: string, line?: Line) => void,
-   *          listed: () => void, alert: (conversation: Conversation, line: Line) => void}} view
+   *          listed: () => void, found: (messages: Message[]) => void, alert: (conversation: Conversation, line: Line) => void}} view
    */
   constructor(link, view) {
     this.link = link;
@@ -312,6 +312,7 @@ export class Model {
     if (!batch) return;
     if (batch.type === "chathistory") this.onHistory(batch.target, batch.messages);
     else if (batch.type === "draft/multiline") this.onMultiline(batch);
+    else if (batch.type === "draft/search") this.view.found(batch.messages);
     else if (batch.type === "draft/chathistory-targets") for (const each of batch.messages) this.handle(each, true);
     else for (const each of batch.messages) this.handle(each, true);
   }
@@ -374,6 +375,7 @@ export class Model {
     else if (command === "FAIL" && params[0] === "CHATHISTORY") this.onNoHistory();
     else if (/^(FAIL|WARN|NOTE)$/.test(command))
       this.note(this.current, { kind: command === "FAIL" ? "error" : "info", text: params.slice(2).join(" ") || (params[1] ?? "") });
+    else if (command === "REGISTER") this.note(this.server, { text: params.at(-1) ?? "" });
     else if (command === "ERROR") this.note(this.server, { kind: "error", text: params[0] ?? "" });
   }
 

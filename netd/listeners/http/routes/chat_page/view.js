@@ -145,6 +145,15 @@ export class View {
     };
   }
 
+  /** @param {import("./irc.js").Message[]} messages */
+  found(messages) {
+    const rows = messages.map(({ tags, nick, params }) => {
+      const when = new Date(tags["time"] ?? 0).toLocaleString();
+      return make("li", {}, make("time", {}, when), ` ${params[0]} `, make("b", {}, nick), " ", ...this.rich(params[1] ?? ""));
+    });
+    this.ask(`${rows.length || "Nothing"} found`, make("ul", { class: "found" }, ...rows.reverse()));
+  }
+
   async permitAlerts() {
     const answer = await Notification.requestPermission();
     at("#bell").hidden = answer !== "default";
