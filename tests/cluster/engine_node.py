@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from netd.listeners.chat.cluster.engine import Engine, EngineSettings, Loss
+from netd.listeners.chat.cluster.engine import Engine
 from netd.listeners.chat.cluster.engine_address import EngineAddress
+from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import START, Position
 from netd.listeners.chat.cluster.redis_connection import Credentials
@@ -44,7 +45,8 @@ class NodeUnderTest:
     def keep_snapshot(self, entries: int = 0) -> None:
         """Keep the state in the engine."""
         state = json.dumps([self.lines, self.nodes]).encode()
-        self.engine.keep_snapshot(hashlib.sha256(state).hexdigest(), state, entries)
+        digest = hashlib.sha256(state).hexdigest()
+        self.engine.keep_snapshot(self.engine.applied, digest, state, entries)
 
     def on_snapshot(self, position: Position, state: bytes) -> None:
         assert (position == START) == (not state)

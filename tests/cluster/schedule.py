@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from netd.listeners.chat import KIND
+from netd.listeners.chat import KIND, cluster_driver
 from tests.cluster.observer import Talker, check, pump
 from tests.cluster.redis_server import RedisServer
 from tests.cluster.relay import Mode, Relay
@@ -80,6 +80,7 @@ class Schedule:
 
     def __init__(self, seed: int, directory: Path) -> None:
         self._random = random.Random(seed)
+        cluster_driver.CHECK_ENTRIES = 20  # the rooms are compared often
         self._redis = RedisServer(directory / "redis")
         self._nodes = [Node(name, directory, self._redis) for name in _NODES]
         self._is_engine_frozen = False
@@ -102,6 +103,10 @@ class Schedule:
         names = {talker.name for talker in self._open}
         self._await_all("names", lambda talker: talker.names == names)
         check(self._talkers)
+        for node in self._nodes:
+            counters = node.worker.await_counters(lambda _: True)
+            assert counters["engine_drifts"] == 0, "the rooms differed"
+            assert counters["inputs_skipped"] == 0, "an input was not applied"
 
     def close(self) -> None:
         """End all processes."""

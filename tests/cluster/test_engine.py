@@ -6,7 +6,7 @@ import json
 import signal
 import time
 
-from netd.listeners.chat.cluster.engine import Loss
+from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.engine_state import ENGINE
 from tests.cluster.engine_node import Turner
 from tests.cluster.redis_server import RedisServer

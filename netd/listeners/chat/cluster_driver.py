@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from netd.listeners.chat.cluster.engine import Engine, EngineSettings, Loss
+from netd.listeners.chat.cluster.engine import Engine
 from netd.listeners.chat.cluster.engine_address import parse_engine
-from netd.listeners.chat.cluster.log_entry import LogEntry
+from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
+from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.redis_connection import Credentials
@@ -28,7 +30,7 @@ from netd.listeners.kind import Daemon
 from netd.runtime.loop import Loop
 
 _CHECK_S = 0.5
-_SNAPSHOT_ENTRIES = 5000  # after which a host keeps a snapshot in the engine
+CHECK_ENTRIES: int = 5000  # after at least these, a host keeps a snapshot in the engine
 _KEPT_ENTRIES = 10_000  # before a snapshot, for hosts that are behind
 
 _log = logging.getLogger("netd")
@@ -52,7 +54,8 @@ class ClusterDriver(HandoverDriver):
         self._engine: Engine | None = None
         self._saved_engine: Mapping[str, Any] | None = None
         self._early: list[bytes] = []  # inputs before there is an engine
-        self._entries_since_snapshot = 0
+        self._since_check = self._drifts = 0  # entries, and rooms that differed
+        self._check_at = CHECK_ENTRIES + random.randrange(CHECK_ENTRIES)  # noqa: S311 (jitter)
         super().__init__(loop, options, settings, daemon, on_closed)
         self._loop = loop
         self._expiry = loop.call_every(_CHECK_S, self._expire_inputs)
@@ -125,6 +128,7 @@ class ClusterDriver(HandoverDriver):
         if engine is None:
             return super().counters()
         totals = {
+            "engine_drifts": self._drifts,
             "engine_fences": engine.fences,
             "engine_gaps": engine.gaps,
             "engine_rewinds": engine.rewinds,
@@ -142,9 +146,30 @@ class ClusterDriver(HandoverDriver):
     def on_entries(self, entries: Sequence[LogEntry]) -> None:
         for entry in entries:
             self._carry_out(self._replica.apply(entry))
-        self._entries_since_snapshot += len(entries)
-        if self._entries_since_snapshot >= _SNAPSHOT_ENTRIES:
-            self._keep_snapshot()
+            if entry.kind is EntryKind.KEPT:
+                self._compare(entry)
+            elif self._replica.checked[0] == entry.position.number:
+                self._keep_snapshot(entry)
+        self._since_check += len(entries)
+        if self._since_check >= self._check_at and self._engine is not None:
+            self._since_check = 0
+            self._replica.request_check()
+
+    def _keep_snapshot(self, check: LogEntry) -> None:
+        """Keep a snapshot, if this host has requested the check."""
+        self._since_check = 0
+        assert self._engine is not None
+        if check.node == self._engine_settings.node:
+            digest, state = self._replica.checked[1], self._replica.snapshot()
+            self._engine.keep_snapshot(check.position, digest, state, _KEPT_ENTRIES)
+
+    def _compare(self, kept: LogEntry) -> None:
+        """Load the room again if it differed from the snapshot of another host."""
+        number, digest = self._replica.checked
+        if number == kept.first and digest != kept.incarnation:
+            self._drifts += 1
+            assert self._engine is not None
+            self._engine.reload(Loss.DRIFTED)
 
     def on_available(self) -> None:
         if self._unavailable:
@@ -179,12 +204,6 @@ class ClusterDriver(HandoverDriver):
             session = self._sessions.get(client)
             if session is not None and not client.must_wait and session.closing_since is None:
                 session.wake()
-
-    def _keep_snapshot(self) -> None:
-        self._entries_since_snapshot = 0
-        digest, state = self._replica.snapshot()
-        assert self._engine is not None
-        self._engine.keep_snapshot(digest, state, _KEPT_ENTRIES)
 
     def _expire_inputs(self) -> None:
         """Inform the senders of lines that have waited too long for the engine."""

@@ -6,14 +6,13 @@ Two connections: one appends, in a pipeline, and renews the node's deadline; the
 
 from __future__ import annotations
 
-import enum
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.engine_address import EngineAddress
+from netd.listeners.chat.cluster.engine_contract import EngineOwner, EngineSettings, Loss
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry, parse_entry
 from netd.listeners.chat.cluster.log_position import (
     START,
@@ -24,7 +23,7 @@ from netd.listeners.chat.cluster.log_position import (
 )
 from netd.listeners.chat.cluster.master_finder import MasterFinder
 from netd.listeners.chat.cluster.read_barrier import OnCurrent, ReadBarrier
-from netd.listeners.chat.cluster.redis_connection import Credentials, RedisConnection
+from netd.listeners.chat.cluster.redis_connection import RedisConnection
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, pairs
 from netd.listeners.chat.cluster.scripts import (
     ALL,
@@ -45,57 +44,6 @@ _READ_COUNT: Final = 100
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
 _INCARNATION_BYTES: Final = 8
 _RUN_ID: Final = b"run_id:"  # a line of the reply to INFO
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """Where the engine is, and how long a node waits for it."""
-
-    addresses: Sequence[EngineAddress]
-    """The engine's; or those of its sentinels."""
-    credentials: Credentials
-    name: str
-    """The name of the room, which is a part of all keys."""
-    node: str
-    """The name of this node; two nodes of a room must not share one."""
-    master: str = ""
-    """The name by which the sentinels know the engine; empty without sentinels."""
-    time_to_live_s: float = 10.0
-    """How long a node that does not renew its deadline stays in the room."""
-    renew_s: float = 3.0
-    """The period in which the node renews its deadline."""
-    timeout_s: float = 2.0
-    """How long the engine may take to reply."""
-
-
-class Loss(enum.Enum):
-    """Why a node's state is not that of the log any more."""
-
-    GAP = "entries that were not read were removed from the log"
-    REWOUND = "the engine has lost entries that were applied"
-    FENCED = "the node was removed, as it did not renew its deadline in time"
-
-
-class EngineOwner(Protocol):
-    """The part of a node that its engine calls."""
-
-    def on_snapshot(self, position: Position, state: bytes) -> None:
-        """Replace the state: the entries after `position` follow. START and b"" for a new room."""
-
-    def on_entries(self, entries: Sequence[LogEntry]) -> None:
-        """Apply the next entries."""
-
-    def on_available(self) -> None:
-        """The engine takes inputs, and its log was read to the end."""
-
-    def on_unavailable(self, reason: str) -> None:
-        """Inputs wait until the engine can be reached."""
-
-    def on_lost(self, loss: Loss) -> None:
-        """The state is loaded again (`on_snapshot`), or the node was removed from the room."""
-
-    def on_given_up(self, payloads: Sequence[bytes]) -> None:
-        """These inputs of the node that was removed are not in the log, and will not be."""
 
 
 class Engine:
@@ -198,6 +146,11 @@ class Engine:
             self._is_flushing = True
             self._loop.defer(self._flush)
 
+    def reload(self, loss: Loss) -> None:
+        """Load the state again: the owner has found that it is wrong."""
+        self._lose(loss)
+        self._fail(loss.value)
+
     def when_current(self, on_current: OnCurrent) -> None:
         """Call back when all that is in the log now was given to the owner.
 
@@ -214,11 +167,10 @@ class Engine:
         """Give up the inputs that were added before a time and never sent."""
         return self._queue.expire(before)
 
-    def keep_snapshot(self, digest: str, state: bytes, entries: int) -> None:
-        """Keep the state at `applied`; at least `entries` entries before it stay in the log."""
+    def keep_snapshot(self, position: Position, digest: str, state: bytes, entries: int) -> None:
+        """Keep the state at a position; at least `entries` entries before it stay in the log."""
         if self._is_available and self._writer is not None:
-            epoch, number = self._applied.epoch, self._applied.number
-            arguments = (epoch, number, digest, state, entries)
+            arguments = (position.epoch, position.number, digest, state, entries)
             self._writer.run(self._on_kept, KEEP, self._keys, *arguments)
 
     def _on_kept(self, reply: Reply) -> None:
@@ -312,7 +264,7 @@ class Engine:
         """Load the state again, or become a new incarnation, or both."""
         if loss is not Loss.FENCED:
             self._has_state = False
-        if loss is not Loss.GAP:
+        if loss in (Loss.FENCED, Loss.REWOUND):
             self._former, self._incarnation = self._incarnation or self._former, ""
         self._owner.on_lost(loss)
 

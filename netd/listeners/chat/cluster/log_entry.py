@@ -18,6 +18,9 @@ class EntryKind(enum.Enum):
     """Inputs of members of a node."""
     JOINED = b"j"
     """A node has joined, as a new incarnation."""
+    KEPT = b"c"
+    """A snapshot was kept: `first` is the number of the last entry in it, `incarnation` its
+    digest."""
     LOST = b"l"
     """A node has not renewed its deadline, or has left: its members leave."""
 

@@ -11,7 +11,6 @@ Pure: `append` puts an input into the log.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from netd.listeners.chat.cluster.returning import Return, put_in_place
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
 from netd.listeners.chat.cluster.shared_state import load_shared, save_shared
+from netd.listeners.chat.cluster.waiting_lines import MAX_SENT, WaitingLines
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
@@ -35,14 +35,11 @@ from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
-from netd.protocols.record import BYTES, save_all
 
 Outcome = tuple[Client | None, list[Effect]]
 """The effects of an event, and the client that caused it, if there is one."""
 
 _NS_PER_MS: Final = 1_000_000
-MAX_PENDING: Final = 20
-"""How many lines of a client may be on their way through the log."""
 _LOST: Final = "the connection to its server was lost"
 
 _LOCAL_CHECKS = (CheckPurpose.SCRAM, CheckPurpose.SET)  # an exchange, and a new password
@@ -68,10 +65,11 @@ class ReplicatedRoom(Room):
         self._clients: dict[str, Client] = {}  # by key: those in the log
         self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
         self._adopt_state()
-        self._pending_lines: dict[Client, int] = {}  # on their way through the log
-        self._held: dict[Client, deque[Line]] = {}  # lines that wait for those
+        self._lines = WaitingLines()
         self._returns: dict[Client, Return] = {}  # of clients whose state was lost
         self._second = 0  # of the last entry
+        self.checked = (0, "")
+        """The number of the entry at which the last digest was computed, and the digest."""
         self.skipped = 0
         """How many inputs could not be applied, on any host."""
 
@@ -86,16 +84,17 @@ class ReplicatedRoom(Room):
         numbers = (int(key.rpartition("/")[2]) for key in self._clients if self._is_own(key))
         self._next_number = max([self._next_number - 1, *numbers]) + 1
 
-    def snapshot(self) -> tuple[str, bytes]:
-        """The digest of the shared state, and that state for a host that joins."""
-        return digest(self.state), save_shared(self.state)
+    def snapshot(self) -> bytes:
+        """The shared state, for a host that joins."""
+        return save_shared(self.state)
+
+    def request_check(self) -> None:
+        """Have all hosts compute their digests at the same entry of the log."""
+        self._append(format_input(RoomInput(InputKind.CHECK, 0, b"")))
 
     def save_held(self) -> dict[str, list[str]]:
         """The lines that wait for earlier ones, by the client's key."""
-        return {
-            client.key: save_all(BYTES, [line for line in lines if isinstance(line, bytes)])
-            for client, lines in self._held.items()
-        }
+        return self._lines.save()
 
     def load_waiting(self, engine: Mapping[str, Any], held: Mapping[str, Iterable[bytes]]) -> None:
         """Continue with the lines of another process that are not in the log, or wait for some."""
@@ -103,10 +102,8 @@ class ReplicatedRoom(Room):
             item = parse_input(payload)
             client = self._clients.get(f"{self._node}/{item.client}")
             if client is not None and item.kind is InputKind.LINE:
-                self._pending_lines[client] = self._pending_lines.get(client, 0) + 1
-        for key, lines in held.items():
-            if key in self._clients:
-                self._held[self._clients[key]] = deque(lines)
+                self._lines.add_sent(client)
+        self._lines.load(held, self._clients)
 
     # The loss of the state.
 
@@ -120,7 +117,7 @@ class ReplicatedRoom(Room):
     def _await_return(self, client: Client) -> None:
         if client not in self._returns:
             self._returns[client] = Return(client.member)
-            self._pending_lines.pop(client, None)
+            self._lines.forget_sent(client)
             client.is_waiting = True
 
     def give_back(self, payloads: Iterable[bytes]) -> None:
@@ -139,7 +136,7 @@ class ReplicatedRoom(Room):
             elif item.kind is InputKind.VERDICT:
                 client.password_check = None
         for client, given in lines.items():
-            self._held[client] = deque([*given, *self._held.get(client, ())])
+            self._lines.hold_first(client, given)
 
     def begin(self, state: bytes, now: float) -> None:
         """Begin with a state that `snapshot` has made, or with an empty one."""
@@ -164,7 +161,7 @@ class ReplicatedRoom(Room):
                     put_in_place(self.state, client, found)
                     self._clients[client.key] = client
                 del self._returns[client]
-                client.is_waiting = client in self._held
+                client.is_waiting = self._lines.holds(client)
             yield client, []
         self._log_arrivals([])
         self._remove_orphans()
@@ -184,21 +181,20 @@ class ReplicatedRoom(Room):
     def receive(self, client: Client, line: Line, now: float) -> list[Effect]:
         if not client.is_registered:
             return self._log_arrivals(super().receive(client, line, now))
-        if client in self._held:
-            self._held[client].append(line)
+        if self._lines.holds(client):
+            self._lines.hold(client, [line])
             return []
-        pending = self._pending_lines.get(client, 0)
+        sent = self._lines.sent(client)
         command = command_of(line) if isinstance(line, bytes) else ""
         if command in SHARED:
             assert isinstance(line, bytes)
-            if pending < MAX_PENDING:
+            if sent < MAX_SENT:
                 self._put_line(client, line)
                 return []
-        elif not pending and command not in READING:
+        elif not sent and command not in READING:
             return self._read(client, line, now)
-        self._held[client] = deque([line])
-        client.is_waiting = True
-        if not pending:
+        self._lines.hold(client, [line])
+        if not sent:
             self._when_current(client)
         return []
 
@@ -221,7 +217,7 @@ class ReplicatedRoom(Room):
         return []
 
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
-        self._forget_pending(client)
+        self._lines.forget(client)
         if client.state is ClientState.GONE or client.key not in self._clients:
             return super().leave(client, reason, now)
         self._put(InputKind.LEAVE, client, reason.encode())
@@ -255,7 +251,7 @@ class ReplicatedRoom(Room):
 
     def _put_line(self, client: Client, line: bytes) -> None:
         self._put(InputKind.LINE, client, line)
-        self._pending_lines[client] = self._pending_lines.get(client, 0) + 1
+        self._lines.add_sent(client)
 
     def _put_caps(self, client: Client) -> None:
         self._put(InputKind.CAPS, client, " ".join(wire_names(client.caps)).encode())
@@ -263,11 +259,6 @@ class ReplicatedRoom(Room):
     def _put(self, kind: InputKind, client: Client, data: bytes) -> None:
         number = int(client.key.rpartition("/")[2])
         self._append(format_input(RoomInput(kind, number, data)))
-
-    def _forget_pending(self, client: Client) -> None:
-        self._pending_lines.pop(client, None)
-        self._held.pop(client, None)
-        client.is_waiting = False
 
     # What the log reports.
 
@@ -279,20 +270,34 @@ class ReplicatedRoom(Room):
         yield None, self._expire(now)
         if entry.kind is EntryKind.LOST:
             yield None, self._lose_node(entry.node, now)
-        for payload in entry.inputs:
-            try:
-                item = parse_input(payload)
-                key = f"{entry.node}/{item.client}"
-                client = self._clients.get(key)
-                if client is None and item.kind is InputKind.ENTER:
-                    client = self._clients[key] = parse_entrant(item.data)
-                    client.key = key
-                    self.state.unregistered[client] = None
-            except (ValueError, StateError):
-                self.skipped += 1
-                continue
+        items = [*self._parse(entry.inputs)]
+        for item in items:
+            client = self._client_of(entry.node, item)
             if client is not None:
                 yield client, self._apply_wholly(client, item, now)
+        if any(item.kind is InputKind.CHECK for item in items):
+            self.checked = (entry.position.number, digest(self.state))
+
+    def _parse(self, payloads: Iterable[bytes]) -> Iterator[RoomInput]:
+        for payload in payloads:
+            try:
+                yield parse_input(payload)
+            except ValueError:
+                self.skipped += 1
+
+    def _client_of(self, node: str, item: RoomInput) -> Client | None:
+        """The client of an input; a new one if it enters on another host."""
+        key = f"{node}/{item.client}"
+        client = self._clients.get(key)
+        if client is None and item.kind is InputKind.ENTER:
+            try:
+                client = self._clients[key] = parse_entrant(item.data)
+            except StateError:
+                self.skipped += 1
+                return None
+            client.key = key
+            self.state.unregistered[client] = None
+        return client
 
     def _apply_wholly(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
         """Apply an input at once: between slices, each host could do other things."""
@@ -323,6 +328,8 @@ class ReplicatedRoom(Room):
                 return self._receive(client, item.data, now)
             case InputKind.LEAVE:
                 return self._leave(client, item.data.decode(), now)
+            case InputKind.CHECK:
+                return []
             case InputKind.CAPS:
                 if client.is_remote:
                     self.state.set_caps(client, parse_caps(item.data.decode().split()))
@@ -364,7 +371,7 @@ class ReplicatedRoom(Room):
         return [*effects, *context.effects]
 
     def _receive(self, client: Client, line: bytes, now: float) -> list[Effect]:
-        self._settle(client)
+        self._lines.settle(client)
         return super().receive(client, line, now)
 
     def _leave(self, client: Client, reason: str, now: float) -> list[Effect]:
@@ -393,34 +400,24 @@ class ReplicatedRoom(Room):
 
     # Lines that wait for the log.
 
-    def _settle(self, client: Client) -> None:
-        left = self._pending_lines.get(client, 0) - 1
-        if left > 0:
-            self._pending_lines[client] = left
-        else:
-            self._pending_lines.pop(client, None)
-
     def release(self, clients: Iterable[Client], now: float) -> Iterator[Outcome]:
         """Handle the lines of these clients that do not wait any more."""
         for client in clients:
-            is_free = client.is_registered and not self._pending_lines.get(client)
-            if is_free and client in self._held:
+            if self._lines.is_free(client):
                 yield from self._handle_held(client, now)
 
     def read_now(self, client: Client, now: float) -> Iterator[Outcome]:
         """Handle the line that reads, for which `when_current` was called."""
-        if client in self._held and client.is_registered and not self._pending_lines.get(client):
-            line = self._held[client].popleft()
-            yield client, self._read(client, line, now)
+        if self._lines.is_free(client):
+            yield client, self._read(client, self._lines.take_first(client), now)
             yield from self._handle_held(client, now)
 
     def _handle_held(self, client: Client, now: float) -> Iterator[Outcome]:
-        lines = self._held.pop(client)
-        client.is_waiting = False
-        while lines and client not in self._held:
+        lines = self._lines.take_all(client)
+        while lines and not self._lines.holds(client):
             yield client, self.receive(client, lines.popleft(), now)
         if lines:
-            self._held[client].extend(lines)
+            self._lines.hold(client, lines)
 
     def expire(self, payloads: Iterable[bytes], now: float) -> Iterator[Outcome]:
         """Report to the senders of inputs that they are not in the log, and never will be."""
@@ -431,7 +428,7 @@ class ReplicatedRoom(Room):
                 continue
             context = CommandContext(self.state, client, now)
             if item.kind is InputKind.LINE:
-                self._settle(client)
+                self._lines.settle(client)
                 context.command = "*"
                 text = "The line was not sent: the chat is not available at present"
                 context.fail("TEMPORARILY_UNAVAILABLE", text)

@@ -24,6 +24,8 @@ class InputKind(enum.Enum):
     """Its connection is closed. `data` is the reason."""
     CAPS = b"C"
     """It has other capabilities; `data` are their names, with spaces between them."""
+    CHECK = b"K"
+    """All hosts compute the digest of their rooms, and this one keeps a snapshot."""
     VERDICT = b"V"
     """Its password was checked. `data` are purpose, verdict, name, detail and result."""
 

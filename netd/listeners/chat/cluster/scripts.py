@@ -239,6 +239,7 @@ local number = tonumber(ARGV[2])
 if kept >= number and redis.call('HGET', snapshot, 'epoch') == ARGV[1] then return 0 end
 redis.call('HSET', snapshot, 'epoch', ARGV[1], 'number', ARGV[2], 'digest', ARGV[3],
   'state', ARGV[4])
+append('k', 'c', 'n', '', 'i', ARGV[3], 's', ARGV[2])
 local last = tonumber(redis.call('HGET', meta, 'number'))
 redis.call('XTRIM', log, 'MAXLEN', '~', string.format('%.0f', last - number + tonumber(ARGV[5])))
 return 1

@@ -1,0 +1,65 @@
+"""What a node's engine needs to know, and what it reports."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from netd.listeners.chat.cluster.engine_address import EngineAddress
+from netd.listeners.chat.cluster.log_entry import LogEntry
+from netd.listeners.chat.cluster.log_position import Position
+from netd.listeners.chat.cluster.redis_connection import Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Where the engine is, and how long a node waits for it."""
+
+    addresses: Sequence[EngineAddress]
+    """The engine's; or those of its sentinels."""
+    credentials: Credentials
+    name: str
+    """The name of the room, which is a part of all keys."""
+    node: str
+    """The name of this node; two nodes of a room must not share one."""
+    master: str = ""
+    """The name by which the sentinels know the engine; empty without sentinels."""
+    time_to_live_s: float = 10.0
+    """How long a node that does not renew its deadline stays in the room."""
+    renew_s: float = 3.0
+    """The period in which the node renews its deadline."""
+    timeout_s: float = 2.0
+    """How long the engine may take to reply."""
+
+
+class Loss(enum.Enum):
+    """Why a node's state is not that of the log any more."""
+
+    GAP = "entries that were not read were removed from the log"
+    REWOUND = "the engine has lost entries that were applied"
+    DRIFTED = "the room differs from that of the other hosts"
+    FENCED = "the node was removed, as it did not renew its deadline in time"
+
+
+class EngineOwner(Protocol):
+    """The part of a node that its engine calls."""
+
+    def on_snapshot(self, position: Position, state: bytes) -> None:
+        """Replace the state: the entries after `position` follow. START and b"" for a new room."""
+
+    def on_entries(self, entries: Sequence[LogEntry]) -> None:
+        """Apply the next entries."""
+
+    def on_available(self) -> None:
+        """The engine takes inputs, and its log was read to the end."""
+
+    def on_unavailable(self, reason: str) -> None:
+        """Inputs wait until the engine can be reached."""
+
+    def on_lost(self, loss: Loss) -> None:
+        """The state is loaded again (`on_snapshot`), or the node was removed from the room."""
+
+    def on_given_up(self, payloads: Sequence[bytes]) -> None:
+        """These inputs of the node that was removed are not in the log, and will not be."""
