@@ -24,8 +24,7 @@ def find_member(context: CommandContext) -> Member | None:
     """The member of the client's account that the client joins; None if it has to be its own."""
     room, own = context.room, context.sender
     account = fold(own.account)
-    is_alone = room.settings.limits.clients_per_account == 1 or room.entrants is not None
-    if not account or is_alone:  # on several hosts, each client has a member of its own
+    if not account or room.settings.limits.clients_per_account == 1:
         return None
     holder = room.members.get(own.folded)
     if holder is not None and _is_of(account, holder):
@@ -37,6 +36,23 @@ def find_member(context: CommandContext) -> Member | None:
 
 def _is_of(account: str, member: Member) -> bool:
     return member.is_registered and fold(member.account) == account
+
+
+def join_member(context: CommandContext, member: Member) -> bool:
+    """Let the client join a member at once; False if that has too many clients already."""
+    client, room = context.client, context.room
+    if len(member.clients) >= room.settings.limits.clients_per_account:
+        room.refused_clients += 1
+        presence.disconnect_client(context, _TOO_MANY)
+        return False
+    room.give_up_nick(client.member)
+    room.unregistered.pop(client, None)
+    client.member.clients.clear()
+    client.state = ClientState.REGISTERED
+    client.registration.password = ""
+    room.add_client(client, member)
+    room.attached += 1
+    return True
 
 
 def make_place(context: CommandContext, member: Member) -> Client | None:

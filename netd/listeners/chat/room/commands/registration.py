@@ -179,7 +179,7 @@ def _welcome(context: CommandContext) -> Steps:
     if not _has_nick(context):  # the member whose place it was to take has left
         return
     lost, member = resume.find_place(context), attach.find_member(context)
-    if lost is None and member is not None:
+    if lost is None and member is not None and context.room.entrants is None:
         lost = attach.make_place(context, member)
         if lost is None:
             return
@@ -197,6 +197,12 @@ def _welcome(context: CommandContext) -> Steps:
 def admit(context: CommandContext) -> Steps:
     """Let a client into the room that has registered, and has no place there."""
     client, sender, room = context.client, context.sender, context.room
+    member = attach.find_member(context)
+    if member is not None:
+        if attach.join_member(context, member):
+            _greet(context)
+            yield from resume.show_member(context, with_history=True)
+        return
     if not _may_take(context, sender.nick):
         room.give_up_nick(sender)
         return

@@ -138,6 +138,15 @@ def take_place(context: CommandContext, lost: Client) -> Steps:
 
 
 def _show_place(context: CommandContext, ghost: Ghost) -> Steps:
+    yield from show_member(context, with_history=ghost.is_arrival)
+    while (lines := ghost.next_missed(context.client)) is not None:
+        context.effects.append(Send((context.client,), lines))
+        context.work += 2 + len(lines) // _BYTES_PER_WORK
+        yield
+
+
+def show_member(context: CommandContext, *, with_history: bool) -> Steps:
+    """Show the client the modes and channels of its member, and what was said there."""
     member, server = context.sender, context.room.settings.server_name
     if member.modes:
         letters = "".join(sorted(member.modes))
@@ -148,12 +157,8 @@ def _show_place(context: CommandContext, ghost: Ghost) -> Steps:
         channel = context.room.channels.get(folded)
         if channel is not None and member in channel.members:
             yield from membership.show_channel(context, channel)
-            if ghost.is_arrival:
+            if with_history:
                 yield from history.replay(context, channel)
-    while (lines := ghost.next_missed(context.client)) is not None:
-        context.effects.append(Send((context.client,), lines))
-        context.work += 2 + len(lines) // _BYTES_PER_WORK
-        yield
 
 
 def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
