@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from netd.client.core.chat_events import Effect, send
 from netd.client.core.client_state import ClientState
 from netd.protocols.irc import Message
 
+REGAIN: Final = "REGAIN"  # as netd and other servers with accounts have it
+
 
 def on_ready(state: ClientState) -> list[Effect]:
-    """Watch the wanted nick, once the server has said what it supports."""
-    if not _is_missed(state) or "MONITOR" not in state.isupport:
+    """Take the nick of the own account at once; watch any other until it is free."""
+    if not _is_missed(state):
         return []
-    return [send("MONITOR", "+", state.wanted_nick)]
+    watch = [send("MONITOR", "+", state.wanted_nick)] if "MONITOR" in state.isupport else []
+    is_own = state.is_logged_in and state.fold(state.wanted_nick) == state.fold(state.identity.name)
+    return [*watch, *([send(REGAIN, state.wanted_nick)] if is_own else [])]
 
 
 def on_offline(state: ClientState, message: Message) -> list[Effect]:

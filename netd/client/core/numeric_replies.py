@@ -30,6 +30,7 @@ _JOIN_ERRORS: Final = frozenset(
     {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
 )
 _NICK_IN_USE: Final = "433"
+_UNKNOWN_COMMAND: Final = "421"
 _CHANNEL_ERRORS: Final = frozenset(  # of TOPIC, MODE, INVITE or KICK, never of a message
     {"467", "472", "478", "482"}
 )
@@ -56,6 +57,8 @@ def _error(state: ClientState, message: Message) -> list[Effect]:
     target = context[0] if context else ""
     if message.command == _NICK_IN_USE and nick_regain.on_taken(state, target):
         return []
+    if message.command == _UNKNOWN_COMMAND and target == nick_regain.REGAIN:
+        return []  # the server has no accounts of this kind; the nick is still watched
     if message.command not in _CHANNEL_ERRORS:
         undelivered = state.outbox.on_labeled_refusal(message.tags.get("label", ""), text)
         if undelivered := undelivered or state.outbox.on_refusal(target, text):

@@ -66,3 +66,13 @@ def test_another_nick_does_not_change_the_account() -> None:
     (login,) = lines(feed(bob, "AUTHENTICATE +"))
     plain = base64.b64decode(login.removeprefix("AUTHENTICATE "))
     assert plain == b"bob\0bob\0secret"
+
+
+def test_the_nick_of_the_own_account_is_taken_at_once() -> None:
+    bob = IrcClient(Identity("bob", password="secret"))
+    bob.connected()
+    feed(bob, "CAP * LS :sasl", "CAP * ACK :sasl", ":srv 900 * * bob :You are now logged in as bob")
+    feed(bob, ":srv 433 * bob :in use", ":srv 001 bob_ :Welcome")
+    feed(bob, ":srv 005 bob_ MONITOR=100 :are supported")
+    assert lines(feed(bob, ":srv 376 bob_ :End")) == ["MONITOR + bob", "REGAIN bob"]
+    assert feed(bob, ":srv 421 bob_ REGAIN :Unknown command") == []

@@ -132,6 +132,24 @@ def test_reactions_and_other_texts_change_a_line() -> None:
     assert seen(lines)[-1] == "gone  [+1 1]"
 
 
+def test_only_visible_lines_are_measured() -> None:
+    measured: list[str] = []
+
+    def counting(text: str) -> int:
+        measured.append(text)
+        return columns(text)
+
+    lines = Scrollback(counting)
+    for number in range(9000):
+        lines.append(line(f"line {number}", number))
+    seen(lines, 40, 20)
+    lines.scroll_page(1)
+    seen(lines, 40, 20)
+    lines.append(line("new", 9001))
+    seen(lines, 40, 20)
+    assert len(measured) < 100
+
+
 @given(
     st.lists(st.integers(0, 90), max_size=12),
     st.lists(st.integers(-20, 20), max_size=8),
