@@ -324,6 +324,20 @@ def test_an_account_is_made_and_used_on_two_devices(visit: Visit) -> None:
 
 
 @pytestmark_browser
+def test_a_connection_that_is_silent_is_made_again(visit: Visit) -> None:
+    visit.open()
+    [pid] = visit.daemon.pids("lounge")
+    os.kill(pid, signal.SIGSTOP)
+    visit.run("dispatchEvent(new Event('online'))")
+    visit.await_text("#status", "no answer")
+    os.kill(pid, signal.SIGCONT)
+    visit.await_text("#status", "", exact=True)
+    bert = visit.plain("bert")
+    visit.say("back")
+    assert bert.expect("PRIVMSG").endswith(":back")
+
+
+@pytestmark_browser
 def test_lines_that_cannot_be_sent_wait_for_the_user(visit: Visit) -> None:
     visit.open()
     visit.daemon.write(visit.config.replace('chat = "lounge"', 'text = "closed"'))

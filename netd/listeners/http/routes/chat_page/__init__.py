@@ -16,8 +16,18 @@ import sys
 from typing import Any, Final
 
 _MODULES: Final = ("irc", "link", "model", "commands", "view", "main")  # each after its imports
-_UNSENT: Final = re.compile(
-    r"""^import [^;]*;|/\*\*.*?\*/ ?|^ *//[^\n]*|^export |^ +""", re.DOTALL | re.MULTILINE
+# What is left out of the script, in this order. No text in it looks like one of these.
+_LEFT_OUT: Final = tuple(
+    (re.compile(pattern, re.DOTALL | re.MULTILINE), replacement)
+    for pattern, replacement in (
+        (r"^import [^;]*;|/\*\*.*?\*/ ?|^ *//[^\n]*|^export |^ +", ""),
+        (r"\n\s+", "\n"),
+        (r"(?<=[;,{(\[])\n", ""),  # where a statement cannot end
+        (r" (=>|[=!]==|&&|\|\||\?\?|\+?=) ", r"\1"),
+        (r"(?<=[\w)\]\"'`}]) ([?:]) (?=[\w(\[\"'`/!$])", r"\1"),
+        (r"\b(if|for|while) (?=\()|(?<=\)) (?=\{)", r"\1"),
+        (r"(?<=\{) (?=\w)|(?<=[\w\]\)]) (?=\})", ""),
+    )
 )
 _ICON: Final = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect "
@@ -47,12 +57,9 @@ def _hash(text: str) -> str:
 
 def assemble() -> tuple[str, str]:
     """The page, and its Content-Security-Policy."""
-    script = "".join(_UNSENT.sub("", _read(f"{name}.js")) for name in _MODULES)
-    script = re.sub(r"\n\s+", "\n", script)
-    script = re.sub(r"(?<=[;,{(\[])\n", "", script)  # where a statement cannot end
-    script = re.sub(r" (=>|[=!]==|&&|\|\||\?\?|\+?=) ", r"\1", script)
-    script = re.sub(r"\b(if|for|while) \(", r"\1(", script).replace(") {", "){")
-    script = re.sub(r"(?<=\{) (?=\w)|(?<=[\w\]\)]) (?=\})", "", script)
+    script = "".join(_read(f"{name}.js") for name in _MODULES)
+    for pattern, replacement in _LEFT_OUT:
+        script = pattern.sub(replacement, script)
     style = re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _read("style.css"))
     policy = (
         f"default-src 'none'; style-src 'sha256-{_hash(style)}'; "

@@ -9,6 +9,8 @@ const WANTED = [
 ];
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30000;
+const SILENCE_MS = 30000; // then the server is asked whether it is there
+const PATIENCE_MS = 6000; // for its answer
 
 /**
  * @typedef {{nick: string, account: string, password: string, isNew: boolean}} Login
@@ -41,6 +43,32 @@ export class Link {
     this.isWanted = false;
     this.isRegistered = false;
     this.lastLabel = 0;
+    this.heardAt = 0;
+    this.askedAt = 0;
+    setInterval(() => this.watch(), 1000);
+  }
+
+  /** Notice a connection that is lost without an end: the network is gone, or another one. */
+  watch() {
+    const now = Date.now();
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.askedAt > this.heardAt && now - this.askedAt > PATIENCE_MS) this.drop("no answer");
+    else if (now - this.heardAt > SILENCE_MS && this.askedAt <= this.heardAt) this.askAlive();
+  }
+
+  askAlive() {
+    this.askedAt = Date.now();
+    this.send("PING", "alive");
+  }
+
+  /** @param {string} reason */
+  drop(reason) {
+    const socket = this.socket;
+    if (!socket) return;
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+    this.delay = FIRST_DELAY_MS;
+    this.lose(reason);
   }
 
   /** @param {Login} login */
@@ -63,6 +91,7 @@ export class Link {
   /** Try now, and not when the delay is over: the network may be back. */
   hurry() {
     if (this.isWanted && !this.socket) this.connect();
+    else if (this.isRegistered) this.askAlive();
   }
 
   connect() {
@@ -78,7 +107,10 @@ export class Link {
       this.send("NICK", this.nick);
       this.send("USER", this.login.account || this.nick, "0", "*", this.login.nick);
     };
-    socket.onmessage = (event) => this.receive(parse(String(event.data)));
+    socket.onmessage = (event) => {
+      this.heardAt = Date.now() + 1;
+      this.receive(parse(String(event.data)));
+    };
     socket.onclose = (event) => this.lose(event.reason || (event.code === 1006 ? "" : `code ${event.code}`));
   }
 

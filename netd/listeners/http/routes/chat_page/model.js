@@ -396,8 +396,7 @@ export class Model {
     const isOwn = fold(nick) === fold(this.link.nick);
     const id = tags["msgid"] ?? "";
     if (isOwn && tags["label"] && this.pending.has(tags["label"])) {
-      this.settle(tags["label"], id, time);
-      return;
+      return this.settle(tags["label"], id, time);
     }
     let text = message.params[1] ?? "";
     /** @type {Kind} */
@@ -406,6 +405,8 @@ export class Model {
     if (action) [kind, text] = ["action", action[1] ?? ""];
     else if (text.startsWith("\x01")) return;
     const conversation = this.placeOf(message);
+    for (const [label, sent] of isOwn ? this.pending : []) // sent before the connection was lost
+      if (sent.conversation === conversation && sent.line.text === text) return this.settle(label, id, time);
     const isMention = !isOwn && kind !== "notice" && mentions(text, this.link.nick);
     const reply = tags["+draft/reply"] ?? tags["+reply"] ?? "";
     this.insert(conversation, this.makeLine({ id, time, kind, nick, text, isOwn, isMention, reply }), isLive);
