@@ -156,6 +156,8 @@ class Watcher(Member):
         await super().finish()
         if b"draft/chathistory" not in self._names or self.wire is None or self.record.faults:
             return
+        self._history.clear()
+        self._history_came.clear()  # other batches have ended before
         await self.wire.send(b"CHATHISTORY LATEST %s * %d\r\n" % (_CHANNEL.encode(), _HISTORY))
         async with asyncio.timeout(STUCK_S):
             await self._history_came.wait()
@@ -165,8 +167,12 @@ class Watcher(Member):
 
     def _note_capabilities(self, line: bytes) -> bytes:
         """Take a line of CAP LS; after the last one, request all capabilities, and join."""
-        self._names += [name.partition(b"=")[0] for name in line.rpartition(b" :")[2].split()]
-        if b" LS * :" in line:
+        words = _split(line)[1]
+        names = words[words.index(b"LS") + 1 :]
+        is_last = names[0] != b"*"
+        names = names if is_last else names[1:]
+        self._names += [name.removeprefix(b":").partition(b"=")[0] for name in names]
+        if not is_last:
             return b""
         wanted = [name for name in self._names if name not in (b"sasl", b"sts")]
         requests = [b"CAP REQ :%s\r\n" % name for name in wanted]

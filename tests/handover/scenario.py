@@ -41,6 +41,7 @@ replay_lines = 0
 history_file = "{directory}/history"
 flood_rate = 0
 registration_timeout = "120s"
+max_clients_per_account = 50
 motd = "{motd}"
 accounts = [{{ name = "{account}", password = "{hash}" }}]
 
