@@ -97,7 +97,7 @@ class Desk:
 
     def add_spans(self, spans: Spans, now: dt.datetime) -> None:
         """Show spans in the current conversation."""
-        self._append(self.current, Line(spans, now), is_unread=False)
+        self._append(self.current, Line(spans, now, is_own_note=True), is_unread=False)
 
     def _place(
         self, conversation: Conversation, event: ChatEvent, now: dt.datetime, *, is_present: bool

@@ -32,6 +32,7 @@ class Line:
     id: str = ""
     sender: str = ""
     crowd: Crowd | None = None
+    is_own_note: bool = False  # of the program itself, such as what a search has found
     is_retry: bool = False  # that the connection was lost, or is tried again
     reactions: dict[str, set[str]] = field(default_factory=dict)
     _width: int = 0
@@ -127,7 +128,8 @@ class Scrollback:
     def find(self, text: str) -> list[Line]:
         """Return the lines that contain a text, in any case."""
         wanted = text.casefold()
-        return [line for line in self.lines if wanted in plain_text(line.spans).casefold()]
+        said = (line for line in self.lines if not line.is_own_note)
+        return [line for line in said if wanted in plain_text(line.spans).casefold()]
 
     def with_id(self, message_id: str) -> Line | None:
         """Return the line of a message."""

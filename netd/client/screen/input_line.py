@@ -23,7 +23,7 @@ from netd.client.screen.questions import Questions
 from netd.client.screen.surface import INTERRUPT_HINT
 from netd.client.state_files import StateFiles
 
-MAX_LINE_CHARS: Final = 100_000
+MAX_PASTED_CHARS: Final = 400_000
 
 
 class TypedLines(History):
@@ -108,7 +108,10 @@ class InputLine:
     def _paste(self, event: KeyPressEvent) -> None:
         """Insert one line; ask what to do with several."""
         buffer = event.current_buffer
-        pasted = event.data.replace("\r\n", "\n").replace("\r", "\n")[:MAX_LINE_CHARS]
+        pasted = event.data.replace("\r\n", "\n").replace("\r", "\n")
+        if len(pasted) > MAX_PASTED_CHARS:
+            self._note(f"a text of {len(pasted)} characters is too long to paste")
+            return
         document = buffer.document
         whole = document.text_before_cursor + pasted + document.text_after_cursor
         plan = plan_paste(self._state, whole)

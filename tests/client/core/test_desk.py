@@ -169,3 +169,11 @@ def test_what_was_said_under_an_earlier_nick_is_in_the_same_conversation() -> No
     assert screen.lines("alice") == ["<robert> are you there?", "<alice> yes"]
     assert screen.bob.state.conversations.get("robert") is None
     assert screen.unread() == {"alice": 1}
+
+
+def test_what_a_search_has_shown_is_not_found_again() -> None:
+    screen = Screen()
+    screen.feed(":alice!u@h PRIVMSG #lounge :a needle")
+    assert len(screen.desk.current.find("Needle")) == 1
+    screen.desk.note("1 line with 'needle'", NOW)
+    assert len(screen.desk.current.find("needle")) == 1
