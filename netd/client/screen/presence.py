@@ -14,26 +14,30 @@ from netd.client.state_files import SavedConversations, StateFiles
 
 _PRESENT_S: Final = 60.0  # after a key; what arrives later is unread until the next key
 _READ_DELAY_S: Final = 1.0  # a mark for many messages at once
+_KEEP_S: Final = 60.0  # between two writes of the file, which the end of a run writes as well
 _MAX_KEPT: Final = 20  # private conversations
 
 
 class Presence:
     """Calls `read` after the user has pressed a key, at most once in a while."""
 
-    def __init__(self, read: Callable[[], None]) -> None:
-        self._read = read
-        self._key_at = time.monotonic()
+    def __init__(
+        self, state: ClientState, read: Callable[[], None], files: StateFiles | None
+    ) -> None:
+        """`files` keep what was read, if there are any."""
+        self._state, self._read, self._files = state, read, files
+        self._key_at = self._kept_at = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
 
     def is_present(self) -> bool:
         """Whether the user has pressed a key lately."""
         return time.monotonic() - self._key_at < _PRESENT_S
 
-    def note_key(self, state: ClientState, *, is_at_end: bool) -> None:
+    def note_key(self, *, is_at_end: bool) -> None:
         """Count the current conversation as read, if its newest line is visible."""
         self._key_at = time.monotonic()
         if is_at_end:
-            state.conversations.current.see()
+            self._state.conversations.current.see()
             self.read_soon()
 
     def read_soon(self) -> None:
@@ -44,10 +48,14 @@ class Presence:
     def _on_time(self) -> None:
         self._timer = None
         self._read()
+        if time.monotonic() - self._kept_at > _KEEP_S:
+            self.keep()
 
-    def restore(self, state: ClientState, files: StateFiles) -> None:
+    def restore(self) -> None:
         """Open the private conversations of the last run."""
-        saved = files.conversations()
+        if self._files is None:
+            return
+        state, saved = self._state, self._files.conversations()
         state.kept_conversations = tuple(saved.private[:_MAX_KEPT])
         for name in state.kept_conversations:
             state.conversations.open(name)
@@ -55,8 +63,12 @@ class Presence:
             until = valid_time(saved.read_until.get(conversation.name, ""))
             conversation.mark_read(until)
 
-    def keep(self, state: ClientState, files: StateFiles) -> None:
+    def keep(self) -> None:
         """Save the open conversations for the next run."""
-        private = [c.name for c in state.conversations if c.kind is ConversationKind.PRIVATE]
-        read = {c.name: c.read_until for c in state.conversations if c.read_until}
-        files.keep_conversations(SavedConversations(private[-_MAX_KEPT:], read))
+        self._kept_at = time.monotonic()
+        if self._files is None:
+            return
+        conversations = list(self._state.conversations)
+        private = [c.name for c in conversations if c.kind is ConversationKind.PRIVATE]
+        read = {c.name: c.read_until for c in conversations if c.read_until}
+        self._files.keep_conversations(SavedConversations(private[-_MAX_KEPT:], read))

@@ -67,9 +67,9 @@ class Terminal:
         state.is_quiet = settings.is_quiet
         state.ignored.update((state.fold(nick), nick) for nick in settings.ignored)
         self._connector = Connector(settings, self._client, self._show, self._on_request)
-        self._presence = Presence(self._connector.read)
         server = "local" if len(settings.endpoints) > 1 else str(settings.endpoints[0])
         self._files = StateFiles(environ, server) if settings.remember else None
+        self._presence = Presence(state, self._connector.read, self._files)
         self._log = ChatLog(StateFiles(environ, server).directory, server) if settings.log else None
         self._started = asyncio.Event()
         self._hold = CrowdHold(self._show_now)
@@ -82,8 +82,7 @@ class Terminal:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(signum, self._connector.leave)
-        if self._files is not None:
-            self._presence.restore(self._state, self._files)
+        self._presence.restore()
         if self._view is not View.FULL_SCREEN:
             self._started.set()
         surface = asyncio.create_task(self._run_surface())
@@ -92,8 +91,8 @@ class Terminal:
             await self._connector.run()
         finally:
             await self._stop(surface)
+            self._presence.keep()
             if self._files is not None:
-                self._presence.keep(self._state, self._files)
                 self._files.trim_typed_lines()
         self._report_unsent()
 
@@ -218,7 +217,7 @@ class Terminal:
     # What the user does
 
     def _on_activity(self) -> None:
-        self._presence.note_key(self._state, is_at_end=not self._desk.current.is_scrolled)
+        self._presence.note_key(is_at_end=not self._desk.current.is_scrolled)
 
     def _switch(self, name: str) -> None:
         self._state.current = name
