@@ -167,11 +167,8 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         websocket_port: int | None = None,
     ) -> None:
         """Start netd with the configuration that the test needs."""
-        config = self.test_config
         if ssl:
             raise NotImplementedByController("TLS")
-        if config.account_registration_before_connect or config.account_registration_requires_email:
-            raise NotImplementedByController("account registration over IRC")
         self.hostname, self.port = hostname, port
         self.create_config()
         self._accounts: list[tuple[str, str]] = []
@@ -225,6 +222,14 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
             "proxy_protocol_from": "127.0.0.1",
             "proxy_protocol": "required" if _wants_proxy(self.test_config) else "optional",
         }
+        if not _ENGINE:
+            settings["history_file"] = f"{self.directory}/chat{port}.db"
+            settings["registration.before_connect"] = (
+                self.test_config.account_registration_before_connect
+            )
+            settings["registration.require_email"] = (
+                self.test_config.account_registration_requires_email
+            )
         if _ENGINE:
             cluster = {"engine": _ENGINE, "name": f"t{self.port}", "node": f"n{port}"}
             settings["cluster"] = cluster
