@@ -149,6 +149,7 @@ class HandoverPort:
             bundle.close()
         self._incoming.clear()
         self.is_holding = False
+        self.send_snapshot()  # the worker's successor must not begin without one
 
     def _prepare(self, within_s: float) -> None:
         if self._service is None or self.is_holding:

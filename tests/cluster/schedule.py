@@ -97,11 +97,7 @@ class Schedule:
         self._heal()
         self._await_all("JOIN", _has_joined)
         self._await_common_line()
-        for talker in self._open:
-            talker.names.clear()
-            talker.send("NAMES #room")
-        names = {talker.name for talker in self._open}
-        self._await_all("names", lambda talker: talker.names == names)
+        self._await_equal_names()
         check(self._talkers)
         for node in self._nodes:
             counters = node.worker.await_counters(lambda _: True)
@@ -195,6 +191,18 @@ class Schedule:
                 if all(ends <= {text for _, text in talker.seen} for talker in self._open):
                     return
             assert time.monotonic() < deadline, "the clients do not see each other"
+
+    def _await_equal_names(self) -> None:
+        """Wait until all hosts have all clients: one that was removed may still enter again."""
+        names = {talker.name for talker in self._open}
+        deadline = time.monotonic() + PATIENCE_S
+        while not all(talker.names == names for talker in self._open):
+            assert time.monotonic() < deadline, "the hosts have other members"
+            for talker in self._open:
+                talker.names.clear()
+                talker.send("NAMES #room", f"PING {talker.said}")
+                talker.lines.clear()
+            self._await_all("PONG", lambda talker: any(" PONG " in text for text in talker.lines))
 
     def _await_all(self, what: str, condition: object) -> None:
         assert callable(condition)
