@@ -55,6 +55,12 @@ _LISTENER_HEADINGS: Final = (
 )
 _WORKER_HEADINGS: Final = ("Worker", "Of", "State", "Uptime", "Restarts", "Last error")
 _NUMBERS: Final = frozenset({"Now", "Total", "Refused", "In", "Out", "Uptime", "Restarts"})
+_MEANINGS: Final = {
+    "Activity": "in each second of the last minute",
+    "Now": "open connections",
+    "Total": "connections since the start",
+    "Refused": "connections since the start",
+}
 # The counter that shows how busy a listener is, by the first of these that it has.
 _ACTIVITIES: Final = {"requests": "requests", "lines": "lines", "accepted": "connections"}
 
@@ -141,7 +147,8 @@ def _table(label: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iter
 
 def _heading(text: str) -> str:
     css_class = ' class="number"' if text in _NUMBERS else ""
-    return f'<th scope="col"{css_class}>{text}'
+    title = f' title="{_MEANINGS[text]}"' if text in _MEANINGS else ""
+    return f'<th scope="col"{css_class}{title}>{text}'
 
 
 def _listener_row(listener: dict[str, Any]) -> list[str]:
