@@ -120,6 +120,11 @@ class ChannelStore:
         return self._lost_earlier + (self._database.lost if self._database else 0)
 
     @property
+    def failed_queries(self) -> int:
+        """The number of queries to the present file that had no answer."""
+        return self._database.failed_queries if self._database else 0
+
+    @property
     def failure(self) -> str:
         """Why changes are not written at present; empty if they are, or no file is configured."""
         return self._database.failure if self._database else ""

@@ -262,6 +262,7 @@ class RoomDriver:
             "bytes_in": self._bytes_in + sum(stream.bytes_in for stream in streams),
             "bytes_out": self._bytes_out + sum(stream.bytes_out for stream in streams),
             "history_lost": self._store.lost,
+            "history_failed": self._store.failed_queries,
             "lines": self.lines,
             "refused_banned": state.refused_banned,
             "returned": state.returned,

@@ -216,7 +216,7 @@ class SearchMessages(Query[list[Message]]):
 
     views: tuple[View, ...]
     words: tuple[str, ...]
-    """All of them are in a message; with a star at its end, a word is the beginning of one."""
+    """All of them are in a message."""
     sender: str
     """The folded nick of the sender; empty for any."""
     after: Bound | None

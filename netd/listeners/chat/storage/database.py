@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 from netd.listeners.chat.room.storage import Change, Query
 from netd.listeners.chat.room.stored_limits import Limits
+from netd.listeners.chat.room.stored_message import SearchMessages
 from netd.listeners.chat.storage.file import DatabaseFile, is_damage, move_aside
 from netd.listeners.chat.storage.reader import OnResult, Reader
 from netd.listeners.chat.storage.schema import NewerVersionError
@@ -34,6 +35,7 @@ class Database:
         self._is_usable = True
         self._writer: Writer
         self._reader: Reader
+        self._searcher: Reader  # a search takes longer, and no other query waits for it
 
     # Before `start`: the process serves no client yet.
 
@@ -61,6 +63,7 @@ class Database:
         self._close_file()
         self._writer = Writer(self.path, self._trimmer.step)
         self._reader = Reader(self._loop, self.path, self._writer)
+        self._searcher = Reader(self._loop, self.path, self._writer)
 
     def _close_file(self) -> None:
         if self._file is not None:
@@ -79,12 +82,8 @@ class Database:
 
     def ask(self, query: Query[Any], on_result: OnResult) -> None:
         """Answer a query in a later turn of the loop: with its result, or a QueryFailedError."""
-        self._reader.ask(query, on_result)
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether results are awaited."""
-        return self._reader.is_busy
+        reader = self._searcher if isinstance(query, SearchMessages) else self._reader
+        reader.ask(query, on_result)
 
     @property
     def failure(self) -> str:
@@ -99,7 +98,7 @@ class Database:
     @property
     def failed_queries(self) -> int:
         """The number of queries that had no answer."""
-        return self._reader.failed
+        return self._reader.failed + self._searcher.failed
 
     def take_must_repeat(self) -> bool:
         """Whether the present state is to be written again, as earlier changes were lost."""
@@ -111,7 +110,9 @@ class Database:
     def try_close(self) -> bool:
         """Begin to close, without waiting; return whether the file is closed."""
         self._reader.close()
-        return self._reader.is_closed and self._writer.try_close()
+        self._searcher.close()
+        are_closed = self._reader.is_closed and self._searcher.is_closed
+        return are_closed and self._writer.try_close()
 
     def take_unwritten(self) -> list[Change]:
         """The changes that are not written, after `try_close`."""
@@ -120,6 +121,7 @@ class Database:
     def close(self, within_s: float = _CLOSE_S) -> None:
         """Write all changes and close the file, within this time."""
         self._reader.close()
+        self._searcher.close()
         self._writer.close(within_s)
 
 

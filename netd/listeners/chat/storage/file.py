@@ -14,6 +14,7 @@ from netd.listeners.chat.storage.schema import migrate, refuse_newer
 BUSY_S: Final = 2.0
 _MODE: Final = 0o640  # it holds messages, the keys of channels, and hashed passwords
 _HEADER: Final = b"SQLite format 3\0"
+_CHECKPOINT_PAGES: Final = 4000  # fewer than the default: each one waits for the disk
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _log = logging.getLogger("netd")
 
@@ -71,6 +72,7 @@ def _open(path: str) -> sqlite3.Connection:
         refuse_newer(connection)  # before anything is written
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         migrate(connection)
     except BaseException:
         connection.close()

@@ -29,7 +29,7 @@ from netd.listeners.chat.storage import selection
 from netd.listeners.chat.storage.removal import remove_message
 from netd.listeners.chat.storage.search import search
 from netd.listeners.chat.storage.table import Table, each
-from netd.listeners.chat.storage.words import TEXT_COMMANDS, place_of, words_of
+from netd.listeners.chat.storage.words import TEXT_COMMANDS, origin_of, words_of
 from netd.protocols.irc import fold
 
 _ADD: Final = """
@@ -38,8 +38,8 @@ SELECT ?1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, val
 FROM json_each(?2)
 """
 _ADD_WORDS: Final = """
-INSERT INTO message_words (rowid, place, text)
-SELECT value->>0, ?1, value->>1 FROM json_each(?2)
+INSERT INTO message_words (rowid, origin, text)
+SELECT value->>0, value->>1, value->>2 FROM json_each(?)
 """
 _KNOWN: Final = "SELECT id FROM message WHERE id IN (SELECT value FROM json_each(?))"
 
@@ -85,16 +85,16 @@ def _add_to_log(connection: sqlite3.Connection, log: int, added: Sequence[AddMes
         for message in added
     ]
     connection.execute(_ADD, (log, _encode(rows)))
-    words = list(_indexed_rows(added))
+    words = list(_indexed_rows(log, added))
     if words:
-        connection.execute(_ADD_WORDS, (place_of(log), _encode(words)))
+        connection.execute(_ADD_WORDS, (_encode(words),))
     connection.execute("UPDATE log SET lines = lines + ? WHERE id = ?", (len(added), log))
 
 
-def _indexed_rows(added: Sequence[AddMessage]) -> Iterator[tuple[int, str]]:
+def _indexed_rows(log: int, added: Sequence[AddMessage]) -> Iterator[tuple[int, str, str]]:
     for message in added:
         if message.command in TEXT_COMMANDS:
-            yield message.id, words_of(message.text)
+            yield message.id, origin_of(log, message.source), words_of(message.text)
 
 
 def _add_party(connection: sqlite3.Connection, change: AddParty) -> None:
@@ -138,7 +138,7 @@ TABLE = Table(
     CREATE INDEX message_of_log ON message (log);
     CREATE INDEX message_at_time ON message (time);
     CREATE VIRTUAL TABLE message_words USING fts5 (
-        place, text, content = '', tokenize = "unicode61 remove_diacritics 2"
+        origin, text, content = '', tokenize = "unicode61 remove_diacritics 2"
     );
     CREATE TABLE party (
         account TEXT NOT NULL,     -- whose conversation it is; folded

@@ -66,11 +66,6 @@ class Reader:
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._thread.start()
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether results are awaited."""
-        return bool(self._pending)
-
     def ask(self, query: Query[Any], on_result: OnResult) -> None:
         """Call `on_result` in a later turn of the loop."""
         until = time.monotonic() + TIMEOUT_S

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from netd.listeners.chat.room.stored_message import RemoveMessage
-from netd.listeners.chat.storage.words import TEXT_COMMANDS, place_of, words_of
+from netd.listeners.chat.storage.words import TEXT_COMMANDS, origin_of, words_of
 
-COLUMNS: Final = "id, log, command, text"
-Rows = Sequence[tuple[int, int, str, str]]
-"""Messages: id, log, command, text."""
+COLUMNS: Final = "id, log, command, source, text"
+Rows = Sequence[tuple[int, int, str, str, str]]
+"""Messages: id, log, command, source, text."""
 
 _REMOVE_WORDS: Final = """
-INSERT INTO message_words (message_words, rowid, place, text)
+INSERT INTO message_words (message_words, rowid, origin, text)
 SELECT 'delete', value->>0, value->>1, value->>2 FROM json_each(?)
 """
 _REMOVE: Final = "DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))"
@@ -37,8 +37,8 @@ def remove_message(connection: sqlite3.Connection, change: RemoveMessage) -> Non
 def remove_messages(connection: sqlite3.Connection, rows: Rows) -> None:
     """Remove messages; a log without messages is removed too."""
     words = [
-        (id_, place_of(log), words_of(text))
-        for id_, log, command, text in rows
+        (id_, origin_of(log, source), words_of(text))
+        for id_, log, command, source, text in rows
         if command in TEXT_COMMANDS
     ]
     connection.execute(_REMOVE_WORDS, (json.dumps(words),))

@@ -6,9 +6,9 @@ import json
 import sqlite3
 from typing import Final
 
-from netd.listeners.chat.room.stored_message import NEVER, SearchMessages, message_of_row
+from netd.listeners.chat.room.stored_message import SearchMessages, message_of_row
 from netd.listeners.chat.storage.selection import ROW, bounds_of, spans_of
-from netd.listeners.chat.storage.words import TEXT_COMMANDS, place_of, words_of
+from netd.listeners.chat.storage.words import log_word, sender_word, words_of
 from netd.protocols.irc import Message
 
 MAX_LOGS: Final = 500
@@ -17,22 +17,12 @@ _MAY_SEE: Final = """
 EXISTS (SELECT 1 FROM json_each(:spans) WHERE value->>0 = log
         AND message.id BETWEEN value->>1 AND value->>2)
 """
-_FROM: Final = """
-(:sender = '' OR lower(substr(source, 1, instr(source || '!', '!') - 1)) = :sender)
-"""
 _FIND: Final = f"""
 SELECT json_group_array({ROW}) FROM (
     SELECT message.* FROM message_words JOIN message ON message.id = message_words.rowid
     WHERE message_words MATCH :match AND message_words.rowid BETWEEN :first AND :last
-      AND {_FROM} AND {_MAY_SEE}
+      AND {_MAY_SEE}
     ORDER BY message_words.rowid DESC LIMIT :count)
-"""  # noqa: S608 (constants)
-_FIND_BY_SENDER: Final = f"""
-SELECT json_group_array({ROW}) FROM (
-    SELECT * FROM message
-    WHERE id BETWEEN :first AND :last AND log IN (SELECT value->>0 FROM json_each(:spans))
-      AND command IN {TEXT_COMMANDS} AND {_FROM} AND {_MAY_SEE}
-    ORDER BY id DESC LIMIT :count)
 """  # noqa: S608 (constants)
 
 
@@ -48,25 +38,24 @@ def search(connection: sqlite3.Connection, query: SearchMessages) -> list[Messag
         return []
     first, last = bounds_of(connection, query.after, query.before)
     values = {
-        "match": match_of(query.words, logs),
+        "match": match_of(query, logs),
         "first": first,
-        "last": min(last, NEVER),
-        "sender": query.sender,
+        "last": last,
         "spans": json.dumps(spans),
         "count": query.count,
     }
-    statement = _FIND if query.words else _FIND_BY_SENDER
-    (text,) = connection.execute(statement, values).fetchone()
+    (text,) = connection.execute(_FIND, values).fetchone()
     return [message_of_row(row[1:]) for row in reversed(json.loads(text))]
 
 
-def match_of(words: tuple[str, ...], logs: list[int]) -> str:
-    """The query to the index: all words, in one of these logs."""
-    places = " OR ".join(map(place_of, logs))
-    return " AND ".join([f"{{place}} : ({places})", *map(_term, words)])
+def match_of(query: SearchMessages, logs: list[int]) -> str:
+    """The query to the index: all words, from the sender, in one of these logs."""
+    terms = [f"{{origin}} : ({' OR '.join(map(log_word, logs))})"]
+    if query.sender:
+        terms.append(f"{{origin}} : {sender_word(query.sender)}")
+    return " AND ".join([*terms, *map(_term, query.words)])
 
 
 def _term(word: str) -> str:
-    """A word of the text; with a star at its end, the beginning of one."""
-    text = words_of(word.rstrip("*")).replace('"', '""')
-    return f'{{text}} : "{text}"' + (" *" if word.endswith("*") else "")
+    text = words_of(word).replace('"', '""')
+    return f'{{text}} : "{text}"'

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from netd.protocols.irc import fold
+
 TEXT_COMMANDS: Final = ("PRIVMSG", "NOTICE")
 _FORMATTING: Final = re.compile("\x03[0-9]{0,2}(?:,[0-9]{1,2})?|\x04[0-9a-fA-F]{0,6}")
 _UNSPACED: Final = re.compile(
@@ -13,9 +15,19 @@ _UNSPACED: Final = re.compile(
 )
 
 
-def place_of(log: int) -> str:
+def log_word(log: int) -> str:
     """The word by which the index finds the messages of a log."""
     return f"log{log}"
+
+
+def sender_word(nick: str) -> str:
+    """The word by which the index finds the messages of a sender; one word for any nick."""
+    return f"by{fold(nick).encode().hex()}"
+
+
+def origin_of(log: int, source: str) -> str:
+    """The words for a message's log and sender."""
+    return f"{log_word(log)} {sender_word(source.partition('!')[0])}"
 
 
 def words_of(text: str) -> str:

@@ -1,0 +1,219 @@
+"""`python -m tests.bench.history`: a chat with a million stored lines, beside a busy room.
+
+Prints how long CHATHISTORY and SEARCH take while members talk, how long a PING waits meanwhile, and
+how long the start takes with the large file and without one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from netd.listeners.chat import KIND
+from netd.listeners.chat.room.stored_message import AddMessage
+from netd.listeners.chat.storage.file import DatabaseFile
+from netd.listeners.chat.storage.messages import add_messages
+from tests.support import WorkerUnderTest
+
+_BATCH: Final = 5000
+_CHANNELS: Final = 20
+_NOON_MS: Final = 1_790_000_000_000
+_WORDS: Final = [f"word{number}" for number in range(20_000)]
+
+
+def main() -> None:
+    """Fill a file, and measure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.history", description=__doc__)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--rate", type=float, default=500, help="lines per second that members say")
+    parser.add_argument("--file", type=Path, help="kept, and used again if it is there")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        path = arguments.file or Path(directory) / "chat.db"
+        if not path.exists():
+            began = time.monotonic()
+            fill(path, arguments.lines)
+            print(f"filled {path.stat().st_size >> 20} MiB in {time.monotonic() - began:.1f} s")
+        print("| what | median ms | 99 % ms | slowest ms |\n|---|---|---|---|")
+        _report("start, empty file", [_start_s(Path(directory) / f"n{n}") for n in range(5)])
+        _report("start, large file", [_start_s(path) for _ in range(5)])
+        measure(path, arguments.requests, arguments.rate)
+
+
+def fill(path: Path, count: int) -> None:
+    """Write messages of ten words to the logs of channels."""
+    chance = random.Random(1)
+    with closing(DatabaseFile(str(path))) as file:
+        for first in range(0, count, _BATCH):
+            rows = [
+                AddMessage(
+                    f"#c{number % _CHANNELS}",
+                    number + 1,
+                    _NOON_MS + 1000 * number,
+                    True,
+                    "PRIVMSG",
+                    f"nick{number % 50}!user@host",
+                    f"#c{number % _CHANNELS}",
+                    f"line {number} " + " ".join(chance.choices(_WORDS, k=10)),
+                    f"1-{number:x}",
+                )
+                for number in range(first, min(first + _BATCH, count))
+            ]
+            file.connection.execute("BEGIN IMMEDIATE")
+            with file.connection:
+                add_messages(file.connection, rows)
+
+
+def measure(path: Path, requests: int, rate: float) -> None:
+    """Ask for history and search, while other members talk and one sends PINGs."""
+    chance = random.Random(2)
+    with _served(path) as worker:
+        reader = _Client(worker, "reader", "draft/chathistory batch")
+        listeners = [_Client(worker, f"other{number}") for number in range(10)]
+        with _talking(worker, rate), _pinging(worker) as waits:
+            histories, searches = [], []
+            for number in range(requests):
+                at = _NOON_MS / 1000 + chance.randrange(1_000_000)
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+                query = f"BEFORE #c{number % 3} timestamp={stamp}.000Z 100"
+                histories.append(reader.time(f"CHATHISTORY {query}", "BATCH -"))
+                time.sleep(0.005)
+            alone = len(waits)
+            for _ in range(max(20, requests // 5)):
+                words = " ".join(chance.choices(_WORDS, k=chance.choice((1, 1, 2))))
+                text = chance.choice((words, "line", f"line {words.split()[0]}"))
+                searches.append(
+                    reader.time(f"SEARCH text={text.replace(' ', chr(92) + 's')}", "BATCH -")
+                )
+                time.sleep(0.02)
+        _report("CHATHISTORY BEFORE ... 100", histories)
+        _report("SEARCH", searches)
+        _report("PING meanwhile", waits)
+        _report("PING beside CHATHISTORY", waits[:alone])
+        del listeners
+
+
+class _Client:
+    """A member of three channels."""
+
+    def __init__(self, worker: WorkerUnderTest, nick: str, caps: str = "") -> None:
+        self.sock = worker.connect()
+        self.sock.settimeout(20)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        lines = [f"CAP REQ :{caps}"] if caps else []
+        lines += [
+            f"NICK {nick}",
+            f"USER {nick} 0 * :x",
+            "CAP END",
+            "JOIN #c0,#c1,#c2",
+            "PING ready",
+        ]
+        self.request("\r\n".join(lines), "PONG")
+        if not caps:
+            threading.Thread(target=self._swallow, daemon=True).start()
+
+    def _swallow(self) -> None:
+        try:
+            while self.sock.recv(1 << 16):
+                pass
+        except OSError:
+            return
+
+    def request(self, line: str, end: str) -> None:
+        """Send a line, and read until a line with a text."""
+        self.sock.sendall(f"{line}\r\n".encode())
+        data, marker = b"", end.encode()
+        while marker not in data:
+            chunk = self.sock.recv(1 << 16)
+            assert chunk, data
+            data = data[-100:] + chunk
+
+    def time(self, line: str, end: str) -> float:
+        """How many seconds a request takes."""
+        began = time.monotonic()
+        self.request(line, end)
+        return time.monotonic() - began
+
+
+@contextmanager
+def _served(path: Path) -> Iterator[WorkerUnderTest]:
+    options = {
+        "server_name": "irc.test",
+        "history_file": str(path),
+        "history_max_lines": 0,
+        "history_max_size": 0,
+        "flood_rate": 0,
+        "max_memory": "1GiB",
+        "replay_lines": 0,
+        "poller": "epoll",
+    }
+    worker = WorkerUnderTest(KIND, options, ("tcp://127.0.0.1:0",))
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def _start_s(path: Path) -> float:
+    began = time.monotonic()
+    with _served(path) as worker:
+        _Client(worker, "first")
+        return time.monotonic() - began
+
+
+@contextmanager
+def _talking(worker: WorkerUnderTest, rate: float) -> Iterator[None]:
+    speaker = _Client(worker, "speaker")
+
+    def say(number: int) -> None:
+        speaker.sock.sendall(f"PRIVMSG #c{number % 3} :something said {number}\r\n".encode())
+
+    with _repeated(say, 1 / rate):
+        yield
+
+
+@contextmanager
+def _pinging(worker: WorkerUnderTest) -> Iterator[list[float]]:
+    waits: list[float] = []
+    pinger = _Client(worker, "pinger", "batch")
+    pinger.sock.sendall(b"JOIN 0\r\n")
+    with _repeated(lambda _: waits.append(pinger.time("PING x", "PONG irc.test")), 0.003):
+        yield waits
+
+
+@contextmanager
+def _repeated(call: Callable[[int], object], period_s: float) -> Iterator[None]:
+    done = threading.Event()
+
+    def run() -> None:
+        number = 0
+        while not done.wait(period_s):
+            call(number)
+            number += 1
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _report(what: str, seconds: list[float]) -> None:
+    ordered = sorted(1000 * value for value in seconds)
+    percentile = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    print(f"| {what} | {ordered[len(ordered) // 2]:.2f} | {percentile:.2f} | {ordered[-1]:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Real faults of the database's file: a full disk, a killed process, damage. The chat goes on."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from netd.listeners.chat.room.storage import QueryFailedError
+from netd.listeners.chat.storage import reader, writer
+from tests.listeners.chat.storage.test_database import Open, latest, opened, said
+from tests.support import PATIENCE_S, wait_until
+
+__all__ = ["opened"]  # a fixture
+
+_WRITER = """
+import sys
+from contextlib import closing
+from netd.listeners.chat.storage.file import DatabaseFile
+from netd.listeners.chat.storage.messages import add_messages
+from tests.listeners.chat.storage.test_database import said
+file = DatabaseFile(sys.argv[1])
+file.connection.execute("BEGIN IMMEDIATE")
+add_messages(file.connection, [said(number) for number in range(1, 11)])
+file.connection.execute("COMMIT")
+file.connection.execute("BEGIN IMMEDIATE")
+file.connection.execute("PRAGMA cache_size = 1")
+add_messages(file.connection, [said(number) for number in range(11, 5000)])
+print("in a transaction", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_messages_wait_while_the_disk_is_full(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
+    database = opened(tmp_path / "db")
+    database.add(1)
+    assert database.texts() == ["line 1"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+        database.add(2, 3)
+        wait_until(lambda: database.database.failure, "the failure")
+        began = time.monotonic()
+        database.add(*range(4, 1000))
+        assert time.monotonic() - began < PATIENCE_S / 3  # never waits for the disk
+        monkeypatch.setattr(reader, "TIMEOUT_S", 0.1)
+        assert isinstance(database.ask(latest()), QueryFailedError)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
+    wait_until(lambda: not database.database.failure, "room on the disk")
+    assert database.texts() == [f"line {number}" for number in range(1, 1000)]
+    assert database.database.lost == 0
+
+
+def test_changes_past_the_limit_are_lost_and_counted(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MAX_WAITING", 5)
+    database = opened(tmp_path / "missing" / "db")
+    wait_until(lambda: database.database.failure, "the failure")
+    database.add(*range(1, 2000))
+    assert database.database.lost > 0
+    assert database.database.take_must_repeat()
+    assert not database.database.take_must_repeat()
+
+
+def test_a_process_that_is_killed_in_a_transaction_leaves_what_was_committed(
+    opened: Open, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _WRITER, tmp_path / "db"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"in a transaction\n"
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    database = opened(tmp_path / "db")
+    assert database.texts() == [f"line {number}" for number in range(1, 11)]
+    database.add(*range(5, 21))
+    assert database.texts() == [f"line {number}" for number in range(1, 21)]
+    assert database.count("PRAGMA integrity_check") == "ok"  # type: ignore[comparison-overlap]
+
+
+def test_a_file_that_is_damaged_in_the_middle_is_replaced(opened: Open, tmp_path: Path) -> None:
+    first = opened(tmp_path / "db")
+    first.add(*range(1, 3000))
+    assert len(first.texts()) == 2999
+    first.close()
+    with (tmp_path / "db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (file.seek(0, os.SEEK_END) - 4096))
+        file.seek(4096)
+        file.write(b"\xff" * 40_960)
+    database = opened(tmp_path / "db")
+    database.database.write(said(3001))
+    wait_until(lambda: [*tmp_path.glob("db.corrupt-*")], "the damaged file")
+    assert database.texts() == ["line 3001"]
+    assert database.database.take_must_repeat()
+    with closing(sqlite3.connect(tmp_path / "db")) as new:
+        assert new.execute("PRAGMA integrity_check").fetchone() == ("ok",)
