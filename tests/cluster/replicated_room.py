@@ -23,6 +23,10 @@ from tests.listeners.chat.room.room_under_test import NOON, RoomUnderTest
 NODES = ("one", "two")
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
 class Hosts(Room):
     """The rooms of all hosts, as if they were one; each client is passed to its own."""
 
@@ -43,7 +47,7 @@ class Hosts(Room):
         def when_current(client: Client) -> None:
             self._reads.append((self.rooms[name], client))
 
-        room = ReplicatedRoom(settings, NOON, name, append, when_current)
+        room = ReplicatedRoom(settings, NOON, name, append, when_current, on_bug=_raise)
         room.state.ids = MessageIds("id")
         return room
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from unittest import mock
 
 import pytest
 
+from netd.listeners.chat import KIND
+from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands import COMMANDS
+from netd.listeners.chat.room.commands.base import Command
 from tests.cluster.redis_server import RedisServer
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc
-from tests.support import Daemon, wait_until
+from tests.support import Daemon, WorkerUnderTest, wait_until
 
 CONFIG = """
 [listeners.lounge]
@@ -191,3 +196,25 @@ def test_many_lines_at_once_arrive_in_order(start_node: StartNode, join: Join) -
     assert [bob.expect("PRIVMSG").rpartition(":")[2] for _ in range(count)] == [
         *map(str, range(count))
     ]
+
+
+def test_a_line_that_meets_a_bug_is_skipped_on_all_hosts(redis: RedisServer) -> None:
+    def topic(_context: CommandContext, _params: Sequence[str]) -> None:
+        raise ZeroDivisionError
+
+    options = {"flood_rate": 0, "channel": "", "server_name": "irc.test"}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(COMMANDS, {"TOPIC": Command(topic, "")}))
+        clients = []
+        for node in ("one", "two"):
+            cluster = {"engine": f"unix://{redis.path}", "node": node}
+            options = {**options, "cluster": cluster}
+            worker = WorkerUnderTest(KIND, options, ["tcp://127.0.0.1:0"])
+            stack.callback(worker.close)
+            client = stack.enter_context(contextlib.closing(Irc(worker.connect())))
+            clients.append(client.register(node).join("#room"))
+        one, two = clients
+        one.send("TOPIC #room :x", "PRIVMSG #room :after it")
+        two.expect(":after it")
+        one.send("PING x")
+        one.expect("PONG")

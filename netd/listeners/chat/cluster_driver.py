@@ -65,7 +65,7 @@ class ClusterDriver(HandoverDriver):
         del options
         node = self._engine_settings.node
         self._replica = ReplicatedRoom(
-            settings, time.time(), node, self._append, self._when_current
+            settings, time.time(), node, self._append, self._when_current, on_bug=_report
         )
         return self._replica
 
@@ -210,6 +210,10 @@ class ClusterDriver(HandoverDriver):
         if self._unavailable and self._engine is not None:
             expired = self._engine.expire(self._loop.now - self._hold_s)
             self._carry_out(self._replica.expire(expired, time.time()))
+
+
+def _report(error: Exception) -> None:
+    _log.error("chat: an input of the log is skipped", exc_info=error)
 
 
 def engine_settings(options: ClusterOptions) -> EngineSettings:

@@ -48,19 +48,22 @@ _LOCAL_CHECKS = (CheckPurpose.SCRAM, CheckPurpose.SET)  # an exchange, and a new
 class ReplicatedRoom(Room):
     """The room of one node; see Room for the methods that are not described here."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (its callbacks are its interface)
         self,
         settings: RoomSettings,
         now: float,
         node: str,
         append: Callable[[bytes], object],
         when_current: Callable[[Client], object],
+        *,
+        on_bug: Callable[[Exception], object],
     ) -> None:
         """`when_current(client)` has `read_now` called when all that is in the log is applied."""
         super().__init__(settings, now, "")  # message ids come from the log
         self._node = node
         self._append = append
         self._when_current = when_current
+        self._on_bug = on_bug
         self._entrants: list[Client] = []
         self._clients: dict[str, Client] = {}  # by key: those in the log
         self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
@@ -300,10 +303,17 @@ class ReplicatedRoom(Room):
         return client
 
     def _apply_wholly(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
-        """Apply an input at once: between slices, each host could do other things."""
+        """Apply an input at once: between slices, each host could do other things.
+
+        An input that meets a bug is skipped: all hosts meet it, and would end again and again.
+        """
         self._slice_work = math.inf
         try:
             return self._apply(client, item, now)
+        except Exception as error:  # noqa: BLE001 (reported, with its traceback)
+            self.skipped += 1
+            self._on_bug(error)
+            return []
         finally:
             self._slice_work = SLICE_WORK
 
