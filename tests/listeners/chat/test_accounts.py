@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import pytest
 
 from netd.listeners.chat import KIND
+from tests.conftest import StartDaemon
 from tests.listeners.chat.room.room_under_test import sasl_plain
 from tests.listeners.chat.test_service import Irc
 from tests.scram_client import ScramClient
@@ -193,3 +195,43 @@ def test_removed_from_the_configuration_a_name_stays_reserved(
     worker.close()
     worker = start(accounts=[])
     assert "ACCOUNT_EXISTS" in register(connect(worker, "owner"))
+
+
+CONFIG = """[listeners.lounge]
+kind = "chat"
+address = "tcp://127.0.0.1:0"
+server_name = "irc.test"
+history_file = "{directory}/lounge.db"
+registration = {{ }}
+"""
+
+
+def salt_of(client: Irc, name: str) -> str:
+    """The salt that a client of SCRAM is sent."""
+    client.send("CAP REQ sasl", "AUTHENTICATE SCRAM-SHA-256")
+    client.expect("AUTHENTICATE +")
+    client.send(f"AUTHENTICATE {ScramClient(name, '').first}")
+    challenge = base64.b64decode(client.expect(" AUTHENTICATE ").rpartition(" ")[2]).decode()
+    return challenge.split(",")[1]
+
+
+def test_the_successor_of_a_killed_worker_knows_the_accounts(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    daemon = start_daemon(CONFIG.format(directory=tmp_path))
+    with ExitStack() as stack:
+
+        def dial() -> Irc:
+            client = Irc(daemon.connect("lounge"))
+            stack.callback(client.close)
+            return client
+
+        salt = salt_of(dial(), "nobody")
+        assert " SUCCESS bob " in register(dial().register("bob"))
+        [pid] = daemon.pids("lounge")
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: daemon.pids("lounge") not in ([pid], []), "another worker")
+        assert log_in(dial(), "bob") == "903"
+        assert salt_of(dial(), "nobody") == salt
+        daemon.reload()
+        assert log_in(dial(), "bob") == "903"

@@ -48,11 +48,13 @@ class Accounts:
         self.registering: dict[str, Client] = {}  # the clients whose keys are being made, by name
         self._registered: dict[str, RegisteredAccount] = {}
         self._by_fingerprint: dict[str, dict[str, None]] = {}  # folded names
+        self._by_users = 0  # those of `_registered` that users have registered
 
     def load(self, accounts: Iterable[RegisteredAccount]) -> None:
         """Take stored accounts, in place of all that are registered."""
         self._registered.clear()
         self._by_fingerprint.clear()
+        self._by_users = 0
         self.is_open = True
         for account in accounts:
             self.put(account)
@@ -62,13 +64,17 @@ class Accounts:
         folded = fold(account.name)
         self.remove(folded)
         self._registered[folded] = account
+        self._by_users += bool(account.registered_at)
         for fingerprint in account.fingerprints:
             self._by_fingerprint.setdefault(fingerprint, {})[folded] = None
 
     def remove(self, folded: str) -> None:
         """Remove a registered account, if there is one."""
         account = self._registered.pop(folded, None)
-        for fingerprint in account.fingerprints if account is not None else ():
+        if account is None:
+            return
+        self._by_users -= bool(account.registered_at)
+        for fingerprint in account.fingerprints:
             del self._by_fingerprint[fingerprint][folded]
             if not self._by_fingerprint[fingerprint]:
                 del self._by_fingerprint[fingerprint]
@@ -115,8 +121,7 @@ class Accounts:
 
     def count(self) -> int:
         """The names that users have taken, or are about to take."""
-        taken = sum(1 for account in self._registered.values() if account.registered_at)
-        return taken + len(self._pending())
+        return self._by_users + len(self._pending())
 
     def _pending(self) -> dict[str, Client]:
         """The names that are being registered, without those of clients that have left."""

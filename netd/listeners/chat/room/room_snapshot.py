@@ -91,6 +91,7 @@ class RoomSnapshot:
         room = self._room
         head = {
             "created": room.created,
+            "secret": room.secret,
             "cloak_key": room.cloak_key,
             "most_members": room.most_members,
             "ids": MESSAGE_IDS.save(room.ids),
