@@ -37,10 +37,10 @@ def on_batch(state: ClientState, message: Message) -> list[Effect]:
     if conversation is not None:
         conversation.wants_earlier = False
     if not messages:
-        return [*_nothing_earlier(history, was_wanted=was_wanted), *more]
+        return [*history.reactions, *_nothing_earlier(history, was_wanted=was_wanted), *more]
     count = f"{len(messages)} earlier message{'s' if len(messages) > 1 else ''}"
     target = history.target or messages[0].target
-    return [EarlierMessages(count, target), *messages, *more]
+    return [EarlierMessages(count, target), *messages, *history.reactions, *more]
 
 
 def _nothing_earlier(history: HistoryBatch, *, was_wanted: bool) -> list[Effect]:

@@ -98,6 +98,7 @@ class Reaction:
     mine: bool = False
     time: str = ""
     withdrawn: bool = False
+    old: bool = False  # from the server's history
 
 
 @dataclass(frozen=True, slots=True)

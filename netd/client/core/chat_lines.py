@@ -21,6 +21,7 @@ MAX_BATCH_MESSAGES: Final = 1000
 REPLY_TAG: Final = "+draft/reply"
 REACT_TAG: Final = "+draft/react"
 UNREACT_TAG: Final = "+draft/unreact"
+PERSIST_TAG: Final = "+draft/persist"  # has the server keep a TAGMSG in its history
 _MAX_REACTION_CHARS: Final = 32
 _SHOWN_CHARS: Final = 200
 
@@ -126,8 +127,21 @@ def on_tag_message(state: ClientState, message: Message) -> list[Effect]:
     if not (reaction and answered) or state.fold(sender) in state.ignored:
         return []
     shown = reaction[:_MAX_REACTION_CHARS]
-    mine, time = state.is_me(sender), time_of(message)
-    return [Reaction(sender, target, shown, answered, mine, time, withdrawn)]
+    history = state.history_batches.get(message.tags.get("batch", ""))
+    event = Reaction(
+        *(sender, target, shown, answered, state.is_me(sender), time_of(message), withdrawn),
+        old=history is not None,
+    )
+    if history is None:
+        return [event]
+    if len(history.reactions) < MAX_BATCH_MESSAGES:
+        history.reactions.append(event)
+    return []
+
+
+def count_event(history: HistoryBatch, message: Message) -> None:
+    """Count an event of a history that is not shown, such as a JOIN."""
+    _count(history, message)
 
 
 def on_redact(_state: ClientState, message: Message) -> list[Effect]:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netd.client.core.casemap import CaseMapping
-from netd.client.core.chat_events import ChatMessage, Effect, MessageKind, Notice, Refused
+from netd.client.core.chat_events import (
+    ChatMessage,
+    Effect,
+    MessageKind,
+    Notice,
+    Reaction,
+    Refused,
+)
 from netd.client.core.conversations import Conversations
 from netd.client.core.outbox import MAX_WAITING, Outbox
 from netd.client.core.outgoing import OutgoingMessage, join_lines, split_message
@@ -48,6 +55,7 @@ class HistoryBatch:
     received: int = 0
     last: str = ""  # the reference of the last message: `msgid=...` or `timestamp=...`
     is_search: bool = False
+    reactions: list[Reaction] = field(default_factory=list)
 
 
 @dataclass(slots=True)

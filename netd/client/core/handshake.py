@@ -24,7 +24,13 @@ from netd.protocols.irc import Message
 _RESUME: Final = "netd.dev/resume"
 WANTED: Final = frozenset(
     {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
-    | {"chghost", "draft/message-redaction", "draft/multiline", "draft/read-marker"}
+    | {
+        "chghost",
+        "draft/event-playback",
+        "draft/message-redaction",
+        "draft/multiline",
+        "draft/read-marker",
+    }
     | {"draft/search", "labeled-response", "soju.im/search", _RESUME}
 )
 _KNOWN: Final = WANTED | {"sasl"}

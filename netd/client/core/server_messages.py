@@ -28,12 +28,18 @@ from netd.client.core.mode_changes import mode_changes, prefixes, with_change
 from netd.client.core.received import nick_of, time_of, valid_time
 from netd.protocols.irc import Message
 
+_SHOWN_IN_HISTORY: Final = frozenset({"PRIVMSG", "NOTICE", "BATCH"})
 _Handler = Callable[[ClientState, Message], list[Effect]]
 
 
 def receive(state: ClientState, message: Message) -> list[Effect]:
     """Process one message; return the events to show and the lines to send."""
     handler = _HANDLERS.get(message.command, numeric_replies.receive)
+    history = state.history_batches.get(message.tags.get("batch", ""))
+    if history is not None and message.command not in _SHOWN_IN_HISTORY:
+        chat_lines.count_event(history, message)
+        if message.command != "TAGMSG":
+            return []  # it was true when it was said
     try:
         return handler(state, message)
     except (IndexError, ValueError):  # too few or too many parameters: ignore the message

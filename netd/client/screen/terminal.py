@@ -19,6 +19,7 @@ from netd.client.core.chat_events import (
     ChatMessage,
     Leave,
     MembershipChange,
+    Reaction,
     Refused,
     ScreenAction,
     ScreenRequest,
@@ -208,7 +209,7 @@ class Terminal:
     def _is_hidden(self, event: ChatEvent) -> bool:
         if isinstance(event, MembershipChange):
             return self._state.is_quiet
-        if isinstance(event, SentAside):
+        if isinstance(event, SentAside) or (isinstance(event, Reaction) and event.old):
             return True
         if self._view is not View.PLAIN_LINES or not isinstance(event, ChatMessage):
             return False

@@ -177,3 +177,22 @@ def test_what_a_search_has_shown_is_not_found_again() -> None:
     assert len(screen.desk.current.find("Needle")) == 1
     screen.desk.note("1 line with 'needle'", NOW)
     assert len(screen.desk.current.find("needle")) == 1
+
+
+def test_reactions_of_a_history_are_at_their_messages_and_its_joins_are_ignored() -> None:
+    screen = Screen(f"{CAPS} draft/event-playback")
+    screen.feed(
+        ":srv BATCH +1 chathistory #lounge",
+        "@batch=1;msgid=j;time=2029-12-31T08:00:00.000Z :ghost!u@h JOIN #lounge",
+        "@batch=1;msgid=a;time=2029-12-31T09:00:00.000Z :alice!u@h PRIVMSG #lounge :shall we?",
+        "@batch=1;msgid=r;time=2029-12-31T09:01:00.000Z;+draft/reply=a;+draft/react=+1 "
+        ":carol!u@h TAGMSG #lounge",
+        "@batch=1;msgid=q;time=2029-12-31T09:02:00.000Z :alice!u@h QUIT :gone",
+        ":srv BATCH -1",
+    )
+    assert screen.lines("#lounge") == ["<alice> shall we?"]
+    assert screen.desk.current.lines[0].reactions == {"+1": {"carol"}}
+    channel = screen.bob.state.roster.get("#lounge")
+    assert channel is not None
+    assert "ghost" not in channel
+    assert "alice" in channel

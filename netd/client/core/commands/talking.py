@@ -13,7 +13,7 @@ from netd.client.core.chat_events import (
     Switched,
     send,
 )
-from netd.client.core.chat_lines import REACT_TAG, REPLY_TAG, UNREACT_TAG
+from netd.client.core.chat_lines import PERSIST_TAG, REACT_TAG, REPLY_TAG, UNREACT_TAG
 from netd.client.core.client_state import ClientState
 from netd.client.core.commands.base import Argument, SlashCommand, say, say_to
 from netd.client.core.conversations import Reference
@@ -105,7 +105,8 @@ def _react(state: ClientState, argument: str) -> list[Effect]:
     given = (message.id, reaction)
     tag = UNREACT_TAG if given in state.reactions else REACT_TAG
     state.toggle_reaction(*given)
-    return [send("TAGMSG", state.current, tags={tag: reaction, REPLY_TAG: message.id})]
+    tags = {tag: reaction, REPLY_TAG: message.id, PERSIST_TAG: ""}
+    return [send("TAGMSG", state.current, tags=tags)]
 
 
 def _redact(state: ClientState, argument: str) -> list[Effect]:
