@@ -164,6 +164,12 @@ class PlayedSystemd:
         with self._changed:
             self.stored.reverse()
 
+    def release_barriers(self) -> None:
+        """Reply to the barriers that wait, and to those to come."""
+        with self._changed:
+            self.replies_to_barriers = True
+            self._release_barriers()
+
     def kill(self, signum: signal.Signals) -> None:
         """`systemctl kill --kill-whom=main`."""
         with self._changed:

@@ -85,6 +85,7 @@ class ProgramCarrier:
         """`sockets` are the listening sockets, by label; they travel too."""
         self._sockets = sockets
         self._store = store
+        self._is_cancelled = False
 
     def carry(self, parcels: Parcels, on_done: OnCarried) -> None:
         """See Carrier."""
@@ -94,6 +95,8 @@ class ProgramCarrier:
             self._store.carry(parcels, lambda _error: self._replace_program(parcels, on_done))
 
     def _replace_program(self, parcels: Parcels, on_done: OnCarried) -> None:
+        if self._is_cancelled:  # while the store had not replied: the parcels are closed
+            return
         flat = [(label, fd) for label, descriptors in parcels for fd in descriptors]
         for label, socks in self._sockets.items():
             flat += [(label, sock.fileno()) for sock in socks]
@@ -104,5 +107,6 @@ class ProgramCarrier:
 
     def cancel(self) -> None:
         """See Carrier."""
+        self._is_cancelled = True
         if self._store is not None:
             self._store.cancel()

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 
 from netd.errors import NetdError
 from netd.protocols.control import Reply
 from netd.supervisor.control_server import SendReply
-from netd.supervisor.status import ReloadOutcome
 
 _log = logging.getLogger("netd")
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOutcome:
+    """The outcome of a reload."""
+
+    at: float  # seconds since the epoch
+    ok: bool
+    detail: str  # the changes, or the errors, one on each line
 
 
 class ReloadRequests:

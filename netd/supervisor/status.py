@@ -1,48 +1,50 @@
-"""The daemon's status as JSON data, as `netd status --json` prints it."""
+"""The daemon's status: as JSON data for `netd status --json`, and as a line for systemd."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import netd
 from netd.runtime.loop import Loop
 from netd.supervisor.fleet import Fleet, Listener
+from netd.supervisor.reload_requests import ReloadRequests
 from netd.supervisor.worker_handle import WorkerHandle
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadOutcome:
-    """The outcome of a reload."""
+class DaemonStatus:
+    """The status of the whole daemon."""
 
-    at: float  # seconds since the epoch
-    ok: bool
-    detail: str  # the changes, or the errors, one on each line
+    def __init__(self, loop: Loop, fleet: Fleet, requests: ReloadRequests) -> None:
+        """The daemon starts now; `requests` has the outcome of its last reload."""
+        self._loop = loop
+        self._fleet = fleet
+        self._requests = requests
+        self._started_at = loop.now
 
-    def as_dict(self) -> dict[str, Any]:
-        """The outcome as JSON data."""
-        return asdict(self)
+    def describe(self, *, is_stopping: bool) -> dict[str, Any]:
+        """The status as JSON data."""
+        state = "serving" if self._fleet.is_well else "degraded"
+        outcome = self._requests.outcome
+        return {
+            "version": netd.__version__,
+            "pid": os.getpid(),
+            "uptime_s": round(self._loop.now - self._started_at, 3),
+            "state": "stopping" if is_stopping else state,
+            "internal_errors": self._loop.errors,
+            "last_reload": asdict(outcome) if outcome else None,
+            "listeners": describe(self._fleet, self._loop.now),
+        }
 
-
-def describe_daemon(
-    fleet: Fleet,
-    loop: Loop,
-    *,
-    state: str,
-    started_at: float,
-    last_reload: ReloadOutcome | None,
-) -> dict[str, Any]:
-    """The whole daemon. `started_at` is a time of the loop's clock."""
-    return {
-        "version": netd.__version__,
-        "pid": os.getpid(),
-        "uptime_s": round(loop.now - started_at, 3),
-        "state": state,
-        "internal_errors": loop.errors,
-        "last_reload": last_reload.as_dict() if last_reload else None,
-        "listeners": describe(fleet, loop.now),
-    }
+    @property
+    def line(self) -> str:
+        """One line for `systemctl status`."""
+        line = summarize(self._fleet)
+        outcome = self._requests.outcome
+        if outcome is None or outcome.ok:
+            return line
+        return f"{line}; last reload refused: {outcome.detail}"
 
 
 def describe(fleet: Fleet, now: float) -> list[dict[str, Any]]:
@@ -52,7 +54,7 @@ def describe(fleet: Fleet, now: float) -> list[dict[str, Any]]:
 
 
 def summarize(fleet: Fleet) -> str:
-    """One line for `systemctl status`."""
+    """The numbers of listeners, workers and connections, and the degraded listeners."""
     degraded = [name for name, listener in fleet.listeners.items() if not listener.is_well]
     counters = [listener.counters for listener in fleet.listeners.values()]
     connections = sum(figures.gauges.get("connections", 0) for figures in counters)

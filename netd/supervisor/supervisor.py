@@ -22,7 +22,6 @@ from netd.runtime import process
 from netd.runtime.loop import Loop
 from netd.runtime.signals import SignalWatch
 from netd.runtime.systemd import Notifier, Passed
-from netd.supervisor.carrier import Carrier, ProgramCarrier, StoreCarrier
 from netd.supervisor.config_reader import OnRead
 from netd.supervisor.control_server import SendReply
 from netd.supervisor.control_socket import ControlSocket
@@ -35,8 +34,7 @@ from netd.supervisor.reporting import AddressLog, log_report
 from netd.supervisor.restart import CONFIGURATION, save_configuration, take_inheritance
 from netd.supervisor.restarter import Restarter
 from netd.supervisor.socket_table import SocketTable
-from netd.supervisor.status import describe_daemon, summarize
-from netd.supervisor.trial import begin_trial
+from netd.supervisor.status import DaemonStatus
 from netd.supervisor.watch import Watch
 from netd.supervisor.worker_handle import WorkerHandle
 from netd.supervisor.worker_process import SpawnWorker, spawn_worker
@@ -83,11 +81,15 @@ class Supervisor:
         self._is_loading = False
         self._reload: Reload | None = None
         self._requests = ReloadRequests()
-        self._restarter = Restarter(loop, self._fleet, self._on_kept)
+        self._restarter = Restarter(
+            *(loop, self._fleet, self._notifier, self._inheritance),
+            on_due=self._begin_next,
+            on_kept=self._on_kept,
+        )
         self._failure: NetdError | None = None
         self._addresses = AddressLog(self._fleet)
         self._is_ready = self._is_leaving = self._stopping = False
-        self._started_at = loop.now
+        self._status = DaemonStatus(loop, self._fleet, self._requests)
 
     def run(self) -> int:
         """Start, serve, and return when drained. Raises NetdError if it cannot start.
@@ -243,7 +245,7 @@ class Supervisor:
         self._fleet.table.close_unclaimed()
         self._keep_in_store()
         self._addresses.update()
-        self._notifier.ready(self._status_line())
+        self._notifier.ready(self._status.line)
         self._store.drop(set(self._inheritance.labels) - {CONFIGURATION})
         self._inheritance.labels = ()
         _log.info("netd %s is ready, pid %d", netd.__version__, os.getpid())
@@ -301,7 +303,7 @@ class Supervisor:
         if not self._is_ready and not self._stopping:
             self._become_ready()
         elif not self._stopping:
-            self._notifier.ready(self._status_line())
+            self._notifier.ready(self._status.line)
         self._requests.respond()
         self._begin_next()
 
@@ -322,33 +324,13 @@ class Supervisor:
         if not self._notifier.is_managed:
             self.upgrade(lambda _reply: None)
         elif self._fleet.listeners:
-            self._restarter.request(self._make_store_carrier, self._on_stored)
-            self._loop.defer(self._begin_next)
+            self._restarter.request_restart(self._on_stored)
         elif not self._stopping:  # the store still has what the previous process left
             self._leave()
 
     def upgrade(self, respond: SendReply) -> None:
         """Replace the program of this process by the installed one; `respond` gets a failure."""
-
-        def on_error(error: NetdError | None) -> None:
-            respond(Reply({}, str(error)))
-
-        def on_tried(error: NetdError | None) -> None:
-            if error is not None:
-                on_error(error)
-            else:
-                self._restarter.request(self._make_program_carrier, on_error)
-                self._begin_next()
-
-        begin_trial(self._loop, on_tried)
-
-    def _make_store_carrier(self) -> StoreCarrier:
-        return StoreCarrier(self._loop, self._notifier, self._inheritance.labels)
-
-    def _make_program_carrier(self) -> Carrier:
-        sockets = self._fleet.storable()
-        store = self._make_store_carrier() if self._notifier.is_managed else None
-        return ProgramCarrier(sockets, store)
+        self._restarter.request_upgrade(lambda error: respond(Reply({}, str(error))))
 
     def _on_kept(self) -> None:
         if not self._stopping:
@@ -411,14 +393,7 @@ class Supervisor:
 
     def _on_tick(self) -> None:
         if not self._stopping and self._reload is None:
-            self._notifier.status(self._status_line())
-
-    def _status_line(self) -> str:
-        line = summarize(self._fleet)
-        outcome = self._requests.outcome
-        if outcome is None or outcome.ok:
-            return line
-        return f"{line}; last reload refused: {outcome.detail}"
+            self._notifier.status(self._status.line)
 
     # Control
 
@@ -433,15 +408,4 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """The daemon's status, as `netd status --json` prints it."""
-        return describe_daemon(
-            self._fleet,
-            self._loop,
-            state=self._state(),
-            started_at=self._started_at,
-            last_reload=self._requests.outcome,
-        )
-
-    def _state(self) -> str:
-        if self._stopping:
-            return "stopping"
-        return "serving" if self._fleet.is_well else "degraded"
+        return self._status.describe(is_stopping=self._stopping)

@@ -225,6 +225,50 @@ def test_a_program_that_is_killed_at_once_leaves_the_clients_to_the_next_one(
         assert ask(client) == 2
 
 
+@contextlib.contextmanager
+def upgrading(daemon: NumberingDaemon) -> Iterator[subprocess.Popen[str]]:
+    """An upgrade that waits for the service manager's store."""
+    daemon.systemd.replies_to_barriers = False
+    command = [sys.executable, "-m", "tests.numbering", "upgrade", "--config", str(daemon.config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as upgrade:
+        wait_until(lambda: "clients.lines.0" in daemon.systemd.stored_names(), "the bundle")
+        daemon.systemd.replies_to_barriers = True
+        yield upgrade
+
+
+def test_a_restart_goes_before_an_upgrade_that_is_in_progress(daemon: NumberingDaemon) -> None:
+    pid = daemon.status()["pid"]
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        with upgrading(daemon) as upgrade:
+            daemon.systemd.restart()
+            assert ask(client) == 2
+            assert "netd is being restarted" in upgrade.communicate(timeout=PATIENCE_S)[1]
+        assert upgrade.returncode == os.EX_CONFIG
+        assert daemon.status()["pid"] != pid
+
+
+def test_a_stop_goes_before_an_upgrade_that_is_in_progress(daemon: NumberingDaemon) -> None:
+    with daemon.connect("lines") as client, upgrading(daemon) as upgrade:
+        assert daemon.systemd.stop() == 0
+        assert client.recv(100) == b""
+        assert "netd is stopping" in upgrade.communicate(timeout=PATIENCE_S)[1]
+
+
+def test_a_second_signal_during_a_restart_changes_nothing(daemon: NumberingDaemon) -> None:
+    daemon.systemd.replies_to_barriers = False
+    pid = daemon.status()["pid"]
+    with daemon.connect("lines") as client:
+        assert ask(client) == 1
+        daemon.systemd.begin_restart()
+        wait_until(lambda: "clients.lines.0" in daemon.systemd.stored_names(), "the bundle")
+        os.kill(pid, signal.SIGUSR2)
+        os.kill(pid, signal.SIGHUP)
+        daemon.systemd.release_barriers()
+        wait_until(lambda: _pid(daemon) not in (0, pid), "the next process")
+        assert ask(client) == 2
+
+
 def test_an_upgrade_that_cannot_succeed_changes_nothing(daemon: NumberingDaemon) -> None:
     with daemon.connect("lines") as client:
         assert ask(client) == 1
