@@ -259,14 +259,22 @@ def _upgrade(arguments: argparse.Namespace) -> int:
 
 
 def _await_status(path: str) -> dict[str, Any]:
-    """The status of a daemon that starts. Raises ControlError if it does not within 30 s."""
+    """The status of a daemon that starts, once its listeners are in force.
+
+    Raises ControlError if they are not within 30 s.
+    """
     deadline = time.monotonic() + _UPGRADE_TIMEOUT_S
     while True:
         try:
-            return request_status(path, _STATUS_TIMEOUT_S)
+            status = request_status(path, _STATUS_TIMEOUT_S)
         except ControlError:
             if time.monotonic() > deadline:
                 raise
+        else:
+            if status["listeners"]:
+                return status
+            if time.monotonic() > deadline:
+                raise ControlError(f"netd at {path} serves no listener yet")
         time.sleep(_START_POLL_S)
 
 
