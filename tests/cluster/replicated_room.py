@@ -10,7 +10,7 @@ from typing import Any
 from netd.listeners.chat.cluster.digest import shared_state
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
-from netd.listeners.chat.cluster.replicated_room import ReplicatedRoom
+from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.member import Client
@@ -32,26 +32,26 @@ class Hosts(Room):
 
     def __init__(self, settings: RoomSettings, *, on_both: bool) -> None:
         self.log: deque[tuple[str, bytes]] = deque()
-        self._reads: deque[tuple[ReplicatedRoom, Client]] = deque()
+        self._reads: deque[tuple[RecoveringRoom, Client]] = deque()
         self.rooms = {name: self._make(name, settings) for name in NODES}
         self._first, *_ = self.rooms.values()
         self.state = self._first.state
         self._number = 1  # of the last entry
-        self._host_of: dict[Client, ReplicatedRoom] = {}
+        self._host_of: dict[Client, RecoveringRoom] = {}
         self._hosts_in_turn = itertools.cycle(self.rooms.values() if on_both else [self._first])
 
-    def _make(self, name: str, settings: RoomSettings) -> ReplicatedRoom:
+    def _make(self, name: str, settings: RoomSettings) -> RecoveringRoom:
         def append(payload: bytes) -> None:
             self.log.append((name, payload))
 
         def when_current(client: Client) -> None:
             self._reads.append((self.rooms[name], client))
 
-        room = ReplicatedRoom(settings, NOON, name, append, when_current, on_bug=_raise)
+        room = RecoveringRoom(settings, NOON, name, append, when_current, on_bug=_raise)
         room.state.ids = MessageIds("id")
         return room
 
-    def host_of(self, client: Client) -> ReplicatedRoom:
+    def host_of(self, client: Client) -> RecoveringRoom:
         """The room of a client's host."""
         return self._host_of[client]
 

@@ -16,8 +16,9 @@ from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.options import ClusterOptions
+from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.cluster.redis_connection import Credentials
-from netd.listeners.chat.cluster.replicated_room import Outcome, ReplicatedRoom
+from netd.listeners.chat.cluster.replicated_room import Outcome
 from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.member import Client
@@ -64,7 +65,7 @@ class ClusterDriver(HandoverDriver):
     def _make_room(self, options: ChatOptions, settings: RoomSettings) -> Room:
         del options
         node = self._engine_settings.node
-        self._replica = ReplicatedRoom(
+        self._replica = RecoveringRoom(
             settings, time.time(), node, self._append, self._when_current, on_bug=_report
         )
         return self._replica

@@ -18,10 +18,9 @@ from netd.errors import StateError
 from netd.listeners.chat.cluster.digest import digest
 from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
-from netd.listeners.chat.cluster.returning import Return, put_in_place
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
-from netd.listeners.chat.cluster.shared_state import load_shared, save_shared
+from netd.listeners.chat.cluster.shared_state import save_shared
 from netd.listeners.chat.cluster.waiting_lines import MAX_SENT, WaitingLines
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
@@ -32,7 +31,6 @@ from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
-from netd.protocols.irc import Message
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
 
@@ -40,7 +38,7 @@ Outcome = tuple[Client | None, list[Effect]]
 """The effects of an event, and the client that caused it, if there is one."""
 
 _NS_PER_MS: Final = 1_000_000
-_LOST: Final = "the connection to its server was lost"
+LOST: Final = "the connection to its server was lost"
 
 _LOCAL_CHECKS = (CheckPurpose.SCRAM, CheckPurpose.SET)  # an exchange, and a new password
 
@@ -69,7 +67,6 @@ class ReplicatedRoom(Room):
         self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
         self._adopt_state()
         self._lines = WaitingLines()
-        self._returns: dict[Client, Return] = {}  # of clients whose state was lost
         self._second = 0  # of the last entry
         self.checked = (0, "")
         """The number of the entry at which the last digest was computed, and the digest."""
@@ -107,74 +104,6 @@ class ReplicatedRoom(Room):
             if client is not None and item.kind is InputKind.LINE:
                 self._lines.add_sent(client)
         self._lines.load(held, self._clients)
-
-    # The loss of the state.
-
-    def suspend_all(self) -> None:
-        """Handle no lines of registered clients until `settle`: the state is not valid any more."""
-        for client in self._clients.values():
-            if not client.is_remote and client.is_registered:
-                self._await_return(client)
-        self.fast_path.clear()
-
-    def _await_return(self, client: Client) -> None:
-        if client not in self._returns:
-            self._returns[client] = Return(client.member)
-            self._lines.forget_sent(client)
-            client.is_waiting = True
-
-    def give_back(self, payloads: Iterable[bytes]) -> None:
-        """Have inputs of this host's clients put into the log anew, once these have returned."""
-        clients = {client.key: client for client in [*self._returns, *self.state.unregistered]}
-        lines: dict[Client, list[Line]] = {}
-        for payload in payloads:
-            item = parse_input(payload)
-            client = clients.get(f"{self._node}/{item.client}")
-            if client is None:
-                continue
-            if item.kind is InputKind.LINE:
-                lines.setdefault(client, []).append(item.data)
-            elif item.kind is InputKind.ENTER and client not in self._returns:
-                self._entrants.append(client)
-            elif item.kind is InputKind.VERDICT:
-                client.password_check = None
-        for client, given in lines.items():
-            self._lines.hold_first(client, given)
-
-    def begin(self, state: bytes, now: float) -> None:
-        """Begin with a state that `snapshot` has made, or with an empty one."""
-        self.suspend_all()
-        earlier, settings = self.state, self.state.settings
-        room = load_shared(state, settings, now) if state else RoomState(settings, now, "")
-        room.settings, room.cloak_key = settings, earlier.cloak_key
-        room.unregistered.update(earlier.unregistered)
-        room.ghosts.update(earlier.ghosts)
-        self.replace(room)
-        self._configure_channels(settings, now)
-
-    def settle(self) -> Iterator[Outcome]:
-        """Give the clients whose state was lost their places, when the log was read to its end."""
-        for client, return_ in list(self._returns.items()):
-            found = self._clients.get(client.key)
-            if found is None or not found.is_registered:
-                return_.make_entrant(self.state, client)
-                self._entrants.append(client)
-            else:
-                if found is not client:
-                    put_in_place(self.state, client, found)
-                    self._clients[client.key] = client
-                del self._returns[client]
-                client.is_waiting = self._lines.holds(client)
-            yield client, []
-        self._log_arrivals([])
-        self._remove_orphans()
-
-    def _remove_orphans(self) -> None:
-        """Remove the clients that are in the log as this host's, and are not here any more."""
-        for key, client in self._clients.items():
-            if client.is_remote and self._is_own(key) and not client.is_waiting:
-                client.is_waiting = True
-                self._put(InputKind.LEAVE, client, _LOST.encode())
 
     def _is_own(self, key: str) -> bool:
         return key.rpartition("/")[0] == self._node
@@ -348,8 +277,6 @@ class ReplicatedRoom(Room):
                 return self._verified(client, item.data.decode(), now)
 
     def _enter(self, client: Client, now: float) -> list[Effect]:
-        if client in self._returns:
-            return self._enter_again(client, now)
         effects = super().admit(client, now)
         if client.is_registered:
             return effects
@@ -360,25 +287,8 @@ class ReplicatedRoom(Room):
             self.state.unregistered[client] = None
         return effects
 
-    def _enter_again(self, client: Client, now: float) -> list[Effect]:
-        """Let a client in whose state was lost: without a welcome, with a new nick if need be."""
-        client.is_remote = True  # for a moment: no replies
-        effects = super().admit(client, now)
-        client.is_remote = False
-        if not client.is_registered:
-            del self._clients[client.key]
-            self._returns[client].take_another_nick(self.state.settings.limits.nick_chars)
-            client.is_waiting = True
-            self._entrants.append(client)
-            return self._log_arrivals(effects)
-        return_ = self._returns.pop(client)
-        context = CommandContext(self.state, client, now)
-        if return_.nick != client.member.nick:
-            nick = (client.member.nick,)
-            context.send_unlabeled(client, Message("NICK", nick, return_.prefix))
-        if return_.channels:
-            self._put_line(client, f"JOIN {','.join(return_.channels)}".encode())
-        return [*effects, *context.effects]
+    def _on_removed(self, client: Client) -> None:
+        """Take note that a client is about to be removed with its node."""
 
     def _receive(self, client: Client, line: bytes, now: float) -> list[Effect]:
         self._lines.settle(client)
@@ -402,10 +312,9 @@ class ReplicatedRoom(Room):
         for key, client in list(self._clients.items()):
             if key.rpartition("/")[0] != node or not client.is_registered:
                 continue  # of another node, or of the node's next incarnation
-            if not client.is_remote:  # the node itself reads that
-                self._await_return(client)
+            self._on_removed(client)
             del self._clients[key]
-            effects += super().leave(client, _LOST, now)
+            effects += super().leave(client, LOST, now)
         return effects
 
     # Lines that wait for the log.
