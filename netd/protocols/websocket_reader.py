@@ -194,13 +194,13 @@ def _message_of(frames: list[Frame]) -> bytes:
     payloads = [frame.payload for frame in frames]
     if isinstance(payloads[0], str):
         return "".join(map(str, payloads)).encode()
-    return b"".join([bytes(payload) for payload in payloads if isinstance(payload, bytes)])
+    return b"".join([payload for payload in payloads if isinstance(payload, bytes | bytearray)])
 
 
 def _event_of(frames: list[Frame]) -> Event:
     frame = frames[0]
-    if frame.opcode is Opcode.PING and isinstance(frame.payload, bytes):
-        return Ping(frame.payload)
+    if frame.opcode is Opcode.PING and isinstance(frame.payload, bytes | bytearray):
+        return Ping(bytes(frame.payload))  # wsproto 1.2 has a bytearray if it is empty
     return Closed(CloseCode.NORMAL) if frame.opcode is Opcode.CLOSE else Pong()
 
 
