@@ -12,7 +12,7 @@ from netd.listeners.chat.room.account_rules import check_password
 from netd.listeners.chat.room.accounts import MAX_FINGERPRINTS, RegisteredAccount
 from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import account_store, login, nick_owner
+from netd.listeners.chat.room.commands import account_store, attach, login, nick_owner
 from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.nickserv_oper import OPER_COMMANDS
 from netd.listeners.chat.room.commands.server import format_date
@@ -91,6 +91,8 @@ def on_identified(context: CommandContext, outcome: CheckOutcome) -> None:
         _refuse(context)
     elif context.room.accounts.is_suspended(account.name):
         say(context, f"The account {account.name} is suspended")
+    elif not attach.may_log_in(context, account.name):
+        say(context, f"Other clients share your nick, with the account {context.sender.account}")
     else:
         login.log_in(context, account)
         say(context, f"You are now logged in to the account {account.name}")

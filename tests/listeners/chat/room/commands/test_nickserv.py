@@ -10,7 +10,7 @@ import pytest
 from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.settings import Account, RegistrationSettings
 from netd.protocols.password import Verdict, matches
-from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
+from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest, sasl_plain
 from tests.support import cheap_hash, cheap_keys
 
 KEYS = cheap_keys("sesame-open")
@@ -346,3 +346,18 @@ def test_too_many_waiting_passwords(text: str) -> None:
     assert "try again later" in reply
     assert list(room.accounts_in_database()) == ["bob"]
     assert not client.client.failed_logins
+
+
+def test_a_client_that_shares_a_member_cannot_change_its_account() -> None:
+    """The other clients have not logged in to that account."""
+    room = open_room("bob", "ann")
+    bob = owner(room)
+    other = room.connect()
+    other.send("CAP REQ sasl", "AUTHENTICATE PLAIN")
+    other.send(f"AUTHENTICATE {sasl_plain('bob', 'sesame-open')}")
+    other.send("NICK bob", "USER b 0 * :b", "CAP END")
+    assert other.member is bob.member
+    assert ask(other, "IDENTIFY ann sesame-open") == [
+        "Other clients share your nick, with the account bob"
+    ]
+    assert account_of(bob) == "bob"
