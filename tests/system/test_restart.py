@@ -98,6 +98,7 @@ class Clients:
         container.write("/srv/clients.py", CLIENTS)
         self._process = container.start("exec timeout 300 python3 /srv/clients.py")
         self._expect("ready\n")
+        self.check()  # the first request of a connection has to come within header_timeout
 
     def check(self) -> None:
         """Use each connection: none of them was cut, and no line was lost or came twice."""
