@@ -203,8 +203,18 @@ def msgid_of(entry: HistoryEntry) -> str:
 
 def timestamp(now: float) -> str:
     """Seconds since the epoch in the format of server-time."""
+    return timestamp_of(milliseconds_of(now))
+
+
+def milliseconds_of(now: float) -> int:
+    """Seconds since the epoch in whole milliseconds, as server-time shows them."""
     whole = int(now)
-    return f"{_second(whole)}.{int((now - whole) * 1000):03d}Z"
+    return 1000 * whole + int((now - whole) * 1000)
+
+
+def timestamp_of(milliseconds: int) -> str:
+    """Milliseconds since the epoch in the format of server-time."""
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
 @lru_cache(maxsize=16)

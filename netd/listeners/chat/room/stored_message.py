@@ -12,8 +12,9 @@ from netd.listeners.chat.room.encoded_message import (
     HistoryEntry,
     TemplateMessage,
     message_of,
+    milliseconds_of,
     position_of,
-    timestamp,
+    timestamp_of,
 )
 from netd.listeners.chat.room.storage import Change, Query
 from netd.protocols.irc import Message, fold
@@ -56,7 +57,7 @@ class AddMessage(Change):
             return cls(
                 log,
                 position_of(msgid),
-                int(entry.now * 1000),
+                milliseconds_of(entry.now),
                 is_open,
                 template.command,
                 template.source,
@@ -259,5 +260,5 @@ def message_of_row(row: list[Any]) -> Message:
         command,
         (*params.split(), text),
         source,
-        {"time": timestamp(time_ms / 1000), "msgid": msgid, **other},
+        {"time": timestamp_of(time_ms), "msgid": msgid, **other},
     )

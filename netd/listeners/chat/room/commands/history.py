@@ -17,7 +17,7 @@ from netd.listeners.chat.room.encoded_message import (
     HistoryEntry,
     message_of,
     position_of_entry,
-    timestamp,
+    timestamp_of,
 )
 from netd.listeners.chat.room.history import (
     PrivateHistory,
@@ -191,8 +191,7 @@ def _send_targets(context: CommandContext, params: Sequence[str]) -> Steps:
         return
     server = context.room.settings.server_name
     messages = [
-        Message("CHATHISTORY", ("TARGETS", name, timestamp(at / 1000)), server)
-        for name, at in found
+        Message("CHATHISTORY", ("TARGETS", name, timestamp_of(at)), server) for name, at in found
     ]
     yield from context.reply_batch("draft/chathistory-targets", (), messages)
 

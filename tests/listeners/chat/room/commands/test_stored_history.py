@@ -254,3 +254,16 @@ def test_a_message_to_an_account_that_is_absent_is_kept(*, stores: bool) -> None
     lines = robert.send("CHATHISTORY LATEST alina * 9")
     kept = [line.rsplit(":", 1)[1] for line in lines if " robert :" in line]
     assert kept == ["a", "b"]
+
+
+def test_times_are_those_that_members_saw() -> None:
+    room = room_with(0)
+    reader = room.join("reader", *CAPS)
+    speaker = room.join("speaker")
+    live: list[str] = []
+    for number in range(300):
+        room.now = 1_795_677_591 + number * 0.00713
+        speaker.send("PRIVMSG #room :x", "NOTICE #room :\x02x")
+        live += [line.split(" ")[0].split(";")[0] for line in reader.read()]
+    lines = reader.send("CHATHISTORY LATEST #room * 100")[1:-1]
+    assert [line.split(";")[0] for line in lines] == live[-100:]
