@@ -128,7 +128,8 @@ class Clients:
 
 @pytest.fixture
 def clients(installed: Container) -> Iterator[Clients]:
-    installed.sh(f"cp {CONFIG} /usr/share/netd-test.toml")
+    patient = '/^kind = "http"/a keepalive_timeout = "10m"'  # between two checks, on a busy system
+    installed.sh(f"cp {CONFIG} /usr/share/netd-test.toml; sed -i '{patient}' {CONFIG}; netd reload")
     clients = Clients(installed)
     yield clients
     clients.close()
