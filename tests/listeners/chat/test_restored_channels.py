@@ -12,7 +12,7 @@ import pytest
 
 from netd.listeners.chat import KIND
 from tests.listeners.chat.room.room_under_test import sasl_plain
-from tests.listeners.chat.storage.test_store_of_a_chat import stored_states
+from tests.listeners.chat.storage.test_store_of_a_chat import stored, stored_states
 from tests.listeners.chat.test_service import Irc
 from tests.support import WorkerUnderTest, wait_until
 
@@ -139,3 +139,42 @@ def test_an_operator_that_logs_in_after_joining_gets_the_status_back(
     assert owner.expect(" 353 ").endswith(" owner_")
     _log_in(owner)
     assert owner.expect(" MODE ") == ":irc.test MODE #club +o owner_"
+
+
+def _history(client: Irc, target: str) -> list[str]:
+    client.send(f"CHATHISTORY LATEST {target} * 50")
+    return [line.rsplit(" :", 1)[1] for line in client.sync() if " PRIVMSG " in line]
+
+
+def test_history_outlives_the_death_of_a_worker(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """A closed channel's too, for the account that was in it: it had no time to leave."""
+    worker = start()
+    owner = connect(worker, "owner_")
+    _log_in(owner)
+    owner.send("JOIN #club,#open", "MODE #club +k sesame")
+    owner.send(
+        *(f"PRIVMSG {name} :line {number}" for number in range(3) for name in ("#club", "#open"))
+    )
+    owner.send("PRIVMSG owner_ :to myself")
+    owner.expect("to myself")
+    wait_until(
+        lambda: "to myself" in stored(tmp_path / "db", "SELECT text FROM message"), "the lines"
+    )
+    wait_until(lambda: '"present": {"owner"' in stored_states(tmp_path / "db"), "the account")
+    _kill(worker)
+
+    later = start()
+    owner, guest = connect(later, "owner_"), connect(later, "guest")
+    _log_in(owner)
+    for client in (owner, guest):
+        client.send("JOIN #club,#open sesame")
+        client.expect(" 366 ")
+        client.expect(" 366 ")
+        client.sync()
+    said = [f"line {number}" for number in range(3)]
+    assert _history(owner, "#club") == said
+    assert _history(guest, "#club") == []
+    assert _history(guest, "#open") == said
+    assert _history(owner, "owner_") == ["to myself"]

@@ -327,6 +327,30 @@ def test_the_successor_of_a_killed_process_continues_a_snapshot(stack: ExitStack
     assert side.service.counters().totals["returned"] == 1
 
 
+def test_what_was_said_after_a_snapshot_comes_from_the_file_once(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    stored = {"history_file": str(tmp_path / "db"), "accounts": [ACCOUNT]}
+    before, (anna, *_) = scene(stack, history_file=str(tmp_path / "db"))
+    anna.send("PRIVMSG #room :first")
+    anna.sync(before)
+    state = snapshot(before)
+    anna.send("PRIVMSG #room :second", "PRIVMSG #room :third")
+    anna.sync(before)
+    before.stop()  # which completes the writes, as those of a killed process are within 10 ms
+    side = Side(stack, **stored)
+    assert state is not None
+    side.service.load(state)({})
+    side.turn()
+    again = side.connect("CAP REQ :sasl", "NICK anna", "USER a 0 * :a", "AUTHENTICATE PLAIN")
+    again.send("AUTHENTICATE AGFubmEAc2VzYW1l", "CAP END", "PRIVMSG #room :fourth")
+    again.sync(side)
+    for count in (4, 50):  # from memory, and from the file
+        again.send(f"CHATHISTORY LATEST #room * {count}")
+        texts = [line.rsplit(":", 1)[1] for line in again.sync(side) if " PRIVMSG " in line]
+        assert texts == ["hello", "first", "second", "third", "fourth"][-count:]
+
+
 def test_a_snapshot_gets_new_message_ids(stack: ExitStack) -> None:
     before, _ = scene(stack)
     state = before.save().state
