@@ -188,4 +188,5 @@ def test_a_client_that_joins_is_replayed_lines_of_the_database(tmp_path: Path) -
             client.register(nick)
             if client is desk:
                 client.join().send("PRIVMSG #lounge :said before")
+                client.sync()
         assert any("] said before" in line for line in phone.sync())
