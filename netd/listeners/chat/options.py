@@ -73,6 +73,10 @@ class AccountOptions(Table):
     host: Annotated[str, Pattern(r"^([A-Za-z0-9][A-Za-z0-9./-]{0,62})?$")] = ""
     """The host name that other members see in place of the address; empty for the address."""
 
+    always_on: bool | None = None
+    """Whether the member of this account is always on; by default as `always_on` of the listener
+    says. What the user has set takes precedence."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatTlsOptions(TlsOptions):
@@ -275,6 +279,19 @@ class ChatOptions(LoginOptions):
 
     max_channels_per_member: Annotated[int, Ge(1)] = 50
     """The maximum number of channels that a member may join."""
+
+    always_on: bool = False
+    """Whether the members of accounts stay in their channels when their last client leaves, shown
+    as away. A client that logs in to the account joins the member again, and is sent what was said
+    meanwhile if it cannot request history itself. With a database (`history_file`) they are there
+    again after a restart. A user changes this for an account with NickServ's SET ALWAYS-ON."""
+
+    max_always_on: Annotated[int, Ge(0)] = 1000
+    """The maximum number of members that stay without a client; the one that has been without one
+    for the longest time leaves first. 0 to let no member stay."""
+
+    always_on_expires: Annotated[Duration, Gt(0)] = 7_776_000.0
+    """How long a member stays without a client."""
 
     max_clients_per_account: Annotated[int, Interval(ge=1, le=100)] = 10
     """The maximum number of clients that share the nick of an account. A client that logs in to an

@@ -214,6 +214,9 @@ class RoomDriver:
         for lost in list(self._room.state.ghosts):
             self._apply(self._room.expire_ghost(lost, time.time()))
             yield lost.work + 1
+        for member in list(self._room.state.absent):
+            self._apply(self._room.expire_absent(member, time.time()))
+            yield member.work + 2
         self._is_checking = False
 
     def _bound_memory(self) -> None:
@@ -274,6 +277,7 @@ class RoomDriver:
         gauges = {
             "members": len(state.members),
             "ghosts": len(state.ghosts),
+            "absent": len(state.absent),
             "channels": len(state.channels),
             "server_bans": len(state.server_bans),
             "memory": state.memory.used,

@@ -43,11 +43,14 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
         redact_s=options.redact_within,
         stores_messages=options.keeps_messages and bool(state_path(options)),
         replay_lines=options.replay_lines,
+        always_on=options.always_on,
+        absence_s=options.always_on_expires,
         limits=RoomLimits(
             nick_chars=options.nick_length,
             topic_chars=options.topic_length,
             channels=options.max_channels,
             channels_per_member=options.max_channels_per_member,
+            absent_members=options.max_always_on,
             clients_per_account=options.max_clients_per_account,
             multiline_lines=options.multiline_lines,
             multiline_bytes=int(options.multiline_bytes),
@@ -85,6 +88,7 @@ def _accounts(options: ChatOptions, files: CredentialsFiles) -> Iterator[Account
             frozenset(account.fingerprints),
             account.local_user,
             account.host,
+            account.always_on,
         )
 
 

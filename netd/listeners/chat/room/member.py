@@ -6,6 +6,8 @@ what concerns one connection belongs to the client. The two classes refer to eac
 
 from __future__ import annotations
 
+from typing import Self
+
 from netd.listeners.chat.room.capability import TAG_CAPS, Cap
 from netd.listeners.chat.room.client_state import (
     ClientState,
@@ -24,6 +26,7 @@ class Member:
     """
 
     __slots__ = (
+        "absent_since",
         "accepted",
         "account",
         "address",
@@ -34,6 +37,7 @@ class Member:
         "host",
         "idle_since",
         "invites",
+        "is_auto_away",
         "is_registered",
         "local_user",
         "modes",
@@ -51,6 +55,8 @@ class Member:
     def __init__(self, address: str, local_user: str = "") -> None:
         self.clients: dict[Client, None] = {}  # oldest first
         self.is_registered = False  # from the welcome until the member leaves
+        self.absent_since = 0.0  # when the last client left; 0 while there is one
+        self.is_auto_away = False  # it is shown away because it has no client
 
         # Facts about the clients, which remain without any.
         self.address = address  # of the oldest client
@@ -209,6 +215,15 @@ class Client:
 
         self.member = Member(address, local_user)
         self.member.clients[self] = None
+
+    @classmethod
+    def absent(cls, member: Member) -> Self:
+        """A client in place of the ones that a member does not have: the sender of its events."""
+        client = cls(member.address)
+        client.state = ClientState.GONE
+        client.member.clients.clear()
+        client.member = member
+        return client
 
     @property
     def is_registered(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.client_state import ClientState
@@ -12,18 +14,62 @@ from netd.listeners.chat.room.state import WhowasEntry
 from netd.listeners.chat.room.stored_message import AddPresence
 from netd.protocols.irc import Message, fold
 
+ABSENT: Final = "Not connected"
+"""The away message of a member without a client."""
+
 
 def remove_client(context: CommandContext, client: Client, reason: str) -> None:
-    """Remove a client; with the last one, its member leaves the room."""
+    """Remove a client; with the last one, its member leaves the room, unless it is always on."""
     if client.state is ClientState.GONE:
         return
     member = client.member
-    if member.clients.keys() == {client}:
+    is_last = member.clients.keys() == {client}
+    if is_last and not _stays(context, member):
         remove_member(context, member, reason)
         return
     _forget_client(context, client)
     member.clients.pop(client, None)  # a client that is about to join the member is not in it
     context.room.on_clients_changed(member)
+    if is_last:
+        _keep_absent(context, member)
+
+
+def _stays(context: CommandContext, member: Member) -> bool:
+    """Whether a member stays without a client: one for each account."""
+    room = context.room
+    if not member.is_registered or not room.is_always_on(member):
+        return False
+    members, account = room.registered_members(), fold(member.account)
+    context.work += len(members) // 8
+    return not any(other is not member and fold(other.account) == account for other in members)
+
+
+def _keep_absent(context: CommandContext, member: Member) -> None:
+    room = context.room
+    member.absent_since = member.absent_since or context.now
+    room.absent[member] = None
+    if not member.away:
+        member.is_auto_away = True
+        show_away(context, member, ABSENT)
+    if len(room.absent) > room.settings.limits.absent_members:
+        remove_member(context, next(iter(room.absent)), ABSENT)
+
+
+def come_back(context: CommandContext, member: Member) -> None:
+    """Note that a member has a client again."""
+    context.room.absent.pop(member, None)
+    member.absent_since = 0.0
+    if member.is_auto_away:
+        member.is_auto_away = False
+        show_away(context, member, "")
+
+
+def show_away(context: CommandContext, member: Member, text: str) -> None:
+    """Mark a member as away, or as back, and notify its peers."""
+    member.away = text
+    params = (text,) if text else ()
+    message = Message("AWAY", params, member.prefix, member.message_tags())
+    notify_peers(context, message, Cap.AWAY_NOTIFY, member)
 
 
 def _forget_client(context: CommandContext, client: Client) -> None:
@@ -42,6 +88,7 @@ def _forget_client(context: CommandContext, client: Client) -> None:
 def remove_member(context: CommandContext, member: Member, reason: str) -> list[Client]:
     """Remove a member from the room, and send a QUIT to its peers; return its clients."""
     room = context.room
+    room.absent.pop(member, None)
     clients = list(member.clients)
     for client in clients:
         _forget_client(context, client)
@@ -148,12 +195,14 @@ def stop_monitoring(context: CommandContext, client: Client, folded: str) -> Non
         del watchers[folded]
 
 
-def notify_peers(context: CommandContext, message: Message, cap: Cap) -> None:
-    """Send a change of the sender to the clients of its peers that have a capability.
+def notify_peers(
+    context: CommandContext, message: Message, cap: Cap, member: Member | None = None
+) -> None:
+    """Send a change of a member, the sender if none is given, to clients that have a capability.
 
-    Clients that MONITOR the sender get it too (extended-monitor).
+    They are those of its peers, and those that MONITOR it (extended-monitor).
     """
-    sender, room = context.sender, context.room
+    sender, room = member or context.sender, context.room
     clients = [client for peer in room.peers_of(sender) for client in peer.clients]
     clients += [
         watcher

@@ -27,7 +27,7 @@ from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.registration import admit
 from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel, Store
 from netd.listeners.chat.room.fast_path import FastPath
-from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.saved_room import save_room
 from netd.listeners.chat.room.server_ban import SetServerBan
@@ -232,6 +232,17 @@ class Room:
             channel.kept_until = 0.0
             self.state.drop_if_empty(channel)
         return [SaveChannel(channel) for channel in expired]
+
+    def expire_absent(self, member: Member, now: float) -> list[Effect]:
+        """Remove a member that has been without a client for too long, or is not always on."""
+        state = self.state
+        since, longest_s = member.absent_since, state.settings.absence_s
+        if member not in state.absent or (state.is_always_on(member) and now - since < longest_s):
+            return []
+        self.fast_path.clear()
+        context = CommandContext(state, Client.absent(member), now)
+        presence.remove_member(context, member, presence.ABSENT)
+        return _take_effects(context)
 
     def expire_bans(self, now: float) -> list[Effect]:
         """Remove the server bans whose time is over."""

@@ -175,6 +175,8 @@ def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
         for row in load_list(data["channels"]):
             _load_channel(room, members, load_mapping(row), histories)
         _check_channels(room, present)
+        absent = [member for member in present if not member.clients]
+        room.absent.update(dict.fromkeys(sorted(absent, key=lambda one: one.absent_since)))
         room.restored.update(room.channels[name] for name in load_list(data["restored"]))
         whowas = [WHOWAS.load(row) for row in load_list(data["whowas"])]
         room.whowas.extend(whowas[: settings.limits.whowas])

@@ -19,6 +19,7 @@ class RoomLimits:
     kick_chars: int = 200
     key_chars: int = 23
     channels_per_member: int = 50
+    absent_members: int = 1000  # that stay without a client
     clients_per_account: int = 10  # with one nick; 1: every client has a nick of its own
     channels: int = 10_000
     list_entries: int = 100
@@ -46,6 +47,7 @@ class Account:
     fingerprints: frozenset[str] = frozenset()  # of TLS certificates: SHA-256, in hexadecimal
     local_user: str = ""  # the system user that needs no password on a Unix socket
     host: str = ""  # shown in place of a logged-in member's address; empty for the address
+    always_on: bool | None = None  # None: as the room has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class RoomSettings:
     return_timeout_s: float = 30.0  # how long a member without a connection stays
     redact_s: float = 86400.0  # how long after a message it can be deleted
     stores_messages: bool = False  # whether the database has messages
+    always_on: bool = False  # whether the members of accounts stay without a client
+    absence_s: float = 90 * 86400.0  # how long they stay
     replay_lines: int = 0  # of history sent on JOIN to clients without CHATHISTORY
     sts_port: int = 0  # the TLS port (IRCv3 sts)
     sts_duration_s: int = 0  # how long clients must use TLS; 0 to not announce sts

@@ -52,6 +52,7 @@ class RoomState:
         self.cloak_key = settings.cloak_key or settings.spare_cloak_key
         self.members: dict[str, Member] = {}  # by nick; provisional members too
         self.unregistered: dict[Client, None] = {}
+        self.absent: dict[Member, None] = {}  # without a client (always on), oldest absence first
         self.ghosts: dict[Client, Ghost] = {}  # the clients that have lost their connection
         self.channels: dict[str, Channel] = {}
         self.restored: set[Channel] = set()  # those that stay without members for some time
@@ -170,6 +171,19 @@ class RoomState:
         """Replace a client's capabilities, which determine the form of the lines that it gets."""
         client.set_caps(caps)
         self.on_clients_changed(client.member)
+
+    def is_always_on(self, member: Member) -> bool:
+        """Whether a member stays when it has no client."""
+        folded, settings = fold(member.account), self.settings
+        if not folded or not settings.limits.absent_members or self.entrants is not None:
+            return False
+        account, stored = self.accounts.find(folded), self.accounts.stored(folded)
+        if self.accounts.is_suspended(folded) or (
+            account is None and fold(member.local_user) != folded
+        ):
+            return False
+        wishes = [known.always_on for known in (stored, account) if known is not None]
+        return next((wish for wish in wishes if wish is not None), settings.always_on)
 
     def add_client(self, client: Client, member: Member) -> None:
         """Make a client one of a member's, in place of its provisional member."""

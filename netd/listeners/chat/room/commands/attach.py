@@ -24,18 +24,14 @@ def find_member(context: CommandContext) -> Member | None:
     """The member of the client's account that the client joins; None if it has to be its own."""
     room, own = context.room, context.sender
     account = fold(own.account)
-    if not account or room.settings.limits.clients_per_account == 1:
+    if not account:
         return None
-    holder = room.members.get(own.folded)
-    if holder is not None and _is_of(account, holder):
-        return holder
-    members = room.registered_members()
+    holder, members = room.members.get(own.folded), room.registered_members()
     context.work += len(members) // 8
-    return next((member for member in members if _is_of(account, member)), None)
-
-
-def _is_of(account: str, member: Member) -> bool:
-    return member.is_registered and fold(member.account) == account
+    own_members = [member for member in members if fold(member.account) == account]
+    if room.settings.limits.clients_per_account == 1:
+        own_members = [member for member in own_members if not member.clients]
+    return holder if holder in own_members else next(iter(own_members), None)
 
 
 def join_member(context: CommandContext, member: Member) -> bool:
@@ -71,6 +67,7 @@ def make_place(context: CommandContext, member: Member) -> Client | None:
     ghost.is_arrival = True
     room.ghosts[lost] = ghost
     room.add_client(lost, member)
+    room.absent.pop(member, None)
     context.effects.append(KeepLines(lost, ghost))
     return lost
 

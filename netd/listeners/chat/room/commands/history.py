@@ -75,7 +75,7 @@ def _send_selection(context: CommandContext, subcommand: str, params: Sequence[s
         if target.startswith("#"):
             messages = yield from _find_in_channel(context, target, selection)
         else:
-            messages = yield from _find_in_conversation(context, target, selection)
+            messages = yield from find_in_conversation(context, target, selection)
     except QueryFailedError:
         text = "Messages could not be retrieved"
         context.fail("MESSAGE_ERROR", subcommand, target, text)
@@ -153,7 +153,8 @@ def conversation_view(context: CommandContext, target: str) -> ConversationView:
     return ConversationView(account, (party_key(other.account, other.nick), key), "")
 
 
-def _find_in_conversation(context: CommandContext, target: str, selection: Selection) -> Found:
+def find_in_conversation(context: CommandContext, target: str, selection: Selection) -> Found:
+    """The requested messages of the sender's private conversation with a nick."""
     if not context.sender.account:
         return []
     with_events = context.client.has(Cap.EVENT_PLAYBACK)
@@ -232,6 +233,16 @@ def _kept_targets(
     return sorted(found, key=lambda end: end[::-1])[:count]
 
 
+def conversations_since(
+    context: CommandContext, since: float, count: int
+) -> Generator[Any, Any, list[str]]:
+    """The nicks with which the sender has private messages since a time."""
+    find = _stored_targets if context.room.settings.stores_messages else _kept_targets
+    after, before = int(since * 1000), int(context.now * 1000) + 1
+    found = yield from find(context, after, before, count)
+    return [name for name, _ in found if not name.startswith("#")]
+
+
 def _time_of(message: Message) -> int:
     return milliseconds(message.tags["time"])
 
@@ -241,7 +252,7 @@ def replay(context: CommandContext, channel: Channel) -> Steps:
     client, count = context.client, context.room.settings.replay_lines
     if not count or client.has(Cap.CHATHISTORY):
         return
-    messages = yield from _last_messages(context, channel, Selection("LATEST", (), count))
+    messages = yield from last_messages(context, channel, Selection("LATEST", (), count))
     if context.sender not in channel.members:
         return
     if not client.has(Cap.SERVER_TIME):
@@ -250,7 +261,7 @@ def replay(context: CommandContext, channel: Channel) -> Steps:
         yield from context.reply_batch("chathistory", (channel.name,), messages)
 
 
-def _last_messages(context: CommandContext, channel: Channel, selection: Selection) -> Found:
+def last_messages(context: CommandContext, channel: Channel, selection: Selection) -> Found:
     """The last messages; those in memory if the database has no answer."""
     known = yield from _known_messages(context, channel)
     chosen = list(selection.choose(visible(known, events=False)))

@@ -14,7 +14,7 @@ from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.client_state import ClientState, SaslExchange
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import attach, history, membership
+from netd.listeners.chat.room.commands import attach, history, membership, missed
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.effect import Send, TakePlace
 from netd.listeners.chat.room.ghost import ALL_CAPS, Ghost
@@ -151,14 +151,16 @@ def show_member(context: CommandContext, *, with_history: bool) -> Steps:
     if member.modes:
         letters = "".join(sorted(member.modes))
         context.reply_message(Message("MODE", (member.nick, f"+{letters}"), server))
-    if member.away:
+    if member.away and not member.is_auto_away:
         context.reply(Numeric.NOWAWAY)
     for folded in list(member.channels):
         channel = context.room.channels.get(folded)
         if channel is not None and member in channel.members:
             yield from membership.show_channel(context, channel)
-            if with_history:
+            if with_history and not member.absent_since:
                 yield from history.replay(context, channel)
+    if with_history and member.absent_since:
+        yield from missed.replay_missed(context, member.absent_since)
 
 
 def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
@@ -177,6 +179,7 @@ def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
         del member.clients[present]
         member.clients[client if present is lost else present] = None
     room.on_clients_changed(member)
+    presence.come_back(context, member)
     if ghost.is_arrival:
         room.attached += 1
     else:
