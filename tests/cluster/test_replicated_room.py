@@ -19,7 +19,8 @@ def _without_batch(line: str) -> str:
 _SCENES = [
     scene
     for scene in scenes()
-    if not scene.title.startswith("clients:")  # on several hosts each client has its own nick
+    # On several hosts, each client has a member of its own.
+    if not scene.title.startswith(("clients:", "always_on:"))
     and "= registration=on" not in scene.lines  # which a chat on several hosts does not have
 ]
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from netd.errors import LocalProtocolError
+from netd.listeners.chat.kept_members import KeptMembers, restore_people
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_changes import LoadAccounts
 from netd.listeners.chat.room.effect import Record, SaveChannel, Store
@@ -86,6 +87,7 @@ class ChannelStore:
         self._timer: Timer | None = None
         self._is_asking = False  # for the accounts
         self._lost_earlier = 0
+        self._kept_members = KeptMembers(room, self.write)
         self._repeated: Iterator[None] = iter(())  # messages that are written again
 
     def open(self, *, restore: bool = False, missed_after: int | None = None) -> None:
@@ -195,6 +197,15 @@ class ChannelStore:
                 self.save(Record(channel, entry))
                 yield
 
+    def check_members(self) -> Iterator[int]:
+        """Write the members that are always on, if they have changed, in steps of some work."""
+        if self._is_open and self._database is not None:
+            yield from self._kept_members.check()
+
+    def finish_members(self) -> None:
+        """Write these members before the service ends, and all members leave."""
+        self._kept_members.finish()
+
     def try_close(self) -> bool:
         """Begin to close the file for a handover; return whether it is closed.
 
@@ -281,6 +292,7 @@ class ChannelStore:
                 self.write(SetServerBan.of(ban))
             for change in all_of(self._room.state):
                 self.write(change)
+            self._kept_members.forget()
 
     def _mark(self, folded: str) -> None:
         self._changed[folded] = None
@@ -316,6 +328,7 @@ class ChannelStore:
                 self._room.state.server_bans.add(SERVER_BAN.load(json.loads(text)))
             except (ValueError, TypeError) as error:
                 _log.warning("chat: %s: not a server ban: %s", database.path, error)
+        restore_people(room, database)
         permanent = room.find_channel(self._options.channel)
         if permanent is not None:
             self._mark(permanent.folded)

@@ -33,6 +33,7 @@ from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.memory import CLIENT_BYTES, MARKER_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room_figures import gauges_of, totals_of
 from netd.listeners.chat.session import DisconnectReason, Session
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
@@ -217,6 +218,7 @@ class RoomDriver:
         for member in list(self._room.state.absent):
             self._apply(self._room.expire_absent(member, time.time()))
             yield member.work + 2
+        yield from self._store.check_members()
         self._is_checking = False
 
     def _bound_memory(self) -> None:
@@ -244,6 +246,7 @@ class RoomDriver:
 
     def shut_down(self, reason: str) -> None:
         """Send all clients the reason, and finish their sessions."""
+        self._store.finish_members()
         for session in self._sessions.values():
             session.set_close_code(CloseCode.GOING_AWAY)
         self._apply(self._room.shut_down(reason, time.time()))
@@ -260,29 +263,16 @@ class RoomDriver:
         """The figures of the room and of all sessions, past and present."""
         sessions = [*self._sessions.values(), *self._lost_sessions]
         streams = [session.stream for session in sessions]
-        state = self._room.state
         totals = {
             "bytes_in": self._bytes_in + sum(stream.bytes_in for stream in streams),
             "bytes_out": self._bytes_out + sum(stream.bytes_out for stream in streams),
             "history_lost": self._store.lost,
             "history_failed": self._store.failed_queries,
             "lines": self.lines,
-            "refused_banned": state.refused_banned,
-            "returned": state.returned,
-            "not_returned": state.not_returned,
-            "attached": state.attached,
-            "refused_clients": state.refused_clients,
+            **totals_of(self._room.state),
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
         }
-        gauges = {
-            "members": len(state.members),
-            "ghosts": len(state.ghosts),
-            "absent": len(state.absent),
-            "channels": len(state.channels),
-            "server_bans": len(state.server_bans),
-            "memory": state.memory.used,
-        }
-        return Counters(totals, gauges) + self._verifier.counters()
+        return Counters(totals, gauges_of(self._room.state)) + self._verifier.counters()
 
     def _apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

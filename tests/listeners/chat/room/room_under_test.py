@@ -160,6 +160,8 @@ class RoomUnderTest:
         self.now += seconds
         for lost in list(self.core.state.ghosts):
             self.apply(self.core.expire_ghost(lost, self.now))
+        for member in list(self.core.state.absent):
+            self.apply(self.core.expire_absent(member, self.now))
         self.apply(self.core.expire_bans(self.now))
 
     def apply(self, effects: Iterable[Effect]) -> None:

@@ -238,7 +238,7 @@ def conversations_since(
 ) -> Generator[Any, Any, list[str]]:
     """The nicks with which the sender has private messages since a time."""
     find = _stored_targets if context.room.settings.stores_messages else _kept_targets
-    after, before = int(since * 1000), int(context.now * 1000) + 1
+    after, before = int(since * 1000) - 1, int(context.now * 1000) + 1
     found = yield from find(context, after, before, count)
     return [name for name, _ in found if not name.startswith("#")]
 

@@ -17,6 +17,7 @@ from netd.protocols.irc import Message
 
 _MAX_LINES: Final = 500  # of one channel or conversation
 _MAX_CONVERSATIONS: Final = 50
+_OVERLAP_S: Final = 0.001  # what was said in the same millisecond
 _SECOND: Final = slice(0, 19)
 
 
@@ -24,7 +25,7 @@ def replay_missed(context: CommandContext, since: float) -> Steps:
     """Send the client what was said since a time, with the date and the zone."""
     if context.client.has(Cap.CHATHISTORY):
         return
-    reference = parse_reference(f"timestamp={timestamp(since)}")
+    reference = parse_reference(f"timestamp={timestamp(since - _OVERLAP_S)}")
     assert reference is not None
     selection = Selection("LATEST", (reference,), _MAX_LINES)
     for channel in context.room.channels_of(context.sender):

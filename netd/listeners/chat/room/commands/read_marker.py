@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.kept_member import SetReadMark
 from netd.protocols.irc import Message, fold
 
 _MAX_MARKERS = 256
@@ -36,14 +37,22 @@ def _move(context: CommandContext, target: str, moment: str) -> None:
         return
     markers.pop(fold(target), None)
     markers[fold(target)] = moment
+    _store(context, fold(target), moment)
     if len(markers) > _MAX_MARKERS:
-        del markers[next(iter(markers))]
+        oldest = next(iter(markers))
+        del markers[oldest]
+        _store(context, oldest, "")
     context.work += len(context.room.members) // 4
     sharing = [
         member for member in context.room.registered_members() if member.read_markers is markers
     ]
     message = _message(context, target, moment)
     context.send_to(sharing, message, context.client, Cap.READ_MARKER)
+
+
+def _store(context: CommandContext, folded: str, moment: str) -> None:
+    if context.sender.account:
+        context.store(SetReadMark(fold(context.sender.account), folded, moment))
 
 
 def show(context: CommandContext, target: str) -> None:
