@@ -261,6 +261,7 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_snapshots", "_has_loaded", "_missed_after"), TRANSIENT),
     },
     ChannelStore: {
+        "_kept_members": "a new process writes them all again",
         **dict.fromkeys(("_changed", "_waiting"), SAVED),
         **dict.fromkeys(("_loop", "_room", "_options"), ARGUMENT),
         **dict.fromkeys(("_database", "_is_open", "_is_asking", "_timer"), "closed"),
