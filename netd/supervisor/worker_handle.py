@@ -43,7 +43,6 @@ from netd.protocols.link import (
     Snapshot,
     Status,
 )
-from netd.runtime.fd_channel import FdChannel
 from netd.runtime.loop import Loop, Timer
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
 from netd.supervisor.succession import Succession
@@ -267,27 +266,13 @@ class WorkerHandle:
         self.kill()
 
     def _spawn(self) -> None:
-        ours, theirs = FdChannel.pair()
-        try:
-            child = self._spawn_process(self.name, self.kind, theirs)
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        try:
-            self._process = WorkerProcess(
-                self._loop,
-                child,
-                ours,
-                on_message=self._on_message,
-                on_link_error=self._on_link_error,
-                on_end=partial(self._after_exit, child.pid),
-            )
-        except OSError:
-            child.destroy()
-            ours.close()
-            raise
+        self._process = WorkerProcess(
+            self._loop,
+            partial(self._spawn_process, self.name, self.kind),
+            on_message=self._on_message,
+            on_link_error=self._on_link_error,
+            on_end=self._after_exit,
+        )
         self.started_at = self.heard_at = self._loop.now
         self._policy.on_start(self._loop.now)
         if self._own_addresses.datagram_names:

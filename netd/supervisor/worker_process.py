@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 from collections.abc import Callable, Sequence
@@ -39,35 +40,40 @@ def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Proces
 
 
 class WorkerProcess:
-    """Watches a process; `on_end(status)` is called once it has ended, or was abandoned."""
+    """Starts a process, and watches it.
 
-    def __init__(  # noqa: PLR0913 (its three callbacks are its interface)
+    `on_end(pid, status)` is called once it has ended, or was abandoned.
+    """
+
+    def __init__(
         self,
         loop: Loop,
-        child: process.Process,
-        channel: FdChannel,
+        spawn: Callable[[FdChannel], process.Process],
         *,
         on_message: Callable[[LinkMessage], object],
         on_link_error: Callable[[OSError | LocalProtocolError], object],
-        on_end: Callable[[str], object],
+        on_end: Callable[[int, str], object],
     ) -> None:
-        """Take over a process and the channel to it. Raises OSError if it cannot be watched."""
+        """Start it with its end of a channel. Raises OSError if the system has no room for it."""
         self._loop = loop
-        self._child = child
         self._on_end = on_end
         self._killed_at: float | None = None
-        loop.watch(child.pidfd, READ, self._on_exit)
-        try:
+        with contextlib.ExitStack() as undo:
+            ours, theirs = FdChannel.pair()
+            undo.callback(ours.close)
+            with contextlib.closing(theirs):
+                self._child = spawn(theirs)
+            undo.callback(self._child.destroy)
+            loop.watch(self._child.pidfd, READ, self._on_exit)
+            undo.callback(loop.unwatch, self._child.pidfd)
             self._link: Link | None = Link(
                 loop,
-                channel,
+                ours,
                 on_message=on_message,
                 on_closed=self._close_link,
                 on_error=on_link_error,
             )
-        except OSError:
-            loop.unwatch(child.pidfd)
-            raise
+            undo.pop_all()
 
     @property
     def pid(self) -> int:
@@ -123,7 +129,7 @@ class WorkerProcess:
 
     def _finish(self, status: str) -> None:
         self._close_link()
-        self._on_end(status)
+        self._on_end(self.pid, status)
 
     def _close_link(self) -> None:
         if self._link is not None:
