@@ -33,11 +33,13 @@ def mechanisms(context: CommandContext) -> list[str]:
     stored = context.room.accounts.passwords()
     can_register = context.room.settings.registration is not None
     client = context.client
-    has_external = client.local_user or client.fingerprint or client.web_user
+    has_external = bool(client.local_user or client.fingerprint or client.web_user)
     has_scram = can_register or any(map(can_scram, stored))
+    if context.room.entrants is not None and client.is_registered:
+        has_external = has_scram = False  # a host alone must not change an account
     return [
         *["PLAIN"] * (can_register or bool(stored)),
-        *["EXTERNAL"] * bool(has_external),
+        *["EXTERNAL"] * has_external,
         *["SCRAM-SHA-256"] * has_scram,
     ]
 
