@@ -19,13 +19,17 @@ from typing import Final
 
 from netd.listeners.chat import KIND
 from netd.listeners.chat.room.stored_message import AddMessage
+from netd.listeners.chat.room.stored_state import SetChannelState
 from netd.listeners.chat.storage.file import DatabaseFile
 from netd.listeners.chat.storage.messages import add_messages
+from netd.listeners.chat.storage.tables import write_changes
 from tests.support import WorkerUnderTest
 
 _BATCH: Final = 5000
 _CHANNELS: Final = 20
 _NOON_MS: Final = 1_790_000_000_000
+_QUIET_S: Final = 2.0  # the figures of this time are those of the machine
+_STATE: Final = '{"topic": null, "modes": {"n": ""}, "lists": {"b": [], "e": [], "I": []}}'
 _WORDS: Final = [f"word{number}" for number in range(20_000)]
 
 
@@ -53,6 +57,8 @@ def fill(path: Path, count: int) -> None:
     """Write messages of ten words to the logs of channels."""
     chance = random.Random(1)
     with closing(DatabaseFile(str(path))) as file:
+        for number in range(_CHANNELS):  # so that they are not new ones
+            write_changes(file.connection, [SetChannelState(f"#c{number}", _STATE)])
         for first in range(0, count, _BATCH):
             rows = [
                 AddMessage(
@@ -81,6 +87,8 @@ def measure(path: Path, requests: int, rate: float) -> None:
         listeners = [_Client(worker, f"other{number}") for number in range(10)]
         with _talking(worker, rate), _pinging(worker) as waits:
             histories, searches = [], []
+            time.sleep(_QUIET_S)
+            quiet = len(waits)
             for number in range(requests):
                 at = _NOON_MS / 1000 + chance.randrange(1_000_000)
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
@@ -97,8 +105,9 @@ def measure(path: Path, requests: int, rate: float) -> None:
                 time.sleep(0.02)
         _report("CHATHISTORY BEFORE ... 100", histories)
         _report("SEARCH", searches)
-        _report("PING meanwhile", waits)
-        _report("PING beside CHATHISTORY", waits[:alone])
+        _report("PING before all requests", waits[:quiet])
+        _report("PING beside CHATHISTORY", waits[quiet:alone])
+        _report("PING beside SEARCH", waits[alone:])
         del listeners
 
 

@@ -58,7 +58,7 @@ class Channel:
         self.lists: dict[str, dict[str, ListEntry]] = {letter: {} for letter in LISTS}
         self.invited: set[Member] = set()
         self.history = History(history_lines, memory)
-        self.is_persistent = False  # stays without members, and its history is stored
+        self.is_persistent = False  # stays without members
         self.earlier_status: dict[str, str] = {}  # before a restart, by `Member.identities`
         self.kept_until = 0.0  # a restored channel stays without members until then
         self._audience: Audience | None = None

@@ -70,7 +70,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Store one more message of a persistent channel."""
+    """Store one more message of a channel."""
 
     channel: Channel
     entry: HistoryEntry

@@ -39,8 +39,8 @@ def search(connection: sqlite3.Connection, query: SearchMessages) -> list[Messag
     first, last = bounds_of(connection, query.after, query.before)
     values = {
         "match": match_of(query, logs),
-        "first": first,
-        "last": last,
+        "first": max(first, min(span[1] for span in spans)),
+        "last": min(last, max(span[2] for span in spans)),
         "spans": json.dumps(spans),
         "count": query.count,
     }
