@@ -28,9 +28,12 @@ from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
 from netd.listeners.chat.room.stored_limits import Limits
 from netd.listeners.chat.room.stored_message import (
     AddMessage,
+    AddParty,
     AddPresence,
     LastPosition,
     MessagesSince,
+    conversation_name,
+    party_key,
 )
 from netd.listeners.chat.room.stored_state import ChannelStates, SetChannelState
 from netd.listeners.chat.stored_accounts import all_of, load_accounts
@@ -112,6 +115,7 @@ class ChannelStore:
         self._reserve_names()
 
     def _write_waiting(self) -> None:
+        self._move_private_messages()
         waiting, self._waiting = self._waiting, []
         for change in waiting:
             self.write(change)
@@ -332,6 +336,21 @@ class ChannelStore:
         permanent = room.find_channel(self._options.channel)
         if permanent is not None:
             self._mark(permanent.folded)
+
+    def _move_private_messages(self) -> None:
+        """Write the private messages that an earlier netd, or one without a file, had in memory."""
+        histories = self._room.state.private_histories
+        if self._database is None or not self._options.keeps_messages:
+            return
+        for account, private in histories.items():
+            for folded, (nick, log) in private.conversations.items():
+                key = party_key(folded if folded in histories else "", nick)
+                name = conversation_name(account, key)
+                for entry in log.entries:
+                    self._waiting.append(AddMessage.of(name, entry, is_open=False))
+                self._waiting.append(AddParty(name, account, key, nick))
+            private.set_lines(0)  # which frees the memory
+        histories.clear()
 
     def _catch_up(self, database: Database, position: int) -> None:
         """Add the messages that came after a snapshot of the room, and write those before it.

@@ -54,7 +54,8 @@ class Daemon:
 class Side:
     """A chat service on a loop of its own, with clients over socket pairs."""
 
-    def __init__(self, stack: ExitStack, **options: Any) -> None:
+    def __init__(self, stack: ExitStack, *, is_successor: bool = False, **options: Any) -> None:
+        """A successor loads a state before its loop turns."""
         self.loop = Loop(EpollPoller())
         stack.callback(self.loop.close)
         listening = socket.socket()
@@ -70,7 +71,8 @@ class Side:
         self.service = ChatService(self.loop, made, sockets, Daemon())
         self._stack = stack
         stack.callback(self.stop)
-        self.turn()
+        if not is_successor:
+            self.turn()
 
     def connect(self, *lines: str) -> Client:
         """A client that has sent some lines, and has got the replies."""
@@ -339,7 +341,7 @@ def test_what_was_said_after_a_snapshot_comes_from_the_file_once(
     anna.send("PRIVMSG #room :second", "PRIVMSG #room :third")
     anna.sync(before)
     before.stop()  # which completes the writes, as those of a killed process are within 10 ms
-    side = Side(stack, **stored)
+    side = Side(stack, is_successor=True, **stored)
     assert state is not None
     side.service.load(state)({})
     side.turn()
@@ -350,6 +352,24 @@ def test_what_was_said_after_a_snapshot_comes_from_the_file_once(
         again.send(f"CHATHISTORY LATEST #room * {count}")
         texts = [line.rsplit(":", 1)[1] for line in again.sync(side) if " PRIVMSG " in line]
         assert texts == ["hello", "first", "second", "third", "fourth"][-count:]
+
+
+def test_private_messages_in_memory_move_to_the_file(stack: ExitStack, tmp_path: Path) -> None:
+    before, (anna, *_) = scene(stack)
+    anna.send("PRIVMSG bob :to bob", "PRIVMSG anna :to myself")
+    anna.sync(before)
+    state = before.save().state
+    stored = {"history_file": str(tmp_path / "db"), "accounts": [ACCOUNT]}
+    side = Side(stack, is_successor=True, **stored)
+    side.service.load({**state, "sessions": []})({})
+    side.turn()
+    again = side.connect("CAP REQ :sasl", "NICK anna", "USER a 0 * :a", "AUTHENTICATE PLAIN")
+    again.send("AUTHENTICATE AGFubmEAc2VzYW1l", "CAP END", "PING x")
+    again.sync(side)
+    for target, text in (("bob", "to bob"), ("anna", "to myself")):
+        again.send(f"CHATHISTORY LATEST {target} * 9")
+        lines = again.sync(side)
+        assert [line.rsplit(" :", 1)[1] for line in lines if " PRIVMSG " in line] == [text], lines
 
 
 def test_a_snapshot_gets_new_message_ids(stack: ExitStack) -> None:
