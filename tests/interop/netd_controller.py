@@ -181,15 +181,25 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         self._write()
         if _ENGINE:
             self._start_pair()
-        prefix = []
+        prefix: list[str] = []
         if faketime and shutil.which("faketime"):
             prefix = ["faketime", "-f", faketime]
             self.faketime_enabled = True
+        self._start(prefix)
+
+    def _start(self, prefix: list[str]) -> None:
         for config_file in self._configs:
             command = [*shlex.split(os.environ["NETD_BIN"]), "run", "--config", str(config_file)]
             command = [*prefix, *command]
             self._processes.append(self.execute(command, proc_name="netd", cwd=str(self.directory)))
         self.proc = self._processes.pop(0)
+
+    def restart(self) -> None:
+        """Stop the server, which has one host, and start it again."""
+        self.kill_proc()
+        self.port_open = False
+        self._start([])
+        self.wait_for_port()
 
     def _start_pair(self) -> None:
         """Have two hosts with one chat, to which clients connect in turn."""
