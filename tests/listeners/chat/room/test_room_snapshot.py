@@ -53,7 +53,12 @@ def _facts(member: dict[str, Any]) -> dict[str, Any] | None:
     if member["state"] != "REGISTERED":
         return None
     ignored = ("idle_since", "work", "registration", "sasl", "password_check")
-    return {key: value for key, value in member.items() if key not in ignored}
+    facts = {key: value for key, value in member.items() if key not in ignored}
+    facts["clients"] = [
+        {key: value for key, value in client.items() if key not in ignored}
+        for client in member["clients"]
+    ]
+    return facts
 
 
 def _channel(channel: dict[str, Any], nicks: list[str | None]) -> dict[str, Any]:
