@@ -112,6 +112,7 @@ EDITS = {
     "max_channels": "5",
     "max_channels_per_member": "5",
     "max_clients_per_account": "5",
+    "registration": "{{ max_accounts = 5 }}",
     "always_on": "true",
     "max_always_on": "10",
     "always_on_expires": '"30d"',
@@ -131,7 +132,7 @@ EDITS = {
 def test_every_option_can_change_without_a_disconnect(
     start_daemon: StartDaemon, connect: Connect, tmp_path: Path
 ) -> None:
-    assert {*EDITS, "kind", "workers"} == {field.name for field in fields(ChatOptions)}
+    assert {*EDITS, "kind", "workers", "cluster"} == {field.name for field in fields(ChatOptions)}
     daemon = start_daemon(CHAT + "flood_rate = 1000.0\n")
     (tmp_path / "credentials").write_text(f"carol:{cheap_hash('sesame')}\n")
     facts = {"directory": str(tmp_path), **make_certificate(tmp_path, "irc.test")}

@@ -272,6 +272,7 @@ class Room:
         self.state.members.clear()
         self.state.unregistered.clear()
         self.state.ghosts.clear()
+        self.state.absent.clear()
         return effects
 
     def _advance(self, pending: _PendingReply) -> list[Effect]:
