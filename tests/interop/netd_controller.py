@@ -81,6 +81,18 @@ def render(settings: dict[str, Any], accounts: list[tuple[str, str]], web: str) 
     return "\n".join(lines) + "\n"
 
 
+def _wants_always_on(config: Any) -> bool:
+    """Whether a test's changes of Ergo's configuration let members stay without a client."""
+    multiclient: dict[str, Any] = {}
+    if config.ergo_config is None:
+        return False
+    try:
+        config.ergo_config({"accounts": {"multiclient": multiclient}})
+    except KeyError:  # they are about another section
+        return False
+    return multiclient.get("always-on") == "opt-out"
+
+
 def _wants_proxy(config: Any) -> bool:
     """Whether a test's changes of Ergo's configuration let the listeners require PROXY headers."""
     listeners: dict[str, Any] = {"": None}
@@ -230,6 +242,7 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
             "address": f"tcp://{self.hostname}:{port}",
             "password": self._password,
             "proxy_protocol_from": "127.0.0.1",
+            "always_on": _wants_always_on(self.test_config),
             "proxy_protocol": "required" if _wants_proxy(self.test_config) else "optional",
         }
         if not _ENGINE:
