@@ -218,3 +218,27 @@ def test_a_line_that_meets_a_bug_is_skipped_on_all_hosts(redis: RedisServer) -> 
         two.expect(":after it")
         one.send("PING x")
         one.expect("PONG")
+
+
+def test_a_reload_brings_a_chat_to_several_hosts_and_back(
+    start_node: StartNode, start_daemon: StartDaemon, join: Join
+) -> None:
+    two = start_node("two")
+    bob = join(two, "bob")
+    clustered = two.config.read_text()
+    alone = "\n".join(line for line in clustered.splitlines() if not line.startswith("cluster"))
+    one = start_daemon(alone.partition("\n")[2].partition("\n")[2])
+    alice = join(one, "alice")
+    own = one.config.read_text()
+    cluster = next(line for line in clustered.splitlines() if line.startswith("cluster"))
+    one.config.write_text(f"{own}\n{cluster.replace('two', 'one')}\n")
+    assert one.reload().error == ""
+    assert "JOIN #room" in bob.expect(":alice!")
+    bob.send("PRIVMSG #room :welcome")
+    assert alice.expect(":bob!~bob@127.0.0.1 PRIVMSG").endswith(":welcome")
+    one.config.write_text(own)
+    assert one.reload().error == ""
+    assert "QUIT" in bob.expect(":alice!")
+    assert "QUIT" in alice.expect(":bob!")
+    alice.send("PING x")
+    alice.expect("PONG")

@@ -108,6 +108,15 @@ class ClusterDriver(HandoverDriver):
         self._saved_engine = saved.engine
         self._replica.load_waiting(saved.engine, saved.held)
 
+    def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
+        if saved.engine is not None:
+            super().begin(saved, settings, reason)
+            return
+        self._has_loaded = True
+        self._store.open()
+        self._replica.invite(self._sessions)  # of a chat on one host; or none, after a crash
+        self.set_settings(settings)
+
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         super().reconfigure(options, settings)
         assert options.cluster is not None

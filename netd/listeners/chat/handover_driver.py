@@ -137,6 +137,8 @@ class HandoverDriver(RoomDriver):
     def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
         """Serve the clients of a saved room, after `adopt` of those that are connected."""
         self._store.open(missed_after=self._missed_after)
+        if saved.engine is not None and self._room.state.entrants is None:
+            self._leave_cluster(reason)
         connected = {*self._sessions}
         self.suspend(saved.lost(connected), reason)
         self.set_settings(settings)
@@ -145,6 +147,13 @@ class HandoverDriver(RoomDriver):
                 self._repeat_check(session.client, session.client.password_check, session.check)
             if session.client in connected and session.awaits_reload:
                 self._on_reloaded(session.client, _RELOADED)
+
+    def _leave_cluster(self, reason: str) -> None:
+        """Remove the clients of other hosts: this chat is on one host from now on."""
+        for client in self._room.state.clients():
+            if client.is_remote:
+                self._apply(self._room.leave(client, reason, time.time()))
+            client.key, client.is_waiting = "", False
 
     def _repeat_check(self, client: Client, check: PasswordCheck, saved: SavedCheck | None) -> None:
         if saved is None:

@@ -50,6 +50,15 @@ class RecoveringRoom(ReplicatedRoom):
             self._lines.forget_sent(client)
             client.is_waiting = True
 
+    def invite(self, clients: Iterable[Client]) -> None:
+        """Have the clients of another room enter this one, as soon as its state is known."""
+        for client in clients:
+            client.key = ""
+            if client.is_registered:
+                self._await_return(client)
+            else:
+                self.state.unregistered[client] = None
+
     def give_back(self, payloads: Iterable[bytes]) -> None:
         """Have inputs of this host's clients put into the log anew, once these have returned."""
         clients = {client.key: client for client in [*self._returns, *self.state.unregistered]}
