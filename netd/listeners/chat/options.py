@@ -243,7 +243,9 @@ class ChatOptions(LoginOptions):
     stays in its channels, and its lines are kept, up to `max_send_queue`. A client that registers
     in this time with the same nick and logs in to the same account, or has the same local user or
     client certificate, or sends the token of the capability netd.dev/resume, takes the place: other
-    members see no QUIT and no JOIN, and it gets the lines that it missed. 0 to keep no place."""
+    members see no QUIT and no JOIN, and it gets the lines that it missed. With the token a client
+    also takes the place of a connection that the server does not know to be lost. 0 to keep no
+    place."""
 
     max_send_queue: Annotated[Size, Ge(4096)] = 1_048_576
     """The number of bytes that may wait to be sent to a member; a member with more is

@@ -18,6 +18,7 @@ from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
     Effect,
+    GiveUp,
     KeepLines,
     Log,
     Record,
@@ -46,7 +47,7 @@ from netd.runtime.loop import Loop
 _log = logging.getLogger("netd")
 
 OutsideEffect = Verify | Ask | Record | SaveChannel | Store | Rehash | Log
-RareEffect = Close | KeepLines | TakePlace | OutsideEffect
+RareEffect = Close | KeepLines | GiveUp | TakePlace | OutsideEffect
 
 
 class RoomDriver:
@@ -293,6 +294,9 @@ class RoomDriver:
                     self._fanout.detach(client)  # a lost one
             case KeepLines(lost, ghost):
                 self._fanout.attach(lost, ghost)
+            case GiveUp(client, reason):
+                if client in self._sessions:
+                    self.suspend_session(self._sessions[client], reason)
             case TakePlace():
                 self._take_place(effect)
             case _:

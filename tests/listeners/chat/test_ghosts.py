@@ -285,3 +285,18 @@ def test_without_a_time_no_place_is_kept() -> None:
         server.driver.suspend_session(bob.session, "Connection lost")
         assert alice.read(" QUIT ")[-1].endswith(" QUIT :Connection lost")
         assert bob.read()[-1] == "(end)"
+
+
+def test_a_connection_that_is_not_known_to_be_lost_is_resumed(server: Server) -> None:
+    alice, bob = server.connect().register("alice"), server.connect().register("bob")
+    alice.read()
+    again, lines = come_back(server, bob.token)
+    assert any("RESUME SUCCESS bob" in line for line in lines)
+    ended = bob.read()
+    assert "Another connection resumes this one" in ended[0]
+    assert ended[-1] == "(end)"
+    alice.send("PRIVMSG #room :still here?")
+    assert texts(again.read()) == ["still here?"]
+    assert not [line for line in alice.read() if "QUIT" in line or "JOIN" in line]
+    assert server.counters()["returned"] == 1
+    assert server.counters()["ghosts"] == 0

@@ -107,6 +107,14 @@ class KeepLines:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Close the connection of a client, whose place is kept for another one (`Room.suspend`)."""
+
+    client: Client
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakePlace:
     """A client takes the place of one whose connection was lost, and gets the lines kept for it."""
 
@@ -115,5 +123,5 @@ class TakePlace:
     ghost: Ghost
 
 
-ClientEffect = Send | Broadcast | Close | KeepLines | TakePlace
+ClientEffect = Send | Broadcast | Close | KeepLines | GiveUp | TakePlace
 Effect = ClientEffect | Verify | Ask | Rehash | Log | Record | Store | SaveChannel

@@ -14,6 +14,7 @@ from netd.listeners.chat.room.effect import (
     Broadcast,
     Close,
     Effect,
+    GiveUp,
     KeepLines,
     Log,
     Record,
@@ -173,7 +174,7 @@ class RoomUnderTest:
                         self._write(client, data)
                 case Broadcast():
                     self._broadcast(effect)
-                case Close() | KeepLines() | TakePlace():
+                case Close() | KeepLines() | GiveUp() | TakePlace():
                     self._apply_to_place(effect)
                 case Verify(client):
                     verdict, work = self.verdict or _verdict(effect), effect.work
@@ -216,10 +217,14 @@ class RoomUnderTest:
         self._changes.clear()
         return answer(self._database, query)
 
-    def _apply_to_place(self, effect: Close | KeepLines | TakePlace) -> None:
+    def _apply_to_place(self, effect: Close | KeepLines | GiveUp | TakePlace) -> None:
         match effect:
             case Close(client, reason):
                 self._close(client, reason)
+            case GiveUp(client, reason):
+                given_up = self._clients[client]
+                self.suspend(given_up, reason)
+                given_up.closed = reason
             case KeepLines(lost, ghost):
                 self._ghosts[lost] = ghost
             case TakePlace():

@@ -16,7 +16,7 @@ from netd.listeners.chat.room.client_state import ClientState, SaslExchange
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import attach, history, membership, missed
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
-from netd.listeners.chat.room.effect import Send, TakePlace
+from netd.listeners.chat.room.effect import GiveUp, Send, TakePlace
 from netd.listeners.chat.room.ghost import ALL_CAPS, Ghost
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
@@ -24,6 +24,8 @@ from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message, fold
 
 _BYTES_PER_WORK = 32
+_CLIENTS_PER_WORK = 8
+_REPLACED = "Another connection resumes this one"
 
 
 def suspend(context: CommandContext, reason: str, unsent: bytes) -> bool:
@@ -60,12 +62,29 @@ def show_token(context: CommandContext) -> None:
 
 
 def resume(context: CommandContext, params: Sequence[str]) -> None:
-    """Ask for the place of a lost client, by its token; the registration decides."""
+    """Ask for the place of a client, by its token; the registration decides.
+
+    A client can know that its connection is lost before the server does.
+    """
     registration = context.client.registration
     registration.resume_token = params[0]
-    if _client_of_token(context) is None:
+    if _client_of_token(context) is not None:
+        return
+    connected = _connected_client(context, params[0])
+    if connected is not None:
+        context.effects.append(GiveUp(connected, _REPLACED))
+    else:
         registration.resume_token = ""
         context.fail("INVALID_TOKEN", "No place is kept for this token")
+
+
+def _connected_client(context: CommandContext, token: str) -> Client | None:
+    """The client with a token whose connection is not known to be lost."""
+    clients = context.room.clients()
+    context.work += len(clients) // _CLIENTS_PER_WORK
+    informed = (client for client in clients if client.is_registered and client.has(Cap.RESUME))
+    own = (client for client in informed if not client.is_remote)
+    return next((client for client in own if client.resume_token == token), None)
 
 
 def _client_of_token(context: CommandContext) -> Client | None:
