@@ -146,7 +146,8 @@ class Pool(SlotSet):
         return bool(self._backlogs.poll(0))
 
     def _on_wakeup(self, _mask: int) -> None:
-        os.eventfd_read(self._wakeup)
+        with contextlib.suppress(BlockingIOError):  # the event was of a closed one with this number
+            os.eventfd_read(self._wakeup)
         self._grow()
 
     def _grow(self, at_least: int = 0) -> None:

@@ -70,7 +70,7 @@ class Side:
         sockets = [ListeningSocket(Address.parse(address), listening)]
         self.service = ChatService(self.loop, made, sockets, Daemon())
         self._stack = stack
-        stack.callback(self.stop)
+        stack.callback(self.close)
         if not is_successor:
             self.turn()
 
@@ -103,6 +103,14 @@ class Side:
         self.service.drain(0, stopping=True)
         while self.loop.is_running:
             self.loop.turn()
+
+    def close(self) -> None:
+        """End the service, and close what a process keeps until its end."""
+        self.stop()
+        verifier = self.service._room._verifier
+        if not verifier._has_thread:  # else it may still write
+            self.loop.unwatch(verifier._wakeup)
+            os.close(verifier._wakeup)
 
 
 class Client:

@@ -85,11 +85,11 @@ class Reader:
         if self._is_closing:
             return
         self._is_closing = True
+        self._loop.unwatch(self._wakeup)  # the thread closes it
         self._interrupt()
         self._work.release()
         while self._pending:
             self._fail(self._pending.popleft(), "the file is being closed")
-        self._loop.unwatch(self._wakeup)
 
     @property
     def is_closed(self) -> bool:
@@ -145,6 +145,7 @@ class Reader:
                 self._answered.append(request)
                 os.eventfd_write(self._wakeup, 1)
         self._close_connection()
+        os.close(self._wakeup)
 
     def _answer(self, request: _Request) -> object:
         if not self._writer.await_written(request.changes, request.until):
