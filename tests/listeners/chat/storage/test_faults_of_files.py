@@ -100,6 +100,8 @@ def test_a_file_that_is_damaged_in_the_middle_is_replaced(opened: Open, tmp_path
     first.add(*range(1, 3000))
     assert len(first.texts()) == 2999
     first.close()
+    with closing(sqlite3.connect(tmp_path / "db")) as closed:  # the WAL would hide the damage
+        closed.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with (tmp_path / "db").open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (file.seek(0, os.SEEK_END) - 4096))
