@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,10 @@ def test_weechat_logs_in(tmux: Tmux, address: Address, tmp_path: Path, mechanism
         for word in ("-r", line.format(host=address.host, port=address.port, mechanism=mechanism))
     ]
     log = home / "logs" / "irc.server.net.weechatlog"
-    tmux.start("weechat", "weechat-headless", "--dir", str(home), *options)
-    wait_until(log.exists, "the log")
-    wait_until(lambda: "logged in as irene" in log.read_text(), "the login")
+    command = ["weechat-headless", "--dir", str(home), *options]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as weechat:
+        try:
+            wait_until(log.exists, "the log")
+            wait_until(lambda: "logged in as irene" in log.read_text(), "the login")
+        finally:
+            weechat.kill()
