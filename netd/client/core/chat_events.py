@@ -188,7 +188,7 @@ class Leave:
 
 
 class ScreenAction(enum.Enum):
-    """What a slash command asks of the front end, which keeps the lines that were shown."""
+    """A request of a slash command to the front end, which keeps the lines that were shown."""
 
     FIND = "find"  # the lines that contain the argument
     CLEAR = "clear"

@@ -20,7 +20,7 @@ _VERBS: Final = {
 
 
 def can_fold(event: ChatEvent) -> bool:
-    """Whether an event can be told together with others; a kick stands alone."""
+    """Whether an event can share a line with others; a kick has a line of its own."""
     return isinstance(event, MembershipChange) and event.kind in _FOLDED
 
 

@@ -1,4 +1,4 @@
-"""What was shown in each conversation: events become lines, and count as unread until seen."""
+"""The lines of each conversation: events become lines, which count as unread until seen."""
 
 from __future__ import annotations
 

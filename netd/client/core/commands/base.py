@@ -11,7 +11,7 @@ from netd.client.core.client_state import ClientState, is_channel
 
 
 class Argument(enum.Enum):
-    """What an argument names: the completions that are offered for it."""
+    """The kind of an argument, by which completions are offered for it."""
 
     NICK = enum.auto()
     CHANNEL = enum.auto()

@@ -125,11 +125,6 @@ class Engine:
         return self._is_available
 
     @property
-    def incarnation(self) -> str:
-        """The name of the node's present membership; it changes when the node was fenced."""
-        return self._incarnation
-
-    @property
     def applied(self) -> Position:
         """The last entry that was given to the owner."""
         return self._applied
@@ -383,9 +378,9 @@ class Engine:
             return
         while (batch := self._queue.next_batch()) is not None:
             head = (self._epoch, self._settings.node, self._incarnation, batch.first)
-            self._writer.run(self._on_appended, APPEND, self._keys, *head, *batch.payloads)
+            self._writer.run(self._check_accepted, APPEND, self._keys, *head, *batch.payloads)
 
-    def _on_appended(self, reply: Reply) -> None:
+    def _check_accepted(self, reply: Reply) -> None:
         if isinstance(reply, ReplyError):
             self._on_refused(reply)
 
@@ -400,11 +395,7 @@ class Engine:
             return
         time_to_live_ms = int(self._settings.time_to_live_s * 1000)
         arguments = (self._settings.node, self._incarnation, time_to_live_ms)
-        self._writer.run(self._on_renewed, RENEW, self._keys, *arguments)
-
-    def _on_renewed(self, reply: Reply) -> None:
-        if isinstance(reply, ReplyError):
-            self._on_refused(reply)
+        self._writer.run(self._check_accepted, RENEW, self._keys, *arguments)
 
 
 def _entries(reply: Reply) -> list[LogEntry]:

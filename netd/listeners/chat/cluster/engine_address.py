@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 DEFAULT_PORT: Final = 6379
-SENTINEL_PORT: Final = 26379
 _FORMS: Final = "redis://HOST:PORT/DATABASE, rediss://HOST:PORT/DATABASE or unix:///PATH"
 
 
