@@ -98,17 +98,21 @@ ALLOWED = {
             "netd.listeners.logins.password_verifier",
         ),
         *("netd.listeners.http.routes", "netd.listeners.http.files"),
-        "netd.listeners.http.protocol",
+        *("netd.listeners.http.pages", "netd.listeners.http.protocol"),
     ),
     "netd.listeners.http.files": (
         *("netd.runtime", "netd.listeners.http.options", "netd.status_text"),
         *("netd.listeners.http.files", "netd.listeners.http.protocol"),
+        "netd.listeners.http.pages",
     ),
     "netd.listeners.http.options": (
         *(*CORE, "netd.listeners.logins.login_options", "netd.listeners.tls_options"),
     ),
     "netd.listeners.chat.room": ("netd.errors", "netd.protocols", "netd.listeners.chat.room"),
-    "netd.listeners.http.protocol": ("netd.errors", "netd.listeners.http.protocol"),
+    "netd.listeners.http.pages": (),
+    "netd.listeners.http.protocol": (
+        *("netd.errors", "netd.listeners.http.pages", "netd.listeners.http.protocol"),
+    ),
     "netd.listeners.kinds": ("netd.listeners",),
     "netd.supervisor": (
         *(*CORE, "netd.runtime", "netd.supervisor"),

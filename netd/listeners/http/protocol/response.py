@@ -6,10 +6,13 @@ never uses them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
+
+from netd.listeners.http.pages import STYLE, format_document
 
 _PHRASES: Final[dict[int, str]] = {
     **{status.value: status.phrase for status in HTTPStatus},
@@ -19,12 +22,7 @@ _PHRASES: Final[dict[int, str]] = {
     422: "Unprocessable Content",
 }
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
-_ERROR_PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><title>{title}</title>
-<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; text-align: center">
-<h1>{title}</h1>
-"""
+_ERROR_STYLE: Final = f"{STYLE}body{{margin:25vh 1rem 0;text-align:center}}h1{{font-size:1.5rem}}"
 
 CONTINUE: Final = 100
 """The status of a response that lets the client send the body; only the status is sent."""
@@ -123,8 +121,15 @@ class DeferredResponse:
 
 def error_response(status: int, *fields: tuple[str, str]) -> Response:
     """Make a short page with the status and its phrase."""
-    page = _ERROR_PAGE.format(title=f"{status} {_PHRASES[status]}").encode()
-    return Response(status, (("Content-Type", "text/html; charset=utf-8"), *fields), (page,))
+    content = (_error_page(status),)
+    return Response(status, (("Content-Type", "text/html; charset=utf-8"), *fields), content)
+
+
+@functools.cache
+def _error_page(status: int) -> bytes:
+    title = f"{status} {_PHRASES[status]}"
+    body = f"<main><h1>{title}</h1></main>\n"
+    return format_document(title, body, style=_ERROR_STYLE, head="").encode()
 
 
 def has_content(status: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
+from netd.listeners.http.pages import STYLE, format_document
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.head import KNOWN_METHODS
 from netd.listeners.http.protocol.response import (
@@ -25,14 +26,17 @@ from netd.listeners.http.routes.handlers import READ_METHODS, make_handler
 from netd.listeners.http.routes.route_auth import Denial, RouteAuth
 from netd.listeners.logins.password_verifier import PasswordVerifier
 
-_WELCOME: Final = (
-    '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>netd works</title>\n'
-    '<meta name="viewport" content="width=device-width">'
-    '<meta name="color-scheme" content="light dark">\n'
-    '<body style="font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 32rem">\n'
-    "<h1>netd works</h1>\n"
-    "<p>This listener has no routes yet. Add some to its configuration, as in</p>\n"
-    '<pre>[[listeners.web.routes]]\npath = "/"\ndirectory = "/srv/www"</pre>\n'
+_WELCOME: Final = format_document(
+    "netd works",
+    """<main>
+<h1>netd works</h1>
+<p>This listener has no routes yet. Add some to its configuration, as in</p>
+<pre>[[listeners.web.routes]]
+path = "/"
+directory = "/srv/www"</pre>
+</main>
+""",
+    style=f"{STYLE}main{{margin:20vh auto 0;max-width:34rem;padding:0 1rem}}pre{{overflow:auto}}",
 )
 _WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; charset=utf-8")
 

@@ -7,13 +7,11 @@ left out. The types in the comments are for the type checker.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import os
 import re
-import sys
-from typing import Any, Final
+from typing import Final
+
+from netd.listeners.http.pages import ICON, STYLE, format_policy, minify_style, read_beside
 
 _MODULES: Final = ("irc", "link", "model", "commands", "view", "main")  # each after its imports
 # What is left out of the script, in this order. No text in it looks like one of these.
@@ -45,26 +43,13 @@ MANIFEST: Final = json.dumps(
 """The web application manifest, with which a browser offers to install the page."""
 
 
-def _read(name: str) -> str:
-    """A file beside this module; the loader may have it in memory (`preload`)."""
-    loader: Any = sys.modules[__name__].__loader__
-    return str(loader.get_data(os.path.join(os.path.dirname(__file__), name)), "utf-8")
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def assemble() -> tuple[str, str]:
     """The page, and its Content-Security-Policy."""
-    script = "".join(_read(f"{name}.js") for name in _MODULES)
+    script = "".join(read_beside(__name__, f"{name}.js") for name in _MODULES)
     for pattern, replacement in _LEFT_OUT:
         script = pattern.sub(replacement, script)
-    style = re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _read("style.css"))
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_hash(style)}'; "
-        f"script-src 'sha256-{_hash(script)}'; connect-src 'self'; img-src data:; "
-        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    )
-    page = _read("page.html").replace("{style}", style).replace("{script}", script)
-    return page, policy
+    style = STYLE + minify_style(read_beside(__name__, "style.css"))
+    images = ("img-src data:", "manifest-src 'self'")
+    policy = format_policy(style, script, "connect-src 'self'", *images, "form-action 'none'")
+    page = read_beside(__name__, "page.html").replace("{icon}", ICON)
+    return page.replace("{style}", style).replace("{script}", script), policy
