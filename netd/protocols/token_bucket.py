@@ -36,7 +36,7 @@ class TokenBucket:
         """Remove tokens for work that is done already; they may be more than there are."""
         self._tokens -= tokens
 
-    def wait_s(self, rate: float, tokens: int = 1) -> float:
+    def wait_s(self, rate: float, tokens: float = 1) -> float:
         """Seconds from the last refill until there are so many tokens; 0 if there are."""
         return max(0.0, (tokens - self._tokens) / rate)
 

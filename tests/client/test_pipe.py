@@ -107,7 +107,7 @@ def test_events_are_printed_as_json(lounge: Daemon, netd_chat: Run) -> None:
     events = [json.loads(line) for line in done.stdout.splitlines()]
     names = [event["event"] for event in events]
     assert names[0] == "registered"
-    assert names.index("entered") < names.index("message") < names.index("delivered")
+    assert names.index("joined") < names.index("message") < names.index("delivered")
 
 
 def test_a_name_in_use_is_a_refusal(lounge: Daemon, netd_chat: Run) -> None:

@@ -170,7 +170,7 @@ def test_two_users_of_the_machine_talk(installed: Container) -> None:
     assert listening.stdout is not None
     assert listening.stdin is not None
     seen: list[str] = []
-    while not any('"entered"' in line for line in seen):
+    while not any('"joined"' in line for line in seen):
         seen.append(listening.stdout.readline())
         assert seen[-1], seen
     installed.sh("runuser -u bob -- netd-chat --name bob --send 'hello ann'")

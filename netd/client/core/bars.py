@@ -9,6 +9,7 @@ from netd.client.core.client_state import ClientState
 from netd.client.core.conversations import Conversation, ConversationKind
 from netd.client.core.event_format import clip
 from netd.client.core.sanitize import sanitize
+from netd.client.core.secrets import masked
 from netd.client.core.steady_cells import steady
 from netd.client.core.styled_text import Spans, Style, plain_text
 
@@ -84,7 +85,8 @@ def waiting(state: ClientState, width: int) -> list[Spans]:
         heading = f"-- {count}; /cancel"[:width]
     rows: list[Spans] = [[(Style.DIM, heading)]]
     for message in messages[: MAX_WAITING_ROWS - 1]:
-        text = steady(sanitize(message.text.replace("\n", " ")))[: max(0, width)]
+        text = masked(message.target, message.text).replace("\n", " ")
+        text = steady(sanitize(text))[: max(0, width)]
         rows.append([(Style.DIM, f"   {clip(sanitize(message.target))}: {text}")])
     return rows
 

@@ -113,9 +113,10 @@ def _record(state: ClientState, chat: ChatMessage) -> None:
 def _confirm_echo(state: ClientState, message: Message, text: str) -> list[Effect]:
     if not (state.is_me(nick_of(message)) and state.has_echo):
         return []
-    label = message.tags.get("label", "")
+    if message.tags.get("label"):
+        return []  # the label confirms the message
     has_labels = "labeled-response" in state.capabilities
-    return state.outbox.on_echo(message.params[0], text, label, has_labels=has_labels)
+    return state.outbox.on_echo(message.params[0], text, has_labels=has_labels)
 
 
 def on_tag_message(state: ClientState, message: Message) -> list[Effect]:

@@ -20,6 +20,7 @@ from netd.client.core.conversations import Conversations
 from netd.client.core.outbox import MAX_WAITING, Outbox
 from netd.client.core.outgoing import OutgoingMessage, join_lines, split_message
 from netd.client.core.roster import Roster
+from netd.client.core.secrets import login_password
 from netd.protocols.irc import Message
 
 MAX_REMEMBERED_IDS: Final = 1000
@@ -44,6 +45,14 @@ class Identity:
     history_lines: int = 50
     burst: int = 10
     lines_per_s: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account and its password."""
+
+    account: str
+    password: str
 
 
 @dataclass(slots=True)
@@ -75,6 +84,8 @@ class ClientState:
     wanted_nick: str = field(init=False)  # requested on the next connection
     source: str = ""  # nick!user@host as other clients see it, once known
     is_logged_in: bool = False  # to an account, on this connection
+    login: Login | None = None  # for the next connection, in place of the configured one
+    offered_password: str = ""  # sent to NickServ, which has not replied yet
     is_registered: bool = False
     was_registered: bool = False  # on this connection or an earlier one
     has_seen_motd: bool = False
@@ -89,6 +100,7 @@ class ClientState:
     capabilities: set[str] = field(default_factory=set)
     history_batches: dict[str, HistoryBatch] = field(default_factory=dict)  # still open
     multiline_batches: dict[str, MultilineBatch] = field(default_factory=dict)  # still open
+    labeled_batches: dict[str, str] = field(default_factory=dict)  # reference -> label
     history_page: int = 100  # the number of messages that the server sends for a request
     last_heard: dict[str, str] = field(default_factory=dict)  # folded channel -> server time
     last_time: str = ""  # the server time of the last message
@@ -229,6 +241,7 @@ class ClientState:
     ) -> list[Effect]:
         """Queue text for a target, in as many messages as it needs; the first has the tags."""
         parts = self.split(target, text, kind)
+        self.offered_password = login_password(target, text) or self.offered_password
         if parts and tags and "message-tags" in self.capabilities:
             parts[0].tags.update(tags)
         if not self.outbox.put(*parts):

@@ -33,25 +33,25 @@ from netd.client.core.chat_events import (
 )
 from netd.client.core.client_state import is_channel
 from netd.client.core.sanitize import sanitize
-from netd.client.core.secrets import has_secret
+from netd.client.core.secrets import masked
 from netd.client.core.styled_text import Spans, Style, nick_style, plain_text, to_ansi
 from netd.protocols.irc import fold
 
 _JSON_NAMES: Final[dict[type[ChatEvent], str]] = {
-    Notice: "told",
-    ServerNotice: "told",
-    Switched: "told",
-    SentAside: "told",
-    EarlierMessages: "told",
+    Notice: "info",
+    ServerNotice: "info",
+    Switched: "info",
+    SentAside: "info",
+    EarlierMessages: "info",
     Found: "found",
     Reaction: "react",
     Redaction: "redact",
     Refused: "refused",
     Registered: "registered",
-    ChannelJoined: "entered",
+    ChannelJoined: "joined",
     Delivered: "delivered",
     Undelivered: "undelivered",
-    Disconnected: "lost",
+    Disconnected: "disconnected",
 }
 
 _OPTIONAL_FIELDS: Final = ("id", "reply_to", "channels")  # left out where they are empty
@@ -116,16 +116,10 @@ def _chat_message(
     spans += [(Style.PLAIN, f"{after} ")]
     if chat.reply_to:
         spans += [(Style.DIM, f"(re {sanitize(reply) or 'an earlier message'}) ")]
-    text = "\n".join(map(sanitize, _shown_text(chat).split("\n")))
+    shown = masked(chat.target, chat.text) if chat.mine else chat.text
+    text = "\n".join(map(sanitize, shown.split("\n")))
     style = Style.BOLD if chat.mention else Style.PLAIN
     return [*spans, (Style.DIM if chat.old else style, text)]
-
-
-def _shown_text(chat: ChatMessage) -> str:
-    """Return the text, without the password of a message to a service such as NickServ."""
-    if chat.mine and has_secret(f"/msg {chat.target} {chat.text}"):
-        return f"{chat.text.partition(' ')[0]} ****"
-    return chat.text
 
 
 def _place(chat: ChatMessage, current: str) -> str:
@@ -166,7 +160,7 @@ def local_time(time: str, now: dt.datetime) -> dt.datetime:
 def error_text(event: Refused | Disconnected | Undelivered) -> str:
     """Return the words for an event that reports an error, not sanitized."""
     if isinstance(event, Undelivered):
-        return f"not delivered: {event.text!r}: {event.why}"
+        return f"not delivered: {masked(event.target, event.text)!r}: {event.why}"
     return event.text
 
 

@@ -19,6 +19,7 @@ from netd.client.core.chat_events import (
     ServerNotice,
     send,
 )
+from netd.client.core.client_state import Login
 from netd.protocols.irc import Message
 
 _RESUME: Final = "netd.dev/resume"
@@ -47,16 +48,17 @@ class Handshake:
     def __init__(  # noqa: PLR0913 (the facts of a registration)
         self,
         name: str,
-        password: str,
+        login: Login,
         *,
-        account: str = "",
+        server_password: str = "",
         has_certificate: bool = False,
         may_rename: bool,
         again: bool = False,
         resume_token: str = "",
     ) -> None:
-        """`account` is to be logged in to, by default `name`.
+        """`login` is the account to log in to, if it has a password.
 
+        `server_password` is sent as PASS, which some servers read as an account's.
         `resume_token` is that of the connection that was lost.
         """
         self.nick = name
@@ -68,10 +70,10 @@ class Handshake:
         self.capabilities: set[str] = set()
         self.capability_values: dict[str, str] = {}
         self.is_logged_in = False
-        self._name, self._password, self._account = name, password, account or name
+        self._name, self._login, self._server_password = name, login, server_password
         self.was_taken = False
         """Whether another client has the name."""
-        self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if password else ""
+        self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if login.password else ""
         self._may_rename, self._again = may_rename, again
         self._tries = 1
         self._offered: set[str] = set()
@@ -90,7 +92,7 @@ class Handshake:
 
     def start(self) -> list[Effect]:
         """Return the first lines of the connection."""
-        password = [send("PASS", self._password)] if self._password else []
+        password = [send("PASS", self._server_password)] if self._server_password else []
         user = "".join(char for char in self._name if char.isascii() and char.isalnum())
         return [
             send("CAP", "LS", "302"),
@@ -152,7 +154,8 @@ class Handshake:
     def _authenticate(self, _message: Message) -> list[Effect]:
         if self._mechanism == "EXTERNAL":
             return [send("AUTHENTICATE", "+")]
-        plain = f"{self._account}\0{self._account}\0{self._password}".encode()
+        account, password = self._login.account, self._login.password
+        plain = f"{account}\0{account}\0{password}".encode()
         encoded = base64.b64encode(plain).decode()
         starts = range(0, len(encoded) + 1, _SASL_PIECE_BYTES)  # "+" ends a full last piece
         return [

@@ -25,7 +25,7 @@ from netd.client.core.chat_events import (
     SendLine,
     send,
 )
-from netd.client.core.client_state import ClientState, Identity
+from netd.client.core.client_state import ClientState, Identity, Login
 from netd.client.core.commands.base import say_to
 from netd.client.core.commands.windows import ask_earlier
 from netd.client.core.handshake import Handshake
@@ -60,6 +60,7 @@ class IrcClient:
         state.roster.clear()
         state.history_batches.clear()
         state.multiline_batches.clear()
+        state.labeled_batches.clear()
         state.unread_targets.clear()
         state.is_regaining = False
         state.catching_up.clear()
@@ -137,10 +138,11 @@ class IrcClient:
 
     def _new_handshake(self) -> Handshake:
         state, identity = self.state, self.state.identity
+        login = state.login or Login(identity.name, identity.password)
         return Handshake(
             state.wanted_nick,
-            identity.password,
-            account=identity.name,
+            login,
+            server_password=identity.password,
             has_certificate=identity.has_certificate,
             may_rename=identity.may_rename,
             again=state.was_registered,

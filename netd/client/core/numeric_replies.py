@@ -11,7 +11,7 @@ from typing import Final
 
 from netd.client.core import nick_regain
 from netd.client.core.chat_events import Effect, Notice, Refused, ServerNotice
-from netd.client.core.client_state import ClientState
+from netd.client.core.client_state import ClientState, Login
 from netd.client.core.mode_changes import prefixes
 from netd.client.core.roster import JoinedChannel
 from netd.protocols.irc import Message
@@ -57,8 +57,10 @@ def _error(state: ClientState, message: Message) -> list[Effect]:
     target = context[0] if context else ""
     if message.command == _NICK_IN_USE and nick_regain.on_taken(state, target):
         return []
-    if message.command == _UNKNOWN_COMMAND and target == nick_regain.REGAIN:
-        return []  # the server has no accounts of this kind; the nick is still watched
+    if message.command == _UNKNOWN_COMMAND:
+        if target == nick_regain.REGAIN:
+            return []  # the server has no accounts of this kind; the nick is still watched
+        return [Refused(f"{target}: {text}; /help lists the commands", message.command, target)]
     if message.command not in _CHANNEL_ERRORS:
         undelivered = state.outbox.on_labeled_refusal(message.tags.get("label", ""), text)
         if undelivered := undelivered or state.outbox.on_refusal(target, text):
@@ -169,6 +171,9 @@ def _end_of_motd(state: ClientState, _message: Message) -> list[Effect]:
 
 def _logged_in(state: ClientState, message: Message) -> list[Effect]:
     state.is_logged_in = True
+    if state.offered_password:
+        state.login = Login(message.params[2], state.offered_password)
+        state.offered_password = ""
     return [ServerNotice(message.params[-1])]
 
 

@@ -8,7 +8,7 @@ servers. Times are in seconds of any monotonic clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.client.core.chat_events import Delivered, Effect, Undelivered
@@ -61,7 +61,7 @@ class Outbox:
                 continue
             if not self._bucket.take(now, self._lines_per_s, self._burst):
                 break
-            self._bucket.charge(message.line_count - 1)  # servers count lines
+            self._bucket.charge(message.cost - 1)
             self._release(message)
             released.append(message)
         return released
@@ -79,17 +79,13 @@ class Outbox:
             return None
         return self._bucket.wait_s(self._lines_per_s) or None
 
-    def on_echo(
-        self, target: str, text: str, label: str = "", *, has_labels: bool = False
-    ) -> list[Effect]:
-        """Confirm a message that the server has echoed.
+    def on_echo(self, target: str, text: str, *, has_labels: bool = False) -> list[Effect]:
+        """Confirm a message that the server has echoed without a label.
 
-        An echo with a label names the message. Where the server has no labels, the oldest message
-        to `target` is meant if none has this text, since servers may change texts; where it has,
-        an echo without a label may come from another client of the user.
+        Where the server has no labels, the oldest message to `target` is meant if none has this
+        text, since servers may change texts; where it has, such an echo may come from another
+        client of the user.
         """
-        if label and (confirmed := self.on_label(label)):
-            return confirmed
         message = self._unconfirmed_with(target, text)
         if message is None and not has_labels:
             message = self._oldest_unconfirmed(target)
@@ -163,9 +159,10 @@ class Outbox:
         folded = self._fold(target)
         return [message for message in self._waiting if self._fold(message.target) == folded]
 
-    def wait_s(self, more: int = 0) -> float:
-        """Estimate the time until all waiting lines, and so many more, are sent."""
-        return self._bucket.wait_s(self._lines_per_s, self.waiting_lines() + more)
+    def wait_s(self, more: Sequence[OutgoingMessage] = ()) -> float:
+        """Estimate the time until the last of the waiting messages, and more, is sent."""
+        costs = [message.cost for message in (*self._waiting, *more)]
+        return self._bucket.wait_s(self._lines_per_s, sum(costs[:-1]) + 1)
 
     def waiting_lines(self) -> int:
         """Return the number of lines that are not sent yet."""

@@ -12,6 +12,7 @@ from netd.protocols.irc import MAX_BODY_BYTES, cut
 PING_PREFIX: Final = "netd-chat-"
 _ACTION: Final = "\x01ACTION {}\x01"  # CTCP
 _ACTION_BYTES: Final = len(_ACTION.format(""))
+_FURTHER_LINE_COST: Final = 0.25  # of a multiline message; netd counts as much
 _MIN_TEXT_BYTES: Final = 16  # for any length of the source that the server reports
 
 
@@ -30,6 +31,11 @@ class OutgoingMessage:
     def line_count(self) -> int:
         """The number of lines of the text: more than one in a message of several lines."""
         return self.text.count("\n") + 1
+
+    @property
+    def cost(self) -> float:
+        """How many lines of a rate limit the message counts for."""
+        return 1 + (self.line_count - 1) * _FURTHER_LINE_COST
 
     @property
     def ping_token(self) -> str:

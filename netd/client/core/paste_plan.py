@@ -41,9 +41,9 @@ def plan_paste(state: ClientState, text: str) -> PastePlan | None:
     if len(lines) <= 1:
         return None
     joined = "\n".join(lines)
-    messages = len(state.split(state.current, joined))
-    seconds = state.outbox.wait_s(more=max(messages, len(lines)))
-    return PastePlan(state.current, joined, len(lines), messages, seconds)
+    messages = state.split(state.current, joined)
+    seconds = state.outbox.wait_s(more=messages)
+    return PastePlan(state.current, joined, len(lines), len(messages), seconds)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -41,9 +41,26 @@ def receive(state: ClientState, message: Message) -> list[Effect]:
         if message.command != "TAGMSG":
             return []  # it was true when it was said
     try:
-        return handler(state, message)
+        effects = handler(state, message)
     except (IndexError, ValueError):  # too few or too many parameters: ignore the message
-        return []
+        effects = []
+    return [*effects, *_confirmed(state, message)]
+
+
+def _confirmed(state: ClientState, message: Message) -> list[Effect]:
+    """Confirm the message of the user to which this one is the response (labeled-response).
+
+    Services such as NickServ answer, but do not echo. Errors have been processed before.
+    """
+    label = message.tags.get("label", "")
+    if message.command == "BATCH" and message.params:
+        sign, reference = message.params[0][:1], message.params[0][1:]
+        if sign == "+":
+            if label and len(state.labeled_batches) < batches.MAX_BATCHES:
+                state.labeled_batches[reference] = label
+            return []
+        label = state.labeled_batches.pop(reference, "")
+    return state.outbox.on_label(label) if label else []
 
 
 def _change(
@@ -210,10 +227,6 @@ def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
     return [Notice(message.params[-1])]
 
 
-def _acknowledged(state: ClientState, message: Message) -> list[Effect]:
-    return state.outbox.on_label(message.tags.get("label", ""))
-
-
 def _ignore(_state: ClientState, _message: Message) -> list[Effect]:
     return []
 
@@ -242,7 +255,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "TAGMSG": chat_lines.on_tag_message,
     "REDACT": chat_lines.on_redact,
     "MARKREAD": read_marks.on_mark,
-    "ACK": _acknowledged,
+    "ACK": _ignore,
     "CHGHOST": _ignore,
     "AWAY": _ignore,
     "ACCOUNT": _ignore,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from netd.client.core.chat_events import Effect, Leave, Notice, Refused, SendLine
+from netd.client.core.chat_events import Effect, Leave, Notice, Refused
 from netd.client.core.client_state import ClientState
-from netd.client.core.commands import channels, people, talking, windows
+from netd.client.core.commands import channels, people, server, talking, windows
 from netd.client.core.commands.base import Argument, SlashCommand, say
-from netd.errors import RemoteProtocolError
-from netd.protocols.irc import parse
 
 KEYS: Final = (
     ("Ctrl-N, Ctrl-P", "next and previous conversation"),
@@ -45,6 +43,7 @@ ALIASES: Final = {
     "bye": "quit",
     "quote": "raw",
     "delete": "redact",
+    "nickserv": "ns",
     "wi": "whois",
 }
 """Other names of commands, as users of irssi and WeeChat know them."""
@@ -67,17 +66,11 @@ def find(name: str) -> SlashCommand | None:
 
 def _run(state: ClientState, name: str, argument: str) -> list[Effect]:
     command = find(name)
-    if command is None:
-        return [_unknown(name)]
-    if command.needs_argument and not argument:
+    if command is not None and command.needs_argument and not argument:
         return [Refused(f"usage: /{name} {command.usage}")]
-    if not (state.is_registered or command.works_offline):
+    if not (state.is_registered or (command is not None and command.works_offline)):
         return [Refused("not connected")]
-    return command.run(state, argument)
-
-
-def _unknown(name: str) -> Refused:
-    return Refused(f"unknown command /{name}; /help lists the commands")
+    return command.run(state, argument) if command else server.pass_on(state, name, argument)
 
 
 def _help(_state: ClientState, argument: str) -> list[Effect]:
@@ -88,7 +81,7 @@ def _help(_state: ClientState, argument: str) -> list[Effect]:
         return _table([(_head(name), command.help) for name, command in COMMANDS.items()])
     command = find(wanted)
     if command is None:
-        return [_unknown(wanted)]
+        return [Refused(f"netd-chat has no command /{wanted}; /help lists its commands")]
     name = ALIASES.get(wanted, wanted)
     aliases = [f"/{alias}" for alias, meant in ALIASES.items() if meant == name]
     more = [command.details] if command.details else []
@@ -109,20 +102,12 @@ def _quit(_state: ClientState, argument: str) -> list[Effect]:
     return [Leave(argument)]
 
 
-def _raw(_state: ClientState, argument: str) -> list[Effect]:
-    try:
-        message = parse(argument.encode())
-    except RemoteProtocolError as error:
-        return [Refused(str(error))]
-    return [SendLine(message)] if message is not None else []
-
-
 COMMANDS: Final[dict[str, SlashCommand]] = {
     **channels.COMMANDS,
     **talking.COMMANDS,
     **windows.COMMANDS,
     **people.COMMANDS,
-    "raw": SlashCommand("LINE", "send a line of IRC as it is", _raw),
+    **server.COMMANDS,
     "help": SlashCommand(
         *("[COMMAND]", "list the commands, or explain one", _help, True),
         (Argument.COMMAND,),

@@ -105,6 +105,28 @@ def test_a_standard_reply_refuses_too() -> None:
     assert feed(bob, "FAIL * ACCESS :Go away") == [Refused("Go away", "ACCESS")]
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        ["@label=netd-chat-1 :NickServ!s@h NOTICE bob :Hello"],
+        [
+            "@label=netd-chat-1 BATCH +1 labeled-response",
+            "@batch=1 :NickServ!s@h NOTICE bob :Hello",
+            "@batch=1 :NickServ!s@h NOTICE bob :more",
+            "BATCH -1",
+        ],
+        ["@label=netd-chat-1 ACK"],
+    ],
+)
+def test_any_labeled_response_confirms(response: list[str]) -> None:
+    bob = welcome("batch echo-message labeled-response message-tags")
+    bob.type("/msg NickServ HELP")
+    bob.due(0)
+    assert feed(bob, *response)[-1] == Delivered("NickServ", "HELP")
+    bob.disconnected()
+    assert len(bob.state.outbox) == 0, "it is not sent again"
+
+
 def test_history_is_requested_and_marked_as_old() -> None:
     caps = "batch draft/chathistory message-tags server-time"
     bob = welcome(caps)

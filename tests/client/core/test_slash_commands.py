@@ -29,6 +29,10 @@ from tests.client.core.feeding import feed, lines, welcome
         ("/away", "AWAY"),
         ("/away at lunch", "AWAY :at lunch"),
         ("/raw MODE #lounge +t", "MODE #lounge +t"),
+        ("/oper root secret", "OPER root secret"),
+        ("/kline 1d bad!*@* :spam and more", "KLINE 1d bad!*@* :spam and more"),
+        ("/kill mallory go away now", "KILL mallory :go away now"),
+        ("/ns identify secret", "PRIVMSG NickServ :identify secret"),
     ],
 )
 def test_typed_lines_become_irc_lines(typed: str, sent: str) -> None:
@@ -54,8 +58,11 @@ def test_a_missing_argument_shows_the_usage(name: str) -> None:
 
 def test_an_unknown_command_is_not_sent_as_text() -> None:
     bob = welcome()
-    assert isinstance(bob.type("/joni #dev")[0], Refused)
+    assert isinstance(bob.type("/etc/fstab is a file")[0], Refused)
+    assert lines(bob.type("/joni #dev")) == ["JONI #dev"], "the server may know it"
     assert bob.due(0) == []
+    (refused,) = feed(bob, ":srv 421 bob JONI :Unknown command")
+    assert refused == Refused("JONI: Unknown command; /help lists the commands", "421", "JONI")
 
 
 def test_help_lists_every_command_and_explains_one() -> None:

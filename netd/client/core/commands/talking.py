@@ -17,7 +17,7 @@ from netd.client.core.chat_lines import PERSIST_TAG, REACT_TAG, REPLY_TAG, UNREA
 from netd.client.core.client_state import ClientState
 from netd.client.core.commands.base import Argument, SlashCommand, say, say_to
 from netd.client.core.conversations import Reference
-from netd.client.core.secrets import has_secret
+from netd.client.core.secrets import masked
 
 _REDACTION: Final = "draft/message-redaction"
 REACTIONS: Final = ("👍", "👎", "❤️", "😄", "🎉", "😕", "👀", "🚀")
@@ -40,9 +40,7 @@ def _aside(state: ClientState, target: str, text: str) -> list[Effect]:
     elsewhere = [
         name for name in target.split(",") if not state.is_current(name) and state.can_queue(name)
     ]
-    if not elsewhere or has_secret(f"/msg {target} {text}"):
-        return []
-    return [SentAside(f"to {', '.join(elsewhere)}: {text}")]
+    return [SentAside(f"to {', '.join(elsewhere)}: {masked(target, text)}")] if elsewhere else []
 
 
 def _query(state: ClientState, argument: str) -> list[Effect]:
