@@ -28,6 +28,9 @@ class FindAccount(Query[RegisteredAccount | None]):
 
     name: str
 
+    def awaits(self, change: Change) -> bool:
+        return isinstance(change, (StoreAccount, EraseAccount))
+
 
 @dataclass(frozen=True, slots=True)
 class LoadAccounts(Query[tuple[RegisteredAccount, ...]]):

@@ -13,6 +13,7 @@ from netd.listeners.chat.room.encoded_message import (
     TemplateMessage,
     message_of,
     position_of,
+    position_of_entry,
 )
 from netd.listeners.chat.room.memory import MESSAGE_BYTES, TAG_BYTES, Memory
 from netd.listeners.chat.room.multiline import is_multiline
@@ -23,6 +24,7 @@ from netd.listeners.chat.room.stored_message import (
     SelectMessages,
     View,
     milliseconds,
+    time_of_entry,
 )
 from netd.protocols.irc import Message
 
@@ -144,6 +146,14 @@ class Selection:
             case "AROUND":
                 return reaches and self.references[0].start(log) >= self.count // 2
         return reaches
+
+    def begins_before(self, entry: HistoryEntry) -> bool:
+        """Whether messages before an entry are requested, or the entry is the first one."""
+        position, time = position_of_entry(entry), time_of_entry(entry)
+        bounds = [reference.bound() for reference in self.references]
+        return self.subcommand != "LATEST" and any(
+            bound.is_reached(position, time) for bound in bounds
+        )
 
     def query(self, view: View, *, with_events: bool) -> SelectMessages | MessagesAround:
         """The same request to the database. Raises ValueError if a reference is malformed."""

@@ -29,6 +29,10 @@ class Query(Generic[Result_co]):
 
     __slots__ = ()
 
+    def awaits(self, _change: Change) -> bool:
+        """Whether the result can depend on an earlier change, which is not written yet."""
+        return True
+
 
 class QueryFailedError(NetdError):
     """The database gave no answer in time, cannot be read, or there is none."""

@@ -93,6 +93,13 @@ def milliseconds(time: str) -> int:
     return round(datetime.fromisoformat(time).timestamp() * 1000)
 
 
+def time_of_entry(entry: HistoryEntry) -> int:
+    """The time of an entry of a history, in milliseconds since the epoch."""
+    if isinstance(entry, TemplateMessage):
+        return milliseconds_of(entry.now)
+    return milliseconds(entry.tags["time"])
+
+
 @dataclass(frozen=True, slots=True)
 class AddParty(Change):
     """Give an account a private conversation."""
@@ -145,6 +152,13 @@ class ChannelView:
     begin: int
     """The position from which it may read what was said while the channel was open."""
 
+    def shows(self, change: Change) -> bool:
+        """Whether a change can be seen in it."""
+        match change:
+            case AddMessage(log) | AddPresence(log):
+                return log == self.channel
+        return isinstance(change, RemoveMessage)
+
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
@@ -156,12 +170,26 @@ class ConversationView:
     nick: str
     """The folded nick that it can have had; empty if only the keys count."""
 
+    def shows(self, change: Change) -> bool:
+        """Whether a change can be seen in it."""
+        return _is_private(change)
+
 
 @dataclass(frozen=True, slots=True)
 class AllConversations:
     """All private conversations of an account."""
 
     account: str
+
+    def shows(self, change: Change) -> bool:
+        """Whether a change can be seen in it."""
+        return _is_private(change)
+
+
+def _is_private(change: Change) -> bool:
+    if isinstance(change, AddMessage):
+        return not change.log.startswith("#")
+    return isinstance(change, (AddParty, RemoveMessage))
 
 
 View = ChannelView | ConversationView | AllConversations
@@ -173,6 +201,14 @@ class Bound:
 
     position: int = 0
     time: int | None = None
+
+    def is_reached(self, position: int, time: int) -> bool:
+        """Whether a message with a position and a time is at this place, or after it."""
+        return position >= self.position if self.time is None else time >= self.time
+
+    def is_before(self, change: Change) -> bool:
+        """Whether a change adds a message that is at this place, or after it."""
+        return isinstance(change, AddMessage) and self.is_reached(change.id, change.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +228,12 @@ class SelectMessages(Query[list[Message]]):
     with_events: bool
     """Whether not only PRIVMSG and NOTICE are selected."""
 
+    def awaits(self, change: Change) -> bool:
+        if self.before is None or not self.view.shows(change):
+            return self.view.shows(change)
+        ends = (self.before, self.after) if self.after else (self.before,)
+        return not all(end.is_before(change) for end in ends)
+
 
 @dataclass(frozen=True, slots=True)
 class MessagesAround(Query[list[Message]]):
@@ -202,6 +244,9 @@ class MessagesAround(Query[list[Message]]):
     count: int
     with_events: bool
 
+    def awaits(self, change: Change) -> bool:
+        return self.view.shows(change)
+
 
 @dataclass(frozen=True, slots=True)
 class FindMessage(Query["Message | None"]):
@@ -209,6 +254,10 @@ class FindMessage(Query["Message | None"]):
 
     view: View
     position: int
+
+    def awaits(self, change: Change) -> bool:
+        is_other = isinstance(change, AddMessage) and change.id != self.position
+        return not is_other and self.view.shows(change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +273,10 @@ class SearchMessages(Query[list[Message]]):
     before: Bound | None
     count: int
 
+    def awaits(self, change: Change) -> bool:
+        is_later = self.before is not None and self.before.is_before(change)
+        return not is_later and any(view.shows(change) for view in self.views)
+
 
 @dataclass(frozen=True, slots=True)
 class Targets(Query[list[tuple[str, int]]]):
@@ -237,6 +290,9 @@ class Targets(Query[list[tuple[str, int]]]):
     after: int
     before: int
     count: int
+
+    def awaits(self, change: Change) -> bool:
+        return _is_private(change) or any(view.shows(change) for view in self.channels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from netd.listeners.chat.storage.writer import Writer
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
+_log = logging.getLogger("netd")
 TIMEOUT_S: Final = 2.0
 MAX_WAITING: Final = 64
 _BUSY_S: Final = 1.0
@@ -148,7 +151,7 @@ class Reader:
         os.close(self._wakeup)
 
     def _answer(self, request: _Request) -> object:
-        if not self._writer.await_written(request.changes, request.until):
+        if not self._writer.await_written(request.changes, request.query.awaits, request.until):
             return QueryFailedError("the database is not written")
         try:
             connection = self._open()
@@ -156,6 +159,10 @@ class Reader:
             with connection:
                 return answer(connection, request.query)
         except sqlite3.Error as error:
+            self._close_connection()
+            return QueryFailedError(str(error))
+        except Exception as error:  # noqa: BLE001 (a row can be any; the thread goes on)
+            _log.error("chat: %s: %s", self._path, traceback.format_exc())
             self._close_connection()
             return QueryFailedError(str(error))
 

@@ -11,6 +11,7 @@ import logging
 import sqlite3
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -33,6 +34,10 @@ GATHER_S: Final = 0.01  # changes in this time are one transaction
 MAX_WAITING: Final = 20_000
 _MAX_BATCH: Final = 1000
 _TIDY_S: Final = 0.05  # between two steps of other work
+_OPENING: Final = 1
+"""The number of the first change: the opening of the file."""
+Awaits = Callable[[Change], bool]
+"""Whether a query can depend on a change."""
 Tidy = Callable[[sqlite3.Connection], bool]
 """Does a small step of other work within a transaction; returns whether there is more."""
 
@@ -57,7 +62,7 @@ class Writer:
         self._is_locked = False  # the thread's: whether its last write waited for a lock
         self._dropped = 0  # the loop's
         self._failed = 0  # the thread's
-        self._taken = 1  # the thread's: the opening of the file counts as a change
+        self._taken = _OPENING  # the thread's
         self._written = 0
         self._lock = threading.Condition()  # of `_batch` and `_written`
         self.queued = self._taken
@@ -94,14 +99,27 @@ class Writer:
         if not self._wakeup.is_set():
             self._wakeup.set()
 
-    def await_written(self, count: int, until: float) -> bool:
-        """Wait until the first `count` changes are written; for another thread than the loop's."""
-        if self._written >= count:
-            return True
-        self._hurry.set()
+    def await_written(self, count: int, awaits: Awaits, until: float) -> bool:
+        """Wait for those of the first `count` changes that are awaited; not in the loop's thread.
+
+        Returns whether they are written; it waits no longer when writes fail.
+        """
         with self._lock:
-            left = max(0.0, until - time.monotonic())
-            return self._lock.wait_for(lambda: self._written >= count, left)
+            last = self._last_awaited(count, awaits)
+            if self._written < last:
+                self._hurry.set()
+                left = max(0.0, until - time.monotonic())
+                self._lock.wait_for(lambda: self._written >= last or bool(self._error), left)
+            return self._written >= last
+
+    def _last_awaited(self, count: int, awaits: Awaits) -> int:
+        """The number of the last awaited change among the first `count`; under the lock."""
+        first = self._taken - len(self._batch) + 1
+        unwritten = [*self._batch, *self._waiting][: max(0, count - first + 1)]
+        for number in range(first + len(unwritten) - 1, first - 1, -1):
+            if awaits(unwritten[number - first]):
+                return number
+        return _OPENING
 
     def try_close(self) -> bool:
         """Begin to close, without waiting; return whether the file is closed."""
@@ -179,6 +197,9 @@ class Writer:
             else:
                 _log.error("chat: %s: %s; these changes are lost", self.path, error)
                 self._drop_batch()
+        except Exception:  # noqa: BLE001 (SQLite does not take each value; the thread goes on)
+            _log.error("chat: %s: %s", self.path, traceback.format_exc())
+            self._drop_batch()
         else:
             self._succeed()
         self._writing_since = None
@@ -201,6 +222,8 @@ class Writer:
     def _fail(self, error: Exception) -> None:
         self._close_file()
         before, self._error = self._error, f"chat: {self.path}: {error}; nothing is written"
+        with self._lock:
+            self._lock.notify_all()
         if not before:
             _log.warning("%s", self._error)
 

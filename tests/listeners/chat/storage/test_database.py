@@ -15,6 +15,7 @@ from netd.listeners.chat.room.storage import Query, QueryFailedError
 from netd.listeners.chat.room.stored_limits import Limits
 from netd.listeners.chat.room.stored_message import (
     AddMessage,
+    Bound,
     ChannelView,
     SelectMessages,
 )
@@ -234,6 +235,57 @@ def test_a_query_fails_in_time_if_the_file_is_locked(
     monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
     wait_until(lambda: not database.database.failure, "the end of the lock")
     assert database.texts() == ["line 1", "line 2"]
+
+
+def test_a_query_waits_only_for_changes_that_it_depends_on(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
+    database = opened(tmp_path / "db")
+    database.add(1, 2)
+    assert database.texts() == ["line 1", "line 2"]
+    before_2 = SelectMessages(view(), None, Bound(2), 10, False, True)
+    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # nothing can be written
+        database.add(3)
+        database.database.write(SetChannelState("#a", "{}"))
+        assert [message.params[-1] for message in database.ask(before_2)] == ["line 1"]
+        assert database.texts("#b") == []
+        other.execute("ROLLBACK")
+
+
+def test_a_query_fails_at_once_when_writes_fail(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
+    database = opened(tmp_path / "db")
+    assert database.texts() == []
+    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as other:
+        other.execute("DROP TABLE message_words")
+    database.add(1)
+    wait_until(lambda: bool(database.database.failure), "the failure")
+    assert isinstance(database.ask(latest()), QueryFailedError)
+
+
+def test_a_row_that_netd_has_not_written_fails_its_query_alone(
+    opened: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = opened(tmp_path / "db")
+    database.add(1)
+    assert database.texts() == ["line 1"]
+    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as other:
+        other.execute("UPDATE message SET tags = '{'")
+    assert isinstance(database.ask(latest()), QueryFailedError)
+    assert "JSONDecodeError" in caplog.text
+    assert database.texts("#b") == []
+
+
+def test_a_value_that_the_file_does_not_take_is_lost_alone(opened: Open, tmp_path: Path) -> None:
+    database = opened(tmp_path / "db")
+    database.database.write(SetChannelState("#a", "\ud800"))
+    wait_until(lambda: database.database.lost == 1, "the loss")
+    database.add(1)
+    assert database.texts() == ["line 1"]
 
 
 def test_too_many_queries_fail_at_once(opened: Open, tmp_path: Path) -> None:

@@ -113,10 +113,12 @@ def _find_in_channel(context: CommandContext, name: str, selection: Selection) -
     if channel is None:
         return []
     with_events = context.client.has(Cap.EVENT_PLAYBACK)
-    known = yield from _known_messages(context, channel)
-    chosen = list(selection.choose(visible(known, events=with_events)))
-    if not context.room.settings.stores_messages or selection.is_within(known, chosen):
-        return chosen
+    is_stored, entries = context.room.settings.stores_messages, channel.history.entries
+    if not (is_stored and entries and selection.begins_before(entries[0])):
+        known = yield from _known_messages(context, channel)
+        chosen = list(selection.choose(visible(known, events=with_events)))
+        if not is_stored or selection.is_within(known, chosen):
+            return chosen
     view = channel_view(context, channel)
     return (yield from ask(selection.query(view, with_events=with_events)))
 
