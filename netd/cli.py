@@ -22,6 +22,7 @@ import netd
 from netd.config.address import Address
 from netd.config.model import Config
 from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
+from netd.config.source import Source
 from netd.errors import (
     ConfigError,
     ControlError,
@@ -188,7 +189,7 @@ def _serve(path: str) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from netd.config.check import check_files, with_lines  # noqa: PLC0415 (as for _load)
+    from netd.config.check import check_files  # noqa: PLC0415 (as for _load)
     from netd.config.load import read_config  # noqa: PLC0415
 
     found = os.environ.get(STATE_FORMAT, str(MAJOR))
@@ -204,11 +205,10 @@ def _check(arguments: argparse.Namespace) -> int:
         become(user)
         os.environ.pop("XDG_RUNTIME_DIR", None)  # that of root
 
-    def check(config: Config) -> Iterable[Problem]:
+    def check(config: Config, source: Source) -> Iterable[Problem]:
         control = daemon_control_path(config)
         found = check_control(control, config.netd) if control != control_in_use else ()
-        found = with_lines((*found, *check_ports(config, held)), path)
-        found = (*found, *check_files(config, KINDS, path))
+        found = (*found, *check_ports(config, held), *check_files(config, source, KINDS))
         return {problem.key: problem for problem in found}.values()
 
     config = read_config(path, KINDS, check)
@@ -370,7 +370,7 @@ def _load(path: str) -> Config:
     from netd.config.check import check_files  # noqa: PLC0415 (pydantic: not for the daemon)
     from netd.config.load import read_config  # noqa: PLC0415
 
-    return read_config(path, KINDS, lambda config: check_files(config, KINDS, path))
+    return read_config(path, KINDS, lambda config, source: check_files(config, source, KINDS))
 
 
 def _control_path(arguments: argparse.Namespace) -> str:

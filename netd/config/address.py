@@ -55,16 +55,16 @@ class Address:
         """Parse `scheme://rest`. Raises ValueError with the fault and the allowed forms."""
         name, found, rest = text.partition("://")
         if not found or name not in set(Scheme):
-            raise ValueError(
-                f"{text!r} is not an address; write tcp://host:port, udp://host:port, "
-                "unix:///path or unixgram:///path"
-            )
+            forms = "tcp://host:port, udp://host:port, unix:///path or unixgram:///path"
+            meant = _meant(rest or text, Scheme.TCP) or forms
+            raise ValueError(f"{text!r} is not an address; write {meant}")
         scheme = Scheme(name)
         if scheme.is_local:
             return cls(scheme, path=_checked_path(rest))
         host, port = parse_host_port(rest) or ("", None)
         if port is None:
-            raise ValueError(f"{text!r} needs a host and a port, as in {name}://127.0.0.1:7000")
+            meant = _meant(rest, scheme) or f"it as in {name}://127.0.0.1:7000"
+            raise ValueError(f"{text!r} is not a host and a port; write {meant}")
         if port > MAX_PORT:
             raise ValueError(f"port {port} is above {MAX_PORT}")
         return cls(scheme, host=_checked_host(host, is_ipv6=rest.startswith("[")), port=port)
@@ -90,6 +90,20 @@ class Address:
         if self.scheme.is_local:
             return f"{self.scheme}://{self.path}"
         return f"{self.scheme}://{self.authority}"
+
+
+def _meant(text: str, scheme: Scheme) -> str:
+    """The address that a text in another form means, as `80` or `::1:80`; empty if unknown."""
+    if text.startswith("/"):
+        return f"{Scheme.UNIX}://{text}"
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal():
+        return ""
+    if host in ("", "*"):
+        return f"{scheme}://[::]:{port} for all addresses of this machine"
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return f"{scheme}://{host}:{port}" if parse_host_port(f"{host}:{port}") else ""
 
 
 def _includes(wildcard: Address, other: Address) -> bool:

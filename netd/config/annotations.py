@@ -31,6 +31,11 @@ class NeedsNewWorker:
     """A new value takes effect in a new worker; without this mark the running worker takes it."""
 
 
+@dataclass(frozen=True, slots=True)
+class FromFolder:
+    """The value is a path; a relative one begins at the folder of its configuration file."""
+
+
 HIDDEN: Final = "..."
 """The text that replaces a secret in messages and in `netd config show`."""
 
@@ -79,6 +84,16 @@ class SingleItem:
 
 
 OneOrMany = Annotated[tuple[Item, ...], SingleItem()]
+
+
+def _check_file_path(path: str) -> str:
+    if path.startswith("~") or "$" in path.split("/")[0]:
+        raise ValueError(f"{path!r} is not expanded as in a shell; write the whole path")
+    return path
+
+
+FilePath = Annotated[str, AfterValidator(_check_file_path), FromFolder()]
+"""The path of a file or a directory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from netd.config.annotations import Secret, Table
 from netd.config.file_access import why_no_directory
 from netd.config.model import Config, ListenerOptions
-from netd.config.paths import SYSTEM_CONFIG, SYSTEM_CONTROL, read_text
+from netd.config.paths import SYSTEM_CONFIG, SYSTEM_CONTROL
 from netd.config.schema import fields_of
-from netd.config.toml import Path, line_of, parse_toml
-from netd.errors import ConfigError, Problem
+from netd.config.source import Source
+from netd.errors import Problem
 from netd.protocols.password import is_hashed
 
 
@@ -26,43 +26,14 @@ class CheckedKind(Protocol):
         """Find problems on this machine; their keys are relative to the listener."""
 
 
-def check_files(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> tuple[Problem, ...]:
-    """Find missing directories and unreadable files; `file` is the path of the configuration.
+def check_files(
+    config: Config, source: Source, kinds: Mapping[str, CheckedKind]
+) -> tuple[Problem, ...]:
+    """Find missing directories and unreadable files.
 
     A password in plain text that every user can read gives a warning.
     """
-    return with_lines((*_problems(config, kinds, file), *_readable_passwords(config, file)), file)
-
-
-def with_lines(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
-    """Add the file to each problem, and the line of its key."""
-    lines = _lines(file)
-    return tuple(_with_line(problem, file, lines) for problem in problems)
-
-
-def _with_line(problem: Problem, file: str, lines: Mapping[Path, int]) -> Problem:
-    path = _path(lines, problem.key)
-    key = problem.key
-    if path not in lines and str(path[-1]).isdecimal():  # an only item without brackets
-        key = key.rpartition(".")[0]
-    return replace(problem, key=key, file=file, line=line_of(lines, path))
-
-
-def _path(lines: Mapping[Path, int], key: str) -> Path:
-    """The path of a dotted key; digits in it are an index, or a name such as `404`."""
-    path: Path = ()
-    for step in key.split("."):
-        item = (*path, int(step)) if step.isdecimal() else ()
-        path = item if item in lines else (*path, step)
-    return path
-
-
-def _lines(file: str) -> Mapping[Path, int]:
-    """The lines of all keys; empty if the file has become unreadable since it was loaded."""
-    try:
-        return parse_toml(read_text(file), file).lines
-    except ConfigError:
-        return {}
+    return (*_problems(config, kinds, source.file), *_readable_passwords(config, source))
 
 
 def _problems(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> Iterator[Problem]:
@@ -74,17 +45,22 @@ def _problems(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> It
             yield replace(problem, key=f"listeners.{name}.{problem.key}")
 
 
-def _readable_passwords(config: Config, file: str) -> Iterator[Problem]:
-    try:
-        is_readable = os.stat(file).st_mode & stat.S_IROTH
-    except OSError:  # the file was removed after it had been read
-        return
-    if not is_readable:
-        return
+def _readable_passwords(config: Config, source: Source) -> Iterator[Problem]:
+    readable = {file for file in (source.file, *source.files) if _is_readable_by_all(file)}
     for name, options in config.listeners.items():
         for key in _plain_passwords(options):
-            message = f"every user can read it; hash it with `netd passwd`, or chmod o-r {file}"
-            yield Problem(f"listeners.{name}{key}", message, is_warning=True)
+            path = f"listeners.{name}{key}"
+            file = source.place_of(source.path_of(path)).file
+            if file in readable:
+                advice = f"hash it with `netd passwd`, or chmod o-r {file}"
+                yield Problem(path, f"every user can read it; {advice}", is_warning=True)
+
+
+def _is_readable_by_all(file: str) -> bool:
+    try:
+        return bool(os.stat(file).st_mode & stat.S_IROTH)
+    except OSError:  # the file was removed after it had been read
+        return False
 
 
 def _plain_passwords(value: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, Protocol
 
@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from netd.config.address import MAX_SUN_PATH_BYTES, Address, Scheme
 from netd.config.messages import explain, suggest
 from netd.config.model import Config, DaemonOptions, ListenerOptions
-from netd.config.paths import read_text
-from netd.config.schema import Options, read_options
-from netd.config.toml import Document, Path, line_of, parse_toml
+from netd.config.schema import Options, fields_of, read_options
+from netd.config.file_paths import with_whole_paths
+from netd.config.source import Source, parse_source, read_source
+from netd.config.toml import Path
 from netd.errors import ConfigError, Problem
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -49,34 +50,30 @@ class ConfigurableKind(Protocol):
 
 
 Kinds = Mapping[str, ConfigurableKind]
-Check = Callable[[Config], Iterable[Problem]]
+Check = Callable[[Config, Source], Iterable[Problem]]
+"""Finds problems of a configuration, named by their keys; the reader adds file and line."""
 
 
-def read_config(path: str, kinds: Kinds, check: Check = lambda _: ()) -> Config:
+def read_config(path: str, kinds: Kinds, check: Check = lambda _, __: ()) -> Config:
     """Read the configuration in a file. Raises ConfigError with every fault found.
 
     `check` gets the configuration without the options that have faults; the problems that it
     returns are reported as well, and warnings are kept in the Config.
     """
-    return _read(read_text(path), path, kinds, check)
+    return _Reader(read_source(path), kinds).read(check)
 
 
 def parse_config(text: str, file: str, kinds: Kinds) -> Config:
     """Read a configuration; messages call it `file`. Raises ConfigError with every fault found."""
-    return _read(text, file, kinds, lambda _: ())
-
-
-def _read(text: str, file: str, kinds: Kinds, check: Check) -> Config:
-    return _Reader(parse_toml(text, file), file, kinds).read(check)
+    return _Reader(parse_source(text, file), kinds).read(lambda _, __: ())
 
 
 class _Reader:
-    """Reads one document, and collects the problems that it finds."""
+    """Reads one configuration, and collects the problems that it finds."""
 
-    def __init__(self, document: Document, file: str, kinds: Kinds) -> None:
-        self._document = document.values
-        self._lines = document.lines
-        self._file = file
+    def __init__(self, source: Source, kinds: Kinds) -> None:
+        self._document = source.values
+        self._source = source
         self._kinds = kinds
         self._problems: list[Problem] = []
 
@@ -88,7 +85,8 @@ class _Reader:
         self._refuse_shared_addresses(config.listeners)
         self._refuse_handoffs(config.listeners)
         reported = {problem.key for problem in self._problems}
-        found = [problem for problem in check(config) if problem.key not in reported]
+        located = (self._located(problem) for problem in check(config, self._source))
+        found = [problem for problem in located if problem.key not in reported]
         self._problems += [problem for problem in found if not problem.is_warning]
         self._raise_problems()
         return replace(config, warnings=_by_line(found))  # nothing else was found
@@ -116,14 +114,28 @@ class _Reader:
     def _refuse_unknown_tables(self) -> None:
         allowed = ("netd", "listeners")
         for key, value in self._document.items():
-            if key in allowed:
-                continue
-            if not isinstance(value, dict):
-                self._add((key,), "is in no table; write [netd] or [listeners.NAME] above it")
-            elif "kind" in value:
-                self._add((key,), f"unknown table; a listener's is [listeners.{key}]")
-            else:
-                self._add((key,), f"unknown table{suggest(key, allowed)}")
+            if key not in allowed:
+                self._add((key,), self._why_unknown(key, value, allowed))
+
+    def _why_unknown(self, key: str, value: object, allowed: Sequence[str]) -> str:
+        """The message for a key at the top of the document that is none of the allowed tables."""
+        owners = [name for name, kind in self._declared() if key in fields_of(kind.options)]
+        if owners and isinstance(value, dict | list):
+            name = f"listeners.{owners[0] if len(owners) == 1 else 'NAME'}.{key}"
+            return f"belongs to a listener; write {_in_brackets(name, value)}"
+        if not isinstance(value, dict):
+            return "is in no table; write [netd] or [listeners.NAME] above it"
+        if "kind" in value:
+            return f"unknown table; a listener's is [listeners.{key}]"
+        return f"unknown table{suggest(key, allowed)}"
+
+    def _declared(self) -> Iterator[tuple[str, ConfigurableKind]]:
+        """Yield the name and the kind of each listener that has a known one."""
+        tables = self._document.get("listeners", {})
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            kind = table.get("kind") if isinstance(table, dict) else None
+            if isinstance(kind, str) and kind in self._kinds:
+                yield name, self._kinds[kind]
 
     def _daemon(self) -> DaemonOptions:
         options = self._options(DaemonOptions, ("netd",), self._document.get("netd", {}))
@@ -153,15 +165,24 @@ class _Reader:
         if not isinstance(table, dict):
             self._add(path, _not_a_table(name, table))
             return None
+        similar = suggest(name, [other for other, _ in self._declared()])
+        if similar and not {"kind", "address"} & table.keys():  # as for [[listeners.wep.routes]]
+            self._add(path, f"there is no listener of this name{similar}")
+            return None
         kind = self._kind(path, table)
         if kind is None:
             common = {key: table[key] for key in table if key in _COMMON_KEYS}
             self._options(ListenerOptions, path, {**common, "kind": ""})
             return None
         options = self._options(kind.options, path, table)
-        if options is not None:
-            self._check_limits(path, options, kind)
-        return options
+        if options is None:
+            return None
+        self._check_limits(path, options, kind)
+        return with_whole_paths(options, path, self._folder_of)
+
+    def _folder_of(self, path: Path) -> str:
+        """The absolute path of the folder of the file that has a key."""
+        return os.path.dirname(os.path.abspath(self._source.place_of(path).file))
 
     def _kind(self, path: Path, table: dict[str, Any]) -> ConfigurableKind | None:
         allowed = ", ".join(self._kinds)
@@ -226,19 +247,23 @@ class _Reader:
                     self._add(path, f"{target!r} is of kind {kind}, which takes no connections")
 
     def _add(self, path: Path, message: str) -> None:
-        shown = ".".join(str(part) for part in _written_path(path, self._lines))
-        self._problems.append(Problem(shown, message, self._file, line_of(self._lines, path)))
+        shown = ".".join(map(str, self._source.written_path(path)))
+        self._problems.append(Problem(shown, message, *self._source.place_of(path)))
+
+    def _located(self, problem: Problem) -> Problem:
+        """The problem with its file and line."""
+        path = self._source.path_of(problem.key)
+        key = ".".join(map(str, self._source.written_path(path)))
+        file, line = self._source.place_of(path)
+        return replace(problem, key=key, file=file, line=line)
 
 
 def _by_line(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    return tuple(dict.fromkeys(sorted(problems, key=lambda problem: problem.line)))
+    return tuple(dict.fromkeys(sorted(problems, key=lambda found: (found.file, found.line))))
 
 
-def _written_path(path: Path, lines: Mapping[Path, int]) -> Path:
-    """The path as the file has it: without an index if the list has no brackets."""
-    if path and isinstance(path[-1], int) and path not in lines:
-        return path[:-1]
-    return path
+def _in_brackets(name: str, value: object) -> str:
+    return f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
 
 
 def _not_a_table(name: str, value: object) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from netd.config.annotations import HIDDEN, SingleItem, Table
+from netd.config.annotations import HIDDEN, FromText, SingleItem, Table
 from netd.config.schema import fields_of
 from netd.config.toml import Path
 from netd.config.units import format_number
@@ -27,12 +27,35 @@ _EXPECTED_TYPES: Final = {
     "dict": "a table",
     "dataclass": "a table",
 }
+_NAMES_ELSEWHERE: Final = {  # keys of nginx, Apache, xinetd, ngircd and Ergo, and ours
+    "bind": "address",
+    "cert": "certificate",
+    "disable": "deny",
+    "docroot": "directory",
+    "documentroot": "directory",
+    "instances": "max_connections",
+    "keyfile": "key",
+    "listen": "address",
+    "location": "path",
+    "log": "access_log",
+    "max_clients": "max_connections",
+    "only_from": "allow",
+    "port": "address",
+    "return": "redirect",
+    "root": "directory",
+    "server_name": "host",
+    "type": "kind",
+    "worker_connections": "max_connections",
+    "worker_processes": "workers",
+}
 Render = Callable[[object, dict[str, Any], FieldInfo | None], str]
 
 
 def suggest(found: str, allowed: Sequence[str]) -> str:
     """`; did you mean 'workers'?`, or an empty text if no allowed name is similar."""
-    close = difflib.get_close_matches(found.lower(), allowed, n=1, cutoff=0.7)
+    close = [name for name in allowed if found.startswith(f"{name}_")]
+    close += [name for name in (_NAMES_ELSEWHERE.get(found.lower()),) if name in allowed]
+    close += difflib.get_close_matches(found.lower(), allowed, n=1, cutoff=0.7)
     if len(found) >= _MIN_PREFIX_LENGTH:
         close += [name for name in allowed if name.startswith(found)]
     return f"; did you mean {close[0]!r}?" if close else ""
@@ -58,14 +81,14 @@ def _message(detail: ErrorDetails, options: type[Table], path: Path) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "unexpected_keyword_argument":
-        return _unknown_key(_table_at(options, path[:-1]), str(path[-1]))
+        return _unknown_key(options, path)
     for key, render in _RENDER.items():
         if kind.startswith(key):
             return render(found, bounds, field)
     expected = _EXPECTED_TYPES.get(kind.split("_")[0])
     if expected is None:
         return f"{_show(found)}: {detail['msg']}"
-    return f"expected {expected}{_example(field, kind)}, found {_show(found)}"
+    return f"expected {expected}{_example(field)}, found {_show(found)}"
 
 
 def _without_secrets(found: object, options: type[Table], path: Path) -> object:
@@ -85,10 +108,14 @@ def _without_secrets(found: object, options: type[Table], path: Path) -> object:
     return found
 
 
-def _unknown_key(options: type[Table], key: str) -> str:
-    if key in options.removed_keys:
-        return f"was removed; {options.removed_keys[key]}"
-    return f"unknown key{suggest(key, tuple(fields_of(options)))}"
+def _unknown_key(options: type[Table], path: Path) -> str:
+    key, table = str(path[-1]), _table_at(options, path[:-1])
+    if key in table.removed_keys:
+        return f"was removed; {table.removed_keys[key]}"
+    if table is not options and key in fields_of(options):
+        inner = f"[[...{path[0]}]]" if isinstance(path[1], int) else f"[...{path[0]}]"
+        return f"is a key of the listener itself; write it above the first {inner}"
+    return f"unknown key{suggest(key, tuple(fields_of(table)))}"
 
 
 def _bound(relation: str, name: str) -> Render:
@@ -120,6 +147,9 @@ def _no_match(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> st
 
 def _not_a_list(found: object, _: dict[str, Any], field: FieldInfo | None) -> str:
     if field and SingleItem() in field.metadata:
+        hints = [mark.hint for mark in _item_marks(field) if isinstance(mark, FromText)]
+        if hints and not isinstance(found, bool | dict):  # as for address = 80
+            return f"{_show(found)} {hints[0]}"
         return f"expected text in quotes or a list of them, found {_show(found)}"
     if isinstance(found, dict):
         return "expected a list of tables; write its name in double brackets, as in [[NAME]]"
@@ -143,11 +173,24 @@ _RENDER: Final[dict[str, Render]] = {
 }
 
 
-def _example(field: FieldInfo | None, kind: str) -> str:
-    """` such as "0666"`: the default of a field that needs a text."""
-    if kind == "string_type" and field and isinstance(field.default, str) and field.default:
-        return f" such as {_show(field.default)}"
-    return ""
+def _item_marks(field: FieldInfo) -> Sequence[object]:
+    """The marks of the items of a list."""
+    return getattr(get_args(field.annotation)[0], "__metadata__", ())
+
+
+def _example(field: FieldInfo | None) -> str:
+    """` such as "0666"`: the default of a field that needs a text, or a table's required keys."""
+    if field is None:
+        return ""
+    if isinstance(field.default, str):
+        return f" such as {_show(field.default)}" if field.default else ""
+    needed = [
+        f'{name} = "..."'
+        for table in tables_in(field.annotation)
+        for name, inner in fields_of(table).items()
+        if inner.is_required()
+    ]
+    return f", as in {{ {', '.join(needed)} }}" if needed else ""
 
 
 def _counts_faulty_items(detail: ErrorDetails) -> bool:

@@ -8,7 +8,7 @@ before it makes one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Len
@@ -23,9 +23,13 @@ _NOT_A_NETWORK = "is not a network, such as 10.0.0.0/8 or ::1"
 
 def _parse_network(text: str) -> IPv4Network | IPv6Network:
     try:
-        return ip_network(text)
+        network = ip_network(text, strict=False)
     except ValueError as error:
         raise ValueError(f"{text!r} {_NOT_A_NETWORK}") from error
+    address = text.partition("/")[0]
+    if ip_address(address) != network.network_address:
+        raise ValueError(f"{text!r} has bits beyond its prefix; write {network} or {address}")
+    return network
 
 
 Network = Annotated[

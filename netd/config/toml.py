@@ -14,21 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from netd.config.syntax_errors import explain_syntax_error
 from netd.errors import ConfigError, Problem
 
 Path = tuple[str | int, ...]
 """The keys and the array indexes that lead to a value."""
 
 _SYNTAX_ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
-_DECLARED_TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
-_PLAIN_MESSAGES: Final = {  # for messages of tomllib
-    "Expected newline or end of document after a statement": (
-        'unexpected text after the value; text needs quotes, as in "10s"'
-    ),
-    "Invalid value": 'no value that TOML knows; text needs quotes, as in "echo"',
-    "Invalid statement": "expected a line such as key = value or [table]",
-    "Cannot overwrite a value": "this key or table has been given before",
-}
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
@@ -64,18 +56,10 @@ def parse_toml(text: str, file: str) -> Document:
         match = _SYNTAX_ERROR.fullmatch(str(error))
         message = match[1] if match else str(error)
         line = int(match[2]) if match and match[2] else text.rstrip().count("\n") + 1
-        raise ConfigError((Problem("", _plain_message(message), file, line),)) from error
+        line, message = explain_syntax_error(message, text, line)
+        raise ConfigError((Problem("", message, file, line),)) from error
     except ValueError as error:  # int() refuses a number of thousands of digits
         raise ConfigError((Problem("", "a number is too long", file),)) from error
-
-
-def _plain_message(message: str) -> str:
-    """A syntax error of tomllib in plain words."""
-    declared = _DECLARED_TWICE.fullmatch(message)
-    if declared:
-        name = ".".join(re.findall(r"'([^']*)'", declared[1]))
-        return f"the table [{name}] has been declared before"
-    return _PLAIN_MESSAGES.get(message, f"{message[0].lower()}{message[1:]}")
 
 
 def find_lines(text: str) -> dict[Path, int]:

@@ -169,7 +169,7 @@ def warm_up(directory: Path) -> None:
     """Read a configuration once: what pydantic then keeps, every forked daemon has."""
     path = directory / "netd.toml"
     path.write_text(configuration(directory))
-    read_config(str(path), KINDS, lambda config: check_files(config, KINDS, str(path)))
+    read_config(str(path), KINDS, lambda config, source: check_files(config, source, KINDS))
 
 
 def wait_for(condition: Callable[[], object], within_s: float) -> bool:
