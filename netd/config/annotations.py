@@ -87,7 +87,7 @@ OneOrMany = Annotated[tuple[Item, ...], SingleItem()]
 
 
 def _check_file_path(path: str) -> str:
-    if path.startswith("~") or "$" in path.split("/")[0]:
+    if path.startswith("~") or "$" in path.partition("/")[0]:
         raise ValueError(f"{path!r} is not expanded as in a shell; write the whole path")
     return path
 

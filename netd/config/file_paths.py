@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, get_args
+
+from pydantic.fields import FieldInfo
 
 from netd.config.annotations import FromFolder, Table
 from netd.config.schema import fields_of
 from netd.config.toml import Path
 
 Options = TypeVar("Options", bound=Table)
+_NO_PATHS: Final = ("", "-")
 FolderOf = Callable[[Path], str]
 """The folder of the file in which a key is written."""
 
@@ -25,11 +28,18 @@ def with_whole_paths(options: Options, path: Path, folder_of: FolderOf) -> Optio
     for name, field in fields_of(type(options)).items():
         value = getattr(options, name)
         here = (*path, name)
-        is_path = FromFolder() in field.metadata and value not in (None, "", "-")
+        is_path = isinstance(value, str) and value not in _NO_PATHS and _is_file_path(field)
         whole = os.path.join(folder_of(here), value) if is_path else _inside(value, here, folder_of)
         if whole is not value:
             changed[name] = whole
     return replace(options, **changed) if changed else options  # type: ignore[type-var]  # a dataclass
+
+
+def _is_file_path(field: FieldInfo) -> bool:
+    marks = [*field.metadata]
+    for member in get_args(field.annotation):  # of FilePath | None
+        marks += getattr(member, "__metadata__", ())
+    return FromFolder() in marks
 
 
 def _inside(value: Any, path: Path, folder_of: FolderOf) -> Any:  # noqa: ANN401 (a value of any option)

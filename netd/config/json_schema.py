@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 from pydantic_core.core_schema import DataclassSchema
 
-from netd.config.annotations import Table
+from netd.config.annotations import OneOrMany, Table
 from netd.config.load import Kinds
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.schema import docstrings_of, fields_of
@@ -23,6 +23,7 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     document = make_dataclass(
         "Configuration",
         [
+            ("include", OneOrMany[str], field(default=())),
             ("netd", DaemonOptions, field(default=DaemonOptions())),
             ("listeners", dict[str, listener]),
         ],

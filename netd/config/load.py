@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol
 from pydantic import ValidationError
 
 from netd.config.address import MAX_SUN_PATH_BYTES, Address, Scheme
+from netd.config.file_paths import with_whole_paths
 from netd.config.messages import explain, suggest
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.schema import Options, fields_of, read_options
-from netd.config.file_paths import with_whole_paths
 from netd.config.source import Source, parse_source, read_source
 from netd.config.toml import Path
 from netd.errors import ConfigError, Problem
@@ -165,9 +165,9 @@ class _Reader:
         if not isinstance(table, dict):
             self._add(path, _not_a_table(name, table))
             return None
-        similar = suggest(name, [other for other, _ in self._declared()])
-        if similar and not {"kind", "address"} & table.keys():  # as for [[listeners.wep.routes]]
-            self._add(path, f"there is no listener of this name{similar}")
+        if _has_only_tables(table):  # as with [[listeners.wep.routes]]
+            names = [other for other, _ in self._declared()]
+            self._add(path, f"is not declared as a listener; declared are {', '.join(names)}")
             return None
         kind = self._kind(path, table)
         if kind is None:
@@ -264,6 +264,11 @@ def _by_line(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def _in_brackets(name: str, value: object) -> str:
     return f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
+
+
+def _has_only_tables(table: dict[str, Any]) -> bool:
+    """Whether a listener's table has tables inside it, and no key of its own."""
+    return bool(table) and all(isinstance(value, dict | list) for value in table.values())
 
 
 def _not_a_table(name: str, value: object) -> str:

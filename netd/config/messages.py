@@ -54,7 +54,7 @@ Render = Callable[[object, dict[str, Any], FieldInfo | None], str]
 def suggest(found: str, allowed: Sequence[str]) -> str:
     """`; did you mean 'workers'?`, or an empty text if no allowed name is similar."""
     close = [name for name in allowed if found.startswith(f"{name}_")]
-    close += [name for name in (_NAMES_ELSEWHERE.get(found.lower()),) if name in allowed]
+    close += [name for name in allowed if name == _NAMES_ELSEWHERE.get(found.lower())]
     close += difflib.get_close_matches(found.lower(), allowed, n=1, cutoff=0.7)
     if len(found) >= _MIN_PREFIX_LENGTH:
         close += [name for name in allowed if name.startswith(found)]

@@ -87,8 +87,9 @@ def parse_source(text: str, file: str) -> Source:
 
 def _included_files(include: object, place: Place) -> Sequence[str]:
     """The files that match the patterns; relative ones begin at the folder of the main file."""
-    patterns = include if isinstance(include, list) else [include]
-    if not all(isinstance(pattern, str) for pattern in patterns):
+    listed = include if isinstance(include, list) else [include]
+    patterns = [pattern for pattern in listed if isinstance(pattern, str)]
+    if len(patterns) < len(listed):
         _refuse(place, 'expected a list of files, as in include = ["/etc/netd.d/*.toml"]')
     found = [file for pattern in patterns for file in _matching(pattern, place)]
     files = [file for file in dict.fromkeys(found) if not _is_same(file, place.file)]

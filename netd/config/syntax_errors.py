@@ -18,7 +18,10 @@ _TEXT: Final = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'"
 _MISTAKES: Final = tuple(  # on the line of a syntax error, outside quotes
     (re.compile(pattern, re.VERBOSE), message)
     for pattern, message in (
-        (r"[“”„‘’«»]", "a typographic quotation mark; write \" or '"),
+        (
+            "[\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]",
+            "a typographic quotation mark; write \" or '",
+        ),
         (
             r"[=\[,:] \s* (?:yes|on|True|TRUE) \b",
             "write true, in small letters and without quotes",

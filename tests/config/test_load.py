@@ -9,9 +9,11 @@ from netd.config.address import ALL_SCHEMES, Scheme
 from netd.config.load import parse_config
 from netd.config.model import ListenerOptions
 from netd.errors import ConfigError
+from netd.listeners.http.options import HttpOptions
 from netd.listeners.kinds import KINDS
 
 ALL_KINDS = ", ".join(KINDS)
+LOUNGE = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:6667"\n'
 WEB = '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:80"\n'
 
 
@@ -69,8 +71,8 @@ def test_one_address_or_many() -> None:
         (
             WEB.replace("tcp://127.0.0.1:80", "tcp://127.0.0.1:x"),
             (
-                "netd.toml:3: listeners.web.address: 'tcp://127.0.0.1:x' needs a host and a port, "
-                "as in tcp://127.0.0.1:7000"
+                "netd.toml:3: listeners.web.address: 'tcp://127.0.0.1:x' is not a host and a port; "
+                "write it as in tcp://127.0.0.1:7000"
             ),
         ),
         (
@@ -184,11 +186,21 @@ def test_a_fault_is_reported_with_file_line_and_allowed_values(text: str, messag
         ),
         ('kind = "http"', "this key or table has been given before"),
         ("[listeners.web]", "the table [listeners.web] has been declared before"),
-        ("workers : 2", "expected '=' after a key in a key/value pair"),
+        ("workers : 2", "expected key = value, with = in place of :"),
+        ("listing = yes", "write true, in small letters and without quotes"),
+        ("gzip = [False]", "write false, in small letters and without quotes"),
+        ("tls = null", "TOML has no empty value; remove the line"),
+        ("server = \u201cnetd\u201d", "a typographic quotation mark; write \" or '"),
+        ('server = "netd', "the text has no closing quotation mark on its line"),
+        ('server = "C:\\www"', "write \\ twice, or put the text in single quotes: '...'"),
+        ("headers = {\n  X = 'a'\n}", "an inline table { } must be on one line; write a [table]"),
+        ("// a comment", "a comment begins with #"),
+        ("workers = 2;", "a line ends without ;"),
     ],
 )
 def test_a_syntax_error_is_reported_in_plain_words(line: str, message: str) -> None:
-    assert problems(f"{WEB}{line}\n") == [f"netd.toml:4: {message}"]
+    [problem] = problems(f"{WEB}{line}\n")
+    assert problem.startswith(f"netd.toml:4: {message}")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +239,24 @@ def test_a_value_that_is_too_large_to_parse_is_refused(value: str, message: str)
         ("allow = true", "allow: expected text in quotes or a list of them, found true"),
         ("headers = { a = 5 }", "headers.a: expected text in quotes, found 5"),
         ('headers = { date = "a" }', "headers.date: netd itself sends this field"),
-        ("allow = 10", "allow: expected text in quotes or a list of them, found 10"),
+        ("allow = 10", "allow: 10 is not a network, such as 10.0.0.0/8 or ::1"),
+        (
+            'allow = "10.0.0.1/8"',
+            "allow: '10.0.0.1/8' has bits beyond its prefix; write 10.0.0.0/8 or 10.0.0.1",
+        ),
+        ("tls = true", 'tls: expected a table, as in { certificate = "..." }, found true'),
+        ('listen = "x"', "listen: unknown key; did you mean 'address'?"),
+        (
+            'routes = [{ text = "", workers = 2 }]',
+            (
+                "routes.0.workers: is a key of the listener itself; "
+                "write it above the first [[...routes]]"
+            ),
+        ),
+        (
+            'access_log = "~/log"',
+            "access_log: '~/log' is not expanded as in a shell; write the whole path",
+        ),
         ("routes = 5", "routes: expected a list, found 5"),
         (
             'routes = { path = "/" }',
@@ -271,6 +300,12 @@ def test_a_faulty_item_is_one_fault(addresses: str) -> None:
             "kind: is in no table; write [netd] or [listeners.NAME] above it",
         ),
         ('[web]\nkind = "http"\n', "web: unknown table; a listener's is [listeners.web]"),
+        (f"[[routes]]\n{WEB}", "routes: belongs to a listener; write [[listeners.web.routes]]"),
+        (f"[tls]\n{WEB}{LOUNGE}", "tls: belongs to a listener; write [listeners.NAME.tls]"),
+        (
+            f"[[listeners.wep.routes]]\n{WEB}",
+            "listeners.wep: is not declared as a listener; declared are web",
+        ),
         (
             '[[listeners.web]]\nkind = "http"\n',
             "listeners.web: expected one table; write [listeners.web] in single brackets",
@@ -336,9 +371,6 @@ def test_the_control_socket_needs_an_absolute_path() -> None:
     assert problems(f'[netd]\ncontrol = "control.sock"\n{WEB}') == [
         "netd.toml:2: netd.control: 'control.sock' must begin with /"
     ]
-
-
-LOUNGE = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:6667"\n'
 
 
 def test_a_route_can_lead_to_a_chat_listener() -> None:
@@ -479,10 +511,38 @@ def test_the_output_of_config_show_is_no_password(text: str) -> None:
         ('host = "example.org:80"', "host: 'example.org:80' is not a host name; write it without"),
         ('host = "http://example.org"', "host: 'http://example.org' is not a host name"),
         ('host = "*"', "host: '*' is not a host name"),
+        ('host = ["a", "straße.example"]', "host.1: 'straße.example' has several forms in ASCII"),
     ],
 )
 def test_a_route_that_matches_no_request_is_refused(route: str, message: str) -> None:
     [problem] = problems(f'{WEB}routes = [{{ text = "", {route} }}]\n')
+    assert message in problem
+
+
+def test_a_host_is_kept_as_clients_send_it() -> None:
+    hosts = '["*.BÜCHER.example", "A.example."]'
+    config = parse_config(f'{WEB}routes = [{{ text = "", host = {hosts} }}]\n', "f", KINDS)
+    options = config.listeners["web"]
+    assert isinstance(options, HttpOptions)
+    assert options.routes[0].host == ("*.xn--bcher-kva.example", "a.example")
+
+
+@pytest.mark.parametrize(
+    ("route", "message"),
+    [
+        (
+            'redirect = "https://{hots}/"',
+            "redirect: {hots} has no meaning; only {host}",
+        ),
+        (
+            'redirect = "example.org"',
+            "redirect: 'example.org' must begin with / or a scheme",
+        ),
+        ('directory = "/", match = "exact"', ": a directory has files below its path"),
+    ],
+)
+def test_a_route_that_cannot_work_is_refused(route: str, message: str) -> None:
+    [problem] = problems(f"{WEB}routes = [{{ {route} }}]\n")
     assert message in problem
 
 

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Interval, MaxLen
 from netd.config.address import Address
 from netd.config.annotations import (
     AfterValidator,
+    FilePath,
     NeedsNewWorker,
     OneOrMany,
     Pattern,
@@ -186,14 +187,14 @@ class ChatOptions(LoginOptions):
     opers: tuple[OperOptions, ...] = ()
     """The operators of the server."""
 
-    opers_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
+    opers_file: FilePath = ""
     """A file with more operators, one `NAME:HASH` on each line; it is read again when it
     changes."""
 
     accounts: tuple[AccountOptions, ...] = ()
     """The accounts that clients can log in to."""
 
-    accounts_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
+    accounts_file: FilePath = ""
     """A file with more accounts, one `NAME:HASH` on each line; it is read again when it changes."""
 
     registration: RegistrationOptions | None = None
@@ -306,7 +307,7 @@ class ChatOptions(LoginOptions):
     """The number of lines of each channel, and of each private conversation, that are kept in
     memory as its history."""
 
-    history_file: Annotated[str, Pattern(r"^(/.*)?$")] = ""
+    history_file: FilePath = ""
     """The SQLite file that keeps the history of all channels, the private messages of accounts, and
     of every channel the topic, the modes and lists, and the operators that have an account or a
     verified local user. A restored channel makes no operator of the first member that joins it.

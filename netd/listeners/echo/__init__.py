@@ -13,10 +13,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from netd.errors import Problem
 from netd.listeners.echo.options import EchoOptions
 from netd.listeners.echo.probe import hint, probe
 from netd.listeners.echo.service import EchoService
 from netd.listeners.kind import Kind
+
+
+def check(options: EchoOptions) -> tuple[Problem, ...]:
+    """Warn of more idle slots than the pool can have."""
+    if options.spare <= max(options.max_connections, EchoOptions.spare):
+        return ()
+    message = f"{options.spare} is above max_connections, which is {options.max_connections}"
+    return (Problem("spare", message, is_warning=True),)
+
 
 KIND: Final = Kind(
     name="echo",
@@ -26,4 +36,5 @@ KIND: Final = Kind(
     hint=hint,
     hands_over=True,
     example_address="tcp://127.0.0.1:7007",
+    check=check,
 )

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from typing import Final
 
 from netd.config.file_access import why_no_directory, why_not_readable, why_not_writable
 from netd.errors import Problem
 from netd.listeners.http.options import STDERR, HttpOptions, RouteOptions
 
+_USED_BY: Final = {  # the actions that use a key of a route; all use the others
+    "content_type": ("text",),
+    "redirect_status": ("redirect",),
+    "index": ("directory",),
+    "listing": ("directory",),
+    "dotfiles": ("directory",),
+    "fallback": ("directory",),
+    "error_pages": ("directory",),
+    "precompressed": ("directory",),
+    "gzip": ("directory",),
+    "cache_rules": ("directory",),
+    "origins": ("chat",),
+}
+_UNUSED: Final = RouteOptions(text="")
+"""A route that has the default of each key in `_USED_BY`."""
+
 
 def check(options: HttpOptions) -> tuple[Problem, ...]:
-    """Report missing or unreadable directories and pages, and a log that cannot be written."""
+    """Report what cannot work: missing files, a log that cannot be written, a route given twice.
+
+    A key that a route does not use gives a warning.
+    """
     return tuple(_problems(options))
 
 
@@ -25,9 +45,31 @@ def _problems(options: HttpOptions) -> Iterator[Problem]:
     fault = why_not_writable(options.access_log) if options.access_log not in ("", STDERR) else ""
     if fault:
         yield Problem("access_log", fault)
+    yield from _same_routes(options.routes)
     for number, route in enumerate(options.routes):
-        for problem in _route_problems(route):
+        for problem in (*_route_problems(route), *_unused_keys(route)):
             yield replace(problem, key=f"routes.{number}.{problem.key}")
+
+
+def _same_routes(routes: Sequence[RouteOptions]) -> Iterator[Problem]:
+    """Find routes for the same requests as a route before them."""
+    first: dict[tuple[str, str, bool], int] = {}
+    for number, route in enumerate(routes):
+        for host in route.host or ("",):
+            place = (host, route.path, route.is_prefix)
+            if place in first:
+                shown = f"{host}{route.path}"
+                fault = f"{shown} is the path of routes.{first[place]} as well, which responds"
+                yield Problem(f"routes.{number}.path", fault)
+            first.setdefault(place, number)
+
+
+def _unused_keys(route: RouteOptions) -> Iterator[Problem]:
+    for key, actions in _USED_BY.items():
+        is_used = any(getattr(route, action) is not None for action in actions)
+        if not is_used and getattr(route, key) != getattr(_UNUSED, key):
+            message = f"is ignored; only a route with {' or '.join(actions)} uses it"
+            yield Problem(key, message, is_warning=True)
 
 
 def _route_problems(route: RouteOptions) -> Iterator[Problem]:

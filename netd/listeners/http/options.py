@@ -9,7 +9,14 @@ from urllib.parse import unquote
 
 from annotated_types import Ge, Gt, Interval
 
-from netd.config.annotations import AfterValidator, OneOrMany, Pattern, Secret, Table
+from netd.config.annotations import (
+    AfterValidator,
+    FilePath,
+    OneOrMany,
+    Pattern,
+    Secret,
+    Table,
+)
 from netd.config.model import Networks
 from netd.config.units import Duration, Size
 from netd.errors import LocalProtocolError
@@ -24,6 +31,7 @@ _ACTIONS: Final = (
     *("text", "directory", "redirect", "echo", "health", "status", "metrics", "chat"),
 )
 _HOST: Final = r"(\*\.)?[a-zA-Z0-9._~!$&'()+,;=-]+|\[[0-9A-Fa-f:.]+\]|"  # RFC 3986 section 3.2.2
+_DEVIATIONS: Final = set("ßς\u200c\u200d")  # IDNA 2003 and 2008 encode them differently
 _ORIGIN: Final = r"https?://[^/?#@\s]+"
 _LINE: Final = r"^[\t\x20-\x7e\x80-\xff]*$"  # a field value (RFC 9110 section 5.5)
 
@@ -56,9 +64,30 @@ def _check_path(path: str) -> str:
 
 
 def _check_host(host: str) -> str:
-    if not re.fullmatch(_HOST, host):
+    """The host name in lower case and in ASCII, as clients send it (RFC 5891 section 5)."""
+    ascii_host = host if host.isascii() else _to_ascii(host)
+    if not re.fullmatch(_HOST, ascii_host):
         raise ValueError(f"{host!r} is not a host name; write it without scheme, port and path")
-    return host
+    return ascii_host.lower().rstrip(".")
+
+
+def _to_ascii(host: str) -> str:
+    if _DEVIATIONS & set(host):
+        raise ValueError(f"{host!r} has several forms in ASCII; write the one you need (xn--...)")
+    wildcard, name = ("*.", host[2:]) if host.startswith("*.") else ("", host)
+    try:
+        return wildcard + name.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"{host!r} is not a host name: {error}") from error
+
+
+def _check_redirect(target: str) -> str:
+    unknown = [name for name in re.findall(r"\{[^{}]*\}", target) if name != "{host}"]
+    if unknown:
+        raise ValueError(f"{unknown[0]} has no meaning; only {{host}} is replaced")
+    if not re.match(r"/|[A-Za-z][A-Za-z0-9+.-]*:", target):
+        raise ValueError(f"{target!r} must begin with / or a scheme, as in https://{target}")
+    return target
 
 
 def _check_hash(stored: str) -> str:
@@ -89,9 +118,9 @@ class RouteOptions(Table):
     """The path of the route, without percent-escapes. A request takes the route with the longest
     path that matches."""
 
-    host: Annotated[str, AfterValidator(_check_host)] = ""
-    """The host name that the route is for, or `*.example.org` for all names under `example.org`;
-    empty for all hosts."""
+    host: OneOrMany[Annotated[str, AfterValidator(_check_host)]] = ()
+    """The host name that the route is for, or a list of them; `*.example.org` is for all names
+    under `example.org`. Empty for all hosts."""
 
     match: Literal["", "exact", "prefix"] = ""
     """`exact` matches this path alone, `prefix` also all paths below it. A directory has `prefix`
@@ -100,10 +129,10 @@ class RouteOptions(Table):
     text: str | None = None
     """Respond with this text."""
 
-    directory: str | None = None
+    directory: FilePath | None = None
     """Respond with the files below this directory."""
 
-    redirect: Annotated[str, Pattern(_LINE)] | None = None
+    redirect: Annotated[str, Pattern(_LINE), AfterValidator(_check_redirect)] | None = None
     """Redirect the client to this URL. `{host}` stands for the host of the request. With
     `match = "prefix"` the rest of the path is appended, so `https://{host}/` redirects a site to
     https."""
@@ -190,6 +219,8 @@ class RouteOptions(Table):
         named = [action for action in _ACTIONS if getattr(self, action) is not None]
         if len(named) != 1:
             raise ValueError(f"a route needs exactly one of {', '.join(_ACTIONS)}")
+        if self.directory is not None and self.match == "exact":
+            raise ValueError('a directory has files below its path, which match = "exact" excludes')
 
     @property
     def is_prefix(self) -> bool:
@@ -252,7 +283,7 @@ class HttpOptions(LoginOptions):
     max_body: Size = 1048576
     """The maximum length of a request body, in bytes; a longer one gets 413."""
 
-    access_log: str = ""
+    access_log: FilePath = ""
     """The file of the access log, which gets one line for each response; `-` for standard error or
     the journal, empty for none."""
 
@@ -276,13 +307,9 @@ class HttpOptions(LoginOptions):
     third of it; when that is full, only the head of a response is cached and the file is read each
     time."""
 
-    headers: dict[FieldName, FieldValue] = field(
-        default_factory=lambda: {
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "SAMEORIGIN",
-        }
-    )
-    """Fields that are added to every response."""
+    headers: dict[FieldName, FieldValue] = field(default_factory=dict)
+    """Fields that are added to every response, in addition to `X-Content-Type-Options: nosniff` and
+    `X-Frame-Options: SAMEORIGIN`; an empty value removes one of these."""
 
     server: Annotated[str, Pattern(_LINE)] = "netd"
     """The Server field of every response; empty to send none."""

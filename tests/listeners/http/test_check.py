@@ -28,6 +28,30 @@ def test_check_reports_missing_files(tmp_path: Path) -> None:
     assert problems[0].message.startswith("there is no directory ")
 
 
+def test_check_reports_a_route_that_never_responds() -> None:
+    routes = [
+        {"path": "/", "host": ["a.example", "b.example"], "text": "first"},
+        {"path": "/", "host": "b.example", "text": "second"},
+        {"path": "/", "host": "b.example", "match": "prefix", "text": "not the same"},
+        {"path": "/", "text": "nor this"},
+    ]
+    options = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, "routes": routes})
+    [problem] = KIND.check(options)
+    assert (problem.key, problem.is_warning) == ("routes.1.path", False)
+    assert problem.message == "b.example/ is the path of routes.0 as well, which responds"
+
+
+def test_check_warns_of_a_key_that_a_route_ignores() -> None:
+    routes = [{"text": "", "listing": True, "gzip": True}, {"path": "/x", "redirect": "/"}]
+    options = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, "routes": routes})
+    problems = KIND.check(options)
+    assert [(problem.key, problem.is_warning) for problem in problems] == [
+        ("routes.0.listing", True),
+        ("routes.0.gzip", True),
+    ]
+    assert problems[0].message == "is ignored; only a route with directory uses it"
+
+
 def test_check_reports_that_websockets_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     routes = [{"path": "/chat", "chat": "lounge"}]
     options = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, "routes": routes})

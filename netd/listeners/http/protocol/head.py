@@ -133,7 +133,7 @@ def _host_of(authority: bytes) -> str:
     match = grammar.HOST.fullmatch(authority)
     if match is None or int(match[2] or b"0") > _MAX_PORT:
         raise RemoteProtocolError("malformed Host", 400)
-    return match[1].decode().lower()
+    return match[1].decode().lower().removesuffix(".")  # a name with its root label is the same
 
 
 def _parse_framing(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -38,6 +39,7 @@ directory = "/srv/www"</pre>
 """,
     style=f"{STYLE}main{{margin:20vh auto 0;max-width:34rem;padding:0 1rem}}pre{{overflow:auto}}",
 )
+_SAFE_FIELDS: Final = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}
 _WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; charset=utf-8")
 
 
@@ -57,11 +59,14 @@ class Route:
     def __init__(
         self, options: RouteOptions, listener: HttpOptions, context: WorkerContext
     ) -> None:
-        self._fields = _merge(listener.headers, options.headers, _cache_control(options))
-        self._host = options.host.lower()
+        own = (options.headers, _cache_control(options))
+        self._fields = _merge(_SAFE_FIELDS, listener.headers, *own)
+        self._host = options.host[0] if options.host else ""
         self._path = options.path
         self._prefix = options.path.rstrip("/") + "/" if options.is_prefix else None
-        self.rank = (bool(self._host), not self._host.startswith("*"), len(self._path))
+        is_wildcard = self._host.startswith("*")
+        is_exact = self._prefix is None
+        self.rank = (bool(self._host), not is_wildcard, len(self._path), is_exact)
         """Orders routes by how specific they are: by host, then by length of the path."""
         self.handler = make_handler(options, context.daemon, context.listings)
         self._auth: RouteAuth | None = None
@@ -104,9 +109,11 @@ class Router:
     """All routes of a listener; of those that match, the most specific responds."""
 
     def __init__(self, options: HttpOptions, context: WorkerContext) -> None:
-        self.fields = _merge(options.headers)
+        self.fields = _merge(_SAFE_FIELDS, options.headers)
         """The fields of responses that come from no route."""
-        routes = [Route(route, options, context) for route in options.routes or (_WELCOME_ROUTE,)]
+        declared = options.routes or (_WELCOME_ROUTE,)
+        split = [part for route in declared for part in _split_by_host(route)]
+        routes = [Route(route, options, context) for route in split]
         self._routes = sorted(routes, key=lambda route: route.rank, reverse=True)
 
     def respond(self, request: Request, host: str, body: bytes) -> Response | DeferredResponse:
@@ -140,6 +147,12 @@ class Router:
 
     def _find(self, host: str, path: str) -> Route | None:
         return next((route for route in self._routes if route.matches(host, path)), None)
+
+
+def _split_by_host(options: RouteOptions) -> Iterator[RouteOptions]:
+    """Yield the route once for each of its hosts: they differ in rank."""
+    for host in options.host or ("",):
+        yield replace(options, host=(host,))
 
 
 def _refuse_method(request: Request, path: str, route: Route | None) -> Response:

@@ -17,6 +17,9 @@ def test_routes_are_chosen_by_host_and_longest_path(start: Start) -> None:
         {"path": "/", "host": "a.example", "text": "a"},
         {"path": "/", "host": "*.example", "text": "wild"},
         {"path": "/sub", "match": "prefix", "text": "sub"},
+        {"path": "/sub", "match": "exact", "host": ["c.test", "d.test"], "text": "two"},
+        {"path": "/", "match": "prefix", "host": "c.test", "text": "below"},
+        {"path": "/", "match": "exact", "host": "c.test", "text": "top"},
     )
 
     def body(host: str, path: str = "/") -> bytes:
@@ -27,6 +30,9 @@ def test_routes_are_chosen_by_host_and_longest_path(start: Start) -> None:
     assert [body("A.example:80"), body("b.example"), body("b.test")] == [b"a", b"wild", b"any"]
     assert [body("b.test", "/sub"), body("b.test", "/sub/x")] == [b"sub", b"sub"]
     assert b"404" in body("b.test", "/subx")
+    assert body("a.example.") == b"a"  # a name with its root label
+    assert [body("c.test", "/sub"), body("d.test", "/sub")] == [b"two", b"two"]
+    assert [body("c.test"), body("c.test", "/x")] == [b"top", b"below"]
 
 
 def test_methods(start: Start) -> None:
