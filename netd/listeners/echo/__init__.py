@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from netd.errors import Problem
-from netd.listeners.echo.options import EchoOptions
+from netd.listeners.echo.options import DEFAULT_SPARE, EchoOptions
 from netd.listeners.echo.probe import hint, probe
 from netd.listeners.echo.service import EchoService
 from netd.listeners.kind import Kind
@@ -22,7 +22,7 @@ from netd.listeners.kind import Kind
 
 def check(options: EchoOptions) -> tuple[Problem, ...]:
     """Warn of more idle slots than the pool can have."""
-    if options.spare <= max(options.max_connections, EchoOptions.spare):
+    if options.spare <= max(options.max_connections, DEFAULT_SPARE):
         return ()
     message = f"{options.spare} is above max_connections, which is {options.max_connections}"
     return (Problem("spare", message, is_warning=True),)

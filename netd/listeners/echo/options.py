@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from annotated_types import Ge, Interval
 
@@ -12,6 +12,8 @@ from netd.config.annotations import NeedsNewWorker
 from netd.config.model import ListenerOptions
 from netd.config.units import Duration
 from netd.listeners.echo.scoreboard import MAX_SLOTS
+
+DEFAULT_SPARE: Final = 4
 
 
 class Concurrency(enum.StrEnum):
@@ -44,7 +46,7 @@ class EchoOptions(ListenerOptions):
     """The number of processes or threads, and so of connections, that each worker may have at once;
     a further connection is closed and counted."""
 
-    spare: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = 4
+    spare: Annotated[int, Interval(ge=1, le=MAX_SLOTS)] = DEFAULT_SPARE
     """The number of idle processes or threads that wait for new connections."""
 
     connections_per_slot: Annotated[int, Ge(0)] = 0
