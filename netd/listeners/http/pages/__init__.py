@@ -20,6 +20,9 @@ ICON: Final = (
 )
 """The icon of a page, for the tab of a browser."""
 
+ICON_LINK: Final = f'<link rel="icon" href="{ICON}">\n'
+"""The element that names the icon."""
+
 _DOCUMENT: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -27,7 +30,6 @@ _DOCUMENT: Final = """<!doctype html>
 <title>{title}</title>
 {head}<style>{style}</style>
 {body}"""
-_ICON_LINK: Final = f'<link rel="icon" href="{ICON}">\n'
 
 
 def read_beside(module: str, name: str) -> str:
@@ -59,6 +61,6 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def format_document(title: str, body: str, *, style: str = STYLE, head: str = _ICON_LINK) -> str:
+def format_document(title: str, body: str, *, style: str = STYLE, head: str = ICON_LINK) -> str:
     """Format a document; `title` and `body` are HTML, `head` is what the head has besides them."""
     return _DOCUMENT.format(title=title, head=head, style=style, body=body)

@@ -33,18 +33,25 @@ function measure(uptime) {
     if (previous?.totals.has(key) && uptime > previous.uptime) {
       const rate = Math.max(0, (total - previous.totals.get(key)) / (uptime - previous.uptime));
       rates.set(key, [...(rates.get(key) ?? []), rate].slice(-POINTS));
-      cell.textContent = `${rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en")}/s`;
+      cell.textContent = perSecond(rate);
     }
   }
   previous = { totals, uptime };
 }
 
+const perSecond = (rate) => `${rate && rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en")}/s`;
+
+// The baseline is 0, and the line above is the highest rate that is shown.
 function draw() {
-  for (const line of document.querySelectorAll("polyline")) {
-    const shown = rates.get(line.dataset.of) ?? [];
-    const top = Math.max(1, ...shown);
-    const points = shown.map((rate, at) => `${POINTS - shown.length + at},${21 - (20 * rate) / top}`);
-    line.setAttribute("points", points.join(" "));
+  for (const graph of document.querySelectorAll("[data-of]")) {
+    const shown = rates.get(graph.dataset.of) ?? [];
+    if (!shown.length) continue;
+    const highest = Math.max(...shown);
+    const start = POINTS - shown.length;
+    const points = shown.map((rate, at) => `${start + at},${21 - (20 * rate) / (highest || 1)}`).join(" ");
+    graph.querySelector("polyline").setAttribute("points", points);
+    graph.querySelector("polygon").setAttribute("points", `${start},21 ${points} ${POINTS - 1},21`);
+    graph.parentNode.querySelector(".maximum").textContent = `max ${perSecond(highest)}`;
   }
 }
 

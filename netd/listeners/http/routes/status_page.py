@@ -6,37 +6,34 @@ changed and calculates the rates. Without the script the browser reloads it.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
-import os
-import sys
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+from netd.listeners.http.pages import (
+    ICON_LINK,
+    STYLE,
+    format_document,
+    format_policy,
+    minify_style,
+    read_beside,
+)
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.status_text import format_size, format_uptime
 
-
-def _read(name: str) -> str:
-    """A file beside this module; the loader may have it in memory (`preload`)."""
-    loader: Any = sys.modules[__name__].__loader__
-    return str(loader.get_data(os.path.join(os.path.dirname(__file__), name)), "utf-8")
-
-
-_STYLE: Final = _read("status.css")
-_SCRIPT: Final = _read("status.js")
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>netd status</title>
-<noscript><meta http-equiv="refresh" content="5"></noscript>
-<style>{style}</style>
-<header>
+_STYLE: Final = STYLE + minify_style(read_beside(__name__, "status.css"))
+_SCRIPT: Final = read_beside(__name__, "status.js")
+_POLICY: Final = format_policy(
+    _STYLE, _SCRIPT, "connect-src 'self'", "img-src data:", "form-action 'none'"
+)
+_FIELDS: Final = (("Cache-Control", "no-store"), ("Content-Security-Policy", _POLICY))
+# Without the script, the browser loads the page again.
+_REFRESH: Final = '<noscript><meta http-equiv="refresh" content="5"></noscript>\n'
+_BODY: Final = """<header>
 <h1>netd {version}</h1>
 <p data-cell="state" data-state="{state}">{state}</p>
 <p>up <span data-cell="uptime">{uptime}</span></p>
@@ -50,31 +47,14 @@ _PAGE: Final = """<!doctype html>
 <script>{script}</script>
 """
 _LISTENER_HEADINGS: Final = (
-    *("Listener", "Kind", "State", "Activity", "Now", "Total", "Refused", "In", "Out"),
+    *("Listener", "State", "Activity in the last minute"),
+    *("Connections now", "Connections total", "Connections refused", "Bytes in", "Bytes out"),
     "Addresses",
 )
-_WORKER_HEADINGS: Final = ("Worker", "Of", "State", "Uptime", "Restarts", "Last error")
-_NUMBERS: Final = frozenset({"Now", "Total", "Refused", "In", "Out", "Uptime", "Restarts"})
-_MEANINGS: Final = {
-    "Activity": "in each second of the last minute",
-    "Now": "open connections",
-    "Total": "connections since the start",
-    "Refused": "connections since the start",
-}
+_WORKER_HEADINGS: Final = ("Worker", "Listener", "State", "Uptime", "Restarts", "Last error")
+_NUMBERS: Final = frozenset({*_LISTENER_HEADINGS[3:8], "Uptime", "Restarts"})
 # The counter that shows how busy a listener is, by the first of these that it has.
 _ACTIVITIES: Final = {"requests": "requests", "lines": "lines", "accepted": "connections"}
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-_POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_hash(_STYLE)}'; "
-    f"script-src 'sha256-{_hash(_SCRIPT)}'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'self'"
-)
-_FIELDS: Final = (("Cache-Control", "no-store"), ("Content-Security-Policy", _POLICY))
 
 
 class StatusPage:
@@ -102,43 +82,49 @@ def _page(status: dict[str, Any]) -> Response:
 
 def format_page(status: dict[str, Any]) -> str:
     """Format the page from the status that `netd status --json` prints."""
-    return _PAGE.format(
-        style=_STYLE,
-        script=_SCRIPT,
+    body = _BODY.format(
         version=html.escape(status["version"]),
         state=html.escape(status["state"]),
         uptime=format_uptime(status["uptime_s"]),
         uptime_s=status["uptime_s"],
         pid=status["pid"],
         main="\n".join(_main(status)),
+        script=_SCRIPT,
     )
+    return format_document("netd status", body, style=_STYLE, head=ICON_LINK + _REFRESH)
 
 
 def _main(status: dict[str, Any]) -> Iterator[str]:
     listeners = status["listeners"]
-    reload = status["last_reload"]
-    if reload is not None:
-        outcome = "taken" if reload["ok"] else "refused"
-        yield f"<p>Last reload {outcome}: {html.escape(reload['detail'])}</p>"
-    yield "<h2>Listeners</h2>"
+    yield from _last_reload(status["last_reload"])
+    yield '<h2 id="listeners">Listeners</h2>'
     rows = [_listener_row(listener) for listener in listeners]
-    yield from _table("Listeners", _LISTENER_HEADINGS, rows)
-    yield "<h2>Workers</h2>"
+    yield from _table("listeners", _LISTENER_HEADINGS, rows)
+    yield "<p>Totals count from the start of the daemon.</p>"
+    yield '<h2 id="workers">Workers</h2>'
     rows = [
         _worker_row(listener["name"], worker)
         for listener in listeners
         for worker in listener["workers"]
     ]
-    yield from _table("Workers", _WORKER_HEADINGS, rows)
+    yield from _table("workers", _WORKER_HEADINGS, rows)
     yield "<h2>Counters</h2>"
     for listener in listeners:
         yield _counters(listener)
 
 
-def _table(label: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
+def _last_reload(reload: dict[str, Any] | None) -> Iterator[str]:
+    if reload is not None:
+        outcome = "taken" if reload["ok"] else "refused"
+        at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(reload["at"]))
+        yield f"<p>Last reload {outcome}, {at}: {html.escape(reload['detail'])}</p>"
+
+
+def _table(name: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
+    """Make the table under the heading with the id `name`; narrow screens label its cells."""
     header = "".join(map(_heading, headings))
-    yield f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
-    yield f"<table><thead><tr>{header}</thead><tbody>"
+    yield f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">'
+    yield f'<table class="{name}"><thead><tr>{header}</thead><tbody>'
     for row in rows:
         cells = zip(headings, row, strict=True)
         yield "<tr>" + "".join(cell.replace("<td", f'<td data-label="{h}"', 1) for h, cell in cells)
@@ -147,16 +133,14 @@ def _table(label: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iter
 
 def _heading(text: str) -> str:
     css_class = ' class="number"' if text in _NUMBERS else ""
-    title = f' title="{_MEANINGS[text]}"' if text in _MEANINGS else ""
-    return f'<th scope="col"{css_class}{title}>{text}'
+    return f'<th scope="col"{css_class}>{text}'
 
 
 def _listener_row(listener: dict[str, Any]) -> list[str]:
     name, counters = listener["name"], listener["counters"]
     key = html.escape(f"{name}/")
     return [
-        f'<th scope="row">{html.escape(name)}',
-        f"<td>{html.escape(listener['kind'])}",
+        f'<th scope="row">{html.escape(name)} <small>{html.escape(listener["kind"])}</small>',
         _state(key, listener["state"]),
         _activity(key, counters),
         _number(key + "now", counters.get("connections", 0)),
@@ -164,19 +148,19 @@ def _listener_row(listener: dict[str, Any]) -> list[str]:
         _number(key + "refused", counters.get("refused", 0)),
         _cell(key + "in", format_size(counters.get("bytes_in", 0)), "number"),
         _cell(key + "out", format_size(counters.get("bytes_out", 0)), "number"),
-        _cell(key + "where", " ".join(listener["addresses"]), "where"),
+        _cell(key + "where", "\n".join(listener["addresses"]), "where"),
     ]
 
 
 def _activity(key: str, counters: dict[str, int]) -> str:
-    """Make the cell of a graph and a rate, which the script fills."""
+    """Make the cell of a graph, its maximum and the present rate, which the script fills."""
     name = next((name for name in _ACTIVITIES if name in counters), "accepted")
     return (
-        '<td><span class="activity">'
-        '<svg viewBox="0 0 60 22" preserveAspectRatio="none" aria-hidden="true">'
-        f'<polyline data-of="{key}rate"/></svg>'
-        f'<span data-cell="{key}rate" data-total="{counters.get(name, 0)}"></span>'
-        f"{_ACTIVITIES[name]}</span>"
+        f'<td class="activity"><svg data-of="{key}rate" viewBox="0 0 60 22" '
+        'preserveAspectRatio="none" aria-hidden="true"><path d="M0 1H60M0 21H60"/>'
+        "<polygon/><polyline/></svg>"
+        f'<span class="maximum"></span><span><span data-cell="{key}rate" '
+        f'data-total="{counters.get(name, 0)}"></span> {_ACTIVITIES[name]}</span>'
     )
 
 
