@@ -21,7 +21,7 @@ class ChildCall:
 
     `on_done` gets the result, or an OSError: TimeoutError if the child runs for more than
     `timeout_s` seconds, ChildProcessError if it fails or needs more than `max_memory_bytes` of
-    address space.
+    address space (None: as much as this process may have).
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class ChildCall:
         on_done: Callable[[bytes | OSError], object],
         *,
         timeout_s: float,
-        max_memory_bytes: int,
+        max_memory_bytes: int | None = None,
     ) -> None:
         """Start the child. Raises OSError if the system has no room for it."""
         self._loop = loop
@@ -96,8 +96,9 @@ class ChildCall:
         return bytes(self._result)
 
 
-def _run(work: Callable[[], bytes], pipe: BinaryIO, max_memory_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
+def _run(work: Callable[[], bytes], pipe: BinaryIO, max_memory_bytes: int | None) -> None:
+    if max_memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
     result = work()
     os.set_blocking(pipe.fileno(), True)
     pipe.write(result)

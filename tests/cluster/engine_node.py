@@ -48,9 +48,12 @@ class NodeUnderTest:
         digest = hashlib.sha256(state).hexdigest()
         self.engine.keep_snapshot(self.engine.applied, digest, state, entries)
 
-    def on_snapshot(self, position: Position, state: bytes) -> None:
+    def on_snapshot(
+        self, position: Position, state: bytes, on_loaded: Callable[[str], object]
+    ) -> None:
         assert (position == START) == (not state)
         self.lines, self.nodes = json.loads(state) if state else ([], {})
+        on_loaded("")
 
     def on_entries(self, entries: Sequence[LogEntry]) -> None:
         for entry in entries:

@@ -9,7 +9,8 @@ import signal
 import time
 from pathlib import Path
 
-from netd.listeners.chat import KIND, cluster_driver
+from netd.listeners.chat import KIND
+from netd.listeners.chat.cluster import checkpoints
 from tests.cluster.observer import Talker, check, pump
 from tests.cluster.redis_server import RedisServer
 from tests.cluster.relay import Mode, Relay
@@ -80,7 +81,7 @@ class Schedule:
 
     def __init__(self, seed: int, directory: Path) -> None:
         self._random = random.Random(seed)
-        cluster_driver.CHECK_ENTRIES = 20  # the rooms are compared often
+        checkpoints.CHECK_ENTRIES = 20  # the rooms are compared often
         self._redis = RedisServer(directory / "redis")
         self._nodes = [Node(name, directory, self._redis) for name in _NODES]
         self._is_engine_frozen = False

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+from netd.errors import StateError
+from netd.listeners.chat.cluster.checkpoints import Checkpoints
 from netd.listeners.chat.cluster.engine import Engine
 from netd.listeners.chat.cluster.engine_address import parse_engine
 from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
@@ -31,7 +32,7 @@ from netd.listeners.kind import Daemon
 from netd.runtime.loop import Loop
 
 _CHECK_S = 0.5
-CHECK_ENTRIES: int = 5000  # after at least these, a host keeps a snapshot in the engine
+_SLICE_S: Final = 0.004  # of the loading of a snapshot
 _KEPT_ENTRIES = 10_000  # before a snapshot, for hosts that are behind
 
 _log = logging.getLogger("netd")
@@ -55,8 +56,8 @@ class ClusterDriver(HandoverDriver):
         self._engine: Engine | None = None
         self._saved_engine: Mapping[str, Any] | None = None
         self._early: list[bytes] = []  # inputs before there is an engine
-        self._since_check = self._drifts = 0  # entries, and rooms that differed
-        self._check_at = CHECK_ENTRIES + random.randrange(CHECK_ENTRIES)  # noqa: S311 (jitter)
+        self._checkpoints = Checkpoints(loop, on_kept=self._on_kept, on_drift=self._on_drift)
+        self._loading: Iterator[None] | None = None
         super().__init__(loop, options, settings, daemon, on_closed)
         self._loop = loop
         self._expiry = loop.call_every(_CHECK_S, self._expire_inputs)
@@ -124,6 +125,8 @@ class ClusterDriver(HandoverDriver):
 
     def close(self) -> None:
         self._expiry.cancel()
+        self._checkpoints.cancel()
+        self._loading = None
         if self._engine is not None:
             self._engine.close()
         super().close()
@@ -138,7 +141,7 @@ class ClusterDriver(HandoverDriver):
         if engine is None:
             return super().counters()
         totals = {
-            "engine_drifts": self._drifts,
+            "engine_drifts": self._checkpoints.drifts,
             "engine_fences": engine.fences,
             "engine_gaps": engine.gaps,
             "engine_rewinds": engine.rewinds,
@@ -148,38 +151,48 @@ class ClusterDriver(HandoverDriver):
 
     # Events of the engine (`EngineOwner`).
 
-    def on_snapshot(self, position: Position, state: bytes) -> None:
+    def on_snapshot(
+        self, position: Position, state: bytes, on_loaded: Callable[[str], object]
+    ) -> None:
         del position
+        self._checkpoints.cancel()
         self._fanout.flush()
-        self._replica.begin(state, time.time())
+        self._loading = self._replica.begin(state, time.time())
+        self._load(self._loading, on_loaded)
+
+    def _load(self, steps: Iterator[None], on_loaded: Callable[[str], object]) -> None:
+        """Load the room for a few milliseconds of each turn."""
+        if steps is not self._loading:
+            return
+        end = time.monotonic() + _SLICE_S
+        try:
+            for _ in steps:
+                if time.monotonic() > end:
+                    self._loop.call_next_turn(partial(self._load, steps, on_loaded))
+                    return
+        except StateError as error:
+            on_loaded(str(error))
+        else:
+            on_loaded("")
 
     def on_entries(self, entries: Sequence[LogEntry]) -> None:
         for entry in entries:
             self._carry_out(self._replica.apply(entry))
             if entry.kind is EntryKind.KEPT:
-                self._compare(entry)
-            elif self._replica.checked[0] == entry.position.number:
-                self._keep_snapshot(entry)
-        self._since_check += len(entries)
-        if self._since_check >= self._check_at and self._engine is not None:
-            self._since_check = 0
+                self._checkpoints.compare(entry.first, entry.incarnation)
+            elif self._replica.last_check == entry.position.number:
+                is_own = entry.node == self._engine_settings.node  # it keeps the snapshot
+                self._checkpoints.check(entry.position, self._replica.state, keeps=is_own)
+        if self._checkpoints.is_due(len(entries)):
             self._replica.request_check()
 
-    def _keep_snapshot(self, check: LogEntry) -> None:
-        """Keep a snapshot, if this host has requested the check."""
-        self._since_check = 0
+    def _on_kept(self, position: Position, digest: str, state: bytes) -> None:
         assert self._engine is not None
-        if check.node == self._engine_settings.node:
-            digest, state = self._replica.checked[1], self._replica.snapshot()
-            self._engine.keep_snapshot(check.position, digest, state, _KEPT_ENTRIES)
+        self._engine.keep_snapshot(position, digest, state, _KEPT_ENTRIES)
 
-    def _compare(self, kept: LogEntry) -> None:
-        """Load the room again if it differed from the snapshot of another host."""
-        number, digest = self._replica.checked
-        if number == kept.first and digest != kept.incarnation:
-            self._drifts += 1
-            assert self._engine is not None
-            self._engine.reload(Loss.DRIFTED)
+    def _on_drift(self) -> None:
+        assert self._engine is not None
+        self._engine.reload(Loss.DRIFTED)
 
     def on_available(self) -> None:
         if self._unavailable:
@@ -194,6 +207,7 @@ class ClusterDriver(HandoverDriver):
 
     def on_lost(self, loss: Loss) -> None:
         _log.error("chat: the room is loaded again from the engine: %s", loss.value)
+        self._checkpoints.cancel()
         self._replica.suspend_all()
 
     def on_given_up(self, payloads: Sequence[bytes]) -> None:

@@ -3,6 +3,6 @@
 Pure: `engine_address` (the URLs), `resp` (commands and replies), `log_entry` (what the engine
 stores), `append_queue` (entries that are not in the log yet), `log_position` (what was applied).
 With I/O: `redis_connection` (one connection), `master_finder` (Redis Sentinel), `engine` (the two
-connections of a node).
+connections of a node), `checkpoints` (digests and snapshots, which a child process computes).
 `scripts` has the Lua scripts, which the engine executes atomically.
 """

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import Any
+from _blake2 import blake2b  # hashlib would load OpenSSL
+from typing import Any, Final
 
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.state import RoomState
+
+_FORM: Final = 1  # a change of what is in the shared state needs another number
+_DIGEST_BYTES: Final = 32
 
 
 def shared_state(room: RoomState) -> dict[str, Any]:
@@ -23,9 +26,17 @@ def shared_state(room: RoomState) -> dict[str, Any]:
 
 
 def digest(room: RoomState) -> str:
-    """The SHA-256 of the shared state, in hexadecimal."""
+    """The BLAKE2b of the shared state in hexadecimal, after the number of this form of it."""
     text = json.dumps(shared_state(room), separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return f"{_FORM}:{blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def are_different(one: str, other: str) -> bool:
+    """Whether two digests are those of different rooms.
+
+    Digests of different forms, which hosts of different versions compute, do not show that.
+    """
+    return one != other and one.partition(":")[0] == other.partition(":")[0]
 
 
 def _member(member: Member) -> list[Any]:

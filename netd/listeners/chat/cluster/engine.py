@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
@@ -281,8 +282,16 @@ class Engine:
         except (ValueError, KeyError) as error:
             self._fail(f"the snapshot cannot be read: {error}")
             return
+        on_loaded = partial(self._on_loaded, position, self._reader)
+        self._owner.on_snapshot(position, fields.get(b"state", b""), on_loaded)
+
+    def _on_loaded(self, position: Position, reader: RedisConnection | None, fault: str) -> None:
+        if reader is None or reader is not self._reader or self._is_leaving:
+            return  # the state is loaded again on the next connection
+        if fault:
+            self._fail(fault)
+            return
         self._applied, self._has_state = position, True
-        self._owner.on_snapshot(position, fields.get(b"state", b""))
         self._join()
 
     def _join(self) -> None:

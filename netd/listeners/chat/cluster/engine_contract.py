@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,8 +46,14 @@ class Loss(enum.Enum):
 class EngineOwner(Protocol):
     """The part of a node that its engine calls."""
 
-    def on_snapshot(self, position: Position, state: bytes) -> None:
-        """Replace the state: the entries after `position` follow. START and b"" for a new room."""
+    def on_snapshot(
+        self, position: Position, state: bytes, on_loaded: Callable[[str], object]
+    ) -> None:
+        """Replace the state, and call `on_loaded`, now or later, with the fault if there is one.
+
+        Then the entries after `position` follow. START and b"" for a new room. If there is another
+        snapshot before `on_loaded` was called, the first one is not needed any more.
+        """
 
     def on_entries(self, entries: Sequence[LogEntry]) -> None:
         """Apply the next entries."""

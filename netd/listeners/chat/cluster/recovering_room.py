@@ -77,11 +77,17 @@ class RecoveringRoom(ReplicatedRoom):
         for client, given in lines.items():
             self._lines.hold_first(client, given)
 
-    def begin(self, state: bytes, now: float) -> None:
-        """Begin with a state that `snapshot` has made, or with an empty one."""
+    def begin(self, state: bytes, now: float) -> Iterator[None]:
+        """Begin with a state that `save_shared` has made, or with an empty one.
+
+        The room is replaced after the last step; until then its clients can come and go.
+        """
         self.suspend_all()
+        room = RoomState(self.state.settings, now, "")
+        if state:
+            room = yield from load_shared(state, self.state.settings, now)
+        self.suspend_all()  # those that have come meanwhile
         earlier, settings = self.state, self.state.settings
-        room = load_shared(state, settings, now) if state else RoomState(settings, now, "")
         room.settings, room.cloak_key = settings, earlier.cloak_key
         room.unregistered.update(earlier.unregistered)
         room.ghosts.update(earlier.ghosts)

@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from netd.errors import StateError
-from netd.listeners.chat.cluster.digest import digest
 from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
-from netd.listeners.chat.cluster.shared_state import save_shared
 from netd.listeners.chat.cluster.waiting_lines import MAX_SENT, WaitingLines
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
@@ -68,8 +66,8 @@ class ReplicatedRoom(Room):
         self._adopt_state()
         self._lines = WaitingLines()
         self._second = 0  # of the last entry
-        self.checked = (0, "")
-        """The number of the entry at which the last digest was computed, and the digest."""
+        self.last_check = 0
+        """The number of the last entry at which the hosts compare their rooms."""
         self.skipped = 0
         """How many inputs could not be applied, on any host."""
 
@@ -83,10 +81,6 @@ class ReplicatedRoom(Room):
         self._clients = {client.key: client for client in state.clients() if client.key}
         numbers = (int(key.rpartition("/")[2]) for key in self._clients if self._is_own(key))
         self._next_number = max([self._next_number - 1, *numbers]) + 1
-
-    def snapshot(self) -> bytes:
-        """The shared state, for a host that joins."""
-        return save_shared(self.state)
 
     def request_check(self) -> None:
         """Have all hosts compute their digests at the same entry of the log."""
@@ -208,7 +202,7 @@ class ReplicatedRoom(Room):
             if client is not None:
                 yield client, self._apply_wholly(client, item, now)
         if any(item.kind is InputKind.CHECK for item in items):
-            self.checked = (entry.position.number, digest(self.state))
+            self.last_check = entry.position.number
 
     def _parse(self, payloads: Iterable[bytes]) -> Iterator[RoomInput]:
         for payload in payloads:

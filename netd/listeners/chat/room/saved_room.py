@@ -6,9 +6,9 @@ can be made again of other data is not saved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from netd.listeners.chat.room.accounts import RegisteredAccount, can_scram
 from netd.listeners.chat.room.capability import WIRE_NAMES
@@ -52,6 +52,10 @@ from netd.protocols.record import (
     save_bytes,
 )
 from netd.protocols.saved_record import load_record, save_record
+
+T = TypeVar("T")
+
+_MEMBERS_A_STEP: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +164,41 @@ def load_room(saved: object, settings: RoomSettings, now: float) -> LoadedRoom:
     Of `settings` the limits are in force. What members were offered is as in the saved room, until
     the caller applies `settings` with `Room.configure`. Raises StateError if the data is malformed.
     """
+    return complete(load_room_in_steps(saved, settings, now))
+
+
+def complete(steps: Generator[None, None, T]) -> T:
+    """The result of steps that are made at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def load_room_in_steps(
+    saved: object, settings: RoomSettings, now: float
+) -> Generator[None, None, LoadedRoom]:
+    """As `load_room`, but pause after each small part."""
     with refuse_malformed("room"):
         data = load_mapping(saved)
         room = RoomState(_earlier(settings, data), now, "")
         MESSAGE_IDS.load_into(room.ids, data["ids"])
         ROOM.load_into(room, data)
         rows = load_list(data["members"])
-        members = [None if row is None else load_member(room, row) for row in rows]
+        members = yield from _load_members(room, rows)
         present = [member for member in members if member is not None]
         load_caps(present, load_list(data["caps"]))
+        yield
         _load_nicks(room, members, data)
+        yield
         _load_ghosts(room, members, data)
         histories = HistoryReader(room.ids)
         for row in load_list(data["channels"]):
             _load_channel(room, members, load_mapping(row), histories)
-        _check_channels(room, present)
+            yield
+        yield from _check_channels(room, present)
         absent = [member for member in present if not member.clients]
         room.absent.update(dict.fromkeys(sorted(absent, key=lambda one: one.absent_since)))
         room.restored.update(room.channels[name] for name in load_list(data["restored"]))
@@ -210,6 +234,17 @@ def _load_registration(data: object) -> RegistrationSettings | None:
         return None
     before_connect, requires_email = map(load_flag, load_list(data))
     return RegistrationSettings(before_connect=before_connect, requires_email=requires_email)
+
+
+def _load_members(
+    room: RoomState, rows: Sequence[object]
+) -> Generator[None, None, list[Member | None]]:
+    members: list[Member | None] = []
+    for number, row in enumerate(rows):
+        members.append(None if row is None else load_member(room, row))
+        if not number % _MEMBERS_A_STEP:
+            yield
+    return members
 
 
 def _load_nicks(room: RoomState, members: Members, data: Mapping[str, Any]) -> None:
@@ -284,10 +319,15 @@ def _load_access(channel: Channel, now: int, data: Mapping[str, Any]) -> None:
     access.note_openness(now, is_open=channel.is_open)
 
 
-def _check_channels(room: RoomState, members: Sequence[Member]) -> None:
+def _check_channels(room: RoomState, members: Sequence[Member]) -> Iterator[None]:
     """Refuse a room in which members and channels do not agree."""
-    places = {(member, folded) for member in members for folded in member.channels}
-    if places != {(member, ch.folded) for ch in room.channels.values() for member in ch.members}:
+    places = 0
+    for channel in room.channels.values():
+        places += len(channel.members)
+        if not all(channel.folded in member.channels for member in channel.members):
+            raise ValueError("members and channels do not agree")
+        yield
+    if places != sum(len(member.channels) for member in members):
         raise ValueError("members and channels do not agree")
     if any(member.channels and not member.is_registered for member in members):
         raise ValueError("a member of a channel is not registered")
