@@ -1,12 +1,14 @@
 """`python -m tests.bench.history`: a chat with a million stored lines, beside a busy room.
 
-Prints how long CHATHISTORY and SEARCH take while members talk, how long a PING waits meanwhile, and
-how long the start takes with the large file and without one.
+Prints how long CHATHISTORY and SEARCH take while members talk, by one client and by ten at
+once, how long a PING waits meanwhile, and how long the start takes with the large file and
+without one.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import random
 import socket
 import tempfile
@@ -18,7 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from netd.listeners.chat import KIND
-from netd.listeners.chat.room.stored_message import AddMessage
+from netd.listeners.chat.room.storage import Change
+from netd.listeners.chat.room.stored_message import AddMessage, AddParty, conversation_name
 from netd.listeners.chat.room.stored_state import SetChannelState
 from netd.listeners.chat.storage.file import DatabaseFile
 from netd.listeners.chat.storage.messages import add_messages
@@ -28,6 +31,11 @@ from tests.support import WorkerUnderTest
 _BATCH: Final = 5000
 _CHANNELS: Final = 20
 _NOON_MS: Final = 1_790_000_000_000
+_TOGETHER: Final = 10
+_ACCOUNT: Final = "account"
+_CREDENTIALS: Final = base64.b64encode(f"\0{_ACCOUNT}\0{_ACCOUNT}".encode()).decode()
+_CONVERSATIONS: Final = 50
+_LINES_OF_CONVERSATION: Final = 200
 _QUIET_S: Final = 2.0  # the figures of this time are those of the machine
 _STATE: Final = '{"topic": null, "modes": {"n": ""}, "lists": {"b": [], "e": [], "I": []}}'
 _WORDS: Final = [f"word{number}" for number in range(20_000)]
@@ -51,6 +59,7 @@ def main() -> None:
         _report("start, empty file", [_start_s(Path(directory) / f"n{n}") for n in range(5)])
         _report("start, large file", [_start_s(path) for _ in range(5)])
         measure(path, arguments.requests, arguments.rate)
+        measure_together(path, arguments.requests, arguments.rate)
 
 
 def fill(path: Path, count: int) -> None:
@@ -77,6 +86,22 @@ def fill(path: Path, count: int) -> None:
             file.connection.execute("BEGIN IMMEDIATE")
             with file.connection:
                 add_messages(file.connection, rows)
+        write_changes(file.connection, _private_messages(count))
+
+
+def _private_messages(first: int) -> Iterator[Change]:
+    """Private conversations of the account with some nicks."""
+    for number in range(_CONVERSATIONS):
+        other = f"friend{number}"
+        name = conversation_name(_ACCOUNT, f"~{other}")
+        yield AddParty(name, _ACCOUNT, f"~{other}", other)
+        for line in range(_LINES_OF_CONVERSATION):
+            position = first + number * _LINES_OF_CONVERSATION + line + 1
+            time_ms = _NOON_MS + 1000 * position
+            yield AddMessage(
+                *(name, position, time_ms, False, "PRIVMSG", f"{other}!user@host", _ACCOUNT),
+                *(f"private {line}", f"1-{position:x}"),
+            )
 
 
 def measure(path: Path, requests: int, rate: float) -> None:
@@ -111,10 +136,54 @@ def measure(path: Path, requests: int, rate: float) -> None:
         del listeners
 
 
+def measure_together(path: Path, requests: int, rate: float) -> None:
+    """Ask for history with ten clients of one account, each one as soon as it has its answer."""
+    results: dict[str, list[float]] = {}
+    with _served(path) as worker:
+        clients = [
+            _Client(worker, f"reader{number}", "sasl draft/chathistory batch", login=True)
+            for number in range(_TOGETHER)
+        ]
+        with _talking(worker, rate), _pinging(worker) as waits:
+            threads = [
+                threading.Thread(target=_ask_variously, args=(client, number, requests, results))
+                for number, client in enumerate(clients)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    for what, seconds in results.items():
+        _report(f"ten at once: {what}", seconds)
+    _report("PING beside ten", waits)
+
+
+def _ask_variously(
+    client: _Client, seed: int, requests: int, results: dict[str, list[float]]
+) -> None:
+    chance = random.Random(seed)
+    for _ in range(requests):
+        at = _NOON_MS / 1000 + chance.randrange(1_000_000)
+        stamp = f"timestamp={time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at))}.000Z"
+        what, line = chance.choice(
+            (
+                ("BEFORE", f"CHATHISTORY BEFORE #c{seed % 3} {stamp} 100"),
+                ("AFTER", f"CHATHISTORY AFTER #c{seed % 3} {stamp} 100"),
+                ("TARGETS", f"CHATHISTORY TARGETS {stamp} timestamp=2099-01-01T00:00:00.000Z 50"),
+                ("private", f"CHATHISTORY LATEST friend{chance.randrange(_CONVERSATIONS)} * 100"),
+                ("SEARCH rare", f"SEARCH text={chance.choice(_WORDS)}"),
+                ("SEARCH common", "SEARCH text=line"),
+            )
+        )
+        results.setdefault(what, []).append(client.time(line, "BATCH -"))
+
+
 class _Client:
     """A member of three channels."""
 
-    def __init__(self, worker: WorkerUnderTest, nick: str, caps: str = "") -> None:
+    def __init__(
+        self, worker: WorkerUnderTest, nick: str, caps: str = "", *, login: bool = False
+    ) -> None:
         self.sock = worker.connect()
         self.sock.settimeout(20)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -122,6 +191,7 @@ class _Client:
         lines += [
             f"NICK {nick}",
             f"USER {nick} 0 * :x",
+            *(("AUTHENTICATE PLAIN", f"AUTHENTICATE {_CREDENTIALS}") if login else ()),
             "CAP END",
             "JOIN #c0,#c1,#c2",
             "PING ready",
@@ -164,6 +234,7 @@ def _served(path: Path) -> Iterator[WorkerUnderTest]:
         "max_memory": "1GiB",
         "replay_lines": 0,
         "poller": "epoll",
+        "accounts": [{"name": _ACCOUNT, "password": _ACCOUNT}],
     }
     worker = WorkerUnderTest(KIND, options, ("tcp://127.0.0.1:0",))
     try:

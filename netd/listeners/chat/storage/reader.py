@@ -61,6 +61,7 @@ class Reader:
         self._work = threading.Semaphore(0)
         self._connection: sqlite3.Connection | None = None
         self._file = 0  # `Writer.files` of the connection
+        self._has_reported = False  # an unexpected value in the file
         self._is_closing = False
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         loop.watch(self._wakeup, READ, self._on_answers)
@@ -162,7 +163,9 @@ class Reader:
             self._close_connection()
             return QueryFailedError(str(error))
         except Exception as error:  # noqa: BLE001 (a row can be any; the thread goes on)
-            _log.error("chat: %s: %s", self._path, traceback.format_exc())
+            if not self._has_reported:
+                _log.error("chat: %s: %s", self._path, traceback.format_exc())
+            self._has_reported = True
             self._close_connection()
             return QueryFailedError(str(error))
 
