@@ -167,7 +167,7 @@ def join(port: int, count: int, letter: str = "b") -> list[socket.socket]:
         for sock in new:
             read_until(sock, b"joined\r\n")
             sock.setblocking(False)
-        _discard(socks)
+        discard(socks)
         socks += new
     for sock in socks:
         sock.settimeout(PATIENCE_S)
@@ -178,7 +178,7 @@ def join(port: int, count: int, letter: str = "b") -> list[socket.socket]:
     return socks
 
 
-def _discard(socks: Sequence[socket.socket]) -> None:
+def discard(socks: Sequence[socket.socket]) -> None:
     """Read the bytes that have arrived, so that no server has to keep them."""
     for sock in socks:
         with contextlib.suppress(BlockingIOError):

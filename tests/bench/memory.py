@@ -1,4 +1,5 @@
-"""Reports the memory of an idle daemon with a listener of each kind, process by process.
+"""Reports the memory of an idle daemon with a listener of each kind, process by process, and that
+of the members of a chat.
 
 Shared pages count in part for each process that shares them (proportional set size, proc(5)),
 so the sum is the memory of the daemon.
@@ -10,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import harness_process
+from tests.bench import harness_process, memory_members
 from tests.bench.usage import family, memory_kib
 
 _ECHO = 'kind = "echo"\naddress = ["tcp://127.0.0.1:{port}", "udp://127.0.0.1:{port}"]'
@@ -52,7 +53,8 @@ def report() -> str:
             "|---|--:|--:|",
             *rows,
             f"\nThe echo listener, {len(echo)} processes: {_mebibytes(echo):.1f} MiB.",
-            f"The whole daemon: {_mebibytes(held):.1f} MiB.",
+            f"The whole daemon: {_mebibytes(held):.1f} MiB.\n",
+            memory_members.report(),
         ]
     )
 
