@@ -253,9 +253,8 @@ class _Reader:
     def _located(self, problem: Problem) -> Problem:
         """The problem with its file and line."""
         path = self._source.path_of(problem.key)
-        key = ".".join(map(str, self._source.written_path(path)))
         file, line = self._source.place_of(path)
-        return replace(problem, key=key, file=file, line=line)
+        return replace(problem, key=".".join(map(str, path)), file=file, line=line)
 
 
 def _by_line(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -147,6 +147,8 @@ def _no_match(found: object, ctx: dict[str, Any], field: FieldInfo | None) -> st
 
 def _not_a_list(found: object, _: dict[str, Any], field: FieldInfo | None) -> str:
     if field and SingleItem() in field.metadata:
+        if any(tables_in(field.annotation)):
+            return f"expected a table{_example(field)}, found {_show(found)}"
         hints = [mark.hint for mark in _item_marks(field) if isinstance(mark, FromText)]
         if hints and not isinstance(found, bool | dict):  # as for address = 80
             return f"{_show(found)} {hints[0]}"

@@ -69,8 +69,8 @@ def _read(type_: Any, data: Any) -> Any:  # noqa: ANN401 (any type and its data)
 
 def _read_compound(origin: object, arguments: tuple[Any, ...], data: Any) -> Any:  # noqa: ANN401
     if origin is tuple:
-        if isinstance(data, str):  # an earlier version of netd has a single text here
-            return (data,) if data else ()
+        if not isinstance(data, list):  # an earlier version of netd has one value here, or none
+            data = [data] if data else []
         return tuple(_read(arguments[0], item) for item in data)
     if origin is dict:  # JSON has made a text of every key
         return {arguments[0](key): _read(arguments[1], item) for key, item in data.items()}

@@ -51,19 +51,24 @@ class Source:
         return Place(self.file, 0)
 
     def path_of(self, key: str) -> Path:
-        """The path of a dotted key; digits in it are an index, or a name such as `404`."""
+        """The path of a dotted key, as its file has it.
+
+        Digits in it are an index, or a name such as `404`.
+        """
         path: Path = ()
         for step in key.split("."):
             named = (*path, step)
             is_index = step.isdecimal() and named not in self.places
             path = (*path, int(step)) if is_index else named
-        return path
+        return self.written_path(path)
 
     def written_path(self, path: Path) -> Path:
-        """The path as its file has it: without an index if the list has no brackets."""
-        if path and isinstance(path[-1], int) and path not in self.places:
-            return path[:-1]
-        return path
+        """The path as its file has it: without the index of an only item without brackets."""
+        written: Path = ()
+        for step in path:
+            if isinstance(step, str) or (*written, step) in self.places:
+                written = (*written, step)
+        return written
 
 
 def read_source(path: str) -> Source:

@@ -9,8 +9,9 @@ import errno
 import re
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, Problem
@@ -52,8 +53,47 @@ class Certificate:
         return partial(TlsStream, context=self.context)
 
 
+class CertificateSet:
+    """The certificates of a listener; the name that a client requests selects one of them."""
+
+    def __init__(self, options: Sequence[TlsOptions], protocols: Sequence[str]) -> None:
+        """Read the files of at least one certificate. Raises ConfigError, as Certificate does."""
+        self._options = options
+        self._certificates = [Certificate(one, protocols) for one in options]
+        self._by_name = self._index()
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context of new connections: that of the first certificate."""
+        return self._certificates[0].context
+
+    def refresh(self) -> None:
+        """Read the files again that have changed."""
+        changed = [certificate for certificate in self._certificates if certificate.refresh()]
+        if changed:
+            self._by_name = self._index()
+
+    def _index(self) -> Mapping[str, ssl.SSLContext]:
+        """The context for each name in the certificates; the first one that has a name counts."""
+        self.context.sni_callback = self._select if len(self._certificates) > 1 else None
+        by_name: dict[str, ssl.SSLContext] = {}
+        for options, certificate in zip(self._options, self._certificates, strict=True):
+            for name in _names_in(options.certificate):
+                by_name.setdefault(name, certificate.context)
+        return by_name
+
+    def _select(self, tls: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+        """Use the certificate that has the name, or a wildcard for it (RFC 9525 section 6.3)."""
+        if name is None:
+            return
+        wanted = name.lower()
+        found = self._by_name.get(wanted) or self._by_name.get(f"*.{wanted.partition('.')[2]}")
+        if found is not None:
+            tls.context = found
+
+
 def problems(options: TlsOptions, client_ca: str = "") -> tuple[Problem, ...]:
-    """Check the files on this machine; the keys of the problems are relative to the listener.
+    """Check the files on this machine; the keys of the problems begin with `tls`.
 
     A certificate that has expired, or is not yet valid, gives a warning: the listener serves it.
     """
@@ -102,10 +142,22 @@ def _problem_of(options: TlsOptions, client_ca: str, error: OSError) -> Problem:
 
 def _why_not_valid(certificate: str, now: float) -> str:
     """Whether a certificate has expired or is not yet valid; empty if it is valid."""
-    # The documented API shows the dates of a peer's certificate only.
-    decoded = ssl._ssl._test_decode_cert(certificate)  # type: ignore[attr-defined]  # noqa: SLF001
+    decoded = _decode(certificate)
     if now > ssl.cert_time_to_seconds(decoded["notAfter"]):
         return f"expired on {decoded['notAfter']}"
     if now < ssl.cert_time_to_seconds(decoded["notBefore"]):
         return f"is not valid before {decoded['notBefore']}"
     return ""
+
+
+def _names_in(certificate: str) -> list[str]:
+    """The host names that a certificate is for, in lower case; `*.example.org` is a wildcard."""
+    names = _decode(certificate).get("subjectAltName", ())
+    return [name.lower() for kind, name in names if kind == "DNS"]
+
+
+def _decode(certificate: str) -> dict[str, Any]:
+    """The content of a file's first certificate, in the form of `SSLSocket.getpeercert`."""
+    # The documented API decodes the certificate of a peer only.
+    decoded: dict[str, Any] = ssl._ssl._test_decode_cert(certificate)  # type: ignore[attr-defined]  # noqa: SLF001
+    return decoded

@@ -19,6 +19,7 @@ from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream, ignore
 
 _CHUNK_BYTES: Final = 65536
+_TLS12_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # with forward secrecy and AEAD (RFC 9325)
 
 
 def open_context(
@@ -31,6 +32,8 @@ def open_context(
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_TLS12_CIPHERS)
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE  # a phone may prefer ChaCha20
     if protocols:
         context.set_alpn_protocols(protocols)
     context.load_cert_chain(certificate, key or None, partial(_refuse, key or certificate))

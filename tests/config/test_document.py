@@ -71,7 +71,7 @@ def test_the_default_text_describes_the_values_of_a_key() -> None:
 def test_the_default_text_has_the_tables_inside() -> None:
     lines = default_text(KINDS).splitlines()
     assert "#   [[listeners.http.routes]]" in lines
-    assert "#   [listeners.http.tls]" in lines
+    assert "#   [[listeners.http.tls]]" in lines
     for name, kind in KINDS.items():
         for key in keys(kind.options):
             if key.table:

@@ -127,5 +127,5 @@ def test_relative_paths_begin_at_the_folder_of_the_file(
     options = web(read_config("netd.toml", KINDS))
     assert options.access_log == f"{tmp_path}/log"
     assert options.routes[0].directory == f"{tmp_path}/."
-    assert options.tls is not None
-    assert (options.tls.certificate, options.tls.key) == (f"{tmp_path}/tls/chain.pem", "/key.pem")
+    [tls] = options.tls
+    assert (tls.certificate, tls.key) == (f"{tmp_path}/tls/chain.pem", "/key.pem")

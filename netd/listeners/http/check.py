@@ -38,10 +38,11 @@ def check(options: HttpOptions) -> tuple[Problem, ...]:
 
 
 def _problems(options: HttpOptions) -> Iterator[Problem]:
-    if options.tls is not None:
+    for number, tls in enumerate(options.tls):
         from netd.listeners import certificate  # noqa: PLC0415 (imports OpenSSL)
 
-        yield from certificate.problems(options.tls)
+        for problem in certificate.problems(tls):
+            yield replace(problem, key=problem.key.replace("tls", f"tls.{number}", 1))
     fault = why_not_writable(options.access_log) if options.access_log not in ("", STDERR) else ""
     if fault:
         yield Problem("access_log", fault)

@@ -252,8 +252,10 @@ class HttpOptions(LoginOptions):
     routes: tuple[RouteOptions, ...] = ()
     """The routes; without any, the listener serves a welcome page."""
 
-    tls: TlsOptions | None = None
-    """Serve with TLS."""
+    tls: OneOrMany[TlsOptions] = ()
+    """Serve with TLS. Of several certificates, each client gets the one for the name that it
+    requests (SNI, RFC 6066 section 3); a client without a name, or with a name that is in none of
+    them, gets the first one."""
 
     header_timeout: Annotated[Duration, Gt(0)] = 10.0
     """How long a client may take to send the whole head of a request."""

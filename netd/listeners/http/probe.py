@@ -14,6 +14,7 @@ from netd.listeners.probe_connection import connect, start_tls
 _REQUEST: Final = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: netd-probe\r\nConnection: close\r\n\r\n"
 )
+_REFUSED: Final = b"HTTP/1.1 400 "  # by a listener with TLS, or by one with a fault
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ((\d)\d\d [\x20-\x7e]*)\r\n")
 
 
@@ -25,8 +26,12 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
     """
     started = time.monotonic()
     reply = _request(address, timeout_s, is_tls=False)
-    if not reply.startswith(b"HTTP/"):
-        reply = _request(address, timeout_s, is_tls=True)
+    if not reply.startswith(b"HTTP/") or reply.startswith(_REFUSED):
+        try:
+            reply = _request(address, timeout_s, is_tls=True)
+        except OSError:
+            if not reply:
+                raise
     took_ms = (time.monotonic() - started) * 1000
     match = _STATUS_LINE.match(reply)
     if match is None:
@@ -53,7 +58,7 @@ def _request(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
 
 def hint(address: Address, options: HttpOptions) -> str:
     """Return the curl command for the same request; like the probe it checks no certificate."""
-    command, scheme = ("curl", "http") if options.tls is None else ("curl -k", "https")
+    command, scheme = ("curl", "http") if not options.tls else ("curl -k", "https")
     if address.scheme is Scheme.UNIX:
         return f"{command} --unix-socket {address.path} {scheme}://localhost/"
     return f"{command} {scheme}://{address.to_loopback().authority}/"

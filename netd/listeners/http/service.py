@@ -289,7 +289,7 @@ class HttpService:
             self.loop.stop()
 
 
-def _open_tls(options: TlsOptions) -> TlsContext:
+def _open_tls(options: Sequence[TlsOptions]) -> TlsContext:
     from netd.listeners.http.connection.tls_transport import TlsContext  # noqa: PLC0415 (imports OpenSSL)
 
     return TlsContext(options)

@@ -14,7 +14,7 @@ def test_probe_and_hint(start: Start) -> None:
     assert KIND.probe("web", worker.address(), 5).startswith("200 OK in ")
     plain = HttpOptions(address=(worker.address(),))
     assert KIND.hint(worker.address(), plain) == f"curl http://127.0.0.1:{worker.address().port}/"
-    secure = HttpOptions(address=(worker.address(),), tls=TlsOptions(certificate="x"))
+    secure = HttpOptions(address=(worker.address(),), tls=(TlsOptions(certificate="x"),))
     assert (
         KIND.hint(worker.address(), secure) == f"curl -k https://127.0.0.1:{worker.address().port}/"
     )

@@ -21,7 +21,7 @@ from netd.listeners.http.connection.connection_state import (
 from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.exchange import Exchange
 from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
-from netd.listeners.http.connection.transport import Transport
+from netd.listeners.http.connection.transport import PlainRequestError, Transport
 from netd.listeners.http.protocol.response import HandoffTarget, Part, error_response
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse
@@ -161,6 +161,9 @@ class Connection:
         """Continue the handshake. Returns True once it is complete."""
         try:
             mask = self._transport.handshake()
+        except PlainRequestError as error:
+            self._refuse_plain(error.transport)
+            return False
         except OSError as error:
             self._responder.handshake_failures += 1
             self._on_error(error)
@@ -173,6 +176,19 @@ class Connection:
             self._state = ConnectionState.IDLE
             self._watch()
         return True
+
+    def _refuse_plain(self, transport: Transport) -> None:
+        """Respond to a request without TLS, so that a person who forgot https sees why."""
+        self._responder.handshake_failures += 1
+        self._transport, self._recv, self._send = transport, transport.recv, transport.send
+        try:
+            self._recv(_READ_BYTES)  # a close would reset the connection if the request is unread
+        except OSError as error:
+            self._on_error(error)
+            return
+        self._state = ConnectionState.HEAD
+        self._start_exchange().refuse(400)
+        self._process()
 
     def _send_cached(self, cached: CachedResponse, head: bytes) -> None:
         try:

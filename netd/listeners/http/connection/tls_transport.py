@@ -11,13 +11,19 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from netd.listeners.certificate import Certificate
-from netd.listeners.http.connection.transport import discard_unsent, unreceived
+from netd.listeners.certificate import CertificateSet
+from netd.listeners.http.connection.transport import (
+    PlainRequestError,
+    PlainTransport,
+    discard_unsent,
+    unreceived,
+)
 from netd.listeners.tls_options import TlsOptions
 from netd.runtime.poller import READ, WRITE
+from netd.runtime.sockets import adopt
 
 _ALPN: Final = ("http/1.1",)
 _CHUNK_BYTES: Final = 65536
@@ -26,14 +32,14 @@ _CHUNK_BYTES: Final = 65536
 class TlsContext:
     """Makes the transports of new connections."""
 
-    def __init__(self, options: TlsOptions) -> None:
-        """Read the certificate. Raises ConfigError."""
-        self._certificate = Certificate(options, _ALPN)
-        self.refresh = self._certificate.refresh
+    def __init__(self, options: Sequence[TlsOptions]) -> None:
+        """Read the certificates. Raises ConfigError."""
+        self._certificates = CertificateSet(options, _ALPN)
+        self.refresh = self._certificates.refresh
 
     def wrap(self, sock: socket.socket) -> TlsTransport:
         """Take over a connected socket. Raises OSError if the peer has gone already."""
-        return TlsTransport(sock, self._certificate.context)
+        return TlsTransport(sock, self._certificates.context)
 
 
 class TlsTransport:
@@ -70,8 +76,12 @@ class TlsTransport:
         return self.send(data) if data else 0
 
     def handshake(self) -> int:
-        if not self.is_encrypted and self._has_received_nothing():
-            return READ
+        if not self.is_encrypted:
+            first = self._first_byte()
+            if first is None:
+                return READ
+            if first.isalpha():
+                raise PlainRequestError(PlainTransport(adopt(self._sock.detach())))
         self.is_encrypted = True
         try:
             self._sock.do_handshake()
@@ -83,12 +93,12 @@ class TlsTransport:
             raise _lost(error) from error
         return 0
 
-    def _has_received_nothing(self) -> bool:
+    def _first_byte(self) -> bytes | None:
+        """The first byte, which stays unread; None if none has arrived."""
         try:
-            socket.socket.recv(self._sock, 1, socket.MSG_PEEK)
+            return socket.socket.recv(self._sock, 1, socket.MSG_PEEK)
         except BlockingIOError:
-            return True
-        return False
+            return None
 
     def shutdown(self) -> None:
         with contextlib.suppress(ssl.SSLError):  # close_notify is sent; the peer's may be missing

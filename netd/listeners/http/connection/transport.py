@@ -37,7 +37,10 @@ class Transport(Protocol):
         """Send some of a file; returns 0 if the file ends before `offset`."""
 
     def handshake(self) -> int:
-        """Continue the handshake; returns the event to wait for, 0 once it is complete."""
+        """Continue the handshake; returns the event to wait for, 0 once it is complete.
+
+        Raises PlainRequestError if the client speaks HTTP without TLS.
+        """
 
     def shutdown(self) -> None:
         """Send the peer the end of the stream; nothing may be sent after it."""
@@ -50,6 +53,14 @@ class Transport(Protocol):
 
     def discard_unsent(self) -> None:
         """Make the next close discard what the peer has not received, and reset the connection."""
+
+
+class PlainRequestError(Exception):
+    """A client has sent a request without TLS to a listener with TLS."""
+
+    def __init__(self, transport: PlainTransport) -> None:
+        """`transport` has taken over the socket."""
+        self.transport = transport
 
 
 class PlainTransport:

@@ -150,8 +150,45 @@ def test_a_bad_certificate_is_reported_by_check_and_refused(
 ) -> None:
     bad = options(tmp_path, {"certificate": str(tmp_path / "none.pem")})
     model = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, **bad})
-    assert [problem.key for problem in KIND.check(model)] == ["tls.certificate"]
+    assert [problem.key for problem in KIND.check(model)] == ["tls.0.certificate"]
     assert "none.pem" in str(worker.ask_configure({**bad, "proxy_protocol_from": "127.0.0.1"}))
     with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:
         sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
         assert sock.recv(65536).endswith(b"hi")
+
+
+def test_a_request_without_tls_is_refused_in_plain_text(worker: WorkerUnderTest) -> None:
+    with worker.connect() as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert Response(sock).status == 400
+        assert sock.recv(1) == b""
+    worker.await_counters(lambda counters: counters["handshake_failures"] == 1)
+
+
+def peer_names(worker: WorkerUnderTest, directory: Path, *names: str) -> list[str]:
+    """The names in the certificates that the listener presents for some server names."""
+    context = ssl.create_default_context()
+    for certificate in directory.glob("*.pem"):
+        context.load_verify_locations(certificate)
+    context.check_hostname = False
+    presented = []
+    for name in names:
+        with context.wrap_socket(worker.connect(), server_hostname=name or None) as sock:
+            peer = sock.getpeercert()
+            assert peer is not None
+            presented.append(str(peer["subjectAltName"][0][1]))
+    return presented
+
+
+def test_the_name_that_a_client_requests_selects_the_certificate(tmp_path: Path) -> None:
+    names = ["one.test", "two.test", "*.two.test"]
+    table = options(tmp_path, {})
+    table["tls"] = [make_certificate(tmp_path, name) for name in names]
+    worker = WorkerUnderTest(KIND, table, LOOPBACK)
+    requested = ("two.test", "ONE.test", "a.two.test", "a.b.two.test", "other.test", "")
+    first = ["two.test", "one.test", "*.two.test", "one.test", "one.test", "one.test"]
+    assert peer_names(worker, tmp_path, *requested) == first
+    table["tls"] = table["tls"][::-1]  # type: ignore[index]  # a list
+    worker.configure(table)
+    assert peer_names(worker, tmp_path, "one.test", "") == ["one.test", "*.two.test"]
+    worker.close()
