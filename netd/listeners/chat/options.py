@@ -301,7 +301,8 @@ class ChatOptions(LoginOptions):
     account before its registration is complete joins the member that is already logged in to it,
     whatever nick it asks for: it gets the nick, the channels and the modes of that member, all of
     the clients get the same lines, and see what the others say. Other members see a QUIT when the
-    last of the clients leaves. With 1, every client needs a nick of its own."""
+    last of the clients leaves. A client that logs in later joins the member with REGAIN. With 1,
+    every client needs a nick of its own; a user has that with NickServ's SET MULTICLIENT OFF."""
 
     history_lines: Annotated[int, Interval(ge=0, le=10_000)] = 200
     """The number of lines of each channel, and of each private conversation, that are kept in

@@ -29,6 +29,7 @@ class RegisteredAccount:
     email: str = ""
     fingerprints: tuple[str, ...] = ()
     always_on: bool | None = None  # None: as the listener has it
+    is_single: bool = False  # every client needs a nick of its own
     suspended: str = ""  # the reason; empty if it is not suspended
     is_dropped: bool = False  # its name stays reserved
 

@@ -185,6 +185,12 @@ class RoomState:
         wishes = [known.always_on for known in (stored, account) if known is not None]
         return next((wish for wish in wishes if wish is not None), settings.always_on)
 
+    def clients_allowed(self, account: str) -> int:
+        """How many clients of an account may share its nick."""
+        stored = self.accounts.stored(fold(account))
+        is_single = stored is not None and stored.is_single
+        return 1 if is_single else self.settings.limits.clients_per_account
+
     def add_client(self, client: Client, member: Member) -> None:
         """Make a client one of a member's, in place of its provisional member."""
         client.member.clients.pop(client, None)

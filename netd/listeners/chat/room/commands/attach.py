@@ -29,7 +29,7 @@ def find_member(context: CommandContext) -> Member | None:
     holder, members = room.members.get(own.folded), room.registered_members()
     context.work += len(members) // 8
     own_members = [member for member in members if fold(member.account) == account]
-    if room.settings.limits.clients_per_account == 1:
+    if room.clients_allowed(account) == 1:
         own_members = [member for member in own_members if not member.clients]
     return holder if holder in own_members else next(iter(own_members), None)
 
@@ -37,7 +37,7 @@ def find_member(context: CommandContext) -> Member | None:
 def join_member(context: CommandContext, member: Member) -> bool:
     """Let the client join a member at once; False if that has too many clients already."""
     client, room = context.client, context.room
-    if len(member.clients) >= room.settings.limits.clients_per_account:
+    if len(member.clients) >= room.clients_allowed(member.account):
         room.refused_clients += 1
         presence.disconnect_client(context, _TOO_MANY)
         return False
@@ -54,9 +54,9 @@ def join_member(context: CommandContext, member: Member) -> bool:
 def make_place(context: CommandContext, member: Member) -> Client | None:
     """Make a place for the client; None if the member has too many clients already."""
     room = context.room
-    if len(member.clients) >= room.settings.limits.clients_per_account:
+    if len(member.clients) >= room.clients_allowed(member.account):
         _end_lost(context, member)
-    if len(member.clients) >= room.settings.limits.clients_per_account:
+    if len(member.clients) >= room.clients_allowed(member.account):
         room.refused_clients += 1
         presence.disconnect_client(context, _TOO_MANY)
         return None

@@ -53,7 +53,7 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     channel = channel or room.open_channel(name, context.now)
     channel.add(member, "o" if is_new else "")
     channel.access.since[member] = room.ids.position + 1
-    _announce_join(context, channel)
+    announce_join(context, channel)
     _show_marker_and_topic(context, channel)
     if is_new:
         context.save(channel)
@@ -63,10 +63,10 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     yield from replay(context, channel)
     for client in list(member.clients):
         if client is not context.client:
-            yield from _show_to(context, client, channel)
+            yield from show_to(context, client, channel)
 
 
-def _show_to(context: CommandContext, client: Client, channel: Channel) -> Steps:
+def show_to(context: CommandContext, client: Client, channel: Channel) -> Steps:
     """Show another client of the sender the channel that the sender has joined."""
     other = CommandContext(context.room, client, context.now)
     for _ in _show_state(other, channel):
@@ -116,7 +116,8 @@ def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Nume
     return next((numeric for numeric, applies in checks.items() if applies), None)
 
 
-def _announce_join(context: CommandContext, channel: Channel) -> None:
+def announce_join(context: CommandContext, channel: Channel) -> None:
+    """Show the clients of a channel that the sender has joined it."""
     sender = context.sender
     plain = _join_message(context, channel, is_extended=False)
     extended = _join_message(context, channel, is_extended=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Generator, Sequence
+from typing import Any, Final
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.account_rules import Violation
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands.base import Command
+from netd.listeners.chat.room.commands import reunion
+from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.registration import change_nick
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import fold
 
+Outcome = Generator[Any, Any, Violation | None]
+"""The steps of a command, which return why it was refused."""
 _NOT_OWN: Final = Violation("INVALID_TARGET", "The nick does not belong to your account")
 _NO_ACCOUNT: Final = Violation(
     "ACCOUNT_REQUIRED", "You must log in to the account of the nick first"
@@ -20,13 +23,20 @@ _NO_ACCOUNT: Final = Violation(
 _NOT_HERE: Final = Violation("NO_SUCH_NICK", "No other member has the nick")
 
 
-def regain_nick(context: CommandContext, nick: str) -> Violation | None:
-    """Give the sender the nick of its account, from the member that has it."""
+def regain_nick(context: CommandContext, nick: str) -> Outcome:
+    """Give the sender the nick of its account.
+
+    It joins the member that has the nick, if that is logged in to the account too; another member
+    is disconnected.
+    """
     account = context.sender.account
     if not account or fold(nick) != fold(account):
         return _not_own(context)
     holder = context.room.members.get(fold(nick))
     if holder is not None and holder is not context.sender:
+        if reunion.may_join(context, holder):
+            yield from reunion.join(context, holder)
+            return None
         presence.disconnect_member(context, holder, _reason(context))
     change_nick(context, nick)
     return None
@@ -45,10 +55,10 @@ def end_holder(context: CommandContext, nick: str) -> Violation | None:
     return None
 
 
-def regain(context: CommandContext, params: Sequence[str]) -> None:
-    """Take the nick of the sender's account, from the member that has it."""
+def regain(context: CommandContext, params: Sequence[str]) -> Steps:
+    """Take the nick of the sender's account, or join the member of the account that has it."""
     nick = params[0] if params and params[0] else context.sender.account
-    violation = regain_nick(context, nick)
+    violation = yield from regain_nick(context, nick)
     if violation is not None:
         _fail(context, violation, nick)
 

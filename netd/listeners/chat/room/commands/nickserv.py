@@ -22,6 +22,7 @@ from netd.protocols.irc import fold
 from netd.protocols.password import Verdict
 
 _SWITCHES = {"ON": True, "TRUE": True, "OFF": False, "FALSE": False, "DEFAULT": None}
+_SHOWN = {None: "the server's default", True: "on", False: "off"}
 _CONFIGURED = "Your account is part of the server's configuration, which its administrator changes"
 _TRY_AGAIN = "Too many passwords wait to be checked, try again later"
 
@@ -114,9 +115,9 @@ def _ghost(context: CommandContext, words: Sequence[str]) -> None:
     say(context, violation.text if violation is not None else f"{nick} has been disconnected")
 
 
-def _regain(context: CommandContext, words: Sequence[str]) -> None:
+def _regain(context: CommandContext, words: Sequence[str]) -> Steps:
     nick = words[0] if words else context.sender.account
-    violation = nick_owner.regain_nick(context, nick)
+    violation = yield from nick_owner.regain_nick(context, nick)
     say(context, violation.text if violation is not None else f"You have the nick {nick}")
 
 
@@ -129,10 +130,10 @@ def _set(context: CommandContext, words: Sequence[str]) -> Steps | None:
         _set_password(context, *values)
     elif option == "PASSWORD":
         say(context, "Syntax: SET PASSWORD <current password> <new password>")
-    elif option == "ALWAYS-ON" and len(values) == 1 and values[0].upper() in _SWITCHES:
-        return _set_always_on(context, _SWITCHES[values[0].upper()])
+    elif option in _SET_SWITCH and len(values) == 1 and values[0].upper() in _SWITCHES:
+        return _SET_SWITCH[option](context, _SWITCHES[values[0].upper()])
     else:
-        say(context, "Syntax: SET PASSWORD <current> <new> or SET ALWAYS-ON ON|OFF|DEFAULT")
+        say(context, f"Syntax: SET {_SET_SYNTAX}")
     return None
 
 
@@ -175,10 +176,25 @@ def _is_right(context: CommandContext, outcome: CheckOutcome) -> bool:
 
 
 def _set_always_on(context: CommandContext, value: bool | None) -> Steps:  # noqa: FBT001 (a value)
+    changed = replace(_stored(context), always_on=value)
+    yield from _store(context, changed, f"Always-on is {_SHOWN[value]}")
+
+
+def _set_multiclient(context: CommandContext, value: bool | None) -> Steps:  # noqa: FBT001 (a value)
+    is_single = value is False
+    text = "needs a nick of its own" if is_single else "shares your nick"
+    changed = replace(_stored(context), is_single=is_single)
+    yield from _store(context, changed, f"A further client that logs in to your account {text}")
+
+
+def _stored(context: CommandContext) -> RegisteredAccount:
+    """The stored state of the sender's account, which can be one of the configuration."""
     name = context.sender.account
-    account = context.room.accounts.stored(fold(name)) or account_store.name_only(name)
-    shown = "the server's default" if value is None else "on" if value else "off"
-    yield from _store(context, replace(account, always_on=value), f"Always-on is {shown}")
+    return context.room.accounts.stored(fold(name)) or account_store.name_only(name)
+
+
+_SET_SWITCH = {"ALWAYS-ON": _set_always_on, "MULTICLIENT": _set_multiclient}
+_SET_SYNTAX = "PASSWORD <current> <new> | ALWAYS-ON ON|OFF|DEFAULT | MULTICLIENT ON|OFF"
 
 
 def _drop(context: CommandContext, words: Sequence[str]) -> None:
@@ -269,8 +285,8 @@ def _info(context: CommandContext, words: Sequence[str]) -> None:
 def _show_details(context: CommandContext, account: RegisteredAccount) -> None:
     say(context, f"E-mail: {account.email or 'none'}")
     say(context, f"Certificates: {len(account.fingerprints)}")
-    shown = {None: "the server's default", True: "on", False: "off"}
-    say(context, f"Always-on: {shown[account.always_on]}")
+    say(context, f"Always-on: {_SHOWN[account.always_on]}")
+    say(context, f"Several clients with your nick: {_SHOWN[not account.is_single]}")
     if account.suspended:
         say(context, f"Suspended: {account.suspended}")
 
@@ -292,7 +308,7 @@ SERVICE_COMMANDS: dict[str, ServiceCommand] = {
     ),
     "SET": ServiceCommand(
         _set,
-        "PASSWORD <current> <new> | ALWAYS-ON ON|OFF|DEFAULT",
+        _SET_SYNTAX,
         "changes your account",
         1,
         needs_account=True,

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from netd.listeners.chat.room.accounts import RegisteredAccount
-from netd.listeners.chat.room.settings import Account, RegistrationSettings
+from netd.listeners.chat.room.settings import Account, RegistrationSettings, RoomLimits
 from netd.protocols.password import Verdict, matches
 from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest, sasl_plain
 from tests.support import cheap_hash, cheap_keys
 
 KEYS = cheap_keys("sesame-open")
+SET_SYNTAX = "Syntax: SET PASSWORD <current> <new> | ALWAYS-ON ON|OFF|DEFAULT | MULTICLIENT ON|OFF"
 PRINT = "ab" * 32
 
 
@@ -107,7 +108,8 @@ def test_a_configured_account_can_be_identified_to_but_not_changed() -> None:
         ("", "Commands, as in /msg NickServ HELP REGISTER:"),
         ("NONSENSE", "There is no command NONSENSE; HELP shows all"),
         ("REGISTER", "Syntax: REGISTER <password> [<e-mail>]"),
-        ("SET", "Syntax: SET PASSWORD <current> <new> | ALWAYS-ON ON|OFF|DEFAULT"),
+        ("SET", SET_SYNTAX),
+        ("SET MULTICLIENT", "You have to log in first: IDENTIFY [<account>] <password>"),
         ("SET PASSWORD a b", "You have to log in first: IDENTIFY [<account>] <password>"),
         ("LIST", "There is no command LIST; HELP shows all"),
         ("HELP IDENTIFY", "IDENTIFY [<account>] <password>: logs you in to an account"),
@@ -183,6 +185,78 @@ def test_always_on_is_a_setting(word: str, value: object) -> None:
     assert room.accounts_in_database()["bob"].always_on is value
 
 
+def test_an_account_can_have_a_nick_for_each_client() -> None:
+    room = open_room("bob", "carl")
+    bob = owner(room)
+    assert "001" in login_codes(room, "bob")
+    assert ask(bob, "SET MULTICLIENT") == [SET_SYNTAX]
+    ask(bob, "SET MULTICLIENT OFF")
+    assert len(bob.member.clients) == 2
+    assert "433" in login_codes(room, "bob")
+    carl = owner(room, "carl")
+    assert "001" in login_codes(room, "carl")
+    assert len(carl.member.clients) == 2
+    assert "Several clients with your nick: off" in ask(bob, "INFO")
+    ask(bob, "SET MULTICLIENT ON")
+    assert "001" in login_codes(room, "bob")
+    assert len(bob.member.clients) == 3
+
+
+def login_codes(room: RoomUnderTest, name: str) -> list[str]:
+    """The numerics for a new client with a nick, which logs in to the account of that name."""
+    client = room.connect()
+    plain = sasl_plain(name, "sesame-open")
+    return client.codes(
+        *("CAP REQ sasl", f"NICK {name}", f"USER {name} 0 * :x", "AUTHENTICATE PLAIN"),
+        *(f"AUTHENTICATE {plain}", "CAP END"),
+    )
+
+
+def test_regain_joins_a_member_without_a_client() -> None:
+    room = open_room("bob")
+    room.join("ann", channel="#a")
+    bob = owner(room)
+    bob.send("JOIN 0", "JOIN #a", "NS SET ALWAYS-ON ON")
+    member = bob.member
+    room.leave(bob, "gone")
+    assert member.away
+    late = room.join("late", channel="#b")
+    ask(late, "IDENTIFY bob sesame-open")
+    lines = late.send("NS REGAIN bob")
+    assert late.member is member
+    assert not member.away
+    assert [*member.channels] == ["#a", "#b"]
+    assert room.state.members["bob"] is member
+    assert "late" not in room.state.members
+    assert any(" JOIN #a" in line for line in lines)
+    assert room.state.channels["#b"].is_op(member)
+
+
+def test_regain_leaves_channels_that_would_be_too_many() -> None:
+    room = open_room("bob", limits=RoomLimits(channels_per_member=2))
+    bob = owner(room)
+    bob.send("JOIN 0", "JOIN #a,#b")
+    late = room.join("late", channel="#b")
+    late.send("JOIN #c")
+    ask(late, "IDENTIFY bob sesame-open")
+    lines = late.send("REGAIN bob")
+    assert late.member is bob.member
+    assert [*bob.member.channels] == ["#a", "#b"]
+    assert ":late!~late@192.0.2.1 PART #c" in lines
+    assert "#c" not in room.state.channels
+
+
+def test_regain_brings_along_what_could_be_read() -> None:
+    room = open_room("bob")
+    room.join("ann", channel="#a").send("MODE #a +k key")
+    bob, late = owner(room), room.join("late")
+    late.send("JOIN #a key")
+    room.join("carl").send("JOIN #a key", "PRIVMSG #a :between")
+    ask(late, "IDENTIFY bob sesame-open")
+    late.send("REGAIN bob")
+    assert any(" :between" in line for line in bob.send("CHATHISTORY LATEST #a * 10"))
+
+
 def test_a_dropped_account_logs_out_and_its_name_stays_reserved() -> None:
     room = open_room("bob")
     bob, ann = owner(room), room.join("ann", "account-notify")
@@ -246,9 +320,10 @@ def test_details_are_for_the_owner_and_operators() -> None:
         "E-mail: none",
         "Certificates: 0",
         "Always-on: the server's default",
+        "Several clients with your nick: on",
     ]
     ann.send("OPER chief secret")
-    assert len(ask(ann, "INFO bob")) == 4
+    assert len(ask(ann, "INFO bob")) == 5
 
 
 def oper(room: RoomUnderTest) -> FakeClient:
