@@ -20,6 +20,8 @@ _USED_BY: Final = {  # the actions that use a key of a route; all use the others
     "dotfiles": ("directory",),
     "fallback": ("directory",),
     "error_pages": ("directory",),
+    "media_types": ("directory",),
+    "etag": ("directory",),
     "precompressed": ("directory",),
     "gzip": ("directory",),
     "cache_rules": ("directory",),

@@ -100,6 +100,12 @@ def _check_hash(stored: str) -> str:
     return stored
 
 
+def _check_suffix(suffix: str) -> str:
+    if not re.fullmatch(r"\.[^./]+", suffix):
+        raise ValueError(f"{suffix!r} is not the end of a name, such as .ics")
+    return suffix.lower()
+
+
 def _check_origin(origin: str) -> str:
     if origin != "*" and not re.fullmatch(_ORIGIN, origin):
         raise ValueError(f"{origin!r} is not an origin, such as https://www.example.org")
@@ -182,6 +188,16 @@ class RouteOptions(Table):
     """The files below the directory that are sent with errors, by status:
     `{ 404 = "404.html" }`."""
 
+    media_types: dict[Annotated[str, AfterValidator(_check_suffix)], FieldValue] = field(
+        default_factory=dict
+    )
+    """The Content-Type of files by the end of their names, in place of the usual types:
+    `{ ".ics" = "text/calendar; charset=utf-8" }`."""
+
+    etag: Literal["inode", "time"] = "inode"
+    """The values of a file that its ETag is made of: time, size and `inode`, or `time` and size
+    alone, so that copies of a site on several hosts have the same ETags."""
+
     precompressed: bool = False
     """Send `name.br`, `name.zst` or `name.gz` in place of `name` to a client that accepts that
     encoding."""
@@ -200,6 +216,10 @@ class RouteOptions(Table):
     headers: dict[FieldName, FieldValue] = field(default_factory=dict)
     """Fields that are added to every response of this route; an empty value removes a field of the
     listener."""
+
+    cors: OneOrMany[Annotated[str, AfterValidator(_check_origin)]] = ()
+    """The other sites whose pages may read the responses, as in `https://www.example.org`; `*` for
+    all sites. A route with `users` takes passwords only from pages of the sites that are listed."""
 
     allow: Networks = ()
     """The networks of clients that may use the route; empty for all networks."""

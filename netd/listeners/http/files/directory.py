@@ -43,17 +43,20 @@ class Directory:
         self._prefix = options.path.rstrip("/")
 
     def respond(self, request: Request, path: str, _body: bytes) -> Response | DeferredResponse:
-        """Respond with the file that `path` names, its fallback, or an error."""
+        """Respond with the file that `path` names, its fallback, or an error without its page."""
         name = path[len(self._prefix) :].strip("/")
         is_hidden = self._is_hidden(name)
         response = error_response(404) if is_hidden else self._find(request, path, name)
-        if isinstance(response, DeferredResponse):
-            return response
-        if response.status == 404 and self._options.fallback:  # noqa: PLR2004 (not found)
+        is_missing = isinstance(response, Response) and response.status == 404  # noqa: PLR2004 (not found)
+        if is_missing and self._options.fallback:
             missing = () if is_hidden else (f"{self._root}/{name}",)
             fallback = self._find(request, "", self._options.fallback)
             if isinstance(fallback, Response):  # a listing needs a path with a slash
-                response = fallback.while_missing(missing)
+                return fallback.while_missing(missing)
+        return response
+
+    def with_error_page(self, response: Response) -> Response:
+        """The response with the content of the route's page for its status, if there is one."""
         page = self._options.error_pages.get(response.status)
         return self._with_page(response, page) if page else response
 
@@ -111,7 +114,7 @@ class Directory:
         if content is None:
             return response
         rest = (*response.fields[1:], *cache_control(self._options, page))
-        fields = (("Content-Type", content_type(page)), *rest)
+        fields = (("Content-Type", content_type(page, self._options.media_types)), *rest)
         return Response(response.status, fields, (content,))
 
     def _read_page(self, page: str) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Mapping
 from typing import Final
 
 _ADDED: Final = {
@@ -39,9 +40,14 @@ _TYPES: Final = {**mimetypes.MimeTypes(filenames=()).types_map[True], **_ADDED}
 _TEXT_LIKE: Final = frozenset({"application/json", "application/manifest+json", "image/svg+xml"})
 
 
-def content_type(name: str) -> str:
-    """Return the media type for a file name, with a charset if it is text."""
+def content_type(name: str, own: Mapping[str, str] | None = None) -> str:
+    """Return the media type for a file name, with a charset if it is text.
+
+    `own` are types by suffix, which come before the known ones and are used as they are.
+    """
     _, dot, suffix = name.rpartition(".")
+    if own and dot and f".{suffix.lower()}" in own:
+        return own[f".{suffix.lower()}"]
     media_type = _TYPES.get(f".{suffix.lower()}", "") if dot else ""
     if not media_type:
         return "application/octet-stream"

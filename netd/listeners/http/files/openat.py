@@ -46,9 +46,27 @@ def open_beneath(root: str, path: str) -> int:
     """
     directory = os.open(root, _DIRECTORY_FLAGS)
     try:
-        return (_openat2 if _has_openat2() else _walk)(directory, path or ".")
+        if not _has_openat2():
+            return _walk(directory, path or ".")
+        try:
+            return _openat2(directory, path or ".")
+        except OSError as error:
+            inside = _resolve_inside(root, path) if error.errno == errno.EXDEV else None
+            if inside is None:
+                raise
+        return _openat2(directory, inside)
     finally:
         os.close(directory)
+
+
+def _resolve_inside(root: str, path: str) -> str | None:
+    """The path without links, relative to the root; None if it leads out of the root.
+
+    The kernel refuses every absolute link, also one that leads to a file below the root.
+    """
+    top = os.path.realpath(root)
+    target = os.path.realpath(os.path.join(top, path))
+    return os.path.relpath(target, top) if target.startswith(f"{top.rstrip('/')}/") else None
 
 
 def stat_or_close(fd: int) -> os.stat_result:

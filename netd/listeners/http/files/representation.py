@@ -61,7 +61,7 @@ def respond_with_file(
     """Respond with the open regular file `name` below `root`; takes over the descriptor."""
     file = _choose(options, root, name, fd, request)
     is_compressed_here = file.coding == "gzip" and not options.precompressed
-    etag = _etag(file.info, "-gzip" if is_compressed_here else "")
+    etag = _etag(options, file.info, "-gzip" if is_compressed_here else "")
     validators = Validators(etag.encode(), _modified(file.info))
     fields: Fields = (("ETag", etag), *cache_control(options, name))
     if validators.modified is not None:
@@ -73,7 +73,7 @@ def respond_with_file(
         os.close(file.fd)
         is_unchanged = outcome is Outcome.UNCHANGED
         return Response(304, fields, stamps=_stamps(file)) if is_unchanged else error_response(412)
-    fields = (("Content-Type", content_type(name)), *fields)
+    fields = (("Content-Type", content_type(name, options.media_types)), *fields)
     if file.coding:
         fields += (("Content-Encoding", file.coding),)
     if is_compressed_here:
@@ -101,7 +101,9 @@ def _choose(options: RouteOptions, root: str, name: str, fd: int, request: Reque
     accepted = request.fields.get(b"accept-encoding")
     if options.precompressed:
         return _choose_precompressed(root, name, (fd, info), accepted, stamp)
-    is_suited = _MIN_GZIP_BYTES <= info.st_size <= _MAX_CACHED_BYTES and is_text(content_type(name))
+    is_suited = _MIN_GZIP_BYTES <= info.st_size <= _MAX_CACHED_BYTES and is_text(
+        content_type(name, options.media_types)
+    )
     varies = options.gzip and is_suited
     may_compress = varies and _range_of(request) is None
     coding = choose_coding(accepted, ("gzip",)) if may_compress else ""
@@ -148,8 +150,9 @@ def _modified(info: os.stat_result) -> int | None:
     return int(info.st_mtime) if _MIN_MODIFIED_S <= info.st_mtime <= time.time() else None
 
 
-def _etag(info: os.stat_result, suffix: str) -> str:
-    return f'"{info.st_mtime_ns:x}-{info.st_size:x}-{info.st_ino:x}{suffix}"'
+def _etag(options: RouteOptions, info: os.stat_result, suffix: str) -> str:
+    inode = f"-{info.st_ino:x}" if options.etag == "inode" else ""
+    return f'"{info.st_mtime_ns:x}-{info.st_size:x}{inode}{suffix}"'
 
 
 def _stamps(file: File) -> tuple[FileStamp, ...] | None:

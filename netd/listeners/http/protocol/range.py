@@ -17,8 +17,10 @@ def parse_range(value: bytes, size: int) -> tuple[tuple[int, int], ...]:
     """Return the requested (offset, count) pairs; none if the field must be ignored (14.2).
 
     Other units, malformed sets, more than 16 ranges, and sets that request more bytes than the
-    content has are ignored. Raises UnsatisfiableError.
+    content has are ignored, and so is every set for empty content. Raises UnsatisfiableError.
     """
+    if not size:
+        return ()  # as other servers do: there is nothing that a range could leave out
     unit, _, rest = value.partition(b"=")
     specs = [part.strip(b" \t") for part in rest.split(b",")]
     matches = [_SPEC.fullmatch(spec) for spec in specs if spec]

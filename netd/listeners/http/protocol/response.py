@@ -90,6 +90,10 @@ class Response:
         added = tuple([field for field in fields if field[0].lower() not in present])
         return replace(self, fields=self.fields + added)
 
+    def then(self, change: Callable[[Response], Response]) -> Response:
+        """Change the response, as `DeferredResponse.then` does when it is made."""
+        return change(self)
+
     def while_missing(self, paths: Sequence[str]) -> Response:
         """Allow caching only as long as there is no file at any of these paths."""
         if self.stamps is None or not paths:

@@ -16,6 +16,7 @@ from netd.listeners.http.protocol.target import format_path
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.metrics import Metrics
 
+_ALL_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 READ_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
@@ -48,11 +49,12 @@ class Text:
 class Redirect:
     """Sends the client to another URL."""
 
-    methods = READ_METHODS
     takes_body = False
 
     def __init__(self, options: RouteOptions, target: str) -> None:
         """Redirect to the URL `target`, in which `{host}` stands for the request's host."""
+        keeps_method = options.redirect_status in (307, 308)  # RFC 9110 section 15.4.8
+        self.methods = _ALL_METHODS if keeps_method else READ_METHODS
         self._options = options
         self._target = target
 

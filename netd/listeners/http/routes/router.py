@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from netd.errors import RemoteProtocolError
+from netd.listeners.http.files.directory import Directory
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.pages import STYLE, format_document
@@ -22,6 +23,7 @@ from netd.listeners.http.protocol.response import (
     error_response,
 )
 from netd.listeners.http.protocol.target import parse_path
+from netd.listeners.http.routes.cors import Cors
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.handlers import READ_METHODS, make_handler
 from netd.listeners.http.routes.route_auth import Denial, RouteAuth
@@ -69,6 +71,7 @@ class Route:
         self.rank = (bool(self._host), not is_wildcard, len(self._path), is_exact)
         """Orders routes by how specific they are: by host, then by length of the path."""
         self.handler = make_handler(options, context.daemon, context.listings)
+        self._cors = Cors(options.cors, has_users=bool(options.users)) if options.cors else None
         self._auth: RouteAuth | None = None
         if options.allow or options.deny or options.users:
             self._auth = RouteAuth(
@@ -90,14 +93,32 @@ class Route:
         else:
             respond = partial(self.handler.respond, request, path, body)
             response = self._auth.respond(request, host, respond)
-        return response.with_fields(self._fields)
+        return self._complete(request, response)
+
+    def refuse_method(self, request: Request) -> Response | DeferredResponse:
+        """Respond to OPTIONS, or refuse a method that the handler does not allow."""
+        methods = ", ".join(sorted({*self.handler.methods, "OPTIONS"}))
+        allow = ("Allow", methods)
+        if request.method != "OPTIONS":
+            return self._complete(request, error_response(405, allow))
+        preflight = self._cors.preflight_fields(request, methods) if self._cors else ()
+        return self._complete(request, Response(204, (allow, *preflight)))
 
     def permit_body(self, request: Request, host: str) -> Response | DeferredResponse:
         """Return a response with CONTINUE if the client may use the route, else the refusal."""
         permission = Response(CONTINUE)
         if self._auth is None:
             return permission
-        return self._auth.respond(request, host, lambda: permission).with_fields(self._fields)
+        return self._complete(request, self._auth.respond(request, host, lambda: permission))
+
+    def _complete(
+        self, request: Request, response: Response | DeferredResponse
+    ) -> Response | DeferredResponse:
+        """Add the fields of the route, and its page for an error."""
+        if isinstance(self.handler, Directory):
+            response = response.then(self.handler.with_error_page)
+        fields = self._fields if self._cors is None else self._cors.fields(request) + self._fields
+        return response.with_fields(fields)
 
     def _matches_host(self, host: str) -> bool:
         if self._host.startswith("*."):
@@ -123,9 +144,11 @@ class Router:
         except RemoteProtocolError as error:
             return error_response(error.status).with_fields(self.fields)
         route = self._find(request.host, path)
-        if route is not None and request.method in route.handler.methods:
+        if route is None or request.method not in KNOWN_METHODS:
+            return _refuse(request, path).with_fields(self.fields)
+        if request.method in route.handler.methods:
             return route.respond(request, path, host, body)
-        return _refuse_method(request, path, route).with_fields(self.fields)
+        return route.refuse_method(request)
 
     def permit_body(self, request: Request, host: str) -> Response | DeferredResponse:
         """Respond to the head of a request that `takes_body` and expects 100-continue.
@@ -155,13 +178,13 @@ def _split_by_host(options: RouteOptions) -> Iterator[RouteOptions]:
         yield replace(options, host=(host,))
 
 
-def _refuse_method(request: Request, path: str, route: Route | None) -> Response:
+def _refuse(request: Request, path: str) -> Response:
+    """Respond to a request that no route is for, or whose method no route knows."""
     if request.method not in KNOWN_METHODS:
         return error_response(501)
-    if route is None and path != "*":
+    if path != "*":
         return error_response(404)
-    methods = READ_METHODS if route is None else route.handler.methods
-    allow = ("Allow", ", ".join(sorted({*methods, "OPTIONS"})))
+    allow = ("Allow", ", ".join(sorted({*READ_METHODS, "OPTIONS"})))
     return Response(204, (allow,)) if request.method == "OPTIONS" else error_response(405, allow)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from netd.protocols.password import hash_password
 from tests.conftest import StartDaemon
 from tests.listeners.http.http_client import Response, Start, ask, write
 
@@ -44,6 +45,40 @@ def test_fallback_and_error_pages(start: Start, tmp_path: Path) -> None:
     page = ask(worker, "/e/none")
     assert (page.status, page.body, page.fields["Cache-Control"]) == (404, b"gone", "no-cache")
     assert ask(worker, "/dots/.secret").body == b"no"
+
+
+def test_an_error_page_is_sent_with_the_refusals_of_its_route(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "login.html", "log in")
+    write(tmp_path / "method.html", "read only")
+    users = {"ann": hash_password("secret", bytes(16))}
+    pages = {401: "login.html", 405: "method.html"}
+    worker = start({"path": "/", "directory": str(tmp_path), "users": users, "error_pages": pages})
+    refused = ask(worker, "/")
+    assert (refused.status, refused.body) == (401, b"log in")
+    assert refused.fields["WWW-Authenticate"].startswith("Basic ")
+    wrong = ask(worker, "/", method="DELETE")
+    assert (wrong.status, wrong.body) == (405, b"read only")
+
+
+def test_a_route_can_have_its_own_types_and_validators(start: Start, tmp_path: Path) -> None:
+    write(tmp_path / "a" / "team.ICS")
+    write(tmp_path / "b" / "team.ICS")
+    os.utime(tmp_path / "a" / "team.ICS", (1000, 1000))
+    os.utime(tmp_path / "b" / "team.ICS", (1000, 1000))
+    types = {".ics": "text/calendar; charset=utf-8"}
+    worker = start(
+        *(
+            {"path": f"/{key}/{copy}", "directory": f"{tmp_path}/{copy}", "etag": key}
+            | {"media_types": types}
+            for key in ("inode", "time")
+            for copy in ("a", "b")
+        )
+    )
+    fields = [ask(worker, f"/{path}/team.ICS").fields for path in ("inode/a", "inode/b")]
+    assert {field["Content-Type"] for field in fields} == {types[".ics"]}
+    assert fields[0]["ETag"] != fields[1]["ETag"]
+    copies = [ask(worker, f"/{path}/team.ICS").fields["ETag"] for path in ("time/a", "time/b")]
+    assert copies[0] == copies[1]
 
 
 def test_a_removed_error_page_leaks_no_descriptor(start: Start, tmp_path: Path) -> None:

@@ -22,11 +22,22 @@ def test_no_path_leaves_the_root(start: Start, tmp_path: Path) -> None:
     (root / "absolute").symlink_to(tmp_path / "secret")
     (root / "relative").symlink_to("../secret")
     (root / "good").symlink_to("in/file")
+    (root / "whole").symlink_to(root / "in" / "file")
+    (root / "through").symlink_to(tmp_path / "root" / "out" / "secret")
     os.mkfifo(root / "fifo")
     worker = start({"path": "/", "directory": str(root)})
     assert ask(worker, "/good").body == b"inside"
+    assert ask(worker, "/whole").body == b"inside"
     assert ask(worker, "/in/../in/./file").body == b"inside"
-    for target in ("/out/secret", "/absolute", "/relative", "/fifo", "/in%2ffile/", "/.git/x"):
+    for target in (
+        "/out/secret",
+        "/absolute",
+        "/relative",
+        "/through",
+        "/fifo",
+        "/in%2ffile/",
+        "/.git/x",
+    ):
         assert ask(worker, target).status in (400, 404), target
     for target in ("/../secret", "/%2e%2e/secret", "/in/../../secret", "/in%00", "/..%2fsecret"):
         assert ask(worker, target).status == 400, target

@@ -42,9 +42,8 @@ def test_ranges_outside_the_content_are_unsatisfiable(value: bytes) -> None:
         parse_range(value, SIZE)
 
 
-def test_an_empty_file_has_no_range() -> None:
-    with pytest.raises(UnsatisfiableError):
-        parse_range(b"bytes=0-", 0)
+def test_an_empty_file_is_sent_whole() -> None:
+    assert parse_range(b"bytes=0-", 0) == parse_range(b"bytes=-1", 0) == ()
 
 
 @given(st.binary(max_size=40), st.integers(0, 1000))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from netd.protocols.password import hash_password
 from tests.listeners.http.http_client import HELLO, Response, Start, ask
 
 
@@ -57,3 +60,58 @@ def test_a_field_is_sent_once_in_any_case_of_its_name(start: Start) -> None:
     fields = ask(worker, "/hello").fields
     assert [name for name in fields if name.lower() == "content-type"] == ["Content-Type"]
     assert fields["cache-control"] == "no-store"
+
+
+ORIGIN = "https://app.example"
+PREFLIGHT = (f"Origin: {ORIGIN}", "Access-Control-Request-Method: POST")
+
+
+def cors_fields(response: Response) -> dict[str, str]:
+    """The fields of the CORS protocol, without their common prefix, and Vary."""
+    names = [name for name in response.fields if name.startswith("Access-Control-")]
+    found = {name.removeprefix("Access-Control-"): response.fields[name] for name in names}
+    return found | {name: response.fields[name] for name in ("Vary",) if name in response.fields}
+
+
+def test_pages_of_listed_sites_may_read_responses(start: Start) -> None:
+    worker = start({"path": "/", "text": "x", "cors": ORIGIN})
+    for _ in range(2):  # from the cache as well
+        response = ask(worker, "/", f"Origin: {ORIGIN}")
+        assert cors_fields(response) == {"Allow-Origin": ORIGIN, "Vary": "Origin"}
+        assert cors_fields(ask(worker, "/", "Origin: https://evil.example")) == {"Vary": "Origin"}
+        assert cors_fields(ask(worker, "/")) == {"Vary": "Origin"}
+
+
+def test_a_preflight_request_gets_methods_and_fields(start: Start) -> None:
+    users = {"ann": hash_password("secret", bytes(16))}
+    echo = {"path": "/", "echo": "body", "headers": {"X-A": "b"}, "cors": [ORIGIN, "*"]}
+    worker = start({**echo, "users": users})
+    asked = "Access-Control-Request-Headers: authorization, x-b"
+    response = ask(worker, "/", *PREFLIGHT, asked, method="OPTIONS")
+    assert (response.status, response.fields["X-A"]) == (204, "b")
+    assert cors_fields(response) == {
+        "Allow-Origin": ORIGIN,
+        "Allow-Credentials": "true",
+        "Allow-Methods": "GET, HEAD, OPTIONS, PATCH, POST, PUT",
+        "Allow-Headers": "authorization, x-b",
+        "Max-Age": "600",
+        "Vary": "Origin",
+    }
+    other = ask(worker, "/", "Origin: https://other.example")
+    assert other.status == 401
+    assert cors_fields(other) == {"Allow-Origin": "https://other.example", "Vary": "Origin"}
+    injected = "Access-Control-Request-Headers: a;b"
+    assert "Allow-Headers" not in cors_fields(
+        ask(worker, "/", *PREFLIGHT, injected, method="OPTIONS")
+    )
+
+
+def test_all_sites_may_read_a_route_without_users(start: Start) -> None:
+    worker = start({"path": "/", "text": "x", "cors": "*"})
+    assert cors_fields(ask(worker, "/")) == {"Allow-Origin": "*"}
+
+
+@pytest.mark.parametrize(("status", "answer"), [(307, 307), (308, 308), (301, 405), (303, 405)])
+def test_some_redirects_keep_the_method(start: Start, status: int, answer: int) -> None:
+    worker = start({"path": "/old", "redirect": "/new", "redirect_status": status})
+    assert ask(worker, "/old", "Content-Length: 0", method="POST").status == answer
