@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from netd.client.core.chat_events import ChangeKind, ChatEvent, MembershipChange
@@ -28,48 +29,46 @@ class Crowd:
     """Changes of one channel in a row."""
 
     def __init__(self, changes: Iterable[MembershipChange] = ()) -> None:
-        self._changes: dict[tuple[ChangeKind, str], MembershipChange] = {}
+        self._changes: dict[ChangeKind, dict[str, MembershipChange]] = {}
         for change in changes:
             self.add(change)
 
-    def __len__(self) -> int:
-        return len(self._changes)
-
     def add(self, change: MembershipChange) -> None:
         """Add a change; a user that comes after leaving, or the reverse, is named for both."""
-        self._changes[change.kind, change.nick] = change
+        self._changes.setdefault(change.kind, {})[change.nick] = change
 
     def text(self, place: str = "") -> str:
         """Return the words for all changes; `place` names the channel, with a space before it."""
         return "; ".join(self._parts(place))
 
     def _parts(self, place: str) -> Iterator[str]:
-        kinds = dict.fromkeys(kind for kind, _ in self._changes)
-        for kind in kinds:
-            changes = [change for change in self._changes.values() if change.kind is kind]
-            yield _renamed(changes) if kind is ChangeKind.RENAMED else _one_kind(changes, place)
+        for kind, by_nick in self._changes.items():
+            first = list(islice(by_nick.values(), _MAX_NAMED))
+            yield (_renamed if kind is ChangeKind.RENAMED else _one_kind)(
+                first, len(by_nick), place
+            )
 
 
-def _one_kind(changes: list[MembershipChange], place: str) -> str:
-    one, many = _VERBS[changes[0].kind]
-    where = "" if changes[0].kind is ChangeKind.QUIT else place
-    if len(changes) == 1:
-        reason = f" ({changes[0].detail})" if changes[0].detail else ""
-        return f"{changes[0].nick} {one}{where}{reason}"
-    return f"{_names([change.nick for change in changes])} {many}{where}"
+def _one_kind(first: list[MembershipChange], count: int, place: str) -> str:
+    one, many = _VERBS[first[0].kind]
+    where = "" if first[0].kind is ChangeKind.QUIT else place
+    if count == 1:
+        reason = f" ({first[0].detail})" if first[0].detail else ""
+        return f"{first[0].nick} {one}{where}{reason}"
+    return f"{_names([change.nick for change in first], count)} {many}{where}"
 
 
-def _renamed(changes: list[MembershipChange]) -> str:
-    pairs = [f"{change.nick} is now {change.detail}" for change in changes[:_MAX_NAMED]]
-    more = len(changes) - len(pairs)
+def _renamed(first: list[MembershipChange], count: int, _place: str) -> str:
+    pairs = [f"{change.nick} is now {change.detail}" for change in first]
+    more = count - len(pairs)
     return ", ".join([*pairs, *([f"{more} other names changed"] if more else [])])
 
 
-def _names(nicks: list[str]) -> str:
-    if len(nicks) > _MAX_NAMED:
-        shown = nicks[: _MAX_NAMED - 1]
-        return f"{', '.join(shown)} and {len(nicks) - len(shown)} others"
-    return f"{', '.join(nicks[:-1])} and {nicks[-1]}"
+def _names(first: list[str], count: int) -> str:
+    if count > _MAX_NAMED:
+        shown = first[: _MAX_NAMED - 1]
+        return f"{', '.join(shown)} and {count - len(shown)} others"
+    return f"{', '.join(first[:-1])} and {first[-1]}"
 
 
 def fold(events: Iterable[ChatEvent]) -> Iterator[ChatEvent | list[MembershipChange]]:

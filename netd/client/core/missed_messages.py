@@ -14,7 +14,12 @@ from typing import Final
 
 from netd.client.core import read_marks
 from netd.client.core.chat_events import Effect, send
-from netd.client.core.client_state import ClientState, HistoryBatch, is_channel
+from netd.client.core.client_state import (
+    MAX_CHANNELS,
+    ClientState,
+    HistoryBatch,
+    is_channel,
+)
 
 MAX_PAGES: Final = 10
 _CAPABILITY: Final = "draft/chathistory"
@@ -73,6 +78,8 @@ def on_target(state: ClientState, target: str, newest: str) -> list[Effect]:
         return []
     if not state.missed_since:
         return read_marks.ask(state, target, newest)
+    if len(state.catching_up) >= MAX_CHANNELS + _MAX_TARGETS:
+        return []  # more than was requested
     return _request_after(state, target, f"timestamp={_earlier(state, state.missed_since)}", 1)
 
 

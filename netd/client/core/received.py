@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Final
 
@@ -9,6 +10,8 @@ from netd.protocols.irc import Message
 
 # server-time: ISO 8601 in UTC
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z")
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 9998  # conversion to local time stays within the years of datetime
 
 
 def nick_of(message: Message) -> str:
@@ -22,5 +25,10 @@ def time_of(message: Message) -> str:
 
 
 def valid_time(time: str) -> str:
-    """Return a time of the server; empty if it is malformed."""
-    return time if _TIME.fullmatch(time) else ""
+    """Return a time of the server; empty if it is malformed, or in no year of this protocol."""
+    if not _TIME.fullmatch(time):
+        return ""
+    try:
+        return time if _FIRST_YEAR <= dt.datetime.fromisoformat(time).year <= _LAST_YEAR else ""
+    except ValueError:  # such as a 13th month
+        return ""

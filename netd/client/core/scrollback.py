@@ -18,6 +18,8 @@ from netd.client.core.word_wrap import word_wrap
 
 MAX_LINES: Final = 10_000
 _TRIM: Final = 500  # so many are forgotten at once
+_MAX_REACTIONS: Final = 20  # different ones, to one message
+_MAX_REACTING: Final = 1000  # users with the same one
 _INDENT: Final = len("12:30 ")
 
 Columns = Callable[[str], int]
@@ -51,9 +53,14 @@ class Line:
         self.spans, self._width = spans, 0
 
     def react(self, nick: str, reaction: str, *, withdrawn: bool) -> None:
-        """Add or remove the reaction of a user."""
+        """Add or remove the reaction of a user, within bounds."""
+        if reaction not in self.reactions and len(self.reactions) >= _MAX_REACTIONS:
+            return
         nicks = self.reactions.setdefault(reaction, set())
-        (nicks.discard if withdrawn else nicks.add)(nick)
+        if withdrawn:
+            nicks.discard(nick)
+        elif len(nicks) < _MAX_REACTING:
+            nicks.add(nick)
         self._width = 0
 
     def _reaction_spans(self) -> Spans:
@@ -85,6 +92,8 @@ class Scrollback:
 
     def append(self, line: Line, *, is_unread: bool = False) -> None:
         """Add a line at the end; the unread line stands before the first unread one."""
+        if self.lines:
+            self.lines[-1].crowd = None  # only the last line can grow
         if self.is_scrolled:
             self._below += 1
         if self.unread is not None:

@@ -146,6 +146,8 @@ def _quit(state: ClientState, message: Message) -> list[Effect]:
 
 def _renamed(state: ClientState, message: Message) -> list[Effect]:
     old, new = nick_of(message), message.params[0]
+    if not new:
+        return []
     shared = tuple(channel.name for channel in state.roster if old in channel)
     for channel in state.roster:
         channel.rename(old, new)

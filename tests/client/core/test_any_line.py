@@ -17,7 +17,7 @@ from netd.client.core.styled_text import plain_text
 from netd.client.core.word_wrap import columns
 from netd.errors import RemoteProtocolError
 from netd.protocols.irc import parse
-from tests.client.core.feeding import welcome
+from tests.client.core.feeding import feed, welcome
 
 NOW = dt.datetime(2030, 1, 1, 12, 0, tzinfo=dt.UTC)
 CAPS = (
@@ -37,9 +37,12 @@ WORDS = st.sampled_from(
         *("\x01ACTION waves\x01", "\x1b[2J", "\u202eabc", "你好", "x" * 300, "CHANMODES=,,,", "=" ),
     ]
 )  # fmt: skip
+TIMES = ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z")
 TAGS = st.dictionaries(
     st.sampled_from(["batch", "time", "msgid", "label", "+draft/reply", "+draft/react"]),
-    st.sampled_from(["1", "2030-01-01T10:00:00.000Z", "9999-99-99T99:99:99Z", "netd-chat-1", ""]),
+    st.sampled_from(
+        ["1", "2030-01-01T10:00:00.000Z", "9999-99-99T99:99:99Z", *TIMES, "netd-chat-1", ""]
+    ),
 )
 
 
@@ -110,3 +113,6 @@ def test_any_lines_are_shown(lines: list[str], width: int, height: int) -> None:
     shown.look(width, height)
     shown.client.disconnected()
     shown.look(width, height)
+    shown.client.connected()
+    feed(shown.client, f"CAP * LS :{CAPS}", f"CAP * ACK :{CAPS}", ":srv 001 bob :Welcome")
+    feed(shown.client, ":bob!u@h JOIN #lounge", "CHATHISTORY TARGETS alice 2030-01-01T10:00:00Z")

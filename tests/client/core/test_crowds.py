@@ -24,6 +24,10 @@ def quit_of(nick: str, reason: str = "") -> MembershipChange:
         ([joined(n) for n in "abcde"], "a, b, c, d and e have joined"),
         ([quit_of(str(n)) for n in range(30)], "0, 1, 2, 3 and 26 others have gone"),
         ([MembershipChange(ChangeKind.RENAMED, "al", detail="bo")], "al is now bo"),
+        (
+            [MembershipChange(ChangeKind.RENAMED, f"a{n}", detail=f"b{n}") for n in range(7)],
+            ", ".join(f"a{n} is now b{n}" for n in range(5)) + ", 2 other names changed",
+        ),
     ],
 )
 def test_the_words_for_many_changes(changes: list[MembershipChange], text: str) -> None:

@@ -35,6 +35,15 @@ def test_the_newest_lines_are_visible() -> None:
     assert seen(Scrollback(columns)) == []
 
 
+def test_reactions_are_bounded() -> None:
+    shown = line("hi")
+    for number in range(3000):
+        shown.react(f"n{number}", "+1", withdrawn=False)
+        shown.react("n", f"r{number}", withdrawn=False)
+    assert len(shown.reactions) == module._MAX_REACTIONS
+    assert len(shown.reactions["+1"]) == module._MAX_REACTING
+
+
 def test_new_lines_do_not_move_a_window_that_is_scrolled() -> None:
     lines = filled(10)
     seen(lines)

@@ -158,6 +158,27 @@ def test_a_malformed_time_is_not_sent_back() -> None:
     assert asked == ["CHATHISTORY LATEST #lounge * 50"]
 
 
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2030-13-01T00:00:00Z"]
+)
+def test_a_time_that_cannot_be_calculated_with_is_ignored(time: str) -> None:
+    bob = welcome("batch draft/chathistory message-tags server-time")
+    feed(bob, f"@time={time} :alice!u@h PRIVMSG bob :hi")
+    assert bob.state.last_time == ""
+
+
+def test_targets_that_were_not_requested_are_bounded() -> None:
+    bob = welcome("batch draft/chathistory message-tags server-time")
+    feed(bob, "@time=2030-01-01T10:00:00.000Z :alice!u@h PRIVMSG bob :hi")
+    bob.disconnected()
+    bob.connected()
+    caps = "batch draft/chathistory message-tags server-time"
+    feed(bob, f"CAP * LS :{caps}", f"CAP * ACK :{caps}", ":srv 001 bob :Welcome")
+    asked = [feed(bob, f"CHATHISTORY TARGETS n{n} 2030-01-01T10:00:00.000Z") for n in range(1000)]
+    assert asked[0]
+    assert not asked[-1]
+
+
 def test_a_kick_is_reported() -> None:
     bob = welcome()
     (refused,) = feed(bob, ":alice!u@h KICK #lounge bob :enough")
