@@ -206,6 +206,16 @@ class Record:
 
         return Field(load, self.save)
 
+    def as_constant(self, default: object) -> Field:
+        """A value that does not change as that of an attribute; those equal to `default` are it."""
+        make = type(default)
+
+        def load(data: object) -> Plain:
+            value = make(**self.load(data))
+            return default if value == default else value
+
+        return Field(load, self.save)
+
 
 def set_attributes(value: object, attributes: Mapping[str, Any]) -> None:
     """Set attributes that `Record.load` has returned."""

@@ -214,5 +214,5 @@ def save_session(  # noqa: PLR0913 (what is saved beside the session)
 def _departed() -> Client:
     client = Client("")
     client.state = ClientState.GONE
-    client.member.clients.clear()
+    client.member.clients = ()
     return client

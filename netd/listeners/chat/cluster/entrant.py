@@ -62,6 +62,7 @@ def parse_entrant(data: bytes) -> Client:
         member.host, member.account = facts["host"], facts["account"]
         member.own_host = facts["own_host"]
         member.away = facts["away"]
+        member.share_host()
         member.set_nick(facts["nick"])
         return client
 

@@ -15,9 +15,7 @@ from netd.listeners.chat.room.state import RoomState
 def put_in_place(room: RoomState, client: Client, found: Client) -> None:
     """Put a client in the place of the remote one that stands for it in a loaded room."""
     member = found.member
-    for present in list(member.clients):  # to keep the order
-        del member.clients[present]
-        member.clients[client if present is found else present] = None
+    member.replace_client(found, client)
     client.member = member
     watch_again(room, client)
     room.on_clients_changed(member)
@@ -49,7 +47,7 @@ class Return:
         member.own_host = earlier.own_host
         member.account = earlier.account
         member.set_nick(self._wanted)
-        member.clients[client] = None
+        member.add_client(client)
         client.member, client.state = member, ClientState.REGISTERING
         room.unregistered[client] = None
         watch_again(room, client)

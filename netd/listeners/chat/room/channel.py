@@ -111,8 +111,9 @@ class Channel:
         """Add a member; an invitation is used up."""
         self.members[member] = status
         member.channels[self.folded] = None
-        self.invited.discard(member)
-        member.invites.discard(self.folded)
+        if member in self.invited:
+            self.invited.remove(member)
+            member.invites -= {self.folded}
         self._audience = None
 
     def remove(self, member: Member) -> None:

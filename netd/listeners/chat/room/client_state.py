@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from netd.protocols.password import Verdict
 
@@ -16,7 +17,7 @@ class ClientState(enum.Enum):
     GONE = enum.auto()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Registration:
     """The state of a client's registration, until the welcome."""
 
@@ -28,7 +29,7 @@ class Registration:
     refused_nick: str = ""  # the last one, which another client has
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SaslExchange:
     """A SASL exchange in progress; no mechanism means none."""
 
@@ -37,6 +38,12 @@ class SaslExchange:
     client_first: str = ""  # SCRAM: the first message of the client
     server_first: str = ""  # SCRAM: the reply to it
     account: str = ""  # SCRAM: whose password the client has proved to know
+
+
+NO_REGISTRATION: Final = Registration()
+"""Nothing has come yet, or all is complete; all registered clients share it."""
+NO_SASL: Final = SaslExchange()
+"""No exchange; most clients share it."""
 
 
 class CheckPurpose(enum.Enum):
@@ -48,7 +55,7 @@ class CheckPurpose(enum.Enum):
     OPER = "OPER"
     IDENTIFY = "IDENTIFY"
     SET = "SET"
-    NEW_KEYS = "NEW"  # they are made; no password is compared
+    NEW_KEYS = "NO_REGISTRATION"  # they are made; no password is compared
     DROP = "DROP"
     REGISTER = "REGISTER"
     NICKSERV_REGISTER = "NS-REGISTER"

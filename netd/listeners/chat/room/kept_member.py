@@ -92,7 +92,7 @@ def _add(
 ) -> None:
     member.is_registered = True
     member.oper = ""
-    member.modes.discard("o")
+    member.set_mode("o", given=False)
     member.absent_since = member.absent_since or now
     if not member.away:
         member.away, member.is_auto_away = ABSENT, True

@@ -6,17 +6,21 @@ what concerns one connection belongs to the client. The two classes refer to eac
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import replace
+from typing import Any, Final, Self
 
 from netd.listeners.chat.room.capability import TAG_CAPS, Cap
 from netd.listeners.chat.room.client_state import (
+    NO_REGISTRATION,
+    NO_SASL,
     ClientState,
     PasswordCheck,
-    Registration,
-    SaslExchange,
 )
 from netd.listeners.chat.room.multiline import OpenBatch
 from netd.protocols.irc import fold
+
+NOTHING: Final[frozenset[str]] = frozenset()
+"""No modes, or no invitations; most members share it."""
 
 
 class Member:
@@ -53,7 +57,7 @@ class Member:
     )
 
     def __init__(self, address: str, local_user: str = "") -> None:
-        self.clients: dict[Client, None] = {}  # oldest first
+        self.clients: tuple[Client, ...] = ()  # oldest first
         self.is_registered = False  # from the welcome until the member leaves
         self.absent_since = 0.0  # when the last client left; 0 while there is one
         self.is_auto_away = False  # it is shown away because it has no client
@@ -67,13 +71,13 @@ class Member:
         self.host = self.own_host = address  # own_host: without the host of an account
         self.prefix = "*"
         self.account = self.away = self.oper = ""
-        self.modes: set[str] = set()
+        self.modes = NOTHING
         self.accepted: dict[str, float] = {}  # in spite of +R: folded nick -> signed_on
         self.signed_on = self.idle_since = 0.0
 
         # Channels, invitations and read markers.
         self.channels: dict[str, None] = {}  # folded names, in the order of joining
-        self.invites: set[str] = set()  # folded names of channels
+        self.invites = NOTHING  # folded names of channels
         self.read_markers: dict[str, str] = {}  # folded target -> timestamp
 
         self.work = 0  # the comparison with masks, until it is charged to a client
@@ -119,13 +123,38 @@ class Member:
 
     def set_nick(self, nick: str) -> None:
         """Take a nick."""
-        self.nick, self.folded = nick, fold(nick)
+        folded = fold(nick)
+        self.nick, self.folded = nick, nick if folded == nick else folded  # one text, if it can be
         self.update_prefix()
 
     def update_prefix(self) -> None:
         """Compute the prefix again, after the nick, user or host has changed."""
         if self.nick:
             self.prefix = f"{self.nick}!{self.user}@{self.host}"
+
+    def share_host(self) -> None:
+        """Keep one text if the hosts are equal to the address, as most are; they were loaded."""
+        if self.own_host == self.address:
+            self.own_host = self.address
+        if self.host == self.own_host:
+            self.host = self.own_host
+
+    def set_mode(self, letter: str, *, given: bool) -> None:
+        """Give or take a mode."""
+        modes = self.modes | {letter} if given else self.modes - {letter}
+        self.modes = modes or NOTHING
+
+    def add_client(self, client: Client) -> None:
+        """Add a client as the newest one. `RoomState.add_client` also updates the client."""
+        self.clients = (*self.clients, client)
+
+    def remove_client(self, client: Client) -> None:
+        """Remove a client, if it is one of the member's."""
+        self.clients = tuple(present for present in self.clients if present is not client)
+
+    def replace_client(self, former: Client, client: Client) -> None:
+        """Put a client in the place of another one."""
+        self.clients = tuple(client if one is former else one for one in self.clients)
 
     def update_origin(self) -> None:
         """Take the facts about the clients, after these have changed."""
@@ -193,10 +222,10 @@ class Client:
 
         # The client's side of the protocol.
         self.state = ClientState.REGISTERING
-        self.registration = Registration()
+        self.registration = NO_REGISTRATION
         self.caps = self.tag_caps = 0
         self.cap_version = 301
-        self.sasl = SaslExchange()
+        self.sasl = NO_SASL
         self.password_check: PasswordCheck | None = None
         self.failed_logins = 0
         self.open_batch: OpenBatch | None = None  # the message of several lines that it sends
@@ -214,14 +243,13 @@ class Client:
         self.work = 0  # that was done for it and is not charged yet, in units of about 1 us
 
         self.member = Member(address, local_user)
-        self.member.clients[self] = None
+        self.member.clients = (self,)
 
     @classmethod
     def absent(cls, member: Member) -> Self:
         """A client in place of the ones that a member does not have: the sender of its events."""
         client = cls(member.address)
         client.state = ClientState.GONE
-        client.member.clients.clear()
         client.member = member
         return client
 
@@ -234,6 +262,10 @@ class Client:
     def must_wait(self) -> bool:
         """Whether its next line waits for a password check, or for the log."""
         return self.is_waiting or self.password_check is not None
+
+    def register(self, **facts: Any) -> None:  # noqa: ANN401 (the attributes have their own types)
+        """Change attributes of the registration."""
+        self.registration = replace(self.registration, **facts)
 
     def has(self, cap: Cap) -> bool:
         """Whether the client has requested a capability."""

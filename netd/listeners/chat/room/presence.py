@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from netd.listeners.chat.room.capability import Cap
@@ -23,12 +24,12 @@ def remove_client(context: CommandContext, client: Client, reason: str) -> None:
     if client.state is ClientState.GONE:
         return
     member = client.member
-    is_last = member.clients.keys() == {client}
+    is_last = member.clients == (client,)
     if is_last and not _stays(context, member):
         remove_member(context, member, reason)
         return
     _forget_client(context, client)
-    member.clients.pop(client, None)  # a client that is about to join the member is not in it
+    member.remove_client(client)  # unless it is about to join the member
     context.room.on_clients_changed(member)
     if is_last:
         _keep_absent(context, member)
@@ -85,14 +86,13 @@ def _forget_client(context: CommandContext, client: Client) -> None:
         stop_monitoring(context, client, folded)
 
 
-def remove_member(context: CommandContext, member: Member, reason: str) -> list[Client]:
+def remove_member(context: CommandContext, member: Member, reason: str) -> Sequence[Client]:
     """Remove a member from the room, and send a QUIT to its peers; return its clients."""
     room = context.room
     room.absent.pop(member, None)
-    clients = list(member.clients)
+    clients, member.clients = member.clients, ()
     for client in clients:
         _forget_client(context, client)
-    member.clients.clear()
     if room.members.get(member.folded) is member:
         del room.members[member.folded]
     if not member.is_registered:

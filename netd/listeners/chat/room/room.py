@@ -267,7 +267,7 @@ class Room:
             context.close(client, reason)
             client.state = ClientState.GONE
             client.member.is_registered = False
-            client.member.clients.clear()
+            client.member.clients = ()
             effects += context.effects
         self.state.members.clear()
         self.state.unregistered.clear()

@@ -6,6 +6,8 @@ from typing import Final
 
 from netd.listeners.chat.room.channel import Channel, ListEntry, Topic
 from netd.listeners.chat.room.client_state import (
+    NO_REGISTRATION,
+    NO_SASL,
     CheckPurpose,
     ClientState,
     PasswordCheck,
@@ -15,7 +17,7 @@ from netd.listeners.chat.room.client_state import (
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
-from netd.listeners.chat.room.member import Client, Member
+from netd.listeners.chat.room.member import NOTHING, Client, Member
 from netd.listeners.chat.room.memory import Memory
 from netd.listeners.chat.room.multiline import OpenBatch
 from netd.listeners.chat.room.saved_history import MAX_TIME
@@ -50,7 +52,9 @@ def _load_time(data: object) -> float:
 
 _TIME: Final = Field(_load_time)
 _NAMES: Final = Field(lambda data: dict.fromkeys(list_of(TEXT).load(data)), list)
-_LETTERS: Final = Field(lambda data: set(load_text(data)), lambda value: "".join(sorted(value)))
+_LETTERS: Final = Field(
+    lambda data: frozenset(load_text(data)) or NOTHING, lambda value: "".join(sorted(value))
+)
 
 
 def _load_mask(data: object) -> str:
@@ -115,10 +119,10 @@ CLIENT: Final = Record(
         "fingerprint": TEXT,
         "resume_token": TEXT,
         "state": name_of(ClientState),
-        "registration": REGISTRATION.as_field(Registration),
+        "registration": REGISTRATION.as_constant(NO_REGISTRATION),
         "caps": INTEGER,
         "cap_version": INTEGER,
-        "sasl": SASL.as_field(SaslExchange),
+        "sasl": SASL.as_constant(NO_SASL),
         "password_check": optional(_CHECK),
         "failed_logins": INTEGER,
         "monitoring": mapping_of(TEXT),

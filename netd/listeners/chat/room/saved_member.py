@@ -47,12 +47,12 @@ def member_at(members: Members, number: object) -> Member:
 
 def client_at(members: Members, number: object, place: object = 0) -> Client:
     """A client of the member with a number; raises as `member_at` does."""
-    return list(member_at(members, number).clients)[load_integer(place)]
+    return member_at(members, number).clients[load_integer(place)]
 
 
 def place_of(client: Client) -> int:
     """The place of a client among its member's."""
-    return list(client.member.clients).index(client)
+    return client.member.clients.index(client)
 
 
 def save_member(room: RoomState, member: Member) -> dict[str, Any]:
@@ -77,6 +77,7 @@ def load_member(room: RoomState, row: object) -> Member:
     MEMBER.load_into(member, data)
     member.folded = fold(member.nick)
     member.own_host = member.own_host or member.address  # of a state without cloaks
+    member.share_host()
     if load_flag(data.get("has_client", True)):
         for saved in (data, *load_list(data.get("clients", []))):
             _load_client(room, member, saved)
@@ -97,9 +98,8 @@ def load_member(room: RoomState, row: object) -> Member:
 def _load_client(room: RoomState, member: Member, row: object) -> None:
     client = Client("")
     CLIENT.load_into(client, load_mapping(row))
-    client.member.clients.clear()
     client.member = member
-    member.clients[client] = None
+    member.add_client(client)
     for folded in client.monitoring:
         room.watchers.setdefault(folded, set()).add(client)
 

@@ -297,7 +297,7 @@ def _load_channel(
     for number in load_list(data["invited"]):
         guest = member_at(members, number)
         channel.invited.add(guest)
-        guest.invites.add(channel.folded)
+        guest.invites |= {channel.folded}
     channel.history.restore(histories.load(data["history"]))
     _load_access(channel, room.ids.position, load_mapping(data.get("access", {})))
     if not channel.folded.startswith("#") or channel.folded in room.channels:

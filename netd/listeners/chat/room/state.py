@@ -124,7 +124,7 @@ class RoomState:
         """Remove a channel without members, unless it is persistent or restored."""
         if not channel.members and not channel.is_persistent and not channel.kept_until:
             for member in channel.invited:
-                member.invites.discard(channel.folded)
+                member.invites -= {channel.folded}
             if self.channels.get(channel.folded) is channel:
                 del self.channels[channel.folded]
                 channel.release_memory()
@@ -193,9 +193,9 @@ class RoomState:
 
     def add_client(self, client: Client, member: Member) -> None:
         """Make a client one of a member's, in place of its provisional member."""
-        client.member.clients.pop(client, None)
+        client.member.remove_client(client)
         client.member = member
-        member.clients[client] = None
+        member.add_client(client)
         self.on_clients_changed(member)
 
     def on_clients_changed(self, member: Member) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 
 from netd.listeners.chat.room.accounts import can_scram
 from netd.listeners.chat.room.client_state import (
+    NO_SASL,
     CheckOutcome,
     CheckPurpose,
     ClientState,
@@ -64,7 +66,7 @@ def authenticate(context: CommandContext, params: Sequence[str]) -> None:
         _end_exchange(client)
         context.reply(Numeric.SASLFAIL)
     else:
-        sasl.data += "" if word == "+" else word
+        client.sasl = replace(sasl, data=sasl.data + ("" if word == "+" else word))
         if len(word) < _CHUNK_CHARS:
             _take_message(context)
 
@@ -75,12 +77,12 @@ def _choose_mechanism(context: CommandContext, mechanism: str) -> None:
         context.reply(Numeric.SASLMECHS, ",".join(offered))
         context.reply(Numeric.SASLFAIL)
         return
-    context.client.sasl.mechanism = mechanism
+    context.client.sasl = SaslExchange(mechanism)
     context.reply_command("AUTHENTICATE", "+")
 
 
 def _end_exchange(client: Client) -> None:
-    client.sasl = SaslExchange()
+    client.sasl = NO_SASL
 
 
 def _take_message(context: CommandContext) -> None:

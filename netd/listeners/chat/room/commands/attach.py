@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from netd.listeners.chat.room import presence
-from netd.listeners.chat.room.client_state import ClientState
+from netd.listeners.chat.room.client_state import NO_REGISTRATION, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.effect import KeepLines
 from netd.listeners.chat.room.ghost import ALL_CAPS, Ghost
@@ -43,9 +43,9 @@ def join_member(context: CommandContext, member: Member) -> bool:
         return False
     room.give_up_nick(client.member)
     room.unregistered.pop(client, None)
-    client.member.clients.clear()
+    client.member.clients = ()
     client.state = ClientState.REGISTERED
-    client.registration.password = ""
+    client.registration = NO_REGISTRATION
     room.add_client(client, member)
     room.attached += 1
     return True
@@ -88,5 +88,5 @@ def may_log_in(context: CommandContext, name: str) -> bool:
     They have proved no right to the other account.
     """
     member = context.sender
-    is_alone = member.clients.keys() <= {context.client}
+    is_alone = member.clients in ((), (context.client,))
     return is_alone or fold(name) == fold(member.account)

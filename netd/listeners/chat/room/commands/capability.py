@@ -29,7 +29,7 @@ def cap(context: CommandContext, params: Sequence[str]) -> Steps | None:
 
 def _ls(context: CommandContext, params: Sequence[str]) -> None:
     client = context.client
-    client.registration.is_negotiating = True
+    client.register(is_negotiating=True)
     if params and params[0].isdecimal():
         client.cap_version = max(client.cap_version, int(params[0]))
     if client.cap_version >= _CAP_302:
@@ -52,7 +52,7 @@ def _reply_caps(context: CommandContext, subcommand: str, words: list[str]) -> N
 
 def _req(context: CommandContext, params: Sequence[str]) -> None:
     client, requested = context.client, params[0] if params else ""
-    client.registration.is_negotiating = True
+    client.register(is_negotiating=True)
     caps = _requested_caps(context, requested.split())
     if caps is None:
         context.reply_command("CAP", client.member.shown_nick, "NAK", requested)
@@ -79,7 +79,7 @@ def _requested_caps(context: CommandContext, words: Sequence[str]) -> int | None
 
 
 def _end(context: CommandContext, _params: Sequence[str]) -> Steps | None:
-    context.client.registration.is_negotiating = False
+    context.client.register(is_negotiating=False)
     if context.client.state is ClientState.REGISTERING:
         return registration.complete(context)
     return None

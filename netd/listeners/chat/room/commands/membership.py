@@ -197,7 +197,7 @@ def invite(context: CommandContext, params: Sequence[str]) -> None:
 def _invite(context: CommandContext, channel: Channel, guest: Member) -> None:
     if channel.is_op(context.sender):  # only an operator's invitation overrides +b, +k and +l
         channel.invited.add(guest)
-        guest.invites.add(channel.folded)
+        guest.invites |= {channel.folded}
     context.reply(Numeric.INVITING, guest.nick, channel.name)
     if guest.away:
         context.reply(Numeric.AWAY, guest.nick, guest.away)

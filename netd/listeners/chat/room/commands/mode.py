@@ -66,7 +66,7 @@ def _change_user_mode(context: CommandContext, change: ModeChange) -> bool:
     is_allowed = letter in _SETTABLE_USER_MODES or not change.setting
     if (letter in sender.modes) == change.setting or not is_allowed:
         return False
-    (sender.modes.add if change.setting else sender.modes.discard)(letter)
+    sender.set_mode(letter, given=change.setting)
     if letter == "o":
         sender.oper = ""
     return True

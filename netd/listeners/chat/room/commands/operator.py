@@ -36,7 +36,7 @@ def on_password_verified(context: CommandContext, outcome: CheckOutcome) -> None
         refuse_login(context, Numeric.PASSWDMISMATCH)
         return
     sender.oper = name
-    sender.modes.add("o")
+    sender.set_mode("o", given=True)
     context.reply(Numeric.YOUREOPER)
     presence.show_mode(context, "o")
 

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.account_rules import is_service
-from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose, ClientState
+from netd.listeners.chat.room.client_state import (
+    NO_REGISTRATION,
+    CheckOutcome,
+    CheckPurpose,
+    ClientState,
+)
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import attach, membership, resume, server, server_ban
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
@@ -19,7 +24,7 @@ from netd.protocols.password import Verdict
 
 def pass_(context: CommandContext, params: Sequence[str]) -> None:
     """Keep the server password until registration is complete."""
-    context.client.registration.password = params[0]
+    context.client.register(password=params[0])
 
 
 def nick(context: CommandContext, params: Sequence[str]) -> Steps | None:
@@ -45,7 +50,7 @@ def _may_take(context: CommandContext, wanted: str) -> bool:
     if holder is None and not _is_reserved(context, wanted):
         return True
     if not context.client.is_registered:
-        context.client.registration.refused_nick = wanted
+        context.client.register(refused_nick=wanted)
     if holder is None:
         owner = "services" if is_service(wanted) else "the account of that name"
         text = f"Nickname is reserved for {owner}"
@@ -77,7 +82,7 @@ def _take_nick(context: CommandContext, wanted: str) -> Steps | None:
         return None
     context.room.give_up_nick(context.sender)
     sender.set_nick(wanted)
-    context.client.registration.refused_nick = ""
+    context.client.register(refused_nick="")
     if not must_wait and room.entrants is None:
         room.members[sender.folded] = sender
     return complete(context)
@@ -117,7 +122,7 @@ def user(context: CommandContext, params: Sequence[str]) -> Steps | None:
         return None
     sender.user = context.client.local_user or f"~{_clean_user(params[0])}"[: limits.user_chars]
     sender.realname = params[3][: limits.realname_chars]
-    context.client.registration.has_user = True
+    context.client.register(has_user=True)
     sender.update_prefix()
     return complete(context)
 
@@ -161,7 +166,7 @@ def on_password_verified(context: CommandContext, outcome: CheckOutcome) -> Step
     """Welcome the client, or close its connection."""
     match outcome.verdict:
         case Verdict.RIGHT:
-            context.client.registration.password_is_right = True
+            context.client.register(password_is_right=True)
             return _welcome(context)
         case Verdict.WRONG:
             _refuse(context)
@@ -210,7 +215,7 @@ def admit(context: CommandContext) -> Steps:
     settings = room.settings
     room.unregistered.pop(client, None)
     client.state = ClientState.REGISTERED
-    client.registration.password = ""
+    client.registration = NO_REGISTRATION
     sender.is_registered = True
     sender.signed_on = sender.idle_since = context.now
     room.most_members = max(room.most_members, len(room.registered_members()))

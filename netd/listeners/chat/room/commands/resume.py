@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
-from netd.listeners.chat.room.client_state import ClientState, SaslExchange
+from netd.listeners.chat.room.client_state import NO_REGISTRATION, NO_SASL, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import attach, history, membership, missed
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
@@ -36,7 +36,7 @@ def suspend(context: CommandContext, reason: str, unsent: bytes) -> bool:
     client, room = context.client, context.room
     client.is_replying = client.is_asking = False
     client.password_check = None
-    client.sasl = SaslExchange()
+    client.sasl = NO_SASL
     if client in room.ghosts:
         return True
     timeout_s = room.settings.return_timeout_s
@@ -66,15 +66,14 @@ def resume(context: CommandContext, params: Sequence[str]) -> None:
 
     A client can know that its connection is lost before the server does.
     """
-    registration = context.client.registration
-    registration.resume_token = params[0]
+    context.client.register(resume_token=params[0])
     if _client_of_token(context) is not None:
         return
     connected = _connected_client(context, params[0])
     if connected is not None:
         context.effects.append(GiveUp(connected, _REPLACED))
     else:
-        registration.resume_token = ""
+        context.client.register(resume_token="")
         context.fail("INVALID_TOKEN", "No place is kept for this token")
 
 
@@ -140,7 +139,7 @@ def claim(context: CommandContext, lost: Client) -> None:
     client, ghost = context.client, context.room.ghosts[lost]
     ghost.claimant = client
     context.room.give_up_nick(client.member)
-    client.member.clients.clear()
+    client.member.clients = ()
     client.member = lost.member
     if client.has(Cap.RESUME) and not ghost.is_arrival:
         context.reply_command("RESUME", "SUCCESS", lost.member.nick)
@@ -188,15 +187,13 @@ def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
     del room.ghosts[lost]
     room.unregistered.pop(client, None)
     lost.state, client.state = ClientState.GONE, ClientState.REGISTERED
-    client.registration.password = ""
+    client.registration = NO_REGISTRATION
     client.key, lost.key = lost.key, ""
     client.monitoring, lost.monitoring = lost.monitoring, {}
     for folded in client.monitoring:
         room.watchers[folded].discard(lost)
         room.watchers[folded].add(client)
-    for present in list(member.clients):  # the client takes the place in the order, too
-        del member.clients[present]
-        member.clients[client if present is lost else present] = None
+    member.replace_client(lost, client)
     room.on_clients_changed(member)
     presence.come_back(context, member)
     if ghost.is_arrival:

@@ -7,10 +7,11 @@ same salt, and a check that takes as long as that of another account.
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room.accounts import can_scram
-from netd.listeners.chat.room.client_state import CheckOutcome, SaslExchange
+from netd.listeners.chat.room.client_state import NO_SASL, CheckOutcome, SaslExchange
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import login
 from netd.listeners.chat.room.numeric import Numeric
@@ -79,8 +80,7 @@ def _check(context: CommandContext, sasl: SaslExchange, text: str) -> None:
     if not stored or not _acts_for_itself(first):
         login.refuse_login(context, Numeric.SASLFAIL)
         return
-    context.client.sasl = sasl
-    sasl.data = ""
+    context.client.sasl = replace(sasl, data="")
     context.check_proof(CheckProof(final, *_salt(context, folded)), stored, first.name)
 
 
@@ -90,7 +90,7 @@ def _acts_for_itself(first: ClientFirst) -> bool:
 
 def on_proof_checked(context: CommandContext, outcome: CheckOutcome) -> None:
     """Prove to the client that the server knows the password too, or refuse it."""
-    sasl, context.client.sasl = context.client.sasl, SaslExchange()
+    sasl, context.client.sasl = context.client.sasl, NO_SASL
     match outcome.verdict:
         case Verdict.UNCHECKED:
             login.refuse_unchecked(context)
