@@ -28,11 +28,11 @@ def may_join(context: CommandContext, member: Member) -> bool:
 def join(context: CommandContext, member: Member) -> Steps:
     """Let the sender and all its clients join a member."""
     own, room = context.sender, context.room
-    clients, others = list(own.clients), list(member.clients)
+    clients, others = own.clients, member.clients
     known, new = list(own.channels), own.channels.keys() - member.channels.keys()
     left = [c for c in room.channels_of(own) if not _bring_along(context, own, member, c)]
     _show_change(context, own, member, left)
-    own.clients.clear()
+    own.clients = ()
     presence.remove_member(context, own, f"Joins {member.nick}")
     for client in clients:
         room.add_client(client, member)
