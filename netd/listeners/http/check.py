@@ -17,6 +17,7 @@ _USED_BY: Final = {  # the actions that use a key of a route; all use the others
     "redirect_status": ("redirect",),
     "index": ("directory",),
     "listing": ("directory",),
+    "listing_limit": ("directory",),
     "dotfiles": ("directory",),
     "fallback": ("directory",),
     "error_pages": ("directory",),

@@ -175,7 +175,13 @@ class RouteOptions(Table):
     """The index files of a directory, in the order in which they are looked for."""
 
     listing: bool = False
-    """List the files of a directory that has no index file."""
+    """List the files of a directory that has no index file. The query of a request selects the
+    order (`?sort=size&order=desc`), the names that contain a text (`?filter=2026`) and the page of
+    a long listing (`?page=2`); `?format=json` selects JSON in nginx's format."""
+
+    listing_limit: Annotated[int, Ge(1)] = 10000
+    """The number of names that are read from a directory to list it; the page says if there are
+    more."""
 
     dotfiles: bool = False
     """Serve files whose name starts with a dot; `.well-known` is always served."""

@@ -35,6 +35,8 @@ SECONDS, RATE = 300, 16000
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     directory = tmp_path_factory.mktemp("daemon")
     write(directory / "www" / "docs" / "read me.txt", "read")
+    for number in range(12):
+        write(directory / "www" / "many" / f"file {number}")
     write(directory / "www" / "player.html", '<audio src="sound.wav" preload="metadata"></audio>')
     with wave.open(str(directory / "www" / "sound.wav"), "wb") as sound:
         sound.setparams((1, 2, RATE, 0, "NONE", ""))
@@ -99,7 +101,7 @@ def test_the_status_page_shows_that_it_is_not_up_to_date(
     wait_until(lambda: browser.run(note) == "", "the note to go")
 
 
-@pytest.mark.parametrize("page", ["/status", "/"])
+@pytest.mark.parametrize("page", ["/status", "/", "/many/"])
 def test_a_page_fits_a_narrow_screen_and_a_dark_one(
     browser: Browser, site: str, page: str, tmp_path: Path
 ) -> None:
@@ -117,13 +119,42 @@ def test_a_page_fits_a_narrow_screen_and_a_dark_one(
             browser.save(tmp_path / f"{width}-{scheme}.png")
 
 
+def tab_to(browser: Browser, text: str) -> None:
+    """Press Tab until the element with this text has the focus."""
+    focused = "return document.activeElement.textContent"
+    for _ in range(20):
+        browser.press("Tab")
+        if browser.run(focused) == text:
+            return
+    pytest.fail(f"{text} does not get the focus")
+
+
 def test_a_listing_is_usable_by_keyboard(browser: Browser, site: str) -> None:
     browser.visit(f"{site}/")
-    browser.press("Tab", "Enter")
+    tab_to(browser, "docs/")
+    browser.press("Enter")
     wait_until(lambda: browser.run("return location.pathname") == "/docs/", "the directory")
-    browser.press("Tab", "Tab", "Enter")
+    tab_to(browser, "read me.txt")
+    browser.press("Enter")
     wait_until(lambda: browser.run("return location.pathname") == "/docs/read%20me.txt", "the file")
     assert browser.run("return document.body.textContent") == "read"
+
+
+def test_a_listing_is_filtered_while_the_user_types(browser: Browser, site: str) -> None:
+    shown = """return [...document.querySelectorAll('tbody tr:not([hidden])')]
+        .map((row) => row.cells[0].innerText)"""
+    browser.visit(f"{site}/many/")
+    browser.run("document.querySelector('[type=search]').focus()")
+    browser.type("FILE 1")
+    assert browser.run(shown) == ["file 1", "file 10", "file 11"]
+    assert browser.run("return document.querySelector('#count').textContent") == "3 of 12 names"
+    browser.press("Enter")
+    wait_until(lambda: "filter=FILE+1" in browser.run("return location.search"), "the form")
+    assert browser.run(shown) == ["file 1", "file 10", "file 11"]
+    browser.run("document.querySelector('thead a').click()")
+    wait_until(lambda: "order=desc" in browser.run("return location.search"), "the order")
+    assert browser.run(shown) == ["file 11", "file 10", "file 1"]
+    assert [line for line in browser.console() if "favicon" not in line] == []
 
 
 def test_a_media_player_seeks_by_ranges(browser: Browser, site: str, daemon: Daemon) -> None:

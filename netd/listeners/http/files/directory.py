@@ -8,6 +8,8 @@ import os
 import stat
 from typing import Final
 
+from netd.listeners.http.files.directory_listing import Place
+from netd.listeners.http.files.listing_query import parse_listing_query
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.files.mime import content_type
 from netd.listeners.http.files.openat import open_beneath, stat_or_close
@@ -86,10 +88,19 @@ class Directory:
                 return _add_slash(path, request.query)
             response = self._open_index(request, name)
             if response is None and self._options.listing:
-                return self._listings.respond(fd, path, dotfiles=self._options.dotfiles)
+                return self._list(fd, path, request.query)
             return response or error_response(404)
         finally:
             os.close(fd)
+
+    def _list(self, fd: int, path: str, query: bytes) -> Response | DeferredResponse:
+        """List the open directory at `path`."""
+        options = self._options
+        return self._listings.respond(
+            *(fd, Place(path, self._prefix), parse_listing_query(query)),
+            dotfiles=options.dotfiles,
+            limit=options.listing_limit,
+        )
 
     def _open_index(self, request: Request, directory: str) -> Response | None:
         missing: list[str] = []

@@ -6,9 +6,11 @@ import os
 from collections import deque
 from collections.abc import Generator
 from functools import partial
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from netd.listeners.http.files.directory_listing import list_directory
+from netd.listeners.http.files.directory_entries import SLICE, Entries, read_entries
+from netd.listeners.http.files.directory_listing import Place, format_listing
+from netd.listeners.http.files.listing_query import ListingQuery
 from netd.listeners.http.protocol.response import (
     DeferredResponse,
     Response,
@@ -21,33 +23,68 @@ _MAX_UNDER_WAY: Final = 8  # each one holds a descriptor and a few MiB
 _MAX_KEPT: Final = 8
 _KEPT_S: Final = 1.0
 
-Key = tuple[object, ...]
+_Value = TypeVar("_Value")
+
+
+class _Directory(NamedTuple):
+    """What the entries to list depend on."""
+
+    device: int
+    inode: int
+    modified_ns: int
+    dotfiles: bool
+    limit: int
+
+
+_View = tuple[_Directory, Place, ListingQuery]
+
+
+class _Kept(Generic[_Value]):
+    """Keeps a few values for a second."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._values: dict[object, _Value] = {}
+
+    def get(self, key: object) -> _Value | None:
+        return self._values.get(key)
+
+    def keep(self, key: object, value: _Value) -> None:
+        if key not in self._values and len(self._values) < _MAX_KEPT:
+            self._values[key] = value
+            self._loop.call_later(_KEPT_S, partial(self._values.pop, key))
 
 
 class Listings:
     """The unfinished listings of a worker; each turn of the loop makes one slice of one of them.
 
-    All clients that wait for a listing get the same one. A listing that took more than one slice
-    is used again for a second, unless a file was added, removed or renamed.
+    All clients that wait for a listing get the same one. The entries of a directory with more than
+    one slice of them, and its listings, are used again for a second, unless a file was added,
+    removed or renamed.
     """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._under_way: deque[_Listing] = deque()
-        self._kept: dict[Key, Response] = {}
+        self._entries: _Kept[Entries] = _Kept(loop)
+        self._responses: _Kept[Response] = _Kept(loop)
 
-    def respond(self, fd: int, path: str, *, dotfiles: bool) -> Response | DeferredResponse:
-        """List the open directory `fd`, which `path` names. Raises OSError."""
+    def respond(
+        self, fd: int, place: Place, query: ListingQuery, *, dotfiles: bool, limit: int
+    ) -> Response | DeferredResponse:
+        """List the open directory `fd`. Raises OSError."""
         info = os.fstat(fd)
-        key = (info.st_dev, info.st_ino, info.st_mtime_ns, path, dotfiles)
-        if key in self._kept:
-            return self._kept[key]
+        directory = _Directory(info.st_dev, info.st_ino, info.st_mtime_ns, dotfiles, limit)
+        view = directory, place, query
+        response = self._responses.get(view)
+        if response is not None:
+            return response
         for listing in self._under_way:
-            if listing.key == key:
+            if listing.view == view:
                 return DeferredResponse(listing.waiting.append)
         if len(self._under_way) >= _MAX_UNDER_WAY:
             return error_response(503, ("Retry-After", "1"))
-        listing = _Listing(key, os.dup(fd), path, dotfiles=dotfiles)
+        listing = _Listing(view, self._make(os.dup(fd), view))
         response = listing.advance()
         if response is not None:
             return response
@@ -55,6 +92,23 @@ class Listings:
         if len(self._under_way) == 1:
             self._loop.call_later(0, self._advance)
         return DeferredResponse(listing.waiting.append)
+
+    def _make(self, fd: int, view: _View) -> Generator[None, None, Response]:
+        """Make the response in slices; closes the descriptor."""
+        directory, place, query = view
+        try:
+            entries = self._entries.get(directory)
+            if entries is None:
+                entries = yield from read_entries(
+                    fd, dotfiles=directory.dotfiles, limit=directory.limit
+                )
+        finally:
+            os.close(fd)
+        response = yield from format_listing(entries, place, query)
+        if entries.count >= SLICE:
+            self._entries.keep(directory, entries)
+            self._responses.keep(view, response)
+        return response
 
     def _advance(self) -> None:
         listing = self._under_way.popleft()
@@ -64,28 +118,20 @@ class Listings:
             response = error_response(500)
         if response is None:
             self._under_way.append(listing)
-        else:
-            self._keep(listing.key, response)
         if self._under_way:
             self._loop.call_later(0, self._advance)
         if response is not None:
             for send in listing.waiting:
                 send(response)
 
-    def _keep(self, key: Key, response: Response) -> None:
-        if response.status == 200 and len(self._kept) < _MAX_KEPT:  # noqa: PLR2004 (success)
-            self._kept[key] = response
-            self._loop.call_later(_KEPT_S, partial(self._kept.pop, key))
-
 
 class _Listing:
     """An unfinished listing, and the clients that wait for it."""
 
-    def __init__(self, key: Key, fd: int, path: str, *, dotfiles: bool) -> None:
-        """Take over the descriptor."""
-        self.key = key
+    def __init__(self, view: _View, slices: Generator[None, None, Response]) -> None:
+        self.view = view
         self.waiting: list[SendResponse] = []
-        self._slices = _closing(fd, list_directory(fd, path, dotfiles=dotfiles))
+        self._slices = slices
 
     def advance(self) -> Response | None:
         """Make a slice. Returns the response once it is complete. Raises OSError."""
@@ -95,10 +141,3 @@ class _Listing:
             response: Response = end.value
             return response
         return None
-
-
-def _closing(fd: int, slices: Generator[None, None, Response]) -> Generator[None, None, Response]:
-    try:
-        return (yield from slices)
-    finally:
-        os.close(fd)

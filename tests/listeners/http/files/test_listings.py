@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from netd.listeners.http.files.directory_listing import Place
+from netd.listeners.http.files.listing_query import parse_listing_query
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.runtime.loop import Loop
@@ -24,11 +26,13 @@ class Setting:
         self.directory = directory
         self.sent: list[Response] = []
 
-    def request(self, path: str = "/") -> Response | DeferredResponse:
+    def request(self, path: str = "/", query: bytes = b"") -> Response | DeferredResponse:
         """Request a listing; one that takes time is added to `sent`."""
         fd = os.open(self.directory, os.O_RDONLY)
         try:
-            response = self.listings.respond(fd, path, dotfiles=False)
+            response = self.listings.respond(
+                fd, Place(path, ""), parse_listing_query(query), dotfiles=False, limit=10000
+            )
         finally:
             os.close(fd)
         if isinstance(response, DeferredResponse):
@@ -85,10 +89,13 @@ def test_all_clients_that_wait_and_the_next_one_get_one_listing(setting: Setting
     setting.await_sent(20)
     assert len({id(response) for response in setting.sent}) == 1
     assert setting.request() is setting.sent[0]
-    (setting.directory / "new").touch()
+    view = setting.request(query=b"filter=0500")  # of the entries that were read
+    assert isinstance(view, Response)
+    assert setting.request(query=b"filter=0500") is view
+    (setting.directory / "0000").unlink()
     setting.request()
     setting.await_sent(21)
-    assert setting.sent[-1].length > setting.sent[0].length
+    assert setting.sent[-1].length < setting.sent[0].length
 
 
 def test_listings_under_way_are_bounded_and_leave_no_descriptor(setting: Setting) -> None:
