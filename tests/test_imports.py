@@ -111,7 +111,8 @@ ALLOWED = {
     "netd.listeners.chat.room": ("netd.errors", "netd.protocols", "netd.listeners.chat.room"),
     "netd.listeners.http.pages": (),
     "netd.listeners.http.protocol": (
-        *("netd.errors", "netd.listeners.http.pages", "netd.listeners.http.protocol"),
+        *("netd.errors", "netd.protocols.hook"),
+        *("netd.listeners.http.pages", "netd.listeners.http.protocol"),
     ),
     "netd.listeners.kinds": ("netd.listeners",),
     "netd.supervisor": (

@@ -1,7 +1,8 @@
 """The record of a connection that an HTTP worker hands off to a chat worker.
 
 A record is one message of a SOCK_SEQPACKET socket, and the descriptor of the connection comes with
-it. No byte of the connection has been answered.
+it. No byte of the connection has been answered. Requests of scripts (netd.protocols.hook) go the
+same way, with a socket for the reply.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class Handoff:
     is_relayed: bool
     """Whether the descriptor is that of a socket pair, over which the HTTP worker relays."""
     received: bytes
-    """The bytes read so far: a valid request head, and perhaps bytes after it."""
+    """The bytes read so far: a valid request head, and perhaps bytes after it. If `is_hook`, the
+    request of a script."""
+    is_hook: bool = False
+    """Whether the record is the request of a script."""
 
 
 def format_handoff(handoff: Handoff) -> bytes:

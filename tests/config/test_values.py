@@ -99,6 +99,6 @@ def tables_of(options: type[Table]) -> set[type[Table]]:
 def test_every_password_is_marked_as_a_secret(kind: str) -> None:
     for table in tables_of(KINDS[kind].options):
         for name, field in fields_of(table).items():
-            assert is_secret(field) == (name in ("password", "users", "cloak_key")), (
+            assert is_secret(field) == (name in ("password", "users", "cloak_key", "token")), (
                 f"{table}.{name}"
             )

@@ -34,6 +34,7 @@ from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.memory import CLIENT_BYTES, MARKER_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room_figures import gauges_of, totals_of
 from netd.listeners.chat.session import DisconnectReason, Session
 from netd.listeners.counters import Counters
@@ -86,6 +87,11 @@ class RoomDriver:
 
     def _make_room(self, options: ChatOptions, settings: RoomSettings) -> Room:  # noqa: ARG002 (a clustered room needs them)
         return Room(settings, time.time(), new_identity())
+
+    @property
+    def state(self) -> RoomState:
+        """The state of the room; another process's replaces it."""
+        return self._room.state
 
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         """Apply new options to the room and to all sessions."""

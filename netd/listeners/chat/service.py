@@ -24,8 +24,12 @@ from netd.listeners.chat.handoff_receiver import (
     send_and_close,
 )
 from netd.listeners.chat.handover_driver import HandoverDriver
+from netd.listeners.chat.hooks.hook_stream import HookStream
+from netd.listeners.chat.hooks.hooks import Hooks
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.preparation import Preparation
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.saved_session import SavedSession
@@ -83,6 +87,7 @@ class ChatService:
         self._gatekeeper = Gatekeeper(self._connections)
         self._proxy_headers = ProxyHeaderReader(loop, self._on_header, self._stop_if_done)
         self._garbage = GarbageCollections(loop.now)
+        self._hooks = Hooks(loop, self)
         self._has_loaded = False
         self._preparation: Preparation | None = None
         self._connections.listen(sockets)
@@ -109,6 +114,7 @@ class ChatService:
         self._cancel_preparation()
         for receiver in self._handoffs:
             receiver.close()
+        self._hooks.close()
         self._connections.drain(within_s)
         self._proxy_headers.close()
         self._room.shut_down(
@@ -136,6 +142,7 @@ class ChatService:
     def resume(self) -> None:
         self._cancel_preparation()
         self._room.reopen_store()
+        self._hooks.restore()
 
     def leave(self, within_s: float | None) -> None:  # noqa: ARG002 (those under TLS are closed)
         self._loop.stop()
@@ -162,6 +169,7 @@ class ChatService:
             os.close(descriptor)
         settings = settings_of(self._options, self._credentials)
         self._room.begin(saved, settings, _LOST_REASON)
+        self._hooks.restore()
 
     def _continue(self, saved: SavedSession, descriptor: int) -> None:
         """Continue a client's session; its socket is closed if the poller cannot watch it."""
@@ -196,7 +204,11 @@ class ChatService:
     def counters(self) -> Counters:
         own = Counters({"proxy_protocol_failures": self._proxy_headers.failures})
         return (
-            self._connections.counters() + self._gatekeeper.counters() + self._room.counters() + own
+            self._connections.counters()
+            + self._gatekeeper.counters()
+            + self._room.counters()
+            + self._hooks.counters()
+            + own
         )
 
     def degraded(self) -> str:
@@ -236,7 +248,10 @@ class ChatService:
         session.begin_with(client.data)
 
     def _on_handoff(self, sock: socket.socket, handoff: Handoff) -> None:
-        """Shake hands with a client of an HTTP route."""
+        """Shake hands with a client of an HTTP route, or serve the request of a script."""
+        if handoff.is_hook:
+            self._hooks.take(sock, handoff)
+            return
         head, data = split_head(handoff.received)
         try:
             handshake = shake_hands(head)
@@ -261,6 +276,22 @@ class ChatService:
         self._connections.add(session, host)
         self._room.enter(session)
         session.begin_with(data)
+
+    @property
+    def room_state(self) -> RoomState:
+        """See `Chat`."""
+        return self._room.state
+
+    @property
+    def options(self) -> ChatOptions:
+        """See `Chat`."""
+        return self._options
+
+    def enter_hook(self, client: Client, stream: HookStream) -> None:
+        """See `Chat`."""
+        session = Session(self._room, self._loop, self._options, stream, host="", client=client)
+        self._connections.adopt(session, "")
+        self._room.enter(session)
 
     def _cancel_preparation(self) -> None:
         if self._preparation is not None:
@@ -287,6 +318,7 @@ class ChatService:
         self._room.check_time_limits()
         self._proxy_headers.close_late(self._loop.now)
         self._garbage.check(self._loop.now, self._room.lines)
+        self._hooks.check()
 
     def _stop_if_done(self) -> None:
         if self._connections.is_drained and not self._proxy_headers:

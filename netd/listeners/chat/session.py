@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from netd.listeners.chat.hooks.hook_stream import HookStream
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.member import Client
@@ -135,19 +136,19 @@ class Session:
         owner: SessionOwner,
         loop: Loop,
         options: ChatOptions,
-        sock: socket.socket,
+        sock: socket.socket | HookStream,
         *,
         host: str,
-        certificate: Certificate | None,
+        certificate: Certificate | None = None,
         is_secure: bool = False,
         client: Client | None = None,
         web: WebClient | None = None,
     ) -> None:
-        """Take over a connected socket. Raises PollerFullError.
+        """Take over a connected socket, or a stream of this process. Raises PollerFullError.
 
         `host` is the client's address, empty on a Unix socket. With a certificate it speaks TLS;
         `is_secure` if the client speaks TLS with a trusted proxy. With `web` it speaks WebSocket.
-        `client` is that of a connection that another process has served.
+        `client` is that of a connection that another process has served, or of a hook.
         """
         self._owner = owner
         self._loop = loop
@@ -160,9 +161,9 @@ class Session:
             is_secure=is_secure or certificate is not None,
             resume_token=os.urandom(_TOKEN_BYTES).hex(),
         )
-        self.web = None if web is None else self._open_websocket(sock, web)
+        self.web: WebSocketStream | None = None
         """The stream, if the client speaks WebSocket."""
-        self.stream = self.web or self._open_stream(sock, certificate)
+        self.stream = self._open_stream(sock, certificate, web)
         self._framer = LineFramer(MAX_CLIENT_LINE_BYTES)
         self._held: deque[Line] = deque()
         self._held_bytes = 0
@@ -176,8 +177,16 @@ class Session:
         self.closing_since: float | None = None
 
     def _open_stream(
-        self, sock: socket.socket, certificate: Certificate | None
-    ) -> Stream | TlsStream | WebSocketStream:
+        self,
+        sock: socket.socket | HookStream,
+        certificate: Certificate | None,
+        web: WebClient | None,
+    ) -> Stream | TlsStream | WebSocketStream | HookStream:
+        if isinstance(sock, HookStream):
+            return sock.bind(self._on_data, self._on_closed)
+        if web is not None:
+            self.web = self._open_websocket(sock, web)
+            return self.web
         make = certificate.secure if certificate else Stream
         return make(
             self._loop,
@@ -425,9 +434,9 @@ def _shown_host(host: str) -> str:
     return f"0{host}" if host.startswith(":") else host or "localhost"
 
 
-def _local_user(sock: socket.socket) -> str:
+def _local_user(sock: socket.socket | HookStream) -> str:
     """The system user at the other end of a Unix socket; empty without a name, and for TCP."""
-    if sock.family != socket.AF_UNIX:
+    if isinstance(sock, HookStream) or sock.family != socket.AF_UNIX:
         return ""
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     uid = _UCRED.unpack(raw)[1]

@@ -9,14 +9,7 @@ from urllib.parse import unquote
 
 from annotated_types import Ge, Gt, Interval
 
-from netd.config.annotations import (
-    AfterValidator,
-    FilePath,
-    OneOrMany,
-    Pattern,
-    Secret,
-    Table,
-)
+from netd.config.annotations import AfterValidator, FilePath, OneOrMany, Pattern, Secret, Table
 from netd.config.model import Networks
 from netd.config.units import Duration, Size
 from netd.errors import LocalProtocolError
@@ -28,11 +21,14 @@ STDERR: Final = "-"
 """The `access_log` that means standard error."""
 
 _ACTIONS: Final = (
-    *("text", "directory", "redirect", "echo", "health", "status", "metrics", "chat"),
+    *("text", "directory", "redirect", "echo", "health", "status", "metrics", "chat", "post"),
 )
 _HOST: Final = r"(\*\.)?[a-zA-Z0-9._~!$&'()+,;=-]+|\[[0-9A-Fa-f:.]+\]|"  # RFC 3986 section 3.2.2
 _DEVIATIONS: Final = set("ßς\u200c\u200d")  # IDNA 2003 and 2008 encode them differently
 _ORIGIN: Final = r"https?://[^/?#@\s]+"
+_CHANNEL: Final = r"^#[^\x00-\x20\x7f,:]{1,63}$"
+_NICK: Final = r"^[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]{0,63}$"
+_BEARER: Final = r"^([\x21-\x7e]{16,256})?$"
 _LINE: Final = r"^[\t\x20-\x7e\x80-\xff]*$"  # a field value (RFC 9110 section 5.5)
 
 # Fields that netd itself sends in each response.
@@ -112,6 +108,12 @@ def _check_origin(origin: str) -> str:
     return origin.lower()
 
 
+def _check_token(token: str) -> str:
+    if is_hashed(token):
+        raise ValueError("write the token itself: it is not a password that can be hashed")
+    return token
+
+
 Hash = Annotated[str, Secret(), AfterValidator(_check_hash)]
 Names = OneOrMany[str]
 
@@ -162,8 +164,44 @@ class RouteOptions(Table):
     of the same name."""
 
     origins: OneOrMany[Annotated[str, AfterValidator(_check_origin)]] = ()
-    """The other sites whose pages may connect to `chat`, as in `https://www.example.org`; `*` for
-    all sites. The pages of the same host always may."""
+    """The other sites whose pages may connect to `chat` or use `post`, as in
+    `https://www.example.org`; `*` for all sites. The pages of the same host always may."""
+
+    post: str | None = None
+    """Let scripts post messages to the chat listener of this name, and read them: a POST becomes a
+    message, a GET returns messages; see the notes on scripts. The route needs a `channel`, a
+    `nick`, and a `token`, `users`, or at least the networks of `allow`."""
+
+    channel: Annotated[str, Pattern(f"{_CHANNEL}|^$")] = ""
+    """The channel of `post`."""
+
+    nick: Annotated[str, Pattern(f"{_NICK}|^$")] = ""
+    """The nick of the member that posts for `post`. It joins the channel at the first request, and
+    is logged in to the account of that name, unless a user has registered the name; no account of
+    that name needs to be configured."""
+
+    token: Annotated[str, Secret(), Pattern(_BEARER), AfterValidator(_check_token)] = ""
+    """The token that a request to `post` needs, of at least 16 characters, such as
+    `openssl rand -hex 16` makes: as `Authorization: Bearer TOKEN`, as the password of basic
+    authentication with any user name, or as the secret of GitHub's X-Hub-Signature-256."""
+
+    post_rate: Annotated[float, Ge(0)] = 1.0
+    """The number of messages per second that `post` takes on average, and the number of times that
+    it can be read; more get 429. 0 for no limit."""
+
+    post_burst: Annotated[int, Ge(1)] = 20
+    """The number of messages that `post` takes at once."""
+
+    post_lines: Annotated[int, Ge(1)] = 50
+    """The number of lines of a message; of a longer text the first lines are posted, and how many
+    were left out. `multiline_lines` and `multiline_bytes` of the chat listener apply, too."""
+
+    post_queue: Annotated[int, Ge(1)] = 100
+    """The number of requests for one nick that may wait; more get 503."""
+
+    post_streams: Annotated[int, Ge(0)] = 20
+    """The number of clients that may read the channel of `post` as server-sent events; more get
+    503."""
 
     content_type: Annotated[str, Pattern(_LINE)] = "text/plain; charset=utf-8"
     """The Content-Type field of a `text`."""
@@ -247,6 +285,17 @@ class RouteOptions(Table):
             raise ValueError(f"a route needs exactly one of {', '.join(_ACTIONS)}")
         if self.directory is not None and self.match == "exact":
             raise ValueError('a directory has files below its path, which match = "exact" excludes')
+        if self.post is not None:
+            self._check_post()
+
+    def _check_post(self) -> None:
+        missing = [key for key in ("channel", "nick") if not getattr(self, key)]
+        if missing:
+            raise ValueError(f"a route with `post` needs {' and '.join(missing)}")
+        if not (self.token or self.users or self.allow):
+            raise ValueError("a route with `post` needs token, users or allow: else all may post")
+        if self.token and self.users:
+            raise ValueError("a route has either token or users")
 
     @property
     def is_prefix(self) -> bool:
@@ -345,7 +394,8 @@ class HttpOptions(LoginOptions):
     def handoffs(self) -> dict[tuple[str | int, ...], str]:
         """See `ListenerOptions`."""
         return {
-            ("routes", number, "chat"): route.chat
+            ("routes", number, key): listener
             for number, route in enumerate(self.routes)
-            if route.chat is not None
+            for key, listener in (("chat", route.chat), ("post", route.post))
+            if listener is not None
         }

@@ -15,6 +15,7 @@ from netd.listeners.http.connection.connection import UNUSED_TIMEOUT_S, Connecti
 from netd.listeners.http.connection.connection_state import ConnectionState, SavedConnection
 from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.handoff_sender import HandoffSender
+from netd.listeners.http.connection.hook_caller import HookCaller
 from netd.listeners.http.connection.relay import Relay
 from netd.listeners.http.connection.transport import PlainTransport, Transport
 from netd.listeners.http.files.listings import Listings
@@ -27,7 +28,7 @@ from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.route_auth import Denial
-from netd.listeners.http.routes.router import WorkerContext
+from netd.listeners.http.routes.worker_context import WorkerContext
 from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
 from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.listeners.proxy_headers import ProxiedClient, ProxyHeaderReader
@@ -68,7 +69,10 @@ class HttpService:
         self._proxy_headers = ProxyHeaderReader(loop, self._on_header, self._stop_if_done)
         self._proxies = options.proxy_protocol_from
         self._context = WorkerContext(
-            DaemonStatus(loop, daemon), PasswordVerifier(loop, options), Listings(loop)
+            DaemonStatus(loop, daemon),
+            PasswordVerifier(loop, options),
+            Listings(loop),
+            HookCaller(loop, self._handoffs).call,
         )
         self.responder = Responder(options, self._context)
         self._update_date()

@@ -16,7 +16,7 @@ from netd.listeners.http.protocol.request_reader import RequestReader, SavedRead
 from netd.listeners.http.protocol.response import FilePart
 from netd.listeners.http.response.access_log import AccessLog
 from netd.listeners.http.response.responder import Responder
-from netd.listeners.http.routes.router import WorkerContext
+from netd.listeners.http.routes.worker_context import WorkerContext
 from netd.listeners.http.service import HttpService
 from netd.listeners.proxy_headers import (
     ProxyHeaderReader,
@@ -29,6 +29,7 @@ from tests.listeners.http.succession import Succession
 RENAMED = {
     (Connection, "_fd"): "descriptor",
     (Connection, "_send_queue"): "unsent",
+    (Exchange, "_request"): "key",  # the rest is parsed again from the head in the reader
     (FilePart, "fd"): "descriptor",
     (ChunkedReader, "_remaining"): "taken",
     (HttpService, "_connections"): "connections",
@@ -71,6 +72,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "daemon": "requests of the status are made again",
         "verifier": "checks are made again; delays of guessing clients and known logins end",
         "listings": "made again from the files",
+        "call_hook": "requests of scripts are made again, with the same key",
         "denials": _COUNTER,
     },
     Responder: {
@@ -113,7 +115,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "_host": "that of the connection",
         "_queue": _CALL,
         "_on_response": _CALL,
-        "_request": "parsed again from the head in the reader",
+        "_handoff_fields": "as `handoff`",
         "_uncached": "spares one look-up in the cache",
         "responses": "compared only within a call",
         "handoff": "saved as a response that is being made, so it is made again",

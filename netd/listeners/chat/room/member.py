@@ -182,6 +182,7 @@ class Client:
         "failed_logins",
         "fingerprint",
         "is_asking",
+        "is_hook",
         "is_remote",
         "is_replying",
         "is_secure",
@@ -218,6 +219,7 @@ class Client:
         self.web_user = web_user  # the user of the HTTP route, whose password was right
         self.is_secure = is_secure  # the connection is under TLS
         self.resume_token = resume_token  # a random text that only this client gets (RESUME)
+        self.is_hook = False  # it speaks for scripts, in the process of the listener
         self.fingerprint = ""  # of the client's certificate, once the handshake is complete
 
         # The client's side of the protocol.

@@ -116,6 +116,7 @@ CLIENT: Final = Record(
         "local_user": TEXT,
         "web_user": TEXT,
         "is_secure": FLAG,
+        "is_hook": FLAG,
         "fingerprint": TEXT,
         "resume_token": TEXT,
         "state": name_of(ClientState),

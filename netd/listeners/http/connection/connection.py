@@ -356,6 +356,8 @@ class Connection:
 
     def _hand_off(self, exchange: Exchange) -> bool:
         """Let another listener have the connection; if it cannot, queue the reason."""
+        target = exchange.handoff
+        assert target is not None
         if self._watched is not None:
             self._loop.unwatch(self._fd)
             self._watched = None
@@ -367,7 +369,7 @@ class Connection:
         if not is_handed_off:
             exchange.refuse_handoff(error_response(503, _RETRY_AFTER))
             return False
-        self._responder.count_handoff(self.host, exchange.head)
+        self._responder.count_handoff(self.host, exchange.head, target)
         self._state = ConnectionState.CLOSED
         self._exchange = None
         self._owner.on_closed(self)

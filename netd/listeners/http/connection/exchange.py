@@ -6,8 +6,9 @@ no socket and no clock: waiting and deadlines belong to the connection.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -17,6 +18,7 @@ from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader
 from netd.listeners.http.protocol.response import (
     CONTINUE,
     DeferredResponse,
+    Fields,
     HandoffTarget,
     Part,
     Response,
@@ -35,6 +37,7 @@ class SavedExchange:
     body: bytes | None = None
     is_deferred: bool = False
     closes: bool = False
+    key: str = ""
 
     def __post_init__(self) -> None:
         if self.is_deferred and not self.reader.head:
@@ -45,7 +48,7 @@ class Exchange:
     """Exists from the first byte of a request until all received requests have a response."""
 
     __slots__ = (
-        *("_body", "_host", "_on_response", "_queue", "_reader", "_request"),
+        *("_body", "_handoff_fields", "_host", "_on_response", "_queue", "_reader", "_request"),
         *("_responder", "_uncached", "closes", "handoff", "is_deferred", "responses"),
     )
 
@@ -71,6 +74,7 @@ class Exchange:
         """True if the connection must be closed after the queued parts are sent."""
         self.is_deferred = False
         """True while a response is being made; no request is read meanwhile."""
+        self._handoff_fields: Fields = ()
         self.handoff: HandoffTarget | None = None
         """The listener that gets the connection, once all queued parts are sent."""
 
@@ -78,7 +82,8 @@ class Exchange:
         """Describe the request that is being read, or whose response is being made."""
         body = None if self._body is None else bytes(self._body)
         is_deferred = self.is_deferred or self.handoff is not None
-        return SavedExchange(self._reader.save(), body, is_deferred, self.closes)
+        key = self._request.key if self._request is not None and body is not None else ""
+        return SavedExchange(self._reader.save(), body, is_deferred, self.closes, key)
 
     def load(self, saved: SavedExchange) -> None:
         """Continue with a request that was saved; a response that was deferred is made again.
@@ -91,7 +96,8 @@ class Exchange:
         if not saved.reader.head or saved.closes:
             return
         try:
-            self._continue(self._reader.parse_again(), is_deferred=saved.is_deferred)
+            request = replace(self._reader.parse_again(), key=saved.key)
+            self._continue(request, is_deferred=saved.is_deferred)
         except RemoteProtocolError as error:
             self.refuse(error.status)
 
@@ -140,6 +146,8 @@ class Exchange:
         """The record of the connection for the listener that gets it."""
         assert self._request is not None
         assert self.handoff is not None
+        if self.handoff.hook is not None:
+            return self._responder.describe_stream(self.handoff.hook, self._handoff_fields)
         user, received = self.handoff.user, self._reader.received
         return self._responder.describe_handoff(
             self._request, self._host, user, received, is_secure=is_secure
@@ -181,8 +189,12 @@ class Exchange:
         return True
 
     def _begin(self, request: Request) -> None:
-        self._request, self._uncached = request, None
-        self._body = bytearray() if self._takes_body(request) else None
+        self._uncached = None
+        if self._takes_body(request):
+            request, self._body = replace(request, key=os.urandom(8).hex()), bytearray()
+        else:
+            self._body = None
+        self._request = request
         if request.expects_continue and not (self._body is not None and self._reader.unread_bytes):
             self._expect_body(request)
 
@@ -243,6 +255,7 @@ class Exchange:
         self._body = None
         self.handoff = response.handoff
         if self.handoff is not None:
+            self._handoff_fields = response.fields
             return
         encoded = self._responder.encode(
             request, self._reader.head, response, host=self._host, close=close

@@ -35,6 +35,7 @@ class Request:
     length: int  # of the body, if framing is LENGTH
     keep_alive: bool
     expects_continue: bool
+    key: str = ""  # a random text, of a request with a body that a route needs
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Final
 
 from netd.listeners.http.pages import STYLE, format_document
+from netd.protocols.hook import HookRequest
 
 _PHRASES: Final[dict[int, str]] = {
     **{status.value: status.phrase for status in HTTPStatus},
@@ -57,6 +58,8 @@ class HandoffTarget:
 
     listener: str
     user: str = ""
+    hook: HookRequest | None = None
+    """The request of a script, which gets the response from then on."""
 
 
 @dataclass(frozen=True, slots=True)

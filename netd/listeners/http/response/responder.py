@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from netd.listeners.http.options import HttpOptions
@@ -11,7 +12,9 @@ from netd.listeners.http.protocol.date import format_date
 from netd.listeners.http.protocol.event import Framing, Request
 from netd.listeners.http.protocol.head import RequestLimits
 from netd.listeners.http.protocol.response import (
+    Fields,
     FilePart,
+    HandoffTarget,
     Part,
     Response,
     error_response,
@@ -27,11 +30,15 @@ from netd.listeners.http.response.response_cache import (
     read_current,
 )
 from netd.listeners.http.routes.client_address import client_of, is_forwarded_securely
-from netd.listeners.http.routes.router import Router, WorkerContext
+from netd.listeners.http.routes.router import Router
+from netd.listeners.http.routes.worker_context import WorkerContext
 from netd.protocols.handoff import Handoff
+from netd.protocols.hook import HookRequest, format_request
 
 _LOG_CLOSING_S: Final = 1.0
+_OK: Final = 200
 _SWITCHING_PROTOCOLS: Final = 101
+_LAST: Final = b"Connection: close\r\n\r\n"
 
 
 class EncodedResponse(NamedTuple):
@@ -208,16 +215,24 @@ class Responder:
         client = client_of(host, fields, trusted)
         return Handoff(client, is_secure, user, is_relayed=False, received=received)
 
+    def describe_stream(self, hook: HookRequest, fields: Fields) -> Handoff:
+        """The record of a connection on which another listener sends events without end."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("latin-1")
+        head = (b"HTTP/1.1 200 OK\r\n", self._date_line, self._common, lines, _LAST)
+        request = replace(hook, head=b"".join(head).decode("latin-1"))
+        return Handoff("", False, "", False, format_request(request), is_hook=True)
+
     def count_bytes(self, received: int, sent: int) -> None:
         """Count bytes of a connection that is relayed to another listener."""
         self.bytes_in += received
         self.bytes_out += sent
 
-    def count_handoff(self, host: str, head: bytes) -> None:
+    def count_handoff(self, host: str, head: bytes, target: HandoffTarget) -> None:
         """Count and log a request whose connection was handed off to another listener."""
         self.requests += 1
         if self.access_log is not None:
-            self.access_log.add(host, head, _SWITCHING_PROTOCOLS, 0)
+            status = _SWITCHING_PROTOCOLS if target.hook is None else _OK
+            self.access_log.add(host, head, status, 0)
 
     def log_cached(self, host: str, head: bytes, cached: CachedResponse) -> None:
         """Add a response from the cache to the access log, if there is one."""

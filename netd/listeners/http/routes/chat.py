@@ -9,10 +9,10 @@ from netd.listeners.http.protocol.event import Framing, Request
 from netd.listeners.http.protocol.response import HandoffTarget, Response, error_response
 from netd.listeners.http.routes.chat_page import MANIFEST, assemble
 from netd.listeners.http.routes.client_address import credentials_of
+from netd.listeners.http.routes.origin import permits_origin
 from netd.protocols.websocket import requests_websocket
 
 _SWITCHING_PROTOCOLS: Final = 101
-_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _MANIFEST: Final = Response(
     200, (("Content-Type", "application/manifest+json"),), (MANIFEST.encode(),), stamps=()
 )
@@ -42,23 +42,10 @@ class Chat:
             return _MANIFEST if request.query == b"manifest" else self._page
         if request.framing is not Framing.NONE or not request.minor:
             return error_response(400)  # RFC 9110 section 7.8: HTTP/1.0 has no Upgrade
-        if not self._permits(request.fields):
+        if not permits_origin(request.fields, self._origins):
             return error_response(403)
         target = HandoffTarget(self._listener, self._user_of(request))
         return Response(_SWITCHING_PROTOCOLS, handoff=target)
-
-    def _permits(self, fields: dict[bytes, bytes]) -> bool:
-        """Whether the page that makes the request may; a client that is no browser has no page."""
-        if b"origin" not in fields or "*" in self._origins:
-            return True
-        origin = fields[b"origin"].decode("latin-1").lower()
-        scheme, _, authority = origin.partition("://")
-        port = _DEFAULT_PORTS.get(scheme)
-        if port is None:  # "null": a page without an origin, or a file
-            return False
-        host = fields.get(b"host", b"").decode("latin-1").lower()
-        is_same = authority.removesuffix(port) == host.removesuffix(port)
-        return is_same or origin in self._origins
 
     def _user_of(self, request: Request) -> str:
         credentials = credentials_of(request.fields) if self._has_users else None

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from netd.listeners.http.files.directory import Directory
-from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.listeners.http.protocol.target import format_path
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.metrics import Metrics
+from netd.listeners.http.routes.worker_context import WorkerContext
 
 _ALL_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 READ_METHODS: Final = frozenset({"GET", "HEAD"})
@@ -98,25 +98,29 @@ class EchoRequest:
         return Response(200, (("Content-Type", "text/plain"),), (content,))
 
 
-def make_handler(options: RouteOptions, daemon: DaemonStatus, listings: Listings) -> Handler:
+def make_handler(options: RouteOptions, context: WorkerContext) -> Handler:
     """Make the handler for the one action in a route's options."""
     if options.text is not None:
         return Text(options.text.encode(), options.content_type)
     if options.directory is not None:
-        return Directory(options, options.directory, listings)
+        return Directory(options, options.directory, context.listings)
     if options.redirect is not None:
         return Redirect(options, options.redirect)
     if options.echo is not None:
         return EchoBody() if options.echo == "body" else EchoRequest()
+    return _make_to_chat(options, context) or _make_report(options, context.daemon)
+
+
+def _make_to_chat(options: RouteOptions, context: WorkerContext) -> Handler | None:
     if options.chat is not None:
-        return _make_chat(options, options.chat)
-    return _make_report(options, daemon)
+        from netd.listeners.http.routes.chat import Chat  # noqa: PLC0415 (has the page, and is rarely used)
 
+        return Chat(options, options.chat)
+    if options.post is not None:
+        from netd.listeners.http.routes.hook import Hook  # noqa: PLC0415 (rarely used)
 
-def _make_chat(options: RouteOptions, listener: str) -> Handler:
-    from netd.listeners.http.routes.chat import Chat  # noqa: PLC0415 (has the page, and is rarely used)
-
-    return Chat(options, listener)
+        return Hook(options, options.post, context.call_hook, context.denials)
+    return None
 
 
 def _make_report(options: RouteOptions, daemon: DaemonStatus) -> Handler:

@@ -32,6 +32,7 @@ class Denial(enum.Enum):
     """Why a client may not use a route; the value is the name of its counter."""
 
     NETWORK = "denied_clients"
+    TOKEN = "denied_tokens"  # noqa: S105 (no password)
 
 
 class RouteAuth:

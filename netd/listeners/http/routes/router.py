@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.files.directory import Directory
-from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.pages import STYLE, format_document
 from netd.listeners.http.protocol.event import Request
@@ -24,10 +22,9 @@ from netd.listeners.http.protocol.response import (
 )
 from netd.listeners.http.protocol.target import parse_path
 from netd.listeners.http.routes.cors import Cors
-from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.handlers import READ_METHODS, make_handler
-from netd.listeners.http.routes.route_auth import Denial, RouteAuth
-from netd.listeners.logins.password_verifier import PasswordVerifier
+from netd.listeners.http.routes.route_auth import RouteAuth
+from netd.listeners.http.routes.worker_context import WorkerContext
 
 _WELCOME: Final = format_document(
     "netd works",
@@ -45,16 +42,6 @@ _SAFE_FIELDS: Final = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "
 _WELCOME_ROUTE: Final = RouteOptions(text=_WELCOME, content_type="text/html; charset=utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerContext:
-    """The parts of a worker that its routes use; a reload replaces the routes, not these."""
-
-    daemon: DaemonStatus
-    verifier: PasswordVerifier
-    listings: Listings
-    denials: Counter[Denial] = field(default_factory=Counter)
-
-
 class Route:
     """A handler, the requests it is for, and the clients that may use it."""
 
@@ -70,7 +57,7 @@ class Route:
         is_exact = self._prefix is None
         self.rank = (bool(self._host), not is_wildcard, len(self._path), is_exact)
         """Orders routes by how specific they are: by host, then by length of the path."""
-        self.handler = make_handler(options, context.daemon, context.listings)
+        self.handler = make_handler(options, context)
         self._cors = Cors(options.cors, has_users=bool(options.users)) if options.cors else None
         self._auth: RouteAuth | None = None
         if options.allow or options.deny or options.users:

@@ -16,13 +16,15 @@ import pytest
 
 from netd.config.address import Address
 from netd.listeners.http.connection.connection import Connection
+from netd.listeners.http.connection.handoff_sender import HandoffSender
+from netd.listeners.http.connection.hook_caller import HookCaller
 from netd.listeners.http.connection.transport import PlainTransport, Transport
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse, CacheKey
 from netd.listeners.http.routes.daemon_status import DaemonStatus
-from netd.listeners.http.routes.router import WorkerContext
+from netd.listeners.http.routes.worker_context import WorkerContext
 from netd.listeners.kind import ReloadResult
 from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.protocols.link import Heartbeat
@@ -237,7 +239,9 @@ class Owner:
         address = Address.parse("tcp://127.0.0.1:0")
         options = HttpOptions(address=(address,), routes=(RouteOptions(path="/", text="x"),))
         daemon = DaemonStatus(self.loop, UnusedDaemon())
-        context = WorkerContext(daemon, PasswordVerifier(self.loop, options), Listings(self.loop))
+        hooks = HookCaller(self.loop, HandoffSender({})).call
+        verifier = PasswordVerifier(self.loop, options)
+        context = WorkerContext(daemon, verifier, Listings(self.loop), hooks)
         self.responder: Responder = CountingResponder(options, context)
 
     def on_closed(self, connection: Connection) -> None:

@@ -1,0 +1,25 @@
+"""The page that makes a request: the pages of other sites may not use some routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+def permits_origin(fields: dict[bytes, bytes], origins: Sequence[str]) -> bool:
+    """Whether the page that makes a request may; a client that is no browser has no page.
+
+    The pages of the same host may, and those of the listed `origins`.
+    """
+    if b"origin" not in fields or "*" in origins:
+        return True
+    origin = fields[b"origin"].decode("latin-1").lower()
+    scheme, _, authority = origin.partition("://")
+    port = _DEFAULT_PORTS.get(scheme)
+    if port is None:  # "null": a page without an origin, or a file
+        return False
+    host = fields.get(b"host", b"").decode("latin-1").lower()
+    is_same = authority.removesuffix(port) == host.removesuffix(port)
+    return is_same or origin in origins
