@@ -207,7 +207,7 @@ class Hooks:
     def _enter(self, nick: str) -> _Hook:
         client = Client("localhost", web_user=nick)
         client.is_hook = True
-        client.registration.password_is_right = True  # the configuration lets it in
+        client.register(password_is_right=True)  # the configuration lets it in
 
         def make_stream(
             on_lines: Callable[[bytes], object], on_lost: Callable[[str], object]
