@@ -39,6 +39,7 @@ class Hosts(Room):
         self._number = 1  # of the last entry
         self._host_of: dict[Client, RecoveringRoom] = {}
         self._hosts_in_turn = itertools.cycle(self.rooms.values() if on_both else [self._first])
+        self._next_host: RecoveringRoom | None = None
 
     def _make(self, name: str, settings: RoomSettings) -> RecoveringRoom:
         def append(payload: bytes) -> None:
@@ -51,12 +52,17 @@ class Hosts(Room):
         room.state.ids = MessageIds("id")
         return room
 
+    def place_next(self, node: str) -> None:
+        """Connect the next client to this host."""
+        self._next_host = self.rooms[node]
+
     def host_of(self, client: Client) -> RecoveringRoom:
         """The room of a client's host."""
         return self._host_of[client]
 
     def enter(self, client: Client, now: float) -> list[Effect]:
-        room = self._host_of[client] = next(self._hosts_in_turn)
+        room = self._host_of[client] = self._next_host or next(self._hosts_in_turn)
+        self._next_host = None
         return room.enter(client, now)
 
     def receive(self, client: Client, line: Line, now: float) -> list[Effect]:
@@ -92,6 +98,23 @@ class Hosts(Room):
         position = Position(1, self._number)
         return LogEntry(position, EntryKind.INPUTS, node, "", round(now * 1000), 1, inputs)
 
+    def lose(self, node: str, now: float) -> Iterator[list[Effect]]:
+        """Report to all hosts, also to itself, that a node was removed."""
+        self._number += 1
+        position = Position(1, self._number)
+        entry = LogEntry(position, EntryKind.LOST, node, "", round(now * 1000))
+        for room in self.rooms.values():
+            yield from (effects for _, effects in room.apply(entry))
+
+    def settle(self, node: str, now: float) -> Iterator[list[Effect]]:
+        """Have the clients of a node that was removed return."""
+        room = self.rooms[node]
+        touched = []
+        for client, effects in room.settle(now):
+            yield effects
+            touched.append(client)
+        yield from (effects for _, effects in room.release(filter(None, touched), now))
+
     def apply_log(self, now: float) -> Iterator[list[Effect]]:
         """Apply what is in the log on all hosts, until nothing waits; returns all effects."""
         while self.log or self._reads:
@@ -104,7 +127,10 @@ class Hosts(Room):
     def _apply_entries(self, now: float) -> Iterator[list[Effect]]:
         while self.log:
             name, payload = self.log.popleft()
-            entry = self._make_entry(name, now, payload)
+            payloads = [payload]
+            while self.log and self.log[0][0] == name:
+                payloads.append(self.log.popleft()[1])
+            entry = self._make_entry(name, now, *payloads)
             for room in self.rooms.values():
                 touched = []
                 for client, effects in room.apply(entry):
@@ -127,6 +153,21 @@ class ReplicatedRoomUnderTest(RoomUnderTest):
         super().apply(effects)
         for more in self.hosts.apply_log(self.now):
             super().apply(more)
+
+    def lose(self, node: str) -> None:
+        """Remove a node from the room, whose clients stay connected to it."""
+        for effects in self.hosts.lose(node, self.now):
+            self.apply(effects)
+
+    def settle(self, node: str) -> None:
+        """Have the clients of a node that was removed return."""
+        for effects in [*self.hosts.settle(node, self.now), []]:
+            self.apply(effects)
+
+    def load_anew(self, node: str, state: bytes) -> None:
+        """Have a node load a state, as after a loss, and apply the log."""
+        for _ in self.hosts.rooms[node].begin(state, self.now):
+            pass
 
     def check_equal(self) -> None:
         """Compare the hosts' rooms."""

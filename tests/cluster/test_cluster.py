@@ -181,11 +181,10 @@ def test_an_emptied_engine_gets_the_members_again(
     alice, bob = join(one, "alice"), join(two, "bob")
     alice.expect("JOIN")
     redis.call("FLUSHALL")
-    alice.send("PRIVMSG #room :lost", "PRIVMSG #room :lost too")
-    for client in (alice, bob):
-        client.expect("JOIN #room")
-    bob.send("PRIVMSG alice :here")
-    assert alice.expect("PRIVMSG").endswith("here")
+    alice.send("PRIVMSG #room :in an empty engine")
+    bob.expect("in an empty engine")
+    bob.send("NAMES #room")
+    assert bob.expect(" 353 ").endswith(":@alice bob")
 
 
 def test_many_lines_at_once_arrive_in_order(start_node: StartNode, join: Join) -> None:

@@ -115,7 +115,7 @@ class ClusterDriver(HandoverDriver):
             return
         self._has_loaded = True
         self._store.open()
-        self._replica.invite(self._sessions)  # of a chat on one host; or none, after a crash
+        self._replica.invite(saved.room, self._sessions)  # of a chat on one host
         self.set_settings(settings)
 
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
@@ -198,7 +198,7 @@ class ClusterDriver(HandoverDriver):
         if self._unavailable:
             _log.info("chat: the engine can be used")
         self._unavailable = ""
-        self._carry_out(self._replica.settle())
+        self._carry_out(self._replica.settle(time.time()))
 
     def on_unavailable(self, reason: str) -> None:
         if not self._unavailable:
@@ -208,7 +208,7 @@ class ClusterDriver(HandoverDriver):
     def on_lost(self, loss: Loss) -> None:
         _log.error("chat: the room is loaded again from the engine: %s", loss.value)
         self._checkpoints.cancel()
-        self._replica.suspend_all()
+        self._replica.suspend_all(loss)
 
     def on_given_up(self, payloads: Sequence[bytes]) -> None:
         self._replica.give_back(payloads)

@@ -1,18 +1,25 @@
 """A replicated room whose state can be lost, and is loaded again while its clients stay connected.
 
 That is so when the host has fallen behind or was removed, or when the engine has lost entries. The
-clients find their places in the new state, or enter again (`returning`).
+clients find their places in the new state, or return to it (`returning`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from netd.listeners.chat.cluster.replicated_room import LOST, Outcome, ReplicatedRoom
-from netd.listeners.chat.cluster.returning import Return, put_in_place
-from netd.listeners.chat.cluster.room_input import InputKind, parse_input
+from netd.listeners.chat.cluster.arrival import format_channel
+from netd.listeners.chat.cluster.earlier_room import CatchUp, EarlierRoom
+from netd.listeners.chat.cluster.engine_contract import Loss
+from netd.listeners.chat.cluster.netsplit import LOST
+from netd.listeners.chat.cluster.replicated_room import Outcome
+from netd.listeners.chat.cluster.returning import Return, put_in_place, watch_again
+from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_state import load_shared
+from netd.listeners.chat.cluster.splitting_room import SplittingRoom
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands import membership
 from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.settings import RoomSettings
@@ -21,8 +28,8 @@ from netd.protocols.irc import Message
 from netd.protocols.lines import Line
 
 
-class RecoveringRoom(ReplicatedRoom):
-    """As a ReplicatedRoom, with the events of an engine that has lost the state."""
+class RecoveringRoom(SplittingRoom):
+    """As a SplittingRoom, with the events of an engine that has lost the state."""
 
     def __init__(  # noqa: PLR0913 (as its base)
         self,
@@ -35,29 +42,50 @@ class RecoveringRoom(ReplicatedRoom):
         on_bug: Callable[[Exception], object],
     ) -> None:
         self._returns: dict[Client, Return] = {}  # of clients whose state was lost
+        self._returned: dict[Client, Return] = {}  # those before them, until all have returned
         super().__init__(settings, now, node, append, when_current, on_bug=on_bug)
 
-    def suspend_all(self) -> None:
+    # The state is lost.
+
+    def suspend_all(self, loss: Loss) -> None:
         """Handle no lines of registered clients until `settle`: the state is not valid any more."""
-        for client in self._clients.values():
-            if not client.is_remote and client.is_registered:
-                self._await_return(client)
+        if loss in (Loss.FENCED, Loss.REWOUND):
+            for return_ in self._returns.values():
+                return_.is_sent = False  # the log has it no more, or it is given back
+        self._await_all()
         self.fast_path.clear()
 
-    def _await_return(self, client: Client) -> None:
-        if client not in self._returns:
-            self._returns[client] = Return(client.member)
+    def _await_all(self) -> None:
+        self._await_returns(client for client in self._clients.values() if not client.is_remote)
+
+    def _before_loss(self, clients: Iterable[Client]) -> None:
+        self._await_returns(client for client in clients if not client.is_remote)
+
+    def _await_returns(self, clients: Iterable[Client]) -> None:
+        present = [client for client in clients if client.is_registered]
+        self._await_from(self.state, present)
+
+    def _await_from(self, room: RoomState, clients: Sequence[Client]) -> None:
+        """Note what clients know that are in a room which will not be valid any more."""
+        if not clients:
+            return
+        earlier = EarlierRoom(room, (client.member for client in clients))
+        for client in clients:
+            self._returns[client] = Return(room, client, earlier)
+            self._returned.pop(client, None)
             self._lines.forget_sent(client)
             client.is_waiting = True
 
-    def invite(self, clients: Iterable[Client]) -> None:
+    def invite(self, room: RoomState, clients: Iterable[Client]) -> None:
         """Have the clients of another room enter this one, as soon as its state is known."""
+        present = []
         for client in clients:
             client.key = ""
             if client.is_registered:
-                self._await_return(client)
+                present.append(client)
             else:
                 self.state.unregistered[client] = None
+        self._await_from(room, present)
 
     def give_back(self, payloads: Iterable[bytes]) -> None:
         """Have inputs of this host's clients put into the log anew, once these have returned."""
@@ -82,11 +110,11 @@ class RecoveringRoom(ReplicatedRoom):
 
         The room is replaced after the last step; until then its clients can come and go.
         """
-        self.suspend_all()
+        self._await_all()
         room = RoomState(self.state.settings, now, "")
         if state:
             room = yield from load_shared(state, self.state.settings, now)
-        self.suspend_all()  # those that have come meanwhile
+        self._await_all()  # those that have come meanwhile
         earlier, settings = self.state, self.state.settings
         room.settings, room.cloak_key = settings, earlier.cloak_key
         room.unregistered.update(earlier.unregistered)
@@ -94,22 +122,48 @@ class RecoveringRoom(ReplicatedRoom):
         self.replace(room)
         self._configure_channels(settings, now)
 
-    def settle(self) -> Iterator[Outcome]:
+    # The clients return.
+
+    def settle(self, now: float) -> Iterator[Outcome]:
         """Give the clients whose state was lost their places, when the log was read to its end."""
-        for client, return_ in list(self._returns.items()):
-            found = self._clients.get(client.key)
-            if found is None or not found.is_registered:
-                return_.make_entrant(self.state, client)
-                self._entrants.append(client)
-            else:
-                if found is not client:
-                    put_in_place(self.state, client, found)
-                    self._clients[client.key] = client
-                del self._returns[client]
-                client.is_waiting = self._lines.holds(client)
-            yield client, []
+        places = {client: self._clients.get(client.key) for client in self._returns}
+        present = {
+            client: found for client, found in places.items() if found and found.is_registered
+        }
+        nicks = {found.member.folded for found in present.values()}
+        catch_up = CatchUp(self.state, self._earlier_nicks(), nicks)
+        for client, found in present.items():
+            return_ = self._returns.pop(client)
+            if found is not client:
+                put_in_place(self.state, client, found)
+                self._clients[client.key] = client
+            client.is_waiting = self._lines.holds(client)
+            yield client, self._inform(client, return_, catch_up, now)
+        self._put_returns()
         self._log_arrivals([])
         self._remove_orphans()
+
+    def _put_returns(self) -> None:
+        """Append the clients that are not in the room to the log, and channels that are gone."""
+        waiting = [pair for pair in self._returns.items() if not pair[1].is_sent]
+        gone: dict[str, bytes] = {}
+        for _, return_ in waiting:
+            for name in return_.claims:
+                if name not in self.state.channels and name not in gone:
+                    gone[name] = format_channel(return_.earlier.channels[name].channel)
+        for data in gone.values():
+            self._append(format_input(RoomInput(InputKind.CHANNEL, 0, data)))
+        for client, return_ in waiting:
+            return_.is_sent = True
+            client.state = ClientState.REGISTERING
+            self.state.unregistered[client] = None
+            if not client.key:
+                self._name(client)
+            self._clients[client.key] = client
+            self._put(InputKind.RETURN, client, return_.format())
+
+    def _earlier_nicks(self) -> set[str]:
+        return {return_.folded for return_ in [*self._returns.values(), *self._returned.values()]}
 
     def _remove_orphans(self) -> None:
         """Remove the clients that are in the log as this host's, and are not here any more."""
@@ -118,31 +172,69 @@ class RecoveringRoom(ReplicatedRoom):
                 client.is_waiting = True
                 self._put(InputKind.LEAVE, client, LOST.encode())
 
-    def _on_removed(self, client: Client) -> None:
-        if not client.is_remote:  # the node itself reads that it was removed
-            self._await_return(client)
+    def _informed(self) -> set[Client]:
+        return {*self._returns, *self._returned}
 
-    def _enter(self, client: Client, now: float) -> list[Effect]:
-        if client in self._returns:
-            return self._enter_again(client, now)
-        return super()._enter(client, now)
+    def _on_returned(self, clients: Sequence[Client], now: float) -> Iterator[Outcome]:
+        own = [client for client in clients if client in self._returns]
+        for client in own:
+            self._returned[client] = self._returns.pop(client)
+        nicks = {client.member.folded for client in self._returned}
+        catch_up = CatchUp(self.state, self._earlier_nicks(), nicks)
+        for client in own:
+            return_ = self._returned[client]
+            client.is_waiting = self._lines.holds(client)
+            if return_.ghost is not None:
+                self.state.ghosts[client] = return_.ghost
+            watch_again(self.state, client)
+            effects = self._inform(client, return_, catch_up, now)
+            yield client, [*effects, *self._inform_companions(client, return_, now)]
+        if not self._returns:
+            self._returned.clear()
 
-    def _enter_again(self, client: Client, now: float) -> list[Effect]:
-        """Let a client in whose state was lost: without a welcome, with a new nick if need be."""
-        client.is_remote = True  # for a moment: no replies
-        effects = self.admit(client, now)
-        client.is_remote = False
-        if not client.is_registered:
-            del self._clients[client.key]
-            self._returns[client].take_another_nick(self.state.settings.limits.nick_chars)
-            client.is_waiting = True
-            self._entrants.append(client)
-            return self._log_arrivals(effects)
-        return_ = self._returns.pop(client)
+    def _inform(
+        self, client: Client, return_: Return, catch_up: CatchUp, now: float
+    ) -> list[Effect]:
+        """Send a client that is in the room again how that differs from what it knows."""
         context = CommandContext(self.state, client, now)
-        if return_.nick != client.member.nick:
-            nick = (client.member.nick,)
-            context.send_unlabeled(client, Message("NICK", nick, return_.prefix))
-        if return_.channels:
-            self._put_line(client, f"JOIN {','.join(return_.channels)}".encode())
-        return [*effects, *context.effects]
+        for message in _changes_of(client, return_):
+            context.send_unlabeled(client, message)
+        for channel in self.state.channels_of(client.member):
+            if channel.folded in return_.claims:
+                catch_up.send(context, return_.earlier, channel)
+            else:
+                for _ in membership.show_channel(context, channel):
+                    pass
+        return context.effects
+
+    def _inform_companions(self, client: Client, return_: Return, now: float) -> list[Effect]:
+        """Send the other clients of this host what has become of a member that they knew."""
+        context = CommandContext(self.state, client, now)
+        companions = [
+            other
+            for other, its in [*self._returns.items(), *self._returned.items()]
+            if other is not client and its.claims.keys() & return_.claims.keys()
+        ]
+        for message in _changes_of(client, return_):
+            context.send_to_clients(companions, message)
+        return context.effects
+
+    def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
+        self._returns.pop(client, None)
+        self._returned.pop(client, None)
+        return super().leave(client, reason, now)
+
+
+def _changes_of(client: Client, return_: Return) -> Iterator[Message]:
+    """A forced change of the nick, and the channels that have not let the member in again."""
+    member, prefix = client.member, return_.prefix
+    if member.nick != return_.nick:
+        yield Message("NICK", (member.nick,), prefix)
+        prefix = member.prefix
+    for name in return_.claims:
+        if name not in member.channels:
+            channel = return_.earlier.channels[name].channel
+            yield Message("PART", (channel.name, _NOT_LET_IN), prefix)
+
+
+_NOT_LET_IN = "not let in again"

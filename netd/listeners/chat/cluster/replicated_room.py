@@ -12,9 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 from netd.errors import StateError
+from netd.listeners.chat.cluster.arrival import restore_channel
 from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
@@ -35,8 +39,10 @@ from netd.protocols.password import Verdict
 Outcome = tuple[Client | None, list[Effect]]
 """The effects of an event, and the client that caused it, if there is one."""
 
+Result = TypeVar("Result")
+
 _NS_PER_MS: Final = 1_000_000
-LOST: Final = "the connection to its server was lost"
+_KIND: Final = attrgetter("kind")
 
 _LOCAL_CHECKS = (CheckPurpose.SCRAM, CheckPurpose.SET)  # an exchange, and a new password
 
@@ -168,12 +174,15 @@ class ReplicatedRoom(Room):
                 self._clients[returned.key] = returned
                 self._put_caps(returned)
         for client in self._entrants:
-            client.key = f"{self._node}/{self._next_number}"
-            self._next_number += 1
+            self._name(client)
             self._clients[client.key] = client
             self._put(InputKind.ENTER, client, format_entrant(client))
         self._entrants.clear()
         return effects
+
+    def _name(self, client: Client) -> None:
+        client.key = f"{self._node}/{self._next_number}"
+        self._next_number += 1
 
     def _put_line(self, client: Client, line: bytes) -> None:
         self._put(InputKind.LINE, client, line)
@@ -197,12 +206,29 @@ class ReplicatedRoom(Room):
         if entry.kind is EntryKind.LOST:
             yield None, self._lose_node(entry.node, now)
         items = [*self._parse(entry.inputs)]
-        for item in items:
-            client = self._client_of(entry.node, item)
-            if client is not None:
-                yield client, self._apply_wholly(client, item, now)
+        for kind, group in groupby(items, _KIND):
+            if kind is InputKind.RETURN:
+                yield from self._return(entry.node, group, now)
+            elif kind is InputKind.CHANNEL:
+                self._guard(partial(self._restore_channels, [item.data for item in group]))
+            else:
+                yield from self._apply_all(entry.node, group, now)
         if any(item.kind is InputKind.CHECK for item in items):
             self.last_check = entry.position.number
+
+    def _apply_all(self, node: str, items: Iterable[RoomInput], now: float) -> Iterator[Outcome]:
+        for item in items:
+            client = self._client_of(node, item)
+            if client is not None:
+                yield client, self._guard(partial(self._apply, client, item, now)) or []
+
+    def _lose_node(self, node: str, now: float) -> list[Effect]:
+        """Remove the clients of a node that is not in the room any more."""
+        raise NotImplementedError
+
+    def _return(self, node: str, items: Iterable[RoomInput], now: float) -> Iterator[Outcome]:
+        """Let clients of a node in again, all at once."""
+        raise NotImplementedError
 
     def _parse(self, payloads: Iterable[bytes]) -> Iterator[RoomInput]:
         for payload in payloads:
@@ -225,20 +251,26 @@ class ReplicatedRoom(Room):
             self.state.unregistered[client] = None
         return client
 
-    def _apply_wholly(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
-        """Apply an input at once: between slices, each host could do other things.
+    def _guard(self, apply: Callable[[], Result]) -> Result | None:
+        """Apply inputs at once: between slices, each host could do other things.
 
-        An input that meets a bug is skipped: all hosts meet it, and would end again and again.
+        Inputs that meet a bug are skipped: all hosts meet it, and would end again and again.
         """
         self._slice_work = math.inf
         try:
-            return self._apply(client, item, now)
+            return apply()
+        except StateError:
+            self.skipped += 1
         except Exception as error:  # noqa: BLE001 (reported, with its traceback)
             self.skipped += 1
             self._on_bug(error)
-            return []
         finally:
             self._slice_work = SLICE_WORK
+        return None
+
+    def _restore_channels(self, saved: Iterable[bytes]) -> None:
+        for data in saved:
+            restore_channel(self.state, data)
 
     def expire_channels(self, now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
         return []
@@ -261,8 +293,8 @@ class ReplicatedRoom(Room):
                 return self._receive(client, item.data, now)
             case InputKind.LEAVE:
                 return self._leave(client, item.data.decode(), now)
-            case InputKind.CHECK:
-                return []
+            case InputKind.CHECK | InputKind.RETURN | InputKind.CHANNEL:
+                return []  # which are not a client's
             case InputKind.CAPS:
                 if client.is_remote:
                     self.state.set_caps(client, parse_caps(item.data.decode().split()))
@@ -281,9 +313,6 @@ class ReplicatedRoom(Room):
             self.state.unregistered[client] = None
         return effects
 
-    def _on_removed(self, client: Client) -> None:
-        """Take note that a client is about to be removed with its node."""
-
     def _receive(self, client: Client, line: bytes, now: float) -> list[Effect]:
         self._lines.settle(client)
         return super().receive(client, line, now)
@@ -299,17 +328,6 @@ class ReplicatedRoom(Room):
         label = client.password_check.label if client.password_check is not None else ""
         client.password_check = PasswordCheck(CheckPurpose[purpose], name, label, detail)
         return super().verified(client, now, Verdict[verdict], result)
-
-    def _lose_node(self, node: str, now: float) -> list[Effect]:
-        """Remove the clients of a node that is not in the room any more."""
-        effects: list[Effect] = []
-        for key, client in list(self._clients.items()):
-            if key.rpartition("/")[0] != node or not client.is_registered:
-                continue  # of another node, or of the node's next incarnation
-            self._on_removed(client)
-            del self._clients[key]
-            effects += super().leave(client, LOST, now)
-        return effects
 
     # Lines that wait for the log.
 

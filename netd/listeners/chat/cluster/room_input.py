@@ -26,6 +26,10 @@ class InputKind(enum.Enum):
     """It has other capabilities; `data` are their names, with spaces between them."""
     CHECK = b"K"
     """All hosts compute the digest of their rooms, and this one keeps a snapshot."""
+    CHANNEL = b"H"
+    """Its channel is to be created again, as it was when the state was lost (`arrival`)."""
+    RETURN = b"R"
+    """It is in the room again as it was; `data` are the facts (`arrival`)."""
     VERDICT = b"V"
     """Its password was checked. `data` are purpose, verdict, name, detail and result."""
 

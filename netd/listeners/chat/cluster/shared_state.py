@@ -11,17 +11,14 @@ import zlib
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final
 
+from netd.listeners.chat.cluster.arrival import OF_ALL_HOSTS
 from netd.listeners.chat.room.room_records import CLIENT
 from netd.listeners.chat.room.saved_room import load_room_in_steps, save_room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.record import load_integer, load_mapping, refuse_malformed
 
-_OF_A_REMOTE_CLIENT: Final = {
-    *("address", "local_user", "is_secure", "fingerprint", "state", "caps", "key"),
-    "open_batch",
-}
-_LOCAL: Final = CLIENT.saved.keys() - _OF_A_REMOTE_CLIENT - {"is_remote"}
+_LOCAL: Final = CLIENT.saved.keys() - OF_ALL_HOSTS - {"caps", "is_remote"}
 
 
 _LEVEL: Final = 1  # four times faster than 6, and a tenth larger

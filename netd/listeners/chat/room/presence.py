@@ -86,8 +86,13 @@ def _forget_client(context: CommandContext, client: Client) -> None:
         stop_monitoring(context, client, folded)
 
 
-def remove_member(context: CommandContext, member: Member, reason: str) -> Sequence[Client]:
-    """Remove a member from the room, and send a QUIT to its peers; return its clients."""
+def remove_member(
+    context: CommandContext, member: Member, reason: str, *, is_announced: bool = False
+) -> Sequence[Client]:
+    """Remove a member from the room; return its clients.
+
+    Its peers get a QUIT, unless they were sent one.
+    """
     room = context.room
     room.absent.pop(member, None)
     clients, member.clients = member.clients, ()
@@ -98,8 +103,9 @@ def remove_member(context: CommandContext, member: Member, reason: str) -> Seque
     if not member.is_registered:
         return clients
     member.is_registered = False
-    quit_ = Message("QUIT", (reason,), member.prefix, member.message_tags())
-    context.send_to(room.peers_of(member), quit_)
+    if not is_announced:
+        quit_ = Message("QUIT", (reason,), member.prefix, member.message_tags())
+        context.send_to(room.peers_of(member), quit_)
     for channel in room.channels_of(member):
         leave_channel(context, channel, member)
     for folded in member.invites:

@@ -196,7 +196,7 @@ def load_room_in_steps(
         _load_ghosts(room, members, data)
         histories = HistoryReader(room.ids)
         for row in load_list(data["channels"]):
-            _load_channel(room, members, load_mapping(row), histories)
+            load_channel(room, members, load_mapping(row), histories)
             yield
         yield from _check_channels(room, present)
         absent = [member for member in present if not member.clients]
@@ -277,9 +277,10 @@ def _load_ghost(room: RoomState, lost: Client, saved: object) -> None:
     room.ghosts[lost] = ghost
 
 
-def _load_channel(
+def load_channel(
     room: RoomState, members: Members, data: dict[str, Any], histories: HistoryReader
 ) -> None:
+    """Make a channel of saved data; raises as `Record.load_into` does."""
     lines = room.settings.limits.history_lines
     channel = Channel(load_text(data["name"]), room.created, lines, room.memory)
     CHANNEL.load_into(channel, data)

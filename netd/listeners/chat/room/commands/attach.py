@@ -22,11 +22,15 @@ _TOO_MANY: Final = "too many clients of your account"
 
 def find_member(context: CommandContext) -> Member | None:
     """The member of the client's account that the client joins; None if it has to be its own."""
-    room, own = context.room, context.sender
-    account = fold(own.account)
+    return member_of_account(context, context.sender.account)
+
+
+def member_of_account(context: CommandContext, name: str) -> Member | None:
+    """The member that another client of an account joins; at best the one with its nick."""
+    room, account = context.room, fold(name)
     if not account:
         return None
-    holder, members = room.members.get(own.folded), room.registered_members()
+    holder, members = room.members.get(context.sender.folded), room.registered_members()
     context.work += len(members) // 8
     own_members = [member for member in members if fold(member.account) == account]
     if room.clients_allowed(account) == 1:

@@ -45,7 +45,7 @@ def join_channel(context: CommandContext, name: str, key: str) -> Steps:
     channel = room.find_channel(name)
     if channel is not None and member in channel.members:
         return
-    refusal = _refusal(context, channel, key)
+    refusal = refusal_of(context, channel, key)
     if refusal is not None:
         context.reply(refusal, channel.name if channel else name)
         return
@@ -85,7 +85,7 @@ def _show_state(context: CommandContext, channel: Channel) -> Steps:
 def show_channel(context: CommandContext, channel: Channel) -> Steps:
     """Show the sender a channel that it returns to, as if it joined; no other member gets it."""
     is_extended = context.client.has(Cap.EXTENDED_JOIN)
-    context.reply_message(_join_message(context, channel, is_extended=is_extended))
+    context.reply_message(join_message(context.sender, channel, is_extended=is_extended))
     yield from _show_state(context, channel)
 
 
@@ -96,11 +96,12 @@ def _show_marker_and_topic(context: CommandContext, channel: Channel) -> None:
         show_topic(context, channel.name, channel.topic)
 
 
-def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Numeric | None:
+def refusal_of(context: CommandContext, channel: Channel | None, key: str) -> Numeric | None:
+    """Why the sender may not join a channel, or create it; None if it may."""
     room, member, limits = context.room, context.sender, context.room.settings.limits
     if len(member.channels) >= limits.channels_per_member:
         return Numeric.TOOMANYCHANNELS
-    if channel is None and room.memory.is_full:
+    if channel is None and room.memory.is_full and room.entrants is None:  # each host has its own
         return Numeric.UNAVAILRESOURCE
     if channel is None:
         return Numeric.TOOMANYCHANNELS if len(room.channels) >= limits.channels else None
@@ -119,8 +120,8 @@ def _refusal(context: CommandContext, channel: Channel | None, key: str) -> Nume
 def announce_join(context: CommandContext, channel: Channel) -> None:
     """Show the clients of a channel that the sender has joined it."""
     sender = context.sender
-    plain = _join_message(context, channel, is_extended=False)
-    extended = _join_message(context, channel, is_extended=True)
+    plain = join_message(sender, channel, is_extended=False)
+    extended = join_message(sender, channel, is_extended=True)
     bit, clients = int(Cap.EXTENDED_JOIN), channel.clients()
     context.send_to_clients([client for client in clients if client.caps & bit], extended)
     context.send_to_clients([client for client in clients if not client.caps & bit], plain)
@@ -129,10 +130,10 @@ def announce_join(context: CommandContext, channel: Channel) -> None:
         context.send_to_clients(clients, away, context.client, Cap.AWAY_NOTIFY)
 
 
-def _join_message(context: CommandContext, channel: Channel, *, is_extended: bool) -> Message:
-    sender = context.sender
-    about = (sender.account or "*", sender.realname) if is_extended else ()
-    return context.message_from_sender("JOIN", channel.name, *about)
+def join_message(member: Member, channel: Channel, *, is_extended: bool) -> Message:
+    """The JOIN of a member; the extended one has the account and the real name."""
+    about = (member.account or "*", member.realname) if is_extended else ()
+    return Message("JOIN", (channel.name, *about), member.prefix, member.message_tags())
 
 
 def part(context: CommandContext, params: Sequence[str]) -> Steps:

@@ -31,17 +31,18 @@ def replay_missed(context: CommandContext, since: float) -> Steps:
     for channel in context.room.channels_of(context.sender):
         messages = yield from history.last_messages(context, channel, selection)
         if context.sender in channel.members:
-            yield from _send(context, channel.name, messages)
+            yield from send_missed(context, channel.name, messages)
     try:
         names = yield from history.conversations_since(context, since, _MAX_CONVERSATIONS)
         for name in names:
             messages = yield from history.find_in_conversation(context, name, selection)
-            yield from _send(context, name, messages)
+            yield from send_missed(context, name, messages)
     except QueryFailedError:
         context.reply_command("NOTICE", context.sender.nick, "Some messages could not be read")
 
 
-def _send(context: CommandContext, target: str, messages: Iterable[Message]) -> Steps:
+def send_missed(context: CommandContext, target: str, messages: Iterable[Message]) -> Steps:
+    """Send the client messages of a channel or conversation that it has missed."""
     said = [message for message in messages if message.command in ("PRIVMSG", "NOTICE")]
     if not context.client.has(Cap.SERVER_TIME):
         said = [_with_date(message) for message in said]
