@@ -5,6 +5,7 @@
 - `full_screen`: a window for the current conversation, bars, and the input (prompt_toolkit)
 - `messages_view`, `view_keys`: its windows and its keys
 - `line_editor`: a line being edited below printed lines (prompt_toolkit)
+- `reflow`: erases that line after the terminal became narrower
 - `input_line`, `questions`: the input of both, with history, completion and pasted lines
 - `crowd_hold`: joins and quits of many in one printed line
 - `plain_lines`: prints and reads whole lines, for a terminal without cursor movement

@@ -20,6 +20,7 @@ from netd.client.core.word_wrap import word_wrap
 from netd.client.screen.hooks import Hooks
 from netd.client.screen.input_line import InputLine, TypedLines, drawing_output
 from netd.client.screen.questions import Choices, Questions
+from netd.client.screen.reflow import ReflowRenderer
 from netd.client.screen.surface import BELL
 from netd.client.screen.view_keys import line_bindings
 
@@ -32,7 +33,7 @@ Format = Callable[[Sequence[ChatEvent]], list[Spans]]
 class LineEditor:
     """Reads lines with history, completion and key bindings, and prints lines above the input."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what it shows, and how)
         self,
         state: ClientState,
         hooks: Hooks,
@@ -40,7 +41,9 @@ class LineEditor:
         format_events: Format,
         *,
         colors: bool,
+        reflows: bool,
     ) -> None:
+        """`reflows`: the terminal breaks rows anew when it becomes narrower."""
         self._state, self._hooks, self._format, self._colors = state, hooks, format_events, colors
         self.questions = Questions()
         self._input = InputLine(state, hooks, self.questions, self._note)
@@ -56,6 +59,8 @@ class LineEditor:
         self._prompt.default_buffer.accept_handler = self._input.accept
         self._prompt.default_buffer.on_text_changed += self._input.on_typed
         self._prompt.app.key_processor.before_key_press += self._on_key
+        if reflows:
+            ReflowRenderer.install(self._prompt.app)
 
     async def run(self) -> None:
         with StdoutProxy(sleep_between_writes=_BATCH_S, raw=True) as self._above:

@@ -62,7 +62,7 @@ class Terminal:
     def __init__(
         self, settings: ClientSettings, view: View, environ: Mapping[str, str], *, colors: bool
     ) -> None:
-        self._settings, self._view = settings, view
+        self._settings, self._view, self._environ = settings, view, environ
         self._client = IrcClient(settings.identity, self._record)
         self._state = state = self._client.state
         state.is_quiet = settings.is_quiet
@@ -137,11 +137,17 @@ class Terminal:
         from netd.client.screen.full_screen import FullScreen  # noqa: PLC0415 (as above)
         from netd.client.screen.input_line import TypedLines  # noqa: PLC0415 (as above)
         from netd.client.screen.line_editor import LineEditor  # noqa: PLC0415 (as above)
+        from netd.client.screen.reflow import reflows  # noqa: PLC0415 (as above)
 
         desk, typed = Desk(self._state, get_cwidth), TypedLines(self._files)
         if self._view is View.FULL_SCREEN:
             return FullScreen(self._state, desk, hooks, typed, colors=colors), desk
-        return LineEditor(self._state, hooks, typed, self._format, colors=colors), desk
+        editor = LineEditor(
+            *(self._state, hooks, typed, self._format),
+            colors=colors,
+            reflows=reflows(self._environ),
+        )
+        return editor, desk
 
     # Events
 

@@ -34,6 +34,23 @@ def test_netd_chat_and_irssi_share_a_channel(tmux: Tmux, lounge: Daemon, tmp_pat
         assert ear.hear(2) == ["alice: hello from irssi", "hello irene"]
 
 
+def test_a_narrower_window_has_no_stale_line(tmux: Tmux, lounge: Daemon) -> None:
+    address = lounge.address("lounge")
+    with Observer(address) as ear:
+        tmux.start("chat", *COMMAND, str(address), "--name", "alice", "--plain")
+        tmux.await_text("chat", "here: alice, ear")
+        tmux.keys("chat", "words " * 12)
+        tmux.await_text("chat", "words words")
+        tmux.resize(40, 20)
+        ear.say("printed after the change")
+        tmux.await_text("chat", "<ear> printed after the change")
+        tmux.keys("chat", "Z")
+        tmux.await_text("chat", "Z")
+        visible = "\n".join(tmux.rows("chat"))
+        assert visible.count("[alice@") == 1
+        assert visible.count("here: alice, ear") == 1
+
+
 def test_the_line_being_typed_survives_a_narrower_window(tmux: Tmux, lounge: Daemon) -> None:
     address = lounge.address("lounge")
     with Observer(address) as ear:
