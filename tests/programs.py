@@ -1,9 +1,11 @@
-"""Programs that tests run beside netd, and the Debian packages that install them."""
+"""Programs that tests run beside netd, and the packages of Debian and npm that install them."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -24,6 +26,7 @@ PACKAGES: Final = {
     "mmdebstrap": "mmdebstrap",
     "nc": "netcat-openbsd",
     "ngircd": "ngircd",
+    "npm": "npm",
     "openssl": "openssl",
     "redis-server": "redis-server",
     "strace": "strace",
@@ -35,6 +38,7 @@ PACKAGES: Final = {
     "zsh": "zsh",
 }
 _lacking: set[str] = set()
+_lacking_of_npm: set[str] = set()
 
 
 def missing_packages(*programs: str) -> list[str]:
@@ -54,8 +58,22 @@ def require(*programs: str) -> None:
         pytest.skip(f"a program is not installed: apt install {' '.join(packages)}")
 
 
+def require_npm(package: str, name: str) -> Path:
+    """The file `name` of a package that npm has installed globally; else skip the running test."""
+    require("npm")
+    root = subprocess.run(["npm", "root", "--global"], capture_output=True, text=True, check=True)
+    path = Path(root.stdout.strip(), package, name)
+    if not path.exists():
+        _lacking_of_npm.add(package)
+        pytest.skip(f"a package is not installed: npm install --global {package}")
+    return path
+
+
 def summary() -> Iterator[str]:
     """The last lines of a run that skipped tests: how to skip none."""
-    if _lacking:
+    if _lacking or _lacking_of_npm:
         yield "Tests were skipped because programs are not installed. To run them too:"
+    if _lacking:
         yield f"    apt install {' '.join(sorted(_lacking))}"
+    if _lacking_of_npm:
+        yield f"    npm install --global {' '.join(sorted(_lacking_of_npm))}"

@@ -37,6 +37,11 @@ class Browser:
         """Run the body of a JavaScript function and return its value."""
         return self._post("execute/sync", {"script": script, "args": []})
 
+    def run_async(self, script: str) -> Any:
+        """Run the body of a JavaScript function that calls `done(value)`, and return the value."""
+        body = f"const done = arguments[arguments.length - 1]; {script}"
+        return self._post("execute/async", {"script": body, "args": []})
+
     def console(self) -> list[str]:
         """The messages on the console since the last call."""
         return [entry["message"] for entry in self._post("se/log", {"type": "browser"})]
