@@ -1,8 +1,9 @@
 """The page of a chat: its files, put together to one that needs no other.
 
-The script is made of modules of plain JavaScript: `irc` (the grammar), `link` (the connection),
-`model` (conversations), `commands`, `view` (the document) and `main`. Comments and indentation are
-left out. The types in the comments are for the type checker.
+The script is made of modules of plain JavaScript, each of which begins with what it is for. `irc`,
+`link`, `conversation`, `outbox`, `history` and `model` have no document: messages of the server
+change conversations, and the view is called. Comments are left out. The types in them are for the
+type checker.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from typing import Final
 
 from netd.listeners.http.pages import ICON, STYLE, format_policy, minify_style, read_beside
 
-_MODULES: Final = ("irc", "link", "model", "commands", "view", "main")  # each after its imports
-# What is left out of the script, in this order. No text in it looks like one of these.
-_LEFT_OUT: Final = tuple(
-    (re.compile(pattern, re.DOTALL | re.MULTILINE), replacement)
-    for pattern, replacement in (
-        (r"^import [^;]*;|/\*\*.*?\*/ ?|^ *//[^\n]*|^export |^ +", ""),
-        (r"\n\s+", "\n"),
-        (r"(?<=[;,{(\[])\n", ""),  # where a statement cannot end
-        (r" (=>|[=!]==|&&|\|\||\?\?|\+?=) ", r"\1"),
-        (r"(?<=[\w)\]\"'`}]) ([?:]) (?=[\w(\[\"'`/!$])", r"\1"),
-        (r"\b(if|for|while) (?=\()|(?<=\)) (?=\{)", r"\1"),
-        (r"(?<=\{) (?=\w)|(?<=[\w\]\)]) (?=\})", ""),
-    )
+_MODULES: Final = (  # each after its imports
+    *("irc", "link", "conversation", "outbox", "history", "model"),
+    *("dom", "dialogs", "commands", "box", "log", "view", "main"),
+)
+_EXPORTS: Final = re.compile(r"^import [^;]*;|^export ", re.MULTILINE)
+_TOKEN: Final = re.compile(
+    r"""(?P<space> \s+ | //[^\n]* | /\*.*?\*/)
+    | "(?:\\.|[^"\\])*"
+    | `(?:\\. | \$\{(?:[^`}]|`[^`]*`)*\} | [^`\\])*`
+    | (?:(?<=\() | (?<=[,=?:]\ )) / (?:\\. | \[(?:\\.|[^]\\])*\] | [^/\\])+ /
+    | (?P<word>[\w$]+)
+    | .""",
+    re.DOTALL | re.VERBOSE,
 )
 _ICON: Final = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect "
@@ -35,7 +36,7 @@ _ICON: Final = (
 MANIFEST: Final = json.dumps(
     {
         "name": "Chat",
-        "start_url": ".",
+        "start_url": "?",  # the page itself, which has the manifest as another query
         "display": "standalone",
         "icons": [{"src": _ICON, "sizes": "any", "type": "image/svg+xml"}],
     }
@@ -43,11 +44,31 @@ MANIFEST: Final = json.dumps(
 """The web application manifest, with which a browser offers to install the page."""
 
 
+def _condense(script: str) -> str:
+    """A script without what a browser does not need.
+
+    Each statement must end with a semicolon, a loop must have a body, and a template may have
+    templates in it that have none.
+    """
+    kept: list[str] = []
+    is_word = is_space = False
+    for token in _TOKEN.finditer(script):
+        if token["space"]:
+            is_space = True
+            continue
+        if is_space and is_word and token["word"]:
+            kept.append(" ")
+        if token[0] == "}" and kept[-1] == ";":
+            kept.pop()
+        kept.append("let" if token[0] == "const" else token[0])
+        is_word, is_space = bool(token["word"]), False
+    return "".join(kept)
+
+
 def assemble() -> tuple[str, str]:
     """The page, and its Content-Security-Policy."""
-    script = "".join(read_beside(__name__, f"{name}.js") for name in _MODULES)
-    for pattern, replacement in _LEFT_OUT:
-        script = pattern.sub(replacement, script)
+    sources = (_EXPORTS.sub("", read_beside(__name__, f"{name}.js")) for name in _MODULES)
+    script = "".join(map(_condense, sources))
     style = STYLE + minify_style(read_beside(__name__, "style.css"))
     images = ("img-src data:", "manifest-src 'self'")
     policy = format_policy(style, script, "connect-src 'self'", *images, "form-action 'none'")

@@ -2,10 +2,13 @@
 import { isChannel } from "./irc.js";
 
 /**
- * @typedef {{model: import("./model.js").Model, conversation: import("./model.js").Conversation,
- *   show: (name: string) => void, enter: (name: string) => void}} Context
- * @typedef {{help: string, run: (context: Context, words: string[], rest: string) => void}} Command
+ * @typedef {{model: import("./model.js").Model, view: import("./view.js").View,
+ *   conversation: import("./conversation.js").Conversation}} Context
+ * @typedef {{help: string, run: (context: Context, words: string[], rest: string) => unknown}} Command
  */
+
+const KEYS = "Keys: Ctrl-K go to a conversation, Alt-Up and Alt-Down the ones beside it, Alt-A the next unread, " +
+  "Tab complete, Up what you wrote before, Shift-Enter a new line, Shift-Tab and Up a message to reply to";
 
 /** @type {Record<string, Command>} */
 export const COMMANDS = {
@@ -13,16 +16,17 @@ export const COMMANDS = {
   back: { help: ": be shown as present again", run: ({ model }) => model.link.send("AWAY") },
   clear: {
     help: ": empty the view of this conversation",
-    run: ({ model, conversation }) => {
+    run: ({ view, conversation }) => {
       conversation.lines = [];
-      model.view.changed(conversation, "lines");
+      view.onLines(conversation);
     },
   },
   help: {
     help: ": this list",
     run: ({ model, conversation }) => {
       for (const [name, command] of Object.entries(COMMANDS))
-        model.note(conversation, { kind: "info", text: `/${name} ${command.help}` });
+        model.note(conversation, `/${name} ${command.help}`);
+      model.note(conversation, KEYS);
     },
   },
   invite: {
@@ -31,28 +35,27 @@ export const COMMANDS = {
   },
   join: {
     help: "#channel: enter a channel",
-    run: ({ enter }, [name = ""]) => enter(isChannel(name) ? name : `#${name}`),
+    run: ({ view }, [name = ""]) => name && view.enter(isChannel(name) ? name : `#${name}`),
   },
   kick: {
     help: "nick [reason]: remove from this channel",
     run: ({ model, conversation }, [nick = "", ...reason]) => model.link.send("KICK", conversation.name, nick, reason.join(" ")),
   },
   list: { help: ": all channels", run: ({ model }) => model.link.send("LIST") },
-  me: { help: "text: say what you do", run: ({ model, conversation }, _, rest) => model.act(conversation, rest) },
+  me: { help: "text: say what you do", run: ({ model, conversation }, _, rest) => rest && model.outbox.act(conversation, rest) },
   msg: {
     help: "nick text: say something in private",
-    run: ({ model, show }, [nick = "", ...words]) => {
-      show(nick);
-      if (words.length) model.say(model.open(nick), words.join(" "));
+    run: ({ model, view }, [nick = "", ...words]) => {
+      view.show(nick);
+      if (words.length) model.outbox.say(model.open(nick), words.join(" "));
     },
   },
   nick: { help: "nick: be called otherwise", run: ({ model }, [nick = ""]) => model.link.send("NICK", nick) },
   part: {
     help: "[reason]: leave this conversation",
-    run: ({ model, conversation, show }, _, rest) => {
+    run: ({ model, conversation }, _, rest) => {
       if (conversation.isJoined) model.link.send("PART", conversation.name, ...(rest ? [rest] : []));
       else model.forget(conversation);
-      show("");
     },
   },
   quit: { help: "[reason]: disconnect", run: ({ model }, _, rest) => model.link.close(rest || "bye") },

@@ -13,7 +13,7 @@ const SILENCE_MS = 30000; // then the server is asked whether it is there
 const PATIENCE_MS = 6000; // for its answer
 
 /**
- * @typedef {{nick: string, account: string, password: string, isNew: boolean}} Login
+ * @typedef {{nick: string, password: string, isNew: boolean, needsPassword: boolean}} Login
  * @typedef {"closed" | "connecting" | "open" | "waiting"} LinkState
  */
 
@@ -29,9 +29,10 @@ export class Link {
     /** @type {WebSocket | null} */
     this.socket = null;
     /** @type {Login} */
-    this.login = { nick: "", account: "", password: "", isNew: false };
+    this.login = { nick: "", password: "", isNew: false, needsPassword: false };
     this.nick = "";
     this.account = "";
+    this.clockOffset = 0; // of the server's clock
     /** @type {Map<string, string>} */
     this.caps = new Map();
     /** @type {Set<string>} */
@@ -71,10 +72,16 @@ export class Link {
     this.lose(reason);
   }
 
-  /** @param {Login} login */
-  open(login) {
+  /** The time by the server's clock. */
+  now() {
+    return Date.now() + this.clockOffset;
+  }
+
+  /** @param {Login} login @param {string} [token] of the connection of an earlier page, to continue */
+  open(login, token = "") {
     this.login = login;
     this.nick = login.nick;
+    this.token = token;
     this.isWanted = true;
     this.connect();
   }
@@ -105,7 +112,7 @@ export class Link {
     socket.onopen = () => {
       this.send("CAP", "LS", "302");
       this.send("NICK", this.nick);
-      this.send("USER", this.login.account || this.nick, "0", "*", this.login.nick);
+      this.send("USER", this.nick, "0", "*", this.login.nick);
     };
     socket.onmessage = (event) => {
       this.heardAt = Date.now() + 1;
@@ -162,19 +169,28 @@ export class Link {
     else if (command === "903") this.endNegotiation();
     else if (command === "RESUME") this.onResume(params);
     else if (command === "REGISTER") this.login.isNew = params[0] !== "SUCCESS";
-    else if (/^90[24-7]$/.test(command)) this.refuse(params.at(-1) ?? "");
     else if (command === "433" && !this.isRegistered) this.send("NICK", (this.nick = `${this.nick}_`));
-    else if (command === "432" && !this.isRegistered) this.refuse(params.at(-1) ?? "");
-    else if (command === "464") this.refuse(params.at(-1) ?? "");
+    else if (this.isRefusal(command, params[0] ?? "")) this.refuse(params.at(-1) ?? "");
     if (command === "001") {
       this.isRegistered = true;
+      this.clockOffset = (Date.parse(message.tags["time"] ?? "") || Date.now()) - Date.now();
       this.delay = FIRST_DELAY_MS;
       this.nick = params[0] ?? this.nick;
       if (this.login.isNew) this.send("REGISTER", "*", "*", this.login.password);
-      this.owner.onState("open", "");
     }
     if (command === "NICK" && message.nick === this.nick) this.nick = params[0] ?? this.nick;
     this.owner.onMessage(message);
+    if (command === "001") this.owner.onState("open", "");
+  }
+
+  /**
+   * Whether the user has to enter something else. Without its password, a user whose account was
+   * used would come back as a guest.
+   * @param {string} command @param {string} what
+   */
+  isRefusal(command, what) {
+    if (command === "FAIL") return what === "REGISTER" || (what === "RESUME" && this.login.needsPassword);
+    return !this.isRegistered && /^(432|464|90[24-7])$/.test(command);
   }
 
   /** @param {string} reason */
@@ -215,8 +231,8 @@ export class Link {
       this.send("AUTHENTICATE", "+");
       return;
     }
-    const { account, nick, password } = this.login;
-    const bytes = new TextEncoder().encode(`\0${account || nick}\0${password}`);
+    const { nick, password } = this.login;
+    const bytes = new TextEncoder().encode(`\0${nick}\0${password}`);
     const data = btoa(String.fromCharCode(...bytes));
     for (let at = 0; at < data.length; at += 400) this.send("AUTHENTICATE", data.slice(at, at + 400));
     if (data.length % 400 === 0) this.send("AUTHENTICATE", "+");

@@ -1,47 +1,39 @@
-// Connects the parts: the form to enter, the connection, the model and the view.
+// Connects the parts: the form to enter, the connection and the view.
+import { at, remember } from "./dom.js";
 import { Link } from "./link.js";
-import { Model } from "./model.js";
-import { at, View } from "./view.js";
+import { View } from "./view.js";
 
-const view = new View();
 const url = new URL(location.href);
 url.protocol = url.protocol.replace("http", "ws");
 url.hash = url.search = "";
-let isStarted = false;
+let isFirst = true;
 
 /** @type {Link} */
 const link = new Link(url.href, {
-  onMessage: (message) => model.receive(message),
+  onMessage: (message) => view.model.receive(message),
   onState: (state, detail) => {
-    at("body").dataset.state = state;
-    const texts = {
-      open: "", connecting: "Connecting…", closed: detail, waiting: `No connection${detail ? ` (${detail})` : ""}: trying again`,
-    };
-    at("#status").textContent = texts[state];
-    if (state === "open") enter();
-    if (state === "closed") at("#enter").hidden = false;
+    document.body.dataset.state = state;
+    const waiting = `No connection${detail ? ` (${detail})` : ""}: trying again`;
+    at("#status").textContent = { open: "", connecting: "Connecting…", closed: detail, waiting }[state];
+    at("#enter").hidden = state !== "closed";
+    if (state === "open" && isFirst) enter();
   },
 });
-/** @type {Model} */
-const model = new Model(link, view);
+/** @type {View} */
+const view = new View(link);
 
+/** Show the conversation of the address, or the last one, and enter the channels of the last visit. */
 function enter() {
-  at("#enter").hidden = true;
-  if (isStarted) return;
-  isStarted = true;
-  view.start(model);
-  const names = new Set([...(localStorage.getItem("channels") ?? "").split(" "), decodeURIComponent(location.hash)]);
-  const channels = [...names].filter((name) => name.startsWith("#") && name.length > 1);
-  for (const name of channels) view.enter(name);
-  if (!channels.length) link.send("LIST");
+  isFirst = false;
+  const { model } = view;
+  const channels = (localStorage.getItem("channels") ?? "").split(" ");
+  const last = localStorage.getItem("current") ?? "";
+  const wanted = location.hash.length > 1 ? decodeURIComponent(location.hash) : last;
+  view.show(wanted.startsWith("#") ? "" : wanted);
+  if (wanted.startsWith("#")) view.enter(wanted);
+  model.join(...channels.filter((name) => name.startsWith("#") && name !== wanted));
+  if (!wanted && !model.joined().length) link.send("LIST");
 }
-
-addEventListener("pagehide", () => {
-  const joined = model.sorted().filter((each) => each.isJoined).map((each) => each.name);
-  if (isStarted) localStorage.setItem("channels", joined.join(" "));
-});
-addEventListener("online", () => link.hurry());
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && link.hurry());
 
 const form = /** @type {HTMLFormElement} */ (at("#enter form"));
 const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
@@ -49,7 +41,23 @@ field("nick").value = localStorage.getItem("nick") ?? "";
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const nick = field("nick").value.trim();
-  localStorage.setItem("nick", nick);
-  link.open({ nick, account: nick, password: field("password").value, isNew: field("isnew").checked });
+  const password = field("password").value;
+  remember("nick", nick);
+  link.open({ nick, password, isNew: field("isnew").checked, needsPassword: false });
 });
-at("#down").addEventListener("click", () => view.scrollToEnd());
+
+// The place of a page that is loaded again, which one other page can take.
+const place = localStorage.getItem("place");
+remember("place");
+if (place) {
+  const [token, nick = "", needsPassword] = place.split(" ");
+  link.open({ nick, password: "", isNew: false, needsPassword: Boolean(needsPassword) }, token);
+}
+addEventListener("pagehide", () => {
+  const { login, nick, token } = link;
+  const needsPassword = login.password || login.needsPassword ? "password" : "";
+  if (link.isWanted && token) remember("place", `${token} ${nick} ${needsPassword}`);
+});
+addEventListener("pageshow", (event) => event.persisted && remember("place"));
+addEventListener("online", () => link.hurry());
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && link.hurry());
