@@ -38,8 +38,8 @@ def status(state: ClientState, clock: str, lines_below: int, width: int, columns
     """Return the clock, the own nick, the current conversation and the others' activity."""
     conversations = state.conversations
     current = conversations.current
-    offline = "" if state.is_registered else " (offline)"
-    nick = f"{clip(sanitize(state.nick))}{offline}"
+    mode = " (away)" if state.is_away else "" if state.is_registered else " (offline)"
+    nick = f"{clip(sanitize(state.nick))}{mode}"
     place = f"{conversations.number(current)}:{_name(current)}"
     head: Spans = [(Style.PLAIN, f" {clock} "), (Style.BOLD, nick), (Style.PLAIN, f"  {place}")]
     if lines_below:

@@ -89,6 +89,7 @@ class ClientState:
     is_registered: bool = False
     was_registered: bool = False  # on this connection or an earlier one
     has_seen_motd: bool = False
+    is_away: bool = False  # as the server has said
     is_quiet: bool = False  # hide membership changes
     fold: CaseMapping = field(default_factory=CaseMapping)
     isupport: dict[str, str] = field(default_factory=dict)  # what the server announced (005)

@@ -62,7 +62,7 @@ class IrcClient:
         state.multiline_batches.clear()
         state.labeled_batches.clear()
         state.unread_targets.clear()
-        state.is_regaining = False
+        state.is_regaining = state.is_away = False
         state.catching_up.clear()
         state.is_resuming = False
         state.outbox.requeue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from netd.client.core.chat_events import Effect, send
+from netd.client.core.chat_events import Effect, Notice, send
 from netd.client.core.client_state import ClientState
 from netd.protocols.irc import Message
 
@@ -15,9 +15,12 @@ def on_ready(state: ClientState) -> list[Effect]:
     """Take the nick of the own account at once; watch any other until it is free."""
     if not _is_missed(state):
         return []
-    watch = [send("MONITOR", "+", state.wanted_nick)] if "MONITOR" in state.isupport else []
-    is_own = state.is_logged_in and state.fold(state.wanted_nick) == state.fold(state.identity.name)
-    return [*watch, *([send(REGAIN, state.wanted_nick)] if is_own else [])]
+    wanted = state.wanted_nick
+    watch = [send("MONITOR", "+", wanted)] if "MONITOR" in state.isupport else []
+    if state.is_logged_in and state.fold(wanted) == state.fold(state.identity.name):
+        return [*watch, send(REGAIN, wanted)]
+    hint = f"if {wanted} is your account, /ns IDENTIFY {wanted} PASSWORD gives you the nick"
+    return [*watch, *([] if state.is_logged_in else [Notice(hint)])]
 
 
 def on_offline(state: ClientState, message: Message) -> list[Effect]:

@@ -19,7 +19,7 @@ from netd.protocols.irc import Message
 _ERRORS: Final = frozenset({*range(400, 600), 696, 734, 902, 904, 905, 906, 907})
 _HIDDEN: Final = frozenset(  # greetings, statistics, and ends of lists
     {"002", "003", "004", "250", "251", "252", "253", "254", "255", "265", "266"}
-    | {"315", "318", "321", "323", "329", "333", "347", "349", "368", "369", "375", "730"}
+    | {"219", "315", "318", "321", "323", "329", "333", "347", "349", "368", "369", "375", "730"}
 )
 _ALL_PREFIXES: Final = "~&@%+!"
 MAX_LISTED: Final = 20  # members that are named when the client joins; more are counted
@@ -30,6 +30,7 @@ _JOIN_ERRORS: Final = frozenset(
     {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
 )
 _NICK_IN_USE: Final = "433"
+_NOW_AWAY: Final = "306"
 _UNKNOWN_COMMAND: Final = "421"
 _CHANNEL_ERRORS: Final = frozenset(  # of TOPIC, MODE, INVITE or KICK, never of a message
     {"467", "472", "478", "482"}
@@ -134,6 +135,11 @@ def _whois_user(_state: ClientState, message: Message) -> list[Effect]:
     return [Notice(f"{nick} is {user}@{host}: {name}")]
 
 
+def _whois_server(_state: ClientState, message: Message) -> list[Effect]:
+    _, nick, server, description = message.params
+    return [Notice(f"{nick} is on {server} ({description})")]
+
+
 def _whois_idle(_state: ClientState, message: Message) -> list[Effect]:
     nick, seconds = message.params[1], int(message.params[2])
     hours, minutes = divmod(seconds // 60, 60)
@@ -155,7 +161,8 @@ def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
     return [Notice(message.params[-1])]
 
 
-def _now_away(state: ClientState, message: Message) -> list[Effect]:
+def _own_away(state: ClientState, message: Message) -> list[Effect]:
+    state.is_away = message.command == _NOW_AWAY
     return [] if state.is_resuming else _last_parameter(state, message)
 
 
@@ -174,7 +181,7 @@ def _logged_in(state: ClientState, message: Message) -> list[Effect]:
     if state.offered_password:
         state.login = Login(message.params[2], state.offered_password)
         state.offered_password = ""
-    return [ServerNotice(message.params[-1])]
+    return [ServerNotice(message.params[-1]), *nick_regain.on_ready(state)]
 
 
 def _list_entry(_state: ClientState, message: Message) -> list[Effect]:
@@ -209,9 +216,10 @@ _LISTS: Final = {"346": "invitation exception", "348": "ban exception", "367": "
 _HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
     "005": _isupport,
     "301": _away,
-    "305": _last_parameter,
-    "306": _now_away,
+    "305": _own_away,
+    "306": _own_away,
     "311": _whois_user,
+    "312": _whois_server,
     "317": _whois_idle,
     "319": _whois_channels,
     "322": _channel_entry,

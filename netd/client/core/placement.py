@@ -41,6 +41,8 @@ def _of_information(conversations: Conversations, event: ChatEvent) -> list[Conv
             return [conversations.server]
         case Registered() | Disconnected():
             return _unique(conversations.server, conversations.current)
+        case Refused(target=target) if not is_channel(target):
+            return [conversations.current]  # of a command, such as /whois, that was typed there
         case Notice(_, target) | Refused(target=target) | Undelivered(target=target) if target:
             return [conversations.get(target) or conversations.current]
     return [conversations.current]

@@ -196,3 +196,11 @@ def test_reactions_of_a_history_are_at_their_messages_and_its_joins_are_ignored(
     assert channel is not None
     assert "ghost" not in channel
     assert "alice" in channel
+
+
+def test_the_refusal_of_a_command_is_shown_where_it_was_typed() -> None:
+    screen = Screen()
+    screen.feed(":alice!u@h PRIVMSG bob :psst", ":srv 401 bob alice :No such nick")
+    assert screen.lines("#lounge") == ["!! alice: No such nick"]
+    screen.feed(":bob!u@h JOIN #dev", ":srv 482 bob #dev :You are no operator")
+    assert screen.lines("#dev")[-1:] == ["!! #dev: You are no operator"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 
-from netd.client.core.chat_events import Refused
+from netd.client.core.chat_events import Notice, Refused
 from netd.client.core.client_state import Identity
 from netd.client.core.irc_client import IrcClient
 from tests.client.core.feeding import feed, lines
@@ -76,3 +76,10 @@ def test_the_nick_of_the_own_account_is_taken_at_once() -> None:
     feed(bob, ":srv 005 bob_ MONITOR=100 :are supported")
     assert lines(feed(bob, ":srv 376 bob_ :End")) == ["MONITOR + bob", "REGAIN bob"]
     assert feed(bob, ":srv 421 bob_ REGAIN :Unknown command") == []
+
+
+def test_after_a_login_by_hand_the_nick_is_taken() -> None:
+    bob = taken()
+    (hint,) = feed(bob, ":srv 376 bob_ :End")
+    assert hint == Notice("if bob is your account, /ns IDENTIFY bob PASSWORD gives you the nick")
+    assert lines(feed(bob, ":srv 900 bob_ bob_!u@h bob :You are logged in")) == ["REGAIN bob"]
