@@ -137,6 +137,7 @@ class WorkerUnderTest:
         """The ends of hand-off queues that the worker gets with each configuration."""
         self.counters: dict[str, int] = {}
         self.degraded = ""
+        self.series: dict[str, dict[str, int]] = {}
         self._channel, theirs = FdChannel.pair()
         self.process = process.spawn(lambda: _serve(kind, theirs), keep=[theirs.fileno()])
         theirs.close()
@@ -234,6 +235,7 @@ class WorkerUnderTest:
                 if isinstance(message, Heartbeat):
                     self.counters = {**message.gauges, **message.totals}
                     self.degraded = message.degraded
+                    self.series = message.series
                 if isinstance(message, types):
                     return message
         raise AssertionError(f"no {types} from the worker")

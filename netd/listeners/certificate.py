@@ -10,6 +10,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,15 @@ from netd.errors import ConfigError, Problem
 from netd.listeners.tls_options import TlsOptions
 from netd.runtime.tls import TlsStream, open_context
 from netd.runtime.watched_files import WatchedFiles
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The content of the files of a certificate."""
+
+    context: ssl.SSLContext
+    names: tuple[str, ...]
+    expires_at: int  # in seconds since the epoch
 
 
 class Certificate:
@@ -36,7 +46,7 @@ class Certificate:
             self._files = WatchedFiles(
                 f"certificate {options.certificate}",
                 paths,
-                lambda: _open(options, protocols, client_ca),
+                lambda: _read(options, protocols, client_ca),
             )
         except OSError as error:
             raise ConfigError((_problem_of(options, client_ca, error),)) from error
@@ -45,7 +55,17 @@ class Certificate:
     @property
     def context(self) -> ssl.SSLContext:
         """The context made from the files as they were last read."""
-        return self._files.value
+        return self._files.value.context
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The host names that it is for, in lower case; `*.example.org` is a wildcard."""
+        return self._files.value.names
+
+    @property
+    def moments(self) -> dict[str, int]:
+        """Its end, as a moment of Counters."""
+        return {"certificate_expiry": self._files.value.expires_at}
 
     @property
     def secure(self) -> Callable[..., TlsStream]:
@@ -58,7 +78,6 @@ class CertificateSet:
 
     def __init__(self, options: Sequence[TlsOptions], protocols: Sequence[str]) -> None:
         """Read the files of at least one certificate. Raises ConfigError, as Certificate does."""
-        self._options = options
         self._certificates = [Certificate(one, protocols) for one in options]
         self._by_name = self._index()
 
@@ -66,6 +85,11 @@ class CertificateSet:
     def context(self) -> ssl.SSLContext:
         """The context of new connections: that of the first certificate."""
         return self._certificates[0].context
+
+    @property
+    def moments(self) -> dict[str, int]:
+        """The end of the certificate that expires first, as a moment of Counters."""
+        return min((one.moments for one in self._certificates), key=lambda found: [*found.values()])
 
     def refresh(self) -> None:
         """Read the files again that have changed."""
@@ -77,8 +101,8 @@ class CertificateSet:
         """The context for each name in the certificates; the first one that has a name counts."""
         self.context.sni_callback = self._select if len(self._certificates) > 1 else None
         by_name: dict[str, ssl.SSLContext] = {}
-        for options, certificate in zip(self._options, self._certificates, strict=True):
-            for name in _names_in(options.certificate):
+        for certificate in self._certificates:
+            for name in certificate.names:
                 by_name.setdefault(name, certificate.context)
         return by_name
 
@@ -105,6 +129,17 @@ def problems(options: TlsOptions, client_ca: str = "") -> tuple[Problem, ...]:
     if not fault:
         return ()
     return (Problem("tls.certificate", f"{options.certificate} {fault}", is_warning=True),)
+
+
+def _read(options: TlsOptions, protocols: Sequence[str], client_ca: str) -> _Content:
+    """Read the files. Raises OSError."""
+    context = _open(options, protocols, client_ca)
+    decoded = _decode(options.certificate)
+    names = decoded.get("subjectAltName", ())
+    expires_at = ssl.cert_time_to_seconds(decoded["notAfter"])
+    return _Content(
+        context, tuple(name.lower() for kind, name in names if kind == "DNS"), int(expires_at)
+    )
 
 
 def _open(options: TlsOptions, protocols: Sequence[str], client_ca: str) -> ssl.SSLContext:
@@ -148,12 +183,6 @@ def _why_not_valid(certificate: str, now: float) -> str:
     if now < ssl.cert_time_to_seconds(decoded["notBefore"]):
         return f"is not valid before {decoded['notBefore']}"
     return ""
-
-
-def _names_in(certificate: str) -> list[str]:
-    """The host names that a certificate is for, in lower case; `*.example.org` is a wildcard."""
-    names = _decode(certificate).get("subjectAltName", ())
-    return [name.lower() for kind, name in names if kind == "DNS"]
 
 
 def _decode(certificate: str) -> dict[str, Any]:

@@ -201,8 +201,15 @@ class Worker:
             self._link.send(Heartbeat())
         else:
             counters = self._service.counters()
-            degraded = self._service.degraded()
-            self._link.send(Heartbeat(dict(counters.totals), dict(counters.gauges), degraded))
+            self._link.send(
+                Heartbeat(
+                    dict(counters.totals),
+                    dict(counters.gauges),
+                    self._service.degraded(),
+                    {name: dict(counts) for name, counts in counters.series.items()},
+                    dict(counters.moments),
+                )
+            )
 
     def _send_snapshot(self) -> None:
         if not self._link.has_unsent:

@@ -114,13 +114,16 @@ class Ready:
 class Heartbeat:
     """The worker's loop turns.
 
-    `totals` count since the worker's start, `gauges` are values of the moment. `degraded` is the
-    reason why the worker is degraded, empty if it is not.
+    `totals` count since the worker's start, `gauges` are values of the moment; `series` and
+    `moments` are those of its Counters. `degraded` is the reason why the worker is degraded, empty
+    if it is not.
     """
 
     totals: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, int] = field(default_factory=dict)
     degraded: str = ""
+    series: dict[str, dict[str, int]] = field(default_factory=dict)
+    moments: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

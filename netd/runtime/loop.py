@@ -81,6 +81,10 @@ class Loop:
         self.now = self._clock()
         """The monotonic clock in seconds, read when this turn stopped waiting."""
 
+    def time(self) -> float:
+        """The monotonic clock in seconds, read now."""
+        return self._clock()
+
     def elapsed_s(self) -> float:
         """How many seconds ago this turn stopped waiting."""
         return self._clock() - self.now

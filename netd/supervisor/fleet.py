@@ -26,6 +26,7 @@ class Listener:
     workers: list[WorkerHandle] = field(default_factory=list)
     draining: list[WorkerHandle] = field(default_factory=list)
     past: Counters = field(default_factory=Counters)  # of workers that have ended
+    past_restarts: int = 0
 
     @property
     def is_well(self) -> bool:
@@ -47,6 +48,11 @@ class Listener:
         """The totals of all its workers, past and present, and the gauges of the present ones."""
         return sum((worker.counters for worker in self.all_workers), self.past)
 
+    @property
+    def restarts(self) -> int:
+        """The number of times that a worker was started again after it had ended."""
+        return self.past_restarts + sum(worker.restarts for worker in self.all_workers)
+
     def drain(self, workers: list[WorkerHandle], within_s: float | None, *, stopping: bool) -> None:
         """Drain some of its workers."""
         self.workers = [worker for worker in self.workers if worker not in workers]
@@ -60,6 +66,7 @@ class Listener:
         The dismissed ones have handed over their clients, and exit.
         """
         self.past += old.past
+        self.past_restarts += old.past_restarts
         self.draining += old.all_workers
         for worker in old.all_workers:
             if worker not in dismissed:
@@ -82,6 +89,7 @@ class Listener:
         if worker in self.draining:
             self.draining.remove(worker)
             self.past += worker.counters.after_exit()
+            self.past_restarts += worker.restarts
 
 
 class Fleet:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict
 from typing import Any
 
 import netd
 from netd.runtime.loop import Loop
+from netd.runtime.process_usage import own_descriptors, usage_of
 from netd.supervisor.fleet import Fleet, Listener
 from netd.supervisor.reload_requests import ReloadRequests
 from netd.supervisor.worker_handle import WorkerHandle
@@ -21,7 +23,7 @@ class DaemonStatus:
         self._loop = loop
         self._fleet = fleet
         self._requests = requests
-        self._started_at = loop.now
+        self._started_at, self._started_time = loop.now, time.time()
 
     def describe(self, *, is_stopping: bool) -> dict[str, Any]:
         """The status as JSON data."""
@@ -33,6 +35,11 @@ class DaemonStatus:
             "uptime_s": round(self._loop.now - self._started_at, 3),
             "state": "stopping" if is_stopping else state,
             "internal_errors": self._loop.errors,
+            "process": {
+                "started_at": round(self._started_time, 3),
+                **usage_of(os.getpid()),
+                **own_descriptors(),
+            },
             "last_reload": asdict(outcome) if outcome else None,
             "listeners": describe(self._fleet, self._loop.now),
         }
@@ -77,8 +84,11 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
         "configured": [str(address) for address in options.address],
         "addresses": fleet.table.bound_names(listener.name, options) if is_running else [],
         "workers": [_worker(worker, now) for worker in listener.all_workers],
+        "restarts": listener.restarts,
         "counters": counters.as_dict(),
         "gauges": list(counters.gauges),
+        "series": counters.series,
+        "moments": counters.moments,
     }
 
 
@@ -89,4 +99,5 @@ def _worker(worker: WorkerHandle, now: float) -> dict[str, Any]:
         "uptime_s": round(now - worker.started_at, 3),
         "restarts": worker.restarts,
         "last_error": worker.problem,
+        **(usage_of(worker.pid) if worker.pid else {}),
     }

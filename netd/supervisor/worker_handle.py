@@ -307,8 +307,8 @@ class WorkerHandle:
     def _on_message(self, message: LinkMessage) -> None:
         self.heard_at = self._loop.now
         match message:
-            case Heartbeat(totals, gauges, degraded):
-                self._present = Counters(totals, gauges)
+            case Heartbeat(totals, gauges, degraded, series, moments):
+                self._present = Counters(totals, gauges, series, moments)
                 self._set_degraded(degraded)
             case Ready():
                 self._awaits_reply = False

@@ -202,7 +202,9 @@ class ChatService:
             refuse(sock, FULL)
 
     def counters(self) -> Counters:
-        own = Counters({"proxy_protocol_failures": self._proxy_headers.failures})
+        moments = self._certificate.moments if self._certificate else {}
+        totals = {"proxy_protocol_failures": self._proxy_headers.failures}
+        own = Counters(totals, moments=moments)
         return (
             self._connections.counters()
             + self._gatekeeper.counters()

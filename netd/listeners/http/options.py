@@ -368,8 +368,9 @@ class HttpOptions(LoginOptions):
     """The number of bytes of log lines that may wait for the disk or the pipe; further lines are
     lost and counted."""
 
-    access_log_format: Literal["combined", "json"] = "combined"
-    """The format of the access log's lines."""
+    access_log_format: Literal["combined", "timed", "json"] = "combined"
+    """The format of the access log's lines. `timed` is `combined` with one more value: the seconds
+    from the first byte of the request until the response was ready to be sent. JSON has it too."""
 
     forwarded_from: Networks = ()
     """The networks of proxies whose X-Forwarded-For gives the client's address to `allow` and

@@ -73,6 +73,7 @@ class HttpService:
             PasswordVerifier(loop, options),
             Listings(loop),
             HookCaller(loop, self._handoffs).call,
+            loop.time,
         )
         self.responder = Responder(options, self._context)
         self._update_date()
@@ -164,6 +165,7 @@ class HttpService:
             "cache_hits": responder.cache_hits,
             "cache_rejected": responder.cache.rejected,
             "refused_requests": responder.refusals,
+            "durations_us": responder.statistics.total_us,
             **{denial.value: self._context.denials[denial] for denial in Denial},
             "timeouts": responder.timeouts,
             "truncated": responder.truncated,
@@ -174,7 +176,9 @@ class HttpService:
             "refused_handoffs": self._handoffs.refused,
         }
         verifier = self._context.verifier
-        return self._connections.counters() + Counters(totals) + verifier.counters()
+        moments = self._tls.moments if self._tls else {}
+        own = Counters(totals, series=responder.statistics.series(), moments=moments)
+        return self._connections.counters() + own + verifier.counters()
 
     def degraded(self) -> str:
         return self._connections.degraded() or self.responder.degraded()

@@ -74,6 +74,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "listings": "made again from the files",
         "call_hook": "requests of scripts are made again, with the same key",
         "denials": _COUNTER,
+        "clock": _OWN,
     },
     Responder: {
         "_context": "see WorkerContext",
@@ -81,6 +82,8 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "closes_idle": "a worker that takes over does not drain",
         **dict.fromkeys(("requests", "cache_hits", "refusals", "timeouts", "truncated"), _COUNTER),
         **dict.fromkeys(("handshake_failures", "bytes_in", "bytes_out"), _COUNTER),
+        "statistics": _COUNTER,
+        "time": _OWN,
         "access_log": "see AccessLog",
         "_lost_before": _COUNTER,
         "options": "those of the next process may differ",
@@ -113,6 +116,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
     Exchange: {
         "_responder": _OWN,
         "_host": "that of the connection",
+        "_began_s": "the next process measures how long its own part takes",
         "_queue": _CALL,
         "_on_response": _CALL,
         "_handoff_fields": "as `handoff`",

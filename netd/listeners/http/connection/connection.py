@@ -200,6 +200,7 @@ class Connection:
             return
         responder = self._responder
         responder.requests += 1
+        cached.tally[0] += 1
         responder.bytes_out += sent
         if responder.access_log is not None:
             responder.log_cached(self.host, head, cached)

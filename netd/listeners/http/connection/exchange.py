@@ -1,7 +1,7 @@
 """The requests of one connection and their responses, in order.
 
 Bytes enter by `receive`; each `step` parses some of them or queues a response. The exchange uses
-no socket and no clock: waiting and deadlines belong to the connection.
+no socket: waiting and deadlines belong to the connection.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Exchange:
     """Exists from the first byte of a request until all received requests have a response."""
 
     __slots__ = (
-        *("_body", "_handoff_fields", "_host", "_on_response", "_queue", "_reader", "_request"),
+        *("_began_s", "_body", "_handoff_fields", "_host", "_on_response", "_queue", "_reader"),
+        "_request",
         *("_responder", "_uncached", "closes", "handoff", "is_deferred", "responses"),
     )
 
@@ -61,6 +62,7 @@ class Exchange:
     ) -> None:
         """Call `queue` with each part to send, and `on_response` after a deferred response."""
         self._responder = responder
+        self._began_s = responder.time()
         self._host = host
         self._queue = queue
         self._on_response = on_response
@@ -138,7 +140,7 @@ class Exchange:
 
     def refuse(self, status: int) -> None:
         """Queue the response to a bad or late request; the connection closes after it."""
-        self._queue(self._responder.refuse(self._host, status))
+        self._queue(self._responder.refuse(self._host, status, self._began_s))
         self.is_deferred = False
         self.closes = True
 
@@ -171,8 +173,10 @@ class Exchange:
             return False
         self._reader.drop(len(head))
         self._queue(cached.wire)
-        self._responder.log_cached(self._host, head, cached)
-        self._count(closes=cached.close)
+        responder.requests += 1
+        cached.tally[0] += 1
+        responder.log_cached(self._host, head, cached)
+        self._after_response(closes=cached.close)
         return True
 
     def _read(self) -> bool:
@@ -258,15 +262,19 @@ class Exchange:
             self._handoff_fields = response.fields
             return
         encoded = self._responder.encode(
-            request, self._reader.head, response, host=self._host, close=close
+            *(request, self._reader.head, response),
+            host=self._host,
+            began_s=self._began_s,
+            close=close,
         )
+        self._responder.requests += 1
         for part in encoded.parts:
             self._queue(part)
-        self._count(closes=encoded.close)
+        self._after_response(closes=encoded.close)
         if not close:
             self._reader.start_next()
 
-    def _count(self, *, closes: bool) -> None:
-        self._responder.requests += 1
+    def _after_response(self, *, closes: bool) -> None:
+        self._began_s = self._responder.time()  # of the next request, if one has arrived
         self.responses += 1
         self.closes = closes

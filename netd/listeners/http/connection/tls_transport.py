@@ -37,6 +37,11 @@ class TlsContext:
         self._certificates = CertificateSet(options, _ALPN)
         self.refresh = self._certificates.refresh
 
+    @property
+    def moments(self) -> dict[str, int]:
+        """The end of the certificate that expires first, as a moment of Counters."""
+        return self._certificates.moments
+
     def wrap(self, sock: socket.socket) -> TlsTransport:
         """Take over a connected socket. Raises OSError if the peer has gone already."""
         return TlsTransport(sock, self._certificates.context)

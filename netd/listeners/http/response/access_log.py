@@ -38,6 +38,7 @@ class Entry:
     head: bytes
     status: int
     sent: int
+    duration_s: float = 0.0
 
 
 class AccessLog:
@@ -70,12 +71,12 @@ class AccessLog:
         """Use other options, but the same file, for the entries to come."""
         self.flush()
         self._writer.max_queued_bytes = options.access_log_buffer
-        self._format = _format_json if options.access_log_format == "json" else _format_combined
+        self._format = _FORMATS[options.access_log_format]
         self._trusted = options.forwarded_from
 
-    def add(self, host: str, head: bytes, status: int, sent: int) -> None:
+    def add(self, host: str, head: bytes, status: int, sent: int, duration_s: float) -> None:
         """Add an entry for a response that is being sent."""
-        self._entries.append(Entry(time.time(), host, head, status, sent))
+        self._entries.append(Entry(time.time(), host, head, status, sent, duration_s))
         if len(self._entries) >= _MAX_ENTRIES:
             self.flush()
 
@@ -176,6 +177,11 @@ def _format_combined(entry: Entry, trusted: Networks, max_bytes: int | None) -> 
     return f'{client} - {user} [{when}] "{line}" {entry.status} {entry.sent} "{referer}" "{agent}"'
 
 
+def _format_timed(entry: Entry, trusted: Networks, max_bytes: int | None) -> str:
+    """Format a line as `_format_combined`, and the seconds until the response was ready."""
+    return f"{_format_combined(entry, trusted, max_bytes)} {entry.duration_s:.6f}"
+
+
 def _format_json(entry: Entry, trusted: Networks, max_bytes: int | None) -> str:
     """Format the same values as JSON, and the Host field."""
     fields = _fields(entry.head)
@@ -190,8 +196,12 @@ def _format_json(entry: Entry, trusted: Networks, max_bytes: int | None) -> str:
         "request": entry.head.partition(b"\r\n")[0][:max_bytes].decode("latin-1"),
         "status": entry.status,
         "bytes": entry.sent,
+        "duration": round(entry.duration_s, 6),
         "host": text(b"host"),
         "referer": text(b"referer"),
         "user_agent": text(b"user-agent"),
     }
     return json.dumps(record)
+
+
+_FORMATS: Final = {"combined": _format_combined, "timed": _format_timed, "json": _format_json}

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.protocol.date import format_date
 from netd.listeners.http.protocol.event import Framing, Request
-from netd.listeners.http.protocol.head import RequestLimits
+from netd.listeners.http.protocol.head import KNOWN_METHODS, RequestLimits
 from netd.listeners.http.protocol.response import (
     Fields,
     FilePart,
@@ -29,6 +29,7 @@ from netd.listeners.http.response.response_cache import (
     is_current,
     read_current,
 )
+from netd.listeners.http.response.statistics import Statistics
 from netd.listeners.http.routes.client_address import client_of, is_forwarded_securely
 from netd.listeners.http.routes.router import Router
 from netd.listeners.http.routes.worker_context import WorkerContext
@@ -37,6 +38,7 @@ from netd.protocols.hook import HookRequest, format_request
 
 _LOG_CLOSING_S: Final = 1.0
 _OK: Final = 200
+_OTHER: Final = "other"
 _SWITCHING_PROTOCOLS: Final = 101
 _LAST: Final = b"Connection: close\r\n\r\n"
 
@@ -58,6 +60,8 @@ class Responder:
         """Whether a connection ends as soon as its last response is sent: the daemon stops."""
         self.requests = self.cache_hits = self.refusals = self.timeouts = self.truncated = 0
         self.handshake_failures = 0
+        self.statistics = Statistics()
+        self.time = context.clock
         self.bytes_in = self.bytes_out = 0
         self.access_log: AccessLog | None = None
         self._lost_before = 0  # by the logs before this one
@@ -162,21 +166,31 @@ class Responder:
             return None
         return self.lookup(key)
 
-    def encode(
-        self, request: Request, head: bytes | None, response: Response, *, host: str, close: bool
+    def encode(  # noqa: PLR0913 (the parts of an exchange)
+        self,
+        request: Request,
+        head: bytes | None,
+        response: Response,
+        *,
+        host: str,
+        began_s: float,
+        close: bool,
     ) -> EncodedResponse:
-        """Make the bytes of a response, log it, and cache it if that is allowed.
+        """Make the bytes of a response, count and log it, and cache it if that is allowed.
 
-        `head` is the request's head as received, if it is known; `host` is the peer's address.
+        `head` is the request's head as received, if it is known; `host` is the peer's address;
+        `began_s` is the time of the request's first byte.
         """
         close = close or self._is_closing or not request.keep_alive
         if request.method == "HEAD":
             close_files(response)
         is_head_only = request.method == "HEAD" or not has_content(response.status)
         content = () if is_head_only else response.content
+        duration_s = self.time() - began_s
+        self.statistics.add(_label(request.method), response.status, duration_s)
         if self.access_log is not None:
             sent = response.length if content else 0
-            self.access_log.add(host, head or b"", response.status, sent)
+            self.access_log.add(host, head or b"", response.status, sent, duration_s)
         before, after = format_head(response, common=self._common, minor=request.minor, close=close)
         wire = before + self._date_line + after
         if any(isinstance(part, FilePart) for part in content):
@@ -189,17 +203,20 @@ class Responder:
                 date_at=len(before),
                 stamps=response.stamps,
                 is_permitted=response.is_permitted,
+                tally=self.statistics.tally(request.method, response.status),
             )
             key = head if response.is_permitted is None else (host, head)
             self.cache.store(key, cached, response.source if content else None)
         return EncodedResponse((whole,), close)
 
-    def refuse(self, host: str, status: int) -> bytes:
-        """Make and log the response to a bad or late request; it closes the connection."""
+    def refuse(self, host: str, status: int, began_s: float) -> bytes:
+        """Make, count and log the response to a bad or late request; it closes the connection."""
         self.refusals += 1
+        duration_s = self.time() - began_s
+        self.statistics.add(_OTHER, status, duration_s)
         response = error_response(status).with_fields(self.router.fields)
         if self.access_log is not None:
-            self.access_log.add(host, b"", status, response.length)
+            self.access_log.add(host, b"", status, response.length, duration_s)
         before, after = format_head(response, common=self._common, minor=1, close=True)
         return before + self._date_line + after + _join(response.content)
 
@@ -230,15 +247,16 @@ class Responder:
     def count_handoff(self, host: str, head: bytes, target: HandoffTarget) -> None:
         """Count and log a request whose connection was handed off to another listener."""
         self.requests += 1
+        status = _SWITCHING_PROTOCOLS if target.hook is None else _OK
+        self.statistics.add("GET", status, 0.0)
         if self.access_log is not None:
-            status = _SWITCHING_PROTOCOLS if target.hook is None else _OK
-            self.access_log.add(host, head, status, 0)
+            self.access_log.add(host, head, status, 0, 0.0)
 
     def log_cached(self, host: str, head: bytes, cached: CachedResponse) -> None:
         """Add a response from the cache to the access log, if there is one."""
         if self.access_log is not None:
             sent = len(cached.wire) - cached.head_bytes
-            self.access_log.add(host, head, cached.status, sent)
+            self.access_log.add(host, head, cached.status, sent, 0.0)
 
     def _configure_log(self, options: HttpOptions) -> None:
         log = self.access_log
@@ -253,6 +271,11 @@ class Responder:
     def _clear_cache(self) -> None:
         self.cache = ResponseCache(0 if self._is_closing else self.options.cache_size)
         self._entries = self.cache.entries
+
+
+def _label(method: str) -> str:
+    """The method, or one word for all that no RFC defines: a client can send any."""
+    return method if method in KNOWN_METHODS else _OTHER
 
 
 def close_files(response: Response) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.listeners.http.protocol.response import FileStamp
+from netd.listeners.http.response.statistics import Tally
 from netd.runtime.watched_files import signature_of
 
 # O_NONBLOCK: opening a path that has become a FIFO must not block the worker.
@@ -35,7 +36,7 @@ class CachedResponse:
 
     __slots__ = (
         *("_date_at", "close", "head_bytes", "is_permitted", "second", "source", "stamps"),
-        *("status", "wire"),
+        *("status", "tally", "wire"),
     )
 
     def __init__(  # noqa: PLR0913 (the parts of a response)
@@ -49,10 +50,12 @@ class CachedResponse:
         stamps: tuple[FileStamp, ...] = (),
         source: FileStamp | None = None,
         is_permitted: Callable[[], bool] | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """`date_at` is the offset of the Date line in `wire`, whose head ends at `head_bytes`."""
         self.wire = wire
         self.status = status
+        self.tally: Tally = [0] if tally is None else tally
         self.head_bytes = head_bytes
         self.close = close
         self._date_at = date_at
@@ -69,7 +72,11 @@ class CachedResponse:
 
     def with_content(self, content: bytes) -> CachedResponse:
         """Return the complete response, to send once, if only its head is cached."""
-        return CachedResponse(self.wire + content, self.status, self.head_bytes, close=self.close)
+        return CachedResponse(
+            *(self.wire + content, self.status, self.head_bytes),
+            close=self.close,
+            tally=self.tally,
+        )
 
     def head_only(self, source: FileStamp) -> CachedResponse:
         """Return an entry without the content, which can be read from `source`."""
@@ -79,6 +86,7 @@ class CachedResponse:
             date_at=self._date_at,
             source=source,
             is_permitted=self.is_permitted,
+            tally=self.tally,
         )
 
 

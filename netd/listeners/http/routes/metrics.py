@@ -6,6 +6,7 @@ of one process, and these come from the supervisor, for all processes.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,6 +18,31 @@ _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _Labels = dict[str, str]
 _Sample = tuple[_Labels, float]
+_Labelled = tuple[_Labels, dict[str, Any]]  # a listener of the status, with its labels
+
+_DURATIONS_US: Final = "durations_us"  # a total, shown as the sum of the histogram
+_PROCESS: Final = {  # the names are those of the client libraries of Prometheus
+    "started_at": (
+        "process_start_time_seconds",
+        "gauge",
+        "When the supervisor started, in seconds since the epoch.",
+    ),
+    "cpu_s": ("process_cpu_seconds_total", "counter", "Processor time of the supervisor."),
+    "memory_bytes": ("process_resident_memory_bytes", "gauge", "Memory of the supervisor."),
+    "open_descriptors": ("process_open_fds", "gauge", "Open descriptors of the supervisor."),
+    "max_descriptors": ("process_max_fds", "gauge", "The limit of its descriptors."),
+}
+_WORKER_USAGE: Final = (
+    ("cpu_s", "netd_worker_cpu_seconds", "gauge", "Processor time of the present workers."),
+    ("memory_bytes", "netd_worker_resident_memory_bytes", "gauge", "Memory of the workers."),
+)
+_SERIES: Final = {
+    "responses": (
+        "netd_http_responses_total",
+        "Responses by the method of the request and the status code.",
+        ("method", "code"),
+    ),
+}
 
 
 class Metrics:
@@ -43,8 +69,12 @@ def format_metrics(status: dict[str, Any]) -> str:
 
 
 def _daemon(status: dict[str, Any]) -> Iterator[str]:
-    version = {"version": status["version"]}
-    yield _family("netd_info", "gauge", "The version of the daemon.", [(version, 1)])
+    build = {"version": status["version"], "python": platform.python_version()}
+    yield _family("netd_info", "gauge", "The versions of the daemon and of Python.", [(build, 1)])
+    process = status["process"]
+    for key, (name, kind, text) in _PROCESS.items():
+        if key in process:
+            yield _family(name, kind, text, [({}, process[key])])
     yield _single("netd_uptime_seconds", "Time since the daemon started.", status["uptime_s"])
     yield _single("netd_up", "1 while every listener serves.", status["state"] == "serving")
     reload = status["last_reload"]
@@ -61,13 +91,28 @@ def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
     up = [(labels, listener["state"] == "serving") for labels, listener in labelled]
     yield _family("netd_listener_up", "gauge", "1 while all its workers serve.", up)
     yield _family("netd_workers", "gauge", "Worker processes by state.", _workers(labelled))
-    restarts = [
-        (labels, sum(worker["restarts"] for worker in listener["workers"]))
+    restarts = [(labels, listener["restarts"]) for labels, listener in labelled]
+    text = "Workers that were started again after they had ended."
+    yield _family("netd_worker_restarts_total", "counter", text, restarts)
+    yield from _usage(labelled)
+    yield from _series(labelled)
+    yield _histogram(labelled)
+    expiries = [
+        (labels, listener["moments"]["certificate_expiry"])
         for labels, listener in labelled
+        if "certificate_expiry" in listener["moments"]
     ]
-    yield _family("netd_worker_restarts", "gauge", "Restarts of the present workers.", restarts)
+    text = "When the first certificate of the listener expires, in seconds since the epoch."
+    yield _family("netd_certificate_expiry_time_seconds", "gauge", text, expiries)
+    yield from _figures(labelled)
+
+
+def _figures(labelled: list[_Labelled]) -> Iterator[str]:
+    """Yield the totals and gauges of all kinds, by name."""
+    listeners = [listener for _, listener in labelled]
     gauges = {name for listener in listeners for name in listener["gauges"]}
-    for name in sorted({name for listener in listeners for name in listener["counters"]}):
+    names = {name for listener in listeners for name in listener["counters"]}
+    for name in sorted(names - {_DURATIONS_US}):
         samples = [
             (labels, listener["counters"][name])
             for labels, listener in labelled
@@ -80,7 +125,45 @@ def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
             yield _family(f"netd_{name}_total", "counter", f"{text} so far.", samples)
 
 
-def _workers(labelled: list[tuple[_Labels, dict[str, Any]]]) -> list[_Sample]:
+def _usage(labelled: list[_Labelled]) -> Iterator[str]:
+    """Yield what the present workers of each listener use."""
+    for key, name, kind, text in _WORKER_USAGE:
+        samples = [
+            (labels, sum(worker.get(key, 0) for worker in listener["workers"]))
+            for labels, listener in labelled
+        ]
+        yield _family(name, kind, text, samples)
+
+
+def _series(labelled: list[_Labelled]) -> Iterator[str]:
+    """Yield the totals that are counted apart by labels."""
+    for key, (name, text, names) in _SERIES.items():
+        samples = [
+            ({**labels, **dict(zip(names, values.split(" "), strict=True))}, count)
+            for labels, listener in labelled
+            for values, count in sorted(listener["series"].get(key, {}).items())
+        ]
+        yield _family(name, "counter", text, samples)
+
+
+def _histogram(labelled: list[_Labelled]) -> str:
+    name = "netd_http_request_duration_seconds"
+    text = "Time from the first byte of a request until its response is ready to be sent."
+    lines = [f"# HELP {name} {text}\n# TYPE {name} histogram\n"]
+    for labels, listener in labelled:
+        buckets = listener["series"].get("durations", {})
+        total = 0
+        for bound, count in buckets.items():
+            total += count
+            lines.append(_sample(f"{name}_bucket", {**labels, "le": bound}, total))
+        if buckets:
+            seconds = listener["counters"][_DURATIONS_US] / 1e6
+            lines.append(_sample(f"{name}_sum", labels, seconds))
+            lines.append(_sample(f"{name}_count", labels, total))
+    return "".join(lines)
+
+
+def _workers(labelled: list[_Labelled]) -> list[_Sample]:
     """Count each listener's workers in each state that any worker is in."""
     states = sorted({worker["state"] for _, listener in labelled for worker in listener["workers"]})
     return [
@@ -99,8 +182,12 @@ def _single(name: str, text: str, value: float) -> str:
 
 def _family(name: str, kind: str, text: str, samples: list[_Sample]) -> str:
     lines = [f"# HELP {name} {text}\n# TYPE {name} {kind}\n"]
-    lines += [f"{name}{_labels(labels)} {float(value)!r}\n" for labels, value in samples]
-    return "".join(lines)
+    lines += [_sample(name, labels, value) for labels, value in samples]
+    return "".join(lines) if samples else ""
+
+
+def _sample(name: str, labels: _Labels, value: float) -> str:
+    return f"{name}{_labels(labels)} {float(value)!r}\n"
 
 
 def _labels(labels: _Labels) -> str:

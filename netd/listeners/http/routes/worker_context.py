@@ -24,4 +24,6 @@ class WorkerContext:
     verifier: PasswordVerifier
     listings: Listings
     call_hook: CallHook
+    clock: Callable[[], float]
+    """The present time of the loop, in seconds."""
     denials: Counter[Denial] = field(default_factory=Counter)

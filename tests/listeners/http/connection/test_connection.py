@@ -241,7 +241,7 @@ class Owner:
         daemon = DaemonStatus(self.loop, UnusedDaemon())
         hooks = HookCaller(self.loop, HandoffSender({})).call
         verifier = PasswordVerifier(self.loop, options)
-        context = WorkerContext(daemon, verifier, Listings(self.loop), hooks)
+        context = WorkerContext(daemon, verifier, Listings(self.loop), hooks, clock)
         self.responder: Responder = CountingResponder(options, context)
 
     def on_closed(self, connection: Connection) -> None:

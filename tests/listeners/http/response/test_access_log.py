@@ -25,7 +25,7 @@ from netd.listeners.http.options import HttpOptions
 log = AccessLog(HttpOptions(address=(Address.parse("tcp://127.0.0.1:0"),), access_log="-"))
 head = b"GET / HTTP/1.1\\r\\nUser-Agent: " + b"x" * 1500 + b"\\r\\n\\r\\n"
 for _ in range(900):
-    log.add("192.0.2.1", head, 200, 1)
+    log.add("192.0.2.1", head, 200, 1, 0.0)
 print(flush=True)
 log.close(60)
 """
@@ -59,6 +59,14 @@ def test_access_log(start: Start, tmp_path: Path) -> None:
     assert (record["client"], record["request"], record["status"]) == (
         *("127.0.0.1", "GET /hello HTTP/1.1", 200),
     )
+    assert 0 < record["duration"] < PATIENCE_S
+    log.unlink()
+    worker.configure({"routes": [HELLO], **options, "access_log_format": "timed"})
+    ask(worker, "/hello")
+    wait_until(lambda: log.exists() and log.read_text(), "a line")
+    line, _, duration_s = log.read_text().rpartition(" ")
+    assert line.endswith('"-" "-"')
+    assert 0 < float(duration_s) < PATIENCE_S
 
 
 def test_cached_responses_are_logged_with_their_status_and_size(

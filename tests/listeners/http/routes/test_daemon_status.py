@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -57,8 +58,14 @@ def status(name: str = "web") -> dict[str, object]:
         "state": "degraded",
         "addresses": ["tcp://[::]:80"],
         "workers": [worker],
-        "counters": {"connections": 2, "requests": 5},
+        "restarts": 4,
+        "counters": {"connections": 2, "requests": 5, "durations_us": 2500},
         "gauges": ["connections"],
+        "series": {
+            "responses": {"GET 200": 3, "other 400": 2},
+            "durations": {"0.001": 4, "0.5": 1, "+Inf": 0},
+        },
+        "moments": {"certificate_expiry": 1_900_000_000},
     }
     outcome = {"at": 1000.5, "ok": False, "detail": name}
     return {
@@ -66,6 +73,7 @@ def status(name: str = "web") -> dict[str, object]:
         "pid": 1,
         "uptime_s": 100.25,
         "state": "degraded",
+        "process": {"started_at": 1e9, "cpu_s": 0.5, "memory_bytes": 4096},
         "last_reload": outcome,
         "listeners": [listener],
     }
@@ -131,8 +139,37 @@ def test_metrics_show_faults() -> None:
     values = samples(format_metrics(status()))
     assert (values["netd_up", ""], values["netd_reload_ok", ""]) == (0, 0)
     assert values["netd_reload_time_seconds", ""] == 1000.5
-    assert (values["netd_listener_up", "web"], values["netd_worker_restarts", "web"]) == (0, 3)
+    assert (values["netd_listener_up", "web"], values["netd_worker_restarts_total", "web"]) == (
+        0,
+        4,
+    )
     assert (values["netd_connections", "web"], values["netd_requests_total", "web"]) == (2, 5)
+
+
+def test_metrics_have_responses_by_method_and_code_and_a_histogram_of_durations() -> None:
+    found = {
+        (sample.name, *(sample.labels.get(name) for name in ("method", "code", "le"))): sample.value
+        for family in parser.text_string_to_metric_families(format_metrics(status()))
+        for sample in family.samples
+    }
+    responses = "netd_http_responses_total"
+    assert (found[responses, "GET", "200", None], found[responses, "other", "400", None]) == (3, 2)
+    duration = "netd_http_request_duration_seconds"
+    buckets = [found[f"{duration}_bucket", None, None, bound] for bound in ("0.001", "0.5", "+Inf")]
+    assert buckets == [4, 5, 5]
+    assert found[f"{duration}_sum", None, None, None] == 0.0025
+    assert found[f"{duration}_count", None, None, None] == 5
+    assert found["netd_certificate_expiry_time_seconds", None, None, None] == 1_900_000_000
+    assert found["process_resident_memory_bytes", None, None, None] == 4096
+
+
+@pytest.mark.needs("promtool")
+def test_promtool_has_no_complaint(daemon: Daemon) -> None:
+    for _ in range(2):  # then the first response is counted
+        metrics = fetch(daemon, "/metrics")
+    command = ["promtool", "check", "metrics"]
+    check = subprocess.run(command, input=metrics, capture_output=True, text=True, check=False)
+    assert (check.returncode, check.stdout + check.stderr) == (0, "")
 
 
 def test_names_are_escaped() -> None:
