@@ -28,6 +28,7 @@ PACKAGES: Final = {
     "ngircd": "ngircd",
     "npm": "npm",
     "openssl": "openssl",
+    "prometheus-alertmanager": "prometheus-alertmanager",
     "redis-server": "redis-server",
     "strace": "strace",
     "systemd-nspawn": "systemd-container",

@@ -416,7 +416,7 @@ class Session:
         if self.client.must_wait or self._flood_timer is not None:
             return False
         options = self._options
-        if not options.flood_rate:
+        if not options.flood_rate or self.client.is_hook:  # its route has a rate
             return True
         if self._bucket.take(self._loop.now, options.flood_rate, options.flood_burst):
             return True

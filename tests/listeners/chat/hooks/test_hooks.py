@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -9,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from netd.protocols.hook import HookAction, HookReply
+from netd.protocols.hook import HookAction, HookReply, parse_reply
 from tests.listeners.chat.hooks.hook_chat import LIMITS, POST, HookChat
+from tests.support import read_all
 
 Start = Callable[..., HookChat]
 
@@ -216,14 +219,20 @@ def test_the_rate_is_bounded(start: Start) -> None:
 
 
 def test_the_requests_that_wait_are_bounded(start: Start) -> None:
-    chat = start(flood_rate=0.01, flood_burst=8)  # used up by the registration
+    chat = start()
     few = replace(POST, text="x", limits=replace(LIMITS, queue=1))
-    with chat.send(few):
-        chat.worker.await_counters(lambda now: now["members"] == 1)
-        reply = chat.ask(few)
-        assert reply is not None
-        assert (reply.status, reply.retry_after_s) == (503, 2)
+    os.kill(chat.worker.process.pid, signal.SIGSTOP)
+    with chat.send(few) as first, chat.send(few) as second:
+        os.kill(chat.worker.process.pid, signal.SIGCONT)
+        assert parse_reply(read_all(first)).status == 204
+        assert parse_reply(read_all(second)) == HookReply(503, "too many requests wait", 2)
         chat.worker.await_counters(lambda now: now["posts_queue_full"] == 1)
+
+
+def test_flood_control_does_not_delay_posts(start: Start) -> None:
+    chat = start(flood_rate=0.001, flood_burst=1)
+    for number in range(10):
+        chat.post(f"{number}\nand more")
 
 
 def test_a_request_that_nobody_awaits_is_not_posted(start: Start) -> None:
