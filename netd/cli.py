@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, TextIO
 
 import netd
+from netd import account_command
 from netd.config.address import Address
 from netd.config.model import Config
 from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
@@ -31,9 +32,11 @@ from netd.errors import (
     Problem,
     ReloadError,
     SystemFailureError,
+    UsageError,
 )
 from netd.listeners.bundle import MAJOR
 from netd.listeners.kinds import KINDS
+from netd.password_prompt import read_password
 from netd.protocols.control import ControlCommand
 from netd.protocols.password import hash_password
 from netd.protocols.scram_keys import derive_keys
@@ -67,6 +70,7 @@ _EXIT_STATUSES: Final[dict[type[NetdError], int]] = {
     ConfigError: os.EX_CONFIG,
     IdentityError: os.EX_USAGE,
     SystemFailureError: os.EX_OSERR,
+    UsageError: os.EX_USAGE,
 }
 
 
@@ -142,6 +146,8 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("show", "default", "schema"),
         help="show: every value in effect; default: every key, explained; schema: JSON Schema",
     )
+    text = "Show or change the accounts that users of a chat listener have registered."
+    account_command.add_arguments(add("account", _account, text))
     text = "Prompt for a password and print its hash, for the configuration."
     passwd = add("passwd", _passwd, text)
     passwd.add_argument(
@@ -342,28 +348,16 @@ def _config(arguments: argparse.Namespace) -> int:
 
 
 def _passwd(arguments: argparse.Namespace) -> int:
-    try:
-        password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-        make = derive_keys if arguments.scram else hash_password
-        hashed = str(make(password, os.urandom(16))) if password else ""
-    except UnicodeError:  # on reading or on hashing, depending on the locale
-        print("netd: a password is UTF-8 text", file=sys.stderr)
-        return os.EX_USAGE
-    if not hashed:
-        print("netd: the password is empty, or the two inputs differ", file=sys.stderr)
-        return os.EX_USAGE
-    print(hashed)
+    make = derive_keys if arguments.scram else hash_password
+    print(make(read_password(), os.urandom(16)))
     return os.EX_OK
 
 
-def _ask_password() -> str:
-    from getpass import getpass  # noqa: PLC0415 (used by this command only)
-
-    try:
-        password = getpass("Password: ")
-        return password if getpass("Again: ") == password else ""
-    except EOFError:
-        return ""
+def _account(arguments: argparse.Namespace) -> int:
+    path = find_config(arguments.config)
+    for line in account_command.run(arguments, _load(path), path):
+        _print(line)
+    return os.EX_OK
 
 
 def _load(path: str) -> Config:

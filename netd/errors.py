@@ -69,6 +69,10 @@ class BindError(NetdError):
         self.errno = errno
 
 
+class UsageError(NetdError):
+    """A command line, or what was typed at its prompt, cannot be used."""
+
+
 class IdentityError(NetdError):
     """This process may not take the identity of a user, or there is no such user."""
 

@@ -124,6 +124,8 @@ ALLOWED = {
     "netd.client.app": ("netd.client",),
     "netd.client.core": ("netd.errors", "netd.protocols", "netd.client.core"),
     "netd.client.screen": ("netd.client.screen", *CLIENT_FRONT),
+    "netd.password_prompt": ("netd.errors",),
+    "netd.account_command": (*CORE, "netd.listeners", "netd.password_prompt"),
     "netd.cli": ("netd",),
     "netd.__main__": ("netd.cli",),
     "netd": (),

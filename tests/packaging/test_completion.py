@@ -159,6 +159,12 @@ def test_every_option_and_no_other_is_offered(shell: Interactive | Fish) -> None
         assert offered == (long_options(command) if len(offered) > 1 else {"--help"})
 
 
+def test_actions_and_listeners_are_offered_for_account(shell: Interactive | Fish) -> None:
+    [action] = [action for action in commands()["account"]._actions if action.choices]
+    assert shell.offers("netd account ") == set(action.choices or ())
+    assert shell.offers("netd account drop --listener l") == {"lounge"}
+
+
 def test_an_argument_of_config_is_offered_once(shell: Interactive | Fish) -> None:
     [what] = [action for action in commands()["config"]._actions if action.choices]
     assert shell.offers("netd config ") == set(what.choices or ())

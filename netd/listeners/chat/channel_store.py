@@ -121,6 +121,11 @@ class ChannelStore:
             self.write(change)
 
     @property
+    def has_file(self) -> bool:
+        """Whether there is a file that can be written now."""
+        return self._is_open and self._database is not None and not self._database.failure
+
+    @property
     def lost(self) -> int:
         """The number of writes that failed or were dropped."""
         return self._lost_earlier + (self._database.lost if self._database else 0)
@@ -370,9 +375,10 @@ class ChannelStore:
         self._room.state.ids.advance_beyond(last)
 
 
-def state_path(options: ChatOptions) -> str:
+def state_path(options: ChatOptions, directory: str = "") -> str:
     """The file: `history_file`, or one in the directory that systemd provides; empty for none."""
-    directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd.exec(5)
+    provided = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd.exec(5)
+    directory = provided or directory
     if options.history_file or not directory:
         return options.history_file
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", str(options.address[0]))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
+from netd.listeners.chat.account_edits import AccountEdits
 from netd.listeners.chat.backlog import Backlog, Chores
 from netd.listeners.chat.channel_store import ChannelStore
 from netd.listeners.chat.fanout import Fanout
@@ -31,11 +32,11 @@ from netd.listeners.chat.room.effect import (
 )
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client
-from netd.listeners.chat.room.memory import CLIENT_BYTES, MARKER_BYTES
+from netd.listeners.chat.room.memory import CLIENT_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
-from netd.listeners.chat.room_figures import gauges_of, totals_of
+from netd.listeners.chat.room_figures import gauges_of, memory_of, totals_of
 from netd.listeners.chat.session import DisconnectReason, Session
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
@@ -65,6 +66,7 @@ class RoomDriver:
         """Make a room. `on_closed(session)` is called when a session has left the room."""
         self._room = self._make_room(options, settings)
         self._store = ChannelStore(loop, options, self._room)
+        self._account_edits = AccountEdits(self._store, self._room, self._apply)
         self._daemon = daemon
         self._notify_closed = on_closed
         self._verifier = PasswordVerifier(loop, options)
@@ -194,9 +196,10 @@ class RoomDriver:
         if not self._is_checking:
             self._is_checking = True
             self._do_later(self._check_time_limits())
-        self._apply(self._room.expire_channels(time.time()))
-        self._apply(self._room.expire_bans(time.time()))
+        now = time.time()
+        self._apply([*self._room.expire_channels(now), *self._room.expire_bans(now)])
         self._store.check()
+        self._account_edits.check()
         self._bound_memory()
 
     def _do_later(self, steps: Iterator[int]) -> None:
@@ -236,7 +239,7 @@ class RoomDriver:
         memory, ghosts = self._room.state.memory, self._room.state.ghosts
         kept = sum(CLIENT_BYTES + ghost.kept_bytes for ghost in ghosts.values())
         kept += self._room.state.people_bytes()
-        memory.buffers = kept + sum(map(_memory_of, self._sessions.values()))
+        memory.buffers = kept + sum(map(memory_of, self._sessions.values()))
         self._room.state.shorten_histories()
         for lost, ghost in sorted(ghosts.items(), key=lambda pair: -pair[1].kept_bytes):
             if memory.is_full:
@@ -244,10 +247,10 @@ class RoomDriver:
                 reason = DisconnectReason.MEMORY_EXCEEDED.text
                 self._apply(self._room.end_ghost(lost, reason, time.time()))
         if memory.is_full:
-            sessions = sorted(self._sessions.values(), key=_memory_of)
+            sessions = sorted(self._sessions.values(), key=memory_of)
             while sessions and memory.is_full:
                 session = sessions.pop()
-                memory.buffers -= _memory_of(session)
+                memory.buffers -= memory_of(session)
                 self.disconnect(session, DisconnectReason.MEMORY_EXCEEDED)
                 session.close()
 
@@ -384,13 +387,6 @@ class RoomDriver:
 def new_identity() -> str:
     """The prefix of the ids of a new room's messages."""
     return f"{time.time_ns():x}-"
-
-
-def _memory_of(session: Session) -> int:
-    client = session.client
-    names = len(client.monitoring)
-    begun = client.open_batch.kept_bytes if client.open_batch else 0
-    return CLIENT_BYTES + MARKER_BYTES * names + session.buffered_bytes + begun
 
 
 def _error(reason: str) -> bytes:

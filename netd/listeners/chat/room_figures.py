@@ -1,8 +1,18 @@
-"""The figures of a room, for `netd status`."""
+"""The figures of a room and its sessions, for `netd status` and for the limit of the memory."""
 
 from __future__ import annotations
 
+from netd.listeners.chat.room.memory import CLIENT_BYTES, MARKER_BYTES
 from netd.listeners.chat.room.state import RoomState
+from netd.listeners.chat.session import Session
+
+
+def memory_of(session: Session) -> int:
+    """The estimated memory of a connection, with its queues."""
+    client = session.client
+    names = len(client.monitoring)
+    begun = client.open_batch.kept_bytes if client.open_batch else 0
+    return CLIENT_BYTES + MARKER_BYTES * names + session.buffered_bytes + begun
 
 
 def totals_of(state: RoomState) -> dict[str, int]:

@@ -20,9 +20,10 @@ function __netd_listeners
     sed -n 's/^[[:blank:]]*\[listeners\."\{0,1\}\([A-Za-z0-9_-]*\)"\{0,1\}\].*/\1/p' -- $file 2>/dev/null
 end
 
-set -l commands run check reload upgrade status probe config passwd
+set -l commands run check reload upgrade status probe config account passwd
+set -l actions list add passwd suspend unsuspend drop erase
 set -l first "not __fish_seen_subcommand_from $commands"
-set -l reads_file '__fish_seen_subcommand_from run check reload upgrade status probe config'
+set -l reads_file '__fish_seen_subcommand_from run check reload upgrade status probe config account'
 
 complete -c netd -f
 complete -c netd -s h -l help -d 'Show help'
@@ -35,6 +36,7 @@ complete -c netd -n $first -a upgrade -d 'Continue with the installed version'
 complete -c netd -n $first -a status -d 'Show listeners and workers'
 complete -c netd -n $first -a probe -d 'Speak to each listener as a client'
 complete -c netd -n $first -a config -d 'Print a configuration or its schema'
+complete -c netd -n $first -a account -d 'Show or change the accounts of a chat'
 complete -c netd -n $first -a passwd -d 'Print the hash of a password'
 complete -c netd -n '__fish_seen_subcommand_from check' -l as -xa '(__fish_complete_users)' -d 'As user'
 complete -c netd -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON'
@@ -44,3 +46,7 @@ complete -c netd -n '__fish_seen_subcommand_from probe' -a '(__netd_listeners)' 
 complete -c netd -n '__fish_seen_subcommand_from config' -a show -d 'Every value in effect'
 complete -c netd -n '__fish_seen_subcommand_from config' -a default -d 'Every key, explained'
 complete -c netd -n '__fish_seen_subcommand_from config' -a schema -d 'JSON Schema'
+set -l account "__fish_seen_subcommand_from account; and not __fish_seen_subcommand_from $actions"
+complete -c netd -n $account -a "$actions"
+complete -c netd -n '__fish_seen_subcommand_from account' -l listener -xa '(__netd_listeners)' -d Listener
+complete -c netd -n '__fish_seen_subcommand_from account' -l reason -x -d 'Why it is suspended'

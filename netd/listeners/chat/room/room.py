@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.account_changes import StoreAccount
+from netd.listeners.chat.room.account_edits import AccountEdit
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import CheckOutcome, ClientState
@@ -23,6 +24,7 @@ from netd.listeners.chat.room.commands import (
     resume,
     server_ban,
 )
+from netd.listeners.chat.room.commands.account_edit import carry_out
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.registration import admit
 from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel, Store
@@ -76,6 +78,14 @@ class Room:
             capability.announce_changes(context, before)
         announced = [effect for context in notified for effect in context.effects]
         return [*announced, *self.reserve_names()]
+
+    def edit_accounts(self, edits: Iterable[AccountEdit], now: float) -> list[Effect]:
+        """Carry out what an administrator has changed in the database."""
+        self.fast_path.clear()
+        context = CommandContext(self.state, Client.absent(Member("")), now)
+        for edit in edits:
+            carry_out(context, edit)
+        return _take_effects(context)
 
     def reserve_names(self) -> list[Store]:
         """Reserve the names of configured accounts, where users can register others.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from netd.listeners.chat.room.storage import Change, Query
 from netd.listeners.chat.storage import (
+    account_edits,
     accounts,
     channel_states,
     kept_members,
@@ -22,6 +23,7 @@ TABLES: Final = (
     messages.TABLE,
     channel_states.TABLE,
     accounts.TABLE,
+    account_edits.TABLE,
     kept_members.TABLE,
     read_marks.TABLE,
     server_bans.TABLE,

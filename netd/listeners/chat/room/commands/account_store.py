@@ -120,21 +120,30 @@ def drop(context: CommandContext, account: RegisteredAccount) -> Asking[bool]:
     """Drop an account, of which only the name is kept, and log out its members."""
     if not (yield from store(context, trace_of(account))):
         return False
-    for member in login.members_of(context, account.name):
-        login.log_out(context, member)
-    folded = fold(account.name)
-    context.room.read_markers.pop(folded, None)
-    context.room.private_histories.pop(folded, None)
+    log_out_all(context, account.name)
     return True
+
+
+def log_out_all(context: CommandContext, name: str) -> None:
+    """Log out the members of an account that does not exist any more, and forget what it had."""
+    for member in login.members_of(context, name):
+        login.log_out(context, member)
+    context.room.read_markers.pop(fold(name), None)
+    context.room.private_histories.pop(fold(name), None)
 
 
 def suspend(context: CommandContext, account: RegisteredAccount, reason: str) -> Asking[bool]:
     """Suspend an account, and disconnect its members."""
     if not (yield from store(context, replace(account, suspended=reason))):
         return False
-    for member in login.members_of(context, account.name):
-        presence.disconnect_member(context, member, f"The account is suspended ({reason})")
+    disconnect_all(context, account.name, reason)
     return True
+
+
+def disconnect_all(context: CommandContext, name: str, reason: str) -> None:
+    """Disconnect the members of an account that is suspended."""
+    for member in login.members_of(context, name):
+        presence.disconnect_member(context, member, f"The account is suspended ({reason})")
 
 
 def erase(context: CommandContext, name: str) -> None:

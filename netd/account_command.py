@@ -1,0 +1,89 @@
+"""`netd account`: shows and changes the accounts that users of a chat have registered."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from netd.config.model import Config
+from netd.config.paths import SYSTEM_CONFIG
+from netd.errors import UsageError
+from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.account_edits import EditKind
+from netd.password_prompt import read_password
+
+_LIST: Final = "list"
+_EDITS: Final = {
+    "add": EditKind.ADD,
+    "passwd": EditKind.PASSWORD,
+    "suspend": EditKind.SUSPEND,
+    "unsuspend": EditKind.UNSUSPEND,
+    "drop": EditKind.DROP,
+    "erase": EditKind.ERASE,
+}
+_NO_REASON: Final = "no reason given"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "action",
+        choices=(_LIST, *_EDITS),
+        help="list: show all; add: register an account; passwd: set its password; suspend, "
+        "unsuspend: let nobody log in to it, or allow it again; drop: remove it; erase: make the "
+        "name of a dropped account free",
+    )
+    parser.add_argument("account", nargs="?", metavar="ACCOUNT", help="the account to change")
+    parser.add_argument(
+        "--listener", metavar="LISTENER", help="the chat listener (default: the only one)"
+    )
+    parser.add_argument(
+        "--reason", metavar="TEXT", default="", help="why it is suspended; its members see it"
+    )
+
+
+def run(arguments: argparse.Namespace, config: Config, path: str) -> Iterable[str]:
+    """Carry out the command; yield the lines to print. `path` is that of the configuration."""
+    from netd.listeners.chat.account_manager import AccountManager  # noqa: PLC0415 (SQLite)
+
+    options = _find_listener(config, arguments.listener)
+    manager = AccountManager(options, _state_directory(path))
+    name: str = arguments.account or ""
+    if arguments.action == _LIST and name:
+        raise UsageError("account list shows all accounts; name none")
+    if arguments.action == _LIST:
+        yield from manager.list()
+        return
+    if not name:
+        raise UsageError(f"account {arguments.action} needs the name of an account")
+    kind = _EDITS[arguments.action]
+    manager.check(kind, name)
+    needs_password = kind in (EditKind.ADD, EditKind.PASSWORD)
+    reason = (arguments.reason or _NO_REASON) if kind is EditKind.SUSPEND else ""
+    yield manager.edit(kind, name, read_password() if needs_password else reason)
+
+
+def _find_listener(config: Config, name: str | None) -> ChatOptions:
+    chats = dict(_chats(config))
+    if name is not None and name not in chats:
+        raise UsageError(f"no chat listener is named {name}")
+    if name is None and len(chats) != 1:
+        raise UsageError(f"name one of {len(chats)} chat listeners with --listener")
+    return chats[name] if name is not None else next(iter(chats.values()))
+
+
+def _chats(config: Config) -> Iterator[tuple[str, ChatOptions]]:
+    for name, options in config.listeners.items():
+        if isinstance(options, ChatOptions):
+            yield name, options
+
+
+def _state_directory(config: str) -> str:
+    """The directory that systemd gives the daemon (`StateDirectory=netd`); empty if none exists."""
+    home = os.path.expanduser("~")
+    own = (os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state", f"{home}/.config")
+    parents = ("/var/lib",) if config == SYSTEM_CONFIG else own
+    found = (f"{parent}/netd" for parent in parents if os.path.isdir(f"{parent}/netd"))
+    return next(found, "")
