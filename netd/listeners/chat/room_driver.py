@@ -196,8 +196,8 @@ class RoomDriver:
         if not self._is_checking:
             self._is_checking = True
             self._do_later(self._check_time_limits())
-        now = time.time()
-        self._apply([*self._room.expire_channels(now), *self._room.expire_bans(now)])
+        for expire in (self._room.expire_channels, self._room.expire_bans):
+            self._apply(expire(time.time()))
         self._store.check()
         self._account_edits.check()
         self._bound_memory()

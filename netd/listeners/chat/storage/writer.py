@@ -102,14 +102,14 @@ class Writer:
     def await_written(self, count: int, awaits: Awaits, until: float) -> bool:
         """Wait for those of the first `count` changes that are awaited; not in the loop's thread.
 
-        Returns whether they are written; it waits no longer when writes fail.
+        Returns whether they are written.
         """
         with self._lock:
             last = self._last_awaited(count, awaits)
             if self._written < last:
                 self._hurry.set()
                 left = max(0.0, until - time.monotonic())
-                self._lock.wait_for(lambda: self._written >= last or bool(self._error), left)
+                self._lock.wait_for(lambda: self._written >= last, left)
             return self._written >= last
 
     def _last_awaited(self, count: int, awaits: Awaits) -> int:
@@ -222,8 +222,6 @@ class Writer:
     def _fail(self, error: Exception) -> None:
         self._close_file()
         before, self._error = self._error, f"chat: {self.path}: {error}; nothing is written"
-        with self._lock:
-            self._lock.notify_all()
         if not before:
             _log.warning("%s", self._error)
 

@@ -254,19 +254,6 @@ def test_a_query_waits_only_for_changes_that_it_depends_on(
         other.execute("ROLLBACK")
 
 
-def test_a_query_fails_at_once_when_writes_fail(
-    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
-    database = opened(tmp_path / "db")
-    assert database.texts() == []
-    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as other:
-        other.execute("DROP TABLE message_words")
-    database.add(1)
-    wait_until(lambda: bool(database.database.failure), "the failure")
-    assert isinstance(database.ask(latest()), QueryFailedError)
-
-
 def test_a_row_that_netd_has_not_written_fails_its_query_alone(
     opened: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
