@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("account", nargs="?", metavar="ACCOUNT", help="the account to change")
     parser.add_argument(
-        "--listener", metavar="LISTENER", help="the chat listener (default: the only one)"
+        "--listener",
+        dest="chat",
+        metavar="LISTENER",
+        help="the chat listener (default: the only one)",
     )
     parser.add_argument(
         "--reason", metavar="TEXT", default="", help="why it is suspended; its members see it"
@@ -48,7 +51,7 @@ def run(arguments: argparse.Namespace, config: Config, path: str) -> Iterable[st
     """Carry out the command; yield the lines to print. `path` is that of the configuration."""
     from netd.listeners.chat.account_manager import AccountManager  # noqa: PLC0415 (SQLite)
 
-    options = _find_listener(config, arguments.listener)
+    options = _find_listener(config, arguments.chat)
     manager = AccountManager(options, _state_directory(path))
     name: str = arguments.account or ""
     if arguments.action == _LIST and name:
