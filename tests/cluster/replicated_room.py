@@ -50,6 +50,7 @@ class Hosts(Room):
 
         room = RecoveringRoom(settings, NOON, name, append, when_current, on_bug=_raise)
         room.state.ids = MessageIds("id")
+        assert not [*room.settle(NOON)]  # its log was read: it is empty
         return room
 
     def place_next(self, node: str) -> None:

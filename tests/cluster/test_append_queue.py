@@ -60,10 +60,20 @@ def test_only_an_input_that_was_never_sent_is_given_up() -> None:
     queue = AppendQueue()
     queue.add(b"sent", 1.0)
     queue.next_batch()
+    queue.add(b"kept", 1.0)
     queue.add(b"old", 1.0)
     queue.add(b"new", 2.0)
-    assert queue.expire(1.5) == [b"old"]
+    assert queue.expire(1.5, lambda payload: payload != b"kept") == [b"old"]
     queue.send_again()
     batch = queue.next_batch()
     assert batch is not None
-    assert batch.payloads == [b"sent", b"new"]
+    assert batch.payloads == [b"sent", b"kept", b"new"]
+
+
+def test_a_process_that_continues_a_killed_one_counts_on_from_its_last_input() -> None:
+    queue = AppendQueue()
+    queue.confirm(7)
+    queue.add(b"next", 1.0)
+    batch = queue.next_batch()
+    assert batch is not None
+    assert batch.first == 8

@@ -27,6 +27,7 @@ from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.session import Session
+from netd.listeners.chat.snapshots import OnSnapshot
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon
 from netd.runtime.loop import Loop
@@ -55,6 +56,7 @@ class ClusterDriver(HandoverDriver):
         self._unavailable = "it was not reached yet"
         self._engine: Engine | None = None
         self._saved_engine: Mapping[str, Any] | None = None
+        self._lost_reason = ""  # of the clients of a process that was killed
         self._early: list[bytes] = []  # inputs before there is an engine
         self._checkpoints = Checkpoints(loop, on_kept=self._on_kept, on_drift=self._on_drift)
         self._loading: Iterator[None] | None = None
@@ -102,17 +104,25 @@ class ClusterDriver(HandoverDriver):
             saved["held"] = self._replica.save_held()
         return saved, descriptors
 
+    def snapshot(self, on_snapshot: OnSnapshot) -> None:
+        identity = self._engine.identity() if self._engine is not None else {}
+        self._snapshots.begin(self._room.state, on_snapshot, {"engine": identity or None})
+
     def load(self, saved: SavedChat) -> None:
+        self._saved_engine = saved.engine
         if saved.engine is None:
             return  # the room is in the engine
+        if saved.is_snapshot:
+            self._replica.inherit(saved.room)
+            return  # as above
         super().load(saved)
-        self._saved_engine = saved.engine
         self._replica.load_waiting(saved.engine, saved.held)
 
     def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
-        if saved.engine is not None:
+        if saved.engine is not None and not saved.is_snapshot:
             super().begin(saved, settings, reason)
             return
+        self._lost_reason = reason
         self._has_loaded = True
         self._store.open()
         self._replica.invite(saved.room, self._sessions)  # of a chat on one host
@@ -198,6 +208,8 @@ class ClusterDriver(HandoverDriver):
         if self._unavailable:
             _log.info("chat: the engine can be used")
         self._unavailable = ""
+        lost = self._replica.take_heritage()
+        self.suspend(dict.fromkeys(lost, b""), self._lost_reason)
         self._carry_out(self._replica.settle(time.time()))
 
     def on_unavailable(self, reason: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -27,8 +27,8 @@ _NO_SESSIONS: Final[dict[str, Any]] = {
     "unwritten": None,
     "is_snapshot": True,
 }
+_NOTHING: Final[Mapping[str, Any]] = {}
 _START: Final = b'{"room":'
-_END: Final = b"," + json.dumps(_NO_SESSIONS)[1:].encode()
 
 
 class Snapshots:
@@ -40,14 +40,21 @@ class Snapshots:
         self._room: RoomSnapshot
         self._steps: Iterator[None]
         self._timer: Timer | None = None
+        self._end = b""
         self._last: list[bytes] = []
 
-    def begin(self, state: RoomState, on_snapshot: OnSnapshot) -> None:
-        """Call back in a later turn, with the text in pieces; not at all if it is the last one."""
+    def begin(
+        self, state: RoomState, on_snapshot: OnSnapshot, beside: Mapping[str, Any] = _NOTHING
+    ) -> None:
+        """Call back in a later turn, with the text in pieces; not at all if it is the last one.
+
+        `beside` is more of the state of the service, as plain data.
+        """
         if self._timer is not None:
             self._timer.cancel()
         if state is not self._state:
             self._state, self._room = state, RoomSnapshot(state)
+        self._end = b"," + json.dumps({**_NO_SESSIONS, **beside})[1:].encode()
         self._steps = self._room.refresh()
         self._continue(on_snapshot)
 
@@ -60,8 +67,8 @@ class Snapshots:
         self._timer = self._loop.call_later(_PAUSE_S, lambda: self._finish(on_snapshot))
 
     def _finish(self, on_snapshot: OnSnapshot) -> None:
-        pieces = self._room.write()
+        pieces = [*self._room.write(), self._end]
         if pieces != self._last:
             self._last = pieces
             # In another turn, as the caller copies the pieces.
-            self._loop.call_next_turn(partial(on_snapshot, [_START, *pieces, _END]))
+            self._loop.call_next_turn(partial(on_snapshot, [_START, *pieces]))

@@ -8,7 +8,7 @@ once, in the order of `add`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -83,19 +83,25 @@ class AppendQueue:
             self._confirmed += 1
             self._resent = max(0, self._resent - 1)
             self.bytes -= len(self._sent.popleft())
+        if not self._sent:  # inputs of a process that was killed can be in the log
+            self._confirmed = max(self._confirmed, number)
 
     def payloads(self) -> Sequence[bytes]:
         """All that waits."""
         return [*self._sent, *(payload for _, payload in self._unsent)]
 
-    def expire(self, before: float) -> Sequence[bytes]:
-        """Give up the inputs that were added before a time and were never sent.
+    def expire(self, before: float, may_expire: Callable[[bytes], bool]) -> Sequence[bytes]:
+        """Give up the inputs that were added before a time and were never sent, if they may expire.
 
         An input that was sent may be in the log, so it waits for the engine.
         """
-        expired = []
+        expired, kept = [], []
         while self._unsent and self._unsent[0][0] <= before:
-            payload = self._unsent.popleft()[1]
-            self.bytes -= len(payload)
-            expired.append(payload)
+            at, payload = self._unsent.popleft()
+            if may_expire(payload):
+                self.bytes -= len(payload)
+                expired.append(payload)
+            else:
+                kept.append((at, payload))
+        self._unsent.extendleft(reversed(kept))
         return expired

@@ -26,6 +26,7 @@ from netd.listeners.chat.cluster.master_finder import MasterFinder
 from netd.listeners.chat.cluster.read_barrier import OnCurrent, ReadBarrier
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, pairs
+from netd.listeners.chat.cluster.room_input import may_expire
 from netd.listeners.chat.cluster.scripts import (
     ALL,
     APPEND,
@@ -57,7 +58,10 @@ class Engine:
         owner: EngineOwner,
         saved: Mapping[str, Any] | None = None,
     ) -> None:
-        """`saved` is what the engine of another process has saved, whose node it continues."""
+        """`saved` is what the engine of another process has saved, whose node it continues.
+
+        If that process was killed, it is the result of `identity`.
+        """
         self._loop = loop
         self._settings = settings
         self._owner = owner
@@ -72,7 +76,7 @@ class Engine:
         if saved is not None:
             self._queue = AppendQueue(saved)
             self._continues, self._applied = saved["incarnation"], saved["applied"]
-            self._has_state = True
+            self._has_state = self._applied != START
         self._is_flushing = self._is_joined = self._is_available = self._is_leaving = False
         self._epoch = 0
         self._address = settings.addresses[0]
@@ -114,6 +118,12 @@ class Engine:
             "applied": str(self._applied),
             **self._queue.save(),
         }
+
+    def identity(self) -> dict[str, Any]:
+        """The node as plain data, for the case that this process is killed; empty if it is none."""
+        if not self._incarnation:
+            return {}
+        return {"incarnation": self._incarnation, "applied": str(START), **AppendQueue().save()}
 
     @property
     def is_closed(self) -> bool:
@@ -160,8 +170,8 @@ class Engine:
         self._barrier.wait(lambda on_reply: writer.call(on_reply, *words), on_current)
 
     def expire(self, before: float) -> Sequence[bytes]:
-        """Give up the inputs that were added before a time and never sent."""
-        return self._queue.expire(before)
+        """Give up the lines that were added before a time and never sent."""
+        return self._queue.expire(before, may_expire)
 
     def keep_snapshot(self, position: Position, digest: str, state: bytes, entries: int) -> None:
         """Keep the state at a position; at least `entries` entries before it stay in the log."""

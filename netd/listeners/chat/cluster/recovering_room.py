@@ -43,6 +43,9 @@ class RecoveringRoom(SplittingRoom):
     ) -> None:
         self._returns: dict[Client, Return] = {}  # of clients whose state was lost
         self._returned: dict[Client, Return] = {}  # those before them, until all have returned
+        self._is_known = False  # the room was loaded, and its log read to the end
+        self._heritage: RoomState | None = None  # of a process that was killed
+        self._newcomers: list[Client] = []  # whose lines wait for it: they may ask for a place
         super().__init__(settings, now, node, append, when_current, on_bug=on_bug)
 
     # The state is lost.
@@ -139,9 +142,54 @@ class RecoveringRoom(SplittingRoom):
                 self._clients[client.key] = client
             client.is_waiting = self._lines.holds(client)
             yield client, self._inform(client, return_, catch_up, now)
+        self._is_known = True
+        yield from ((client, []) for client in self._newcomers)
+        self._newcomers.clear()
+        for client in self._take_entrants():  # who may find a place now
+            yield client, self._log_arrivals(self.complete(client, now))
         self._put_returns()
         self._log_arrivals([])
         self._remove_orphans()
+
+    def _take_entrants(self) -> list[Client]:
+        return super()._take_entrants() if self._is_known else []
+
+    def inherit(self, room: RoomState) -> None:
+        """Continue the clients of a process that was killed, as soon as the state is known.
+
+        `room` is what it has saved last; from the log, all is known but what concerns single
+        connections.
+        """
+        self._heritage = room
+
+    def enter(self, client: Client, now: float) -> list[Effect]:
+        if self._heritage is not None:
+            client.is_waiting = True
+            self._newcomers.append(client)
+        return super().enter(client, now)
+
+    def take_heritage(self) -> list[Client]:
+        """Take over the clients that are in the log as this host's; they have no connection."""
+        if self._heritage is None:
+            return []
+        heritage, self._heritage = self._heritage, None
+        for client in self._newcomers:
+            client.is_waiting = False
+        known = {client.key: client for client in heritage.clients() if client.key}
+        taken = []
+        for key, found in list(self._clients.items()):
+            if not (found.is_remote and found.is_registered and self._is_own(key)):
+                continue
+            client = known.get(key, found)
+            if client is not found:
+                put_in_place(self.state, client, found)
+                self._clients[key] = client
+            client.is_remote = client.is_waiting = False
+            self.state.on_clients_changed(client.member)
+            if client in heritage.ghosts:
+                self.state.ghosts[client] = heritage.ghosts[client]
+            taken.append(client)
+        return taken
 
     def _put_returns(self) -> None:
         """Append the clients that are not in the room to the log, and channels that are gone."""

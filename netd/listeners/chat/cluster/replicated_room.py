@@ -173,12 +173,17 @@ class ReplicatedRoom(Room):
                 returned = effect.client
                 self._clients[returned.key] = returned
                 self._put_caps(returned)
-        for client in self._entrants:
+        for client in self._take_entrants():
             self._name(client)
             self._clients[client.key] = client
             self._put(InputKind.ENTER, client, format_entrant(client))
-        self._entrants.clear()
         return effects
+
+    def _take_entrants(self) -> list[Client]:
+        """The clients that have registered and are to be put into the log."""
+        taken = [*self._entrants]
+        self._entrants.clear()
+        return taken
 
     def _name(self, client: Client) -> None:
         client.key = f"{self._node}/{self._next_number}"

@@ -48,6 +48,14 @@ def format_input(item: RoomInput) -> bytes:
     return _END.join((item.kind.value, b"%d" % item.client, item.data))
 
 
+def may_expire(payload: bytes) -> bool:
+    """Whether an input may be given up while the engine is away: the client is informed of it.
+
+    Any other input is a change that has happened on its host.
+    """
+    return payload.startswith(InputKind.LINE.value + _END)
+
+
 def parse_input(payload: bytes) -> RoomInput:
     """Read an input. Raises ValueError."""
     kind, client, data = payload.split(_END, 2)

@@ -21,12 +21,12 @@ from netd.listeners.chat.room.commands import (
     ON_VERIFIED,
     capability,
     multiline,
+    registration,
     resume,
     server_ban,
 )
 from netd.listeners.chat.room.commands.account_edit import carry_out
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
-from netd.listeners.chat.room.commands.registration import admit
 from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel, Store
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.member import Client, Member
@@ -185,12 +185,19 @@ class Room:
         steps = ON_VERIFIED[check.purpose](context, CheckOutcome(check, verdict, result))
         return self._advance(_PendingReply(context, steps))
 
+    def complete(self, client: Client, now: float) -> list[Effect]:
+        """Complete the registration of a client that has waited until the room was known."""
+        self.fast_path.clear()
+        client.is_waiting = False
+        context = CommandContext(self.state, client, now)
+        return self._advance(_PendingReply(context, registration.complete(context)))
+
     def admit(self, client: Client, now: float) -> list[Effect]:
         """Let a client in that was an entrant, and is in the log now."""
         self.fast_path.clear()
         client.is_waiting = False
         context = CommandContext(self.state, client, now)
-        return self._advance(_PendingReply(context, admit(context)))
+        return self._advance(_PendingReply(context, registration.admit(context)))
 
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
         """Remove a client whose connection is closed, or is about to be."""
