@@ -29,6 +29,7 @@ PACKAGES: Final = {
     "npm": "npm",
     "openssl": "openssl",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "promtool": "prometheus",
     "redis-server": "redis-server",
     "strace": "strace",
     "systemd-nspawn": "systemd-container",
