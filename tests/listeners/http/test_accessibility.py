@@ -134,7 +134,11 @@ def test_the_entry_of_the_chat(browser: Browser, daemon: Daemon, axe: str) -> No
         "document.querySelector('#find').click()",  # the dialog to change the conversation
         "document.querySelector('#menu').click()",  # the lists, in a narrow window
         "document.querySelector('#who').click()",
-        "document.querySelector('#log .tools button')?.click()",  # a reply
+        "document.querySelector('#log .message').focus()",  # shows what can be done with it
+        (
+            "document.querySelector('#log .message').focus();"
+            "document.querySelector('.tools button').click()"
+        ),  # a reply
         "document.querySelector('#conversations button').click()",  # the server
     ],
 )
