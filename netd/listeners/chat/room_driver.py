@@ -37,7 +37,8 @@ from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room_figures import gauges_of, memory_of, totals_of
-from netd.listeners.chat.session import DisconnectReason, Session
+from netd.listeners.chat.session import Session
+from netd.listeners.chat.session_owner import DisconnectReason
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon, ReloadResult
 from netd.listeners.logins.password_verifier import Login, PasswordVerifier

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 import os
-import pwd
 import socket
-import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from netd.listeners.chat.hooks.hook_stream import HookStream
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.peer_facts import local_user, shown_host
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import SLICE_WORK
+from netd.listeners.chat.session_owner import DisconnectReason, SessionOwner
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
 from netd.protocols.record import set_attributes
@@ -36,24 +35,7 @@ _LINES_AT_ONCE: Final = 32
 _REPLY_BYTES: Final = 65536  # with more unsent bytes, a long reply waits until the client reads
 _LINGER_S: Final = 5.0  # for a client that does not read the last lines it is sent
 _TOKEN_BYTES: Final = 16
-_UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
-
-
 _LOST: Final = "Connection lost"
-
-
-class DisconnectReason(enum.Enum):
-    """Why the server ends a session: the text that clients see, and the counter's name."""
-
-    EXCESS_FLOOD = "Excess flood", "excess_flood"
-    PING_TIMEOUT = "Ping timeout", "ping_timeout"
-    REGISTRATION_TIMEOUT = "Registration timeout", "registration_timeout"
-    MEMORY_EXCEEDED = "the server has no memory for your queues", "memory_exceeded"
-    SEND_QUEUE_EXCEEDED = "output queue exceeded", "send_queue_exceeded"
-
-    def __init__(self, text: str, counter: str) -> None:
-        self.text = text
-        self.counter = counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +48,6 @@ class WebClient:
     """The user of its HTTP route, whose password was right."""
     is_relayed: bool = False
     """Whether an HTTP worker relays between it and this worker."""
-
-
-class SessionOwner(Protocol):
-    """The part of the server that a session calls."""
-
-    def receive(self, session: Session, line: Line) -> None:
-        """Handle a line from the client."""
-
-    def resume(self, session: Session) -> None:
-        """Send the client the next part of the reply to its last line."""
-
-    def may_bypass(self) -> bool:
-        """Whether a line may be handled at once, without waiting for other sessions."""
-
-    def note_bypass(self, work: int) -> None:
-        """Count the work of a line that was handled at once."""
-
-    def on_input(self, session: Session) -> None:
-        """Call `Session.serve` soon: the client has sent lines, or its end of file."""
-
-    def wake(self, session: Session) -> None:
-        """Call `Session.serve` soon: the session no longer waits."""
-
-    def leave(self, session: Session, reason: str) -> None:
-        """Remove the client from the room and finish the session: it has disconnected."""
-
-    def suspend_session(self, session: Session, reason: str) -> None:
-        """Close a connection that is lost, but keep the client's place if it can return."""
-
-    def disconnect(self, session: Session, reason: DisconnectReason) -> None:
-        """Remove the client from the room and finish the session, with an ERROR line."""
-
-    def on_closed(self, session: Session, reason: str) -> None:
-        """Forget a session whose connection is closed."""
 
 
 class Session:
@@ -133,7 +81,7 @@ class Session:
 
     def __init__(  # noqa: PLR0913 (the parts of a connection)
         self,
-        owner: SessionOwner,
+        owner: SessionOwner[Session],
         loop: Loop,
         options: ChatOptions,
         sock: socket.socket | HookStream,
@@ -155,8 +103,8 @@ class Session:
         self.host = host
         self._options = options
         self.client = client or Client(
-            _shown_host(host),
-            local_user="" if web else _local_user(sock),
+            shown_host(host),
+            local_user="" if web else local_user(sock),
             web_user=web.user if web else "",
             is_secure=is_secure or certificate is not None,
             resume_token=os.urandom(_TOKEN_BYTES).hex(),
@@ -427,23 +375,6 @@ class Session:
     def _on_flood_timer(self) -> None:
         self._flood_timer = None
         self.wake()
-
-
-def _shown_host(host: str) -> str:
-    """A client's address as IRC shows it: an argument cannot begin with a colon."""
-    return f"0{host}" if host.startswith(":") else host or "localhost"
-
-
-def _local_user(sock: socket.socket | HookStream) -> str:
-    """The system user at the other end of a Unix socket; empty without a name, and for TCP."""
-    if isinstance(sock, HookStream) or sock.family != socket.AF_UNIX:
-        return ""
-    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    uid = _UCRED.unpack(raw)[1]
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return ""
 
 
 def _size(line: Line) -> int:

@@ -12,7 +12,8 @@ import pytest
 from netd.config.schema import read_options
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
-from netd.listeners.chat.session import WORK_PER_TOKEN, DisconnectReason, Session
+from netd.listeners.chat.session import WORK_PER_TOKEN, Session
+from netd.listeners.chat.session_owner import DisconnectReason
 from netd.protocols.lines import Line
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from netd.listeners.chat.room.account_rules import check_password
@@ -14,6 +14,7 @@ from netd.listeners.chat.room.commands.base import Steps
 from netd.listeners.chat.room.commands.service import ServiceCommand, say
 from netd.listeners.chat.room.mask import matches
 from netd.listeners.chat.room.settings import RegistrationSettings
+from netd.listeners.chat.room.storage import Asking
 from netd.protocols.irc import fold, is_nick
 from netd.protocols.password import Verdict
 
@@ -62,48 +63,58 @@ def _saset(context: CommandContext, words: Sequence[str]) -> None:
 
 def on_new_password(context: CommandContext, outcome: CheckOutcome) -> Steps:
     """Store the keys of the new password."""
-    account = _find(context, outcome.check.name)
-    if account is None:
-        return
+    name, keys = outcome.check.name, outcome.result
     if outcome.verdict is not Verdict.RIGHT:
         say(context, account_store.BUSY.text)
         return
-    is_stored = yield from account_store.store(context, replace(account, password=outcome.result))
+
+    def change(account: RegisteredAccount) -> Asking[bool]:
+        return account_store.store(context, replace(account, password=keys))
+
+    did = "changed the password of"
+    yield from _change(context, name, change, did, "The password of {} is changed")
+
+
+def _change(
+    context: CommandContext,
+    name: str,
+    change: Callable[[RegisteredAccount], Asking[bool]],
+    did: str,
+    text: str,
+) -> Steps:
+    """Change an account, log that, and reply."""
+    account = _find(context, name)
+    if account is None:
+        return
+    is_stored = yield from change(account)
     if is_stored:
-        _report(context, f"changed the password of the account {account.name}")
-    _say_whether(context, is_stored, f"The password of {account.name} is changed")
+        _report(context, f"{did} the account {account.name}")
+    say(context, text.format(account.name) if is_stored else account_store.NOT_STORED.text)
 
 
 def _suspend(context: CommandContext, words: Sequence[str]) -> Steps:
-    account = _find(context, words[0])
-    if account is None:
-        return
     reason = " ".join(words[1:])[:_MAX_REASON_CHARS] or "no reason given"
-    is_stored = yield from account_store.suspend(context, account, reason)
-    if is_stored:
-        _report(context, f"suspended the account {account.name}")
-    _say_whether(context, is_stored, f"The account {account.name} is suspended")
+
+    def change(account: RegisteredAccount) -> Asking[bool]:
+        return account_store.suspend(context, account, reason)
+
+    yield from _change(context, words[0], change, "suspended", "The account {} is suspended")
 
 
 def _unsuspend(context: CommandContext, words: Sequence[str]) -> Steps:
-    account = _find(context, words[0])
-    if account is None:
-        return
-    is_stored = yield from account_store.store(context, replace(account, suspended=""))
-    if is_stored:
-        _report(context, f"ended the suspension of the account {account.name}")
-    _say_whether(context, is_stored, f"The account {account.name} is not suspended any more")
+    def change(account: RegisteredAccount) -> Asking[bool]:
+        return account_store.store(context, replace(account, suspended=""))
+
+    text = "The account {} is not suspended any more"
+    yield from _change(context, words[0], change, "ended the suspension of", text)
 
 
 def _sadrop(context: CommandContext, words: Sequence[str]) -> Steps:
-    account = _find(context, words[0])
-    if account is None:
-        return
-    is_dropped = yield from account_store.drop(context, account)
-    if is_dropped:
-        _report(context, f"dropped the account {account.name}")
-    text = f"The account {account.name} is dropped; ERASE makes its name free"
-    _say_whether(context, is_dropped, text)
+    def change(account: RegisteredAccount) -> Asking[bool]:
+        return account_store.drop(context, account)
+
+    text = "The account {} is dropped; ERASE makes its name free"
+    yield from _change(context, words[0], change, "dropped", text)
 
 
 def _erase(context: CommandContext, words: Sequence[str]) -> None:
@@ -145,10 +156,6 @@ def _find(context: CommandContext, name: str) -> RegisteredAccount | None:
     if account is None:
         say(context, f"No user has registered an account {name[:60]}")
     return account
-
-
-def _say_whether(context: CommandContext, is_stored: bool, text: str) -> None:  # noqa: FBT001 (its subject)
-    say(context, text if is_stored else account_store.NOT_STORED.text)
 
 
 def _report(context: CommandContext, what: str) -> None:
