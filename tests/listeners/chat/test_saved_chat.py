@@ -267,6 +267,7 @@ PARTS: dict[type, dict[str, str]] = {
         "_fanout": "empty at the end of a turn, and made anew",
         **dict.fromkeys(("_backlog", "may_bypass", "note_bypass"), "made anew"),
         **dict.fromkeys(("_chores", "_is_checking"), "completed before"),
+        "_account_edits": "looks in the database again",
         "_lost_sessions": "their clients are told already",
         **dict.fromkeys(("_disconnected", "lines", "_bytes_in", "_bytes_out"), "totals"),
         **dict.fromkeys(("_snapshots", "_has_loaded", "_missed_after"), TRANSIENT),
