@@ -67,26 +67,10 @@ def format_close(code: CloseCode, reason: str = "") -> bytes:
     return format_frame(Opcode.CLOSE, code.to_bytes(2, "big") + text)
 
 
-class LineFrames:
-    """Lines of IRC as messages of one type, each without its ending (IRCv3 WebSocket).
-
-    The fan-out gives the same bytes to many clients one after the other, so the frames of the last
-    lines are kept.
-    """
-
-    __slots__ = ("_frames", "_lines", "_opcode")
-
-    def __init__(self, opcode: Opcode) -> None:
-        self._opcode = opcode
-        self._lines = self._frames = b""
-
-    def of(self, lines: bytes) -> bytes:
-        """The frames of whole lines."""
-        if lines is not self._lines:
-            messages = lines.removesuffix(b"\r\n").split(b"\r\n")
-            self._frames = b"".join([format_frame(self._opcode, line) for line in messages])
-            self._lines = lines
-        return self._frames
+def format_lines(opcode: Opcode, lines: bytes) -> bytes:
+    """Whole lines of IRC as messages, each without its ending (IRCv3 WebSocket)."""
+    messages = lines.removesuffix(b"\r\n").split(b"\r\n")
+    return b"".join([format_frame(opcode, line) for line in messages])
 
 
 @dataclass(frozen=True, slots=True)

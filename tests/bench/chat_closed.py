@@ -18,8 +18,15 @@ _WARMUP = 0.2  # of the time measured
 class ClosedLoad:
     """Members of one channel, and senders that wait for all of them."""
 
-    def __init__(self, port: int, members: int, senders: int, in_flight: int) -> None:
-        self._members = Members(port, members, senders)
+    def __init__(
+        self,
+        port: int,
+        members: int,
+        senders: int,
+        in_flight: int,
+        make: type[Members] = Members,
+    ) -> None:
+        self._members = make(port, members, senders)
         self._in_flight = in_flight
         letters = {sock.fileno(): letter for letter, sock in self._members.senders.items()}
         self._listeners = [fd for fd in self._members.received if fd not in letters]

@@ -5,10 +5,10 @@ import pytest
 from netd.protocols.websocket import (
     CloseCode,
     HandshakeError,
-    LineFrames,
     Opcode,
     format_close,
     format_frame,
+    format_lines,
     requests_websocket,
     shake_hands,
     split_head,
@@ -113,11 +113,10 @@ def test_the_head_of_a_frame(size: int, head: bytes) -> None:
 
 
 def test_each_line_is_a_message_without_its_ending() -> None:
-    frames = LineFrames(Opcode.BINARY)
     lines = b":a PRIVMSG #b :c\r\nPING :d\r\n"
-    assert frames.of(lines) == b"\x82\x10:a PRIVMSG #b :c\x82\x07PING :d"
-    assert frames.of(lines) is frames.of(lines)
-    assert frames.of(b"x\r\n") == b"\x82\x01x"
+    frames = b"\x82\x10:a PRIVMSG #b :c\x82\x07PING :d"
+    assert format_lines(Opcode.BINARY, lines) == frames
+    assert format_lines(Opcode.TEXT, b"x\r\n") == b"\x81\x01x"
 
 
 def test_the_reason_of_a_close_is_cut_between_characters() -> None:

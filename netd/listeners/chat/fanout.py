@@ -3,6 +3,8 @@
 All lines of a turn to one audience are joined and sent at the end of the turn, so a turn costs one
 system call for each recipient, for any number of lines. The order of a client's lines is kept:
 before other bytes are written to a client in this turn, the lines so far are queued.
+
+A client gets lines, or WebSocket messages of one type. Each form of a line is made once.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Protocol
 from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
 from netd.listeners.chat.room.member import Client
+from netd.protocols.websocket import Opcode, format_lines
 from netd.runtime.loop import Loop
 
 _Write = Callable[[bytes], object]
@@ -35,11 +38,15 @@ class Fanout:
         self._loop = loop
         self._writes: dict[Client, _Write] = {}
         self._sends: dict[Client, _Write] = {}
+        self._opcodes: dict[Client, Opcode] = {}  # of the clients that get WebSocket messages
         self._audience: Audience | None = None
         self._lines: list[Broadcast] = []
 
-    def attach(self, client: Client, outlet: Outlet) -> None:
-        """Send a client's lines to this outlet."""
+    def attach(self, client: Client, outlet: Outlet, opcode: Opcode | None = None) -> None:
+        """Send a client's lines to this outlet, as WebSocket messages if they have a type."""
+        self._opcodes.pop(client, None)
+        if opcode is not None:
+            self._opcodes[client] = opcode
         self._writes[client] = outlet.write
         self._sends[client] = outlet.send
 
@@ -47,6 +54,7 @@ class Fanout:
         """Forget a client; then it must leave the room, or get another outlet."""
         self.flush()  # the audience may still contain it
         del self._writes[client], self._sends[client]
+        self._opcodes.pop(client, None)
 
     def add(self, line: Broadcast) -> None:
         """Send a line with this turn's others; audiences are compared by identity."""
@@ -59,8 +67,10 @@ class Fanout:
     def send(self, clients: Iterable[Client], data: bytes) -> None:
         """Write bytes to some clients, after the lines so far."""
         self.flush()
-        for client in clients:
-            self._writes[client](data)
+        for opcode, receivers in self._by_opcode(clients):
+            form = _form(opcode, data)
+            for client in receivers:
+                self._writes[client](form)
 
     def flush(self) -> None:
         """Queue the lines so far, so that later writes of this turn come after them."""
@@ -78,12 +88,29 @@ class Fanout:
         skips = [line.skip for line in lines]
         speakers = set(skips)
         for tag_caps, clients in audience.items():
-            forms = [line.message.bytes_for(tag_caps) for line in lines]
-            whole = b"".join(forms)
-            for client in clients:
-                data = whole if client not in speakers else _without(client, skips, forms)
-                if data:
-                    sends[client](data)
+            encoded = [line.message.bytes_for(tag_caps) for line in lines]
+            for opcode, receivers in self._by_opcode(clients):
+                forms = [_form(opcode, line) for line in encoded]
+                whole = b"".join(forms)
+                for client in receivers:
+                    data = whole if client not in speakers else _without(client, skips, forms)
+                    if data:
+                        sends[client](data)
+
+    def _by_opcode(
+        self, clients: Iterable[Client]
+    ) -> Iterable[tuple[Opcode | None, Iterable[Client]]]:
+        """The clients by the type of message that they get; None for plain lines."""
+        if not self._opcodes:
+            return ((None, clients),)
+        groups: dict[Opcode | None, list[Client]] = {}
+        for client in clients:
+            groups.setdefault(self._opcodes.get(client), []).append(client)
+        return groups.items()
+
+
+def _form(opcode: Opcode | None, lines: bytes) -> bytes:
+    return lines if opcode is None else format_lines(opcode, lines)
 
 
 def _without(client: Client, skips: list[Client | None], forms: list[bytes]) -> bytes:

@@ -132,7 +132,7 @@ class HandoverDriver(RoomDriver):
     def adopt(self, session: Session) -> None:
         """Add the session of a client that is in the room already, or has left it."""
         self._sessions[session.client] = session
-        self._fanout.attach(session.client, session.stream)
+        self._fanout.attach(session.client, *session.outlet)
 
     def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
         """Serve the clients of a saved room, after `adopt` of those that are connected."""

@@ -113,7 +113,7 @@ class RoomDriver:
     def enter(self, session: Session) -> None:
         """Add a new session."""
         self._sessions[session.client] = session
-        self._fanout.attach(session.client, session.stream)
+        self._fanout.attach(session.client, *session.outlet)
         self._apply(self._room.enter(session.client, time.time()))
 
     def receive(self, session: Session, line: Line) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from netd.listeners.chat.fanout import Outlet
 from netd.listeners.chat.hooks.hook_stream import HookStream
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.peer_facts import local_user, shown_host
@@ -163,6 +164,11 @@ class Session:
     def movable_stream(self) -> Stream | WebSocketStream | None:
         """The stream, if another process can continue with it; that of TLS has state in OpenSSL."""
         return self.web or (self.stream if isinstance(self.stream, Stream) else None)
+
+    @property
+    def outlet(self) -> tuple[Outlet, Opcode | None]:
+        """Where the room's lines are sent, and the type of message that each one becomes."""
+        return (self.stream, None) if self.web is None else (self.web.stream, self.web.opcode)
 
     def reconfigure(self, options: ChatOptions) -> None:
         """Replace the options; they apply to lines that wait, too."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from netd.protocols.record import Record
 from netd.protocols.token_bucket import TokenBucket
-from netd.protocols.websocket import CloseCode, LineFrames, Opcode, format_close, format_frame
+from netd.protocols.websocket import CloseCode, Opcode, format_close, format_frame, format_lines
 from netd.protocols.websocket_reader import Closed, Event, FrameReader, Ping, Pong
 from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream, StreamState, ignore
@@ -23,7 +23,6 @@ was silent for 60 s."""
 _CONTROL_BURST: Final = 32  # pings and pongs of a client at once, and a second
 _CONTROL_RATE: Final = 4.0
 _PING: Final = format_frame(Opcode.PING, b"")
-_FRAMES: Final = {opcode: LineFrames(opcode) for opcode in (Opcode.TEXT, Opcode.BINARY)}
 
 
 class WebSocketStream:
@@ -31,7 +30,7 @@ class WebSocketStream:
 
     __slots__ = (
         *("_control", "_has_end", "_has_more", "_is_paused", "_loop", "_on_closed", "_on_data"),
-        *("_on_end", "_period_began", "_send", "_sent_before", "_to_frames", "close_code"),
+        *("_on_end", "_period_began", "_sent_before", "close_code"),
         *("is_relayed", "opcode", "reader", "stream"),
     )
 
@@ -68,8 +67,6 @@ class WebSocketStream:
             on_closed=self._on_stream_closed,
             max_unsent_bytes=max_unsent_bytes,
         )
-        self._send = self.stream.send
-        self._to_frames = _FRAMES[opcode].of
         self._period_began, self._sent_before = loop.now, 0
 
     @property
@@ -123,11 +120,11 @@ class WebSocketStream:
 
     def write(self, data: bytes) -> None:
         """Queue whole lines for the end of this turn."""
-        self.stream.write(self._to_frames(data))
+        self.stream.write(format_lines(self.opcode, data))
 
     def send(self, data: bytes) -> None:
         """Send whole lines as `Stream.send` does."""
-        self._send(self._to_frames(data))
+        self.stream.send(format_lines(self.opcode, data))
 
     def keep_alive(self) -> None:
         """Send a ping if nothing was sent for some time; to be called each second."""
@@ -254,7 +251,6 @@ WEB_STREAM: Final = Record(
     {
         **dict.fromkeys(("opcode", "is_relayed", "reader"), "saved beside it; see SavedWebSocket"),
         **dict.fromkeys(("_loop", "_on_closed", "_on_data", "_on_end"), "the session's"),
-        **dict.fromkeys(("_send", "_to_frames"), "methods of the stream and of the type"),
         "stream": "saved as a StreamState",
         "_control": "a client may send a burst again",
         "_has_end": "follows from the StreamState",

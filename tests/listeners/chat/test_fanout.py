@@ -15,8 +15,11 @@ from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
 from netd.listeners.chat.room.encoded_message import EncodedMessage
 from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.websocket_stream import WebSocketStream
+from netd.protocols.websocket import Opcode
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
+from netd.runtime.stream import ignore
 from tests.conftest import StartWorker
 from tests.listeners.chat.test_service import Irc
 
@@ -65,6 +68,28 @@ def client(fanout: Fanout, sent: Sent, name: str) -> Client:
     return client
 
 
+def web_client(
+    fanout: Fanout, loop: Loop, stack: ExitStack, opcode: Opcode
+) -> tuple[Client, socket.socket]:
+    near, far = socket.socketpair()
+    stack.callback(far.close)
+    near.setblocking(False)
+    stream = WebSocketStream(
+        loop,
+        near,
+        opcode=opcode,
+        is_relayed=False,
+        on_data=ignore,
+        on_end=ignore,
+        on_closed=ignore,
+        max_unsent_bytes=1000,
+    )
+    stack.callback(stream.close, "the end")
+    client = Client(opcode.name)
+    fanout.attach(client, stream.stream, opcode)
+    return client, far
+
+
 def test_the_lines_of_one_turn_leave_in_that_turn_and_in_one_call(loop: Loop) -> None:
     sent: Sent = []
     fanout = Fanout(loop)
@@ -88,6 +113,25 @@ def test_a_member_is_not_sent_the_lines_that_skip_it(loop: Loop) -> None:
     loop.turn()
     assert [data for name, data in sent if name == "ann, queued"] == [b"2", b"3"]
     assert sent[-2:] == [("ann", b"5"), ("bob", b"46")]
+
+
+def test_clients_get_lines_or_messages_of_their_type(loop: Loop) -> None:
+    with ExitStack() as stack:
+        sent: Sent = []
+        fanout = Fanout(loop)
+        texts, binaries = (
+            web_client(fanout, loop, stack, opcode) for opcode in (Opcode.TEXT, Opcode.BINARY)
+        )
+        plain = client(fanout, sent, "plain")
+        audience = {0: [texts[0], plain, binaries[0]]}
+        fanout.add(line(audience, b"both\r\n"))
+        fanout.add(line(audience, b"one\r\n", texts[0]))
+        loop.turn()
+        fanout.send((texts[0], plain), b"x\r\n")
+        loop.turn()
+        assert sent == [("plain", b"both\r\none\r\n"), ("plain, queued", b"x\r\n")]
+        assert texts[1].recv(100) == b"\x81\x04both\x81\x01x"
+        assert binaries[1].recv(100) == b"\x82\x04both\x82\x03one"
 
 
 def test_a_line_to_another_audience_leaves_after_the_lines_before_it(loop: Loop) -> None:
