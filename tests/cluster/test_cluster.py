@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -241,3 +242,41 @@ def test_a_reload_brings_a_chat_to_several_hosts_and_back(
     assert "QUIT" in alice.expect(":bob!")
     alice.send("PING x")
     alice.expect("PONG")
+
+
+HOOK = """
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+
+[[listeners.web.routes]]
+path = "/ops"
+post = "lounge"
+channel = "#room"
+nick = "deploy"
+allow = "127.0.0.1"
+"""
+
+
+def post(daemon: Daemon, text: str) -> str:
+    """Post as a script, with the text as the key; the id of the message."""
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.address("web").port)
+    with contextlib.closing(connection):
+        connection.request("POST", "/ops", text, {"Idempotency-Key": text})
+        response = connection.getresponse()
+        assert response.status == 204, response.read()
+        return response.headers["X-Message-Id"]
+
+
+def test_scripts_post_on_all_hosts_as_one_member(
+    start_daemon: StartDaemon, redis: RedisServer, join: Join
+) -> None:
+    one, two = (
+        start_daemon(CONFIG.format(node=node, path=redis.path) + HOOK) for node in ("one", "two")
+    )
+    wait_until(lambda: not is_degraded(one) and not is_degraded(two), "the engine")
+    alice = join(one, "alice")
+    ids = [post(one, "first"), post(two, "second")]
+    for text in ("first", "second"):
+        assert alice.expect("PRIVMSG") == f":deploy!~hook@localhost PRIVMSG #room :{text}"
+    assert [post(two, "first"), post(one, "second")] == ids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from netd.listeners.chat.hooks.requests import format_json
 from netd.protocols.irc import Message, fold
@@ -19,6 +19,19 @@ _CATCH_UP_BYTES: Final = 262_144  # unsent; then the client reads on with anothe
 _MAX_WAITING: Final = 1000  # messages that come while the client is sent what it missed
 _RETRY: Final = b"retry: 2000\n\n"  # milliseconds until the client connects again
 _COMMENT: Final = b":\n\n"
+
+
+class Event(NamedTuple):
+    """A message in the form for all clients."""
+
+    msgid: str
+    data: bytes
+
+
+def event_of(message: Message) -> Event:
+    """The event of a message."""
+    msgid = message.tags["msgid"]
+    return Event(msgid, f"id: {msgid}\ndata: {format_json(message)}\n\n".encode())
 
 
 class EventStream:
@@ -41,7 +54,7 @@ class EventStream:
         self._head = head
         self._notify_closed = on_closed
         self._is_live = False
-        self._waiting: list[Message] = []
+        self._waiting: list[Event] = []
         self._sent_at = loop.now
         self._last_ids: set[str] = set()
         self._stream = Stream(
@@ -63,9 +76,9 @@ class EventStream:
         if self._head:
             self._write(self._head + _RETRY)
             self._head = b""
-        for message in messages:
-            self._last_ids.add(message.tags["msgid"])
-            self._send(message)
+        for event in map(event_of, messages):
+            self._last_ids.add(event.msgid)
+            self._write(event.data)
         return self.is_open and self._stream.unsent_bytes < _CATCH_UP_BYTES
 
     def go_live(self) -> None:
@@ -76,18 +89,18 @@ class EventStream:
         if self._stream.unsent_bytes >= _CATCH_UP_BYTES:
             self.finish()
         self._is_live = True
-        for message in self._waiting:
-            if message.tags["msgid"] not in self._last_ids:
-                self._send(message)
+        for event in self._waiting:
+            if event.msgid not in self._last_ids:
+                self._write(event.data)
         self._waiting.clear()
         self._last_ids.clear()
 
-    def on_message(self, message: Message) -> None:
+    def on_event(self, event: Event) -> None:
         """Take a message of a member."""
         if self._is_live:
-            self._send(message)
+            self._write(event.data)
         elif len(self._waiting) < _MAX_WAITING:
-            self._waiting.append(message)
+            self._waiting.append(event)
         else:
             self.finish()
 
@@ -108,10 +121,6 @@ class EventStream:
     def finish(self) -> None:
         """Close when all was sent."""
         self._stream.finish("the events end")
-
-    def _send(self, message: Message) -> None:
-        msgid = message.tags["msgid"]
-        self._write(f"id: {msgid}\ndata: {format_json(message)}\n\n".encode())
 
     def _write(self, data: bytes) -> None:
         self._sent_at = self._loop.now

@@ -13,6 +13,7 @@ from netd.listeners.chat.room.capability import WIRE_NAMES, Cap
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.hook import HookReply
 from netd.protocols.irc import Message
+from netd.runtime.loop import Loop
 
 LABEL: Final = "hook"
 """The label of a request: one is under way at a time."""
@@ -27,6 +28,7 @@ _REFUSED_NICK: Final = frozenset(
     for numeric in (Numeric.NICKNAMEINUSE, Numeric.ERRONEUSNICKNAME, Numeric.UNAVAILRESOURCE)
 )
 _RETRY_S: Final = 2
+_STUCK_S: Final = 60.0
 _MAX_REASON_CHARS: Final = 200
 
 Steps = Generator[list[bytes], list[Message], HookReply]
@@ -48,6 +50,7 @@ class HookClient:
 
     def __init__(
         self,
+        loop: Loop,
         nick: str,
         make_stream: Callable[[Callable[[bytes], object], Callable[[str], object]], HookStream],
         on_message: Callable[[Message], object],
@@ -58,11 +61,15 @@ class HookClient:
         self._on_message = on_message
         self._notify_lost = on_lost
         self._reader = ReplyReader()
+        self._loop = loop
         self._jobs: deque[Job] = deque()
         self._current: Job | None = None
         self._is_ready = False
+        self.is_heard = False
+        """Whether `on_message` is of use; if not, lines of other members are not parsed."""
         self._nicks_tried = 1
         self._reason = "the chat does not let it in"
+        self._stepped_at = loop.now
         self._stream = make_stream(self._on_lines, self._on_lost)
         self._register()
 
@@ -80,6 +87,12 @@ class HookClient:
         """Leave the room."""
         self._send([_line("QUIT", f":{reason}")])
 
+    def check(self) -> None:
+        """Leave the room if there is no reply for a long time, as without an engine."""
+        is_waiting = self._current is not None or not self._is_ready
+        if is_waiting and self._loop.now - self._stepped_at > _STUCK_S:
+            self._stream.close("no reply")
+
     def _register(self) -> None:
         self._send(
             [
@@ -96,6 +109,9 @@ class HookClient:
         self._stream.receive(b"".join(lines))
 
     def _on_lines(self, data: bytes) -> None:
+        is_idle = self._is_ready and self._current is None and not self.is_heard
+        if is_idle and not (b"PING " in data or b"ERROR " in data):
+            return
         for line in data.split(b"\r\n"):
             try:
                 received = self._reader.receive(line) if line else None
@@ -141,6 +157,7 @@ class HookClient:
                 self._step(job, None)
 
     def _step(self, job: Job, reply: list[Message] | None) -> None:
+        self._stepped_at = self._loop.now
         try:
             lines = next(job.steps) if reply is None else job.steps.send(reply)
         except StopIteration as end:

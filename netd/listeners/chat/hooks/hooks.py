@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from netd.errors import LocalProtocolError
-from netd.listeners.chat.hooks.event_stream import EventStream
+from netd.listeners.chat.hooks.event_stream import EventStream, event_of
 from netd.listeners.chat.hooks.hook_client import HookClient, Job, Steps
 from netd.listeners.chat.hooks.hook_stream import HookStream
 from netd.listeners.chat.hooks.requests import HookView, follow, is_text, post, read
@@ -67,6 +67,16 @@ class _Hook:
         self.used_at = now
         self.streams: set[EventStream] = set()
 
+    def add_stream(self, stream: EventStream) -> None:
+        """Let a client hear the messages."""
+        self.streams.add(stream)
+        self.speaker.is_heard = True
+
+    def remove_stream(self, stream: EventStream) -> None:
+        """Forget a client that has left."""
+        self.streams.discard(stream)
+        self.speaker.is_heard = bool(self.streams)
+
 
 class Hooks:
     """The hooks of a chat listener, by their nicks."""
@@ -101,6 +111,7 @@ class Hooks:
     def check(self) -> None:
         """Send heartbeats, and let hooks leave that are not used; to be called each second."""
         for hook in list(self._hooks.values()):
+            hook.speaker.check()
             for stream in list(hook.streams):
                 stream.keep_alive()
             if hook.streams or hook.speaker.waiting:
@@ -173,11 +184,11 @@ class Hooks:
             return
         try:
             head = request.head.encode("latin-1", "replace")
-            stream = EventStream(self._loop, sock, request.channel, head, hook.streams.discard)
+            stream = EventStream(self._loop, sock, request.channel, head, hook.remove_stream)
         except PollerFullError:
             self._refuse_stream(sock)
             return
-        hook.streams.add(stream)
+        hook.add_stream(stream)
         steps = follow(partial(self._view, hook), request, stream.catch_up)
         self._run(hook, steps, lambda: stream.is_open, partial(_on_caught_up, stream))
 
@@ -217,13 +228,17 @@ class Hooks:
             return stream
 
         on_message = partial(self._on_message, fold(nick))
-        speaker = HookClient(nick, make_stream, on_message, partial(self._on_lost, fold(nick)))
+        on_lost = partial(self._on_lost, fold(nick))
+        speaker = HookClient(self._loop, nick, make_stream, on_message, on_lost)
         return _Hook(speaker, client, self._loop.now)
 
     def _on_message(self, folded: str, message: Message) -> None:
-        for stream in list(self._hooks[folded].streams):
-            if stream.is_of(message.params[0]) and is_text(message, message.params[0]):
-                stream.on_message(message)
+        target = message.params[0]
+        if is_text(message, target):
+            event = event_of(message)
+            for stream in list(self._hooks[folded].streams):
+                if stream.is_of(target):
+                    stream.on_event(event)
 
     def _on_lost(self, folded: str, _speaker: HookClient) -> None:
         """Forget a hook that is not in the room any more; the next request makes it anew."""
