@@ -155,7 +155,7 @@ def test_other_errors_are_raised(accepting: Accepting) -> None:
     closed.sock.setblocking(False)
     accepting.acceptor.replace((closed,))
     with pytest.raises(OSError, match="Invalid argument"):
-        accepting.loop.turn()
+        accepting.loop.run()
     closed.sock.listen()  # so that the fixture can drain it
 
 

@@ -227,7 +227,7 @@ class CountingResponder(Responder):
     lookups = 0
 
     def lookup(self, key: CacheKey) -> CachedResponse | None:
-        CountingResponder.lookups += 1
+        self.lookups += 1
         return super().lookup(key)
 
 
@@ -242,7 +242,8 @@ class Owner:
         hooks = HookCaller(self.loop, HandoffSender({})).call
         verifier = PasswordVerifier(self.loop, options)
         context = WorkerContext(daemon, verifier, Listings(self.loop), hooks, clock)
-        self.responder: Responder = CountingResponder(options, context)
+        self.counting = CountingResponder(options, context)
+        self.responder: Responder = self.counting
 
     def on_closed(self, connection: Connection) -> None:
         """Ignore the end."""
@@ -275,7 +276,7 @@ def test_a_head_is_looked_up_once_whether_it_is_cached_or_not() -> None:
             theirs.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             owner.loop.turn()
             assert Response(theirs).status == 200
-            assert CountingResponder.lookups == lookups
+            assert owner.counting.lookups == lookups
         assert owner.responder.cache_hits == 1
         connection.close()
     owner.loop.close()

@@ -22,7 +22,7 @@ def test_the_client_in_the_header_is_logged_and_checked(start: Start, tmp_path: 
         sock.sendall(HEADER.replace(b"2.1 ", b"2.9 ", 1) + GET_HELLO)
         assert is_cut(sock)
     worker.await_counters(lambda c: c["refused_denied"] == 1)
-    wait_until(log.exists, "a line")
+    wait_until(lambda: log.exists() and log.read_text(), "a line")
     assert log.read_text().startswith("192.0.2.1 - - ")
 
 

@@ -1,0 +1,117 @@
+"""A pytest plugin that plays a slow machine: tests that assume a fast one fail with it.
+
+The loops in the process of the tests, and in the workers that it forks, see a clock that jumps
+ahead now and then, so that any turn may take long, and TCP sockets that are ready later than
+expected. With `--stops` a process of its own stops one process under test after the other for a
+moment.
+
+Run `python -m pytest -p tests.slow_machine [--stops] tests/listeners`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netd.runtime.loop import Loop
+from netd.runtime.poller import POLLERS, ReadyList
+
+_JUMP_CHANCE = 0.2
+_MAX_JUMP_S = 0.03
+_SLOWNESS = 10  # how often longer than it is the time can seem
+_LATE_CHANCE = 0.3
+_MEAN_STOP_S = 0.1
+_MAX_STOP_S = 1.0
+
+_chance = random.Random(0)
+_start = time.monotonic()
+_ahead_s = 0.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stops", action="store_true", help="stop processes under test at random")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    Loop.__init__.__defaults__ = (_jumping_clock,)
+    for poller in POLLERS.values():
+        _delay_readiness(poller)
+    if config.getoption("--stops"):
+        command = [sys.executable, "-m", "tests.slow_machine", str(os.getpid())]
+        process = subprocess.Popen(command, process_group=0)
+        config.add_cleanup(process.kill)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a test that failed fail again when it runs alone."""
+    _chance.seed(item.nodeid)
+
+
+def _jumping_clock() -> float:
+    global _ahead_s  # noqa: PLW0603
+    now = time.monotonic()
+    if _chance.random() < _JUMP_CHANCE and _ahead_s < (now - _start) * _SLOWNESS:
+        _ahead_s += _chance.uniform(0, _MAX_JUMP_S)
+    return now + _ahead_s
+
+
+def _delay_readiness(poller: type) -> None:
+    poll = poller.poll  # type: ignore[attr-defined]
+
+    def poll_late(self: object, timeout_s: float) -> ReadyList:
+        ready: ReadyList = poll(self, timeout_s)
+        return [entry for entry in ready if not _is_late(entry[0])]
+
+    poller.poll = poll_late  # type: ignore[attr-defined]
+
+
+def _is_late(fd: int) -> bool:
+    """Whether the system takes its time; a socket pair is ready as soon as its peer has sent."""
+    if _chance.random() >= _LATE_CHANCE:
+        return False
+    with contextlib.suppress(OSError):
+        sock = socket.socket(fileno=fd)
+        is_inet = sock.family in (socket.AF_INET, socket.AF_INET6)
+        sock.detach()  # the descriptor stays open
+        return is_inet
+    return False  # not a socket
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    yield pid
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if int(child) != os.getpid():
+                    yield from _descendants(int(child))
+
+
+def _is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+
+
+def _stop_processes(root: int) -> None:
+    """Stop a process after the other, until the tests have ended."""
+    while os.getppid() == root:
+        pid = random.choice(list(_descendants(root)))
+        with contextlib.suppress(OSError):
+            if not _is_stopped(pid):
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(min(random.expovariate(1 / _MEAN_STOP_S), _MAX_STOP_S))
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(random.uniform(0, _MEAN_STOP_S))
+
+
+if __name__ == "__main__":
+    _stop_processes(int(sys.argv[1]))
