@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, TextIO
 
 import netd
-from netd import account_command
+from netd import account_command, probe_command
 from netd.config.address import Address
 from netd.config.model import Config
 from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
@@ -60,7 +60,6 @@ _STATUS_TIMEOUT_S: Final = 10.0
 _UPGRADE_TIMEOUT_S: Final = 30.0
 _START_POLL_S: Final = 0.05
 _RELOAD_TIMEOUT_S: Final = 120.0
-_PROBE_TIMEOUT_S: Final = 5.0
 _WATCH_PERIOD_S: Final = 1.0
 _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
 _UNIT_USER: Final = "netd"
@@ -138,8 +137,8 @@ def build_parser() -> argparse.ArgumentParser:
     form.add_argument(
         "--watch", action="store_true", help="show it again every second, until interrupted"
     )
-    probe = add("probe", _probe, "Connect to each listener as a client; exit 1 if one fails.")
-    probe.add_argument("listener", nargs="?", metavar="LISTENER", help="probe only this one")
+    text = "Use listeners or other servers as a client; exit 1 if one does not work."
+    probe_command.add_arguments(add("probe", _probe, text))
     config = add("config", _config, "Print a configuration or its schema.")
     config.add_argument(
         "what",
@@ -304,34 +303,10 @@ def _is_degraded(status: dict[str, Any]) -> bool:
 
 
 def _probe(arguments: argparse.Namespace) -> int:
-    status = request_status(_control_path(arguments), _STATUS_TIMEOUT_S)
-    listeners = [
-        listener
-        for listener in status["listeners"]
-        if arguments.listener in (None, listener["name"])
-    ]
-    if not listeners:
-        raise ControlError(f"no listener is named {arguments.listener!r}")
-    results = [
-        _probe_address(listener, address)
-        for listener in listeners
-        for address in listener["addresses"]
-    ]
-    return os.EX_OK if all(results) else EX_DEGRADED
-
-
-def _probe_address(listener: dict[str, Any], address: str) -> bool:
-    name, kind = listener["name"], KINDS.get(listener["kind"])
-    if kind is None:
-        _print(f"{name}  {address}  FAILED  this version has no kind {listener['kind']!r}")
-        return False
-    try:
-        result = kind.probe(name, Address.parse(address), _PROBE_TIMEOUT_S)
-    except (NetdError, OSError) as error:
-        _print(f"{name}  {address}  FAILED  {error}")
-        return False
-    _print(f"{name}  {address}  ok  {result}")
-    return True
+    works = probe_command.run(
+        arguments, lambda: request_status(_control_path(arguments), _STATUS_TIMEOUT_S), _print
+    )
+    return os.EX_OK if works else EX_DEGRADED
 
 
 def _config(arguments: argparse.Namespace) -> int:

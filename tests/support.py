@@ -345,11 +345,14 @@ class ConfiguredDaemon:
         """A blocking client socket, connected to a listener."""
         return connect(self.address(name, index))
 
+    def netd_command(self, *arguments: str) -> list[str]:
+        """The command line of a `netd` subcommand on the same configuration file."""
+        return [sys.executable, "-m", "netd", *arguments, "--config", str(self.config)]
+
     def netd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another `netd` subcommand on the same configuration file."""
-        command = [sys.executable, "-m", "netd", *arguments, "--config", str(self.config)]
         return subprocess.run(
-            command,
+            self.netd_command(*arguments),
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
