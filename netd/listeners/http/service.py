@@ -219,9 +219,9 @@ class HttpService:
             self._admit(sock, host)
 
     def _on_header(self, sock: socket.socket, client: ProxiedClient) -> None:
-        self._admit(sock, client.host)
+        self._admit(sock, client.host, has_secure_proxy=client.is_secure)
 
-    def _admit(self, sock: socket.socket, host: str) -> None:
+    def _admit(self, sock: socket.socket, host: str, *, has_secure_proxy: bool = False) -> None:
         if self._connections.admit(host) is not None:
             sock.close()
             self._stop_if_done()
@@ -231,7 +231,7 @@ class HttpService:
         if transport is None:
             self._connections.release(host)
             return
-        connection = Connection(self, fd, transport, host)
+        connection = Connection(self, fd, transport, host, has_secure_proxy=has_secure_proxy)
         self._connections.add(connection, host)
         connection.start()
 
@@ -264,7 +264,8 @@ class HttpService:
         transport = self._wrap(sock) if is_new else PlainTransport(sock)
         if transport is None:
             return
-        connection = Connection(self, fd, transport, saved.host)
+        is_secure = saved.has_secure_proxy
+        connection = Connection(self, fd, transport, saved.host, has_secure_proxy=is_secure)
         self._connections.adopt(connection, saved.host)
         if unsent is None:
             self.responder.truncated += 1

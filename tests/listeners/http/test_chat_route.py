@@ -249,6 +249,22 @@ def test_a_trusted_proxy_names_the_client(open_site: Callable[..., Site]) -> Non
         assert (arrived.handoff.host, arrived.handoff.is_secure) == ("192.0.2.7", True)
 
 
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_proxys_header_says_that_the_client_uses_tls(
+    open_site: Callable[..., Site], *, is_secure: bool
+) -> None:
+    site = open_site(CHAT, proxy_protocol_from="127.0.0.1/32")
+    addresses = bytes((192, 0, 2, 7, 192, 0, 2, 1, 0, 1, 0, 2))
+    tls = b"\x20\x00\x05" + bytes((is_secure, 0, 0, 0, 0))  # PP2_TYPE_SSL
+    rest = addresses + tls
+    header = b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + len(rest).to_bytes(2, "big") + rest
+    with site.connect() as client:
+        client.sendall(header + handshake())
+        arrived = site.arrived()
+        arrived.sock.close()
+        assert (arrived.handoff.host, arrived.handoff.is_secure) == ("192.0.2.7", is_secure)
+
+
 def test_another_client_cannot_claim_to_be_one(open_site: Callable[..., Site]) -> None:
     site = open_site(CHAT)
     with site.request("X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https"):

@@ -67,15 +67,34 @@ class Connection:
 
     __slots__ = (
         *("_closes", "_exchange", "_fd", "_is_unused", "_loop", "_owner", "_recv", "_responder"),
-        *("_send", "_send_queue", "_state", "_transport", "_watched", "deadline", "host"),
+        *(
+            "_send",
+            "_send_queue",
+            "_state",
+            "_transport",
+            "_watched",
+            "deadline",
+            "has_secure_proxy",
+        ),
+        "host",
     )
 
-    def __init__(self, owner: Owner, fd: int, transport: Transport, host: str) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        fd: int,
+        transport: Transport,
+        host: str,
+        *,
+        has_secure_proxy: bool = False,
+    ) -> None:
+        """`has_secure_proxy` if the client speaks TLS with a trusted proxy (PROXY protocol)."""
         self._owner, self._loop, self._responder = owner, owner.loop, owner.responder
         self._fd = fd
         self._transport = transport
         self._recv, self._send = transport.recv, transport.send
         self.host = host
+        self.has_secure_proxy = has_secure_proxy
         self._is_unused = True  # until the first byte from the peer
         self._state = ConnectionState.IDLE
         self._exchange: Exchange | None = None
@@ -99,6 +118,7 @@ class Connection:
         return SavedConnection(
             descriptor=table.position_of(self._fd),
             host=self.host,
+            has_secure_proxy=self.has_secure_proxy,
             state=self._state,
             deadline=self.deadline,
             is_unused=self._is_unused,
@@ -352,7 +372,7 @@ class Connection:
         """The listener that gets this connection, and the record for it."""
         assert self._exchange is not None
         assert self._exchange.handoff is not None
-        record = self._exchange.describe_handoff(is_secure=self.is_tls)
+        record = self._exchange.describe_handoff(is_secure=self.is_tls or self.has_secure_proxy)
         return self._exchange.handoff, record
 
     def _hand_off(self, exchange: Exchange) -> bool:

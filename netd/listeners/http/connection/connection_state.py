@@ -52,6 +52,7 @@ class SavedConnection:
     state: ConnectionState
     deadline: float
     is_unused: bool = False
+    has_secure_proxy: bool = False
     closes: bool = False
     exchange: SavedExchange | None = None
     unsent: tuple[bytes | SavedFilePart, ...] = ()
