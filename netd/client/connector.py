@@ -63,7 +63,7 @@ class Connector:
         show: Show,
         on_request: OnRequest | None = None,
     ) -> None:
-        """`on_request` decides what the user's wish to leave and requests to the screen cause."""
+        """`on_request` is called with the user's wish to leave and with requests to the screen."""
         self.endpoint: Endpoint | None = None
         """The address of the server; None before the first connection."""
         self.idle = asyncio.Event()
@@ -142,7 +142,7 @@ class Connector:
         self._carry_out(self._client.read())
 
     def ask_earlier(self) -> None:
-        """Request what was said before the oldest message of the current conversation."""
+        """Request the messages before the oldest one of the current conversation."""
         self._carry_out(self._client.ask_earlier())
 
     async def _stay_connected(self) -> None:

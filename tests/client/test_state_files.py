@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from netd.client import state_files
 from netd.client.chat_log import ChatLog
-from netd.client.core.chat_events import ChatMessage
+from netd.client.core.chat_events import ChatEvent, ChatMessage, EarlierMessages, Notice
+from netd.client.core.client_state import ClientState, Identity
 from netd.client.core.conversations import Conversation, ConversationKind
-from netd.client.core.desk import Placed
+from netd.client.core.desk import Desk, Placed
+from netd.client.core.word_wrap import columns
 from netd.client.state_files import SavedConversations, StateFiles, file_name
 
 NOW = dt.datetime(2030, 1, 2, 12, 30, 5, tzinfo=dt.UTC)
@@ -18,6 +22,10 @@ NOW = dt.datetime(2030, 1, 2, 12, 30, 5, tzinfo=dt.UTC)
 @pytest.fixture
 def files(tmp_path: Path) -> StateFiles:
     return StateFiles({"XDG_STATE_HOME": str(tmp_path)}, "irc.example.net:6697")
+
+
+def desk() -> Desk:
+    return Desk(ClientState(Identity("bob")), columns)
 
 
 def mode(path: Path) -> int:
@@ -80,10 +88,29 @@ def test_the_log_has_the_whole_time_and_one_line_for_each_message(tmp_path: Path
     log = ChatLog(str(tmp_path), "irc.example.net")
     channel = Conversation("#Lounge", ConversationKind.CHANNEL)
     said = ChatMessage("al", "#lounge", "hi\nthere \x1b[2J", time="2030-01-02T09:05:00Z")
-    log.append([Placed(channel, said), Placed(channel, said)], NOW)
+    log.append([Placed(channel, said), Placed(channel, said)], NOW, desk())
     path = tmp_path / "logs" / "irc.example.net" / "#lounge.log"
     assert path.read_text().splitlines()[:2] == [
         "2030-01-02 09:05:00 <al> hi",
         "      there ␛[2J",
     ]
     assert mode(path) == 0o600
+
+
+def test_a_later_run_writes_only_what_the_log_does_not_have(tmp_path: Path) -> None:
+    channel = Conversation("#lounge", ConversationKind.CHANNEL)
+    said = ChatMessage("al", "#lounge", "hi", time="2030-01-02T09:05:00Z")
+    ChatLog(str(tmp_path), "srv").append([Placed(channel, said)], NOW, desk())
+    path = tmp_path / "logs" / "srv" / "#lounge.log"
+    written_at = dt.datetime(2030, 1, 2, 9, 5, tzinfo=dt.UTC).timestamp()
+    os.utime(path, (written_at, written_at))
+    missed = replace(said, text="still there?", time="2030-01-02T09:06:00Z", old=True)
+    history: list[ChatEvent] = [
+        EarlierMessages("2 earlier messages"),
+        replace(said, old=True),
+        missed,
+    ]
+    placed = [Placed(channel, event) for event in [Notice("welcome"), *history]]
+    ChatLog(str(tmp_path), "srv").append(placed, NOW, desk())
+    texts = [line[20:] for line in path.read_text().splitlines()]
+    assert texts == ["<al> hi", "-- welcome", "<al> still there?"]

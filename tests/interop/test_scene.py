@@ -150,7 +150,7 @@ def test_clients_survive_a_reload_a_flood_and_a_crash(
         tmux.keys("chat", "half a li")
         tmux.await_text("chat", "]> half a li")
         clients.flood()
-        tmux.await_text("chat", "flooder has gone (Excess flood)")
+        tmux.await_text("chat", "flooder has quit (Excess flood)")
         tmux.type("chat", "ne")
         clients.nc.read("PRIVMSG #lounge :half a line")
         clients.talk("after the flood")

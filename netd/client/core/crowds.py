@@ -1,4 +1,4 @@
-"""Many membership changes in one line: thirty users who quit are not thirty lines."""
+"""Many membership changes in one line: the quits of thirty users are not thirty lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDED: Final = frozenset(
 _VERBS: Final = {
     ChangeKind.JOINED: ("has joined", "have joined"),
     ChangeKind.LEFT: ("has left", "have left"),
-    ChangeKind.QUIT: ("has gone", "have gone"),
+    ChangeKind.QUIT: ("has quit", "have quit"),
 }
 
 

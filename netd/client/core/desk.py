@@ -79,6 +79,11 @@ class Desk:
         cut = text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED].rstrip()}\u2026"
         return f"{reference.sender}: {cut}"
 
+    def quote_for(self, conversation: Conversation, event: ChatEvent) -> str:
+        """Return the begin of the message to which an event refers; empty if there is none."""
+        message_id = getattr(event, "reply_to", "") or getattr(event, "id", "")
+        return self.quote(conversation, message_id)
+
     def follow(self) -> None:
         """Take note of the conversation that the user sees now, and of those that were closed."""
         conversations = self._state.conversations

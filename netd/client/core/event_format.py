@@ -203,9 +203,9 @@ def _change_text(change: MembershipChange, current: str) -> str:
         case ChangeKind.LEFT:
             return f"{change.nick} has left{channel}{reason}"
         case ChangeKind.QUIT:
-            return f"{change.nick} has gone{reason}"
+            return f"{change.nick} has quit{reason}"
         case ChangeKind.KICKED:
-            return f"{change.nick} was thrown out{channel} {change.detail}"
+            return f"{change.nick} was kicked{channel} {change.detail}"
         case ChangeKind.RENAMED:
             return f"{change.nick} is now {change.detail}"
 

@@ -103,7 +103,7 @@ class IrcClient:
         return read_marks.read_current(self.state)
 
     def ask_earlier(self) -> list[Effect]:
-        """Request what was said before the oldest message of the current conversation, once."""
+        """Request the messages before the oldest one of the current conversation, once."""
         state = self.state
         if not (state.is_registered and state.current):
             return []

@@ -24,7 +24,7 @@ def on_ready(state: ClientState) -> list[Effect]:
 
 
 def on_offline(state: ClientState, message: Message) -> list[Effect]:
-    """Process RPL_MONOFFLINE: nicks that nobody uses."""
+    """Process RPL_MONOFFLINE: nicks that no user has."""
     names = [name.partition("!")[0] for name in message.params[-1].split(",")]
     return [effect for name in names for effect in on_nick_free(state, name)]
 

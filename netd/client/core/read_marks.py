@@ -52,10 +52,10 @@ def read_current(state: ClientState) -> list[Effect]:
     if conversation.kind is ConversationKind.SERVER or until <= conversation.read_until:
         return []
     conversation.mark_read(until)
-    return _tell(state, conversation)
+    return _report(state, conversation)
 
 
-def _tell(state: ClientState, conversation: Conversation) -> list[Effect]:
+def _report(state: ClientState, conversation: Conversation) -> list[Effect]:
     if not (state.is_registered and are_known(state)):
         return []
     until = f"timestamp={_in_milliseconds(conversation.read_until)}"

@@ -39,7 +39,7 @@ def receive(state: ClientState, message: Message) -> list[Effect]:
     if history is not None and message.command not in _SHOWN_IN_HISTORY:
         chat_lines.count_event(history, message)
         if message.command != "TAGMSG":
-            return []  # it was true when it was said
+            return []  # it is about the members of that time
     try:
         effects = handler(state, message)
     except (IndexError, ValueError):  # too few or too many parameters: ignore the message
@@ -132,7 +132,7 @@ def _kick(state: ClientState, message: Message) -> list[Effect]:
     if not state.is_me(nick):
         return [MembershipChange(ChangeKind.KICKED, nick, channel, by, time_of(message))]
     state.autojoin.pop(state.fold(channel), None)
-    why = f"you were thrown out of {channel} {by}"
+    why = f"you were kicked from {channel} {by}"
     return [Refused(why, "KICK", channel), *state.outbox.drop(channel, why)]
 
 

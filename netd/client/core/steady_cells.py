@@ -23,7 +23,7 @@ _UNSTEADY: Final = re.compile(
 
 
 def steady(text: str) -> str:
-    """Return the text without what terminals draw in different widths."""
+    """Return the text without characters that terminals draw in different widths."""
     if text.isascii():
         return text
     text = _UNSTEADY.sub("", text)

@@ -1,4 +1,4 @@
-"""Holds back membership changes for a moment, so that printed lines can tell of many at once."""
+"""Holds back membership changes for a moment, so that printed lines can report many at once."""
 
 from __future__ import annotations
 

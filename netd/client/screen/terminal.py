@@ -186,7 +186,7 @@ class Terminal:
         now = dt.datetime.now().astimezone()
         placed, self._to_log = self._to_log, []
         try:
-            self._log.append(placed, now)
+            self._log.append(placed, now, self._desk)
         except OSError as error:
             self._log = None
             reason = Refused(f"the log cannot be written any more: {error.strerror}")
@@ -207,9 +207,8 @@ class Terminal:
             place = f" {channel}" if channel and not self._state.is_current(channel) else ""
             text = sanitize(Crowd(item).text(place))
             return [(Style.DIM, f"{now:%H:%M} -- {text}")]
-        reference = getattr(item, "reply_to", "") or getattr(item, "id", "")
         found = conversations_of(self._state, item)
-        reply = self._desk.quote(found[0], reference) if found else ""
+        reply = self._desk.quote_for(found[0], item) if found else ""
         return format_event(item, now, current, reply=reply)
 
     def _is_hidden(self, event: ChatEvent) -> bool:

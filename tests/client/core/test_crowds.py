@@ -18,11 +18,11 @@ def quit_of(nick: str, reason: str = "") -> MembershipChange:
     ("changes", "text"),
     [
         ([joined("al")], "al has joined"),
-        ([quit_of("al", "bye")], "al has gone (bye)"),
+        ([quit_of("al", "bye")], "al has quit (bye)"),
         ([joined("al"), joined("bo")], "al and bo have joined"),
-        ([joined("al"), quit_of("al"), joined("al")], "al has joined; al has gone"),
+        ([joined("al"), quit_of("al"), joined("al")], "al has joined; al has quit"),
         ([joined(n) for n in "abcde"], "a, b, c, d and e have joined"),
-        ([quit_of(str(n)) for n in range(30)], "0, 1, 2, 3 and 26 others have gone"),
+        ([quit_of(str(n)) for n in range(30)], "0, 1, 2, 3 and 26 others have quit"),
         ([MembershipChange(ChangeKind.RENAMED, "al", detail="bo")], "al is now bo"),
         (
             [MembershipChange(ChangeKind.RENAMED, f"a{n}", detail=f"b{n}") for n in range(7)],

@@ -91,7 +91,7 @@ def test_crowds_share_a_line() -> None:
     screen.feed(*[f":n{number}!u@h QUIT :netsplit" for number in range(30)])
     (line,) = screen.lines("#lounge")
     assert line == (
-        "-- n0, n1, n2, n3 and 26 others have joined; n0, n1, n2, n3 and 26 others have gone"
+        "-- n0, n1, n2, n3 and 26 others have joined; n0, n1, n2, n3 and 26 others have quit"
     )
 
 
@@ -99,8 +99,8 @@ def test_quits_and_new_nicks_are_shown_where_the_user_is_known() -> None:
     screen = Screen()
     screen.feed(":alice!u@h PRIVMSG bob :psst", ":bob!u@h JOIN #dev", ":alice!u@h NICK al")
     screen.feed(":al!u@h QUIT :bye")
-    assert screen.lines("al")[1:] == ["-- alice is now al; al has gone (bye)"]
-    assert screen.lines("#lounge") == ["-- alice is now al; al has gone (bye)"]
+    assert screen.lines("al")[1:] == ["-- alice is now al; al has quit (bye)"]
+    assert screen.lines("#lounge") == ["-- alice is now al; al has quit (bye)"]
     assert screen.lines("#dev") == []
 
 

@@ -58,10 +58,10 @@ EVIL = "\x1b[2J\x07\r\n\u202e"
         (MembershipChange(ChangeKind.JOINED, "al", "#c"), "12:30 -- al has joined"),
         (MembershipChange(ChangeKind.JOINED, "al", "#d"), "12:30 -- al has joined #d"),
         (MembershipChange(ChangeKind.LEFT, "al", "#c", "bye"), "12:30 -- al has left (bye)"),
-        (MembershipChange(ChangeKind.QUIT, "al"), "12:30 -- al has gone"),
+        (MembershipChange(ChangeKind.QUIT, "al"), "12:30 -- al has quit"),
         (
             MembershipChange(ChangeKind.KICKED, "al", "#c", "by bob"),
-            "12:30 -- al was thrown out by bob",
+            "12:30 -- al was kicked by bob",
         ),
         (MembershipChange(ChangeKind.RENAMED, "al", detail="ally"), "12:30 -- al is now ally"),
         (Notice("words"), "12:30 -- words"),

@@ -182,7 +182,7 @@ def test_targets_that_were_not_requested_are_bounded() -> None:
 def test_a_kick_is_reported() -> None:
     bob = welcome()
     (refused,) = feed(bob, ":alice!u@h KICK #lounge bob :enough")
-    assert refused == Refused("you were thrown out of #lounge by alice (enough)", "KICK", "#lounge")
+    assert refused == Refused("you were kicked from #lounge by alice (enough)", "KICK", "#lounge")
     assert bob.type("but") == [Refused("you are not in #lounge; /join #lounge")]
     feed(bob, ":bob!u@h JOIN #lounge")
     (change,) = feed(bob, ":alice!u@h KICK #lounge carol")

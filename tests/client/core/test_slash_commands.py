@@ -168,6 +168,6 @@ def test_without_a_connection_commands_are_refused_and_text_is_kept() -> None:
 
 def test_ignore_toggles_and_lists() -> None:
     bob = welcome()
-    assert bob.type("/ignore") == [Notice("ignored: nobody")]
+    assert bob.type("/ignore") == [Notice("ignored: no user")]
     bob.type("/ignore Mallory")
     assert bob.type("/ignore") == [Notice("ignored: Mallory")]

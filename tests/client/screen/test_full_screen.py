@@ -262,7 +262,7 @@ def test_a_device_without_memory_shows_what_is_unread(
     tmux.type("ann", "the harvest is in")
     tmux.await_text("first", "<ann> the harvest is in")
     tmux.type("first", "/quit")
-    tmux.await_text("ann", "bob has gone")
+    tmux.await_text("ann", "bob has quit")
     tmux.type("ann", "/msg bob call me")
     tmux.await_text("ann", "[to bob] <ann> call me")
     elsewhere = f"XDG_STATE_HOME={home / 'elsewhere'}"

@@ -47,7 +47,7 @@ def test_joins_and_quits_are_shown(lounge: Daemon, start_chat: Start) -> None:
     chat = start_chat()
     with Observer(lounge.address("lounge")):
         see(chat, "ear has joined")
-    see(chat, "ear has gone")
+    see(chat, "ear has quit")
 
 
 def test_many_who_come_and_go_share_a_line(lounge: Daemon, start_chat: Start) -> None:
@@ -55,7 +55,7 @@ def test_many_who_come_and_go_share_a_line(lounge: Daemon, start_chat: Start) ->
     with ExitStack() as crowd:
         for number in range(6):
             crowd.enter_context(Observer(lounge.address("lounge"), nick=f"guest{number}"))
-    see(chat, "have gone")
+    see(chat, "have quit")
 
 
 def test_a_line_being_typed_survives_a_flood(lounge: Daemon, start_chat: Start) -> None:

@@ -29,7 +29,7 @@ def _away(_state: ClientState, argument: str) -> list[Effect]:
 def _ignore(state: ClientState, argument: str) -> list[Effect]:
     nick = state.fold(argument)
     if not nick:
-        return [Notice(f"ignored: {', '.join(sorted(state.ignored.values())) or 'nobody'}")]
+        return [Notice(f"ignored: {', '.join(sorted(state.ignored.values())) or 'no user'}")]
     if nick in state.ignored:
         del state.ignored[nick]
         return [Notice(f"{argument} is no longer ignored")]

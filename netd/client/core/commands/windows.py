@@ -106,7 +106,7 @@ def _history(state: ClientState, argument: str) -> list[Effect]:
 
 
 def ask_earlier(state: ClientState, count: int) -> list[Effect]:
-    """Request what was said before the oldest message of the current conversation."""
+    """Request the messages before the oldest one of the current conversation."""
     count = max(1, min(count, state.history_page))
     oldest = state.conversations.current.oldest
     if oldest:
@@ -139,7 +139,7 @@ COMMANDS: Final[dict[str, SlashCommand]] = {
         "before=TIME and after=TIME narrow it.",
     ),
     "history": SlashCommand(
-        "[COUNT]", "show what was said before the first line of the conversation", _history
+        "[COUNT]", "show the messages before the first line of the conversation", _history
     ),
     "cancel": SlashCommand("", "drop the lines that wait to be sent", _cancel, works_offline=True),
 }
