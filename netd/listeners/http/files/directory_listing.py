@@ -163,10 +163,15 @@ def _count(entries: Entries, selected: int, start: int, shown: int) -> str:
 
 
 def _table(rows: list[str], query: ListingQuery) -> Iterator[str]:
-    yield f"<table><thead><tr>{''.join(_heading(sort, query) for sort in Sort)}</thead>"
+    yield f"<table><thead><tr>{_headings(query.on_page(1))}</thead>"
     yield "<tbody>"
     yield from rows
     yield "</tbody></table>"
+
+
+@functools.lru_cache(maxsize=64)
+def _headings(query: ListingQuery) -> str:
+    return "".join(_heading(sort, query) for sort in Sort)
 
 
 def _heading(sort: Sort, query: ListingQuery) -> str:

@@ -53,7 +53,7 @@ class ListingQuery:
 
     def on_page(self, page: int) -> ListingQuery:
         """The same view, on another page."""
-        return replace(self, page=page)
+        return self if page == self.page else replace(self, page=page)
 
     def sorted_by(self, sort: Sort) -> ListingQuery:
         """The first page in another order: numbers from the largest, or reversed if it is so."""
@@ -72,8 +72,13 @@ class ListingQuery:
         return f"?{'&'.join(fields)}"
 
 
+_DEFAULT: Final = ListingQuery()
+
+
 def parse_listing_query(query: bytes) -> ListingQuery:
     """Parse the query of a request; anything else in it is ignored."""
+    if not query:
+        return _DEFAULT
     pairs = dict(parse_qsl(query.decode("latin-1"), errors="surrogateescape"))
     page = pairs.get("page", "")
     is_number = page.isascii() and page.isdigit() and len(page) <= _MAX_DIGITS

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Generator
 from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from netd.listeners.http.files.directory_entries import SLICE, Entries, read_entries
+from netd.listeners.http.files.directory_entries import Entries, read_entries
 from netd.listeners.http.files.directory_listing import Place, format_listing
 from netd.listeners.http.files.listing_query import ListingQuery
+from netd.listeners.http.files.representation import SETTLED_NS
 from netd.listeners.http.protocol.response import (
     DeferredResponse,
     Response,
@@ -20,8 +22,9 @@ from netd.listeners.http.protocol.response import (
 from netd.runtime.loop import Loop
 
 _MAX_UNDER_WAY: Final = 8  # each one holds a descriptor and a few MiB
-_MAX_KEPT: Final = 8
 _KEPT_S: Final = 1.0
+_KEPT_ENTRIES: Final = 50_000  # they take about 200 bytes each
+_KEPT_BYTES: Final = 8 * 1024 * 1024  # of responses
 
 _Value = TypeVar("_Value")
 
@@ -40,34 +43,39 @@ _View = tuple[_Directory, Place, ListingQuery]
 
 
 class _Kept(Generic[_Value]):
-    """Keeps a few values for a second."""
+    """Keeps values for a second; together they cost at most `capacity`."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, capacity: int) -> None:
         self._loop = loop
+        self._left = capacity
         self._values: dict[object, _Value] = {}
 
     def get(self, key: object) -> _Value | None:
         return self._values.get(key)
 
-    def keep(self, key: object, value: _Value) -> None:
-        if key not in self._values and len(self._values) < _MAX_KEPT:
+    def keep(self, key: object, value: _Value, cost: int) -> None:
+        if key not in self._values and cost <= self._left:
             self._values[key] = value
-            self._loop.call_later(_KEPT_S, partial(self._values.pop, key))
+            self._left -= cost
+            self._loop.call_later(_KEPT_S, partial(self._drop, key, cost))
+
+    def _drop(self, key: object, cost: int) -> None:
+        del self._values[key]
+        self._left += cost
 
 
 class Listings:
     """The unfinished listings of a worker; each turn of the loop makes one slice of one of them.
 
-    All clients that wait for a listing get the same one. The entries of a directory with more than
-    one slice of them, and its listings, are used again for a second, unless a file was added,
-    removed or renamed.
+    All clients that wait for a listing get the same one. The entries of a directory, and its
+    listings, are used again for a second, unless a file was added, removed or renamed.
     """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._under_way: deque[_Listing] = deque()
-        self._entries: _Kept[Entries] = _Kept(loop)
-        self._responses: _Kept[Response] = _Kept(loop)
+        self._entries: _Kept[Entries] = _Kept(loop, _KEPT_ENTRIES)
+        self._responses: _Kept[Response] = _Kept(loop, _KEPT_BYTES)
 
     def respond(
         self, fd: int, place: Place, query: ListingQuery, *, dotfiles: bool, limit: int
@@ -84,7 +92,8 @@ class Listings:
                 return DeferredResponse(listing.waiting.append)
         if len(self._under_way) >= _MAX_UNDER_WAY:
             return error_response(503, ("Retry-After", "1"))
-        listing = _Listing(view, self._make(os.dup(fd), view))
+        is_settled = time.time_ns() - info.st_mtime_ns >= SETTLED_NS
+        listing = _Listing(view, self._make(os.dup(fd), view, may_keep=is_settled))
         response = listing.advance()
         if response is not None:
             return response
@@ -93,7 +102,7 @@ class Listings:
             self._loop.call_later(0, self._advance)
         return DeferredResponse(listing.waiting.append)
 
-    def _make(self, fd: int, view: _View) -> Generator[None, None, Response]:
+    def _make(self, fd: int, view: _View, *, may_keep: bool) -> Generator[None, None, Response]:
         """Make the response in slices; closes the descriptor."""
         directory, place, query = view
         try:
@@ -105,9 +114,9 @@ class Listings:
         finally:
             os.close(fd)
         response = yield from format_listing(entries, place, query)
-        if entries.count >= SLICE:
-            self._entries.keep(directory, entries)
-            self._responses.keep(view, response)
+        if may_keep:
+            self._entries.keep(directory, entries, entries.count)
+            self._responses.keep(view, response, response.length)
         return response
 
     def _advance(self) -> None:

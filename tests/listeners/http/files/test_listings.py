@@ -10,7 +10,7 @@ import pytest
 
 from netd.listeners.http.files.directory_listing import Place
 from netd.listeners.http.files.listing_query import parse_listing_query
-from netd.listeners.http.files.listings import Listings
+from netd.listeners.http.files.listings import Listings, _Kept
 from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, EpollPoller
@@ -54,6 +54,7 @@ def setting(tmp_path: Path) -> Iterator[Setting]:
     directory.mkdir()
     for number in range(1000):
         (directory / f"{number:04}").touch()
+    os.utime(directory, (1e9, 1e9))  # a listing of a directory that was just changed is not kept
     setting = Setting(directory)
     yield setting
     setting.loop.close()
@@ -96,6 +97,17 @@ def test_all_clients_that_wait_and_the_next_one_get_one_listing(setting: Setting
     setting.request()
     setting.await_sent(21)
     assert setting.sent[-1].length < setting.sent[0].length
+
+
+def test_what_is_kept_is_bounded_and_goes_after_a_second(setting: Setting) -> None:
+    kept: _Kept[str] = _Kept(setting.loop, capacity=10)
+    kept.keep("a", "one", 6)
+    kept.keep("b", "two", 5)
+    assert (kept.get("a"), kept.get("b")) == ("one", None)
+    while kept.get("a"):
+        setting.loop.turn()
+    kept.keep("b", "two", 10)
+    assert kept.get("b") == "two"
 
 
 def test_listings_under_way_are_bounded_and_leave_no_descriptor(setting: Setting) -> None:
