@@ -122,6 +122,7 @@ class FullScreen:
 
     def refresh(self) -> None:
         self._desk.follow()
+        self._input.follow(self._buffer)
         self._app.invalidate()
 
     def stop(self) -> None:
@@ -132,17 +133,20 @@ class FullScreen:
 
     def go_to(self, number: int) -> None:
         if (conversation := self._state.conversations.at(number)) is not None:
-            self._hooks.on_switch(conversation.name)
+            self._switch(conversation.name)
 
     def step(self, by: int) -> None:
-        self._hooks.on_switch(self._state.conversations.step(by).name)
+        self._switch(self._state.conversations.step(by).name)
 
     def go_to_unread(self) -> None:
         if (conversation := self._state.conversations.next_unread()) is not None:
-            self._hooks.on_switch(conversation.name)
+            self._switch(conversation.name)
 
     def go_back(self) -> None:
-        self._hooks.on_switch(self._state.conversations.previous.name)
+        self._switch(self._state.conversations.previous.name)
+
+    def _switch(self, name: str) -> None:
+        self._input.switch(self._buffer, name)
 
     def scroll_page(self, direction: int) -> None:
         self._desk.current.scroll_page(direction)

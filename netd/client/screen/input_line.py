@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -58,6 +59,24 @@ class InputLine:
     def on_typed(self, _buffer: object = None) -> None:
         """Take note that the text has changed."""
         self._is_interrupted = False
+
+    def switch(self, buffer: Buffer, name: str) -> None:
+        """Go to another conversation; the text that was typed stays with this one."""
+        self._state.conversations.current.draft = buffer.text
+        buffer.reset()
+        self._hooks.on_switch(name)
+        self._restore_draft(buffer)
+
+    def follow(self, buffer: Buffer) -> None:
+        """Restore the draft of a conversation that a command or the server made the current one."""
+        if self._state.conversations.current.draft:  # soon: the buffer still has the command
+            asyncio.get_running_loop().call_soon(self._restore_draft, buffer)
+
+    def _restore_draft(self, buffer: Buffer) -> None:
+        conversation = self._state.conversations.current
+        if conversation.draft and not buffer.text:
+            buffer.document = Document(conversation.draft)
+            conversation.draft = ""
 
     def accept(self, buffer: Buffer) -> bool:
         """Pass the text on: one line as it was typed, several lines as a paste."""

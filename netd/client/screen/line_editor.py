@@ -87,6 +87,7 @@ class LineEditor:
             self._prompt.app.exit(result="")
 
     def refresh(self) -> None:
+        self._input.follow(self._prompt.default_buffer)
         self._prompt.app.invalidate()
 
     def _print(self, lines: Sequence[Spans], *, rings: bool) -> None:
@@ -106,10 +107,13 @@ class LineEditor:
         return merge_key_bindings(
             [
                 self._input.bindings(DEFAULT_BUFFER),
-                line_bindings(self._state, self._hooks.on_switch, is_editing),
+                line_bindings(self._state, self._switch, is_editing),
                 self.questions.bindings(),
             ]
         )
+
+    def _switch(self, name: str) -> None:
+        self._input.switch(self._prompt.default_buffer, name)
 
     def _on_key(self, _sender: object) -> None:
         self._hooks.on_activity()
