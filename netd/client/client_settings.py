@@ -33,6 +33,7 @@ KEYS: Final[dict[str, type]] = {
     "password_file": str,
     "quiet": bool,
     "ignore": list,
+    "highlight": list,
     "bell": bool,
     "history": int,
     "plain": bool,
@@ -56,6 +57,7 @@ class ClientSettings:
     certificate: str = ""
     is_quiet: bool = False
     ignored: tuple[str, ...] = ()
+    highlights: tuple[str, ...] = ()  # words that make a message one for the user
     bell: bool = True
     plain: bool = False  # lines above a prompt instead of a full screen
     log: bool = False
@@ -131,6 +133,7 @@ def read_settings(
         certificate=os.path.expanduser(values.get("certificate", "")),
         is_quiet=values.get("quiet", False),
         ignored=tuple(values.get("ignore", ())),
+        highlights=tuple(values.get("highlight", ())),
         bell=values.get("bell", True),
         plain=values.get("plain", False),
         log=values.get("log", False),

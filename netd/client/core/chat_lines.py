@@ -68,7 +68,7 @@ def _keep(state: ClientState, history: HistoryBatch, chat: ChatMessage) -> list[
     if is_to_peer and not is_channel(chat.target):
         chat = replace(chat, mine=True)
     if len(history.messages) < MAX_BATCH_MESSAGES:
-        history.messages.append(replace(chat, old=True))
+        history.messages.append(replace(chat, old=True, mention=_is_mention(state, chat)))
     if history.is_search:
         return []
     _record(state, chat)
@@ -87,12 +87,14 @@ def _show(state: ClientState, chat: ChatMessage, message: Message) -> list[Effec
     _record(state, chat)
     if (channel := state.roster.get(chat.target)) is not None:
         channel.note_message(chat.sender)
-    if chat.mine or chat.kind is MessageKind.NOTICE:
-        mention = False
-    else:
-        mention = state.is_me(chat.target) or state.mentions_me(chat.text)
-    shown = replace(chat, mention=mention)
+    shown = replace(chat, mention=_is_mention(state, chat))
     return [shown, *_confirm_echo(state, message, chat.text)]
+
+
+def _is_mention(state: ClientState, chat: ChatMessage) -> bool:
+    if chat.mine or chat.kind is MessageKind.NOTICE:
+        return False
+    return state.is_me(chat.target) or state.mentions_me(chat.text)
 
 
 def _record(state: ClientState, chat: ChatMessage) -> None:

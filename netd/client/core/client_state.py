@@ -89,6 +89,7 @@ class ClientState:
     is_registered: bool = False
     was_registered: bool = False  # on this connection or an earlier one
     has_seen_motd: bool = False
+    highlights: tuple[str, ...] = ()  # words that make a message one for the user, as the nick does
     is_away: bool = False  # as the server has said
     is_quiet: bool = False  # hide membership changes
     fold: CaseMapping = field(default_factory=CaseMapping)
@@ -165,9 +166,9 @@ class ClientState:
         return self.fold(target) == self.fold(self.current)
 
     def mentions_me(self, text: str) -> bool:
-        """Whether the text contains this client's nick as a word."""
-        nick = rf"(?<!\w){re.escape(self.nick)}(?!\w)"
-        return re.search(nick, text, re.IGNORECASE) is not None
+        """Whether the text contains this client's nick, or a highlight, as a word."""
+        words = "|".join(re.escape(word) for word in (self.nick, *self.highlights) if word)
+        return re.search(rf"(?<!\w)(?:{words})(?!\w)", text, re.IGNORECASE) is not None
 
     def can_send(self, target: str) -> bool:
         """Whether a message to the target can be sent now."""

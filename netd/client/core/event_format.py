@@ -112,13 +112,16 @@ def _chat_message(
     spans = _stamp(chat.time, now, stamp)
     if place := _place(chat, current):
         spans += [(Style.DIM, f"{clip(sanitize(place))} ")]
-    spans += [(Style.PLAIN, before), (_sender_style(chat), clip(sanitize(chat.sender)))]
+    # In the window of a private conversation, every message is for the user.
+    is_marked = chat.mention and (bool(place) or is_channel(chat.target))
+    sender_style = Style.MENTION if is_marked else _sender_style(chat)
+    spans += [(Style.PLAIN, before), (sender_style, clip(sanitize(chat.sender)))]
     spans += [(Style.PLAIN, f"{after} ")]
     if chat.reply_to:
         spans += [(Style.DIM, f"(re {sanitize(reply) or 'an earlier message'}) ")]
     shown = masked(chat.target, chat.text) if chat.mine else chat.text
     text = "\n".join(map(sanitize, shown.split("\n")))
-    style = Style.BOLD if chat.mention else Style.PLAIN
+    style = Style.BOLD if is_marked else Style.PLAIN
     return [*spans, (Style.DIM if chat.old else style, text)]
 
 
@@ -133,9 +136,7 @@ def _place(chat: ChatMessage, current: str) -> str:
 
 
 def _sender_style(chat: ChatMessage) -> Style:
-    if chat.mine:
-        return Style.BOLD
-    return Style.MENTION if chat.mention else nick_style(chat.sender)
+    return Style.BOLD if chat.mine else nick_style(chat.sender)
 
 
 def _stamp(time: str, now: dt.datetime, form: str) -> Spans:

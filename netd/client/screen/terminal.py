@@ -66,6 +66,7 @@ class Terminal:
         self._client = IrcClient(settings.identity, self._record)
         self._state = state = self._client.state
         state.is_quiet = settings.is_quiet
+        state.highlights = settings.highlights
         state.ignored.update((state.fold(nick), nick) for nick in settings.ignored)
         self._connector = Connector(settings, self._client, self._show, self._on_request)
         server = "local" if len(settings.endpoints) > 1 else str(settings.endpoints[0])
@@ -166,8 +167,9 @@ class Terminal:
             self._hold.put(events)
 
     def _show_now(self, events: Sequence[ChatEvent]) -> None:
-        rings = any(isinstance(event, ChatMessage) and event.mention for event in events)
-        self._surface.show(events, rings=rings and self._settings.bell)
+        said = [event for event in events if isinstance(event, ChatMessage) and not event.old]
+        rings = self._settings.bell and any(message.mention for message in said)
+        self._surface.show(events, rings=rings)
 
     def _is_reading(self) -> bool:
         return self._presence.is_present() and not self._desk.current.is_scrolled

@@ -27,8 +27,8 @@ from netd.client.core.chat_events import (
     Switched,
     Undelivered,
 )
-from netd.client.core.event_format import EventFormatter, to_json
-from netd.client.core.styled_text import nick_style
+from netd.client.core.event_format import EventFormatter, format_event, to_json
+from netd.client.core.styled_text import Style, nick_style
 
 NOW = dt.datetime(2030, 1, 2, 12, 30, tzinfo=dt.UTC)
 EVIL = "\x1b[2J\x07\r\n\u202e"
@@ -148,3 +148,11 @@ def test_json_for_programs() -> None:
 )
 def test_every_event_has_a_name_in_json(event: ChatEvent, name: str) -> None:
     assert json.loads(to_json(event, NOW))["event"] == name
+
+
+def test_a_private_message_is_marked_outside_its_own_window() -> None:
+    said = ChatMessage("al", "bob", "psst", mention=True)
+    assert (Style.MENTION, "al") in format_event(said, NOW, "#c")
+    assert Style.MENTION not in dict(format_event(said, NOW, "al"))
+    in_channel = ChatMessage("al", "#c", "bob!", mention=True)
+    assert (Style.MENTION, "al") in format_event(in_channel, NOW, "#c")

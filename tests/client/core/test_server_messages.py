@@ -61,6 +61,16 @@ def test_a_part_of_a_word_is_no_mention(text: str) -> None:
     assert said == ChatMessage("alice", "#lounge", text)
 
 
+def test_a_highlighted_word_is_a_mention() -> None:
+    bob = welcome()
+    bob.state.highlights = ("deploy", "", "c++")
+    texts = ["Deploy now", "deployed", "C++ is", "bob!"]
+    said = [feed(bob, f":alice!u@h PRIVMSG #lounge :{text}") for text in texts]
+    assert [chat.mention for (chat,) in said if isinstance(chat, ChatMessage)] == [
+        *(True, False, True, True)
+    ]
+
+
 def test_an_action_is_shown_and_other_ctcp_is_not_answered() -> None:
     bob = welcome()
     (said,) = feed(bob, ":alice!u@h PRIVMSG #lounge :\x01ACTION waves\x01")
@@ -142,7 +152,11 @@ def test_history_is_requested_and_marked_as_old() -> None:
     assert history == [
         EarlierMessages("2 earlier messages", "#dev"),
         ChatMessage(
-            *("alice", "#dev", "bob, look"), time="2030-01-01T09:00:00.000Z", old=True, id="a"
+            *("alice", "#dev", "bob, look"),
+            mention=True,
+            time="2030-01-01T09:00:00.000Z",
+            old=True,
+            id="a",
         ),
         ChatMessage(
             *("bob", "#dev", "yes"), mine=True, time="2030-01-01T09:30:00.000Z", old=True, id="b"
