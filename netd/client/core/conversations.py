@@ -56,6 +56,7 @@ class Conversation:
     wants_earlier: bool = False  # the user waits for such messages
     read_until: str = ""  # the server's time up to which the user has read, on any device
     topic: str = ""
+    away: str = ""  # the user's reason for being away that was shown
     draft: str = ""  # typed and not sent, while another conversation is current
     first_unread_at: int = 0  # the order in which conversations became unread
     references: deque[Reference] = field(default_factory=lambda: deque(maxlen=MAX_REFERENCES))

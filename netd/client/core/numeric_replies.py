@@ -19,7 +19,7 @@ from netd.protocols.irc import Message
 _ERRORS: Final = frozenset({*range(400, 600), 696, 734, 902, 904, 905, 906, 907})
 _HIDDEN: Final = frozenset(  # greetings, statistics, and ends of lists
     {"002", "003", "004", "250", "251", "252", "253", "254", "255", "265", "266"}
-    | {"219", "315", "318", "321", "323", "329", "333", "347", "349", "368", "369", "375", "730"}
+    | {"219", "315", "321", "323", "329", "333", "347", "349", "368", "369", "375", "730"}
 )
 _ALL_PREFIXES: Final = "~&@%+!"
 MAX_LISTED: Final = 20  # members that are named when the client joins; more are counted
@@ -125,13 +125,20 @@ def _all_names(state: ClientState, joined: JoinedChannel) -> list[Effect]:
     return [Notice(text, joined.name) for text in texts]
 
 
-def _away(_state: ClientState, message: Message) -> list[Effect]:
+def _away(state: ClientState, message: Message) -> list[Effect]:
+    """Show that a user is away: once in a conversation, but in each WHOIS."""
     _, nick, text = message.params
+    conversation = state.conversations.get(nick)
+    if conversation is not None and state.whois_of != state.fold(nick):
+        was_shown, conversation.away = conversation.away == text, text
+        if was_shown:
+            return []
     return [Notice(f"{nick} is away: {text}")]
 
 
-def _whois_user(_state: ClientState, message: Message) -> list[Effect]:
+def _whois_user(state: ClientState, message: Message) -> list[Effect]:
     _, nick, user, host, _, name = message.params
+    state.whois_of = state.fold(nick)
     return [Notice(f"{nick} is {user}@{host}: {name}")]
 
 
@@ -155,6 +162,11 @@ def _whois_value(_state: ClientState, message: Message) -> list[Effect]:
     """Show "<nick> <value> ... :<description>" as "nick description value ..."."""
     _, nick, *values, description = message.params
     return [Notice(f"{nick} {description} {' '.join(values)}")]
+
+
+def _end_of_whois(state: ClientState, _message: Message) -> list[Effect]:
+    state.whois_of = ""
+    return []
 
 
 def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
@@ -221,6 +233,7 @@ _HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
     "311": _whois_user,
     "312": _whois_server,
     "317": _whois_idle,
+    "318": _end_of_whois,
     "319": _whois_channels,
     "322": _channel_entry,
     "324": _channel_modes,

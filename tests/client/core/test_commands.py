@@ -55,7 +55,9 @@ def test_commands_become_irc_lines(typed: str, sent: str) -> None:
 def test_a_command_for_a_channel_needs_one(typed: str) -> None:
     bob = welcome()
     bob.type("/query alice")
-    assert bob.type(typed) == [Refused("you are in no channel")]
+    assert bob.type(typed) == [
+        Refused("this conversation is no channel; name one, as in /names #lounge")
+    ]
 
 
 def test_a_query_is_a_conversation_that_can_be_closed() -> None:

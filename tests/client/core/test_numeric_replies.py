@@ -77,3 +77,13 @@ def test_a_channel_that_refuses_the_client_is_not_joined_again() -> None:
 )
 def test_replies_as_text(line: str, event: Notice | Refused) -> None:
     assert feed(welcome(), line) == [event]
+
+
+def test_a_user_who_is_away_is_reported_once_and_in_each_whois() -> None:
+    bob = welcome()
+    bob.type("/query alice")
+    away = ":srv 301 bob alice :at lunch"
+    assert feed(bob, away, away) == [Notice("alice is away: at lunch")]
+    assert len(feed(bob, ":srv 301 bob alice :asleep")) == 1
+    shown = feed(bob, ":srv 311 bob alice u h * :Alice", away, ":srv 318 bob alice :End")
+    assert shown[-1] == Notice("alice is away: at lunch")

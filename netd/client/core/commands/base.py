@@ -66,8 +66,8 @@ def channel_and_rest(state: ClientState, argument: str) -> tuple[str, str]:
 
 
 def no_channel() -> list[Effect]:
-    """The refusal of a command that needs a channel."""
-    return [Refused("you are in no channel")]
+    """The refusal of a command that needs a channel, outside of one."""
+    return [Refused("this conversation is no channel; name one, as in /names #lounge")]
 
 
 def first_word(argument: str) -> str:
