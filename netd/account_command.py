@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from netd.config.model import Config
-from netd.config.paths import SYSTEM_CONFIG
+from netd.config.state_directory import state_directory_of
 from netd.errors import UsageError
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_edits import EditKind
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace, config: Config, path: str) -> Iterable[st
     from netd.listeners.chat.account_manager import AccountManager  # noqa: PLC0415 (SQLite)
 
     options = _find_listener(config, arguments.chat)
-    manager = AccountManager(options, _state_directory(path))
+    manager = AccountManager(options, state_directory_of(path))
     name: str = arguments.account or ""
     if arguments.action == _LIST and name:
         raise UsageError("account list shows all accounts; name none")
@@ -81,12 +80,3 @@ def _chats(config: Config) -> Iterator[tuple[str, ChatOptions]]:
     for name, options in config.listeners.items():
         if isinstance(options, ChatOptions):
             yield name, options
-
-
-def _state_directory(config: str) -> str:
-    """The directory that systemd gives the daemon (`StateDirectory=netd`); empty if none exists."""
-    home = os.path.expanduser("~")
-    own = (os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state", f"{home}/.config")
-    parents = ("/var/lib",) if config == SYSTEM_CONFIG else own
-    found = (f"{parent}/netd" for parent in parents if os.path.isdir(f"{parent}/netd"))
-    return next(found, "")

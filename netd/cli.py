@@ -23,7 +23,7 @@ from netd import account_command, probe_command
 from netd.config.address import Address
 from netd.config.model import Config
 from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
-from netd.config.source import Source
+from netd.config.source import Source, read_source
 from netd.errors import (
     ConfigError,
     ControlError,
@@ -147,6 +147,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     text = "Show or change the accounts that users of a chat listener have registered."
     account_command.add_arguments(add("account", _account, text))
+    backup = add("backup", _backup, "Write the configuration and the databases to one file.")
+    backup.add_argument("file", metavar="FILE", help="the file, an archive that tar(1) reads")
     text = "Prompt for a password and print its hash, for the configuration."
     passwd = add("passwd", _passwd, text)
     passwd.add_argument(
@@ -325,6 +327,16 @@ def _config(arguments: argparse.Namespace) -> int:
 def _passwd(arguments: argparse.Namespace) -> int:
     make = derive_keys if arguments.scram else hash_password
     print(make(read_password(), os.urandom(16)))
+    return os.EX_OK
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from netd import backup_command  # noqa: PLC0415 (SQLite, used here only)
+    from netd.config.load import read_config  # noqa: PLC0415 (as for _load)
+
+    path = find_config(arguments.config)
+    config = read_config(path, KINDS)  # a fault of a file that it names does not matter here
+    _print(backup_command.run(arguments.file, config, read_source(path)))
     return os.EX_OK
 
 

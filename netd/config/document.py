@@ -15,6 +15,7 @@ from netd.config.annotations import HIDDEN, NeedsNewWorker, Table
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.config.schema import docstrings_of, fields_of
 from netd.config.serialize import serialize
+from netd.config.source import INCLUDE_HELP
 from netd.config.units import format_number
 from netd.config.values import describe, is_secret, tables_in
 
@@ -69,6 +70,7 @@ def keys(options: type[Table], table: str = "") -> Iterator[Key]:
 def default_text(kinds: Mapping[str, DocumentedKind]) -> str:
     """A configuration file that has every key as a comment, with its default and documentation."""
     parts = ["# netd's configuration. Keys that are commented out show their defaults."]
+    parts.append(f"# {INCLUDE_HELP}\n# include = []  # text or list of texts")
     parts.append("\n".join(["[netd]", *_commented(DaemonOptions)]))
     for name, kind in kinds.items():
         address = f'address = "{kind.example_address}"'

@@ -138,7 +138,11 @@ class _Reader:
                 yield name, self._kinds[kind]
 
     def _daemon(self) -> DaemonOptions:
-        options = self._options(DaemonOptions, ("netd",), self._document.get("netd", {}))
+        table = self._document.get("netd", {})
+        if isinstance(table, dict) and "include" in table:
+            self._add(("netd", "include"), "stands at the top of the file, above all tables")
+            table = {key: value for key, value in table.items() if key != "include"}
+        options = self._options(DaemonOptions, ("netd",), table)
         if options is None:
             return DaemonOptions()
         if options.control and not os.path.isabs(options.control):

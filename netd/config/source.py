@@ -19,6 +19,10 @@ from netd.errors import ConfigError, Problem
 MAX_FILES: Final = 1000
 """The number of files that a configuration may include."""
 
+INCLUDE_HELP: Final = (
+    'Further files with listeners, as in ["/etc/netd.d/*.toml"]; above all tables.'
+)
+
 _INCLUDE: Final = "include"
 _TABLES: Final = "listeners"
 

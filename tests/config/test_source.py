@@ -86,6 +86,14 @@ def test_a_key_is_given_in_one_file_only(tmp_path: Path) -> None:
     ]
 
 
+def test_the_key_stands_above_all_tables(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    Path(path).write_text(f"[netd]\n{MAIN}")
+    assert messages(path) == [
+        "netd.toml:2: netd.include: stands at the top of the file, above all tables"
+    ]
+
+
 LIST_EXPECTED = 'expected a list of files, as in include = ["/etc/netd.d/*.toml"]'
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from netd.runtime.errnos import describe
 
 _log = logging.getLogger("netd")
-_FILE: Final = "cloak.key"
+KEY_FILE: Final = "cloak.key"
 KEY_BYTES: Final = 32
 _MAX_BYTES: Final = 4096
 
@@ -22,7 +22,7 @@ def read_or_make() -> str:
     directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd.exec(5)
     if not directory:
         return ""
-    path = os.path.join(directory, _FILE)
+    path = os.path.join(directory, KEY_FILE)
     try:
         if not os.path.exists(path):
             _make(path)

@@ -20,10 +20,10 @@ function __netd_listeners
     sed -n 's/^[[:blank:]]*\[listeners\."\{0,1\}\([A-Za-z0-9_-]*\)"\{0,1\}\].*/\1/p' -- $file 2>/dev/null
 end
 
-set -l commands run check reload upgrade status probe config account passwd
+set -l commands run check reload upgrade status probe config account backup passwd
 set -l actions list add passwd suspend unsuspend drop erase
 set -l first "not __fish_seen_subcommand_from $commands"
-set -l reads_file '__fish_seen_subcommand_from run check reload upgrade status probe config account'
+set -l reads_file '__fish_seen_subcommand_from run check reload upgrade status probe config account backup'
 
 complete -c netd -f
 complete -c netd -s h -l help -d 'Show help'
@@ -37,6 +37,8 @@ complete -c netd -n $first -a status -d 'Show listeners and workers'
 complete -c netd -n $first -a probe -d 'Speak to each listener as a client'
 complete -c netd -n $first -a config -d 'Print a configuration or its schema'
 complete -c netd -n $first -a account -d 'Show or change the accounts of a chat'
+complete -c netd -n $first -a backup -d 'Write configuration and databases to a file'
+complete -c netd -n '__fish_seen_subcommand_from backup' -F
 complete -c netd -n $first -a passwd -d 'Print the hash of a password'
 complete -c netd -n '__fish_seen_subcommand_from check' -l as -xa '(__fish_complete_users)' -d 'As user'
 complete -c netd -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON'

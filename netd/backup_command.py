@@ -1,0 +1,116 @@
+"""`netd backup`: writes the configuration and the databases to one file, also while netd runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netd.config.model import Config
+from netd.config.source import Source
+from netd.config.state_directory import state_directory_of
+from netd.errors import NetdError
+from netd.listeners.chat.channel_store import state_path
+from netd.listeners.chat.cloak_key import KEY_FILE
+from netd.listeners.chat.options import ChatOptions
+
+_PRIVATE = 0o600
+
+
+class BackupError(NetdError):
+    """A file cannot be read, or the backup cannot be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The files of a backup."""
+
+    files: tuple[str, ...]
+    databases: tuple[str, ...]
+
+
+def run(path: str, config: Config, source: Source) -> str:
+    """Write the backup to the new file `path`; return what it has. Raises BackupError."""
+    content = content_of(config, source)
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+        try:
+            with open(fd, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+                _write(archive, content)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except (OSError, sqlite3.Error) as error:
+        raise BackupError(f"{path}: {error}") from error
+    return f"{path}: files {len(content.files)}, databases {len(content.databases)}"
+
+
+def content_of(config: Config, source: Source) -> Content:
+    """The files of the configuration and of its chats that exist."""
+    directory = state_directory_of(source.file)
+    chats = [options for options in config.listeners.values() if isinstance(options, ChatOptions)]
+    files = [source.file, *source.files]
+    for options in chats:
+        cluster = () if options.cluster is None else (options.cluster.password_file,)
+        files += [options.accounts_file, options.opers_file, *cluster]
+    if directory:
+        files.append(os.path.join(directory, KEY_FILE))
+    databases = [state_path(options, directory) for options in chats]
+    return Content(_existing(files), _existing(databases))
+
+
+def _existing(paths: list[str]) -> tuple[str, ...]:
+    whole = (os.path.abspath(path) for path in paths if path)
+    return tuple(path for path in dict.fromkeys(whole) if os.path.isfile(path))
+
+
+def _write(archive: tarfile.TarFile, content: Content) -> None:
+    for directory in dict.fromkeys(map(os.path.dirname, content.databases)):
+        archive.add(directory, recursive=False)  # for its owner and its mode
+    for path in content.files:
+        archive.add(os.path.realpath(path), arcname=path)
+    for path in content.databases:
+        with _copied(path) as copy, open(copy, "rb") as file:
+            member = archive.gettarinfo(path)
+            member.size = os.fstat(file.fileno()).st_size
+            archive.addfile(member, file)
+
+
+@contextlib.contextmanager
+def _copied(database: str) -> Iterator[str]:
+    """The path of a copy of a database, as it is at one moment.
+
+    SQLite makes further files beside a database: they must belong to the owner of the database,
+    which has to use them too, so the copy is made with the rights of that user.
+    """
+    owner = os.stat(database)
+    with tempfile.TemporaryDirectory(prefix="netd-backup-") as directory:
+        if os.geteuid() == 0:
+            os.chown(directory, owner.st_uid, owner.st_gid)
+        copy = os.path.join(directory, "copy")
+        with _rights_of(owner), contextlib.closing(sqlite3.connect(database)) as source:
+            source.execute("PRAGMA query_only = 1")
+            with contextlib.closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+        yield copy
+
+
+@contextlib.contextmanager
+def _rights_of(owner: os.stat_result) -> Iterator[None]:
+    if os.geteuid() != 0:
+        yield
+        return
+    group = os.getegid()
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
