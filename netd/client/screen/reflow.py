@@ -40,7 +40,7 @@ class ReflowRenderer(Renderer):
         if self._last_screen is not None:
             columns = self.output.get_size().columns
             cursor = self._cursor_pos
-            drawn = _widths(self._last_screen)[: cursor.y]
+            drawn = _widths(self._last_screen)[: cursor.y + 1]
             self.output.cursor_up(rows_above(drawn, cursor.x, columns) - cursor.y)
         super().erase(leave_alternate_screen)
 
@@ -56,7 +56,7 @@ class ReflowRenderer(Renderer):
 
 
 def _widths(screen: Screen) -> list[list[int]]:
-    """Return the widths of the characters in each row, without spaces at its end."""
+    """Return the widths of the cells in each row, without spaces at its end."""
     rows = []
     for number in range(screen.height):
         row = screen.data_buffer[number]
@@ -68,10 +68,12 @@ def _widths(screen: Screen) -> list[list[int]]:
 def rows_above(rows: Sequence[Sequence[int]], cursor_x: int, columns: int) -> int:
     """Return how many rows are above the cursor in a terminal with so many columns.
 
-    `rows` has the widths of the characters in the rows above that of the cursor, as they were
-    drawn; `cursor_x` is the cursor's column then.
+    `rows` has the widths of the cells in the rows down to that of the cursor, as they were drawn;
+    `cursor_x` is the cursor's column then. A cursor after the end of a row stays at its end.
     """
-    return sum(_row_count(widths, columns) for widths in rows) + cursor_x // columns
+    *before, last = rows
+    above = sum(_row_count(widths, columns) for widths in before)
+    return above + _row_count(last[: cursor_x + 1], columns) - 1
 
 
 def _row_count(widths: Sequence[int], columns: int) -> int:
