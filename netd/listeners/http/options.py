@@ -165,7 +165,8 @@ class RouteOptions(Table):
 
     origins: OneOrMany[Annotated[str, AfterValidator(_check_origin)]] = ()
     """The other sites whose pages may connect to `chat` or use `post`, as in
-    `https://www.example.org`; `*` for all sites. The pages of the same host always may."""
+    `https://www.example.org`; `*` for all sites. The pages of the same host may as well, unless a
+    `post` has neither `token` nor `users`."""
 
     post: str | None = None
     """Let scripts post messages to the chat listener of this name, and read them: a POST becomes a
@@ -176,9 +177,9 @@ class RouteOptions(Table):
     """The channel of `post`."""
 
     nick: Annotated[str, Pattern(f"{_NICK}|^$")] = ""
-    """The nick of the member that posts for `post`. It joins the channel at the first request, and
-    is logged in to the account of that name, unless a user has registered the name; no account of
-    that name needs to be configured."""
+    """The nick of the member that posts for `post`. It is logged in to the account of that name,
+    which need not be configured, unless a user has registered the name: `reserved_names` of
+    `registration` prevents that."""
 
     token: Annotated[str, Secret(), Pattern(_BEARER), AfterValidator(_check_token)] = ""
     """The token that a request to `post` needs, of at least 16 characters, such as
@@ -192,7 +193,7 @@ class RouteOptions(Table):
     post_burst: Annotated[int, Ge(1)] = 20
     """The number of messages that `post` takes at once."""
 
-    post_lines: Annotated[int, Ge(1)] = 50
+    post_lines: Annotated[int, Ge(2)] = 50
     """The number of lines of a message; of a longer text the first lines are posted, and how many
     were left out. `multiline_lines` and `multiline_bytes` of the chat listener apply, too."""
 
@@ -289,13 +290,10 @@ class RouteOptions(Table):
             self._check_post()
 
     def _check_post(self) -> None:
-        missing = [key for key in ("channel", "nick") if not getattr(self, key)]
-        if missing:
-            raise ValueError(f"a route with `post` needs {' and '.join(missing)}")
-        if not (self.token or self.users or self.allow):
-            raise ValueError("a route with `post` needs token, users or allow: else all may post")
-        if self.token and self.users:
-            raise ValueError("a route has either token or users")
+        if not (self.channel and self.nick):
+            raise ValueError("a route with `post` needs channel and nick")
+        if not (self.token or self.users or self.allow) or (self.token and self.users):
+            raise ValueError("a route with `post` needs one of token and users, or allow")
 
     @property
     def is_prefix(self) -> bool:

@@ -147,9 +147,15 @@ def test_the_pages_of_other_sites_may_not_post(open_site: Open) -> None:
     site = open_site({**POST, "allow": ["127.0.0.0/8"]})
     assert site.refusal("Origin: http://evil.example") == 403
     assert site.refusal("Origin: null") == 403
-    with site.send("Origin: http://x") as client:
-        site.reply()
-        assert Response(client).status == 204
+    assert site.refusal("Origin: http://x") == 403  # a name can be made to point here
+    for route, fields in (
+        ({**POST, "allow": ["127.0.0.0/8"], "origins": "http://x"}, ()),
+        (WITH_TOKEN, (BEARER,)),
+    ):
+        site = open_site(route)
+        with site.send("Origin: http://x", *fields) as client:
+            site.reply()
+            assert Response(client).status == 204
 
 
 def test_requests_that_are_refused_at_once(open_site: Open) -> None:

@@ -105,7 +105,7 @@ class Hooks:
     def restore(self) -> None:
         """Let the hooks return whose places are kept."""
         for lost in list(self._chat.room_state.ghosts):
-            if lost.is_hook and lost.member.nick:
+            if lost.is_hook and not lost.is_remote:
                 self._hook_for(lost.web_user)
 
     def check(self) -> None:

@@ -67,7 +67,8 @@ class Hook:
 
     def respond(self, request: Request, _path: str, body: bytes) -> Response | DeferredResponse:
         """Respond to a request of a user that may use the route."""
-        if not permits_origin(request.fields, self._options.origins):
+        is_secret = bool(self._token or self._options.users)
+        if not permits_origin(request.fields, self._options.origins, same_host=is_secret):
             return error_response(403)
         if self._token and not _has_token(request.fields, body, self._token):
             self._denials[Denial.TOKEN] += 1

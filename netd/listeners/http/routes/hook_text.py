@@ -7,7 +7,6 @@ who did what, where.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterator
@@ -32,6 +31,8 @@ _SUBJECTS: Final = {  # where an event has what it is about, if not below its ow
     "pull_request_review_comment": "pull_request",
 }
 _LINK: Final = re.compile(r"<([^<>|]{1,2000})(?:\|([^<>]{0,1000}))?>")
+_ESCAPES: Final = {"amp": "&", "lt": "<", "gt": ">"}
+_ESCAPE: Final = re.compile("&(amp|lt|gt);")
 _LINE_END: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 # All but the codes of IRC for bold, colour, monospace, reverse, italic, strikethrough, underline.
 _UNPRINTABLE: Final = re.compile(
@@ -182,7 +183,7 @@ def _push_text(message: dict[str, Any]) -> str:
 
 def _unmark(text: str) -> str:
     """Slack's markup as plain text: links in angle brackets, and its three escapes."""
-    return html.unescape(_LINK.sub(_plain_link, text))
+    return _ESCAPE.sub(lambda match: _ESCAPES[match[1]], _LINK.sub(_plain_link, text))
 
 
 def _plain_link(match: re.Match[str]) -> str:

@@ -8,10 +8,13 @@ from typing import Final
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
-def permits_origin(fields: dict[bytes, bytes], origins: Sequence[str]) -> bool:
+def permits_origin(
+    fields: dict[bytes, bytes], origins: Sequence[str], *, same_host: bool = True
+) -> bool:
     """Whether the page that makes a request may; a client that is no browser has no page.
 
-    The pages of the same host may, and those of the listed `origins`.
+    The pages of the listed `origins` may, and with `same_host` those of the same host: of the host
+    that the client names, which a page can change (DNS rebinding).
     """
     if b"origin" not in fields or "*" in origins:
         return True
@@ -22,4 +25,4 @@ def permits_origin(fields: dict[bytes, bytes], origins: Sequence[str]) -> bool:
         return False
     host = fields.get(b"host", b"").decode("latin-1").lower()
     is_same = authority.removesuffix(port) == host.removesuffix(port)
-    return is_same or origin in origins
+    return (is_same and same_host) or origin in origins
