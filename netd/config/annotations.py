@@ -55,7 +55,9 @@ class Pattern:
     regex: str
 
     def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:  # noqa: ANN401 (pydantic's)
-        return {**handler(source), "pattern": self.regex}
+        schema = handler(source)
+        assert schema["type"] == "str", "a Pattern stands before other annotations"
+        return {**schema, "pattern": self.regex}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from netd.config.model import ListenerOptions
 from netd.errors import ConfigError
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.kinds import KINDS
+from tests.support import cheap_hash
 
 ALL_KINDS = ", ".join(KINDS)
 LOUNGE = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:6667"\n'
@@ -388,6 +389,33 @@ def test_a_route_can_lead_to_a_chat_listener() -> None:
 def test_a_route_cannot_lead_elsewhere(target: str, message: str) -> None:
     text = f"{WEB}[[listeners.web.routes]]\nchat = '{target}'\n{LOUNGE}"
     assert problems(text) == [f"netd.toml:5: listeners.web.routes.0.chat: {message}"]
+
+
+POST = "post = 'lounge', channel = '#ops', nick = 'deploy'"
+
+
+@pytest.mark.parametrize("secret", ["token = '0123456789abcdef'", "allow = '::1'"])
+def test_a_route_for_scripts(secret: str) -> None:
+    config = parse_config(f"{WEB}routes = [{{ {POST}, {secret} }}]\n{LOUNGE}", "netd.toml", KINDS)
+    assert config.listeners["web"].handoffs() == {("routes", 0, "post"): "lounge"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (POST, ": a route with `post` needs either token or users, or at least allow"),
+        ("post = 'lounge', allow = '::1'", ": a route with `post` needs channel and nick"),
+        (f"{POST}, token = 'short'", ".token: '...' does not fit "),
+        (f"{POST}, token = '{cheap_hash('x')}'", ".token: write the token itself: "),
+        ("post = 'lounge', channel = 'ops'", ".channel: 'ops' does not fit "),
+        ("post = 'lounge', channel = '#a,#b'", ".channel: '#a,#b' does not fit "),
+        ("post = 'lounge', nick = 'a b'", ".nick: 'a b' does not fit "),
+        (POST.replace("lounge", "web") + ", allow = '::1'", ".post: 'web' is of kind http, "),
+    ],
+)
+def test_a_route_for_scripts_with_a_fault(keys: str, message: str) -> None:
+    [problem] = problems(f"{WEB}routes = [{{ {keys} }}]\n{LOUNGE}")
+    assert problem.startswith(f"netd.toml:4: listeners.web.routes.0{message}")
 
 
 def test_a_route_to_a_listener_with_faults_has_none_of_its_own() -> None:

@@ -26,7 +26,10 @@ _USED_BY: Final = {  # the actions that use a key of a route; all use the others
     "precompressed": ("directory",),
     "gzip": ("directory",),
     "cache_rules": ("directory",),
-    "origins": ("chat",),
+    "origins": ("chat", "post"),
+    **dict.fromkeys(("channel", "nick", "token"), ("post",)),
+    **dict.fromkeys(("post_rate", "post_burst", "post_lines", "post_queue"), ("post",)),
+    "post_streams": ("post",),
 }
 _UNUSED: Final = RouteOptions(text="")
 """A route that has the default of each key in `_USED_BY`."""

@@ -164,9 +164,8 @@ class RouteOptions(Table):
     of the same name."""
 
     origins: OneOrMany[Annotated[str, AfterValidator(_check_origin)]] = ()
-    """The other sites whose pages may connect to `chat` or use `post`, as in
-    `https://www.example.org`; `*` for all sites. The pages of the same host may as well, unless a
-    `post` has neither `token` nor `users`."""
+    """The other sites whose pages may use `chat` or `post`, such as `https://www.example.org`; `*`
+    for all. Pages of the same host may, unless a `post` has neither `token` nor `users`."""
 
     post: str | None = None
     """Let scripts post messages to the chat listener of this name, and read them: a POST becomes a
@@ -177,11 +176,10 @@ class RouteOptions(Table):
     """The channel of `post`."""
 
     nick: Annotated[str, Pattern(f"{_NICK}|^$")] = ""
-    """The nick of the member that posts for `post`. It is logged in to the account of that name,
-    which need not be configured, unless a user has registered the name: `reserved_names` of
-    `registration` prevents that."""
+    """The nick of the member that posts. It is logged in to the account of that name, configured or
+    not, unless a user has registered it (`reserved_names` of `registration` prevents that)."""
 
-    token: Annotated[str, Secret(), Pattern(_BEARER), AfterValidator(_check_token)] = ""
+    token: Annotated[str, Pattern(_BEARER), AfterValidator(_check_token), Secret()] = ""
     """The token that a request to `post` needs, of at least 16 characters, such as
     `openssl rand -hex 16` makes: as `Authorization: Bearer TOKEN`, as the password of basic
     authentication with any user name, or as the secret of GitHub's X-Hub-Signature-256."""
@@ -293,7 +291,7 @@ class RouteOptions(Table):
         if not (self.channel and self.nick):
             raise ValueError("a route with `post` needs channel and nick")
         if not (self.token or self.users or self.allow) or (self.token and self.users):
-            raise ValueError("a route with `post` needs one of token and users, or allow")
+            raise ValueError("a route with `post` needs either token or users, or at least allow")
 
     @property
     def is_prefix(self) -> bool:

@@ -42,12 +42,16 @@ def test_check_reports_a_route_that_never_responds() -> None:
 
 
 def test_check_warns_of_a_key_that_a_route_ignores() -> None:
-    routes = [{"text": "", "listing": True, "gzip": True}, {"path": "/x", "redirect": "/"}]
+    routes = [
+        {"text": "", "listing": True, "gzip": True},
+        {"path": "/x", "redirect": "/", "nick": "x"},
+    ]
     options = read_options(KIND.options, {"kind": "http", "address": LOOPBACK, "routes": routes})
     problems = KIND.check(options)
     assert [(problem.key, problem.is_warning) for problem in problems] == [
         ("routes.0.listing", True),
         ("routes.0.gzip", True),
+        ("routes.1.nick", True),
     ]
     assert problems[0].message == "is ignored; only a route with directory uses it"
 
