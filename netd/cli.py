@@ -48,7 +48,7 @@ from netd.runtime.poller import EpollPoller
 from netd.runtime.preloaded_code import preload
 from netd.runtime.process import open_standard_descriptors
 from netd.runtime.systemd import take_passed
-from netd.status_text import format_status
+from netd.status_text import format_rates, format_status
 from netd.supervisor.config_reader import ConfigReader
 from netd.supervisor.control_client import NoReplyError, request_status, send_request
 from netd.supervisor.control_server import check_control
@@ -61,7 +61,9 @@ _UPGRADE_TIMEOUT_S: Final = 30.0
 _START_POLL_S: Final = 0.05
 _RELOAD_TIMEOUT_S: Final = 120.0
 _WATCH_PERIOD_S: Final = 1.0
-_CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
+_HOME: Final = "\x1b[H"  # a cleared screen would flicker (ECMA-48)
+_CLEAR_LINE: Final = "\x1b[K"
+_CLEAR_BELOW: Final = "\x1b[J"
 _UNIT_USER: Final = "netd"
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\n]")  # or a letter; see _escape
 EX_DEGRADED: Final = 1
@@ -287,15 +289,23 @@ def _await_status(path: str) -> dict[str, Any]:
 
 def _status(arguments: argparse.Namespace) -> int:
     path = _control_path(arguments)
+    status = request_status(path, _STATUS_TIMEOUT_S)
+    if arguments.watch:
+        return _watch(path, status)
+    _print(json.dumps(status, indent=2) if arguments.json else format_status(status))
+    return EX_DEGRADED if _is_degraded(status) else os.EX_OK
+
+
+def _watch(path: str, status: dict[str, Any]) -> NoReturn:
+    """Show the status and the rates in place, until the user interrupts."""
+    before = status
     while True:
-        status = request_status(path, _STATUS_TIMEOUT_S)
-        text = json.dumps(status, indent=2) if arguments.json else format_status(status)
-        if not arguments.watch:
-            _print(text)
-            return EX_DEGRADED if _is_degraded(status) else os.EX_OK
-        print(_CLEAR_SCREEN, end="")
-        _print(text)
+        text = f"{format_status(status)}\n\n{format_rates(before, status)}"
+        lines = _escaped(text).split("\n")
+        print(_HOME, *(f"{line}{_CLEAR_LINE}\n" for line in lines), _CLEAR_BELOW, sep="", end="")
+        sys.stdout.flush()
         time.sleep(_WATCH_PERIOD_S)
+        before, status = status, request_status(path, _STATUS_TIMEOUT_S)
 
 
 def _is_degraded(status: dict[str, Any]) -> bool:
@@ -387,7 +397,11 @@ def _complain(error: NetdError) -> None:
 
 def _print(text: str, file: TextIO | None = None) -> None:
     """Print text from a file or another process, with its control characters escaped."""
-    print(_UNPRINTABLE.sub(_escape, text), file=file, flush=True)
+    print(_escaped(text), file=file, flush=True)
+
+
+def _escaped(text: str) -> str:
+    return _UNPRINTABLE.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 _SHORT_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _HEADINGS = ("LISTENER", "KIND", "STATE", "NOW", "TOTAL", "REFUSED", "IN", "OUT", "ADDRESSES")
+_RATE_HEADINGS = ("LISTENER", "CONNECTIONS/S", "REQUESTS OR LINES/S", "REFUSED/S", "IN/S", "OUT/S")
+_ACTIVITIES = ("requests", "lines")  # the total that counts what clients ask for, by kind
 _WORKER_HEADINGS = ("WORKER", "OF", "STATE", "UPTIME", "RESTARTS", "LAST ERROR")
 
 
@@ -26,6 +28,37 @@ def format_status(status: dict[str, Any]) -> str:
     ]
     parts.append(format_table([_WORKER_HEADINGS, *rows]))
     return "\n\n".join(part for part in parts if part)
+
+
+def format_rates(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """A table of what each listener does each second, between two statuses of a daemon."""
+    seconds = now["uptime_s"] - before["uptime_s"]
+    if seconds <= 0:  # the same status, or another daemon
+        return ""
+    earlier = {listener["name"]: listener["counters"] for listener in before["listeners"]}
+    rows = [
+        _rate_row(listener["name"], earlier[listener["name"]], listener["counters"], seconds)
+        for listener in now["listeners"]
+        if listener["name"] in earlier
+    ]
+    return format_table([_RATE_HEADINGS, *rows])
+
+
+def _rate_row(
+    name: str, before: dict[str, int], now: dict[str, int], seconds: float
+) -> tuple[str, ...]:
+    def rate(*counters: str) -> float:
+        counted = [name for name in counters if name in now]
+        return sum(max(0, now[name] - before.get(name, 0)) for name in counted) / seconds
+
+    return (
+        name,
+        f"{rate('accepted'):.0f}",
+        f"{rate(*_ACTIVITIES):.0f}",
+        f"{rate('refused'):.0f}",
+        format_size(round(rate("bytes_in"))),
+        format_size(round(rate("bytes_out"))),
+    )
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:

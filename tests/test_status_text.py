@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from netd.status_text import format_size, format_status, format_table, format_uptime
+from netd.status_text import format_rates, format_size, format_status, format_table, format_uptime
 
 STATUS: dict[str, Any] = {
     "version": "1.0",
@@ -49,6 +49,18 @@ def test_status_without_a_reload_does_not_speak_of_one() -> None:
 def test_a_successful_reload_reports_its_changes() -> None:
     outcome = {"at": 0.0, "ok": True, "detail": "added web"}
     assert ": added web\n" in format_status({**STATUS, "last_reload": outcome})
+
+
+def test_rates_are_those_between_two_statuses() -> None:
+    listener = STATUS["listeners"][0]
+    counters = {"connections": 9, "accepted": 23, "bytes_in": 2048 + 4096, "lines": 4}
+    new = {"name": "new", "counters": {"accepted": 5}}
+    later = {**STATUS, "uptime_s": 3727.0, "listeners": [{**listener, "counters": counters}, new]}
+    assert format_rates(STATUS, later).split("\n") == [
+        "LISTENER  CONNECTIONS/S  REQUESTS OR LINES/S  REFUSED/S  IN/S     OUT/S",
+        "echo      10             2                    0          2.0 KiB  0 B",
+    ]
+    assert not format_rates(STATUS, STATUS)
 
 
 def test_table_columns_align_and_lines_end_clean() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Len
 
@@ -97,8 +97,14 @@ class DaemonOptions(Table):
     """The path of the control socket. If it is empty, the path is `/run/netd/control.sock`, or a
     path under `XDG_RUNTIME_DIR` if the daemon cannot write there."""
 
-    control_mode: Annotated[str, Pattern("^0?[0-7]{3}$")] = "0600"
-    """The permissions of the control socket, in octal; they are set when the socket is opened."""
+    control_mode: Annotated[str, Pattern("^0?[0-7]{3}$")] = "0660"
+    """The permissions of the control socket, in octal; they are set when the socket is opened. By
+    default, members of the group that netd runs as can connect to it, too."""
+
+    control_allows: Literal["status", "all"] = "status"
+    """The requests that users may make who can connect to the control socket, and are neither root
+    nor its owner nor the user that netd runs as: its `status`, or `all`. It is set when the socket
+    is opened."""
 
     control_owner: str = ""
     """The owner of the control socket, as `user` or `user:group`; empty for the user that runs

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import stat
+import struct
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
@@ -18,6 +19,7 @@ from netd.errors import BindError
 from netd.runtime.errnos import describe
 
 _CONNECT_TIMEOUT_S = 1.0
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 _FIRST_PORT = 1024  # net.ipv4.ip_unprivileged_port_start, ip(7)
 _PRIVILEGED_PORT = (
     ": a port below 1024 is for root and for the unit of systemd; take a higher one, "
@@ -61,6 +63,12 @@ def open_inet(
         hint = _PRIVILEGED_PORT if error.errno == errno.EACCES and 0 < port < _FIRST_PORT else ""
         raise BindError(f"{describe(error)}{hint}", error.errno or 0) from error
     return opened
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """The user of the process at the other end of a Unix socket (unix(7)). Raises OSError."""
+    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(data)[1])
 
 
 def adopt(fd: int) -> socket.socket:

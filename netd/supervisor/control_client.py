@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import socket
 import stat
-import struct
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -21,10 +21,10 @@ from netd.protocols.control import (
     parse_reply,
 )
 from netd.runtime.errnos import describe
+from netd.runtime.sockets import peer_uid
 
 _MAX_REPLY_BYTES: Final = 16 * 2**20
 _CHUNK_BYTES: Final = 65536
-_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 
 
 class NoReplyError(ControlError):
@@ -45,6 +45,8 @@ def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
             _refuse_other_user(sock, path)
             sock.sendall(format_request(command))
             line = _read_line(sock, deadline)
+    except PermissionError as error:
+        raise ControlError(f"{path}: permission denied; {_advice(path)}") from error
     except OSError as error:
         raise ControlError(f"no netd answers at {path}: {describe(error)}") from error
     if not line:
@@ -66,15 +68,26 @@ def request_status(path: str, timeout_s: float) -> dict[str, Any]:
     return reply.body
 
 
+def _advice(path: str) -> str:
+    """How this user can connect to the socket."""
+    try:
+        status = os.stat(path)
+        group = grp.getgrgid(status.st_gid).gr_name
+    except (OSError, KeyError):
+        return "run the command with sudo"
+    if not status.st_mode & stat.S_IWGRP:
+        return "run the command with sudo"
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    return f"run the command with sudo, or join the group: `sudo usermod -aG {group} {user}`"
+
+
 def _refuse_other_user(sock: socket.socket, path: str) -> None:
     """Raise ControlError if every user could have made the socket, as in /tmp, and another one did.
 
     The daemon of another user is accepted in a directory where only root, that user or this user
     can have made its socket, such as /run/netd.
     """
-    _, uid, _ = _CREDENTIALS.unpack(
-        sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    )
+    uid = peer_uid(sock)
     if uid not in (os.geteuid(), 0) and _is_writable_by_all(path):
         raise ControlError(f"no netd answers at {path}: its process belongs to {_user_name(uid)}")
 

@@ -35,6 +35,10 @@ from netd.runtime.stream import Stream
 _MAX_CLIENTS: Final = 32
 _MAX_REPLY_BYTES: Final = 16 * 2**20
 _BACKLOG: Final = 16
+_NOT_PERMITTED: Final = (
+    "permission denied; run it as root or as the user that netd runs as, "
+    'or set control_allows = "all"'
+)
 _log = logging.getLogger("netd")
 
 SendReply = Callable[[Reply], None]
@@ -51,6 +55,7 @@ class ControlServer:
         self._loop = loop
         self._path = path
         self._on_command = on_command
+        self._allows_all = options.control_allows == "all"
         self._clients: dict[_Client, None] = {}  # in the order of their arrival
         self._acceptor: Acceptor[ControlServer] = Acceptor(loop, self._on_accept)
         mode = int(options.control_mode, 8)
@@ -105,12 +110,30 @@ class ControlServer:
             sock.close()
             return
         try:
-            client = _Client(self._loop, sock, self._on_command, self._clients.pop)
+            on_command = self._on_command if self._may_all(sock) else self._on_foreign_command
+            client = _Client(self._loop, sock, on_command, self._clients.pop)
         except OSError as error:  # epoll(7) watches no more descriptors, or no memory is left
             _log.warning("a client of the control socket is refused: %s", describe(error))
             sock.close()
         else:
             self._clients[client] = None
+
+    def _may_all(self, sock: socket.socket) -> bool:
+        """Whether a client may make every request. Raises OSError."""
+        owner = self._file_owner() if self._file else 0
+        return self._allows_all or sockets.peer_uid(sock) in (0, os.geteuid(), owner)
+
+    def _file_owner(self) -> int:
+        try:
+            return os.stat(self._path).st_uid
+        except OSError:
+            return 0
+
+    def _on_foreign_command(self, command: ControlCommand, reply: SendReply) -> None:
+        if command is ControlCommand.STATUS:
+            self._on_command(command, reply)
+        else:
+            reply(Reply({}, _NOT_PERMITTED))
 
     def _make_room(self) -> None:
         """Close the oldest client that waits for no reply, if there is one."""

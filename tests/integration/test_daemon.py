@@ -478,7 +478,7 @@ def test_an_idle_client_of_the_control_socket_makes_room(start_daemon: StartDaem
 
 def test_the_control_socket_is_private(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
-    assert os.stat(daemon.control).st_mode & 0o777 == 0o600
+    assert os.stat(daemon.control).st_mode & 0o777 == 0o660
 
 
 def test_stderr_that_is_not_read_holds_nothing_up(tmp_path: Path) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,7 @@ from netd.config.model import DaemonOptions
 from netd.errors import BindError
 from netd.protocols.control import ControlCommand, Reply, format_request
 from netd.runtime.loop import Loop
-from netd.runtime.poller import EpollPoller
+from netd.runtime.poller import READ, EpollPoller
 from netd.supervisor.control_server import ControlServer, SendReply
 from tests.support import FullPoller
 
@@ -100,4 +104,73 @@ def test_an_owner_that_does_not_exist_leaves_no_file(tmp_path: Path) -> None:
             respond_at_once,
         )
     assert not os.path.exists(tmp_path / "control")
+    loop.close()
+
+
+AS_NOBODY = """
+import os, sys
+from netd.protocols.control import ControlCommand
+from netd.supervisor.control_client import send_request
+from netd.errors import ControlError
+os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(65534)
+try:
+    reply = send_request(sys.argv[1], ControlCommand(sys.argv[2]), 60)
+    print(reply.error or "done")
+except ControlError as error:
+    print(error)
+"""
+
+
+def request_as_nobody(loop: Loop, path: str, command: ControlCommand, group: int) -> str:
+    """The outcome of a request by a user that is not the server's, in one group."""
+    line = [sys.executable, "-c", AS_NOBODY, path, command.value, str(group)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        outcome: list[str] = []
+        loop.watch(process.stdout.fileno(), READ, lambda _: outcome.append("arrives"))
+        while not outcome:
+            loop.turn()
+        loop.unwatch(process.stdout.fileno())
+        return process.stdout.read().strip()
+
+
+@pytest.fixture
+def path() -> Iterator[str]:
+    """The path of a socket in a directory that every user can search."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        yield f"{directory}/control"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize(
+    ("options", "reload"),
+    [
+        (DaemonOptions(), "permission denied; run it as root or as the user that netd runs as"),
+        (DaemonOptions(control_allows="all"), "done"),
+        (DaemonOptions(control_owner="nobody"), "done"),
+    ],
+)
+def test_members_of_the_group_may_request_the_status_alone(
+    path: str, options: DaemonOptions, reload: str
+) -> None:
+    loop = Loop(EpollPoller())
+    server = ControlServer(loop, path, options, respond_at_once)
+    assert request_as_nobody(loop, path, ControlCommand.STATUS, 0) == "done"
+    assert request_as_nobody(loop, path, ControlCommand.RELOAD, 0).startswith(reload)
+    server.close()
+    loop.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize(
+    ("mode", "advice"),
+    [("0660", ", or join the group: `sudo usermod -aG root nobody`"), ("0600", "")],
+)
+def test_a_user_that_cannot_connect_gets_advice(path: str, mode: str, advice: str) -> None:
+    loop = Loop(EpollPoller())
+    server = ControlServer(loop, path, DaemonOptions(control_mode=mode), respond_at_once)
+    outcome = request_as_nobody(loop, path, ControlCommand.STATUS, 65534)
+    assert outcome == f"{path}: permission denied; run the command with sudo{advice}"
+    server.close()
     loop.close()
