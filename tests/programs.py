@@ -20,6 +20,7 @@ PACKAGES: Final = {
     "fsfreeze": "util-linux",
     "groff": "groff-base",
     "haproxy": "haproxy",
+    "inspircd": "inspircd",
     "irssi": "irssi",
     "mandoc": "mandoc",
     "mkfs.ext4": "e2fsprogs",

@@ -67,7 +67,7 @@ def run(benchmark: str, arguments: argparse.Namespace) -> None:
     elif benchmark == "restart":
         keep(table, [restart.report(arguments.only, arguments.server, arguments.rounds)])
     elif benchmark == "cluster":
-        keep(table, cluster.report())
+        keep(table, cluster.report(arguments.only))
     elif benchmark == "soak":
         keep(table, soak.report(arguments.minutes))
     elif benchmark == "attacks":

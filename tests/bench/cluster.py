@@ -1,103 +1,71 @@
-"""A chat on one, two and three hosts: deliveries, latency and memory.
+"""A chat on one, two and three hosts, beside linked IRC servers: deliveries, latency and memory.
 
-All processes run on one machine, so more hosts share its processors.
+All processes run on one machine, so more hosts share its processors. There are two loads: senders
+that send as they can, and a few that send at a steady pace.
 """
 
 from __future__ import annotations
 
-import contextlib
 import select
-import socket
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Final
 
-from tests.bench import harness_process
-from tests.bench.usage import family, memory_kib
-from tests.cluster.redis_server import RedisServer
+from tests.bench import cluster_cut, cluster_storm
+from tests.bench.cluster_member import Member
+from tests.bench.cluster_networks import Network, Start, inspircds, netds, ngircds
+from tests.bench.usage import memory_kib
+from tests.programs import find
 
-_LISTENER: Final = """
-kind = "chat"
-address = "tcp://127.0.0.1:{port}"
-flood_rate = 0
-connect_burst = 100000
-max_connections = 20000
-max_connections_per_address = 0
-poller = "epoll"
-motd = ""
-channel = ""
-replay_lines = 0
-"""
-_CLUSTER: Final = 'cluster = {{ engine = "unix://{path}", node = "n{port}", name = "bench" }}\n'
 _MEMBERS: Final = 100  # on each host
 _SENDERS: Final = 10  # on each host
 _LINES: Final = 300  # of each sender
-_PINGS: Final = 300
+_PEER_LINES: Final = 60  # of each sender to a peer, which takes seconds for them
+_END: Final = b":the end\r\n"
+_PACED: Final = 500  # lines of the paced load
+_PACED_SENDERS: Final = 4
+_PACE_S: Final = 0.01
 _STORM: Final = 2000
-_WAIT_S: Final = 60.0
+_WAIT_S: Final = 120.0
 
 
-class Member:
-    """A client in the channel."""
-
-    def __init__(self, port: int, nick: str) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.sendall(f"NICK {nick}\r\nUSER {nick} 0 * :x\r\nJOIN #bench\r\n".encode())
-        self._read = b""
-
-    def await_text(self, text: bytes) -> None:
-        """Read until a text has come."""
-        while text not in self._read:
-            self._read = self._read[-len(text) :] + self.sock.recv(1 << 20)
-        self._read = self._read.partition(text)[2]
-
-
-def report() -> Iterator[str]:
-    """The lines of a Markdown table."""
+def report(only: str = "") -> Iterator[str]:
+    """The lines of Markdown tables."""
+    servers: dict[str, Start] = {
+        "netd": partial(netds, 1),
+        "netd, 2 hosts": partial(netds, 2),
+        "netd, 3 hosts": partial(netds, 3),
+        **({"ngircd, 2 linked": ngircds} if find("ngircd") else {}),
+        **({"InspIRCd, 2 linked": inspircds} if find("inspircd") else {}),
+    }
     figures = "lines/s | deliveries/s | p50, ms | p99, ms | KiB a member elsewhere"
-    yield f"| servers | members | {figures} |"
-    yield "|---|--:|--:|--:|--:|--:|--:|"
-    for hosts in (1, 2, 3):
-        with _netds(hosts) as (ports, pids):
-            name = "netd" if hosts == 1 else f"netd, {hosts} hosts"
-            yield _row(name, ports, pids)
+    if only in "speed":
+        yield f"| servers | members | {figures} |"
+        yield "|---|--:|--:|--:|--:|--:|--:|"
+        for name, start in servers.items():
+            with start() as network:
+                yield _row(name, network)
+        yield ""
+    if only in "cut":
+        yield from cluster_cut.report()
+        yield ""
+    if only in "storm":
+        yield from cluster_storm.report()
 
 
-@contextlib.contextmanager
-def _netds(hosts: int) -> Iterator[tuple[list[int], list[int]]]:
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        redis = RedisServer(directory / "redis")
-        stack.callback(redis.kill)
-        redis.call("CONFIG", "SET", "appendfsync", "everysec")
-        ports, pids = [], []
-        for _ in range(hosts):
-            port = harness_process.free_port()
-            cluster = _CLUSTER.format(path=redis.path, port=port) if hosts > 1 else ""
-            listener = _LISTENER.format(port=port) + cluster
-            process = stack.enter_context(harness_process.netd(listener, port))
-            Member(port, f"first{port}").await_text(b" 366 ")
-            ports.append(port)
-            pids.append(tuple(family(process.pid))[1])
-        yield ports, pids
-
-
-def _row(name: str, ports: Sequence[int], pids: Sequence[int]) -> str:
-    members = _join_all(ports)
-    latencies = sorted(_latencies(members[0], members[-1]))
-    lines_s = _measure_lines(members, len(ports))
+def _row(name: str, network: Network) -> str:
+    members = _join_all(network.ports)
+    latencies = sorted(_paced_latencies(members))
+    count = _LINES if name.startswith("netd") else _PEER_LINES
+    lines_s = _measure_lines(members, len(network.ports), count)
     for member in members:
-        member.sock.close()
-    memory = _remote_memory(ports, pids) if len(ports) > 1 else 0.0
-    count = len(members)
+        member.close()
+    memory = f"{_remote_memory(network):.1f}" if len(network.ports) > 1 else ""
+    others = len(members) - 1
     p50, p99 = (1000 * latencies[int(len(latencies) * share)] for share in (0.5, 0.99))
-    figures = (
-        f"{lines_s:,.0f} | {lines_s * (count - 1):,.0f} | {p50:.2f} | {p99:.2f} | {memory:.1f}"
-    )
-    return f"| {name} | {count} | {figures} |"
+    figures = f"{lines_s:,.0f} | {lines_s * others:,.0f} | {p50:.2f} | {p99:.2f} | {memory}"
+    return f"| {name} | {len(members)} | {figures} |"
 
 
 def _join_all(ports: Sequence[int]) -> list[Member]:
@@ -107,38 +75,48 @@ def _join_all(ports: Sequence[int]) -> list[Member]:
         for number in range(_MEMBERS)
     ]
     for member in members:
-        member.await_text(b" 366 ")
+        member.await_joined()
     _synchronize(members)
     return members
 
 
 def _synchronize(members: Sequence[Member]) -> None:
     """Wait until all have got what came before."""
-    members[0].sock.sendall(b"PRIVMSG #bench :synchronize\r\n")
+    members[0].send("PRIVMSG #bench :synchronize")
     for member in members[1:]:
         member.await_text(b":synchronize\r\n")
 
 
-def _latencies(sender: Member, receiver: Member) -> Iterator[float]:
-    """The time of lines from a member of the first host to one of the last, one at a time."""
-    for number in range(_PINGS):
-        started = time.perf_counter()
-        sender.sock.sendall(b"PRIVMSG #bench :ping %d.\r\n" % number)
-        receiver.await_text(b":ping %d." % number)
-        yield time.perf_counter() - started
+def _paced_latencies(members: Sequence[Member]) -> list[float]:
+    """The times of lines from members of the first host to the last member of the last host."""
+    latencies: list[float] = []
+    receiver, sent, partial_line = members[-1].sock, 0, b""
+    begin = time.perf_counter()
+    while len(latencies) < _PACED:
+        wait_s = begin + sent * _PACE_S - time.perf_counter() if sent < _PACED else _WAIT_S
+        if wait_s <= 0:
+            sender = members[sent % _PACED_SENDERS]
+            sender.send(f"PRIVMSG #bench :at {time.perf_counter():.6f}")
+            sent += 1
+        elif select.select([receiver], [], [], wait_s)[0]:
+            *lines, partial_line = (partial_line + receiver.recv(1 << 16)).split(b"\r\n")
+            now = time.perf_counter()
+            latencies += [now - float(line.rpartition(b":at ")[2]) for line in lines]
+        assert time.perf_counter() < begin + _WAIT_S, "lines are missing"
+    return latencies
 
 
-def _measure_lines(members: Sequence[Member], hosts: int) -> float:
+def _measure_lines(members: Sequence[Member], hosts: int, count: int) -> float:
     """Lines/s until all members have all lines; the senders of all hosts send as they can."""
     senders = [
         members[place * _MEMBERS + number] for place in range(hosts) for number in range(_SENDERS)
     ]
-    ends = len(senders)
-    text = b"".join(b"PRIVMSG #bench :%03d xxxxxxxxxxxxxxxxxxxxxxxx\r\n" % n for n in range(_LINES))
+    text = b"".join(b"PRIVMSG #bench :%03d xxxxxxxxxxxxxxxxxxxxxxxx\r\n" % n for n in range(count))
     poll = select.epoll()
-    left = {member.sock.fileno(): ends - (member in senders) for member in members}
+    left = {member.sock.fileno(): len(senders) - (member in senders) for member in members}
     sockets = {member.sock.fileno(): member.sock for member in members}
     unsent = {sender.sock.fileno(): text + b"PRIVMSG #bench :the end\r\n" for sender in senders}
+    ends = dict.fromkeys(sockets, b"")  # the last bytes, which may be the first half of a line
     for fd, sock in sockets.items():
         sock.setblocking(False)
         poll.register(fd, select.EPOLLIN | (select.EPOLLOUT if fd in unsent else 0))
@@ -151,21 +129,27 @@ def _measure_lines(members: Sequence[Member], hosts: int) -> float:
                 if not unsent[fd]:
                     poll.modify(fd, select.EPOLLIN)
             if mask & select.EPOLLIN:
-                left[fd] -= sockets[fd].recv(1 << 20).count(b":the end\r\n")
+                received = sockets[fd].recv(1 << 20)
+                assert received, "the server closed a connection"
+                data = ends[fd] + received
+                left[fd] -= data.count(_END)
+                ends[fd] = data[max(data.rfind(_END) + 1, len(data) - len(_END) + 1) :]
     seconds = time.perf_counter() - started
     poll.close()
     for sock in sockets.values():
         sock.setblocking(True)
-    return len(senders) * (_LINES + 1) / seconds
+    return len(senders) * (count + 1) / seconds
 
 
-def _remote_memory(ports: Sequence[int], pids: Sequence[int]) -> float:
+def _remote_memory(network: Network) -> float:
     """The memory that a member of the first host takes on the last one, in KiB."""
-    before = memory_kib(pids[-1])["Rss"]
-    storm = [Member(ports[0], f"s{number}") for number in range(_STORM)]
+    before = memory_kib(network.pids[-1])["Rss"]
+    storm = [Member(network.ports[0], f"s{number}") for number in range(_STORM)]
     for member in storm:
-        member.await_text(b" 366 ")
-    after = memory_kib(pids[-1])["Rss"]
-    for member in storm:
-        member.sock.close()
+        member.await_joined()
+    watcher = Member(network.ports[-1], "watcher")
+    watcher.await_joined()
+    after = memory_kib(network.pids[-1])["Rss"]
+    for member in (*storm, watcher):
+        member.close()
     return (after - before) / _STORM

@@ -21,15 +21,15 @@ class Mode(enum.Enum):
 
 
 class Relay:
-    """Passes the connections to one Unix socket on to another one."""
+    """Passes the connections to one socket on to another one: a Unix socket, or a port."""
 
-    def __init__(self, path: Path, target: Path) -> None:
-        self.path = path
+    def __init__(self, address: Path | int, target: Path | int) -> None:
+        self.address = address
         self._target = target
         self._mode = Mode.PASS
         self._is_ended = False
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(path))
+        self._listening = _socket_for(address)
+        self._listening.bind(_sockaddr(address))
         self._listening.listen()
         self._listening.setblocking(False)
         self._wake, self._woken = socket.socketpair()
@@ -82,11 +82,11 @@ class Relay:
 
     def _accept(self, selector: selectors.BaseSelector) -> None:
         client, _ = self._listening.accept()
-        server = socket.socket(socket.AF_UNIX)
+        server = _socket_for(self._target)
         try:
             if self._mode is Mode.CUT:
                 raise ConnectionRefusedError
-            server.connect(str(self._target))
+            server.connect(_sockaddr(self._target))
         except OSError:
             client.close()
             server.close()
@@ -112,3 +112,13 @@ class Relay:
                 with contextlib.suppress(KeyError):
                     selector.unregister(end)
                 end.close()
+
+
+def _socket_for(address: Path | int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET if isinstance(address, int) else socket.AF_UNIX)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return sock
+
+
+def _sockaddr(address: Path | int) -> str | tuple[str, int]:
+    return ("127.0.0.1", address) if isinstance(address, int) else str(address)

@@ -41,7 +41,7 @@ class Node:
 
     def _start(self) -> WorkerUnderTest:
         cluster = {
-            "engine": f"unix://{self.relay.path}",
+            "engine": f"unix://{self.relay.address}",
             "name": "example",
             "node": self.name,
             "deadline": f"{_DEADLINE_S}s",
