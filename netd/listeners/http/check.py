@@ -25,6 +25,7 @@ _USED_BY: Final = {  # the actions that use a key of a route; all use the others
     "etag": ("directory",),
     "precompressed": ("directory",),
     "gzip": ("directory",),
+    "gzip_limit": ("directory",),
     "cache_rules": ("directory",),
     "origins": ("chat", "post"),
     **dict.fromkeys(("channel", "nick", "token"), ("post",)),

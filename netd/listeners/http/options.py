@@ -246,7 +246,11 @@ class RouteOptions(Table):
     encoding."""
 
     gzip: bool = False
-    """Compress small texts with gzip; the cache keeps the result."""
+    """Compress texts with gzip, or with zstd if Python has it (since 3.14) and the client accepts
+    it; the results are kept."""
+
+    gzip_limit: Size = 4194304
+    """The size of the largest text that `gzip` compresses, in bytes."""
 
     cache_control: Annotated[str, Pattern(_LINE)] = ""
     """The Cache-Control field of every response of this route, including errors."""

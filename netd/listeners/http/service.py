@@ -18,6 +18,7 @@ from netd.listeners.http.connection.handoff_sender import HandoffSender
 from netd.listeners.http.connection.hook_caller import HookCaller
 from netd.listeners.http.connection.relay import Relay
 from netd.listeners.http.connection.transport import PlainTransport, Transport
+from netd.listeners.http.files.compressions import Compressions
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.handover import (
     ArrivedDescriptors,
@@ -72,6 +73,7 @@ class HttpService:
             DaemonStatus(loop, daemon),
             PasswordVerifier(loop, options),
             Listings(loop),
+            Compressions(loop),
             HookCaller(loop, self._handoffs).call,
             loop.time,
         )

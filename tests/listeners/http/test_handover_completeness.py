@@ -72,6 +72,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "daemon": "requests of the status are made again",
         "verifier": "checks are made again; delays of guessing clients and known logins end",
         "listings": "made again from the files",
+        "compressions": "made again from the files",
         "call_hook": "requests of scripts are made again, with the same key",
         "denials": _COUNTER,
         "clock": _OWN,

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import stat
+from functools import partial
 from typing import Final
 
 from netd.listeners.http.files.directory_listing import Place
@@ -13,8 +14,7 @@ from netd.listeners.http.files.listing_query import parse_listing_query
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.files.mime import content_type
 from netd.listeners.http.files.openat import open_beneath, stat_or_close
-from netd.listeners.http.files.representation import cache_control, respond_with_file
-from netd.listeners.http.options import RouteOptions
+from netd.listeners.http.files.representation import Served, cache_control, respond_with_file
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.listeners.http.protocol.target import format_path
@@ -37,11 +37,12 @@ class Directory:
     methods = frozenset({"GET", "HEAD"})
     takes_body = False
 
-    def __init__(self, options: RouteOptions, root: str, listings: Listings) -> None:
-        """Serve the files below `root` by the other options of the route."""
+    def __init__(self, served: Served, listings: Listings) -> None:
+        """Serve the files below the root by the other options of the route."""
+        self._served = served
         self._listings = listings
-        self._options = options
-        self._root = os.path.abspath(root)
+        self._options = options = served.options
+        self._root = served.root
         self._prefix = options.path.rstrip("/")
 
     def respond(self, request: Request, path: str, _body: bytes) -> Response | DeferredResponse:
@@ -53,8 +54,8 @@ class Directory:
         if is_missing and self._options.fallback:
             missing = () if is_hidden else (f"{self._root}/{name}",)
             fallback = self._find(request, "", self._options.fallback)
-            if isinstance(fallback, Response):  # a listing needs a path with a slash
-                return fallback.while_missing(missing)
+            # It is no listing, which needs a path with a slash.
+            return fallback.then(partial(Response.while_missing, paths=missing))
         return response
 
     def with_error_page(self, response: Response) -> Response:
@@ -80,7 +81,7 @@ class Directory:
         fd = open_beneath(self._root, name)
         mode = stat_or_close(fd).st_mode
         if stat.S_ISREG(mode) and not path.endswith("/"):
-            return respond_with_file(self._options, self._root, name, fd, request)
+            return respond_with_file(self._served, name, fd, request)
         try:
             if not stat.S_ISDIR(mode):
                 return error_response(404)
@@ -102,7 +103,7 @@ class Directory:
             limit=options.listing_limit,
         )
 
-    def _open_index(self, request: Request, directory: str) -> Response | None:
+    def _open_index(self, request: Request, directory: str) -> Response | DeferredResponse | None:
         missing: list[str] = []
         for index in self._options.index:
             name = f"{directory}/{index}" if directory else index
@@ -113,8 +114,8 @@ class Directory:
                     raise
             else:
                 if stat.S_ISREG(stat_or_close(fd).st_mode):
-                    response = respond_with_file(self._options, self._root, name, fd, request)
-                    return response.while_missing(missing)
+                    response = respond_with_file(self._served, name, fd, request)
+                    return response.then(partial(Response.while_missing, paths=missing))
                 os.close(fd)
             missing.append(f"{self._root}/{name}")
         return None

@@ -9,13 +9,14 @@ import json
 import os
 import re
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 from netd.listeners.http.files.directory_entries import SLICE, Entries, Entry, EntryType
 from netd.listeners.http.files.listing_query import ListingQuery, Sort
+from netd.listeners.http.files.sliced_responses import Slices
 from netd.listeners.http.pages import (
     ICON_LINK,
     STYLE,
@@ -49,9 +50,7 @@ class Place:
     prefix: str
 
 
-def format_listing(
-    entries: Entries, place: Place, query: ListingQuery
-) -> Generator[None, None, Response]:
+def format_listing(entries: Entries, place: Place, query: ListingQuery) -> Slices:
     """Format the entries that the query selects; does a slice at a time, returns the response."""
     selected = query.select(entries)
     if query.is_json:
@@ -59,7 +58,7 @@ def format_listing(
     return (yield from _format_page(entries, selected, place, query))
 
 
-def _format_json(selected: list[Entry]) -> Generator[None, None, Response]:
+def _format_json(selected: list[Entry]) -> Slices:
     """Format as nginx does with `autoindex_format json`."""
     rows = []
     for start in range(0, len(selected), SLICE):
@@ -83,7 +82,7 @@ def _describe(entry: Entry) -> dict[str, Any]:
 
 def _format_page(
     entries: Entries, selected: list[Entry], place: Place, query: ListingQuery
-) -> Generator[None, None, Response]:
+) -> Slices:
     pages = max(1, -(-len(selected) // _PAGE_ENTRIES))
     query = query.on_page(min(query.page, pages))
     start = (query.page - 1) * _PAGE_ENTRIES

@@ -1,11 +1,9 @@
-"""Makes listings of directories a slice at a time, so that they do not delay other clients."""
+"""Makes listings of directories, and keeps them for a second."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Generator
 from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -13,12 +11,8 @@ from netd.listeners.http.files.directory_entries import Entries, read_entries
 from netd.listeners.http.files.directory_listing import Place, format_listing
 from netd.listeners.http.files.listing_query import ListingQuery
 from netd.listeners.http.files.representation import SETTLED_NS
-from netd.listeners.http.protocol.response import (
-    DeferredResponse,
-    Response,
-    SendResponse,
-    error_response,
-)
+from netd.listeners.http.files.sliced_responses import SlicedResponses, Slices
+from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.runtime.loop import Loop
 
 _MAX_UNDER_WAY: Final = 8  # each one holds a descriptor and a few MiB
@@ -65,15 +59,14 @@ class _Kept(Generic[_Value]):
 
 
 class Listings:
-    """The unfinished listings of a worker; each turn of the loop makes one slice of one of them.
+    """Makes the listings of a worker in slices.
 
-    All clients that wait for a listing get the same one. The entries of a directory, and its
-    listings, are used again for a second, unless a file was added, removed or renamed.
+    The entries of a directory, and its listings, are used again for a second, unless a file was
+    added, removed or renamed.
     """
 
     def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._under_way: deque[_Listing] = deque()
+        self._sliced = SlicedResponses(loop, _MAX_UNDER_WAY)
         self._entries: _Kept[Entries] = _Kept(loop, _KEPT_ENTRIES)
         self._responses: _Kept[Response] = _Kept(loop, _KEPT_BYTES)
 
@@ -87,22 +80,12 @@ class Listings:
         response = self._responses.get(view)
         if response is not None:
             return response
-        for listing in self._under_way:
-            if listing.view == view:
-                return DeferredResponse(listing.waiting.append)
-        if len(self._under_way) >= _MAX_UNDER_WAY:
+        if not self._sliced.has_room_for(view):
             return error_response(503, ("Retry-After", "1"))
         is_settled = time.time_ns() - info.st_mtime_ns >= SETTLED_NS
-        listing = _Listing(view, self._make(os.dup(fd), view, may_keep=is_settled))
-        response = listing.advance()
-        if response is not None:
-            return response
-        self._under_way.append(listing)
-        if len(self._under_way) == 1:
-            self._loop.call_later(0, self._advance)
-        return DeferredResponse(listing.waiting.append)
+        return self._sliced.respond(view, lambda: self._make(os.dup(fd), view, may_keep=is_settled))
 
-    def _make(self, fd: int, view: _View, *, may_keep: bool) -> Generator[None, None, Response]:
+    def _make(self, fd: int, view: _View, *, may_keep: bool) -> Slices:
         """Make the response in slices; closes the descriptor."""
         directory, place, query = view
         try:
@@ -118,35 +101,3 @@ class Listings:
             self._entries.keep(directory, entries, entries.count)
             self._responses.keep(view, response, response.length)
         return response
-
-    def _advance(self) -> None:
-        listing = self._under_way.popleft()
-        try:
-            response = listing.advance()
-        except OSError:
-            response = error_response(500)
-        if response is None:
-            self._under_way.append(listing)
-        if self._under_way:
-            self._loop.call_later(0, self._advance)
-        if response is not None:
-            for send in listing.waiting:
-                send(response)
-
-
-class _Listing:
-    """An unfinished listing, and the clients that wait for it."""
-
-    def __init__(self, view: _View, slices: Generator[None, None, Response]) -> None:
-        self.view = view
-        self.waiting: list[SendResponse] = []
-        self._slices = slices
-
-    def advance(self) -> Response | None:
-        """Make a slice. Returns the response once it is complete. Raises OSError."""
-        try:
-            next(self._slices)
-        except StopIteration as end:
-            response: Response = end.value
-            return response
-        return None

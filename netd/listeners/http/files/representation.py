@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
 import time
@@ -10,6 +9,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from netd.listeners.http.files.compressions import (
+    Compressions,
+    available_codings,
+    make_compressor,
+)
 from netd.listeners.http.files.mime import content_type, is_text
 from netd.listeners.http.files.openat import open_beneath, stat_or_close
 from netd.listeners.http.options import RouteOptions
@@ -19,6 +23,7 @@ from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.negotiation import choose_coding
 from netd.listeners.http.protocol.range import UnsatisfiableError, parse_range
 from netd.listeners.http.protocol.response import (
+    DeferredResponse,
     Fields,
     FilePart,
     FileStamp,
@@ -55,13 +60,23 @@ class File:
         return self.stamps[0] if len(self.stamps) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A directory that is served, and what its files are compressed with."""
+
+    options: RouteOptions
+    root: str
+    compressions: Compressions
+
+
 def respond_with_file(
-    options: RouteOptions, root: str, name: str, fd: int, request: Request
-) -> Response:
-    """Respond with the open regular file `name` below `root`; takes over the descriptor."""
-    file = _choose(options, root, name, fd, request)
-    is_compressed_here = file.coding == "gzip" and not options.precompressed
-    etag = _etag(options, file.info, "-gzip" if is_compressed_here else "")
+    served: Served, name: str, fd: int, request: Request
+) -> Response | DeferredResponse:
+    """Respond with the open regular file `name` below the root; takes over the descriptor."""
+    options = served.options
+    file = _choose(served, name, fd, request)
+    is_compressed_here = bool(file.coding) and not options.precompressed
+    etag = _etag(options, file.info, f"-{file.coding}" if is_compressed_here else "")
     validators = Validators(etag.encode(), _modified(file.info))
     fields: Fields = (("ETag", etag), *cache_control(options, name))
     if validators.modified is not None:
@@ -77,7 +92,7 @@ def respond_with_file(
     if file.coding:
         fields += (("Content-Encoding", file.coding),)
     if is_compressed_here:
-        return _send_compressed(file, fields)
+        return _send_compressed(served.compressions, file, fields)
     fields += (("Accept-Ranges", "bytes"),)
     range_field = _range_of(request)
     if range_field is not None and range_applies(request.fields, validators):
@@ -94,19 +109,23 @@ def cache_control(options: RouteOptions, name: str) -> Fields:
     return ()
 
 
-def _choose(options: RouteOptions, root: str, name: str, fd: int, request: Request) -> File:
+def _choose(served: Served, name: str, fd: int, request: Request) -> File:
     """Choose the file itself or a precompressed one, and the coding to send it with."""
+    options, root = served.options, served.root
     info = stat_or_close(fd)
     stamp = FileStamp(f"{root}/{name}", signature_of(info))
     accepted = request.fields.get(b"accept-encoding")
     if options.precompressed:
         return _choose_precompressed(root, name, (fd, info), accepted, stamp)
-    is_suited = _MIN_GZIP_BYTES <= info.st_size <= _MAX_CACHED_BYTES and is_text(
+    is_suited = _MIN_GZIP_BYTES <= info.st_size <= options.gzip_limit and is_text(
         content_type(name, options.media_types)
     )
     varies = options.gzip and is_suited
     may_compress = varies and _range_of(request) is None
-    coding = choose_coding(accepted, ("gzip",)) if may_compress else ""
+    coding = choose_coding(accepted, available_codings()) if may_compress else ""
+    is_large = info.st_size > _MAX_CACHED_BYTES
+    if coding and is_large and not served.compressions.has_room_for(stamp, coding):
+        coding = ""
     return File(fd, info, name, coding, (stamp,), varies)
 
 
@@ -168,9 +187,27 @@ def _read(file: File, offset: int, count: int) -> bytes:
         os.close(file.fd)
 
 
-def _send_compressed(file: File, fields: Fields) -> Response:
-    content = gzip.compress(_read(file, 0, file.info.st_size), 6, mtime=0)
+def _send_compressed(
+    compressions: Compressions, file: File, fields: Fields
+) -> Response | DeferredResponse:
+    if file.info.st_size > _MAX_CACHED_BYTES:
+        return _send_compressed_later(compressions, file, fields)
+    compressor = make_compressor(file.coding)
+    content = compressor.compress(_read(file, 0, file.info.st_size)) + compressor.flush()
     return Response(200, fields, (content,), _stamps(file))
+
+
+def _send_compressed_later(
+    compressions: Compressions, file: File, fields: Fields
+) -> Response | DeferredResponse:
+    """Compress a large file in slices; the response is too large for the response cache."""
+    try:
+        compressed = compressions.respond(
+            *(file.fd, file.stamps[0], file.coding), may_keep=_stamps(file) is not None
+        )
+    finally:
+        os.close(file.fd)
+    return compressed.then(lambda response: response.with_fields(fields))
 
 
 def _send_whole(file: File, fields: Fields) -> Response:

@@ -5,9 +5,11 @@ Files have their own package; the status page and the metrics have their own mod
 
 from __future__ import annotations
 
+import os
 from typing import Final, Protocol
 
 from netd.listeners.http.files.directory import Directory
+from netd.listeners.http.files.representation import Served
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
@@ -103,7 +105,8 @@ def make_handler(options: RouteOptions, context: WorkerContext) -> Handler:
     if options.text is not None:
         return Text(options.text.encode(), options.content_type)
     if options.directory is not None:
-        return Directory(options, options.directory, context.listings)
+        root = os.path.abspath(options.directory)
+        return Directory(Served(options, root, context.compressions), context.listings)
     if options.redirect is not None:
         return Redirect(options, options.redirect)
     if options.echo is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from netd.listeners.http.files.compressions import Compressions
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.route_auth import Denial
@@ -23,6 +24,7 @@ class WorkerContext:
     daemon: DaemonStatus
     verifier: PasswordVerifier
     listings: Listings
+    compressions: Compressions
     call_hook: CallHook
     clock: Callable[[], float]
     """The present time of the loop, in seconds."""

@@ -19,6 +19,7 @@ from netd.listeners.http.connection.connection import Connection
 from netd.listeners.http.connection.handoff_sender import HandoffSender
 from netd.listeners.http.connection.hook_caller import HookCaller
 from netd.listeners.http.connection.transport import PlainTransport, Transport
+from netd.listeners.http.files.compressions import Compressions
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.options import HttpOptions, RouteOptions
 from netd.listeners.http.response.responder import Responder
@@ -241,7 +242,9 @@ class Owner:
         daemon = DaemonStatus(self.loop, UnusedDaemon())
         hooks = HookCaller(self.loop, HandoffSender({})).call
         verifier = PasswordVerifier(self.loop, options)
-        context = WorkerContext(daemon, verifier, Listings(self.loop), hooks, clock)
+        context = WorkerContext(
+            daemon, verifier, Listings(self.loop), Compressions(self.loop), hooks, clock
+        )
         self.counting = CountingResponder(options, context)
         self.responder: Responder = self.counting
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from netd.listeners.http.files.compressions import Compressions
 from netd.listeners.http.files.directory import Directory
 from netd.listeners.http.files.listings import Listings
+from netd.listeners.http.files.representation import Served
 from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.head import RequestLimits
@@ -70,6 +72,23 @@ def test_precompressed_files_and_gzip(start: Start, tmp_path: Path) -> None:
     assert ask(worker, "/zip/a.txt", "Accept-Encoding: gzip", "Range: bytes=0-4").body == b"plain"
 
 
+def test_a_large_text_is_compressed_up_to_the_limit(start: Start, tmp_path: Path) -> None:
+    text = "a line of text\n" * 20_000
+    write(tmp_path / "index.html", text)
+    worker = start({"path": "/", "directory": str(tmp_path), "gzip": True, "gzip_limit": len(text)})
+    for _ in range(2):
+        packed = ask(worker, "/", "Accept-Encoding: gzip")
+        assert gzip.decompress(packed.body).decode() == text
+        assert packed.fields["Content-Encoding"] == "gzip"
+        assert packed.fields["Vary"] == "Accept-Encoding"
+    head = ask(worker, "/", "Accept-Encoding: gzip", method="HEAD")
+    assert head.fields["Content-Length"] == str(len(packed.body))
+    tag = packed.fields["ETag"]
+    assert ask(worker, "/", "Accept-Encoding: gzip", f"If-None-Match: {tag}").status == 304
+    write(tmp_path / "index.html", text + "x")
+    assert "Content-Encoding" not in ask(worker, "/", "Accept-Encoding: gzip").fields
+
+
 def test_cache_control_by_file(start: Start, tmp_path: Path) -> None:
     for name in ("index.html", "404.html", "assets/a.js", "other.txt"):
         write(tmp_path / name)
@@ -123,7 +142,8 @@ def test_no_file_stays_open_after_an_error(
         write(tmp_path / name)
     root = str(tmp_path)
     options = RouteOptions(directory=root, precompressed=True)
-    directory = Directory(options, root, Listings(Loop(EpollPoller())))
+    loop = Loop(EpollPoller())
+    directory = Directory(Served(options, root, Compressions(loop)), Listings(loop))
     reader = RequestReader(RequestLimits())
     reader.receive(b"GET /a.txt HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br\r\n\r\n")
     request = reader.next_event()
