@@ -67,16 +67,8 @@ class Connection:
 
     __slots__ = (
         *("_closes", "_exchange", "_fd", "_is_unused", "_loop", "_owner", "_recv", "_responder"),
-        *(
-            "_send",
-            "_send_queue",
-            "_state",
-            "_transport",
-            "_watched",
-            "deadline",
-            "has_secure_proxy",
-        ),
-        "host",
+        *("_send", "_send_queue", "_state", "_transport", "_watched", "deadline"),
+        *("has_secure_proxy", "host"),
     )
 
     def __init__(

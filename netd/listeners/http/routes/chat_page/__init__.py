@@ -19,11 +19,15 @@ _MODULES: Final = (  # each after its imports
     *("dom", "dialogs", "commands", "box", "log", "view", "main"),
 )
 _EXPORTS: Final = re.compile(r"^import [^;]*;|^export ", re.MULTILINE)
+# Words for which a browser reads a shorter one as well; the last is the name that is used most.
+_SHORTER: Final = {"const": "let", "false": "!1", "true": "!0", "conversation": "$c"}
+_INSERTED: Final = re.compile(r"\$\{((?:[^`}]|`[^`]*`)*)\}")
 _TOKEN: Final = re.compile(
     r"""(?P<space> \s+ | //[^\n]* | /\*.*?\*/)
     | "(?:\\.|[^"\\])*"
-    | `(?:\\. | \$\{(?:[^`}]|`[^`]*`)*\} | [^`\\])*`
+    | (?P<template>`(?:\\. | \$\{(?:[^`}]|`[^`]*`)*\} | [^`\\])*`)
     | (?:(?<=\() | (?<=[,=?:]\ )) / (?:\\. | \[(?:\\.|[^]\\])*\] | [^/\\])+ /
+    | \((?P<single>\w+)\)(?=\ =>)
     | (?P<word>[\w$]+)
     | .""",
     re.DOTALL | re.VERBOSE,
@@ -58,9 +62,13 @@ def _condense(script: str) -> str:
             continue
         if is_space and is_word and token["word"]:
             kept.append(" ")
-        if token[0] == "}" and kept[-1] == ";":
+        if token[0] == "}" and kept and kept[-1] == ";":
             kept.pop()
-        kept.append("let" if token[0] == "const" else token[0])
+        text = token["single"] or token[0]
+        text = _SHORTER.get(text, text)
+        if token["template"]:
+            text = _INSERTED.sub(lambda part: f"${{{_condense(part[1])}}}", text)
+        kept.append(text)
         is_word, is_space = bool(token["word"]), False
     return "".join(kept)
 

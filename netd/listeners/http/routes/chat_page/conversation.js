@@ -70,8 +70,12 @@ export class Conversation {
     if (this.byId.has(line.id)) return false;
     if (line.id) this.byId.set(line.id, line);
     const limit = isOlder ? line.time - 1 : line.time;
-    let at = this.lines.length;
-    while (at > 0 && /** @type {Line} */ (this.lines[at - 1]).time > limit) at -= 1;
+    let at = 0;
+    for (let end = this.lines.length; at < end; ) {
+      const middle = (at + end) >> 1;
+      if (/** @type {Line} */ (this.lines[middle]).time > limit) end = middle;
+      else at = middle + 1;
+    }
     this.lines.splice(at, 0, line);
     if (this.lines.length > MAX_LINES) {
       const dropped = /** @type {Line} */ (this.lines.shift());

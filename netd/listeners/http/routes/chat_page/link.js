@@ -2,10 +2,9 @@
 import { format, parse } from "./irc.js";
 
 const WANTED = [
-  "account-notify", "account-tag", "away-notify", "batch", "chghost", "draft/chathistory",
-  "draft/event-playback", "draft/message-redaction", "draft/multiline", "draft/read-marker", "draft/search",
-  "echo-message", "extended-join", "invite-notify", "labeled-response", "message-tags",
-  "multi-prefix", "netd.dev/resume", "server-time", "setname", "standard-replies",
+  "away-notify", "batch", "draft/chathistory", "draft/event-playback", "draft/message-redaction", "draft/multiline",
+  "draft/read-marker", "draft/search", "echo-message", "invite-notify", "labeled-response", "message-tags",
+  "multi-prefix", "netd.dev/resume", "server-time", "standard-replies",
 ];
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30000;
@@ -31,7 +30,6 @@ export class Link {
     /** @type {Login} */
     this.login = { nick: "", password: "", isNew: false, needsPassword: false };
     this.nick = "";
-    this.account = "";
     this.clockOffset = 0; // of the server's clock
     /** @type {Map<string, string>} */
     this.caps = new Map();
@@ -164,8 +162,6 @@ export class Link {
     if (command === "PING") this.send("PONG", ...params);
     else if (command === "CAP") this.onCap(params);
     else if (command === "AUTHENTICATE") this.authenticate();
-    else if (command === "900") this.account = params[2] ?? "";
-    else if (command === "901") this.account = "";
     else if (command === "903") this.endNegotiation();
     else if (command === "RESUME") this.onResume(params);
     else if (command === "REGISTER") this.login.isNew = params[0] !== "SUCCESS";

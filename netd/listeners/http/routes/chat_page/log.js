@@ -5,12 +5,12 @@ import { fold } from "./irc.js";
 
 /**
  * @typedef {import("./conversation.js").Line} Line
- * @typedef {{day: string, fold: {element: HTMLElement, counts: number[]} | null, mark: number}} End
- *   what the last drawn line belongs to
+ * @typedef {{element: HTMLElement, lines: Line[]}} Chunk
  */
 
-const SHOWN = 200; // lines at first; more come as the reader scrolls up
-const MAX_SHOWN = 800; // after which those at the top are left out again, unless the reader is there
+const CHUNK = 80; // lines that are drawn together
+const MAX_CHUNKS = 10; // so that the document stays small while the reader goes through long history
+const NEAR = 2; // heights of the window before the end of what is drawn, when more is drawn
 const SPOKEN = 5; // lines that wait for a screen reader
 
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
@@ -30,6 +30,11 @@ function drawTime({ time }) {
 }
 
 /** @param {Line | undefined} line */
+function dayOf(line) {
+  return line && new Date(line.time).toDateString();
+}
+
+/** @param {Line | undefined} line */
 export function quote(line) {
   return line ? `${line.nick}: ${line.text.slice(0, 80) || "…"}` : "an earlier message";
 }
@@ -42,21 +47,24 @@ export class Log {
    */
   constructor(owner) {
     this.owner = owner;
-    this.isAtEnd = true;
+    this.conversation = new Conversation("");
     this.scroll = at("#scroll");
     this.log = at("#log");
-    this.conversation = new Conversation("");
-    /** @type {Line | undefined} */
-    this.first = undefined; // the first line that is drawn
+    this.isAtEnd = true;
+    /** @type {Chunk[]} */
+    this.chunks = [];
     /** @type {Map<Line, HTMLElement>} */
     this.drawn = new Map();
     /** @type {WeakMap<Element, Line>} */
     this.lineOf = new WeakMap();
-    /** @type {End} */
-    this.end = { day: "", fold: null, mark: 0 };
+    /** @type {{row: HTMLElement, counts: number[]} | null} the events that the next one is folded with */
+    this.fold = null;
+    this.mark = 0; // after which the first new line was looked for
+    /** @type {Line | undefined} */
+    this.firstNew = undefined;
     this.tools = make("span", { class: "tools" });
     this.scroll.addEventListener("scroll", () => this.onScroll());
-    this.scroll.addEventListener("keydown", (event) => moveFocus(event, this.drawn.values()));
+    this.scroll.addEventListener("keydown", (event) => moveFocus(event, this.log.querySelectorAll(".line")));
     for (const name of ["pointerover", "focusin"]) this.log.addEventListener(name, (event) => this.showTools(event));
     const watcher = new ResizeObserver(() => this.isAtEnd && this.scrollToEnd());
     for (const element of [this.log, this.scroll]) watcher.observe(element);
@@ -65,42 +73,130 @@ export class Log {
   /** @param {Conversation} conversation whose last lines are drawn */
   show(conversation) {
     this.conversation = conversation;
-    this.isAtEnd = true;
+    this.mark = -1;
     at("#spoken").replaceChildren();
-    this.draw(conversation.lines.slice(-SHOWN));
+    this.showEnd();
+  }
+
+  showEnd() {
+    this.isAtEnd = true;
+    this.draw(this.conversation.lines.slice(-CHUNK));
+    this.scrollToEnd();
+    if (this.scroll.scrollHeight <= this.scroll.clientHeight && !this.showOlder()) this.owner.askOlder();
+  }
+
+  /** The place in the conversation of the first line that is drawn, and that after the last one. */
+  range() {
+    const { lines } = this.conversation;
+    const first = this.chunks[0]?.lines[0];
+    const last = this.chunks.at(-1)?.lines.at(-1);
+    return [first ? lines.indexOf(first) : lines.length, last ? lines.lastIndexOf(last) + 1 : lines.length];
   }
 
   /** Draw the same lines again, some of which have changed or moved. */
   redraw() {
-    const { lines } = this.conversation;
-    const start = this.first ? lines.indexOf(this.first) : -1;
-    this.draw(start < 0 || this.isAtEnd ? lines.slice(-SHOWN) : lines.slice(start));
+    const [start = 0, end] = this.range();
+    if (this.isAtEnd || start < 0) this.showEnd();
+    else this.keepPlace(() => this.draw(this.conversation.lines.slice(start, end)));
   }
 
   /** @param {Line[]} lines */
   draw(lines) {
-    const { scrollTop } = this.scroll;
-    const fragment = document.createDocumentFragment();
+    this.log.replaceChildren();
     this.drawn.clear();
-    this.first = lines[0];
-    this.end = { day: "", fold: null, mark: 0 };
-    for (const line of lines) this.put(fragment, this.end, line);
-    this.log.replaceChildren(fragment);
-    if (this.isAtEnd) this.scrollToEnd();
-    else this.scroll.scrollTop = scrollTop;
-    if (this.scroll.scrollHeight <= this.scroll.clientHeight) this.owner.askOlder();
+    this.chunks = [];
+    this.fold = null;
+    for (const line of lines) this.append(line);
   }
 
   /** @param {Line} line that is the last one now */
   add(line) {
-    if (line !== this.conversation.lines.at(-1)) return this.redraw();
-    if (this.isAtEnd && this.drawn.size >= MAX_SHOWN) return this.redraw();
-    this.first ??= line;
-    this.put(this.log, this.end, line);
+    const { lines } = this.conversation;
+    const isLast = line === lines.at(-1);
+    if (isLast && lines.at(-2) === this.chunks.at(-1)?.lines.at(-1)) this.append(line);
+    else if (line.state) this.showEnd();
+    else if (!isLast) this.redraw();
     this.speak(line);
     if (line.state) this.isAtEnd = true;
+    if (this.isAtEnd) {
+      this.dropChunks(0);
+      this.scrollToEnd();
+    } else if (isSaid(line)) at("#down").hidden = false;
+  }
+
+  /** @param {Line} line after those that are drawn */
+  append(line) {
+    let chunk = this.chunks.at(-1);
+    const before = chunk?.lines.at(-1);
+    if (!chunk || chunk.lines.length >= CHUNK) {
+      chunk = { element: make("div"), lines: [] };
+      this.chunks.push(chunk);
+      this.log.append(chunk.element);
+      this.fold = null;
+    }
+    this.put(chunk, line, before);
+  }
+
+  /**
+   * Leave out chunks at one end, if there are too many.
+   * @param {0 | -1} end
+   */
+  dropChunks(end) {
+    while (this.chunks.length > MAX_CHUNKS) {
+      const [chunk] = this.chunks.splice(end, 1);
+      chunk?.element.remove();
+      for (const line of chunk?.lines ?? []) this.drawn.delete(line);
+      this.fold = end ? null : this.fold;
+    }
+  }
+
+  /** Draw more lines above. Returns whether there are some. */
+  showOlder() {
+    const { lines } = this.conversation;
+    const [start = 0] = this.range();
+    const older = lines.slice(Math.max(0, start - CHUNK), Math.max(0, start));
+    const [next] = this.chunks;
+    if (!older.length || !next) return false;
+    const { fold } = this;
+    /** @type {Chunk} */
+    const chunk = { element: make("div"), lines: [] };
+    this.fold = null;
+    for (const line of older) this.put(chunk, line, chunk.lines.at(-1));
+    this.fold = fold;
+    this.keepPlace(() => {
+      if (dayOf(older.at(-1)) === dayOf(next.lines[0])) next.element.querySelector(".date")?.remove();
+      this.chunks.unshift(chunk);
+      this.log.prepend(chunk.element);
+      this.dropChunks(-1);
+    });
+    return true;
+  }
+
+  /** Draw more lines below, if some are not drawn. */
+  showNewer() {
+    const { lines } = this.conversation;
+    const [, end = 0] = this.range();
+    if (end === lines.length) return;
+    this.keepPlace(() => {
+      for (const line of lines.slice(end, end + CHUNK)) this.append(line);
+      this.dropChunks(0);
+    });
+  }
+
+  /**
+   * Change what is drawn, and leave what the reader sees where it is.
+   * @param {() => void} change
+   */
+  keepPlace(change) {
+    const top = this.scroll.getBoundingClientRect().top;
+    const isSeen = (/** @type {Element | undefined} */ element) => element && element.getBoundingClientRect().bottom > top;
+    const seen = this.chunks.find(({ element }) => isSeen(element))?.lines.find((line) => isSeen(this.drawn.get(line)));
+    const place = () => seen && this.drawn.get(seen)?.getBoundingClientRect().top;
+    const before = place();
+    change();
+    const after = place();
     if (this.isAtEnd) this.scrollToEnd();
-    else if (isSaid(line)) at("#down").hidden = false;
+    else if (before !== undefined && after !== undefined) this.scroll.scrollTop += after - before;
   }
 
   /**
@@ -119,64 +215,51 @@ export class Log {
     element?.replaceWith(this.drawLine(line));
   }
 
-  /** Draw more lines above, and keep those that are read where they are. Returns whether there are. */
-  showOlder() {
-    const { lines } = this.conversation;
-    const start = this.first ? lines.indexOf(this.first) : lines.length;
-    const older = lines.slice(Math.max(0, start - SHOWN), Math.max(0, start));
-    if (!older.length) return false;
-    const { scrollHeight, scrollTop } = this.scroll;
-    const later = this.drawn;
-    const fragment = document.createDocumentFragment();
-    /** @type {End} */
-    const end = { day: "", fold: null, mark: this.end.mark };
-    this.drawn = new Map();
-    for (const line of older) this.put(fragment, end, line);
-    for (const [line, element] of later) this.drawn.set(line, element);
-    if (this.first && new Date(this.first.time).toDateString() === end.day) this.log.querySelector(".date")?.remove();
-    this.first = older[0];
-    this.end.mark = end.mark;
-    this.log.prepend(fragment);
-    this.scroll.scrollTop = this.isAtEnd ? this.scroll.scrollHeight : scrollTop + this.scroll.scrollHeight - scrollHeight;
-    return true;
-  }
-
   /**
-   * Draw a line after others: with its date, the mark of what is new, and folded if it is an event.
-   * @param {DocumentFragment | HTMLElement} parent @param {End} end @param {Line} line
+   * Draw a line below those of a chunk: with its date, the mark of what is new, and folded if it is
+   * an event.
+   * @param {Chunk} chunk @param {Line} line @param {Line | undefined} before
    */
-  put(parent, end, line) {
-    const day = new Date(line.time).toDateString();
-    const { mark } = this.conversation;
-    const isNew = mark > 0 && mark !== end.mark && line.time > mark && !line.isOwn && isSaid(line);
-    if (day !== end.day || isNew || !isEvent(line)) end.fold = null;
-    if (day !== end.day) parent.append(make("div", { class: "date" }, make("span", {}, DAY.format(line.time))));
-    if (isNew) {
-      at("#new")?.remove();
-      parent.append(make("div", { class: "new", id: "new" }, make("span", {}, "new")));
-      end.mark = mark;
-    }
-    end.day = day;
-    if (isEvent(line)) this.putEvent(parent, end, line);
-    else parent.append(this.drawLine(line));
+  put({ element, lines }, line, before) {
+    const isOtherDay = dayOf(before) !== dayOf(line);
+    if (isOtherDay) element.append(make("div", { class: "date" }, make("span", {}, DAY.format(line.time))));
+    if (line === this.findNew()) element.append(make("div", { class: "new", id: "new" }, make("span", {}, "new")));
+    if (isOtherDay || !isEvent(line)) this.fold = null;
+    if (isEvent(line)) this.putEvent(element, line);
+    else element.append(this.drawLine(line));
+    lines.push(line);
   }
 
-  /** @param {DocumentFragment | HTMLElement} parent @param {End} end @param {Line} line */
-  putEvent(parent, end, line) {
-    const row = make("div", {}, drawTime(line), ` ${line.text}`);
-    if (!end.fold) {
-      end.fold = { element: make("div", { class: "events" }, row), counts: [0, 0, 0] };
-      parent.append(end.fold.element);
-    } else if (end.fold.element.firstElementChild?.tagName === "DIV")
-      end.fold.element.replaceChildren(make("details", {}, make("summary"), ...end.fold.element.children, row));
-    else end.fold.element.firstElementChild?.append(row);
-    const { counts, element } = end.fold;
+  /** The first line that is new to the reader. */
+  findNew() {
+    const { lines, mark } = this.conversation;
+    if (mark !== this.mark) {
+      this.mark = mark;
+      this.firstNew = mark ? lines.find((line) => line.time > mark && !line.isOwn && isSaid(line)) : undefined;
+      at("#new")?.remove();
+    }
+    return this.firstNew;
+  }
+
+  /** @param {HTMLElement} parent @param {Line} line */
+  putEvent(parent, line) {
+    const text = make("div", {}, drawTime(line), ` ${line.text}`);
+    if (!this.fold) {
+      this.fold = { row: make("div", { class: "events" }, text), counts: [0, 0, 0] };
+      parent.append(this.fold.row);
+    }
+    const { counts, row } = this.fold;
+    if (!row.contains(text)) {
+      const details = row.querySelector("details") ?? make("details", {}, make("summary"), ...row.children);
+      details.append(text);
+      row.replaceChildren(details);
+    }
     const kind = ["join", "leave", "change"].indexOf(line.kind);
     counts[kind] = (counts[kind] ?? 0) + 1;
     const words = ["joined", "left", counts[2] === 1 ? "change" : "changes"];
-    const summary = element.querySelector("summary");
-    if (summary)
-      summary.textContent = words.flatMap((word, index) => (counts[index] ? `${counts[index]} ${word}` : [])).join(", ");
+    const summary = words.flatMap((word, index) => (counts[index] ? `${counts[index]} ${word}` : [])).join(", ");
+    row.querySelector("summary")?.replaceChildren(summary);
+    this.drawn.set(line, row);
   }
 
   /** @param {Line} line */
@@ -224,10 +307,12 @@ export class Log {
 
   onScroll() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroll;
-    this.isAtEnd = scrollHeight - scrollTop - clientHeight < 40;
+    const below = scrollHeight - scrollTop - clientHeight;
+    if (below < NEAR * clientHeight) this.showNewer();
+    this.isAtEnd = below < 40 && this.range()[1] === this.conversation.lines.length;
     if (this.isAtEnd) at("#down").hidden = true;
     this.owner.watch();
-    if (scrollTop < clientHeight && !this.showOlder()) this.owner.askOlder();
+    if (scrollTop < NEAR * clientHeight && !this.showOlder()) this.owner.askOlder();
   }
 
   /** @param {string} id of the line to show */

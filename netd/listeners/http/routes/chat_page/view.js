@@ -37,7 +37,7 @@ export class View {
     onClick("#bell", () => this.permitAlerts());
     onClick("#leave", () => this.leave());
     onClick("#noreply", () => this.setReply(""));
-    onClick("#down", () => this.log.scrollToEnd());
+    onClick("#down", () => this.log.showEnd());
     onClick("#topic", () => confirm(this.model.current.name, this.model.current.topic, "OK", () => {}));
     for (const name of ["#list", "#people"])
       at(name).addEventListener("keydown", (event) => moveFocus(event, at(name).querySelectorAll("button")));
