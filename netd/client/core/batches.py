@@ -30,7 +30,7 @@ def on_batch(state: ClientState, message: Message) -> list[Effect]:
     if history is None:
         return []
     if history.is_search:
-        return _found(history.messages)
+        return _found(state, history.messages)
     messages, more = history.messages, missed_messages.on_batch_end(state, history)
     conversation = state.conversations.get(history.target)
     was_wanted = conversation is not None and conversation.wants_earlier
@@ -71,7 +71,8 @@ def join_lines(batch: MultilineBatch) -> Message | None:
     return Message(first.command, (batch.opening.params[2], text), source, tags)
 
 
-def _found(messages: Sequence[ChatMessage]) -> list[Effect]:
+def _found(state: ClientState, messages: Sequence[ChatMessage]) -> list[Effect]:
     found = [Found(chat.sender, chat.target, chat.text, chat.time) for chat in messages]
     count = f"{len(found)} message{'' if len(found) == 1 else 's'} found"
-    return [Notice(count), *found]
+    place = f" in {state.searched_in}; in=* searches all" if state.searched_in else ""
+    return [Notice(f"{count}{place}"), *found]

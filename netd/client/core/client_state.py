@@ -91,6 +91,7 @@ class ClientState:
     has_seen_motd: bool = False
     highlights: tuple[str, ...] = ()  # words that make a message one for the user, as the nick does
     is_away: bool = False  # as the server has said
+    searched_in: str = ""  # the conversation of the last search; empty for all
     whois_of: str = ""  # the folded nick of the WHOIS whose reply has begun
     is_quiet: bool = False  # hide membership changes
     fold: CaseMapping = field(default_factory=CaseMapping)

@@ -150,6 +150,9 @@ def test_the_server_searches_if_it_can() -> None:
     assert found[0] == Notice("1 message found")
     assert len(found) == 2
     assert feed(bob, "@msgid=a :alice!u@h PRIVMSG #lounge :hello world") != []
+    bob.type("/search y")
+    (none,) = feed(bob, ":srv BATCH +1 soju.im/search", ":srv BATCH -1")
+    assert none == Notice("0 messages found in #lounge; in=* searches all")
 
 
 def test_otherwise_the_lines_shown_are_searched() -> None:

@@ -90,6 +90,7 @@ def _search(state: ClientState, argument: str) -> list[Effect]:
             text.append(word)
     if attributes.get("in") == "*":
         del attributes["in"]
+    state.searched_in = attributes.get("in", "")
     if text:
         attributes["text"] = " ".join(text)
     return [send("SEARCH", format_tags(attributes)[1:-1])]
