@@ -23,7 +23,8 @@ def title(state: ClientState, server: str) -> Spans:
     conversation = state.conversations.current
     name = clip(steady(sanitize(conversation.name))) or sanitize(server) or "server"
     if conversation.kind is ConversationKind.PRIVATE:
-        return [(Style.BOLD, f" {name}"), (Style.PLAIN, "  private conversation")]
+        away = ", away" if state.roster.is_away(conversation.name) else ""
+        return [(Style.BOLD, f" {name}"), (Style.PLAIN, f"  private conversation{away}")]
     if conversation.kind is ConversationKind.SERVER:
         return [(Style.BOLD, f" {name}")]
     joined = state.roster.get(conversation.name)

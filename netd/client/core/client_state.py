@@ -92,6 +92,8 @@ class ClientState:
     highlights: tuple[str, ...] = ()  # words that make a message one for the user, as the nick does
     is_away: bool = False  # as the server has said
     searched_in: str = ""  # the conversation of the last search; empty for all
+    wants_away: bool = False  # show which members are away
+    who_requested: set[str] = field(default_factory=set)  # folded channels, for that
     whois_of: str = ""  # the folded nick of the WHOIS whose reply has begun
     is_quiet: bool = False  # hide membership changes
     fold: CaseMapping = field(default_factory=CaseMapping)

@@ -26,6 +26,7 @@ _RESUME: Final = "netd.dev/resume"
 WANTED: Final = frozenset(
     {"batch", "draft/chathistory", "echo-message", "message-tags", "multi-prefix", "server-time"}
     | {
+        "away-notify",
         "chghost",
         "draft/event-playback",
         "draft/message-redaction",

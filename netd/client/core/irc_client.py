@@ -62,6 +62,7 @@ class IrcClient:
         state.multiline_batches.clear()
         state.labeled_batches.clear()
         state.unread_targets.clear()
+        state.who_requested.clear()
         state.is_regaining = state.is_away = False
         state.catching_up.clear()
         state.is_resuming = False

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.client.core import nick_regain
-from netd.client.core.chat_events import Effect, Notice, Refused, ServerNotice
-from netd.client.core.client_state import ClientState, Login
+from netd.client.core.chat_events import Effect, Notice, Refused, ServerNotice, send
+from netd.client.core.client_state import MAX_CHANNELS, ClientState, Login
 from netd.client.core.mode_changes import prefixes
 from netd.client.core.roster import JoinedChannel
 from netd.protocols.irc import Message
@@ -19,12 +19,13 @@ from netd.protocols.irc import Message
 _ERRORS: Final = frozenset({*range(400, 600), 696, 734, 902, 904, 905, 906, 907})
 _HIDDEN: Final = frozenset(  # greetings, statistics, and ends of lists
     {"002", "003", "004", "250", "251", "252", "253", "254", "255", "265", "266"}
-    | {"219", "315", "321", "323", "329", "333", "347", "349", "368", "369", "375", "730"}
+    | {"219", "321", "323", "329", "333", "347", "349", "368", "369", "375", "730"}
 )
 _ALL_PREFIXES: Final = "~&@%+!"
 MAX_LISTED: Final = 20  # members that are named when the client joins; more are counted
 _NAMES_IN_LINE: Final = 100
 _MAX_NAMES: Final = 2000
+_MAX_WHO: Final = 200  # members of a channel for which WHO is sent
 _OF_SERVER: Final = frozenset({"001", "042", "221", "255", "396", "900", "901"})
 _JOIN_ERRORS: Final = frozenset(
     {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
@@ -102,11 +103,39 @@ def _end_of_names(state: ClientState, message: Message) -> list[Effect]:
     if joined.names_are_wanted:
         joined.names_are_wanted = False
         return _all_names(state, joined)
+    return [_summary(state, joined), *_request_away(state, joined)]
+
+
+def _summary(state: ClientState, joined: JoinedChannel) -> Notice:
     if len(joined) > MAX_LISTED:
         text = f"{len(joined)} here{_operators(state, joined)}; /names lists them"
-        return [Notice(text, joined.name)]
+        return Notice(text, joined.name)
     members = joined.members_by_last_message()
-    return [Notice(f"{len(members)} here: {', '.join(members)}", joined.name)]
+    return Notice(f"{len(members)} here: {', '.join(members)}", joined.name)
+
+
+def _request_away(state: ClientState, joined: JoinedChannel) -> list[Effect]:
+    """Request who is away; changes are reported by the server (away-notify)."""
+    is_reported = state.wants_away and "away-notify" in state.capabilities
+    if not is_reported or len(joined) > _MAX_WHO or len(state.who_requested) >= MAX_CHANNELS:
+        return []
+    state.who_requested.add(state.fold(joined.name))
+    return [send("WHO", joined.name)]
+
+
+def _who_entry(state: ClientState, message: Message) -> list[Effect]:
+    """Process an entry of WHO; one that the user has requested is shown."""
+    _, channel, user, host, _, nick, flags, name = message.params
+    if state.fold(channel) not in state.who_requested:
+        return [Notice(f"{nick} is {user}@{host} {flags}: {name.partition(' ')[2]}")]
+    if (joined := state.roster.get(channel)) is not None:
+        joined.set_away(nick, is_away=flags.startswith("G"))
+    return []
+
+
+def _end_of_who(state: ClientState, message: Message) -> list[Effect]:
+    state.who_requested.discard(state.fold(message.params[1]))
+    return []
 
 
 def _operators(state: ClientState, joined: JoinedChannel) -> str:
@@ -244,6 +273,8 @@ _HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
     "346": _list_entry,
     "348": _list_entry,
     "367": _list_entry,
+    "315": _end_of_who,
+    "352": _who_entry,
     "353": _names,
     "366": _end_of_names,
     "372": _motd,

@@ -22,8 +22,9 @@ class JoinedChannel:
     _last_spoke: dict[str, int] = field(default_factory=dict)  # folded nick -> message number
     _messages: int = 0
     _prefixes: dict[str, str] = field(default_factory=dict)  # folded nick -> such as "@+"
+    _away: set[str] = field(default_factory=set)  # folded nicks
     changes: int = 0
-    """The number of changes of the members or their prefixes."""
+    """The number of changes of the members, their prefixes and who of them is away."""
     names_are_wanted: bool = False
     """Whether the user has requested the names of all members."""
 
@@ -43,14 +44,17 @@ class JoinedChannel:
         """Remove a member; return whether the nick was a member."""
         self._last_spoke.pop(self._fold(nick), None)
         self._prefixes.pop(self._fold(nick), None)
+        self._away.discard(self._fold(nick))
         self.changes += 1
         return self._members.pop(self._fold(nick), None) is not None
 
     def rename(self, old: str, new: str) -> None:
         """Replace a member's nick, and keep its prefix and its place in the speaking order."""
         last_spoke, prefix = self._last_spoke.get(self._fold(old), 0), self.prefix(old)
+        was_away = self.is_away(old)
         if self.remove(old):
             self.add(new, prefix)
+            self.set_away(new, is_away=was_away)
             self._last_spoke[self._fold(new)] = last_spoke
 
     def prefix(self, nick: str) -> str:
@@ -64,6 +68,18 @@ class JoinedChannel:
             self._prefixes[self._fold(nick)] = prefix
         else:
             self._prefixes.pop(self._fold(nick), None)
+
+    def is_away(self, nick: str) -> bool:
+        """Whether a member is away, as far as the server has said."""
+        return self._fold(nick) in self._away
+
+    def set_away(self, nick: str, *, is_away: bool) -> None:
+        """Take note that a member is away or back."""
+        folded = self._fold(nick)
+        if folded not in self._members or is_away == (folded in self._away):
+            return
+        self.changes += 1
+        (self._away.add if is_away else self._away.discard)(folded)
 
     def members_by_rank(self, ranks: str) -> list[str]:
         """Return the members with their highest prefix, in the order of `ranks`, then by name."""
@@ -105,6 +121,10 @@ class Roster:
     def get(self, name: str) -> JoinedChannel | None:
         """Return a joined channel."""
         return self._channels.get(self._fold(name))
+
+    def is_away(self, nick: str) -> bool:
+        """Whether a member of any of the channels is away."""
+        return any(channel.is_away(nick) for channel in self)
 
     def first_name(self) -> str:
         """Return the name of the channel joined first; empty if there is none."""

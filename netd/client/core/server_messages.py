@@ -160,6 +160,13 @@ def _renamed(state: ClientState, message: Message) -> list[Effect]:
     return [renamed]
 
 
+def _away(state: ClientState, message: Message) -> list[Effect]:
+    """Process AWAY of another user (away-notify)."""
+    for channel in state.roster:
+        channel.set_away(nick_of(message), is_away=any(message.params))
+    return []
+
+
 def _topic(state: ClientState, message: Message) -> list[Effect]:
     channel, topic = message.params
     if (conversation := state.conversations.get(channel)) is not None:
@@ -259,6 +266,6 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "MARKREAD": read_marks.on_mark,
     "ACK": _ignore,
     "CHGHOST": _ignore,
-    "AWAY": _ignore,
+    "AWAY": _away,
     "ACCOUNT": _ignore,
 }

@@ -84,7 +84,7 @@ class MemberList:
     def __init__(self, state: ClientState) -> None:
         self._state = state
         self._sorted_for: tuple[object, int] = (None, 0)
-        self._members: list[str] = []
+        self._members: Spans = []
 
     def is_wanted(self, columns: int) -> bool:
         """Whether a terminal of this width shows the members."""
@@ -95,18 +95,23 @@ class MemberList:
         members = self._sorted()
         shown = members if len(members) <= height else members[: max(0, height - 1)]
         rows: list[Spans] = [
-            [(Style.PLAIN, clip(steady(sanitize(name)))[:width])] for name in shown
+            [(style, clip(steady(sanitize(name)))[:width])] for style, name in shown
         ]
         if len(shown) < len(members):
             rows.append([(Style.DIM, f"+{len(members) - len(shown)} more")])
         return rows
 
-    def _sorted(self) -> list[str]:
+    def _sorted(self) -> Spans:
         channel = self._state.roster.get(self._state.current)
         if channel is None:
             return []
         version = (channel, channel.changes)
         if self._sorted_for[0] is not channel or self._sorted_for[1] != channel.changes:
             ranks = "".join(prefixes(self._state.isupport).values())
-            self._members, self._sorted_for = channel.members_by_rank(ranks), version
+            names = channel.members_by_rank(ranks)
+            self._members = [
+                (Style.DIM if channel.is_away(name.lstrip(ranks)) else Style.PLAIN, name)
+                for name in names
+            ]
+            self._sorted_for = version
         return self._members

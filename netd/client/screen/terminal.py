@@ -66,7 +66,7 @@ class Terminal:
         self._client = IrcClient(settings.identity, self._record)
         self._state = state = self._client.state
         state.is_quiet = settings.is_quiet
-        state.highlights = settings.highlights
+        state.highlights, state.wants_away = settings.highlights, view is View.FULL_SCREEN
         state.ignored.update((state.fold(nick), nick) for nick in settings.ignored)
         self._connector = Connector(settings, self._client, self._show, self._on_request)
         server = "local" if len(settings.endpoints) > 1 else str(settings.endpoints[0])

@@ -24,7 +24,7 @@ def test_it_greets_and_joins() -> None:
 def test_it_requests_only_capabilities_that_it_uses() -> None:
     bob = new_client()
     bob.connected()
-    assert lines(feed(bob, "CAP * LS * :server-time away-notify")) == []
+    assert lines(feed(bob, "CAP * LS * :server-time setname")) == []
     asked = lines(feed(bob, "CAP * LS :echo-message sasl=PLAIN sts=port=6697"))
     assert asked == ["CAP REQ :echo-message server-time"]
     assert lines(feed(bob, "CAP * ACK :echo-message server-time")) == ["CAP END"]

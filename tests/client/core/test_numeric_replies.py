@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netd.client.core import bars
 from netd.client.core.chat_events import (
     ChannelJoined,
     Delivered,
@@ -12,6 +13,7 @@ from netd.client.core.chat_events import (
     ServerNotice,
     Undelivered,
 )
+from netd.client.core.styled_text import plain_text
 from tests.client.core.feeding import feed, lines, welcome
 
 
@@ -87,3 +89,33 @@ def test_a_user_who_is_away_is_reported_once_and_in_each_whois() -> None:
     assert len(feed(bob, ":srv 301 bob alice :asleep")) == 1
     shown = feed(bob, ":srv 311 bob alice u h * :Alice", away, ":srv 318 bob alice :End")
     assert shown[-1] == Notice("alice is away: at lunch")
+
+
+def test_who_is_away_is_requested_and_followed() -> None:
+    bob = welcome("away-notify")
+    bob.state.wants_away = True
+    assert lines(feed(bob, ":srv 366 bob #lounge :End")) == ["WHO #lounge"]
+    feed(bob, ":srv 352 bob #lounge u h srv alice G@ :0 Alice", ":srv 315 bob #lounge :End")
+    channel = bob.state.roster.get("#lounge")
+    assert channel is not None
+    assert channel.is_away("Alice")
+    bob.type("/query alice")
+    assert plain_text(bars.title(bob.state, "srv")) == " alice  private conversation, away"
+    feed(bob, ":alice!u@h NICK al")
+    assert channel.is_away("al")
+    feed(bob, ":al!u@h AWAY")
+    assert not channel.is_away("al")
+    feed(bob, ":al!u@h AWAY :at lunch", ":al!u@h PART #lounge", ":al!u@h JOIN #lounge")
+    assert not channel.is_away("al")
+    (shown,) = feed(bob, ":srv 352 bob #lounge u h srv al H :0 Alice A")
+    assert shown == Notice("al is u@h H: Alice A"), "the user has requested it"
+
+
+def test_scripts_and_large_channels_request_no_who() -> None:
+    assert lines(feed(welcome("away-notify"), ":srv 366 bob #lounge :End")) == []
+    bob = welcome("away-notify")
+    bob.state.wants_away = True
+    for first in range(0, 300, 50):
+        names = " ".join(f"n{number}" for number in range(first, first + 50))
+        feed(bob, f":srv 353 bob = #lounge :{names}")
+    assert lines(feed(bob, ":srv 366 bob #lounge :End")) == []
