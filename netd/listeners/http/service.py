@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.listeners.proxy_headers import ProxiedClient, ProxyHeaderReader
 from netd.listeners.tls_options import TlsOptions
 from netd.protocols.saved_record import load_record, save_record
+from netd.runtime.bounded_log import BoundedLog
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.sockets import adopt
 
@@ -76,6 +78,7 @@ class HttpService:
             Compressions(loop),
             HookCaller(loop, self._handoffs).call,
             loop.time,
+            BoundedLog(loop, "requests refused", logging.INFO),
         )
         self.responder = Responder(options, self._context)
         self._update_date()

@@ -76,6 +76,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         "call_hook": "requests of scripts are made again, with the same key",
         "denials": _COUNTER,
         "clock": _OWN,
+        "refusal_log": _OWN,
     },
     Responder: {
         "_context": "see WorkerContext",
@@ -85,6 +86,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
         **dict.fromkeys(("handshake_failures", "bytes_in", "bytes_out"), _COUNTER),
         "statistics": _COUNTER,
         "time": _OWN,
+        "_refusal_log": "see WorkerContext",
         "access_log": "see AccessLog",
         "_lost_before": _COUNTER,
         "options": "those of the next process may differ",

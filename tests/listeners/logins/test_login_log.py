@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from netd.listeners.logins.login_log import MAX_LINES, LoginLog
+from netd.listeners.logins.login_log import LoginLog
+from netd.runtime.bounded_log import MAX_LINES
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 

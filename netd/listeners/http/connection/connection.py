@@ -199,7 +199,7 @@ class Connection:
             self._on_error(error)
             return
         self._state = ConnectionState.HEAD
-        self._start_exchange().refuse(400)
+        self._start_exchange().refuse(400, "a request without TLS")
         self._process()
 
     def _send_cached(self, cached: CachedResponse, head: bytes) -> None:
@@ -229,7 +229,7 @@ class Connection:
         """Handle a deadline that has passed: respond with a time-out, or close."""
         if self._state in TIMEOUT_STATUS and self._exchange is not None:
             self._responder.timeouts += 1
-            self._exchange.refuse(TIMEOUT_STATUS[self._state])
+            self._exchange.refuse(TIMEOUT_STATUS[self._state], "it did not arrive in time")
             self._process()
         elif self._state is ConnectionState.IDLE:
             self._end()
@@ -314,7 +314,7 @@ class Connection:
     def _on_end_of_file(self) -> None:
         is_in_request = self._state in (ConnectionState.HEAD, ConnectionState.BODY)
         if is_in_request and self._exchange is not None:
-            self._exchange.refuse(400)
+            self._exchange.refuse(400, "it ends before it is complete")
             self._process()
         else:
             self.close()

@@ -101,7 +101,7 @@ class Exchange:
             request = replace(self._reader.parse_again(), key=saved.key)
             self._continue(request, is_deferred=saved.is_deferred)
         except RemoteProtocolError as error:
-            self.refuse(error.status)
+            self.refuse(error.status, str(error))
 
     @property
     def head(self) -> bytes:
@@ -135,12 +135,12 @@ class Exchange:
                 return self._read()
             return self._send_cached(head) or self._read()
         except RemoteProtocolError as error:
-            self.refuse(error.status)
+            self.refuse(error.status, str(error))
             return True
 
-    def refuse(self, status: int) -> None:
+    def refuse(self, status: int, reason: str) -> None:
         """Queue the response to a bad or late request; the connection closes after it."""
-        self._queue(self._responder.refuse(self._host, status, self._began_s))
+        self._queue(self._responder.refuse(self._host, status, reason, self._began_s))
         self.is_deferred = False
         self.closes = True
 
@@ -222,7 +222,8 @@ class Exchange:
             self._body = bytearray() if takes_body else None  # none was read yet
             self._expect_body(request)
         elif takes_body and self._body is None:
-            self.refuse(503)  # no route of the other process needed the body: it was dropped
+            # No route of the other process needed the body: it was dropped.
+            self.refuse(503, "a reload has changed its route in the middle of its body")
         elif is_deferred:
             self._respond(request, close=False)
 

@@ -73,7 +73,7 @@ class Directory:
         try:
             return self._open(request, path, name)
         except OSError as error:
-            return _refuse(error, f"{self._root}/{name}")
+            return _refuse(error, self._root, name)
         except UnicodeEncodeError:
             return error_response(404)  # no file can have this name in the present locale
 
@@ -149,12 +149,25 @@ def _add_slash(path: str, query: bytes) -> Response:
     return error_response(301, ("Location", location))
 
 
-def _refuse(error: OSError, path: str) -> Response:
+def _refuse(error: OSError, root: str, name: str) -> Response:
     if error.errno in _NOT_FOUND:
-        return error_response(404)
+        return error_response(404, reason=_why_missing(error, root, name))
     if error.errno in (errno.EACCES, errno.EPERM):
-        return error_response(403)
+        return error_response(403, reason=f"{_quote(root, name)}: permission denied")
     if error.errno in TEMPORARY:  # EAGAIN: another process holds a lease, or renames files
         return error_response(503, ("Retry-After", "1"))
-    _log.error("%r: %s", path, error.strerror)
+    _log.error("%s: %s", _quote(root, name), error.strerror)
     return error_response(500)
+
+
+def _why_missing(error: OSError, root: str, name: str) -> str:
+    """Why a file is not found, if that is more than that there is none."""
+    if error.errno in (errno.EXDEV, errno.ELOOP):
+        return f"{_quote(root, name)} leads out of the directory"
+    if error.errno == errno.ENOENT and not os.path.isdir(root):
+        return f"there is no directory {root}"
+    return ""
+
+
+def _quote(root: str, name: str) -> str:
+    return ascii(f"{root}/{name}")

@@ -81,6 +81,8 @@ class Response:
     source: FileStamp | None = None
     is_permitted: Callable[[], bool] | None = None
     handoff: HandoffTarget | None = None
+    reason: str = ""
+    """Why the request is refused, for the log of the administrator."""
 
     @property
     def length(self) -> int:
@@ -126,10 +128,11 @@ class DeferredResponse:
         return self.then(lambda response: response.with_fields(fields))
 
 
-def error_response(status: int, *fields: tuple[str, str]) -> Response:
-    """Make a short page with the status and its phrase."""
+def error_response(status: int, *fields: tuple[str, str], reason: str = "") -> Response:
+    """Make a short page with the status and its phrase; `reason` is for the log alone."""
     content = (_error_page(status),)
-    return Response(status, (("Content-Type", "text/html; charset=utf-8"), *fields), content)
+    fields = (("Content-Type", "text/html; charset=utf-8"), *fields)
+    return Response(status, fields, content, reason=reason)
 
 
 @functools.cache

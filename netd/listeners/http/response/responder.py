@@ -62,6 +62,7 @@ class Responder:
         self.handshake_failures = 0
         self.statistics = Statistics()
         self.time = context.clock
+        self._refusal_log = context.refusal_log
         self.bytes_in = self.bytes_out = 0
         self.access_log: AccessLog | None = None
         self._lost_before = 0  # by the logs before this one
@@ -191,6 +192,10 @@ class Responder:
         if self.access_log is not None:
             sent = response.length if content else 0
             self.access_log.add(host, head or b"", response.status, sent, duration_s)
+        if response.reason:
+            self._log_refusal(
+                client_of(host, request.fields, self.options.forwarded_from), response
+            )
         before, after = format_head(response, common=self._common, minor=request.minor, close=close)
         wire = before + self._date_line + after
         if any(isinstance(part, FilePart) for part in content):
@@ -209,12 +214,13 @@ class Responder:
             self.cache.store(key, cached, response.source if content else None)
         return EncodedResponse((whole,), close)
 
-    def refuse(self, host: str, status: int, began_s: float) -> bytes:
+    def refuse(self, host: str, status: int, reason: str, began_s: float) -> bytes:
         """Make, count and log the response to a bad or late request; it closes the connection."""
         self.refusals += 1
         duration_s = self.time() - began_s
         self.statistics.add(_OTHER, status, duration_s)
-        response = error_response(status).with_fields(self.router.fields)
+        response = error_response(status, reason=reason).with_fields(self.router.fields)
+        self._log_refusal(host, response)
         if self.access_log is not None:
             self.access_log.add(host, b"", status, response.length, duration_s)
         before, after = format_head(response, common=self._common, minor=1, close=True)
@@ -257,6 +263,12 @@ class Responder:
         if self.access_log is not None:
             sent = len(cached.wire) - cached.head_bytes
             self.access_log.add(host, head, cached.status, sent, 0.0)
+
+    def _log_refusal(self, client: str, response: Response) -> None:
+        source = client or "unix"
+        self._refusal_log.write(
+            f"request refused: {response.status} to {source}: {response.reason}"
+        )
 
     def _configure_log(self, options: HttpOptions) -> None:
         log = self.access_log

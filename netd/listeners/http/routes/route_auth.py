@@ -60,7 +60,7 @@ class RouteAuth:
         client = client_of(host, request.fields, self._trusted)
         if not self._sources.permits(client):
             self._denials[Denial.NETWORK] += 1
-            return error_response(403)
+            return error_response(403, reason="its network may not use the route")
         if self._users:
             return self._authenticate(request, client, respond)
         return _cached_while(_always, respond())

@@ -129,7 +129,8 @@ class Router:
         try:
             path = parse_path(request.path) if request.path != b"*" else "*"
         except RemoteProtocolError as error:
-            return error_response(error.status).with_fields(self.fields)
+            refusal = error_response(error.status, reason=str(error))
+            return refusal.with_fields(self.fields)
         route = self._find(request.host, path)
         if route is None or request.method not in KNOWN_METHODS:
             return _refuse(request, path).with_fields(self.fields)

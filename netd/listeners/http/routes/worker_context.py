@@ -12,6 +12,7 @@ from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.route_auth import Denial
 from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.protocols.hook import HookReply, HookRequest
+from netd.runtime.bounded_log import BoundedLog
 
 CallHook = Callable[[str, HookRequest, Callable[[HookReply], object]], object]
 """Passes a request on to a chat listener, and calls back with the outcome, in a later turn."""
@@ -28,4 +29,5 @@ class WorkerContext:
     call_hook: CallHook
     clock: Callable[[], float]
     """The present time of the loop, in seconds."""
+    refusal_log: BoundedLog
     denials: Counter[Denial] = field(default_factory=Counter)

@@ -29,6 +29,7 @@ from netd.listeners.http.routes.worker_context import WorkerContext
 from netd.listeners.kind import ReloadResult
 from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.protocols.link import Heartbeat
+from netd.runtime.bounded_log import BoundedLog
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from tests.listeners.http.http_client import GET_HELLO, HELLO, Response, Start, ask
@@ -242,9 +243,9 @@ class Owner:
         daemon = DaemonStatus(self.loop, UnusedDaemon())
         hooks = HookCaller(self.loop, HandoffSender({})).call
         verifier = PasswordVerifier(self.loop, options)
-        context = WorkerContext(
-            daemon, verifier, Listings(self.loop), Compressions(self.loop), hooks, clock
-        )
+        refused, compressions = BoundedLog(self.loop, ""), Compressions(self.loop)
+        listings = Listings(self.loop)
+        context = WorkerContext(daemon, verifier, listings, compressions, hooks, clock, refused)
         self.counting = CountingResponder(options, context)
         self.responder: Responder = self.counting
 
