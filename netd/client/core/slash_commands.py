@@ -21,6 +21,7 @@ KEYS: Final = (
     ("Up, Down", "earlier typed lines; Ctrl-R searches them"),
     ("Alt-Enter", "begin a new line in the input"),
     ("Alt-N", "show or hide the list of members"),
+    ("Alt-M", "let the mouse wheel scroll, or not"),
     ("Ctrl-L", "draw the screen again"),
     ("Ctrl-C", "clear the input; twice: leave"),
     ("Ctrl-D", "leave, if the input is empty"),

@@ -55,6 +55,9 @@ _CLOCK_S: Final = 30.0
 _INPUT: Final = "input"
 _MAX_INPUT_ROWS: Final = 5
 _MAX_QUESTION_ROWS: Final = 3
+_WHEEL_ROWS: Final = 3
+_MOUSE_ON: Final = "the mouse wheel scrolls; hold Shift to select text"
+_MOUSE_OFF: Final = "the mouse is the terminal's again"
 
 
 class FullScreen:
@@ -72,6 +75,7 @@ class FullScreen:
         self._state, self._desk, self._hooks = state, desk, hooks
         self.questions = Questions()
         self._members, self._shows_members = MemberList(state), True
+        self._has_mouse = False
         self._input = InputLine(state, hooks, self.questions, self._note)
         self._buffer = Buffer(
             name=_INPUT,
@@ -86,6 +90,7 @@ class FullScreen:
             key_bindings=self._bindings(),
             style=STYLES,
             full_screen=True,
+            mouse_support=Condition(lambda: self._has_mouse),
             enable_page_navigation_bindings=False,
             color_depth=None if colors else ColorDepth.DEPTH_1_BIT,
             min_redraw_interval=_MIN_REDRAW_S,
@@ -152,8 +157,8 @@ class FullScreen:
         self._desk.current.scroll_page(direction)
         self._after_scroll()
 
-    def scroll(self, rows: int) -> None:
-        self._desk.current.scroll(rows)
+    def scroll(self, direction: int) -> None:
+        self._desk.current.scroll(direction * _WHEEL_ROWS)
         self._after_scroll()
 
     def to_start(self) -> None:
@@ -173,6 +178,10 @@ class FullScreen:
 
     def toggle_members(self) -> None:
         self._shows_members = not self._shows_members
+
+    def toggle_mouse(self) -> None:
+        self._has_mouse = not self._has_mouse
+        self._note(_MOUSE_ON if self._has_mouse else _MOUSE_OFF)
 
     def _after_scroll(self) -> None:
         if self._desk.current.is_at_start():
@@ -209,7 +218,7 @@ class FullScreen:
                 self._bar(lambda: bars.title(self._state, self._hooks.server())),
                 VSplit(
                     [
-                        Window(RowsControl(self._rows, at_bottom=True)),
+                        Window(RowsControl(self._rows, at_bottom=True, scroll=self.scroll)),
                         ConditionalContainer(members, Condition(self._has_members)),
                     ]
                 ),

@@ -7,6 +7,7 @@ from typing import Final
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.controls import UIContent, UIControl
+from prompt_toolkit.mouse_events import MouseEvent, MouseEventType
 from prompt_toolkit.styles import Style as Styles
 
 from netd.client.core.client_state import ClientState
@@ -38,6 +39,7 @@ STYLES: Final = Styles.from_dict(
     }
 )
 _CLASSES: Final = {style: f"class:{style.value}" if style else "" for style in Style}
+_WHEEL: Final = {MouseEventType.SCROLL_UP: 1, MouseEventType.SCROLL_DOWN: -1}
 _MIN_MEMBERS_WIDTH: Final = 100
 MEMBERS_COLUMNS: Final = 18
 
@@ -63,9 +65,20 @@ class RowsControl(UIControl):
     """A window that asks for exactly the rows that it shows."""
 
     def __init__(
-        self, rows: Callable[[int, int], Sequence[Spans]], *, at_bottom: bool = False
+        self,
+        rows: Callable[[int, int], Sequence[Spans]],
+        *,
+        at_bottom: bool = False,
+        scroll: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._rows, self._at_bottom = rows, at_bottom
+        """`scroll` is called when the mouse wheel is turned: with 1 for up, -1 for down."""
+        self._rows, self._at_bottom, self._scroll = rows, at_bottom, scroll
+
+    def mouse_handler(self, mouse_event: MouseEvent) -> None:
+        """Pass the mouse wheel on; ignore everything else."""
+        direction = _WHEEL.get(mouse_event.event_type)
+        if direction is not None:
+            self._scroll(direction)
 
     def create_content(self, width: int, height: int) -> UIContent:
         rows = list(self._rows(width, height))[:height]

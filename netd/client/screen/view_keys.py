@@ -13,7 +13,6 @@ from netd.client.core.client_state import ClientState
 from netd.client.core.conversations import Conversation
 
 _DIGITS: Final = "1234567890"
-_WHEEL_ROWS: Final = 3
 
 
 class View(Protocol):
@@ -34,8 +33,8 @@ class View(Protocol):
     def scroll_page(self, direction: int) -> None:
         """Scroll up (1) or down (-1) by a page."""
 
-    def scroll(self, rows: int) -> None:
-        """Scroll up by rows, or down if negative."""
+    def scroll(self, direction: int) -> None:
+        """Scroll up (1) or down (-1) by some rows."""
 
     def to_start(self) -> None:
         """Scroll to the first line."""
@@ -51,6 +50,9 @@ class View(Protocol):
 
     def toggle_members(self) -> None:
         """Show or hide the list of members."""
+
+    def toggle_mouse(self) -> None:
+        """Let the mouse wheel scroll, or leave the mouse to the terminal."""
 
 
 def view_bindings(view: View, is_editing: Filter) -> KeyBindings:
@@ -78,14 +80,15 @@ def _actions(view: View) -> list[tuple[tuple[str, ...], Callable[[], None]]]:
         (("escape", "/"), view.go_back),
         (("pageup",), partial(view.scroll_page, 1)),
         (("pagedown",), partial(view.scroll_page, -1)),
-        (("escape", "pageup"), partial(view.scroll, _WHEEL_ROWS)),
-        (("escape", "pagedown"), partial(view.scroll, -_WHEEL_ROWS)),
+        (("escape", "pageup"), partial(view.scroll, 1)),
+        (("escape", "pagedown"), partial(view.scroll, -1)),
         (("escape", "home"), view.to_start),
         (("c-home",), view.to_start),
         (("escape", "end"), view.to_end),
         (("c-end",), view.to_end),
         (("escape", "u"), view.to_unread),
         (("escape", "n"), view.toggle_members),
+        (("escape", "m"), view.toggle_mouse),
         (("c-l",), view.redraw),
     ]
 

@@ -78,6 +78,12 @@ def test_pages_of_lines_are_scrolled_and_new_ones_counted(
         tmux.await_text("chat", "20 more below")
         tmux.press("chat", "NPage", "NPage")
         tmux.await_text("chat", "one more")
+        tmux.press("chat", "M-m")
+        tmux.await_text("chat", "the mouse wheel scrolls")
+        tmux.keys("chat", "\x1b[<64;5;5M")
+        tmux.await_text("chat", " more below")
+        tmux.keys("chat", "\x1b[<65;5;5M")
+        wait_until(lambda: "more below" not in tmux.screen("chat"), "the last line")
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(40, 10), (160, 50), (80, 24)])
