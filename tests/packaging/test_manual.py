@@ -23,7 +23,7 @@ from netd.errors import ConfigError
 from netd.listeners.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("netd.8", "netd.toml.5", "netd-chat.1", "netd-cluster.7")
+PAGES = ("netd.8", "netd.toml.5", "netd-chat.1", "netd-admin.7", "netd-cluster.7")
 PARSERS = {"netd.8": cli.build_parser(), "netd-chat.1": client_settings.build_parser()}
 SECTIONS = {name: f"{name.upper()} LISTENERS" for name in KINDS}
 
@@ -171,7 +171,8 @@ def literals(page: str) -> list[str]:
 def test_the_example_configurations_are_accepted(pages: Path) -> None:
     examples = literals((pages / "netd.toml.5").read_text())
     assert len(examples) > 3
-    for example in examples:
+    tasks = literals((pages / "netd-admin.7").read_text())
+    for example in (*examples, *(task for task in tasks if task.startswith("[listeners."))):
         assert parse_config(example, "netd.toml", KINDS).listeners
 
 

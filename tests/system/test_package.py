@@ -34,6 +34,7 @@ def test_an_upgrade_keeps_the_edited_file_and_a_purge_leaves_nothing(
     install(debian, earlier(build(suite), tmp_path))
     debian.sh("sed -i 's/Hello from Epoll Server/Hello from us/' /etc/netd.toml")
     debian.sh("systemctl reload netd")
+    assert debian.sh("stat -c '%a %U:%G' /etc/netd").strip() == "750 root:netd"
 
     said = install(debian, build(suite))
     assert "(0~" in said
