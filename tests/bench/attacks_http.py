@@ -22,7 +22,9 @@ _LISTERS, _GUESSERS = 30, 100
 _FILES: Final = 10_000
 _PIPELINERS: Final = 30
 _PIPELINED: Final = 400
-_DIRECTORIES: Final = 12  # netd makes at most 8 listings at once, and keeps 8 for a second
+_DIRECTORIES: Final = (
+    12  # netd makes at most 8 listings at once, and keeps the names of 5 for a second
+)
 _NETD: Final = """
 kind = "http"
 address = "tcp://127.0.0.1:{port}"

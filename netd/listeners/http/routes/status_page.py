@@ -117,7 +117,8 @@ def _last_reload(reload: dict[str, Any] | None) -> Iterator[str]:
     if reload is not None:
         outcome = "taken" if reload["ok"] else "refused"
         at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(reload["at"]))
-        yield f"<p>Last reload {outcome}, {at}: {html.escape(reload['detail'])}</p>"
+        detail = html.escape(reload["detail"])
+        yield f'<p class="{outcome}">Last reload {outcome}, {at}: {detail}</p>'
 
 
 def _table(name: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
