@@ -163,14 +163,14 @@ def test_each_line_reaches_every_client_once(daemon: ManagedDaemon, tmux: Tmux, 
         wait_until(lambda: all(0 in n for n in programs.numbers().values()), "the first line")
 
         said = 1
-        for event in (_reload, _restart, _reload, _restart):
+        for event in (reload, restart, reload, restart):
             said = _say(anna, said)
             event(daemon)
             said = _say(anna, said)
         anna.numbers(said - 1)
         wait_until(lambda: _have_all(programs, said), "all lines before the kill")
         wait_until(lambda: _stored(home) == said, "the history file")  # a thread writes it
-        _kill(daemon)
+        kill(daemon)
         with raw(daemon, "anna", "sesame") as anna_again:
             said = _say(anna_again, said)
             wait_until(lambda: _have_all(programs, said), "all lines after the kill")
@@ -209,15 +209,18 @@ def _stored(directory: Path) -> int:
         return int(count[0])
 
 
-def _reload(daemon: ManagedDaemon) -> None:
+def reload(daemon: ManagedDaemon) -> None:
+    """Reload an unchanged configuration."""
     assert daemon.reload().error == ""
 
 
-def _restart(daemon: ManagedDaemon) -> None:
+def restart(daemon: ManagedDaemon) -> None:
+    """Restart the daemon, as systemd does."""
     daemon.systemd.restart()
 
 
-def _kill(daemon: ManagedDaemon) -> None:
+def kill(daemon: ManagedDaemon) -> None:
+    """Kill the chat worker, and wait for another one."""
     [pid] = daemon.pids("lounge")
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: daemon.pids("lounge") not in ([pid], []), "another worker")

@@ -13,7 +13,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from netd.listeners.http.routes.chat_page import MANIFEST, assemble
 from tests.listeners.chat.room.room_under_test import sasl_plain
 from tests.listeners.chat.test_service import Irc
 from tests.listeners.http.browser import Browser, chromium
+from tests.listeners.http.chat_page import ChatPage
 from tests.programs import require
 from tests.support import Daemon, wait_until
 
@@ -89,72 +89,21 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-class Visit:
+class Visit(ChatPage):
     """The page, entered by anna, and others who are in the channel."""
 
     def __init__(self, browser: Browser, directory: Path, stack: ExitStack) -> None:
-        self.browser, self.stack = browser, stack
+        self.stack = stack
         self.config = CONFIG.replace("{directory}", str(directory))
         self.daemon = Daemon(directory, self.config)
         stack.callback(self.daemon.stop)
         self.daemon.await_ready()
-
-    def open(
-        self,
-        nick: str = "anna",
-        *,
-        place: str = "#lounge",
-        password: str = "",
-        is_new: bool = False,
-    ) -> None:
-        self.load(place)
-        self.browser.run(
-            f"document.querySelector('[name=nick]').value = '{nick}';"
-            f"document.querySelector('[name=password]').value = '{password}';"
-            f"document.querySelector('[name=isnew]').checked = {str(is_new).lower()};"
-            "document.querySelector('#enter form').requestSubmit()"
-        )
-        self.await_text("#status", "", exact=True)
-        wait_until(lambda: self.run("return document.querySelector('#enter').hidden"), "the entry")
-        if place:
-            self.await_text("#name", place)
-
-    def load(self, place: str = "") -> None:
-        """Load the page, anew if it is shown."""
-        port = self.daemon.address("web").port
-        self.browser.visit("about:blank")
-        self.browser.visit(f"http://127.0.0.1:{port}/chat{place}")
+        super().__init__(browser, self.daemon.address("web").port)
 
     def plain(self, nick: str) -> Irc:
         client = Irc(self.daemon.connect("lounge"))
         self.stack.callback(client.close)
         return client.register(nick).join()
-
-    def run(self, script: str) -> Any:
-        return self.browser.run(script)
-
-    def text(self, selector: str) -> str:
-        return str(self.run(f"return document.querySelector({selector!r}).innerText"))
-
-    def await_text(self, selector: str, text: str, *, exact: bool = False) -> None:
-        wait_until(
-            lambda: self.text(selector) == text if exact else text in self.text(selector),
-            f"{text!r} in {selector}",
-        )
-
-    def count(self, selector: str) -> int:
-        return int(self.run(f"return document.querySelectorAll({selector!r}).length"))
-
-    def use_tool(self, line: str, number: int) -> None:
-        """Press a button of those that a line has while it has the focus."""
-        self.run(
-            f"document.querySelector({line!r}).focus();"
-            f"document.querySelectorAll('.tools button')[{number}].click()"
-        )
-
-    def say(self, text: str) -> None:
-        box = "document.querySelector('#box')"
-        self.run(f"{box}.value = {json.dumps(text)}; {box}.form.requestSubmit()")
 
 
 @pytest.fixture
