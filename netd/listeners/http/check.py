@@ -30,7 +30,7 @@ _USED_BY: Final = {  # the actions that use a key of a route; all use the others
     "origins": ("chat", "post"),
     **dict.fromkeys(("channel", "nick", "token"), ("post",)),
     **dict.fromkeys(("post_rate", "post_burst", "post_lines", "post_queue"), ("post",)),
-    "post_streams": ("post",),
+    **dict.fromkeys(("post_streams", "post_only"), ("post",)),
 }
 _UNUSED: Final = RouteOptions(text="")
 """A route that has the default of each key in `_USED_BY`."""

@@ -168,9 +168,8 @@ class RouteOptions(Table):
     for all. Pages of the same host may, unless a `post` has neither `token` nor `users`."""
 
     post: str | None = None
-    """Let scripts post messages to the chat listener of this name, and read them: a POST becomes a
-    message, a GET returns messages; see the notes on scripts. The route needs a `channel`, a
-    `nick`, and a `token`, `users`, or at least the networks of `allow`."""
+    """Let scripts post to the chat listener of this name, and read it; see the notes on scripts.
+    The route needs `channel`, `nick`, and `token`, `users`, or at least `allow`."""
 
     channel: Annotated[str, Pattern(f"{_CHANNEL}|^$")] = ""
     """The channel of `post`."""
@@ -199,8 +198,10 @@ class RouteOptions(Table):
     """The number of requests for one nick that may wait; more get 503."""
 
     post_streams: Annotated[int, Ge(0)] = 20
-    """The number of clients that may read the channel of `post` as server-sent events; more get
-    503."""
+    """The number of clients that may read the channel as server-sent events; more get 503."""
+
+    post_only: bool = False
+    """Whether a route with `post` only takes messages, and lets no client read any."""
 
     content_type: Annotated[str, Pattern(_LINE)] = "text/plain; charset=utf-8"
     """The Content-Type field of a `text`."""

@@ -178,6 +178,14 @@ def test_a_text_that_is_too_long_for_a_record_is_cut(open_site: Open) -> None:
     assert site.refusal(BEARER, body=b"\x02" * 20_000) == 413
 
 
+def test_a_route_that_only_takes_messages(open_site: Open) -> None:
+    site = open_site({**WITH_TOKEN, "post_only": True})
+    assert site.refusal(BEARER, method="GET", body=b"") == 405
+    with site.send(BEARER) as client:
+        site.reply()
+        assert Response(client).status == 204
+
+
 def test_keys(open_site: Open) -> None:
     site = open_site(WITH_TOKEN)
     keys = []

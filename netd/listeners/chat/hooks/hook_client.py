@@ -40,7 +40,7 @@ class Job(NamedTuple):
 
     steps: Steps
     is_wanted: Callable[[], bool]
-    """Whether there still is somebody who gets the outcome; asked before the first step."""
+    """Whether a client still awaits the outcome; called before the first step."""
     on_reply: Callable[[HookReply | None], object]
     """Gets the outcome; None if the request is to be repeated."""
 
@@ -155,6 +155,8 @@ class HookClient:
             if job.is_wanted():
                 self._current = job
                 self._step(job, None)
+            else:
+                job.on_reply(None)
 
     def _step(self, job: Job, reply: list[Message] | None) -> None:
         self._stepped_at = self._loop.now

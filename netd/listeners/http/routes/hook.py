@@ -46,12 +46,12 @@ _SIGNATURE_SCHEME: Final = b"sha256="
 class Hook:
     """Passes the requests of scripts on to a chat listener."""
 
-    methods = frozenset({"GET", "POST"})
     takes_body = True
 
     def __init__(
         self, options: RouteOptions, listener: str, call: CallHook, denials: Counter[Denial]
     ) -> None:
+        self.methods = frozenset({"POST"} if options.post_only else {"GET", "POST"})
         self._listener = listener
         self._options = options
         self._token = options.token.encode()

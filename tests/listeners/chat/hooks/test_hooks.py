@@ -235,7 +235,7 @@ def test_flood_control_does_not_delay_posts(start: Start) -> None:
         chat.post(f"{number}\nand more")
 
 
-def test_a_request_that_nobody_awaits_is_not_posted(start: Start) -> None:
+def test_a_request_that_is_not_awaited_any_more_is_not_posted(start: Start) -> None:
     chat = start()
     chat.send(replace(POST, text="given up")).close()
     chat.post("wanted")
