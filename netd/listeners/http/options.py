@@ -244,7 +244,7 @@ class RouteOptions(Table):
 
     precompressed: bool = False
     """Send `name.br`, `name.zst` or `name.gz` in place of `name` to a client that accepts that
-    encoding."""
+    encoding. A file without any of them is sent as `gzip` says."""
 
     gzip: bool = False
     """Compress texts with gzip, or with zstd if Python has it (since 3.14) and the client accepts

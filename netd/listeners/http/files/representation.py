@@ -52,7 +52,8 @@ class File:
     name: str  # relative to the root, as requested: without the suffix of a coding
     coding: str
     stamps: tuple[FileStamp, ...]
-    varies: bool  # with Accept-Encoding
+    varies: bool = False  # with Accept-Encoding
+    is_compressed_here: bool = False
 
     @property
     def source(self) -> FileStamp | None:
@@ -75,8 +76,7 @@ def respond_with_file(
     """Respond with the open regular file `name` below the root; takes over the descriptor."""
     options = served.options
     file = _choose(served, name, fd, request)
-    is_compressed_here = bool(file.coding) and not options.precompressed
-    etag = _etag(options, file.info, f"-{file.coding}" if is_compressed_here else "")
+    etag = _etag(options, file.info, f"-{file.coding}" if file.is_compressed_here else "")
     validators = Validators(etag.encode(), _modified(file.info))
     fields: Fields = (("ETag", etag), *cache_control(options, name))
     if validators.modified is not None:
@@ -91,7 +91,7 @@ def respond_with_file(
     fields = (("Content-Type", content_type(name, options.media_types)), *fields)
     if file.coding:
         fields += (("Content-Encoding", file.coding),)
-    if is_compressed_here:
+    if file.is_compressed_here:
         return _send_compressed(served.compressions, file, fields)
     fields += (("Accept-Ranges", "bytes"),)
     range_field = _range_of(request)
@@ -115,25 +115,27 @@ def _choose(served: Served, name: str, fd: int, request: Request) -> File:
     info = stat_or_close(fd)
     stamp = FileStamp(f"{root}/{name}", signature_of(info))
     accepted = request.fields.get(b"accept-encoding")
+    file = File(fd, info, name, "", (stamp,))
     if options.precompressed:
-        return _choose_precompressed(root, name, (fd, info), accepted, stamp)
-    is_suited = _MIN_GZIP_BYTES <= info.st_size <= options.gzip_limit and is_text(
-        content_type(name, options.media_types)
-    )
-    varies = options.gzip and is_suited
-    may_compress = varies and _range_of(request) is None
-    coding = choose_coding(accepted, available_codings()) if may_compress else ""
+        file = _choose_precompressed(root, file, accepted)
+    if file.varies or not options.gzip or not _is_suited(options, name, info):
+        return file
+    coding = choose_coding(accepted, available_codings()) if _range_of(request) is None else ""
     is_large = info.st_size > _MAX_CACHED_BYTES
     if coding and is_large and not served.compressions.has_room_for(stamp, coding):
         coding = ""
-    return File(fd, info, name, coding, (stamp,), varies)
+    return File(fd, info, name, coding, file.stamps, varies=True, is_compressed_here=bool(coding))
 
 
-def _choose_precompressed(
-    root: str, name: str, file: _Opened, accepted: bytes | None, stamp: FileStamp
-) -> File:
-    stamps = [stamp]
-    available = {"": file}
+def _is_suited(options: RouteOptions, name: str, info: os.stat_result) -> bool:
+    """Whether compression makes sense: the file is a text, and neither tiny nor huge."""
+    is_sized = _MIN_GZIP_BYTES <= info.st_size <= options.gzip_limit
+    return is_sized and is_text(content_type(name, options.media_types))
+
+
+def _choose_precompressed(root: str, file: File, accepted: bytes | None) -> File:
+    name, stamps = file.name, [*file.stamps]
+    available = {"": (file.fd, file.info)}
     for coding, suffix in _SUFFIXES.items():
         encoded = _open_regular(root, name + suffix)
         if encoded is not None:

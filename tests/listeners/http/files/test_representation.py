@@ -52,7 +52,9 @@ def test_precompressed_files_and_gzip(start: Start, tmp_path: Path) -> None:
     worker = start(
         {"path": "/pre", "directory": str(tmp_path), "precompressed": True},
         {"path": "/zip", "directory": str(tmp_path), "gzip": True},
+        {"path": "/both", "directory": str(tmp_path), "gzip": True, "precompressed": True},
     )
+    write(tmp_path / "b.txt", "other " * 100)
 
     def fetch(target: str, accepted: str) -> tuple[bytes, str | None]:
         response = ask(worker, target, f"Accept-Encoding: {accepted}")
@@ -68,6 +70,9 @@ def test_precompressed_files_and_gzip(start: Start, tmp_path: Path) -> None:
     assert fetch("/pre/a.txt", "gzip, br") == (b"gz", "gzip")
     packed = ask(worker, "/zip/a.txt", "Accept-Encoding: gzip")
     assert gzip.decompress(packed.body) == b"plain " * 100
+    assert ask(worker, "/both/a.txt", "Accept-Encoding: gzip").body == b"gz"
+    assert fetch("/both/b.txt", "gzip")[1] == "gzip"
+    assert fetch("/both/b.txt", "br") == (b"other", None)
     assert packed.fields["ETag"] != ask(worker, "/zip/a.txt").fields["ETag"]
     assert ask(worker, "/zip/a.txt", "Accept-Encoding: gzip", "Range: bytes=0-4").body == b"plain"
 
