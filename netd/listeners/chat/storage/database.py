@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 from netd.listeners.chat.room.storage import Change, Query
 from netd.listeners.chat.room.stored_limits import Limits
 from netd.listeners.chat.room.stored_message import SearchMessages
+from netd.listeners.chat.storage.checkpointer import Checkpointer
 from netd.listeners.chat.storage.file import DatabaseFile, is_damage, move_aside
 from netd.listeners.chat.storage.reader import OnResult, Reader
 from netd.listeners.chat.storage.schema import NewerVersionError
@@ -34,6 +35,7 @@ class Database:
         self._file: DatabaseFile | None = None  # until `start`
         self._is_usable = True
         self._writer: Writer
+        self._checkpointer: Checkpointer
         self._reader: Reader
         self._searcher: Reader  # a search takes longer, and no other query waits for it
 
@@ -62,6 +64,7 @@ class Database:
         """Start the threads that write and read."""
         self._close_file()
         self._writer = Writer(self.path, self._trimmer.step)
+        self._checkpointer = Checkpointer(self.path, self._writer)
         self._reader = Reader(self._loop, self.path, self._writer)
         self._searcher = Reader(self._loop, self.path, self._writer)
 
@@ -109,10 +112,10 @@ class Database:
 
     def try_close(self) -> bool:
         """Begin to close, without waiting; return whether the file is closed."""
-        self._reader.close()
-        self._searcher.close()
-        are_closed = self._reader.is_closed and self._searcher.is_closed
-        return are_closed and self._writer.try_close()
+        others = (self._reader, self._searcher, self._checkpointer)
+        for thread in others:
+            thread.close()
+        return all(thread.is_closed for thread in others) and self._writer.try_close()
 
     def take_unwritten(self) -> list[Change]:
         """The changes that are not written, after `try_close`."""
@@ -120,8 +123,8 @@ class Database:
 
     def close(self, within_s: float = _CLOSE_S) -> None:
         """Write all changes and close the file, within this time."""
-        self._reader.close()
-        self._searcher.close()
+        for thread in (self._reader, self._searcher, self._checkpointer):
+            thread.close()
         self._writer.close(within_s)
 
 

@@ -14,7 +14,7 @@ from netd.listeners.chat.storage.schema import migrate, refuse_newer
 BUSY_S: Final = 2.0
 _MODE: Final = 0o640  # it holds messages, the keys of channels, and hashed passwords
 _HEADER: Final = b"SQLite format 3\0"
-_CHECKPOINT_PAGES: Final = 4000  # fewer than the default: each one waits for the disk
+_CHECKPOINT_PAGES: Final = 16_000  # if the checkpointer does not keep up; a write waits for it
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _log = logging.getLogger("netd")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netd.listeners.chat.room.storage import Query, QueryFailedError
+from netd.listeners.chat.storage.path_uri import path_uri
 from netd.listeners.chat.storage.tables import answer
 from netd.listeners.chat.storage.writer import Writer
 from netd.runtime.loop import Loop
@@ -175,7 +176,7 @@ class Reader:
         if self._connection is None:
             self._file = self._writer.files
             self._connection = sqlite3.connect(
-                f"file:{_quoted(self._path)}?mode=ro",
+                path_uri(self._path, "ro"),
                 uri=True,
                 timeout=_BUSY_S,
                 isolation_level=None,
@@ -188,10 +189,3 @@ class Reader:
             connection, self._connection = self._connection, None
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-def _quoted(path: str) -> str:
-    """A path as a part of a URI."""
-    for char in "%?#":
-        path = path.replace(char, f"%{ord(char):02x}")
-    return path

@@ -84,6 +84,11 @@ class Writer:
         return self._error
 
     @property
+    def written(self) -> int:
+        """The number of changes that are written, or lost."""
+        return self._written
+
+    @property
     def lost(self) -> int:
         """The number of changes that could not be written."""
         return self._dropped + self._failed

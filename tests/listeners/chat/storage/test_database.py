@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from netd.listeners.chat.room.stored_message import (
     SelectMessages,
 )
 from netd.listeners.chat.room.stored_state import ChannelStates, SetChannelState
-from netd.listeners.chat.storage import reader
+from netd.listeners.chat.storage import checkpointer, reader
 from netd.listeners.chat.storage.database import Database, load_changes, save_changes
 from netd.listeners.chat.storage.schema import VERSION
 from netd.listeners.chat.storage.trimming import STEP
@@ -273,6 +273,27 @@ def test_a_value_that_the_file_does_not_take_is_lost_alone(opened: Open, tmp_pat
     wait_until(lambda: database.database.lost == 1, "the loss")
     database.add(1)
     assert database.texts() == ["line 1"]
+
+
+def test_what_is_written_moves_from_the_log_into_the_file(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpointer, "CHANGES", 1)
+    database = opened(tmp_path / "a#%b")
+    uri = f"file:{tmp_path}/a%23%25b?immutable=1"  # the file without its log
+
+    def is_moved() -> bool:
+        with closing(sqlite3.connect(uri, uri=True)) as file, suppress(sqlite3.Error):
+            return bool(file.execute("SELECT 1 FROM message WHERE text = 'line 1'").fetchone())
+        return False
+
+    database.add(1)
+    wait_until(is_moved, "the first file")
+    (tmp_path / "a#%b").unlink()
+    database.add(2)
+    wait_until((tmp_path / "a#%b").exists, "another file")
+    database.add(1)
+    wait_until(is_moved, "the second file")
 
 
 def test_too_many_queries_fail_at_once(opened: Open, tmp_path: Path) -> None:
