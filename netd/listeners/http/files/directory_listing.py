@@ -177,7 +177,7 @@ def _heading(sort: Sort, query: ListingQuery) -> str:
     order = "descending" if query.is_descending else "ascending"
     state = f' aria-sort="{order}"' if sort is query.sort else ""
     link = html.escape(query.sorted_by(sort).format())
-    return f'<th scope="col"{state}><a href="{link}">{_HEADINGS[sort]}</a>'
+    return f'<th scope="col"{state}><a href="{link}" rel="nofollow">{_HEADINGS[sort]}</a>'
 
 
 def _pages(query: ListingQuery, pages: int) -> Iterator[str]:

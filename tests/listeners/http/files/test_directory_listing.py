@@ -101,8 +101,8 @@ def test_links_of_the_headings_keep_the_filter_and_lead_to_the_first_page() -> N
     assert query.sorted_by(Sort.TIME).format() == "?sort=time&order=desc&filter=a%26b+%3C"
     assert parse_listing_query(query.format()[1:].encode()) == query
     page = listing(entries(), b"sort=size&order=desc")
-    assert '<th scope="col" aria-sort="descending"><a href="?sort=size&amp;order=asc">' in page
-    assert '<th scope="col"><a href="?">Name' in page
+    assert '<th scope="col" aria-sort="descending"><a href="?sort=size&amp;order=asc" rel=' in page
+    assert '<th scope="col"><a href="?" rel="nofollow">Name' in page
 
 
 def test_a_filter_that_a_client_sends_is_text() -> None:

@@ -14,6 +14,7 @@ import pytest
 from netd.listeners.http.routes.metrics import format_metrics
 from netd.listeners.http.routes.status_page import format_page
 from tests.listeners.http.http_client import Start, ask
+from tests.listeners.http.pages.test_pages import check_policy
 from tests.support import PATIENCE_S, Daemon, wait_until
 
 parser = pytest.importorskip("prometheus_client.parser")
@@ -127,6 +128,12 @@ def test_the_status_page_shows_every_listener_and_worker(daemon: Daemon) -> None
     assert page.texts["echo/where"] == str(daemon.address("echo"))
     for pid in daemon.pids("web"):
         assert page.texts[f"web/{pid}/state"] == "serving"
+
+
+def test_the_policy_of_the_status_page(daemon: Daemon) -> None:
+    address = daemon.address("web")
+    with urlopen(f"http://127.0.0.1:{address.port}/status", None, PATIENCE_S) as response:
+        check_policy(response.read().decode(), response.headers["Content-Security-Policy"])
 
 
 def test_the_status_is_available_as_json(daemon: Daemon) -> None:
