@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from netd.listeners.chat.room.capability import Cap
@@ -315,4 +314,5 @@ def pack(words: Iterable[str], separator: str, max_bytes: int) -> Iterator[str]:
 
 
 def _tagged(message: Message, tag: str, value: str) -> Message:
-    return replace(message, tags={**message.tags, tag: value})
+    tags = {**message.tags, tag: value}
+    return Message(message.command, message.params, message.source, tags)  # replace() is slower
