@@ -7,6 +7,7 @@
 - `line_editor`: a line being edited below printed lines (prompt_toolkit)
 - `reflow`: erases that line after the terminal became narrower
 - `input_line`, `questions`: the input of both, with history, completion and pasted lines
+- `steady_output`: keeps rows in place whatever width a terminal gives a character
 - `crowd_hold`: joins and quits of many in one printed line
 - `plain_lines`: prints and reads whole lines, for a terminal without cursor movement
 - `presence`: whether the user is there, and what was read

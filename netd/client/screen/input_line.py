@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -12,8 +14,7 @@ from prompt_toolkit.filters import has_focus
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.output import Output, create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.output import ColorDepth, Output
 
 from netd.client.core.client_state import ClientState
 from netd.client.core.completion import TabCycle
@@ -21,6 +22,7 @@ from netd.client.core.paste_plan import plan_paste
 from netd.client.core.secrets import has_secret
 from netd.client.screen.hooks import Hooks
 from netd.client.screen.questions import Questions
+from netd.client.screen.steady_output import SteadyOutput
 from netd.client.screen.surface import INTERRUPT_HINT
 from netd.client.state_files import StateFiles
 
@@ -153,9 +155,8 @@ class InputLine:
 
 def drawing_output() -> Output:
     """Return the terminal to draw on."""
-    output = create_output()
-    if isinstance(output, Vt100_Output):
-        # Neither surface needs cursor position requests (DSR 6). Some terminals never reply
-        # to them, and a late reply is read by the shell.
-        output.enable_cpr = False
+    output = SteadyOutput.from_pty(sys.stdout, os.environ.get("TERM"), ColorDepth.from_env())
+    # Neither surface needs cursor position requests (DSR 6). Some terminals never reply
+    # to them, and a late reply is read by the shell.
+    output.enable_cpr = False
     return output

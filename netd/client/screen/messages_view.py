@@ -9,13 +9,14 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.controls import UIContent, UIControl
 from prompt_toolkit.mouse_events import MouseEvent, MouseEventType
 from prompt_toolkit.styles import Style as Styles
+from prompt_toolkit.utils import get_cwidth
 
 from netd.client.core.client_state import ClientState
 from netd.client.core.event_format import clip
 from netd.client.core.mode_changes import prefixes
 from netd.client.core.sanitize import sanitize
 from netd.client.core.steady_cells import steady
-from netd.client.core.styled_text import Spans, Style
+from netd.client.core.styled_text import Spans, Style, plain_text
 
 STYLES: Final = Styles.from_dict(
     {
@@ -46,7 +47,11 @@ MEMBERS_COLUMNS: Final = 18
 
 def fragments(spans: Spans) -> StyleAndTextTuples:
     """Return spans as prompt_toolkit takes them."""
-    return [(_CLASSES[style], text) for style, text in spans]
+    shown: StyleAndTextTuples = [(_CLASSES[style], text) for style, text in spans]
+    last = plain_text(spans[-1:])[-1:]
+    if last and not get_cwidth(last):
+        shown.append(("", " "))  # prompt_toolkit draws a mark at the end of a row twice
+    return shown
 
 
 def bar_fragments(spans: Spans) -> StyleAndTextTuples:
