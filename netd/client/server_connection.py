@@ -151,7 +151,7 @@ def _connect_error_text(error: OSError, timeout_s: float) -> str:
         case TimeoutError():
             return f"no answer in {timeout_s:g} s"
         case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {error.verify_message}"
+            return f"its certificate is not trusted: {error.verify_message}; see --ca-file"
         case ssl.SSLError():
             return f"no TLS there ({error.reason})"
     return _error_text(error)

@@ -171,6 +171,11 @@ def _whois_user(state: ClientState, message: Message) -> list[Effect]:
     return [Notice(f"{nick} is {user}@{host}: {name}")]
 
 
+def _whowas(_state: ClientState, message: Message) -> list[Effect]:
+    _, nick, user, host, _, name = message.params
+    return [Notice(f"{nick} was {user}@{host}: {name}")]
+
+
 def _whois_server(_state: ClientState, message: Message) -> list[Effect]:
     _, nick, server, description = message.params
     return [Notice(f"{nick} is on {server} ({description})")]
@@ -273,6 +278,7 @@ _HANDLERS: Final[dict[str, Callable[[ClientState, Message], list[Effect]]]] = {
     "346": _list_entry,
     "348": _list_entry,
     "367": _list_entry,
+    "314": _whowas,
     "315": _end_of_who,
     "352": _who_entry,
     "353": _names,

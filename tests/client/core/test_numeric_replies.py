@@ -70,6 +70,7 @@ def test_a_channel_that_refuses_the_client_is_not_joined_again() -> None:
         (":srv 306 bob :You are away", Notice("You are away")),
         (":srv 311 bob alice u h * :Alice", Notice("alice is u@h: Alice")),
         (":srv 312 bob alice irc.net :A network", Notice("alice is on irc.net (A network)")),
+        (":srv 314 bob alice u h * :Alice", Notice("alice was u@h: Alice")),
         (":srv 317 bob alice 3725 0 :idle", Notice("alice was last active 1 h 2 min 5 s ago")),
         (":srv 319 bob alice :@#a #b ", Notice("alice is in @#a #b")),
         (":srv 330 bob alice anna :is logged in as", Notice("alice is logged in as anna")),
