@@ -115,7 +115,7 @@ def _summary(state: ClientState, joined: JoinedChannel) -> Notice:
 
 
 def _request_away(state: ClientState, joined: JoinedChannel) -> list[Effect]:
-    """Request who is away; changes are reported by the server (away-notify)."""
+    """Request which members are away; the server reports changes (away-notify)."""
     is_reported = state.wants_away and "away-notify" in state.capabilities
     if not is_reported or len(joined) > _MAX_WHO or len(state.who_requested) >= MAX_CHANNELS:
         return []
@@ -203,13 +203,14 @@ def _end_of_whois(state: ClientState, _message: Message) -> list[Effect]:
     return []
 
 
-def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
+def last_parameter(_state: ClientState, message: Message) -> list[Effect]:
+    """Show a message that is for people."""
     return [Notice(message.params[-1])]
 
 
 def _own_away(state: ClientState, message: Message) -> list[Effect]:
     state.is_away = message.command == _NOW_AWAY
-    return [] if state.is_resuming else _last_parameter(state, message)
+    return [] if state.is_resuming else last_parameter(state, message)
 
 
 def _motd(state: ClientState, message: Message) -> list[Effect]:

@@ -24,7 +24,7 @@ class JoinedChannel:
     _prefixes: dict[str, str] = field(default_factory=dict)  # folded nick -> such as "@+"
     _away: set[str] = field(default_factory=set)  # folded nicks
     changes: int = 0
-    """The number of changes of the members, their prefixes and who of them is away."""
+    """The number of changes of the members, their prefixes and their absence."""
     names_are_wanted: bool = False
     """Whether the user has requested the names of all members."""
 

@@ -232,10 +232,6 @@ def _fail(state: ClientState, message: Message) -> list[Effect]:
     return undelivered or [Refused(text, code, target)]
 
 
-def _last_parameter(_state: ClientState, message: Message) -> list[Effect]:
-    return [Notice(message.params[-1])]
-
-
 def _ignore(_state: ClientState, _message: Message) -> list[Effect]:
     return []
 
@@ -258,9 +254,9 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "CAP": _cap,
     "ERROR": _error,
     "FAIL": _fail,
-    "WARN": _last_parameter,
-    "NOTE": _last_parameter,
-    "WALLOPS": _last_parameter,
+    "WARN": numeric_replies.last_parameter,
+    "NOTE": numeric_replies.last_parameter,
+    "WALLOPS": numeric_replies.last_parameter,
     "TAGMSG": chat_lines.on_tag_message,
     "REDACT": chat_lines.on_redact,
     "MARKREAD": read_marks.on_mark,
