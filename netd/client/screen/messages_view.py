@@ -14,6 +14,7 @@ from prompt_toolkit.utils import get_cwidth
 from netd.client.core.client_state import ClientState
 from netd.client.core.event_format import clip
 from netd.client.core.mode_changes import prefixes
+from netd.client.core.roster import JoinedChannel
 from netd.client.core.sanitize import sanitize
 from netd.client.core.steady_cells import steady
 from netd.client.core.styled_text import Spans, Style, plain_text
@@ -102,7 +103,7 @@ class MemberList:
     def __init__(self, state: ClientState) -> None:
         self._state = state
         self._sorted_for: tuple[object, int] = (None, 0)
-        self._members: Spans = []
+        self._members: list[str] = []
 
     def is_wanted(self, columns: int) -> bool:
         """Whether a terminal of this width shows the members."""
@@ -110,26 +111,22 @@ class MemberList:
 
     def rows(self, width: int, height: int) -> list[Spans]:
         """Return the rows of the list; the last one counts the members that do not fit."""
-        members = self._sorted()
+        channel = self._state.roster.get(self._state.current)
+        if channel is None:
+            return []
+        ranks = "".join(prefixes(self._state.isupport).values())
+        members = self._sorted(channel, ranks)
         shown = members if len(members) <= height else members[: max(0, height - 1)]
-        rows: list[Spans] = [
-            [(style, clip(steady(sanitize(name)))[:width])] for style, name in shown
-        ]
+        rows: list[Spans] = []
+        for name in shown:
+            style = Style.DIM if channel.is_away(name.lstrip(ranks)) else Style.PLAIN
+            rows.append([(style, clip(steady(sanitize(name)))[:width])])
         if len(shown) < len(members):
             rows.append([(Style.DIM, f"+{len(members) - len(shown)} more")])
         return rows
 
-    def _sorted(self) -> Spans:
-        channel = self._state.roster.get(self._state.current)
-        if channel is None:
-            return []
-        version = (channel, channel.changes)
+    def _sorted(self, channel: JoinedChannel, ranks: str) -> list[str]:
         if self._sorted_for[0] is not channel or self._sorted_for[1] != channel.changes:
-            ranks = "".join(prefixes(self._state.isupport).values())
-            names = channel.members_by_rank(ranks)
-            self._members = [
-                (Style.DIM if channel.is_away(name.lstrip(ranks)) else Style.PLAIN, name)
-                for name in names
-            ]
-            self._sorted_for = version
+            self._members = channel.members_by_rank(ranks)
+            self._sorted_for = (channel, channel.changes)
         return self._members
