@@ -16,11 +16,12 @@ from prompt_toolkit import utils
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_cwidth
 
-# Letters of common scripts, punctuation, lines: every terminal draws these alike.
+# Letters of common scripts, punctuation, lines, and what `sanitize` puts in place of controls:
+# every terminal draws these alike.
 _STEADY: Final = re.compile(
     "[\xa1-\xac\xae-\u02ff\u0370-\u0482\u048a-\u0559\u05d0-\u05ea\u0620-\u064a\u2010-\u2027"
     "\u2030-\u205e\u2500-\u257f\u3001-\u3029\u3041-\u3096\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7a3\uff01-\uff60]"
+    "\uac00-\ud7a3\uff01-\uff60\u2400-\u2421\ufffd]"
 )
 _MARK_BLOCKS: Final = (range(0x0900, 0x1D00), range(0xA800, 0xAC00), range(0x11000, 0x11D00))
 _SPACING_MARKS: Final = frozenset(
