@@ -54,6 +54,9 @@ class Chat(Protocol):
     def options(self) -> ChatOptions:
         """The present options."""
 
+    def degraded(self) -> str:
+        """Why messages are not stored at present, or another fault."""
+
     def enter_hook(self, client: Client, stream: HookStream) -> None:
         """Let a client in this process into the room."""
 
@@ -207,7 +210,9 @@ class Hooks:
         hook.speaker.run(Job(steps, is_wanted, on_reply))
 
     def _view(self, hook: _Hook) -> HookView:
-        return HookView(self._chat.room_state, hook.client, self._chat.options)
+        chat = self._chat
+        is_stored = chat.room_state.settings.stores_messages and not chat.degraded()
+        return HookView(chat.room_state, hook.client, chat.options, is_stored)
 
     def _hook_for(self, nick: str) -> _Hook:
         hook = self._hooks.get(fold(nick))

@@ -31,6 +31,8 @@ class HookView(NamedTuple):
     state: RoomState
     client: Client
     options: ChatOptions
+    is_stored: bool
+    """Whether messages are written to a database at present."""
 
     def channel(self, name: str) -> Channel | None:
         """A channel that the hook has joined."""
@@ -58,8 +60,19 @@ def post(view: View, request: HookRequest) -> Steps:
     reply = yield list(post_lines(request.text, request.channel, limits, LABEL, request.key))
     for message in reply:
         if message.command == "PRIVMSG" and "msgid" in message.tags:
+            yield from _await_stored(view, request.channel)
             return HookReply(204, message_id=message.tags["msgid"])
     return _refusal(reply)
+
+
+def _await_stored(view: View, channel: str) -> Generator[list[bytes], list[Message], None]:
+    """Wait until the database has the message, if there is one that can be written.
+
+    A query about the first messages of all is not answered from memory, and the answer comes after
+    all writes that were due.
+    """
+    if view().is_stored:
+        yield [f"@label={LABEL} CHATHISTORY AROUND {channel} {_BEGINNING} 1\r\n".encode()]
 
 
 def read(view: View, request: HookRequest) -> Steps:

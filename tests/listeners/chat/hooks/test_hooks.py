@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +85,26 @@ def test_a_key_posts_a_message_once(start: Start) -> None:
     oper.sync()
     assert chat.post("done", key="k") == first
     assert chat.texts() == ["done", "done"]
+
+
+def test_a_message_is_stored_when_the_reply_comes(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    chat = start(history_file=str(path))
+    chat.post("first")
+    chat.post("second")
+    os.kill(chat.worker.process.pid, signal.SIGKILL)
+    with closing(sqlite3.connect(path)) as database:
+        found = database.execute(
+            "SELECT text FROM message WHERE command = 'PRIVMSG' ORDER BY id"
+        ).fetchall()
+    assert [text for (text,) in found] == ["first", "second"]
+
+
+def test_a_database_that_cannot_be_written_delays_no_post(start: Start, tmp_path: Path) -> None:
+    chat = start(history_file=str(tmp_path / "none" / "chat.db"))
+    chat.worker.await_degraded("nothing is written")
+    for number in range(20):
+        chat.post(str(number))
 
 
 def test_a_key_of_another_member_does_not_count(start: Start) -> None:
