@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, TextIO
 
 import netd
-from netd import account_command, probe_command
+from netd import account_command, probe_command, setup_command
 from netd.config.address import Address
 from netd.config.model import Config
 from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
@@ -110,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> _Parser:
         command: _Parser = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
-        if run is not _passwd:
+        if run not in (_passwd, _setup):
             command.add_argument(
                 "--config",
                 metavar="FILE",
@@ -149,6 +149,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     text = "Show or change the accounts that users of a chat listener have registered."
     account_command.add_arguments(add("account", _account, text))
+    text = "Install units, manuals and completions where no package has done so."
+    setup_command.add_arguments(add("setup", _setup, text))
     backup = add("backup", _backup, "Write the configuration and the databases to one file.")
     backup.add_argument("file", metavar="FILE", help="the file, an archive that tar(1) reads")
     text = "Prompt for a password and print its hash, for the configuration."
@@ -178,7 +180,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         open_standard_descriptors()
         configure_logging()
-        preload(netd, without=["client"])
+        preload(netd, without=["client", "share"])
         return _serve(find_config(arguments.config))
     except (OSError, MemoryError) as error:  # of the start: the loop outlives those of a callback
         reason = describe(error) if isinstance(error, OSError) else "out of memory"
@@ -337,6 +339,11 @@ def _config(arguments: argparse.Namespace) -> int:
 def _passwd(arguments: argparse.Namespace) -> int:
     make = derive_keys if arguments.scram else hash_password
     print(make(read_password(), os.urandom(16)))
+    return os.EX_OK
+
+
+def _setup(arguments: argparse.Namespace) -> int:
+    _print(setup_command.run(arguments))
     return os.EX_OK
 
 

@@ -126,6 +126,7 @@ ALLOWED = {
     "netd.client.screen": ("netd.client.screen", *CLIENT_FRONT),
     "netd.password_prompt": ("netd.errors",),
     "netd.account_command": (*CORE, "netd.listeners", "netd.password_prompt"),
+    "netd.setup_command": ("netd", "netd.errors"),
     "netd.backup_command": (*CORE, "netd.listeners"),
     "netd.probe_command": (*CORE, "netd.listeners"),
     "netd.cli": ("netd",),

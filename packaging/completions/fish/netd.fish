@@ -20,7 +20,7 @@ function __netd_listeners
     sed -n 's/^[[:blank:]]*\[listeners\."\{0,1\}\([A-Za-z0-9_-]*\)"\{0,1\}\].*/\1/p' -- $file 2>/dev/null
 end
 
-set -l commands run check reload upgrade status probe config account backup passwd
+set -l commands run check reload upgrade status probe config account setup backup passwd
 set -l actions list add passwd suspend unsuspend drop erase
 set -l first "not __fish_seen_subcommand_from $commands"
 set -l reads_file '__fish_seen_subcommand_from run check reload upgrade status probe config account backup'
@@ -37,6 +37,10 @@ complete -c netd -n $first -a status -d 'Show listeners and workers'
 complete -c netd -n $first -a probe -d 'Speak to each listener as a client'
 complete -c netd -n $first -a config -d 'Print a configuration or its schema'
 complete -c netd -n $first -a account -d 'Show or change the accounts of a chat'
+complete -c netd -n $first -a setup -d 'Install units, manuals and completions'
+complete -c netd -n '__fish_seen_subcommand_from setup' -l prefix -rF -d 'Directory of manuals'
+complete -c netd -n '__fish_seen_subcommand_from setup' -l root -rF -d 'Install below it'
+complete -c netd -n '__fish_seen_subcommand_from setup' -l remove -d 'Remove the files'
 complete -c netd -n $first -a backup -d 'Write configuration and databases to a file'
 complete -c netd -n '__fish_seen_subcommand_from backup' -F
 complete -c netd -n $first -a passwd -d 'Print the hash of a password'

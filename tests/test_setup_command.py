@@ -1,0 +1,83 @@
+"""`netd setup`: what it installs and removes, and where it refuses to."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from netd import setup_command
+from netd.errors import UsageError
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*line: str) -> str:
+    parser = argparse.ArgumentParser()
+    setup_command.add_arguments(parser)
+    return setup_command.run(parser.parse_args(line))
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The command of an environment of Python that holds netd."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "opt/netd"))
+    path = tmp_path / "opt/netd/bin/netd"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    return path
+
+
+def test_files_are_installed_with_the_path_of_the_command_and_removed(
+    command: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    said = run("--root", str(root), "--prefix", "/usr")
+    files = [path for path in root.rglob("*") if not path.is_dir() and not path.is_symlink()]
+    assert said == f"installed {len(files)} files; next: systemctl enable --now netd"
+    for unit in ("system/netd.service", "user/netd.service"):
+        text = (root / "etc/systemd" / unit).read_text()
+        assert f"ExecStart={command} run " in text
+        assert "/usr/bin/netd" not in text
+    assert (root / "usr/share/man/man8/netd.8").read_text().startswith(".Dd ")
+    assert (root / "usr/bin/netd").readlink() == command
+    config = root / "etc/netd.toml"
+    config.write_text("# ours\n")
+    run("--root", str(root), "--prefix", "/usr")
+    assert config.read_text() == "# ours\n"
+    run("--root", str(root), "--prefix", "/usr", "--remove")
+    assert [path for path in root.rglob("*") if not path.is_dir()] == [config]
+
+
+def test_a_command_that_the_unit_cannot_run_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Path
+) -> None:
+    monkeypatch.setattr(setup_command, "_HIDDEN", (f"{tmp_path}/",))
+    with pytest.raises(UsageError, match=f"the unit cannot run {command}"):
+        run("--root", str(tmp_path / "root"))
+    command.unlink()
+    with pytest.raises(UsageError, match="netd is not installed in this Python"):
+        run("--root", str(tmp_path / "root"))
+
+
+def test_a_link_of_another_netd_is_kept(command: Path, tmp_path: Path) -> None:
+    other = tmp_path / "root/usr/local/bin/netd"
+    other.parent.mkdir(parents=True)
+    other.symlink_to("/opt/other/bin/netd")
+    run("--root", str(tmp_path / "root"))
+    run("--root", str(tmp_path / "root"), "--remove")
+    assert str(other.readlink()) == "/opt/other/bin/netd"
+    assert command.exists()
+
+
+def test_the_wheel_has_the_files() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert all(target == f"netd/share/{source[10:]}" for source, target in included.items())
+    needed = (*setup_command._IN_ETC, *setup_command._IN_SHARE, "man/generate.py", "netd.toml")
+    for name in needed:
+        assert (ROOT / "packaging" / name).is_file()
+        assert any(f"packaging/{name}".startswith(source) for source in included), name
