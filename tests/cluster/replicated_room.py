@@ -13,7 +13,7 @@ from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.encoded_message import MessageIds
-from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.protocols.lines import Line
@@ -32,6 +32,10 @@ class Hosts(Room):
 
     def __init__(self, settings: RoomSettings, *, on_both: bool) -> None:
         self.log: deque[tuple[str, bytes]] = deque()
+        self.past: list[bytes] = []
+        """All inputs that were ever in the log."""
+        self.is_held = False
+        """Whether nothing is applied for the moment."""
         self._reads: deque[tuple[RecoveringRoom, Client]] = deque()
         self.rooms = {name: self._make(name, settings) for name in NODES}
         self._first, *_ = self.rooms.values()
@@ -44,6 +48,7 @@ class Hosts(Room):
     def _make(self, name: str, settings: RoomSettings) -> RecoveringRoom:
         def append(payload: bytes) -> None:
             self.log.append((name, payload))
+            self.past.append(payload)
 
         def when_current(client: Client) -> None:
             self._reads.append((self.rooms[name], client))
@@ -86,6 +91,11 @@ class Hosts(Room):
     def expire_ghost(self, client: Client, now: float) -> list[Effect]:
         return self.host_of(client).expire_ghost(client, now)
 
+    def expire_absent(self, member: Member, now: float) -> list[Effect]:
+        return [
+            effect for room in self.rooms.values() for effect in room.expire_absent(member, now)
+        ]
+
     def configure(self, settings: RoomSettings, now: float) -> list[Effect]:
         return [effect for room in self.rooms.values() for effect in room.configure(settings, now)]
 
@@ -118,7 +128,7 @@ class Hosts(Room):
 
     def apply_log(self, now: float) -> Iterator[list[Effect]]:
         """Apply what is in the log on all hosts, until nothing waits; returns all effects."""
-        while self.log or self._reads:
+        while (self.log or self._reads) and not self.is_held:
             yield from self._apply_entries(now)
             if self._reads:
                 room, reader = self._reads.popleft()

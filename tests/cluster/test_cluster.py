@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import os
@@ -30,6 +31,8 @@ channel = ""
 server_name = "{node}.example"
 cluster = {{ engine = "unix://{path}", name = "example", node = "{node}", deadline = "2s" }}
 """
+
+_PLAIN = base64.b64encode(b"\0alice\0correct-horse").decode()
 
 StartNode = Callable[[str], Daemon]
 Join = Callable[[Daemon, str], Irc]
@@ -186,6 +189,33 @@ def test_an_emptied_engine_gets_the_members_again(
     bob.expect("in an empty engine")
     bob.send("NAMES #room")
     assert bob.expect(" 353 ").endswith(":@alice bob")
+
+
+def test_an_account_of_one_host_is_one_of_all_and_outlives_an_emptied_engine(
+    start_daemon: StartDaemon, redis: RedisServer
+) -> None:
+    nodes = []
+    for name in ("one", "two"):
+        config = CONFIG.format(node=name, path=redis.path)
+        nodes.append(start_daemon(f"{config}registration = {{ }}\n"))
+    with contextlib.ExitStack() as stack:
+        alice = stack.enter_context(contextlib.closing(Irc(nodes[0].connect("lounge"))))
+        alice.register("alice").send("REGISTER alice * :correct-horse")
+        alice.expect("REGISTER SUCCESS")
+        alice.join("#room")
+        redis.call("FLUSHALL")
+        alice.send("PRIVMSG #room :x", "PING x")  # which needs the engine
+        alice.expect("PONG")
+
+        def log_in() -> bool:
+            client = stack.enter_context(contextlib.closing(Irc(nodes[1].connect("lounge"))))
+            client.send("CAP REQ :sasl", "AUTHENTICATE PLAIN", f"AUTHENTICATE {_PLAIN}")
+            client.expect("AUTHENTICATE +")
+            is_right = " 900 " in client.expect(" 90")
+            client.send("NICK other", "USER x 0 * :x", "CAP END")
+            return client.expect(" 001 ").endswith("alice!~alice@127.0.0.1") and is_right
+
+        wait_until(log_in, "its login on the other host")
 
 
 def test_many_lines_at_once_arrive_in_order(start_node: StartNode, join: Join) -> None:

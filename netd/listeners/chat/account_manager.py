@@ -43,8 +43,6 @@ class AccountManager:
         Raises AccountError if the listener keeps no accounts; ConfigError for a bad file.
         """
         self._path = state_path(options, directory)
-        if options.cluster is not None:
-            raise AccountError("a chat on several hosts has only the accounts of its configuration")
         if not self._path:
             raise AccountError("the listener has no database; set history_file")
         uncloaked = replace(options, cloak=False)  # so that no key is made

@@ -11,13 +11,14 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.kept_members import KeptMembers, restore_people
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_changes import LoadAccounts
+from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.effect import Record, SaveChannel, Store
 from netd.listeners.chat.room.encoded_message import position_of_entry
 from netd.listeners.chat.room.room import Room
@@ -89,6 +90,8 @@ class ChannelStore:
         self._waiting: list[Change] = []  # for `open`
         self._timer: Timer | None = None
         self._is_asking = False  # for the accounts
+        self.found_accounts: Sequence[RegisteredAccount] = ()
+        """Those in the file of a chat on several hosts, whose engine decides."""
         self._lost_earlier = 0
         self._kept_members = KeptMembers(room, self.write)
         self._repeated: Iterator[None] = iter(())  # messages that are written again
@@ -199,8 +202,16 @@ class ChannelStore:
         if self._lacks_accounts():
             self._ask_for_accounts()
 
+    def copy_messages(self) -> None:
+        """Write the messages in memory: they came from another host."""
+        self._repeated = self._all_messages()
+
     def _all_messages(self) -> Iterator[None]:
         """Write the messages in memory, step by step: the file can lack any of them."""
+        if self._options.keeps_messages:
+            for change in self._private_messages():
+                self.write(change)
+                yield
         for channel in list(self._room.state.channels.values()):
             for entry in list(channel.history.entries):
                 self.save(Record(channel, entry))
@@ -262,7 +273,10 @@ class ChannelStore:
     def _open_database(self) -> Database | None:
         """Open the file, and take the registered accounts from it if they are not known."""
         database = _make_database(self._loop, self._options)
-        if database is not None and self._lacks_accounts():
+        if self._options.cluster is not None:
+            found = database.load(LoadAccounts()) if database is not None else None
+            self.found_accounts = found or ()
+        elif database is not None and self._lacks_accounts():
             self._waiting += load_accounts(self._room.state, database)
         elif database is None and self._options.registration is not None:
             _log.warning("chat: no account can be registered without history_file")
@@ -345,17 +359,24 @@ class ChannelStore:
     def _move_private_messages(self) -> None:
         """Write the private messages that an earlier netd, or one without a file, had in memory."""
         histories = self._room.state.private_histories
-        if self._database is None or not self._options.keeps_messages:
+        is_needed = self._options.cluster is not None  # on several hosts, by the others
+        if self._database is None or not self._options.keeps_messages or is_needed:
             return
-        for account, private in histories.items():
-            for folded, (nick, log) in private.conversations.items():
-                key = party_key(folded if folded in histories else "", nick)
-                name = conversation_name(account, key)
-                for entry in log.entries:
-                    self._waiting.append(AddMessage.of(name, entry, is_open=False))
-                self._waiting.append(AddParty(name, account, key, nick))
+        self._waiting += self._private_messages()
+        for private in histories.values():
             private.set_lines(0)  # which frees the memory
         histories.clear()
+
+    def _private_messages(self) -> Iterator[Change]:
+        """The private messages in memory."""
+        histories = self._room.state.private_histories
+        for account, private in list(histories.items()):
+            for folded, (nick, log) in list(private.conversations.items()):
+                key = party_key(folded if folded in histories else "", nick)
+                name = conversation_name(account, key)
+                for entry in list(log.entries):
+                    yield AddMessage.of(name, entry, is_open=False)
+                yield AddParty(name, account, key, nick)
 
     def _catch_up(self, database: Database, position: int) -> None:
         """Add the messages that came after a snapshot of the room, and write those before it.

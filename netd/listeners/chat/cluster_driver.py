@@ -22,6 +22,7 @@ from netd.listeners.chat.cluster.redis_connection import Credentials
 from netd.listeners.chat.cluster.replicated_room import Outcome
 from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.room.account_changes import EraseAccount, StoreAccount
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
@@ -30,6 +31,7 @@ from netd.listeners.chat.session import Session
 from netd.listeners.chat.snapshots import OnSnapshot
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon
+from netd.protocols.irc import fold
 from netd.runtime.loop import Loop
 
 _CHECK_S = 0.5
@@ -56,6 +58,7 @@ class ClusterDriver(HandoverDriver):
         self._unavailable = "it was not reached yet"
         self._engine: Engine | None = None
         self._saved_engine: Mapping[str, Any] | None = None
+        self._is_new = True  # the engine was not reached yet
         self._lost_reason = ""  # of the clients of a process that was killed
         self._early: list[bytes] = []  # inputs before there is an engine
         self._checkpoints = Checkpoints(loop, on_kept=self._on_kept, on_drift=self._on_drift)
@@ -183,6 +186,7 @@ class ClusterDriver(HandoverDriver):
         except StateError as error:
             on_loaded(str(error))
         else:
+            self._store.copy_messages()
             on_loaded("")
 
     def on_entries(self, entries: Sequence[LogEntry]) -> None:
@@ -210,7 +214,23 @@ class ClusterDriver(HandoverDriver):
         self._unavailable = ""
         lost = self._replica.take_heritage()
         self.suspend(dict.fromkeys(lost, b""), self._lost_reason)
+        is_first, self._is_new = self._is_new, False
+        if is_first:
+            self._replica.offer(self._store.found_accounts, replace=False)
         self._carry_out(self._replica.settle(time.time()))
+        if is_first:
+            self._copy_accounts()
+
+    def _copy_accounts(self) -> None:
+        """Bring the accounts in this host's file up to date with those of the engine."""
+        accounts = self._replica.state.accounts
+        for account in accounts.registered():
+            self._store.write(StoreAccount(account))
+        for account in self._store.found_accounts:
+            if accounts.stored(fold(account.name)) is None and any(
+                True for _ in accounts.registered()
+            ):
+                self._store.write(EraseAccount(fold(account.name)))
 
     def on_unavailable(self, reason: str) -> None:
         if not self._unavailable:

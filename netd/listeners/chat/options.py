@@ -100,7 +100,7 @@ class RegistrationOptions(Table):
     """`[listeners.NAME.registration]`: users may register accounts, by REGISTER or NickServ.
 
     Without this table they cannot. Registered accounts are kept in the database (`history_file`);
-    without a database none can be registered, and in a `cluster` neither.
+    without a database none can be registered. In a `cluster` they are in the engine.
     """
 
     max_accounts: Annotated[int, Interval(ge=1, le=100_000)] = 1000

@@ -62,15 +62,15 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
 
 
 def _registration(chat: ChatOptions) -> RegistrationSettings | None:
-    """What users can register; None without a database for it, and in a cluster."""
-    options = chat.registration
-    if options is None or chat.cluster is not None or not state_path(chat):
+    """What users can register; None if there is no place for the accounts."""
+    options, is_alone = chat.registration, chat.cluster is None
+    if options is None or (is_alone and not state_path(chat)):
         return None
     return RegistrationSettings(
         max_accounts=options.max_accounts,
         burst=options.burst,
         interval_s=options.interval,
-        before_connect=options.before_connect,
+        before_connect=options.before_connect and is_alone,
         requires_email=options.require_email,
         min_password_chars=options.min_password_length,
         reserved_names=frozenset(map(fold, options.reserved_names)),

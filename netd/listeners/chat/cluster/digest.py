@@ -6,11 +6,12 @@ import json
 from _blake2 import blake2b  # hashlib would load OpenSSL
 from typing import Any, Final
 
+from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.state import RoomState
 
-_FORM: Final = 1  # a change of what is in the shared state needs another number
+_FORM: Final = 2  # a change of what is in the shared state needs another number
 _DIGEST_BYTES: Final = 32
 
 
@@ -21,6 +22,7 @@ def shared_state(room: RoomState) -> dict[str, Any]:
         "members": [_member(member) for member in members],
         "channels": [_channel(channel) for _, channel in sorted(room.channels.items())],
         "server_bans": sorted(room.server_bans.by_mask),
+        "accounts": sorted(map(_account, room.accounts.registered())),
         "ids": [room.ids.identity, room.ids.last_number],
     }
 
@@ -37,6 +39,11 @@ def are_different(one: str, other: str) -> bool:
     Digests of different forms, which hosts of different versions compute, do not show that.
     """
     return one != other and one.partition(":")[0] == other.partition(":")[0]
+
+
+def _account(account: RegisteredAccount) -> list[Any]:
+    facts = [account.name, account.password, account.suspended, account.is_dropped]
+    return [*facts, account.is_single, str(account.always_on), list(account.fingerprints)]
 
 
 def _member(member: Member) -> list[Any]:

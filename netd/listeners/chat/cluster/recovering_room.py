@@ -6,6 +6,7 @@ clients find their places in the new state, or return to it (`returning`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from netd.listeners.chat.cluster.arrival import format_channel
@@ -17,6 +18,7 @@ from netd.listeners.chat.cluster.returning import Return, put_in_place, watch_ag
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_state import load_shared
 from netd.listeners.chat.cluster.splitting_room import SplittingRoom
+from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import membership
@@ -24,8 +26,9 @@ from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
-from netd.protocols.irc import Message
+from netd.protocols.irc import Message, fold
 from netd.protocols.lines import Line
+from netd.protocols.saved_record import save_record
 
 
 class RecoveringRoom(SplittingRoom):
@@ -43,6 +46,8 @@ class RecoveringRoom(SplittingRoom):
     ) -> None:
         self._returns: dict[Client, Return] = {}  # of clients whose state was lost
         self._returned: dict[Client, Return] = {}  # those before them, until all have returned
+        self._offered: list[RegisteredAccount] = []
+        self._replaces = False  # the offered accounts are newer than those of the engine
         self._is_known = False  # the room was loaded, and its log read to the end
         self._heritage: RoomState | None = None  # of a process that was killed
         self._newcomers: list[Client] = []  # whose lines wait for it: they may ask for a place
@@ -52,6 +57,8 @@ class RecoveringRoom(SplittingRoom):
 
     def suspend_all(self, loss: Loss) -> None:
         """Handle no lines of registered clients until `settle`: the state is not valid any more."""
+        if loss is Loss.REWOUND:
+            self.offer(self.state.accounts.registered(), replace=True)
         if loss in (Loss.FENCED, Loss.REWOUND):
             for return_ in self._returns.values():
                 return_.is_sent = False  # the log has it no more, or it is given back
@@ -90,6 +97,21 @@ class RecoveringRoom(SplittingRoom):
                 self.state.unregistered[client] = None
         self._await_from(room, present)
 
+    def offer(self, accounts: Iterable[RegisteredAccount], *, replace: bool) -> None:
+        """Put accounts into the log, if the engine has lost what it had, or has none at all."""
+        self._offered = [*accounts]
+        self._replaces = replace
+
+    def _put_offered(self) -> None:
+        known, offered = self.state.accounts, self._offered
+        self._offered = []
+        if not self._replaces and any(True for _ in known.registered()):
+            return  # which can be older than those of the engine
+        for account in offered:
+            if known.stored(fold(account.name)) != account:
+                data = json.dumps(save_record(account)).encode()
+                self._append(format_input(RoomInput(InputKind.ACCOUNT, 0, data)))
+
     def give_back(self, payloads: Iterable[bytes]) -> None:
         """Have inputs of this host's clients put into the log anew, once these have returned."""
         clients = {client.key: client for client in [*self._returns, *self.state.unregistered]}
@@ -120,6 +142,7 @@ class RecoveringRoom(SplittingRoom):
         self._await_all()  # those that have come meanwhile
         earlier, settings = self.state, self.state.settings
         room.settings, room.cloak_key = settings, earlier.cloak_key
+        room.accounts.configured = settings.accounts
         room.unregistered.update(earlier.unregistered)
         room.ghosts.update(earlier.ghosts)
         self.replace(room)
@@ -147,6 +170,7 @@ class RecoveringRoom(SplittingRoom):
         self._newcomers.clear()
         for client in self._take_entrants():  # who may find a place now
             yield client, self._log_arrivals(self.complete(client, now))
+        self._put_offered()
         self._put_returns()
         self._log_arrivals([])
         self._remove_orphans()

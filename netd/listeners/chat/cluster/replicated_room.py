@@ -10,6 +10,7 @@ Pure: `append` puts an input into the log.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -24,17 +25,21 @@ from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
 from netd.listeners.chat.cluster.waiting_lines import MAX_SENT, WaitingLines
+from netd.listeners.chat.room.account_changes import StoreAccount
+from netd.listeners.chat.room.account_edits import AccountEdit
+from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.effect import Effect, TakePlace
+from netd.listeners.chat.room.effect import Effect, Store, TakePlace
 from netd.listeners.chat.room.encoded_message import MessageIds
-from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
+from netd.protocols.saved_record import load_record, save_record
 
 Outcome = tuple[Client | None, list[Effect]]
 """The effects of an event, and the client that caused it, if there is one."""
@@ -69,6 +74,8 @@ class ReplicatedRoom(Room):
         self._entrants: list[Client] = []
         self._clients: dict[str, Client] = {}  # by key: those in the log
         self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
+        self._local_ids = MessageIds("")  # of batches, and for salts: they never come again
+        self._local_ids.last_number = self._next_number
         self._adopt_state()
         self._lines = WaitingLines()
         self._second = 0  # of the last entry
@@ -83,7 +90,8 @@ class ReplicatedRoom(Room):
 
     def _adopt_state(self) -> None:
         state = self.state
-        state.entrants, state.local_ids = self._entrants, MessageIds("")
+        state.entrants, state.local_ids = self._entrants, self._local_ids
+        state.accounts.is_open = True  # they are in the log
         self._clients = {client.key: client for client in state.clients() if client.key}
         numbers = (int(key.rpartition("/")[2]) for key in self._clients if self._is_own(key))
         self._next_number = max([self._next_number - 1, *numbers]) + 1
@@ -212,14 +220,24 @@ class ReplicatedRoom(Room):
             yield None, self._lose_node(entry.node, now)
         items = [*self._parse(entry.inputs)]
         for kind, group in groupby(items, _KIND):
-            if kind is InputKind.RETURN:
-                yield from self._return(entry.node, group, now)
-            elif kind is InputKind.CHANNEL:
-                self._guard(partial(self._restore_channels, [item.data for item in group]))
-            else:
-                yield from self._apply_all(entry.node, group, now)
+            yield from self._apply_alike(kind, entry.node, group, now)
         if any(item.kind is InputKind.CHECK for item in items):
             self.last_check = entry.position.number
+
+    def _apply_alike(
+        self, kind: InputKind, node: str, items: Iterable[RoomInput], now: float
+    ) -> Iterator[Outcome]:
+        """Apply inputs of one kind."""
+        match kind:
+            case InputKind.RETURN:
+                yield from self._return(node, items, now)
+            case InputKind.CHANNEL:
+                self._guard(partial(self._restore_channels, [item.data for item in items]))
+            case InputKind.ACCOUNT | InputKind.EDIT:
+                for item in items:
+                    yield None, self._guard(partial(self._change_account, item, now)) or []
+            case _:
+                yield from self._apply_all(node, items, now)
 
     def _apply_all(self, node: str, items: Iterable[RoomInput], now: float) -> Iterator[Outcome]:
         for item in items:
@@ -273,6 +291,23 @@ class ReplicatedRoom(Room):
             self._slice_work = SLICE_WORK
         return None
 
+    # Accounts. What their users do with them are lines and verdicts, as any other change.
+
+    def edit_accounts(self, edits: Iterable[AccountEdit], now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
+        for edit in edits:
+            data = json.dumps(save_record(edit)).encode()
+            self._append(format_input(RoomInput(InputKind.EDIT, 0, data)))
+        return []
+
+    def _change_account(self, item: RoomInput, now: float) -> list[Effect]:
+        """Carry out an edit, or take an account that is not in the engine."""
+        data = json.loads(item.data)
+        if item.kind is InputKind.EDIT:
+            return super().edit_accounts([load_record(AccountEdit, data)], now)
+        account = load_record(RegisteredAccount, data)
+        self.state.accounts.put(account)
+        return [Store(StoreAccount(account))]
+
     def _restore_channels(self, saved: Iterable[bytes]) -> None:
         for data in saved:
             restore_channel(self.state, data)
@@ -283,12 +318,18 @@ class ReplicatedRoom(Room):
     def expire_bans(self, now: float) -> list[Effect]:  # noqa: ARG002 (as above)
         return []
 
+    def expire_absent(self, member: Member, now: float) -> list[Effect]:  # noqa: ARG002 (as above)
+        return []
+
     def _expire(self, now: float) -> list[Effect]:
         """End what has expired by the time of the log, once in each second of it."""
         if int(now) == self._second:
             return []
         self._second = int(now)
-        return [*super().expire_channels(now), *super().expire_bans(now)]
+        effects = [*super().expire_channels(now), *super().expire_bans(now)]
+        for member in list(self.state.absent):
+            effects += super().expire_absent(member, now)
+        return effects
 
     def _apply(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
         match item.kind:
@@ -298,14 +339,14 @@ class ReplicatedRoom(Room):
                 return self._receive(client, item.data, now)
             case InputKind.LEAVE:
                 return self._leave(client, item.data.decode(), now)
-            case InputKind.CHECK | InputKind.RETURN | InputKind.CHANNEL:
-                return []  # which are not a client's
             case InputKind.CAPS:
                 if client.is_remote:
                     self.state.set_caps(client, parse_caps(item.data.decode().split()))
                 return []
             case InputKind.VERDICT:
                 return self._verified(client, item.data.decode(), now)
+            case _:
+                return []  # which is not a client's
 
     def _enter(self, client: Client, now: float) -> list[Effect]:
         effects = super().admit(client, now)

@@ -30,6 +30,10 @@ class InputKind(enum.Enum):
     """Its channel is to be created again, as it was when the state was lost (`arrival`)."""
     RETURN = b"R"
     """It is in the room again as it was; `data` are the facts (`arrival`)."""
+    ACCOUNT = b"A"
+    """A registered account that the engine has lost, or had never; `data` is JSON."""
+    EDIT = b"D"
+    """An administrator has changed an account; `data` is JSON."""
     VERDICT = b"V"
     """Its password was checked. `data` are purpose, verdict, name, detail and result."""
 

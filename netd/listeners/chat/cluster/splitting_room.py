@@ -35,10 +35,15 @@ class SplittingRoom(ReplicatedRoom):
             client.is_replying = client.is_asking = False
         self.fast_path.clear()
         members = dict.fromkeys(client.member for client in lost)
-        whole = [one for one in members if all(client.key in gone for client in one.clients)]
+        whole = [
+            one
+            for one in members
+            if all(client.key in gone for client in one.clients)
+            and not self.state.is_always_on(one)
+        ]
         effects = lose_members(self.state, whole, node, now)
         for client in lost:
-            effects += super().leave(client, LOST, now)  # of a member that has others
+            effects += super().leave(client, LOST, now)  # of a member that stays
         return effects
 
     def _before_loss(self, clients: Iterable[Client]) -> None:
@@ -81,6 +86,7 @@ class SplittingRoom(ReplicatedRoom):
         self.state.unregistered.pop(client, None)
         client.state = ClientState.REGISTERED
         self.state.add_client(client, member)
+        presence.come_back(context, member)
         for folded, claim in arrival.claims.items():
             if folded not in member.channels:
                 channel = rejoin(context, folded, claim)

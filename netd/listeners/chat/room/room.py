@@ -93,7 +93,8 @@ class Room:
         Without an account of the configuration, its name is still not that of another user.
         """
         accounts = self.state.accounts
-        if self.state.settings.registration is None or not accounts.is_open:
+        is_alone = self.state.entrants is None
+        if self.state.settings.registration is None or not accounts.is_open or not is_alone:
             return []
         names = accounts.unreserved()
         for account in names:

@@ -80,7 +80,7 @@ class RoomState:
 
     def random_bytes(self) -> bytes:
         """Bytes for a salt or a nonce, which no client can predict, and which do not come again."""
-        return self.secret_bytes(f"{self.ids.identity}{self.ids.next_id()}")
+        return self.secret_bytes(f"{self.ids.identity}-{self.next_batch_id()}")
 
     def secret_bytes(self, text: str) -> bytes:
         """Bytes that no client can predict, always the same ones for a text."""
@@ -175,7 +175,7 @@ class RoomState:
     def is_always_on(self, member: Member) -> bool:
         """Whether a member stays when it has no client."""
         folded, settings = fold(member.account), self.settings
-        if not folded or not settings.limits.absent_members or self.entrants is not None:
+        if not folded or not settings.limits.absent_members:
             return False
         account, stored = self.accounts.find(folded), self.accounts.stored(folded)
         if self.accounts.is_suspended(folded) or (

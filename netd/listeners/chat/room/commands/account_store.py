@@ -106,6 +106,8 @@ def store(context: CommandContext, account: RegisteredAccount) -> Asking[bool]:
     before = accounts.stored(folded)
     accounts.put(account)
     context.store(StoreAccount(account))
+    if context.room.entrants is not None:
+        return True  # the log has it
     try:
         yield from ask(FindAccount(folded))
     except QueryFailedError:

@@ -52,6 +52,7 @@ def join_member(context: CommandContext, member: Member) -> bool:
     client.registration = NO_REGISTRATION
     room.add_client(client, member)
     room.attached += 1
+    presence.come_back(context, member)
     return True
 
 

@@ -160,13 +160,14 @@ def find_in_conversation(context: CommandContext, target: str, selection: Select
     if not context.sender.account:
         return []
     with_events = context.client.has(Cap.EVENT_PLAYBACK)
-    if context.room.settings.stores_messages:
-        view: View = conversation_view(context, target)
-        return (yield from ask(selection.query(view, with_events=with_events)))
     private = context.room.private_histories.get(fold(context.sender.account))
     found = private.conversations.get(fold(target)) if private else None
     messages = yield from _messages(context, found[1].entries if found else ())
-    return list(selection.choose(visible(messages, events=with_events)))
+    chosen = list(selection.choose(visible(messages, events=with_events)))
+    if not context.room.settings.stores_messages or selection.is_within(messages, chosen):
+        return chosen
+    view: View = conversation_view(context, target)
+    return (yield from ask(selection.query(view, with_events=with_events)))
 
 
 def _messages(context: CommandContext, log: Iterable[HistoryEntry]) -> Found:
@@ -239,7 +240,7 @@ def conversations_since(
     context: CommandContext, since: float, count: int
 ) -> Generator[Any, Any, list[str]]:
     """The nicks with which the sender has private messages since a time."""
-    find = _stored_targets if context.room.settings.stores_messages else _kept_targets
+    find = _stored_targets if may_ask(context) else _kept_targets
     after, before = int(since * 1000) - 1, int(context.now * 1000) + 1
     found = yield from find(context, after, before, count)
     return [name for name, _ in found if not name.startswith("#")]
@@ -299,7 +300,7 @@ def record_private(context: CommandContext, nick: str, account: str, message: Me
     parties = [(own, other)] if own == other else [(own, other), (other, own)]
     if context.room.settings.stores_messages:
         _store_private(context, parties, message)
-    else:
+    if not may_ask(context):  # each host has all that is in the memory of any other one
         for (_, owner), (other_nick, _) in parties:
             _record(context, owner, other_nick, message)
 

@@ -292,14 +292,12 @@ def _show_details(context: CommandContext, account: RegisteredAccount) -> None:
 
 
 SERVICE_COMMANDS: dict[str, ServiceCommand] = {
-    "HELP": ServiceCommand(_help, "[<command>]", "explains the commands", needs_one_host=False),
+    "HELP": ServiceCommand(_help, "[<command>]", "explains the commands"),
     "REGISTER": ServiceCommand(
         _register, "<password> [<e-mail>]", "registers an account with the name of your nick", 1
     ),
-    "IDENTIFY": ServiceCommand(
-        _identify, "[<account>] <password>", "logs you in to an account", 1, needs_one_host=False
-    ),
-    "INFO": ServiceCommand(_info, "[<account>]", "shows an account", needs_one_host=False),
+    "IDENTIFY": ServiceCommand(_identify, "[<account>] <password>", "logs you in to an account", 1),
+    "INFO": ServiceCommand(_info, "[<account>]", "shows an account"),
     "GHOST": ServiceCommand(
         _ghost, "[<nick>]", "disconnects the client that has your nick", needs_account=True
     ),

@@ -204,9 +204,11 @@ def admit(context: CommandContext) -> Steps:
     client, sender, room = context.client, context.sender, context.room
     member = attach.find_member(context)
     if member is not None:
+        absent_since = member.absent_since
         if attach.join_member(context, member):
             _greet(context)
-            yield from resume.show_member(context, with_history=True)
+            if not client.is_remote:
+                yield from resume.show_member(context, absent_since)
         return
     if not _may_take(context, sender.nick):
         room.give_up_nick(sender)

@@ -156,15 +156,19 @@ def take_place(context: CommandContext, lost: Client) -> Steps:
 
 
 def _show_place(context: CommandContext, ghost: Ghost) -> Steps:
-    yield from show_member(context, with_history=ghost.is_arrival)
+    yield from show_member(context, context.sender.absent_since if ghost.is_arrival else None)
     while (lines := ghost.next_missed(context.client)) is not None:
         context.effects.append(Send((context.client,), lines))
         context.work += 2 + len(lines) // _BYTES_PER_WORK
         yield
 
 
-def show_member(context: CommandContext, *, with_history: bool) -> Steps:
-    """Show the client the modes and channels of its member, and what was said there."""
+def show_member(context: CommandContext, absent_since: float | None) -> Steps:
+    """Show the client the modes and channels of its member, and what was said there.
+
+    That is what it missed since the member has no client, or the last lines if that is 0. With
+    None, it gets the lines elsewhere.
+    """
     member, server = context.sender, context.room.settings.server_name
     if member.modes:
         letters = "".join(sorted(member.modes))
@@ -175,10 +179,10 @@ def show_member(context: CommandContext, *, with_history: bool) -> Steps:
         channel = context.room.channels.get(folded)
         if channel is not None and member in channel.members:
             yield from membership.show_channel(context, channel)
-            if with_history and not member.absent_since:
+            if absent_since == 0:
                 yield from history.replay(context, channel)
-    if with_history and member.absent_since:
-        yield from missed.replay_missed(context, member.absent_since)
+    if absent_since:
+        yield from missed.replay_missed(context, absent_since)
 
 
 def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:

@@ -23,8 +23,6 @@ class ServiceCommand:
     params: int = 0
     needs_account: bool = False
     for_opers: bool = False
-    needs_one_host: bool = True
-    """Whether it changes what a host must not change alone, if the chat is on several."""
 
 
 def say(context: CommandContext, text: str) -> None:
@@ -44,8 +42,6 @@ def run(
         say(context, f"There is no command {name[:30]}; HELP shows all")
     elif len(words) <= command.params:
         say(context, f"Syntax: {name} {command.syntax}")
-    elif command.needs_one_host and context.room.entrants is not None:
-        say(context, "In a chat on several hosts, use the commands GHOST and REGAIN")
     elif command.needs_account and not context.sender.account:
         say(context, "You have to log in first: IDENTIFY [<account>] <password>")
     else:
