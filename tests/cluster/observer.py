@@ -27,7 +27,10 @@ class Talker:
         self._partial = b""
         self.lines: list[str] = []
         self.send(
-            "CAP REQ :message-tags echo-message", f"NICK {name}", f"USER {name} 0 * :x", "CAP END"
+            "CAP REQ :message-tags echo-message server-time",
+            f"NICK {name}",
+            f"USER {name} 0 * :x",
+            "CAP END",
         )
         self.send("JOIN #room")
 

@@ -122,6 +122,18 @@ def test_a_nick_that_was_taken_is_lost(room: ReplicatedRoomUnderTest) -> None:
     room.check_equal()
 
 
+def test_the_lines_of_a_client_wait_until_it_has_returned(room: ReplicatedRoomUnderTest) -> None:
+    _, bob, _ = _both(room)
+    room.lose("two")
+    assert bob.client.must_wait
+    room.hosts.is_held = True
+    room.settle("two")
+    assert bob.client.must_wait
+    room.hosts.is_held = False
+    room.apply(())
+    assert not bob.client.must_wait
+
+
 def test_a_channel_that_was_only_there_is_as_it_was(room: ReplicatedRoomUnderTest) -> None:
     alice, bob, bert = _both(room)
     bob.send("JOIN #own", "MODE #own +ik secret", "TOPIC #own :ours", "PRIVMSG #own :hello")

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from netd.errors import StateError
 from netd.listeners.chat.cluster.checkpoints import Checkpoints
+from netd.listeners.chat.cluster.credentials import read_credentials
+from netd.listeners.chat.cluster.durability import ASKED, asked_settings, weaknesses
 from netd.listeners.chat.cluster.engine import Engine
 from netd.listeners.chat.cluster.engine_address import parse_engine
 from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
@@ -18,8 +20,8 @@ from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
-from netd.listeners.chat.cluster.redis_connection import Credentials
 from netd.listeners.chat.cluster.replicated_room import Outcome
+from netd.listeners.chat.cluster.resp import Reply
 from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_changes import EraseAccount, StoreAccount
@@ -220,6 +222,8 @@ class ClusterDriver(HandoverDriver):
         self._carry_out(self._replica.settle(time.time()))
         if is_first:
             self._copy_accounts()
+            if self._engine is not None:
+                self._engine.ask(_warn, "CONFIG", "GET", *ASKED)
 
     def _copy_accounts(self) -> None:
         """Bring the accounts in this host's file up to date with those of the engine."""
@@ -272,21 +276,18 @@ def _report(error: Exception) -> None:
     _log.error("chat: an input of the log is skipped", exc_info=error)
 
 
-def engine_settings(options: ClusterOptions) -> EngineSettings:
-    """The settings of the engine. Raises OSError if a file cannot be read."""
-    password = ""
-    if options.password_file:
-        with open(options.password_file, encoding="utf-8") as file:
-            password = file.read().strip()
-    addresses = tuple(map(parse_engine, options.engine))
-    context = None
-    if any(address.is_tls for address in addresses):
-        import ssl  # noqa: PLC0415 (OpenSSL, if needed)
+def _warn(reply: Reply) -> None:
+    """Log the settings by which the engine could lose what it has acknowledged."""
+    settings = asked_settings(reply)
+    for weakness in weaknesses(settings) if settings is not None else ():
+        _log.warning("chat: %s", weakness)
 
-        context = ssl.create_default_context(cafile=options.ca_file or None)
+
+def engine_settings(options: ClusterOptions) -> EngineSettings:
+    """The settings of the engine. Raises ConfigError if a file cannot be used."""
     return EngineSettings(
-        addresses,
-        Credentials(password, context),
+        tuple(map(parse_engine, options.engine)),
+        read_credentials(options),
         options.name,
         options.node or os.uname().nodename,
         options.sentinel,

@@ -123,17 +123,16 @@ def free_nick(room: RoomState, wanted: str) -> str:
 def rejoin(context: CommandContext, folded: str, claim: Claim) -> Channel | None:
     """Put the sender into a channel that it was in; None if it is not let in."""
     room, member = context.room, context.sender
-    channel = room.channels.get(folded)
-    is_same = channel is not None and (channel.is_persistent or channel.created == claim.created)
-    if channel is not None and is_same:
-        if channel.is_banned(member):
-            return None
-        status, since = claim.status, claim.since
-    else:
+    channel, status, since = room.channels.get(folded), claim.status, claim.since
+    is_same = channel is None or channel.is_persistent or channel.created == claim.created
+    if channel is None or not is_same:
         if refusal_of(context, channel, "") is not None:
             return None
-        status, since = "" if channel is not None else "o", room.ids.position + 1
-        channel = channel or room.open_channel(folded, context.now)
+    elif channel.is_banned(member):
+        return None
+    if not is_same:
+        status, since = "", room.ids.position + 1
+    channel = channel or room.open_channel(folded, claim.created)
     channel.add(member, status)
     channel.access.since[member] = since
     context.save(channel)

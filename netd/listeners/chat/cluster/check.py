@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from netd.errors import Problem
+from netd.errors import ConfigError, Problem
+from netd.listeners.chat.cluster.credentials import read_credentials
 from netd.listeners.chat.cluster.durability import ASKED, weaknesses
 from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engine
 from netd.listeners.chat.cluster.options import ClusterOptions
+from netd.listeners.chat.cluster.redis_connection import Credentials
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, make_reader, pack
+
+if TYPE_CHECKING:  # OpenSSL, if needed
+    import ssl
 
 _TIMEOUT_S = 2.0
 
@@ -23,17 +28,16 @@ def problems(options: ClusterOptions) -> Iterator[Problem]:
     except ImportError:
         yield Problem("cluster", "needs hiredis: apt install python3-hiredis")
         return
-    for key in ("password_file", "ca_file"):
-        try:
-            _read(getattr(options, key))
-        except (OSError, UnicodeDecodeError) as error:
-            yield Problem(f"cluster.{key}", f"{getattr(options, key)}: {_reason(error)}")
-            return
+    try:
+        credentials = read_credentials(options)
+    except ConfigError as error:
+        yield from error.problems
+        return
     if options.sentinel:
         return  # the master is asked when the chat starts
     address = parse_engine(options.engine[0])
     try:
-        settings = _ask(address, options)
+        settings = _ask(address, credentials)
     except (OSError, ReplyError) as error:
         text = f"{address} cannot be used now: {_reason(error)}"
         yield Problem("cluster.engine", text, is_warning=True)
@@ -42,28 +46,21 @@ def problems(options: ClusterOptions) -> Iterator[Problem]:
         yield Problem("cluster.engine", f"{address}: {weakness}", is_warning=True)
 
 
-def _read(path: str) -> str:
-    if not path:
-        return ""
-    with open(path, encoding="utf-8") as file:
-        return file.read().strip()
-
-
 def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else "") or str(error)
 
 
-def _ask(address: EngineAddress, options: ClusterOptions) -> dict[str, str]:
+def _ask(address: EngineAddress, credentials: Credentials) -> dict[str, str]:
     """The engine's settings. Raises OSError or ReplyError."""
-    with contextlib.closing(_connect(address, options.ca_file)) as sock:
-        password = _read(options.password_file)
-        if password:
-            _call(sock, "AUTH", *([address.user] if address.user else []), password)
+    with contextlib.closing(_connect(address, credentials.tls)) as sock:
+        if credentials.password:
+            user = [address.user] if address.user else []
+            _call(sock, "AUTH", *user, credentials.password)
         _call(sock, "PING")
         return dict(_setting(sock, name) for name in ASKED)
 
 
-def _connect(address: EngineAddress, ca_file: str) -> socket.socket:
+def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socket:
     if address.path:
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(_TIMEOUT_S)
@@ -74,10 +71,9 @@ def _connect(address: EngineAddress, ca_file: str) -> socket.socket:
             raise
         return sock
     sock = socket.create_connection((address.host, address.port), _TIMEOUT_S)
-    if not address.is_tls:
+    if tls is None or not address.is_tls:
         return sock
-    context = ssl.create_default_context(cafile=ca_file or None)
-    return context.wrap_socket(sock, server_hostname=address.host)
+    return tls.wrap_socket(sock, server_hostname=address.host)
 
 
 def _setting(sock: socket.socket, name: str) -> tuple[str, str]:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from netd.listeners.chat.cluster.resp import Reply, pairs
+
 ASKED: Final = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 """The settings to read with CONFIG GET."""
+
+
+def asked_settings(reply: Reply) -> dict[str, str] | None:
+    """The settings of a reply to CONFIG GET; None if the engine does not say."""
+    try:
+        return {name.decode(): value.decode() for name, value in pairs(reply).items()}
+    except ValueError:
+        return None
 
 
 def weaknesses(settings: Mapping[str, str]) -> Iterator[str]:

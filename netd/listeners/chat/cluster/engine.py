@@ -152,6 +152,11 @@ class Engine:
             self._is_flushing = True
             self._loop.defer(self._flush)
 
+    def ask(self, on_reply: Callable[[Reply], object], *words: Argument) -> None:
+        """Execute a command that only reads, if the engine can be reached."""
+        if self._writer is not None:
+            self._writer.call(on_reply, *words)
+
     def reload(self, loss: Loss) -> None:
         """Load the state again: the owner has found that it is wrong."""
         self._lose(loss)

@@ -15,6 +15,7 @@ from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import attach
 from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.member import Client, Member
+from netd.listeners.chat.room.room import Room
 from netd.protocols.irc import fold
 
 
@@ -43,7 +44,8 @@ class SplittingRoom(ReplicatedRoom):
         ]
         effects = lose_members(self.state, whole, node, now)
         for client in lost:
-            effects += super().leave(client, LOST, now)  # of a member that stays
+            if client.is_registered:  # its member stays
+                effects += Room.leave(self, client, LOST, now)
         return effects
 
     def _before_loss(self, clients: Iterable[Client]) -> None:
