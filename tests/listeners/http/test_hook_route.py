@@ -7,6 +7,7 @@ import hmac
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,20 @@ def test_another_http_worker_repeats_the_request_with_its_key(open_site: Open) -
         arrived.sock.close()
         site.worker.go()
         assert site.reply() == first
+        assert Response(client).status == 204
+
+
+def test_the_requests_under_way_are_bounded(open_site: Open) -> None:
+    site = open_site(WITH_TOKEN)
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(site.send(BEARER)) for _ in range(101)]
+        site.worker.await_counters(lambda now: now["refused_handoffs"] == 1)
+        for _ in range(100):
+            site.reply()
+        statuses = sorted(Response(client).status for client in waiting)
+        assert statuses == [204] * 100 + [503]
+    with site.send(BEARER) as client:
+        site.reply()
         assert Response(client).status == 204
 
 

@@ -22,6 +22,7 @@ from netd.runtime.poller import READ
 
 _TIMEOUT_S: Final = 15.0
 _REPEAT_S: Final = 0.5
+_MAX_UNDER_WAY: Final = 100  # of a worker: the queue must have room for other connections
 _READ_BYTES: Final = 65536
 _BUFFER_BYTES: Final = 2 * MAX_REPLY_BYTES
 _UNREACHED: Final = HookReply(503, "the chat is busy or being restarted", 5)
@@ -37,10 +38,21 @@ class HookCaller:
     def __init__(self, loop: Loop, handoffs: HandoffSender) -> None:
         self._loop = loop
         self._handoffs = handoffs
+        self._under_way = 0
 
     def call(self, listener: str, request: HookRequest, on_reply: OnReply) -> None:
         """Pass a request on to a chat listener."""
-        _Call(self._loop, partial(self._send, listener, request), on_reply).start()
+        if self._under_way >= _MAX_UNDER_WAY:
+            self._handoffs.refused += 1
+            self._loop.call_next_turn(lambda: on_reply(_UNREACHED))
+            return
+
+        def on_end(reply: HookReply) -> None:
+            self._under_way -= 1
+            on_reply(reply)
+
+        self._under_way += 1
+        _Call(self._loop, partial(self._send, listener, request), on_end).start()
 
     def _send(self, listener: str, request: HookRequest) -> socket.socket | HookReply:
         """Send a request; return the socket for its reply, or why it cannot be sent."""

@@ -110,12 +110,15 @@ class Hook:
         )
 
     def _key_of(self, request: Request) -> str:
-        """The key of a message: the client's, or that of this very request."""
+        """The key of a message: the client's, or that of this very request.
+
+        Members of the channel see it, so it is made of nothing that is secret.
+        """
         given = request.fields.get(b"idempotency-key", b"")
         if len(given) > _MAX_KEY_BYTES:
             raise RemoteProtocolError(f"Idempotency-Key is over {_MAX_KEY_BYTES} bytes", 400)
         own = given or b"request " + request.key.encode()
-        scope = f"{self._options.channel} {self._options.nick} {self._options.token} ".encode()
+        scope = f"{self._options.channel} {self._options.nick} ".encode()
         return hashlib.sha256(scope + own).hexdigest()[:_KEY_CHARS]
 
     def _start(

@@ -64,10 +64,11 @@ def text_of(body: bytes, fields: dict[bytes, bytes]) -> HookText:
 
 def _find_text(body: bytes, fields: dict[bytes, bytes]) -> HookText:
     media_type = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media_type.startswith(b"multipart/"):
+    is_encoded = fields.get(b"content-encoding", b"identity").lower() != b"identity"
+    if media_type.startswith(b"multipart/") or is_encoded:
         raise RemoteProtocolError("send plain text, JSON or an urlencoded form", 415)
     try:
-        text = body.decode()
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RemoteProtocolError("the body is not UTF-8", 400) from error
     if media_type == b"application/json" or media_type.endswith(b"+json"):

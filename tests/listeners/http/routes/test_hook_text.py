@@ -101,6 +101,7 @@ def from_json(message: Any, **fields: str) -> HookText:
         (b"a\0b\x01c\x07\x1b[31md\x7f\xc2\x9be", {}, "abc[31mde"),
         (b"\x02bold\x02 \x0304red\x0f", {}, "\x02bold\x02 \x0304red\x0f"),
         (b"tab\tstop", {}, "tab stop"),
+        (b'\xef\xbb\xbf{"text": "x"}', JSON, "x"),
         ("grüße \N{GRINNING FACE}".encode(), {}, "grüße \N{GRINNING FACE}"),
         (b'{"text": "\\ud800x\\u0000"}', JSON, "x"),
         (b'{"text": "x", "channel": "#other", "n": 1}', JSON, "x"),
@@ -124,6 +125,7 @@ def test_the_text_of_a_body(body: bytes, fields: dict[bytes, bytes], text: str) 
         (b'{"a":' * 100_000, JSON, 400),
         (b"payload=x", FORM, 400),
         (b"--x\r\n", {b"content-type": b"multipart/form-data; boundary=x"}, 415),
+        (b"x", {b"content-encoding": b"gzip"}, 415),
     ],
 )
 def test_bodies_without_a_text(body: bytes, fields: dict[bytes, bytes], status: int) -> None:
