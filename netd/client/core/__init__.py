@@ -11,6 +11,6 @@
 - `chat_events`: the effects; `placement`: the conversations that show an event
 - `desk`, `scrollback`, `crowds`, `bars`: what a screen shows
 - `event_format`, `styled_text`, `sanitize`, `word_wrap`: events as text and JSON
-- `secrets`: typed lines that no file keeps
+- `secrets`: passwords in typed lines
 - `endpoint`: the address of a server
 """

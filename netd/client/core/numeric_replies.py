@@ -31,6 +31,7 @@ _JOIN_ERRORS: Final = frozenset(
     {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
 )
 _NICK_IN_USE: Final = "433"
+_NEXT_LOGIN: Final = "to log in at the next start, set password_file in chat.toml"
 _NOW_AWAY: Final = "306"
 _UNKNOWN_COMMAND: Final = "421"
 _CHANNEL_ERRORS: Final = frozenset(  # of TOPIC, MODE, INVITE or KICK, never of a message
@@ -224,11 +225,15 @@ def _end_of_motd(state: ClientState, _message: Message) -> list[Effect]:
 
 
 def _logged_in(state: ClientState, message: Message) -> list[Effect]:
+    account = message.params[2]
     state.is_logged_in = True
+    shown: list[Effect] = [ServerNotice(message.params[-1])]
     if state.offered_password:
-        state.login = Login(message.params[2], state.offered_password)
+        state.login = Login(account, state.offered_password)
         state.offered_password = ""
-    return [ServerNotice(message.params[-1]), *nick_regain.on_ready(state)]
+        shown += [] if state.identity.password else [Notice(_NEXT_LOGIN)]
+    is_own = state.fold(account) == state.fold(state.wanted_nick)
+    return [*shown, *(nick_regain.on_ready(state) if is_own else [])]
 
 
 def _list_entry(_state: ClientState, message: Message) -> list[Effect]:

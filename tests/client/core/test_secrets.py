@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from netd.client.core import bars
-from netd.client.core.chat_events import Undelivered
+from netd.client.core.chat_events import Notice, Undelivered
 from netd.client.core.event_format import error_text
 from netd.client.core.secrets import has_secret, login_password
 from netd.client.core.styled_text import plain_text
@@ -55,7 +55,8 @@ def test_the_password_of_a_login(text: str, password: str) -> None:
 def test_an_account_that_was_logged_in_to_is_logged_in_to_after_a_reconnect() -> None:
     bob = welcome()
     bob.type("/ns identify robert secret")
-    feed(bob, ":srv 900 bob bob!u@h robert :You are now logged in")
+    _, hint = feed(bob, ":srv 900 bob bob!u@h robert :You are now logged in")
+    assert hint == Notice("to log in at the next start, set password_file in chat.toml")
     bob.disconnected()
     assert not any(line.startswith("PASS") for line in lines(bob.connected()))
     assert lines(feed(bob, "CAP * LS :sasl", "CAP * ACK :sasl"))[-1] == "AUTHENTICATE PLAIN"
