@@ -12,9 +12,9 @@ _COMMANDS: Final = (
 )
 _SECRET: Final = re.compile(
     rf"""\s*/(?:
-        (?:msg|query|q|notice)\s+\S*serv\S*\s+{_COMMANDS}\b
+        (?:(?:msg|query|q|notice)\s+\S*serv\S*|ns|nickserv)\s+{_COMMANDS}\b
         | (?:raw|quote)\s+(?:pass|oper|authenticate|register|ns|nickserv)\b
-        | (?:oper|pass|authenticate|register|identify|login|ns|nickserv)\b
+        | (?:oper|pass|authenticate|register|identify|login)\b
         | join\s+\S+\s+\S
     )""",
     re.IGNORECASE | re.VERBOSE,

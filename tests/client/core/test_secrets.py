@@ -21,7 +21,9 @@ def test_lines_with_passwords_are_known(line: str) -> None:
     assert has_secret(line)
 
 
-@pytest.mark.parametrize("line", ["/msg nick identify", "hello", "/join #c", "/msg NickServ help"])
+@pytest.mark.parametrize(
+    "line", ["/msg nick identify", "hello", "/join #c", "/msg NickServ help", "/ns help"]
+)
 def test_other_lines_are_kept(line: str) -> None:
     assert not has_secret(line)
 
