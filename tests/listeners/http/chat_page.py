@@ -45,7 +45,7 @@ class ChatPage:
         return self.browser.run(script)
 
     def text(self, selector: str) -> str:
-        return str(self.run(f"return document.querySelector({selector!r}).innerText"))
+        return str(self.run(f"return document.querySelector({selector!r})?.innerText ?? ''"))
 
     def await_text(self, selector: str, text: str, *, exact: bool = False) -> None:
         wait_until(

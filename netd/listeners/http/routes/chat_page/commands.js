@@ -42,7 +42,7 @@ export const COMMANDS = {
     run: ({ model, conversation }, [nick = "", ...reason]) => model.link.send("KICK", conversation.name, nick, reason.join(" ")),
   },
   list: { help: ": all channels", run: ({ model }) => model.link.send("LIST") },
-  me: { help: "text: say what you do", run: ({ model, conversation }, _, rest) => rest && model.outbox.act(conversation, rest) },
+  me: { help: "text: say what you do, as in /me waves", run: ({ model, conversation }, _, rest) => rest && model.outbox.act(conversation, rest) },
   msg: {
     help: "nick text: say something in private",
     run: ({ model, view }, [nick = "", ...words]) => {
@@ -50,7 +50,7 @@ export const COMMANDS = {
       if (words.length) model.outbox.say(model.open(nick), words.join(" "));
     },
   },
-  nick: { help: "nick: be called otherwise", run: ({ model }, [nick = ""]) => model.link.send("NICK", nick) },
+  nick: { help: "nick: change your nick", run: ({ model }, [nick = ""]) => model.link.send("NICK", nick) },
   part: {
     help: "[reason]: leave this conversation",
     run: ({ model, conversation }, _, rest) => {
