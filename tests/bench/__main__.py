@@ -2,8 +2,9 @@
 
 `attacks` reports how long innocent clients wait while others attack; it exits with status 1 if netd
 misses its goal. `faults` reports what becomes of clients when processes, configurations and logs
-fail. `integrity` sends gibibytes through echo and compares checksums, `memory` reports the memory
-of an idle daemon, and `soak` what a daemon holds, minute by minute, under traffic, reloads and
+fail. `history` reports how long requests take if a chat has a million stored lines. `integrity`
+sends gibibytes through echo and compares checksums, `memory` reports the memory of an idle daemon
+and of chat members, and `soak` what a daemon holds, minute by minute, under traffic, reloads and
 killed workers. `restart` reports what clients notice of restarts, upgrades and reloads. `report`
 writes the page of measurements: it runs each benchmark of which --output holds no result; with
 --only it writes the sections of some benchmarks alone.
@@ -14,10 +15,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.bench import attacks, cluster, echo_integrity, faults, memory, restart, soak
+from tests.bench import attacks, cluster, echo_integrity, faults, history, memory, restart, soak
 from tests.bench.harness import Result, measure
 from tests.bench.report import SECTIONS, markdown, page, replace_section, write
 
@@ -32,7 +33,8 @@ def main() -> None:
         "benchmark",
         choices=[
             *_COMPARED,
-            *("attacks", "cluster", "faults", "integrity", "memory", "report", "restart", "soak"),
+            *("attacks", "cluster", "faults", "history", "integrity", "memory", "report"),
+            *("restart", "soak"),
         ],
     )
     parser.add_argument("--rounds", type=int, default=5)
@@ -59,24 +61,28 @@ def main() -> None:
 
 def run(benchmark: str, arguments: argparse.Namespace) -> None:
     """Measure, print the table, and keep the results under --output."""
-    table = arguments.output / f"{benchmark}.md"
-    if benchmark == "memory":
-        keep(table, [memory.report()])
-    elif benchmark == "faults":
-        keep(table, [faults.report(arguments.only, arguments.server)])
-    elif benchmark == "restart":
-        keep(table, [restart.report(arguments.only, arguments.server, arguments.rounds)])
-    elif benchmark == "cluster":
-        keep(table, cluster.report(arguments.only))
-    elif benchmark == "soak":
-        keep(table, soak.report(arguments.minutes))
-    elif benchmark == "attacks":
-        keep(table, attacks.report(arguments.only, arguments.seconds, arguments.server, []))
-    else:
+    if benchmark in _COMPARED:
         results = compare(benchmark, arguments)
         print(markdown(results))
         for path in write(results, arguments.output, benchmark):
             print(f"wrote {path}")
+    else:
+        keep(arguments.output / f"{benchmark}.md", _table(benchmark, arguments))
+
+
+def _table(benchmark: str, arguments: argparse.Namespace) -> Iterable[str]:
+    """The lines of the table of a benchmark that has one of its own form."""
+    only, server = arguments.only, arguments.server
+    reports: dict[str, Callable[[], Iterable[str]]] = {
+        "memory": lambda: [memory.report()],
+        "faults": lambda: [faults.report(only, server)],
+        "restart": lambda: [restart.report(only, server, arguments.rounds)],
+        "cluster": cluster.report,
+        "history": history.report,
+        "soak": lambda: soak.report(arguments.minutes),
+        "attacks": lambda: attacks.report(only, arguments.seconds, server, []),
+    }
+    return reports[benchmark]()
 
 
 def keep(path: Path, lines: Iterable[str]) -> None:

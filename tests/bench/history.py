@@ -1,4 +1,4 @@
-"""`python -m tests.bench.history`: a chat with a million stored lines, beside a busy room.
+"""`python -m tests.bench history`: a chat with a million stored lines, beside a busy room.
 
 Prints how long CHATHISTORY and SEARCH take while members talk, by one client and by ten at
 once, how long a PING waits meanwhile, and how long the start takes with the large file and
@@ -26,6 +26,7 @@ from netd.listeners.chat.room.stored_state import SetChannelState
 from netd.listeners.chat.storage.file import DatabaseFile
 from netd.listeners.chat.storage.messages import add_messages
 from netd.listeners.chat.storage.tables import write_changes
+from tests.bench.harness import machine
 from tests.support import WorkerUnderTest
 
 _BATCH: Final = 5000
@@ -42,24 +43,33 @@ _WORDS: Final = [f"word{number}" for number in range(20_000)]
 
 
 def main() -> None:
-    """Fill a file, and measure."""
+    """Print the table for other numbers, or with a file that is kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.history", description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--rate", type=float, default=500, help="lines per second that members say")
     parser.add_argument("--file", type=Path, help="kept, and used again if it is there")
     arguments = parser.parse_args()
+    for line in report(arguments.lines, arguments.requests, arguments.rate, arguments.file):
+        print(line, flush=True)
+
+
+def report(
+    lines: int = 1_000_000, requests: int = 300, rate: float = 500, file: Path | None = None
+) -> Iterator[str]:
+    """A Markdown table, line by line."""
     with tempfile.TemporaryDirectory() as directory:
-        path = arguments.file or Path(directory) / "chat.db"
+        path = file or Path(directory) / "chat.db"
         if not path.exists():
-            began = time.monotonic()
-            fill(path, arguments.lines)
-            print(f"filled {path.stat().st_size >> 20} MiB in {time.monotonic() - began:.1f} s")
-        print("| what | median ms | 99 % ms | slowest ms |\n|---|---|---|---|")
-        _report("start, empty file", [_start_s(Path(directory) / f"n{n}") for n in range(5)])
-        _report("start, large file", [_start_s(path) for _ in range(5)])
-        measure(path, arguments.requests, arguments.rate)
-        measure_together(path, arguments.requests, arguments.rate)
+            fill(path, lines)
+        size = path.stat().st_size >> 20
+        yield f"Measured on {machine()}: {lines:,} lines, {size} MiB; {rate:g} more each second.\n"
+        yield "| what | median, ms | 99 %, ms | slowest, ms |"
+        yield "|---|--:|--:|--:|"
+        yield _row("start, empty file", [_start_s(Path(directory) / f"n{n}") for n in range(5)])
+        yield _row("start, large file", [_start_s(path) for _ in range(5)])
+        yield from measure(path, requests, rate)
+        yield from measure_together(path, requests, rate)
 
 
 def fill(path: Path, count: int) -> None:
@@ -104,7 +114,7 @@ def _private_messages(first: int) -> Iterator[Change]:
             )
 
 
-def measure(path: Path, requests: int, rate: float) -> None:
+def measure(path: Path, requests: int, rate: float) -> Iterator[str]:
     """Ask for history and search, while other members talk and one sends PINGs."""
     chance = random.Random(2)
     with _served(path) as worker:
@@ -128,15 +138,15 @@ def measure(path: Path, requests: int, rate: float) -> None:
                     reader.time(f"SEARCH text={text.replace(' ', chr(92) + 's')}", "BATCH -")
                 )
                 time.sleep(0.02)
-        _report("CHATHISTORY BEFORE ... 100", histories)
-        _report("SEARCH", searches)
-        _report("PING before all requests", waits[:quiet])
-        _report("PING beside CHATHISTORY", waits[quiet:alone])
-        _report("PING beside SEARCH", waits[alone:])
+        yield _row("CHATHISTORY BEFORE ... 100", histories)
+        yield _row("SEARCH", searches)
+        yield _row("PING before all requests", waits[:quiet])
+        yield _row("PING beside CHATHISTORY", waits[quiet:alone])
+        yield _row("PING beside SEARCH", waits[alone:])
         del listeners
 
 
-def measure_together(path: Path, requests: int, rate: float) -> None:
+def measure_together(path: Path, requests: int, rate: float) -> Iterator[str]:
     """Ask for history with ten clients of one account, each one as soon as it has its answer."""
     results: dict[str, list[float]] = {}
     with _served(path) as worker:
@@ -154,8 +164,8 @@ def measure_together(path: Path, requests: int, rate: float) -> None:
             for thread in threads:
                 thread.join()
     for what, seconds in results.items():
-        _report(f"ten at once: {what}", seconds)
-    _report("PING beside ten", waits)
+        yield _row(f"ten at once: {what}", seconds)
+    yield _row("PING beside ten", waits)
 
 
 def _ask_variously(
@@ -289,10 +299,10 @@ def _repeated(call: Callable[[int], object], period_s: float) -> Iterator[None]:
         thread.join()
 
 
-def _report(what: str, seconds: list[float]) -> None:
+def _row(what: str, seconds: list[float]) -> str:
     ordered = sorted(1000 * value for value in seconds)
     percentile = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    print(f"| {what} | {ordered[len(ordered) // 2]:.2f} | {percentile:.2f} | {ordered[-1]:.2f} |")
+    return f"| {what} | {ordered[len(ordered) // 2]:.1f} | {percentile:.1f} | {ordered[-1]:.1f} |"
 
 
 if __name__ == "__main__":

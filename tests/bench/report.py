@@ -40,6 +40,12 @@ Each server has one worker process and writes no access log.
 An idle daemon with a listener of each kind. Shared pages count in part for each process that
 shares them (PSS).
 """,
+    "history": """## History
+
+A chat whose database has a million lines, beside members who talk: how long one client waits for
+CHATHISTORY and SEARCH, ten clients that send the next request as soon as they have the reply, and
+a member that sends PINGs meanwhile.
+""",
     "faults": """## Faults
 
 Each server serves a short text with one worker process and otherwise its defaults: `netd`, nginx,
