@@ -96,9 +96,11 @@ def test_the_status_page_shows_that_it_is_not_up_to_date(
     assert not daemon.reload().error
     note = "return document.getElementById('note').textContent"
     wait_until(lambda: browser.run(note).startswith("not up to date"), "a note")
+    assert text(browser, "reload") == ""
     daemon.write(CONFIG.format(directory=daemon.directory))
     assert not daemon.reload().error
     wait_until(lambda: browser.run(note) == "", "the note to go")
+    wait_until(lambda: text(browser, "reload").startswith("Last reload taken, "), "the reload")
 
 
 @pytest.mark.parametrize("page", ["/status", "/", "/many/"])

@@ -34,7 +34,7 @@ _FIELDS: Final = (("Cache-Control", "no-store"), ("Content-Security-Policy", _PO
 # Without the script, the browser loads the page again.
 _REFRESH: Final = '<noscript><meta http-equiv="refresh" content="5"></noscript>\n'
 _BODY: Final = """<header>
-<h1>netd {version}</h1>
+<h1>netd <span data-cell="version">{version}</span></h1>
 <p data-cell="state" data-state="{state}">{state}</p>
 <p>up <span data-cell="uptime">{uptime}</span></p>
 <p>pid <span data-cell="pid">{pid}</span></p>
@@ -96,7 +96,7 @@ def format_page(status: dict[str, Any]) -> str:
 
 def _main(status: dict[str, Any]) -> Iterator[str]:
     listeners = status["listeners"]
-    yield from _last_reload(status["last_reload"])
+    yield _last_reload(status["last_reload"])
     yield '<h2 id="listeners">Listeners</h2>'
     rows = [_listener_row(listener) for listener in listeners]
     yield from _table("listeners", _LISTENER_HEADINGS, rows)
@@ -113,12 +113,13 @@ def _main(status: dict[str, Any]) -> Iterator[str]:
         yield _counters(listener)
 
 
-def _last_reload(reload: dict[str, Any] | None) -> Iterator[str]:
+def _last_reload(reload: dict[str, Any] | None) -> str:
+    outcome = text = ""
     if reload is not None:
         outcome = "taken" if reload["ok"] else "refused"
         at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(reload["at"]))
-        detail = html.escape(reload["detail"])
-        yield f'<p class="{outcome}">Last reload {outcome}, {at}: {detail}</p>'
+        text = f"Last reload {outcome}, {at}: {html.escape(reload['detail'])}"
+    return f'<p data-cell="reload" data-outcome="{outcome}">{text}</p>'
 
 
 def _table(name: str, headings: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
@@ -157,7 +158,7 @@ def _activity(key: str, counters: dict[str, int]) -> str:
     """Make the cell of a graph, its maximum and the present rate, which the script fills."""
     name = next((name for name in _ACTIVITIES if name in counters), "accepted")
     return (
-        f'<td class="activity"><svg data-of="{key}rate" viewBox="0 0 60 22" '
+        f'<td class="activity"><svg viewBox="0 0 60 22" '
         'preserveAspectRatio="none" aria-hidden="true"><path d="M0 1H60M0 21H60"/>'
         "<polygon/><polyline/></svg>"
         f'<span class="maximum"></span><span><span data-cell="{key}rate" '

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
 from pathlib import Path
 
 from netd.listeners.http.pages import minify_style
 from tests.listeners.http.http_client import Start, ask, write
+from tests.programs import find, require
+
+SOURCES = Path(__file__).parents[4] / "netd/listeners/http"
 
 
 def hash_of(text: str) -> str:
@@ -46,6 +50,18 @@ def test_errors_and_the_page_of_a_listener_without_routes(start: Start) -> None:
         assert response.status == status
         assert "<style>:root{color-scheme:light dark" in response.body.decode()
         check_is_alone(response.body.decode())
+
+
+def test_the_types_of_the_scripts(tmp_path: Path) -> None:
+    require("tsc")
+    command = [
+        *(find("tsc") or "tsc", "--checkJs", "--allowJs", "--noEmit", "--strict"),
+        *("--target", "es2022", "--lib", "esnext,dom,dom.iterable", "--noUncheckedIndexedAccess"),
+        *("--moduleDetection", "force"),  # the scripts are of different pages
+        *(str(SOURCES / "routes/status.js"), str(SOURCES / "files/listing.js")),
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (run.stdout, run.returncode) == ("", 0)
 
 
 def test_minified_styles_mean_the_same() -> None:
