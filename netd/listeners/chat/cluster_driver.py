@@ -138,6 +138,11 @@ class ClusterDriver(HandoverDriver):
         assert options.cluster is not None
         self._hold_s = options.cluster.hold
 
+    def set_settings(self, settings: RoomSettings) -> None:
+        super().set_settings(settings)
+        if not self._is_new:
+            self._replica.publish_settings()
+
     def close(self) -> None:
         self._expiry.cancel()
         self._checkpoints.cancel()
@@ -149,6 +154,8 @@ class ClusterDriver(HandoverDriver):
     def degraded(self) -> str:
         if self._unavailable:
             return f"the chat's engine cannot be used, lines wait: {self._unavailable}"
+        for node, names in self._replica.disagreements.items():
+            return f"the host {node} has other settings: {', '.join(names)}"
         return super().degraded()
 
     def counters(self) -> Counters:
@@ -194,7 +201,9 @@ class ClusterDriver(HandoverDriver):
     def on_entries(self, entries: Sequence[LogEntry]) -> None:
         for entry in entries:
             self._carry_out(self._replica.apply(entry))
-            if entry.kind is EntryKind.KEPT:
+            if entry.kind is EntryKind.JOINED and entry.node != self._engine_settings.node:
+                self._replica.publish_settings()  # to the node that has joined
+            elif entry.kind is EntryKind.KEPT:
                 self._checkpoints.compare(entry.first, entry.incarnation)
             elif self._replica.last_check == entry.position.number:
                 is_own = entry.node == self._engine_settings.node  # it keeps the snapshot
@@ -221,6 +230,7 @@ class ClusterDriver(HandoverDriver):
             self._replica.offer(self._store.found_accounts, replace=False)
         self._carry_out(self._replica.settle(time.time()))
         if is_first:
+            self._replica.publish_settings()
             self._copy_accounts()
             if self._engine is not None:
                 self._engine.ask(_warn, "CONFIG", "GET", *ASKED)

@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from netd.errors import StateError
+from netd.listeners.chat.cluster.agreement import differences, format_agreement
 from netd.listeners.chat.cluster.arrival import restore_channel
 from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
@@ -29,9 +30,10 @@ from netd.listeners.chat.room.account_changes import StoreAccount
 from netd.listeners.chat.room.account_edits import AccountEdit
 from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.capability import wire_names
+from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.effect import Effect, Store, TakePlace
+from netd.listeners.chat.room.effect import Effect, Log, Store, TakePlace
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import SLICE_WORK, Room
@@ -81,6 +83,8 @@ class ReplicatedRoom(Room):
         self._second = 0  # of the last entry
         self.last_check = 0
         """The number of the last entry at which the hosts compare their rooms."""
+        self.disagreements: dict[str, list[str]] = {}
+        """The names of the settings that other nodes have otherwise, by node."""
         self.skipped = 0
         """How many inputs could not be applied, on any host."""
 
@@ -214,15 +218,25 @@ class ReplicatedRoom(Room):
         """Apply an entry, one input after the other; returns whose it was, and its effects."""
         now = entry.time_ms / 1000
         if entry.position.number == 1:
-            self.state.ids = MessageIds(f"{entry.time_ms * _NS_PER_MS:x}-")
+            self._begin_log(entry.time_ms)
         yield None, self._expire(now)
         if entry.kind is EntryKind.LOST:
+            self.disagreements.pop(entry.node, None)
             yield None, self._lose_node(entry.node, now)
         items = [*self._parse(entry.inputs)]
         for kind, group in groupby(items, _KIND):
             yield from self._apply_alike(kind, entry.node, group, now)
         if any(item.kind is InputKind.CHECK for item in items):
             self.last_check = entry.position.number
+
+    def _begin_log(self, time_ms: int) -> None:
+        """Give the room that each host has of its configuration what the log determines."""
+        self.state.ids = MessageIds(f"{time_ms * _NS_PER_MS:x}-")
+        for channel in self.state.channels.values():
+            channel.created = time_ms / 1000
+            if channel.topic is not None:
+                network = self.state.settings.network
+                channel.topic = Topic(channel.topic.text, network, time_ms / 1000)
 
     def _apply_alike(
         self, kind: InputKind, node: str, items: Iterable[RoomInput], now: float
@@ -236,6 +250,9 @@ class ReplicatedRoom(Room):
             case InputKind.ACCOUNT | InputKind.EDIT:
                 for item in items:
                     yield None, self._guard(partial(self._change_account, item, now)) or []
+            case InputKind.SETTINGS:
+                for item in items:
+                    yield None, self._guard(partial(self._compare, node, item.data)) or []
             case _:
                 yield from self._apply_all(node, items, now)
 
@@ -290,6 +307,19 @@ class ReplicatedRoom(Room):
         finally:
             self._slice_work = SLICE_WORK
         return None
+
+    def publish_settings(self) -> None:
+        """Let the other hosts compare the settings of this one with theirs."""
+        data = format_agreement(self.state.settings)
+        self._append(format_input(RoomInput(InputKind.SETTINGS, 0, data)))
+
+    def _compare(self, node: str, published: bytes) -> list[Effect]:
+        self.disagreements.pop(node, None)
+        names = differences(self.state.settings, published)
+        if not names:
+            return []
+        self.disagreements[node] = names
+        return [Log(f"the host {node} has other settings: {', '.join(names)}")]
 
     # Accounts. What their users do with them are lines and verdicts, as any other change.
 

@@ -34,6 +34,8 @@ class InputKind(enum.Enum):
     """A registered account that the engine has lost, or had never; `data` is JSON."""
     EDIT = b"D"
     """An administrator has changed an account; `data` is JSON."""
+    SETTINGS = b"S"
+    """The settings of its host that should be those of all (`agreement`)."""
     VERDICT = b"V"
     """Its password was checked. `data` are purpose, verdict, name, detail and result."""
 
