@@ -12,7 +12,7 @@ _COMMANDS: Final = (
 )
 _SECRET: Final = re.compile(
     rf"""\s*/(?:
-        (?:(?:msg|query|q|notice)\s+\S*serv\S*|ns|nickserv)\s+{_COMMANDS}\b
+        (?:(?:msg|query|q|notice)\s+(?![#&])\S*serv(?:@\S+)?|ns|nickserv)\s+{_COMMANDS}\b
         | (?:raw|quote)\s+(?:pass|oper|authenticate|register|ns|nickserv)\b
         | (?:oper|pass|authenticate|register|identify|login)\b
         | join\s+\S+\s+\S

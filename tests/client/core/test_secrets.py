@@ -15,14 +15,24 @@ from tests.client.core.feeding import feed, lines, welcome
 @pytest.mark.parametrize(
     "line",
     ["/msg NickServ identify x", "/q nickserv REGISTER x y", "/raw PASS x", "/join #c key",
-     "/oper a b", "/quote ns identify x", "/register x", "/ns drop bob x"],
+     "/oper a b", "/quote ns identify x", "/register x", "/ns drop bob x",
+     "/msg NickServ@services.net identify x"],
 )  # fmt: skip
 def test_lines_with_passwords_are_known(line: str) -> None:
     assert has_secret(line)
 
 
 @pytest.mark.parametrize(
-    "line", ["/msg nick identify", "hello", "/join #c", "/msg NickServ help", "/ns help"]
+    "line",
+    [
+        "/msg nick identify",
+        "hello",
+        "/join #c",
+        "/msg NickServ help",
+        "/ns help",
+        "/msg #servers register now",
+        "/msg serverkid id please",
+    ],
 )
 def test_other_lines_are_kept(line: str) -> None:
     assert not has_secret(line)
