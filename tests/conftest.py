@@ -24,6 +24,7 @@ StartDaemon = Callable[..., Daemon]
 StartManaged = Callable[..., ManagedDaemon]
 
 _MANY_DESCRIPTORS = 4096
+_PROCESSES_PER_CPU = 2  # most tests wait more than they compute
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,6 +35,39 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.rootpath / ".cache" / "pycache")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the tests of a folder in several processes; `-n 0` runs them in one."""
+    option = config.option
+    if getattr(option, "numprocesses", 0) is None and _runs_many_tests(config):
+        option.numprocesses = _PROCESSES_PER_CPU * len(os.sched_getaffinity(0))
+        option.dist = "worksteal"
+
+
+def _runs_many_tests(config: pytest.Config) -> bool:
+    """Whether the processes are worth their start: not for one file, or one test under a debugger.
+
+    The system tests share containers, which one process boots.
+    """
+    option = config.option
+    chosen = option.keyword or option.collectonly or option.lf or option.markexpr == "system"
+    in_sight = option.usepdb or option.capture == "no"
+    return not chosen and not in_sight and all(map(os.path.isdir, config.args))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over which programs a process did not find."""
+    programs.merge(getattr(node, "workeroutput", {}).get("lacking", ([], [])))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let the first process know which programs this one did not find."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["lacking"] = programs.lacking()
 
 
 @pytest.hookimpl(tryfirst=True)

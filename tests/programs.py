@@ -72,6 +72,17 @@ def require_npm(package: str, name: str) -> Path:
     return path
 
 
+def lacking() -> tuple[list[str], list[str]]:
+    """The packages of Debian and of npm without which tests were skipped in this process."""
+    return sorted(_lacking), sorted(_lacking_of_npm)
+
+
+def merge(packages: tuple[list[str], list[str]]) -> None:
+    """Add the packages that `lacking` returned in another process."""
+    _lacking.update(packages[0])
+    _lacking_of_npm.update(packages[1])
+
+
 def summary() -> Iterator[str]:
     """The last lines of a run that skipped tests: how to skip none."""
     if _lacking or _lacking_of_npm:
