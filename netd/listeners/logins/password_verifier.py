@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -224,7 +225,8 @@ class PasswordVerifier:
             os.eventfd_write(self._wakeup, 1)
 
     def _on_results(self, _mask: int) -> None:
-        os.eventfd_read(self._wakeup)
+        with contextlib.suppress(BlockingIOError):  # the event was of a closed one with this number
+            os.eventfd_read(self._wakeup)
         while self._results:
             self._is_busy = False
             self._finish(*self._results.popleft())

@@ -100,7 +100,7 @@ def test_a_reset_ends_one_connection(start_worker: StartWorker, concurrency: str
 
 @both
 def test_an_idle_connection_is_closed(start_worker: StartWorker, concurrency: str) -> None:
-    worker = start_worker(KIND, {"concurrency": concurrency, "idle_timeout": "100ms"}, [TCP])
+    worker = start_worker(KIND, {"concurrency": concurrency, "idle_timeout": "1s"}, [TCP])
     with worker.connect() as client:
         client.sendall(b"a")
         assert read_all(client) == b"a"
@@ -110,7 +110,7 @@ def test_an_idle_connection_is_closed(start_worker: StartWorker, concurrency: st
 def test_a_busy_connection_is_closed_after_the_connection_timeout(
     start_worker: StartWorker, concurrency: str
 ) -> None:
-    worker = start_worker(KIND, {"concurrency": concurrency, "connection_timeout": "100ms"}, [TCP])
+    worker = start_worker(KIND, {"concurrency": concurrency, "connection_timeout": "1s"}, [TCP])
     with worker.connect() as client:
         echoed = 0
         try:

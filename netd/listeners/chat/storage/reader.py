@@ -102,7 +102,8 @@ class Reader:
         return not self._thread.is_alive()
 
     def _on_answers(self, _mask: int) -> None:
-        os.eventfd_read(self._wakeup)
+        with contextlib.suppress(BlockingIOError):  # the event was of a closed one with this number
+            os.eventfd_read(self._wakeup)
         while self._answered:
             self._finish(self._answered.popleft())
         self._drop_finished()

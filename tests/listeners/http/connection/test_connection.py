@@ -73,7 +73,7 @@ def test_a_request_may_arrive_byte_by_byte(start: Start) -> None:
 def test_a_cached_response_to_a_request_in_pieces(
     start: Start, split: int, count: int, sent: bytes
 ) -> None:
-    worker = start(HELLO, header_timeout="500ms", keepalive_timeout="500ms")
+    worker = start(HELLO)
     assert ask(worker, "/hello").status == 200
     before = worker.await_counters(lambda c: c["connections"] == 0)["bytes_in"]
     with worker.connect() as sock:
@@ -81,6 +81,7 @@ def test_a_cached_response_to_a_request_in_pieces(
         worker.await_counters(lambda c: c["bytes_in"] == before + split)
         sock.sendall(sent[split:])
         assert [Response(sock).status for _ in range(count)] == [200, 404][:count]
+        worker.drain(stopping=True)
         assert sock.recv(1) == b""  # idle, so it is closed without a response
 
 
@@ -113,7 +114,7 @@ def test_requests_after_connection_close_get_no_response(start: Start) -> None:
 
 
 def test_a_late_client_gets_408_and_is_closed(start: Start) -> None:
-    worker = start(HELLO, header_timeout="200ms", keepalive_timeout="200ms", body_timeout="200ms")
+    worker = start(HELLO, header_timeout="1s", keepalive_timeout="1s", body_timeout="1s")
     with worker.connect() as sock:
         sock.sendall(b"GET / HT")
         assert Response(sock).status == 408

@@ -22,7 +22,7 @@ LOOPBACK = ["tcp://127.0.0.1:0"]
 
 def options(directory: Path, tls: dict[str, str]) -> dict[str, object]:
     routes = [{"path": "/hello", "text": "hi"}, {"path": "/", "directory": str(directory)}]
-    return {"routes": routes, "tls": tls, "header_timeout": "500ms"}
+    return {"routes": routes, "tls": tls}
 
 
 @pytest.fixture
@@ -116,7 +116,9 @@ def test_a_changed_certificate_is_read_again(worker: WorkerUnderTest, tmp_path: 
     assert not Path(tls["key"]).exists()
 
 
-def test_a_client_without_a_handshake_is_closed(worker: WorkerUnderTest) -> None:
+def test_a_client_without_a_handshake_is_closed(worker: WorkerUnderTest, tmp_path: Path) -> None:
+    tls = {"certificate": f"{tmp_path}/one.test.pem", "key": f"{tmp_path}/one.test.key"}
+    worker.configure({**options(tmp_path, tls), "header_timeout": "1s"})
     with worker.connect() as silent, worker.connect() as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         worker.await_counters(lambda c: c["handshake_failures"] == 1)
