@@ -24,7 +24,6 @@ StartDaemon = Callable[..., Daemon]
 StartManaged = Callable[..., ManagedDaemon]
 
 _MANY_DESCRIPTORS = 4096
-_PROCESSES_PER_CPU = 2  # most tests wait more than they compute
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,10 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run the tests of a folder in several processes; `-n 0` runs them in one."""
+    """Run the tests of a folder in several processes; `-n 0` runs them in one.
+
+    Most tests wait more than they compute, so there is one process more than CPUs.
+    """
     option = config.option
     if getattr(option, "numprocesses", 0) is None and _runs_many_tests(config):
-        option.numprocesses = _PROCESSES_PER_CPU * len(os.sched_getaffinity(0))
+        option.numprocesses = len(os.sched_getaffinity(0)) + 1
         option.dist = "worksteal"
 
 
