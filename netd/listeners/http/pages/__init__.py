@@ -1,8 +1,8 @@
 """The style of all pages that netd makes, and the document around them.
 
 `page.css` has the colours, the text and the controls; a page adds a style and a script of its own.
-Both are in the document, and its Content-Security-Policy permits them by their hashes and nothing
-else. Imports nothing of the listener.
+Both are in the document, and `format_policy` permits them by their hashes, and nothing else.
+Imports nothing of the listener.
 """
 
 from __future__ import annotations
