@@ -25,16 +25,19 @@ class ChatPage:
         is_new: bool = False,
     ) -> None:
         self.load(place)
+        self.submit_form(nick, password, is_new=is_new)
+        self.await_text("#status", "", exact=True)
+        wait_until(lambda: self.run("return document.querySelector('#enter').hidden"), "the entry")
+        if place:
+            self.await_text("#name", place)
+
+    def submit_form(self, nick: str, password: str, *, is_new: bool = False) -> None:
         self.browser.run(
             f"document.querySelector('[name=nick]').value = '{nick}';"
             f"document.querySelector('[name=password]').value = '{password}';"
             f"document.querySelector('[name=isnew]').checked = {str(is_new).lower()};"
             "document.querySelector('#enter form').requestSubmit()"
         )
-        self.await_text("#status", "", exact=True)
-        wait_until(lambda: self.run("return document.querySelector('#enter').hidden"), "the entry")
-        if place:
-            self.await_text("#name", place)
 
     def load(self, place: str = "") -> None:
         """Load the page, anew if it is shown."""

@@ -335,6 +335,18 @@ def test_an_account_is_made_and_used_on_two_devices(visit: Visit) -> None:
 
 
 @pytestmark_browser
+def test_one_can_leave_and_enter_again(visit: Visit) -> None:
+    visit.open(password="sesame-sesame", is_new=True)
+    visit.say("/quit")
+    visit.await_text("#status", "bye")
+    visit.submit_form("anna", "wrong")
+    visit.await_text("#status", "SASL authentication failed")
+    visit.submit_form("anna", "sesame-sesame")
+    visit.await_text("#status", "", exact=True)
+    visit.await_text("#members", "anna", exact=True)
+
+
+@pytestmark_browser
 def test_a_connection_that_is_silent_is_made_again(visit: Visit) -> None:
     visit.open()
     [pid] = visit.daemon.pids("lounge")

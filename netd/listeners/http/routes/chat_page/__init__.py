@@ -1,9 +1,8 @@
 """The page of a chat: its files, put together to one that needs no other.
 
-The script is made of modules of plain JavaScript, each of which begins with what it is for. `irc`,
-`link`, `conversation`, `outbox`, `history` and `model` have no document: messages of the server
-change conversations, and the view is called. Comments are left out. The types in them are for the
-type checker.
+The script is made of modules of plain JavaScript, each of which begins with what it is for. Those
+before `dom` have no document: messages of the server change conversations, and the view is called.
+Comments are left out. The types in them are for the type checker.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Final
 from netd.listeners.http.pages import ICON, STYLE, format_policy, minify_style, read_beside
 
 _MODULES: Final = (  # each after its imports
-    *("irc", "link", "conversation", "outbox", "history", "model"),
+    *("irc", "link", "batches", "conversation", "outbox", "history", "model"),
     *("dom", "dialogs", "commands", "box", "log", "view", "main"),
 )
 _EXPORTS: Final = re.compile(r"^import [^;]*;|^export ", re.MULTILINE)

@@ -29,6 +29,15 @@ export function isEvent(line) {
   return ["join", "leave", "change"].includes(line.kind);
 }
 
+/** @param {Line} line @param {string} reaction @param {string} nick @param {boolean} isThere */
+export function setReaction({ reactions }, reaction, nick, isThere) {
+  const nicks = reactions.get(reaction) ?? new Set();
+  if (isThere) nicks.add(nick);
+  else nicks.delete(nick);
+  if (nicks.size) reactions.set(reaction, nicks);
+  else reactions.delete(reaction);
+}
+
 export class Conversation {
   /** @param {string} name of a channel or a person; empty for the server */
   constructor(name) {

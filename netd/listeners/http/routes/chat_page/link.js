@@ -62,12 +62,17 @@ export class Link {
 
   /** @param {string} reason */
   drop(reason) {
-    const socket = this.socket;
-    if (!socket) return;
-    socket.onclose = socket.onmessage = null;
-    socket.close();
+    this.release();
     this.delay = FIRST_DELAY_MS;
     this.lose(reason);
+  }
+
+  /** Close the connection, and hear no more of it. */
+  release() {
+    clearTimeout(this.timer);
+    if (this.socket) this.socket.onclose = this.socket.onmessage = null;
+    this.socket?.close(1000);
+    this.socket = null;
   }
 
   /** The time by the server's clock. */
@@ -86,11 +91,8 @@ export class Link {
 
   /** @param {string} reason */
   close(reason) {
-    this.isWanted = false;
-    clearTimeout(this.timer);
-    if (this.socket?.readyState === WebSocket.OPEN) this.send("QUIT", reason);
-    this.socket?.close(1000);
-    this.owner.onState("closed", reason);
+    this.send("QUIT", reason);
+    this.refuse(reason);
   }
 
   /** Try now, and not when the delay is over: the network may be back. */
@@ -189,11 +191,13 @@ export class Link {
     return !this.isRegistered && /^(432|464|90[24-7])$/.test(command);
   }
 
-  /** @param {string} reason */
+  /**
+   * Show the form again.
+   * @param {string} reason
+   */
   refuse(reason) {
-    this.isWanted = false;
-    this.socket?.close(1000);
-    this.socket = null;
+    this.isWanted = this.isRegistered = false;
+    this.release();
     this.owner.onState("closed", reason);
   }
 

@@ -10,7 +10,7 @@ let isFirst = true;
 
 /** @type {Link} */
 const link = new Link(url.href, {
-  onMessage: (message) => view.model.receive(message),
+  onMessage: (message) => view.model.batches.receive(message),
   onState: (state, detail) => {
     document.body.dataset.state = state;
     const waiting = `No connection${detail ? ` (${detail})` : ""}: trying again`;

@@ -1,5 +1,6 @@
 // What the user sees, without the document: the conversations, as the server's messages change them.
-import { Conversation, isSaid, makeLine } from "./conversation.js";
+import { Batches } from "./batches.js";
+import { Conversation, isSaid, makeLine, setReaction } from "./conversation.js";
 import { History } from "./history.js";
 import { fold, isChannel, mentions } from "./irc.js";
 import { Outbox } from "./outbox.js";
@@ -8,7 +9,6 @@ import { Outbox } from "./outbox.js";
  * @typedef {import("./conversation.js").Kind} Kind
  * @typedef {import("./conversation.js").Line} Line
  * @typedef {import("./irc.js").Message} Message
- * @typedef {{target: string, type: string, messages: Message[], tags: Record<string, string>}} Batch
  *
  * @typedef {object} Watcher what is called when something has changed
  * @property {(conversation: Conversation, line: Line) => void} onLine
@@ -42,8 +42,11 @@ export class Model {
     this.server = this.open("");
     this.current = this.server;
     this.isWatched = true; // whether the user sees the last line of the current conversation
-    /** @type {Map<string, Batch>} */
-    this.batches = new Map();
+    this.batches = new Batches({
+      handle: (message) => this.handle(message),
+      onFound: (messages) => view.onFound(messages),
+      onHistory: (label, messages) => this.history.receive(label, messages),
+    });
     /** @type {Set<string>} channels to show when they are entered */
     this.wanted = new Set();
     this.network = "";
@@ -133,47 +136,6 @@ export class Model {
     if (isSeen) this.markRead(conversation);
     else if (isNew && (line.isMention || !conversation.isChannel)) this.view.onAlert(conversation, line);
     this.view.onList();
-  }
-
-  // Batches and history
-
-  /** @param {Message} message */
-  receive(message) {
-    const batch = this.batches.get(message.tags["batch"] ?? "");
-    if (message.command === "BATCH") this.onBatch(message, batch);
-    else if (batch) batch.messages.push(message);
-    else this.handle(message);
-  }
-
-  /** @param {Message} message @param {Batch} [outer] */
-  onBatch(message, outer) {
-    const [reference = "", type = "", target = ""] = message.params;
-    const id = reference.slice(1);
-    if (reference.startsWith("+")) {
-      this.batches.set(id, { target, type, messages: [], tags: message.tags });
-      return;
-    }
-    const batch = this.batches.get(id);
-    this.batches.delete(id);
-    if (!batch) return;
-    const { messages, tags } = batch;
-    const label = (outer?.tags ?? tags)["label"] ?? "";
-    if (batch.type === "chathistory") this.history.receive(label, messages);
-    else if (batch.type === "draft/search") this.view.onFound(messages);
-    else if (batch.type === "draft/multiline") this.onMultiline(batch);
-    else for (const inner of messages) outer ? outer.messages.push(inner) : this.handle(inner);
-  }
-
-  /**
-   * Make one message of those of a batch.
-   * @param {Batch} batch
-   */
-  onMultiline({ messages, tags, target }) {
-    const [first] = messages;
-    if (!first) return;
-    const texts = messages.map((part, index) =>
-      (index && !("draft/multiline-concat" in part.tags) ? "\n" : "") + (part.params[1] ?? ""));
-    this.receive({ ...first, tags, params: [target, texts.join("")] });
   }
 
   /**
@@ -270,11 +232,7 @@ export class Model {
     const reaction = added ?? tags["+draft/unreact"];
     const line = conversation.byId.get(tags["+draft/reply"] ?? "");
     if (!reaction || !line) return;
-    const nicks = line.reactions.get(reaction) ?? new Set();
-    if (added) nicks.add(nick);
-    else nicks.delete(nick);
-    line.reactions.set(reaction, nicks);
-    if (!nicks.size) line.reactions.delete(reaction);
+    setReaction(line, reaction, nick, added !== undefined);
     this.view.onLineChanged(conversation, line);
   }
 
@@ -439,7 +397,7 @@ export class Model {
   }
 
   onWelcome() {
-    this.batches.clear();
+    this.batches.reset();
     this.history.reset();
     const names = this.link.resumes ? [] : this.joined().map(({ name }) => name);
     this.join(...names, ...this.wanted);
