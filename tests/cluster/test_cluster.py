@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from netd.listeners.chat import KIND
+from netd.listeners.chat.cluster.resp import ReplyError
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import COMMANDS
 from netd.listeners.chat.room.commands.base import Command
@@ -248,6 +249,37 @@ def test_a_line_that_meets_a_bug_is_skipped_on_all_hosts(redis: RedisServer) -> 
         two.expect(":after it")
         one.send("PING x")
         one.expect("PONG")
+
+
+def test_a_poisoned_entry_is_skipped_on_all_hosts(
+    start_node: StartNode, join: Join, redis: RedisServer
+) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    alice.expect("JOIN")
+    for fields in (
+        (b"no", b"entry"),
+        (b"k", b"i", b"n", b"one", b"i", b"x", b"t", b"1", b"p", b"?"),
+    ):
+        _append_to_log(redis, *fields)
+    alice.send("PRIVMSG #room :still here")
+    assert bob.expect("PRIVMSG").endswith(":still here")
+    for node in (one, two):
+        wait_until(lambda: node.listener("lounge")["counters"]["inputs_skipped"] >= 2, "a count")  # noqa: B023 (now; of two)
+
+
+def _append_to_log(redis: RedisServer, *fields: bytes) -> None:
+    """Append an entry past the scripts, as soon as no node appends another one at that moment."""
+    while True:
+        reply = redis.call("HMGET", "netd:{example}:meta", "epoch", "number")
+        assert isinstance(reply, list)
+        epoch, number = (int(str(item, "ascii")) for item in reply)
+        try:
+            redis.call("XADD", "netd:{example}:log", f"{epoch}-{number + 1}", *fields)
+        except ReplyError:
+            continue
+        redis.call("HINCRBY", "netd:{example}:meta", "number", 1)
+        return
 
 
 def test_a_reload_brings_a_chat_to_several_hosts_and_back(

@@ -19,22 +19,26 @@ def test_an_entry_has_all_inputs_in_order() -> None:
     assert entry == expected
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        None,
-        [],
-        [b"5-9", FIELDS[:-1]],
-        [b"5", FIELDS],
-        [b"x-1", FIELDS],
-        [b"5-9", [*FIELDS, b"p", 7]],
-        [b"5-9", FIELDS[2:]],
-        [b"5-9", [*FIELDS[:2], b"k", b"?", *FIELDS[4:]]],
-    ],
-)
-def test_a_damaged_entry_is_refused(reply: object) -> None:
+@pytest.mark.parametrize("reply", [None, [], [b"5", FIELDS], [b"x-1", FIELDS], [b"5-9", 7]])
+def test_what_is_no_entry_is_refused(reply: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_entry(reply)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        FIELDS[:-1],
+        [*FIELDS, b"p", 7],
+        FIELDS[2:],
+        [b"t", b"-1", *FIELDS[2:]],
+        [b"t", b"9" * 30, *FIELDS[2:]],
+        [*FIELDS[:2], b"k", b"?", *FIELDS[4:]],
+        [*FIELDS[:4], b"n", b"\xff", *FIELDS[6:]],
+    ],
+)
+def test_a_damaged_entry_is_known_by_its_position(fields: list[object]) -> None:
+    assert parse_entry([b"5-9", fields]) == LogEntry(Position(5, 9), EntryKind.UNKNOWN, "", "", 0)
 
 
 _replies = st.recursive(

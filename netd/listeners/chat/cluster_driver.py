@@ -200,6 +200,9 @@ class ClusterDriver(HandoverDriver):
 
     def on_entries(self, entries: Sequence[LogEntry]) -> None:
         for entry in entries:
+            if entry.kind is EntryKind.UNKNOWN:
+                self._replica.skipped += 1
+                continue
             self._carry_out(self._replica.apply(entry))
             if entry.kind is EntryKind.JOINED and entry.node != self._engine_settings.node:
                 self._replica.publish_settings()  # to the node that has joined

@@ -23,6 +23,8 @@ class EntryKind(enum.Enum):
     digest."""
     LOST = b"l"
     """A node has not renewed its deadline, or has left: its members leave."""
+    UNKNOWN = b""
+    """The entry is damaged, or of a later version: all nodes skip it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,25 @@ class LogEntry:
 
 
 _INPUT: Final = b"p"
+_MAX_TIME_MS: Final = 1000 << 37  # a year of four digits
 
 
 def parse_entry(reply: Reply) -> LogEntry:
-    """Read an entry of a reply to XRANGE or XREAD. Raises ValueError."""
+    """Read an entry of a reply to XRANGE or XREAD. Raises ValueError if it has no position."""
     match reply:
-        case [bytes() as name, [*fields]] if len(fields) % 2 == 0:
-            return _parse(parse_position(name), fields)
-    raise ValueError("the engine's reply has no entry of the log")
+        case [bytes() as name, [*fields]]:
+            position = parse_position(name)
+        case _:
+            raise ValueError("the engine's reply has no entry of the log")
+    try:
+        return _parse(position, fields)
+    except ValueError:
+        return LogEntry(position, EntryKind.UNKNOWN, "", "", 0)
 
 
 def _parse(position: Position, fields: Sequence[object]) -> LogEntry:
+    if len(fields) % 2:
+        raise ValueError(f"{position}: a name without a value")
     heads: dict[object, object] = {}
     inputs = []
     for name, value in zip(fields[::2], fields[1::2], strict=True):
@@ -62,12 +72,15 @@ def _parse(position: Position, fields: Sequence[object]) -> LogEntry:
         else:
             heads[name] = value
     try:
+        time_ms = int(_text(heads[b"t"]))
+        if not 0 < time_ms < _MAX_TIME_MS:
+            raise ValueError(f"{position}: not a time")
         return LogEntry(
             position,
             EntryKind(heads[b"k"]),
             _text(heads[b"n"]),
             _text(heads[b"i"]),
-            int(_text(heads[b"t"])),
+            time_ms,
             int(_text(heads.get(b"s", b"0"))),
             tuple(inputs),
         )

@@ -21,7 +21,7 @@ from netd.listeners.chat.cluster.splitting_room import SplittingRoom
 from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import membership
+from netd.listeners.chat.room.commands import membership, registration
 from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.settings import RoomSettings
@@ -146,6 +146,9 @@ class RecoveringRoom(SplittingRoom):
         room.unregistered.update(earlier.unregistered)
         room.ghosts.update(earlier.ghosts)
         self.replace(room)
+        for client in room.unregistered:
+            if client.key:  # it is on its way through the log, or has entered meanwhile
+                self._clients.setdefault(client.key, client)
         self._configure_channels(settings, now)
 
     # The clients return.
@@ -165,6 +168,7 @@ class RecoveringRoom(SplittingRoom):
                 self._clients[client.key] = client
             client.is_waiting = self._lines.holds(client)
             yield client, self._inform(client, return_, catch_up, now)
+        yield from self._welcome_entered(now)
         self._is_known = True
         yield from ((client, []) for client in self._newcomers)
         self._newcomers.clear()
@@ -214,6 +218,25 @@ class RecoveringRoom(SplittingRoom):
                 self.state.ghosts[client] = heritage.ghosts[client]
             taken.append(client)
         return taken
+
+    def _welcome_entered(self, now: float) -> Iterator[Outcome]:
+        """Welcome the clients that have entered by entries which this host has not read."""
+        for client in list(self.state.unregistered):
+            found = self._clients.get(client.key)
+            if found is None or found is client or not found.is_registered:
+                continue
+            del self.state.unregistered[client]
+            if client.is_remote:  # it has left meanwhile
+                continue
+            put_in_place(self.state, client, found)
+            self._clients[client.key] = client
+            client.is_waiting = self._lines.holds(client)
+            context = CommandContext(self.state, client, now)
+            registration.greet(context)
+            for channel in self.state.channels_of(client.member):
+                for _ in membership.show_channel(context, channel):
+                    pass
+            yield client, context.effects
 
     def _put_returns(self) -> None:
         """Append the clients that are not in the room to the log, and channels that are gone."""

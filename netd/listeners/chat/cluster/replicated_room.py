@@ -219,10 +219,10 @@ class ReplicatedRoom(Room):
         now = entry.time_ms / 1000
         if entry.position.number == 1:
             self._begin_log(entry.time_ms)
-        yield None, self._expire(now)
+        yield None, self._guard(partial(self._expire, now)) or []
         if entry.kind is EntryKind.LOST:
             self.disagreements.pop(entry.node, None)
-            yield None, self._lose_node(entry.node, now)
+            yield None, self._guard(partial(self._lose_node, entry.node, now)) or []
         items = [*self._parse(entry.inputs)]
         for kind, group in groupby(items, _KIND):
             yield from self._apply_alike(kind, entry.node, group, now)
@@ -289,6 +289,8 @@ class ReplicatedRoom(Room):
                 return None
             client.key = key
             self.state.unregistered[client] = None
+            if self._is_own(key):  # of an earlier process, whose clock can have been ahead
+                self._next_number = max(self._next_number, item.client + 1)
         return client
 
     def _guard(self, apply: Callable[[], Result]) -> Result | None:
@@ -364,7 +366,7 @@ class ReplicatedRoom(Room):
     def _apply(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
         match item.kind:
             case InputKind.ENTER:
-                return self._enter(client, now)
+                return [] if client.is_registered else self._enter(client, now)
             case InputKind.LINE:
                 return self._receive(client, item.data, now)
             case InputKind.LEAVE:

@@ -60,7 +60,8 @@ class SplittingRoom(ReplicatedRoom):
             if context is not None:
                 returned.append(context.client)
                 effects += context.effects
-        yield None, [*joined.effects(self._informed()), *effects]
+        yield None, self._guard(partial(joined.effects, self._informed())) or []
+        yield None, effects
         yield from self._on_returned(returned, now)
 
     def _informed(self) -> Container[Client]:

@@ -190,7 +190,7 @@ def _welcome(context: CommandContext) -> Steps:
             return
     if lost is not None:
         resume.claim(context, lost)
-        _greet(context)
+        greet(context)
         yield from resume.take_place(context, lost)
     elif context.room.entrants is not None:
         context.client.is_waiting = True
@@ -206,7 +206,7 @@ def admit(context: CommandContext) -> Steps:
     if member is not None:
         absent_since = member.absent_since
         if attach.join_member(context, member):
-            _greet(context)
+            greet(context)
             if not client.is_remote:
                 yield from resume.show_member(context, absent_since)
         return
@@ -221,13 +221,13 @@ def admit(context: CommandContext) -> Steps:
     sender.is_registered = True
     sender.signed_on = sender.idle_since = context.now
     room.most_members = max(room.most_members, len(room.registered_members()))
-    _greet(context)
+    greet(context)
     presence.announce_online(context, sender)
     if settings.joins_channel and settings.channel:
         yield from membership.join_channel(context, settings.channel, "")
 
 
-def _greet(context: CommandContext) -> None:
+def greet(context: CommandContext) -> None:
     """Send the numerics 001 to 005, the figures of LUSERS, and the message of the day."""
     settings = context.room.settings
     name, version = settings.server_name, settings.version
