@@ -13,8 +13,18 @@ const MAX_CHUNKS = 10; // so that the document stays small while the reader goes
 const NEAR = 2; // heights of the window before the end of what is drawn, when more is drawn
 const SPOKEN = 5; // lines that wait for a screen reader
 
-const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+/**
+ * A format that is made when it is used first: that takes a good part of the time to the first paint.
+ * @param {Intl.DateTimeFormatOptions} options
+ */
+function formatter(options) {
+  /** @type {Intl.DateTimeFormat | undefined} */
+  let made;
+  return (/** @type {number} */ time) => (made ??= new Intl.DateTimeFormat(undefined, options)).format(time);
+}
+
+const formatDay = formatter({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const formatClock = formatter({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 /** @param {string} nick */
 function hue(nick) {
@@ -26,7 +36,7 @@ function hue(nick) {
 /** @param {Line} line */
 function drawTime({ time }) {
   const date = new Date(time);
-  return make("time", { datetime: date.toISOString(), title: date.toLocaleString() }, CLOCK.format(date));
+  return make("time", { datetime: date.toISOString(), title: date.toLocaleString() }, formatClock(time));
 }
 
 /** @param {Line | undefined} line */
@@ -222,7 +232,7 @@ export class Log {
    */
   put({ element, lines }, line, before) {
     const isOtherDay = dayOf(before) !== dayOf(line);
-    if (isOtherDay) element.append(make("div", { class: "date" }, make("span", {}, DAY.format(line.time))));
+    if (isOtherDay) element.append(make("div", { class: "date" }, make("span", {}, formatDay(line.time))));
     if (line === this.findNew()) element.append(make("div", { class: "new", id: "new" }, make("span", {}, "new")));
     if (isOtherDay || !isEvent(line)) this.fold = null;
     if (isEvent(line)) this.putEvent(element, line);
