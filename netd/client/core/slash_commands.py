@@ -82,7 +82,7 @@ def _help(_state: ClientState, argument: str) -> list[Effect]:
         return _table([(_head(name), command.help) for name, command in COMMANDS.items()])
     command = find(wanted)
     if command is None:
-        return [Refused(f"netd-chat has no command /{wanted}; /help lists its commands")]
+        return [Refused(f"/{wanted} is not a command of netd-chat, but may be one of the server")]
     name = ALIASES.get(wanted, wanted)
     aliases = [f"/{alias}" for alias, meant in ALIASES.items() if meant == name]
     more = [command.details] if command.details else []
