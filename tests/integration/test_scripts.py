@@ -76,7 +76,7 @@ class Script:
 
         The text is its key, unless another one is given; a slow machine may need several requests.
         """
-        fields = {**BEARER, "Idempotency-Key": text, **fields}
+        fields = {**BEARER, "Idempotency-Key": text.encode().hex(), **fields}
         for _ in range(3):
             response = self.request(text, fields=fields)
             content = response.read()
