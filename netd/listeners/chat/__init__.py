@@ -2,7 +2,7 @@
 
 `service` accepts connections (`gatekeeper`, `session`). `room_driver` gives their lines to the room
 (`room/`, which does no input or output) and carries out the effects that it returns. `fanout`
-sends a channel's messages to the clients of its members.
+sends a channel's messages to the clients of its members. `hooks/` lets scripts post and read.
 """
 
 from __future__ import annotations
