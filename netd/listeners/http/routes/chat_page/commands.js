@@ -97,7 +97,7 @@ export function completions(model, before) {
   /** @type {string[]} */
   let names = [];
   if (isFirst && word.startsWith("/")) names = Object.keys(COMMANDS).map((name) => `/${name}`);
-  else if (word.startsWith("#")) names = model.sorted().filter((each) => each.isChannel).map((each) => each.name);
+  else if (word.startsWith("#")) names = model.sorted().flatMap(({ isChannel, name }) => (isChannel ? name : []));
   else if (word) {
     const spoke = model.current.lines.map((line) => line.nick).reverse();
     const here = [...model.current.people.values()].map((person) => person.nick);

@@ -49,10 +49,11 @@ export class Link {
 
   /** Notice a connection that is lost without an end: the network is gone, or another one. */
   watch() {
-    const now = Date.now();
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
-    if (this.askedAt > this.heardAt && now - this.askedAt > PATIENCE_MS) this.drop("no answer");
-    else if (now - this.heardAt > SILENCE_MS && this.askedAt <= this.heardAt) this.askAlive();
+    const isAsked = this.askedAt > this.heardAt;
+    const silence = Date.now() - Math.max(this.askedAt, this.heardAt);
+    if (!this.socket || silence < (isAsked ? PATIENCE_MS : SILENCE_MS)) return;
+    if (this.isRegistered && !isAsked) this.askAlive();
+    else this.drop("no answer");
   }
 
   askAlive() {
@@ -108,6 +109,7 @@ export class Link {
     this.caps.clear();
     this.enabled.clear();
     this.isRegistered = this.resumes = false;
+    this.heardAt = Date.now() + 1; // a new connection has its time
     const socket = (this.socket = new WebSocket(this.url, ["text.ircv3.net"]));
     socket.onopen = () => {
       this.send("CAP", "LS", "302");

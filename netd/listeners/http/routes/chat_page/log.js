@@ -88,6 +88,7 @@ export class Log {
     this.showEnd();
   }
 
+  /** Draw the last lines. */
   showEnd() {
     this.isAtEnd = true;
     this.draw(this.conversation.lines.slice(-CHUNK));
@@ -119,13 +120,13 @@ export class Log {
     for (const line of lines) this.append(line);
   }
 
-  /** @param {Line} line that is the last one now */
+  /** @param {Line} line that was inserted, as a rule at the end */
   add(line) {
     const { lines } = this.conversation;
     const isLast = line === lines.at(-1);
     if (isLast && lines.at(-2) === this.chunks.at(-1)?.lines.at(-1)) this.append(line);
     else if (line.state) this.showEnd();
-    else if (!isLast) this.redraw();
+    else if (!isLast || this.isAtEnd) this.redraw();
     this.speak(line);
     if (line.state) this.isAtEnd = true;
     if (this.isAtEnd) {

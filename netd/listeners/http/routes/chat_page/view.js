@@ -137,7 +137,7 @@ export class View {
       requestAnimationFrame(() => {
         const { draws } = this;
         this.draws = new Set();
-        for (const each of draws) each.call(this);
+        for (const one of draws) one.call(this);
       });
     this.draws.add(draw);
   }
