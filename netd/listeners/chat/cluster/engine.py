@@ -353,7 +353,7 @@ class Engine:
         except ValueError as error:
             self._fail(str(error))
             return
-        if self._take(entries):
+        if self._take(entries) and self._reader is not None:  # the owner may have had it closed
             if not self._is_available and len(entries) < _READ_COUNT:
                 self._become_available()
             self._read()
