@@ -36,6 +36,7 @@ PACKAGES: Final = {
     "systemd-nspawn": "systemd-container",
     "tmux": "tmux",
     "tsc": "node-typescript",
+    "valkey-server": "valkey-server",
     "weechat-headless": "weechat-headless weechat-plugins",
     "wget": "wget",
     "zsh": "zsh",

@@ -18,8 +18,9 @@ def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
     """Start servers, which end with the test; the arguments are further options."""
     servers: list[RedisServer] = []
 
-    def start(*words: str) -> RedisServer:
-        servers.append(RedisServer(tmp_path / f"redis-{len(servers)}", *words))
+    def start(*words: str, program: str = "redis-server") -> RedisServer:
+        directory = tmp_path / f"redis-{len(servers)}"
+        servers.append(RedisServer(directory, *words, program=program))
         return servers[-1]
 
     yield start
@@ -28,9 +29,9 @@ def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
 
 
 @pytest.fixture
-def redis(start_redis: StartRedis) -> RedisServer:
-    """A server that loses nothing that it has acknowledged."""
-    return start_redis()
+def redis(request: pytest.FixtureRequest, start_redis: StartRedis) -> RedisServer:
+    """A server that loses nothing that it has acknowledged; see `on_each_engine`."""
+    return start_redis(program=getattr(request, "param", "redis-server"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real Redis server on a Unix socket, which a test can kill, freeze and empty."""
+"""A real Redis or Valkey server on a Unix socket, which a test can kill, freeze and empty."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.resp import (
@@ -20,16 +22,26 @@ from netd.listeners.chat.cluster.resp import (
 from tests.programs import find, require
 from tests.support import PATIENCE_S, wait_until
 
+on_each_engine = pytest.mark.parametrize("redis", ["redis-server", "valkey-server"], indirect=True)
+"""Runs a test with Redis and with Valkey."""
+
 
 class RedisServer:
     """One server; its data are in a directory, so they survive `kill` and `start`."""
 
-    def __init__(self, directory: Path, *words: str, durable: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *words: str,
+        durable: bool = True,
+        program: str = "redis-server",
+    ) -> None:
         """Start a server; with `durable` it loses nothing that it has acknowledged.
 
         `words` are more options. It listens on a Unix socket, and on TCP if they name a port.
         """
-        require("redis-server")
+        require(program)
+        self._program = program
         directory.mkdir(exist_ok=True)
         self.path = directory / "redis.sock"
         self._directory = directory
@@ -46,13 +58,13 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it serves."""
-        program = find("redis-server")
+        program = find(self._program)
         assert program is not None
         words = ["--unixsocket", str(self.path), "--dir", str(self._directory), "--save", ""]
         log = self._directory / "redis.log"
         arguments = [program, *words, *self._words, "--logfile", str(log)]
         self._process = subprocess.Popen(arguments)
-        wait_until(self._serves, "redis-server")
+        wait_until(self._serves, self._program)
 
     def kill(self) -> None:
         """End it as a crash does."""

@@ -17,7 +17,7 @@ from netd.listeners.chat.cluster.resp import ReplyError
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import COMMANDS
 from netd.listeners.chat.room.commands.base import Command
-from tests.cluster.redis_server import RedisServer
+from tests.cluster.redis_server import RedisServer, on_each_engine
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc
 from tests.support import Daemon, WorkerUnderTest, wait_until
@@ -68,6 +68,7 @@ def join() -> Iterator[Join]:
         yield connect
 
 
+@on_each_engine
 def test_members_of_two_hosts_talk(start_node: StartNode, join: Join) -> None:
     alice, bob = join(start_node("one"), "alice"), join(start_node("two"), "bob")
     alice.expect(":bob!~bob@")

@@ -9,9 +9,10 @@ import time
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.engine_state import ENGINE
 from tests.cluster.engine_node import Turner
-from tests.cluster.redis_server import RedisServer
+from tests.cluster.redis_server import RedisServer, on_each_engine
 
 
+@on_each_engine
 def test_all_nodes_read_the_same_order(redis: RedisServer, turner: Turner) -> None:
     nodes = [turner.add(redis.address, name) for name in ("one", "two", "three")]
     turner.until_available()
@@ -48,6 +49,7 @@ def test_a_node_that_starts_later_gets_all(redis: RedisServer, turner: Turner) -
     turner.until_equal(1000)
 
 
+@on_each_engine
 def test_a_node_that_starts_later_begins_with_a_snapshot(
     redis: RedisServer, turner: Turner
 ) -> None:
@@ -64,6 +66,7 @@ def test_a_node_that_starts_later_begins_with_a_snapshot(
     turner.until_equal(500)
 
 
+@on_each_engine
 def test_a_restart_of_the_engine_loses_and_doubles_nothing(
     redis: RedisServer, turner: Turner
 ) -> None:
@@ -121,6 +124,7 @@ def test_an_emptied_engine_begins_anew(redis: RedisServer, turner: Turner) -> No
     assert nodes[0].lines == nodes[1].lines
 
 
+@on_each_engine
 def test_a_node_that_is_frozen_beyond_its_deadline_is_removed_and_comes_back(
     redis: RedisServer, turner: Turner
 ) -> None:
