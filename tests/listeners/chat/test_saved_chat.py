@@ -453,7 +453,7 @@ def test_a_state_of_a_later_minor_version_can_be_loaded(stack: ExitStack) -> Non
         saved["later"] = [1]
     room["caps"].insert(3, "later-capability")
     for member in room["members"]:
-        member["caps"] = _with_bit(member["caps"], 3)
+        member["caps"] = _with_bit(member.get("caps", 0), 3)
     for channel in room["channels"]:
         history = channel["history"]
         for row in (*history["templates"], *history["entries"], channel["topic"] or []):

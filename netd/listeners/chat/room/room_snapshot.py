@@ -8,8 +8,7 @@ can be loaded as a saved room, without the clients that are not registered.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, Final
 
@@ -38,7 +37,7 @@ _UNIMPORTANT: Final = frozenset({
     "sasl", "password_check",  # given up with the connection
     "idle_since", "work",  # as of the member's last change
 })  # fmt: skip
-_CONTAINERS: Final = frozenset({"channels", "modes", "monitoring"})
+_CONTAINERS: Final = frozenset({"accepted", "channels", "modes", "monitoring", "open_batch"})
 _read_plain = attrgetter(*sorted(MEMBER.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _read_client = attrgetter(*sorted(CLIENT.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -129,9 +128,8 @@ class RoomSnapshot:
         if part is None:
             part = self._members[member] = _Part()
             self._numbers[member] = self._free.pop() if self._free else len(self._numbers)
-        key = _key_of_member(member)
-        if key != part.key:
-            part.update(key, partial(save_member, self._room, member))
+        if part.has_changed(_key_of_member(member)):
+            part.write(save_member(self._room, member))
 
     # Channels and histories.
 
@@ -139,9 +137,8 @@ class RoomSnapshot:
         part = self._channels.get(channel)
         if part is None:
             part = self._channels[channel] = _Part()
-        key = _key_of_channel(channel)
-        if key != part.key:
-            part.update(key, partial(self._save_channel, channel))
+        if part.has_changed(_key_of_channel(channel)):
+            part.write(self._save_channel(channel))
             part.text = part.text[:-1] + b',"history":'
         return part.text
 
@@ -195,25 +192,31 @@ class RoomSnapshot:
     def _all_markers(self) -> Iterator[bytes]:
         for account, markers in self._room.read_markers.items():
             part = self._markers.setdefault(account, _Part())
-            text = part.update(_last_of(markers), partial(dict, markers))
-            yield _encode(account).encode() + b":" + text
+            if part.has_changed(_last_of(markers)):
+                part.write(dict(markers))
+            yield _encode(account).encode() + b":" + part.text
 
 
 class _Part:
-    """The text of a part, and what it depends on."""
+    """The text of a part, and the hash of all that it depends on.
 
-    __slots__ = ("key", "text")
+    The values themselves would take more memory than the text.
+    """
+
+    __slots__ = ("_key", "text")
 
     def __init__(self) -> None:
-        self.key: object = None
+        self._key: int | None = None
         self.text = b""
 
-    def update(self, key: object, save: Callable[[], object]) -> bytes:
-        """Make the text again if the key has changed."""
-        if key != self.key:
-            self.key = key
-            self.text = _encode(save()).encode()
-        return self.text
+    def has_changed(self, key: Hashable) -> bool:
+        """Whether the text has to be written: the key is not that of the last call."""
+        before, self._key = self._key, hash(key)
+        return self._key != before
+
+    def write(self, saved: object) -> None:
+        """Make the text."""
+        self.text = _encode(saved).encode()
 
 
 class _Texts:
@@ -279,7 +282,8 @@ def _key_of_member(member: Member) -> tuple[object, ...]:
     return (
         _read_plain(member),
         tuple(member.channels),
-        frozenset(modes) if modes else None,
+        tuple(member.accepted.items()),
+        modes,
         _last_of(markers) if markers else None,
         tuple(map(_key_of_client, member.clients)),
     )
@@ -287,7 +291,12 @@ def _key_of_member(member: Member) -> tuple[object, ...]:
 
 def _key_of_client(client: Client) -> tuple[object, ...]:
     monitoring = client.monitoring
-    return _read_client(client), tuple(monitoring.items()) if monitoring else None
+    batch = client.open_batch
+    return (
+        _read_client(client),
+        tuple(monitoring.items()) if monitoring else None,
+        (batch.reference, batch.kept_bytes, batch.has_failed) if batch else None,
+    )
 
 
 def _key_of_channel(channel: Channel) -> tuple[object, ...]:

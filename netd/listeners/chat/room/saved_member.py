@@ -7,7 +7,7 @@ the number of its member and its place among that member's clients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netd.listeners.chat.room.capability import BY_WIRE_NAME
@@ -57,16 +57,26 @@ def place_of(client: Client) -> int:
 
 def save_member(room: RoomState, member: Member) -> dict[str, Any]:
     """A member and its clients as plain data."""
-    first, *others = map(CLIENT.save, member.clients) if member.clients else (_NO_CLIENT,)
+    first, *others = map(_save_client, member.clients) if member.clients else (_NO_CLIENT,)
     is_shared = room.read_markers.get(fold(member.account)) is member.read_markers
     return {
-        **MEMBER.save(member),
+        **_without(_NEW_MEMBER, MEMBER.save(member)),
         **first,
         "read_markers": None if is_shared else dict(member.read_markers),
         "clients": others,
     }
 
 
+def _save_client(client: Client) -> dict[str, Any]:
+    return _without(_NEW_CLIENT, CLIENT.save(client))
+
+
+def _without(new: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that are not those of a new object: those that are missing are so."""
+    return {key: value for key, value in saved.items() if value != new[key]}
+
+
+_NEW_MEMBER, _NEW_CLIENT = MEMBER.save(Member("")), CLIENT.save(Client(""))
 _NO_CLIENT: dict[str, Any] = {"state": ClientState.REGISTERED.name, "has_client": False}
 
 

@@ -31,14 +31,14 @@ def plain(room: RoomState) -> dict[str, Any]:
 
 def comparable(saved: dict[str, Any]) -> dict[str, Any]:
     nicks = [
-        member["nick"] if member is not None and member["state"] == "REGISTERED" else None
+        member["nick"] if member is not None and member.get("state") == "REGISTERED" else None
         for member in saved["members"]
     ]
     return {
         **{key: saved[key] for key in ("created", "cloak_key", "ids", "offers", "server_bans")},
         **{key: saved[key] for key in ("whowas", "read_markers")},
         "nicks": [nicks[number] for number in saved["nicks"] if nicks[number] is not None],
-        "members": {member["nick"]: _facts(member) for member in saved["members"] if member},
+        "members": {member.get("nick"): _facts(member) for member in saved["members"] if member},
         "ghosts": [[nicks[number], ghost] for number, ghost in saved["ghosts"]],
         "restored": saved["restored"],
         "channels": [_channel(channel, nicks) for channel in saved["channels"]],
@@ -50,7 +50,7 @@ def comparable(saved: dict[str, Any]) -> dict[str, Any]:
 
 
 def _facts(member: dict[str, Any]) -> dict[str, Any] | None:
-    if member["state"] != "REGISTERED":
+    if member.get("state") != "REGISTERED":
         return None
     ignored = ("idle_since", "work", "registration", "sasl", "password_check")
     facts = {key: value for key, value in member.items() if key not in ignored}
