@@ -157,8 +157,9 @@ class Channel:
         return self._audience
 
     def clients(self) -> list[Client]:
-        """The clients of all members."""
-        return [client for member in self.members for client in member.clients]
+        """The clients of all members that are connected to this host."""
+        everyone = (client for member in self.members for client in member.clients)
+        return [client for client in everyone if not client.is_remote]
 
     def forget_audience(self) -> None:
         """Group the clients again at the next call: they or their capabilities have changed."""

@@ -102,6 +102,13 @@ class RoomState:
         """All members whose registration is complete."""
         return [member for member in self.members.values() if member.is_registered]
 
+    def note_most_members(self) -> None:
+        """Note how many registered members there are, if there were never so many."""
+        if len(self.members) > self.most_members:
+            provisional = [client.member for client in self.unregistered]
+            holders = sum(self.members.get(member.folded) is member for member in provisional)
+            self.most_members = max(self.most_members, len(self.members) - holders)
+
     def clients(self) -> list[Client]:
         """All clients, registered or not; also those that have lost their connection."""
         registered = [client for member in self.registered_members() for client in member.clients]

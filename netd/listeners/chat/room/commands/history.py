@@ -253,7 +253,7 @@ def _time_of(message: Message) -> int:
 def replay(context: CommandContext, channel: Channel) -> Steps:
     """Send a new member the last messages, unless its client can request them itself."""
     client, count = context.client, context.room.settings.replay_lines
-    if not count or client.has(Cap.CHATHISTORY):
+    if not count or client.has(Cap.CHATHISTORY) or client.is_remote:
         return
     messages = yield from last_messages(context, channel, Selection("LATEST", (), count))
     if context.sender not in channel.members:

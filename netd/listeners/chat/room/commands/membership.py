@@ -229,8 +229,11 @@ def names(context: CommandContext, params: Sequence[str]) -> Steps:
 
 
 def _show_names_on_join(context: CommandContext, channel: Channel) -> Steps:
-    """Show the client the members of a channel that it enters, unless it does not want them."""
-    if not context.client.has(Cap.NO_IMPLICIT_NAMES):
+    """Show the client the members of a channel that it enters, unless it does not want them.
+
+    A remote client gets them from its own host.
+    """
+    if not (context.client.is_remote or context.client.has(Cap.NO_IMPLICIT_NAMES)):
         yield from _show_names(context, channel, sees_all=True)
         context.reply(Numeric.ENDOFNAMES, channel.name)
 

@@ -220,7 +220,7 @@ def admit(context: CommandContext) -> Steps:
     client.registration = NO_REGISTRATION
     sender.is_registered = True
     sender.signed_on = sender.idle_since = context.now
-    room.most_members = max(room.most_members, len(room.registered_members()))
+    room.note_most_members()
     greet(context)
     presence.announce_online(context, sender)
     if settings.joins_channel and settings.channel:
@@ -229,6 +229,8 @@ def admit(context: CommandContext) -> Steps:
 
 def greet(context: CommandContext) -> None:
     """Send the numerics 001 to 005, the figures of LUSERS, and the message of the day."""
+    if context.client.is_remote:
+        return
     settings = context.room.settings
     name, version = settings.server_name, settings.version
     user_modes, channel_modes = "".join(sorted(USER_MODES)), "".join(sorted(CHANNEL_MODES))
