@@ -65,10 +65,12 @@ request, for the next bytes of a stream, or for a line of another member.
 """,
     "cluster": """## Several hosts
 
-A channel with 100 members on each host. Ten members of each one send 300 lines as fast as they can;
-lines/s counts until all members have all of them. The latency is that of single lines, from a
-member of the first host to one of the last. All processes, also Redis with `appendfsync everysec`,
-share the two processors of one machine. The memory is that of a member of another host.
+A channel with 100 members on each host. Ten members of each one send 300 lines as fast as they can
+(60 to the peers, which take longer); lines/s counts until all members have all of them. The latency
+is that of 100 lines a second of four members of the first host, to one of the last. All processes,
+also Redis with `appendfsync everysec`, share the processors of one machine. The memory is that of a
+member of another host. The second table shows what members see when servers cannot reach each other
+for five seconds, and the third one many clients that connect and join one channel.
 """,
     "attacks": """## Attacks
 
