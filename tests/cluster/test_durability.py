@@ -23,6 +23,7 @@ def test_a_safe_engine_has_no_weakness() -> None:
     [
         ({"appendonly": "no"}, "set `appendonly yes`"),
         ({"appendfsync": "everysec"}, "set `appendfsync always`"),
+        ({"default-commands": "-@all"}, "set `user default off ~* &* +@all`"),
         (
             {"maxmemory": "1000000", "maxmemory-policy": "allkeys-lru"},
             "set `maxmemory-policy noeviction`",
@@ -55,6 +56,10 @@ def test_a_check_reports_what_a_real_engine_would_lose(start_redis: StartRedis) 
     server.call("CONFIG", "SET", "appendfsync", "everysec")
     [warning] = _check(str(server.address))
     assert "set `appendfsync always`" in warning
+    server.call("CONFIG", "SET", "appendfsync", "always")
+    server.call("ACL", "SETUSER", "default", "-set")
+    [warning] = _check(str(server.address))
+    assert "set `user default off" in warning
 
 
 def test_a_check_reports_an_engine_that_cannot_be_used(

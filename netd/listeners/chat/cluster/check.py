@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from netd.errors import ConfigError, Problem
 from netd.listeners.chat.cluster.credentials import read_credentials
-from netd.listeners.chat.cluster.durability import ASKED, weaknesses
+from netd.listeners.chat.cluster.durability import ASKED, default_commands, weaknesses
 from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engine
 from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.redis_connection import Credentials
@@ -57,7 +57,8 @@ def _ask(address: EngineAddress, credentials: Credentials) -> dict[str, str]:
             user = [address.user] if address.user else []
             _call(sock, "AUTH", *user, credentials.password)
         _call(sock, "PING")
-        return dict(_setting(sock, name) for name in ASKED)
+        settings = dict(_setting(sock, name) for name in ASKED)
+        return {**settings, "default-commands": _default_commands(sock)}
 
 
 def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socket:
@@ -81,6 +82,13 @@ def _setting(sock: socket.socket, name: str) -> tuple[str, str]:
         case [_, bytes(value)]:
             return name, value.decode()
     return name, ""
+
+
+def _default_commands(sock: socket.socket) -> str:
+    try:
+        return default_commands(_call(sock, "ACL", "GETUSER", "default"))
+    except ReplyError:
+        return ""  # the account of the chat may not read that
 
 
 def _call(sock: socket.socket, *arguments: Argument) -> Reply:
