@@ -8,7 +8,7 @@ import pytest
 
 from netd.errors import StateError
 from netd.listeners.chat.cluster.checkpoints import Checkpoints
-from netd.listeners.chat.cluster.digest import digest
+from netd.listeners.chat.cluster.digest import FORM, digest
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.shared_state import load_shared, save_shared
 from netd.listeners.chat.room.room import Room
@@ -17,6 +17,9 @@ from netd.listeners.chat.room.settings import RoomSettings
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from tests.listeners.chat.room.room_under_test import NOON
+
+OTHER = f"{FORM}:other"
+"""A digest of another room."""
 
 
 class Host:
@@ -60,17 +63,17 @@ def test_rooms_that_differ_are_noticed_whichever_digest_comes_first(loop: Loop) 
     for is_first in (True, False):
         host = Host(loop)
         if is_first:
-            host.checkpoints.compare(7, "1:other")
+            host.checkpoints.compare(7, OTHER)
         host.checkpoints.check(Position(1, 7), host.room.state, keeps=True)
         while not host.kept:
             loop.turn()
-        host.checkpoints.compare(7, "1:other")
+        host.checkpoints.compare(7, OTHER)
         assert host.drifts == 1
 
 
 @pytest.mark.parametrize(
     ("number", "kept"),
-    [(7, ""), (6, "1:other"), (7, "0:of another version")],
+    [(7, ""), (6, OTHER), (7, "0:of another version")],
     ids=["equal", "another entry", "another version"],
 )
 def test_rooms_that_are_equal_or_cannot_be_compared(loop: Loop, number: int, kept: str) -> None:

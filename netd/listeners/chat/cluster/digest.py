@@ -11,7 +11,7 @@ from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.state import RoomState
 
-_FORM: Final = 2  # a change of what is in the shared state needs another number
+FORM: Final = 2  # a change of what is in the shared state needs another number
 _DIGEST_BYTES: Final = 32
 
 
@@ -30,7 +30,7 @@ def shared_state(room: RoomState) -> dict[str, Any]:
 def digest(room: RoomState) -> str:
     """The BLAKE2b of the shared state in hexadecimal, after the number of this form of it."""
     text = json.dumps(shared_state(room), separators=(",", ":"))
-    return f"{_FORM}:{blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+    return f"{FORM}:{blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
 def are_different(one: str, other: str) -> bool:
