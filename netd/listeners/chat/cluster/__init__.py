@@ -5,4 +5,9 @@ stores), `append_queue` (entries that are not in the log yet), `log_position` (w
 With I/O: `redis_connection` (one connection), `master_finder` (Redis Sentinel), `engine` (the two
 connections of a node), `checkpoints` (digests and snapshots, which a child process computes).
 `scripts` has the Lua scripts, which the engine executes atomically.
+
+The room, pure, each module with the one before it as its base: `shared_room` (what is no client's
+doing), `replicated_room` (applies the log), `splitting_room` (the loss and the return of a host,
+with `netsplit` and `arrival`), `recovering_room` (loads the state again, with `returning` and
+`earlier_room`).
 """

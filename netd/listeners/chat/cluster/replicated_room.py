@@ -10,7 +10,6 @@ Pure: `append` puts an input into the log.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -19,29 +18,24 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from netd.errors import StateError
-from netd.listeners.chat.cluster.agreement import differences, format_agreement
-from netd.listeners.chat.cluster.arrival import restore_channel
 from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
+from netd.listeners.chat.cluster.shared_room import SharedRoom
 from netd.listeners.chat.cluster.waiting_lines import MAX_SENT, WaitingLines
-from netd.listeners.chat.room.account_changes import StoreAccount
-from netd.listeners.chat.room.account_edits import AccountEdit
-from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.effect import Effect, Log, Store, TakePlace
+from netd.listeners.chat.room.effect import Effect, TakePlace
 from netd.listeners.chat.room.encoded_message import MessageIds
-from netd.listeners.chat.room.member import Client, Member
-from netd.listeners.chat.room.room import SLICE_WORK, Room
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.room import SLICE_WORK
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
-from netd.protocols.saved_record import load_record, save_record
 
 Outcome = tuple[Client | None, list[Effect]]
 """The effects of an event, and the client that caused it, if there is one."""
@@ -54,7 +48,7 @@ _KIND: Final = attrgetter("kind")
 _LOCAL_CHECKS = (CheckPurpose.SCRAM, CheckPurpose.SET)  # an exchange, and a new password
 
 
-class ReplicatedRoom(Room):
+class ReplicatedRoom(SharedRoom):
     """The room of one node; see Room for the methods that are not described here."""
 
     def __init__(  # noqa: PLR0913 (its callbacks are its interface)
@@ -68,9 +62,8 @@ class ReplicatedRoom(Room):
         on_bug: Callable[[Exception], object],
     ) -> None:
         """`when_current(client)` has `read_now` called when all that is in the log is applied."""
-        super().__init__(settings, now, "")  # message ids come from the log
+        super().__init__(settings, now, append)
         self._node = node
-        self._append = append
         self._when_current = when_current
         self._on_bug = on_bug
         self._entrants: list[Client] = []
@@ -80,11 +73,8 @@ class ReplicatedRoom(Room):
         self._local_ids.last_number = self._next_number
         self._adopt_state()
         self._lines = WaitingLines()
-        self._second = 0  # of the last entry
         self.last_check = 0
         """The number of the last entry at which the hosts compare their rooms."""
-        self.disagreements: dict[str, list[str]] = {}
-        """The names of the settings that other nodes have otherwise, by node."""
         self.skipped = 0
         """How many inputs could not be applied, on any host."""
 
@@ -309,59 +299,6 @@ class ReplicatedRoom(Room):
         finally:
             self._slice_work = SLICE_WORK
         return None
-
-    def publish_settings(self) -> None:
-        """Let the other hosts compare the settings of this one with theirs."""
-        data = format_agreement(self.state.settings)
-        self._append(format_input(RoomInput(InputKind.SETTINGS, 0, data)))
-
-    def _compare(self, node: str, published: bytes) -> list[Effect]:
-        self.disagreements.pop(node, None)
-        names = differences(self.state.settings, published)
-        if not names:
-            return []
-        self.disagreements[node] = names
-        return [Log(f"the host {node} has other settings: {', '.join(names)}")]
-
-    # Accounts. What their users do with them are lines and verdicts, as any other change.
-
-    def edit_accounts(self, edits: Iterable[AccountEdit], now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
-        for edit in edits:
-            data = json.dumps(save_record(edit)).encode()
-            self._append(format_input(RoomInput(InputKind.EDIT, 0, data)))
-        return []
-
-    def _change_account(self, item: RoomInput, now: float) -> list[Effect]:
-        """Carry out an edit, or take an account that is not in the engine."""
-        data = json.loads(item.data)
-        if item.kind is InputKind.EDIT:
-            return super().edit_accounts([load_record(AccountEdit, data)], now)
-        account = load_record(RegisteredAccount, data)
-        self.state.accounts.put(account)
-        return [Store(StoreAccount(account))]
-
-    def _restore_channels(self, saved: Iterable[bytes]) -> None:
-        for data in saved:
-            restore_channel(self.state, data)
-
-    def expire_channels(self, now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
-        return []
-
-    def expire_bans(self, now: float) -> list[Effect]:  # noqa: ARG002 (as above)
-        return []
-
-    def expire_absent(self, member: Member, now: float) -> list[Effect]:  # noqa: ARG002 (as above)
-        return []
-
-    def _expire(self, now: float) -> list[Effect]:
-        """End what has expired by the time of the log, once in each second of it."""
-        if int(now) == self._second:
-            return []
-        self._second = int(now)
-        effects = [*super().expire_channels(now), *super().expire_bans(now)]
-        for member in list(self.state.absent):
-            effects += super().expire_absent(member, now)
-        return effects
 
     def _apply(self, client: Client, item: RoomInput, now: float) -> list[Effect]:
         match item.kind:

@@ -1,0 +1,88 @@
+"""What happens in a room on several hosts, on all of them, that is no client's doing.
+
+Its channels, bans and absent members expire by the time of the log; its accounts are changed by
+administrators; and its settings are compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+from netd.listeners.chat.cluster.agreement import differences, format_agreement
+from netd.listeners.chat.cluster.arrival import restore_channel
+from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input
+from netd.listeners.chat.room.account_changes import StoreAccount
+from netd.listeners.chat.room.account_edits import AccountEdit
+from netd.listeners.chat.room.accounts import RegisteredAccount
+from netd.listeners.chat.room.effect import Effect, Log, Store
+from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.room import Room
+from netd.listeners.chat.room.settings import RoomSettings
+from netd.protocols.saved_record import load_record, save_record
+
+
+class SharedRoom(Room):
+    """A room whose changes go through a log; `append` puts an input into it."""
+
+    def __init__(
+        self, settings: RoomSettings, now: float, append: Callable[[bytes], object]
+    ) -> None:
+        super().__init__(settings, now, "")  # message ids come from the log
+        self._append = append
+        self._second = 0  # of the last entry
+        self.disagreements: dict[str, list[str]] = {}
+        """The names of the settings that other nodes have otherwise, by node."""
+
+    def publish_settings(self) -> None:
+        """Let the other hosts compare the settings of this one with theirs."""
+        data = format_agreement(self.state.settings)
+        self._append(format_input(RoomInput(InputKind.SETTINGS, 0, data)))
+
+    def _compare(self, node: str, published: bytes) -> list[Effect]:
+        self.disagreements.pop(node, None)
+        names = differences(self.state.settings, published)
+        if not names:
+            return []
+        self.disagreements[node] = names
+        return [Log(f"the host {node} has other settings: {', '.join(names)}")]
+
+    # Accounts. What their users do with them are lines and verdicts, as any other change.
+
+    def edit_accounts(self, edits: Iterable[AccountEdit], now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
+        for edit in edits:
+            data = json.dumps(save_record(edit)).encode()
+            self._append(format_input(RoomInput(InputKind.EDIT, 0, data)))
+        return []
+
+    def _change_account(self, item: RoomInput, now: float) -> list[Effect]:
+        """Carry out an edit, or take an account that is not in the engine."""
+        data = json.loads(item.data)
+        if item.kind is InputKind.EDIT:
+            return super().edit_accounts([load_record(AccountEdit, data)], now)
+        account = load_record(RegisteredAccount, data)
+        self.state.accounts.put(account)
+        return [Store(StoreAccount(account))]
+
+    def _restore_channels(self, saved: Iterable[bytes]) -> None:
+        for data in saved:
+            restore_channel(self.state, data)
+
+    def expire_channels(self, now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
+        return []
+
+    def expire_bans(self, now: float) -> list[Effect]:  # noqa: ARG002 (as above)
+        return []
+
+    def expire_absent(self, member: Member, now: float) -> list[Effect]:  # noqa: ARG002 (as above)
+        return []
+
+    def _expire(self, now: float) -> list[Effect]:
+        """End what has expired by the time of the log, once in each second of it."""
+        if int(now) == self._second:
+            return []
+        self._second = int(now)
+        effects = [*super().expire_channels(now), *super().expire_bans(now)]
+        for member in list(self.state.absent):
+            effects += super().expire_absent(member, now)
+        return effects
