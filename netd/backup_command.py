@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -34,8 +35,9 @@ class Content:
 
 
 def run(path: str, config: Config, source: Source) -> str:
-    """Write the backup to the new file `path`; return what it has. Raises BackupError."""
+    """Write the backup to the file `path`; return what it has. Raises BackupError."""
     content = content_of(config, source)
+    _refuse_other_file(path, content)
     temporary = f"{path}.{os.getpid()}"
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
@@ -52,7 +54,7 @@ def run(path: str, config: Config, source: Source) -> str:
 
 
 def content_of(config: Config, source: Source) -> Content:
-    """The files of the configuration and of its chats that exist."""
+    """The files of the configuration and of its chats that exist. Raises BackupError."""
     directory = state_directory_of(source.file)
     chats = [options for options in config.listeners.values() if isinstance(options, ChatOptions)]
     files = [source.file, *source.files]
@@ -67,17 +69,40 @@ def content_of(config: Config, source: Source) -> Content:
 
 def _existing(paths: list[str]) -> tuple[str, ...]:
     whole = (os.path.abspath(path) for path in paths if path)
-    return tuple(path for path in dict.fromkeys(whole) if os.path.isfile(path))
+    return tuple(filter(_is_file, dict.fromkeys(whole)))
+
+
+def _is_file(path: str) -> bool:
+    """Whether a file exists. Raises BackupError if this user cannot find out."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise BackupError(f"{path}: {error.strerror}") from error
+
+
+def _refuse_other_file(path: str, content: Content) -> None:
+    """Refuse to replace a device, a symbolic link, or a file that belongs in the backup."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return  # is reported when the file is written
+    if not stat.S_ISREG(status.st_mode):
+        raise BackupError(f"{path} exists, and is not a regular file")
+    if any(os.path.samefile(path, own) for own in (*content.files, *content.databases)):
+        raise BackupError(f"{path} is a file of netd, not of a backup")
 
 
 def _write(archive: tarfile.TarFile, content: Content) -> None:
     for directory in dict.fromkeys(map(os.path.dirname, content.databases)):
-        archive.add(directory, recursive=False)  # for its owner and its mode
+        # For its owner and its mode.
+        archive.add(os.path.realpath(directory), arcname=directory, recursive=False)
     for path in content.files:
         archive.add(os.path.realpath(path), arcname=path)
     for path in content.databases:
         with _copied(path) as copy, open(copy, "rb") as file:
-            member = archive.gettarinfo(path)
+            member = archive.gettarinfo(os.path.realpath(path), arcname=path)
             member.size = os.fstat(file.fileno()).st_size
             archive.addfile(member, file)
 

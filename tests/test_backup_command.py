@@ -124,3 +124,38 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(tmp_path: Path, target: 
     assert made.returncode == os.EX_UNAVAILABLE
     assert str(tmp_path / target) in made.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_linked_database_is_a_file_in_the_backup(tmp_path: Path) -> None:
+    path = tmp_path / "netd.toml"
+    path.write_text(prepare(tmp_path))
+    (tmp_path / "disk").mkdir()
+    make_database(tmp_path / "disk/chat.db", 10).close()
+    (tmp_path / "state/chat.db").symlink_to(tmp_path / "disk/chat.db")
+    back_up(path, tmp_path / "backup")
+    files = extracted(tmp_path / "backup", tmp_path / "restored")
+    assert not files["chat.db"].is_symlink()
+    with closing(sqlite3.connect(files["chat.db"])) as database:
+        assert database.execute("SELECT count(*) FROM said").fetchone() == (10,)
+
+
+@pytest.mark.parametrize("target", ["link", "fifo", "netd.toml", "accounts"])
+def test_other_files_are_not_replaced_by_a_backup(tmp_path: Path, target: str) -> None:
+    path = tmp_path / "netd.toml"
+    path.write_text(prepare(tmp_path))
+    (tmp_path / "link").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "fifo")
+    before = os.lstat(tmp_path / target)
+    made = back_up(path, tmp_path / target)
+    assert (made.returncode, made.stdout) == (os.EX_UNAVAILABLE, "")
+    assert os.path.samestat(os.lstat(tmp_path / target), before)
+
+
+def test_a_database_that_is_out_of_reach_is_no_missing_one(tmp_path: Path) -> None:
+    path = tmp_path / "netd.toml"
+    path.write_text(prepare(tmp_path))
+    (tmp_path / "state/chat.db").symlink_to("chat.db")  # for root, nothing else is
+    made = back_up(path, tmp_path / "backup")
+    assert made.returncode == os.EX_UNAVAILABLE
+    assert "chat.db: Too many levels of symbolic links" in made.stderr
+    assert not (tmp_path / "backup").exists()
