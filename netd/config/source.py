@@ -97,9 +97,11 @@ def parse_source(text: str, file: str) -> Source:
 def _included_files(include: object, place: Place) -> Sequence[str]:
     """The files that match the patterns; relative ones begin at the folder of the main file."""
     listed = include if isinstance(include, list) else [include]
-    patterns = [pattern for pattern in listed if isinstance(pattern, str)]
+    patterns = [pattern for pattern in listed if isinstance(pattern, str) and pattern]
     if len(patterns) < len(listed):
         _refuse(place, 'expected a list of files, as in include = ["/etc/netd.d/*.toml"]')
+    if any("\0" in pattern for pattern in patterns):
+        _refuse(place, "holds a NUL character, which no text may")
     found = [file for pattern in patterns for file in _matching(pattern, place)]
     files = [file for file in dict.fromkeys(found) if not _is_same(file, place.file)]
     if len(files) > MAX_FILES:
@@ -115,7 +117,7 @@ def _matching(pattern: str, place: Place) -> Sequence[str]:
     folder = os.path.dirname(path) or "."
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
         _refuse(place, f"{folder} cannot be listed: permission denied")
-    return sorted(filter(os.path.isfile, glob.iglob(path)))
+    return sorted(file for file in glob.iglob(path) if not os.path.isdir(file))
 
 
 def _is_same(file: str, main: str) -> bool:

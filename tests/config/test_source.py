@@ -97,7 +97,7 @@ def test_the_key_stands_above_all_tables(tmp_path: Path) -> None:
 LIST_EXPECTED = 'expected a list of files, as in include = ["/etc/netd.d/*.toml"]'
 
 
-@pytest.mark.parametrize("include", ["3", '["a", 3]'])
+@pytest.mark.parametrize("include", ["3", '["a", 3]', '[""]'])
 def test_the_files_to_include_are_a_list_of_texts(tmp_path: Path, include: str) -> None:
     path = write(tmp_path)
     Path(path).write_text(MAIN.replace('["sites/*.toml"]', include))
@@ -115,6 +115,19 @@ def test_a_file_is_included_once_and_the_main_file_is_not(tmp_path: Path, includ
 def test_a_file_that_is_named_without_a_wildcard_must_exist(tmp_path: Path) -> None:
     path = write(tmp_path)
     Path(path).write_text(MAIN.replace("*", "a"))
+    assert messages(path) == ["sites/a.toml: no such file or directory"]
+
+
+@pytest.mark.parametrize("name", ["a", "*"])
+def test_a_name_with_nul_is_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path)
+    Path(path).write_text(MAIN.replace("*", f"{name}\\u0000"))
+    assert messages(path) == ["netd.toml:1: include: holds a NUL character, which no text may"]
+
+
+def test_a_link_to_a_missing_file_is_not_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (tmp_path / "sites/a.toml").symlink_to("../available/a.toml")
     assert messages(path) == ["sites/a.toml: no such file or directory"]
 
 
