@@ -56,7 +56,8 @@ class ControlServer:
         self._path = path
         self._on_command = on_command
         self._allows_all = options.control_allows == "all"
-        self._clients: dict[_Client, None] = {}  # in the order of their arrival
+        self._clients: dict[_Client, bool] = {}
+        """Whether each client may make every request, in the order of their arrival."""
         self._acceptor: Acceptor[ControlServer] = Acceptor(loop, self._on_accept)
         mode = int(options.control_mode, 8)
         try:
@@ -104,19 +105,18 @@ class ControlServer:
             _log.warning("control socket %s: cannot remove it: %s", self._path, describe(error))
 
     def _on_accept(self, sock: socket.socket, _host: str, _listening: ControlServer) -> None:
-        if len(self._clients) >= _MAX_CLIENTS:
-            self._make_room()
-        if len(self._clients) >= _MAX_CLIENTS:
-            sock.close()
-            return
         try:
-            on_command = self._on_command if self._may_all(sock) else self._on_foreign_command
+            may_all = self._may_all(sock)
+            if not self._has_room(may_all=may_all):
+                sock.close()
+                return
+            on_command = self._on_command if may_all else self._on_foreign_command
             client = _Client(self._loop, sock, on_command, self._clients.pop)
         except OSError as error:  # epoll(7) watches no more descriptors, or no memory is left
             _log.warning("a client of the control socket is refused: %s", describe(error))
             sock.close()
         else:
-            self._clients[client] = None
+            self._clients[client] = may_all
 
     def _may_all(self, sock: socket.socket) -> bool:
         """Whether a client may make every request. Raises OSError."""
@@ -135,12 +135,19 @@ class ControlServer:
         else:
             reply(Reply({}, _NOT_PERMITTED))
 
-    def _make_room(self) -> None:
-        """Close the oldest client that waits for no reply, if there is one."""
-        for client in self._clients:
-            if client.is_idle:
-                client.stream.close("replaced by a newer client")
-                return
+    def _has_room(self, *, may_all: bool) -> bool:
+        """Whether there is room for another client; the oldest one that may be closed makes it.
+
+        That is a client that waits for no reply. A client that may make every request takes the
+        place of any that may not: else a user who reads no replies could keep the others out.
+        """
+        if len(self._clients) < _MAX_CLIENTS:
+            return True
+        idle = [client for client in self._clients if client.is_idle]
+        foreign = [client for client, may in self._clients.items() if may_all and not may]
+        for client in (*idle, *foreign)[:1]:
+            client.stream.close("replaced by a newer client")
+        return len(self._clients) < _MAX_CLIENTS
 
 
 class _Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import socket
@@ -16,6 +17,7 @@ import pytest
 from netd.config.model import DaemonOptions
 from netd.errors import BindError
 from netd.protocols.control import ControlCommand, Reply, format_request
+from netd.runtime import sockets
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, EpollPoller
 from netd.supervisor.control_server import ControlServer, SendReply
@@ -81,6 +83,8 @@ def _has_ended(client: socket.socket) -> bool:
         return not client.recv(65536)
     except BlockingIOError:
         return False
+    except ConnectionResetError:  # its request was unread
+        return True
 
 
 def test_a_socket_that_cannot_be_watched_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
@@ -159,6 +163,32 @@ def test_members_of_the_group_may_request_the_status_alone(
     assert request_as_nobody(loop, path, ControlCommand.STATUS, 0) == "done"
     assert request_as_nobody(loop, path, ControlCommand.RELOAD, 0).startswith(reload)
     server.close()
+    loop.close()
+
+
+@pytest.mark.parametrize("newcomer", [os.geteuid(), 65534])
+def test_the_group_does_not_keep_the_administrator_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, newcomer: int
+) -> None:
+    loop = Loop(EpollPoller())
+    path = str(tmp_path / "control")
+    server = ControlServer(loop, path, DaemonOptions(), lambda _command, _respond: None)
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for uid in (*[65534] * 32, newcomer):
+            monkeypatch.setattr(sockets, "peer_uid", lambda _, uid=uid: uid)
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(path)
+            client.sendall(format_request(ControlCommand.STATUS))  # no reply arrives
+            client.setblocking(False)
+            clients.append(client)
+            for _ in ("accepted", "read"):
+                loop.defer(lambda: None)  # the turn does not wait
+                loop.turn()
+        replaced = clients[0] if newcomer == os.geteuid() else clients[-1]
+        assert [client for client in clients if _has_ended(client)] == [replaced]
+        server.close()
+        loop.turn()
     loop.close()
 
 
