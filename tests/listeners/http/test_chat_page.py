@@ -178,7 +178,7 @@ def test_texts_of_others_are_texts(visit: Visit) -> None:
     bert.send(f"@+draft/react={reaction};+draft/reply={msgid} TAGMSG #lounge")
     visit.await_text("#log .reactions", "<img")
     visit.say("/whois bert")
-    visit.await_text("#log", f"bert ~bert 127.0.0.1 * {evil}")
+    visit.await_text("#log", f"bert is {evil} (~bert@127.0.0.1)")
     visit.say("/search react")
     visit.await_text("#dialog", "found")
     visit.run("document.querySelector('#dialog .close').click()")

@@ -14,7 +14,7 @@ from typing import Final
 from netd.listeners.http.pages import ICON, STYLE, format_policy, minify_style, read_beside
 
 _MODULES: Final = (  # each after its imports
-    *("irc", "link", "batches", "conversation", "outbox", "history", "model"),
+    *("irc", "link", "batches", "conversation", "outbox", "history", "replies", "model"),
     *("dom", "dialogs", "commands", "box", "log", "view", "main"),
 )
 _EXPORTS: Final = re.compile(r"^import [^;]*;|^export ", re.MULTILINE)

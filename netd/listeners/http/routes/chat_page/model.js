@@ -4,6 +4,7 @@ import { Conversation, isSaid, makeLine, setReaction } from "./conversation.js";
 import { History } from "./history.js";
 import { fold, isChannel, mentions } from "./irc.js";
 import { Outbox } from "./outbox.js";
+import { describe, isOfServer, isSilent } from "./replies.js";
 
 /**
  * @typedef {import("./conversation.js").Kind} Kind
@@ -26,10 +27,6 @@ import { Outbox } from "./outbox.js";
 
 const TYPING_MS = 6000;
 const PREFIXES = /^[~&@%+]+/;
-// Numerics that say nothing that the page does not show already.
-const SILENT = /^(00[234]|25\d|26[56]|31[58]|32[13]|329|333|35[24]|369)$/;
-const OF_SERVER = /^(37[256]|396|422|900|903)$/;
-
 export class Model {
   /** @param {import("./link.js").Link} link @param {Watcher} view */
   constructor(link, view) {
@@ -388,12 +385,9 @@ export class Model {
     else if (command === "331") this.setTopic(first, "");
     else if (command === "353") this.onNames(second, third);
     else if (command === "366") this.view.onPeople(this.open(first));
-    else if (command === "322") this.note(this.current, `${first} (${second}) ${third}`);
     else if (command === "FAIL" && params[0] === "CHATHISTORY") return;
-    else if (!SILENT.test(command)) {
-      const words = command.length === 3 ? params.slice(1).join(" ") : (params.at(-1) ?? "");
-      this.note(OF_SERVER.test(command) ? this.server : this.current, words, isError ? "error" : "info");
-    }
+    else if (!isSilent(command))
+      this.note(isOfServer(command) ? this.server : this.current, describe(command, params), isError ? "error" : "info");
   }
 
   onWelcome() {
