@@ -23,7 +23,6 @@ def test_a_safe_engine_has_no_weakness() -> None:
     [
         ({"appendonly": "no"}, "set `appendonly yes`"),
         ({"appendfsync": "everysec"}, "set `appendfsync always`"),
-        ({"default-commands": "-@all"}, "set `user default off ~* &* +@all`"),
         (
             {"maxmemory": "1000000", "maxmemory-policy": "allkeys-lru"},
             "set `maxmemory-policy noeviction`",

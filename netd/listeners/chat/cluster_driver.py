@@ -12,7 +12,13 @@ from typing import Any, Final
 from netd.errors import StateError
 from netd.listeners.chat.cluster.checkpoints import Checkpoints
 from netd.listeners.chat.cluster.credentials import read_credentials
-from netd.listeners.chat.cluster.durability import ASKED, asked_settings, weaknesses
+from netd.listeners.chat.cluster.durability import (
+    ASKED,
+    ASKED_OF_DEFAULT,
+    asked_settings,
+    weaknesses,
+    weaknesses_of_default,
+)
 from netd.listeners.chat.cluster.engine import Engine
 from netd.listeners.chat.cluster.engine_address import parse_engine
 from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
@@ -237,6 +243,7 @@ class ClusterDriver(HandoverDriver):
             self._copy_accounts()
             if self._engine is not None:
                 self._engine.ask(_warn, "CONFIG", "GET", *ASKED)
+                self._engine.ask(_warn_of_default, *ASKED_OF_DEFAULT)
 
     def _copy_accounts(self) -> None:
         """Bring the accounts in this host's file up to date with those of the engine."""
@@ -293,6 +300,11 @@ def _warn(reply: Reply) -> None:
     """Log the settings by which the engine could lose what it has acknowledged."""
     settings = asked_settings(reply)
     for weakness in weaknesses(settings) if settings is not None else ():
+        _log.warning("chat: %s", weakness)
+
+
+def _warn_of_default(reply: Reply) -> None:
+    for weakness in weaknesses_of_default(reply):
         _log.warning("chat: %s", weakness)
 
 

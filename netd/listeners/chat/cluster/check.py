@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from netd.errors import ConfigError, Problem
 from netd.listeners.chat.cluster.credentials import read_credentials
-from netd.listeners.chat.cluster.durability import ASKED, default_commands, weaknesses
+from netd.listeners.chat.cluster.durability import (
+    ASKED,
+    ASKED_OF_DEFAULT,
+    weaknesses,
+    weaknesses_of_default,
+)
 from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engine
 from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.redis_connection import Credentials
@@ -37,12 +42,12 @@ def problems(options: ClusterOptions) -> Iterator[Problem]:
         return  # the master is asked when the chat starts
     address = parse_engine(options.engine[0])
     try:
-        settings = _ask(address, credentials)
+        found = _ask(address, credentials)
     except (OSError, ReplyError) as error:
         text = f"{address} cannot be used now: {_reason(error)}"
         yield Problem("cluster.engine", text, is_warning=True)
         return
-    for weakness in weaknesses(settings):
+    for weakness in found:
         yield Problem("cluster.engine", f"{address}: {weakness}", is_warning=True)
 
 
@@ -50,15 +55,15 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else "") or str(error)
 
 
-def _ask(address: EngineAddress, credentials: Credentials) -> dict[str, str]:
-    """The engine's settings. Raises OSError or ReplyError."""
+def _ask(address: EngineAddress, credentials: Credentials) -> list[str]:
+    """The engine's weaknesses. Raises OSError or ReplyError."""
     with contextlib.closing(_connect(address, credentials.tls)) as sock:
         if credentials.password:
             user = [address.user] if address.user else []
             _call(sock, "AUTH", *user, credentials.password)
         _call(sock, "PING")
         settings = dict(_setting(sock, name) for name in ASKED)
-        return {**settings, "default-commands": _default_commands(sock)}
+        return [*weaknesses(settings), *weaknesses_of_default(_of_default(sock))]
 
 
 def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socket:
@@ -84,11 +89,11 @@ def _setting(sock: socket.socket, name: str) -> tuple[str, str]:
     return name, ""
 
 
-def _default_commands(sock: socket.socket) -> str:
+def _of_default(sock: socket.socket) -> Reply:
     try:
-        return default_commands(_call(sock, "ACL", "GETUSER", "default"))
-    except ReplyError:
-        return ""  # the account of the chat may not read that
+        return _call(sock, *ASKED_OF_DEFAULT)
+    except ReplyError as error:  # the user of the chat may not read that
+        return error
 
 
 def _call(sock: socket.socket, *arguments: Argument) -> Reply:

@@ -9,6 +9,8 @@ from netd.listeners.chat.cluster.resp import Reply, pairs
 
 ASKED: Final = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 """The settings to read with CONFIG GET."""
+ASKED_OF_DEFAULT: Final = ("ACL", "GETUSER", "default")
+"""What the user may do with whose permissions Redis 7.0 loads its log."""
 
 
 def asked_settings(reply: Reply) -> dict[str, str] | None:
@@ -19,20 +21,19 @@ def asked_settings(reply: Reply) -> dict[str, str] | None:
         return None
 
 
-def default_commands(reply: Reply) -> str:
-    """The commands of a reply to ACL GETUSER; empty if the engine does not say."""
+def weaknesses_of_default(reply: Reply) -> Iterator[str]:
+    """As `weaknesses`, of a reply to ASKED_OF_DEFAULT; none if the engine does not say."""
     match reply:
         case [*fields] if b"commands" in fields[:-1:2]:
-            commands = fields[fields.index(b"commands") + 1]
-            return commands.decode() if isinstance(commands, bytes) else ""
-    return ""
+            if fields[fields.index(b"commands") + 1] != b"+@all":
+                yield (
+                    "the user `default` may not execute all commands, so Redis 7.0 cannot load "
+                    "its log again when it is restarted; set `user default off ~* &* +@all`"
+                )
 
 
 def weaknesses(settings: Mapping[str, str]) -> Iterator[str]:
-    """The settings by which acknowledged lines can be lost, with the line that changes them.
-
-    `default-commands` are those of the user `default`, with which Redis 7.0 loads its log.
-    """
+    """The settings by which acknowledged lines can be lost, with the line that changes them."""
     if settings.get("appendonly") != "yes":
         yield (
             "the engine writes no log: a restart loses what was said since its last snapshot; "
@@ -42,11 +43,6 @@ def weaknesses(settings: Mapping[str, str]) -> Iterator[str]:
         yield (
             "the engine flushes its log to the disk every second or less often: a crash of its "
             "host loses what was said since then; set `appendfsync always`, or accept that"
-        )
-    if settings.get("default-commands", "") not in ("", "+@all"):
-        yield (
-            "the user `default` may not execute all commands, so Redis 7.0 cannot load its log "
-            "again when it is restarted; set `user default off ~* &* +@all`"
         )
     policy = settings.get("maxmemory-policy", "noeviction")
     if settings.get("maxmemory", "0") != "0" and policy != "noeviction":
