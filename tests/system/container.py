@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Self
@@ -20,8 +21,8 @@ PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / ".cache"
 _COMMON = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "curl", "netcat-openbsd", "procps"),
-    *("python3", "python3-prompt-toolkit", "python3-sdnotify", "python3-tomli-w"),
-    "python3-wsproto",
+    *("python3", "python3-hiredis", "python3-prompt-toolkit", "python3-sdnotify"),
+    *("python3-tomli-w", "python3-wsproto"),
 )
 PACKAGES = {"trixie": (*_COMMON, "python3-pydantic"), "bookworm": _COMMON}
 _COMMAND_S = 120.0
@@ -168,18 +169,24 @@ class Container:
         """
         return [
             *self._in_group("payload/commands"),
-            *("nsenter", "-t", self._leader() or "0", "-a", "/bin/sh", "-c", script),
+            *("nsenter", "-t", self.leader() or "0", "-a", "/bin/sh", "-c", script),
         ]
 
     def in_network(self, *command: str) -> list[str]:
         """The command of a program of this machine that runs in the container's network."""
-        return ["nsenter", "-t", self._leader(), "-n", *command]
+        return ["nsenter", "-t", self.leader(), "-n", *command]
 
     def _in_group(self, below: str = "") -> list[str]:
         groups = " ".join(str(path / self._name / below) for path in _HIERARCHIES)
         return ["sh", "-ec", _IN_GROUPS, "sh", groups]
 
-    def _leader(self) -> str:
+    def kill(self) -> None:
+        """End all its processes at once, as if the machine lost its power."""
+        os.kill(int(self.leader()), signal.SIGKILL)
+        self._nspawn.wait(_COMMAND_S)
+
+    def leader(self) -> str:
+        """The first process of the container; empty before there is one."""
         try:
             pid = self._nspawn.pid
             return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
