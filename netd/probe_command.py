@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 from netd.config.address import Address
 from netd.errors import ControlError, NetdError, UsageError
 from netd.listeners.kinds import KINDS
+from netd.protocols.prometheus import format_labels
 
 _SCHEMES: Final = {"http": ("http", 80), "irc": ("chat", 6667)}
 _ECHO_KIND: Final = "echo"  # of an address that is that of a socket
@@ -64,7 +65,7 @@ class Target:
 
     def summary(self) -> str:
         """A line with the loss and the durations of all probes."""
-        counts = f"{self.sent} probes, {self.lost} lost ({self.lost / self.sent:.0%})"
+        counts = f"{self.sent} probes, {self.lost} lost ({self.lost / max(1, self.sent):.0%})"
         if not self.durations_s:
             return f"{self.name}  {self.address}  {counts}"
         ordered = sorted(self.durations_s)
@@ -120,7 +121,7 @@ def run(
     `request_status` is called if a target is a listener. Raises UsageError for an address that
     cannot be probed, ControlError for an unknown listener.
     """
-    targets = list(_targets(arguments.target, request_status))
+    targets = list(_targets(dict.fromkeys(arguments.target), request_status))
     with contextlib.suppress(KeyboardInterrupt):
         _probe_rounds(targets, arguments, show)
     if arguments.count != 1:
@@ -144,11 +145,12 @@ def _probe_rounds(
         time.sleep(max(0.0, began + rounds * arguments.interval - time.monotonic()))
 
 
-def _targets(wanted: Sequence[str], request_status: RequestStatus) -> Iterator[Target]:
+def _targets(wanted: Iterable[str], request_status: RequestStatus) -> Iterator[Target]:
     listeners = [name for name in wanted if "://" not in name]
-    if listeners or not wanted:
+    urls = [url for url in wanted if "://" in url]
+    if listeners or not urls:
         yield from _listeners(listeners, request_status())
-    yield from (_server(url) for url in wanted if "://" in url)
+    yield from map(_server, urls)
 
 
 def _listeners(wanted: Sequence[str], status: dict[str, Any]) -> Iterator[Target]:
@@ -187,8 +189,8 @@ def format_metrics(targets: Sequence[Target]) -> str:
     for name, kind, text, value in families:
         lines += [f"# HELP netd_probe_{name} {text}", f"# TYPE netd_probe_{name} {kind}"]
         for target in targets:
-            labels = f'target="{target.name}",address="{target.address}"'
-            lines.append(f"netd_probe_{name}{{{labels}}} {value(target)!r}")
+            labels = format_labels({"target": target.name, "address": target.address})
+            lines.append(f"netd_probe_{name}{labels} {value(target)!r}")
     return "".join(f"{line}\n" for line in lines)
 
 

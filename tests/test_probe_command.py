@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from netd.config.address import Address
+from netd.listeners.kinds import KINDS
+from netd.listeners.probe_connection import receive
 from netd.probe_command import Target, format_metrics
 from tests.support import PATIENCE_S, Daemon
 
@@ -94,6 +100,53 @@ def test_a_wrong_argument_is_a_usage_error(
     probe = daemon.netd("probe", *arguments)
     assert probe.returncode == os.EX_USAGE
     assert message in probe.stderr
+
+
+@pytest.fixture
+def endless_server() -> Iterator[Address]:
+    """The address of a server that sends one NOTICE after the other, and reads nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_send_without_end, args=(listening,))
+        thread.start()
+        yield Address.parse(f"tcp://127.0.0.1:{listening.getsockname()[1]}")
+        thread.join()
+
+
+def _send_without_end(listening: socket.socket) -> None:
+    peer, _ = listening.accept()
+    with peer, contextlib.suppress(OSError):
+        while True:
+            peer.sendall(b":irc NOTICE * :wait\r\n" * 100)
+
+
+def test_a_reply_without_end_ends_the_probe(endless_server: Address) -> None:
+    with pytest.raises(TimeoutError):
+        KINDS["chat"].probe("chat", endless_server, 0.05)
+
+
+def test_a_reply_in_many_pieces_has_one_deadline() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(PATIENCE_S)
+        theirs.sendall(b"x")
+        with pytest.raises(TimeoutError):
+            receive(ours, 1, time.monotonic())
+        assert receive(ours, 1, time.monotonic() + PATIENCE_S) == b"x"
+        assert ours.gettimeout() == PATIENCE_S
+
+
+def test_a_target_that_was_not_reached_before_the_interrupt_has_a_summary() -> None:
+    assert Target("web", "http", "tcp://[::1]:80").summary().endswith("  0 probes, 0 lost (0%)")
+
+
+def test_a_target_that_is_given_twice_is_probed_once(daemon: Daemon) -> None:
+    address = daemon.listener("web")["addresses"][0]
+    assert len(daemon.netd("probe", "web", "web", address, address).stdout.splitlines()) == 2
+
+
+def test_labels_are_escaped() -> None:
+    text = format_metrics([Target("echo", "echo", 'unix:///a"b\\c')])
+    assert 'address="unix:///a\\"b\\\\c"} 0.0' in text
 
 
 @pytest.mark.needs("promtool")

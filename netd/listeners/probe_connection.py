@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 from netd.config.address import Address, Scheme
@@ -37,6 +38,21 @@ def start_tls(sock: socket.socket) -> socket.socket:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(sock)
+
+
+def receive(sock: socket.socket, max_bytes: int, deadline: float) -> bytes:
+    """Receive bytes before `time.monotonic()` is the deadline; later, raise TimeoutError.
+
+    The time-out of the socket alone would not bound the time of a reply that comes in many pieces.
+    """
+    timeout_s = sock.gettimeout()
+    remaining_s = deadline - time.monotonic()
+    if remaining_s <= 0:
+        raise TimeoutError("timed out")
+    sock.settimeout(remaining_s)
+    data = sock.recv(max_bytes)
+    sock.settimeout(timeout_s)
+    return data
 
 
 def _resolve(address: Address) -> tuple[socket.AddressFamily, Any]:

@@ -9,7 +9,7 @@ import time
 from netd.config.address import Address, Scheme
 from netd.config.model import ListenerOptions
 from netd.errors import RemoteProtocolError
-from netd.listeners.probe_connection import connect
+from netd.listeners.probe_connection import connect, receive
 
 _PROBE_BYTES = 64
 _MAX_REPLY_BYTES = 1024  # room for a tag before the bytes
@@ -24,7 +24,7 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
     start = time.perf_counter()
     with connect(address, timeout_s) as sock:
         sock.sendall(nonce)
-        reply = _receive(sock, nonce)
+        reply = _receive(sock, nonce, time.monotonic() + timeout_s)
         elapsed_ms = (time.perf_counter() - start) * 1000
     if not reply.endswith(nonce):
         raise RemoteProtocolError(f"sent {nonce!r}, but {reply!r} came back")
@@ -41,10 +41,10 @@ def hint(address: Address, _options: ListenerOptions) -> str:
     return f"echo hello | nc {options} {address.to_loopback().host} {address.port}"
 
 
-def _receive(sock: socket.socket, nonce: bytes) -> bytes:
+def _receive(sock: socket.socket, nonce: bytes, deadline: float) -> bytes:
     reply = b""
     while not reply.endswith(nonce) and len(reply) < _MAX_REPLY_BYTES:
-        data = sock.recv(_MAX_REPLY_BYTES)
+        data = receive(sock, _MAX_REPLY_BYTES, deadline)
         if not data:
             break
         reply += data

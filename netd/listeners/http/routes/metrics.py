@@ -13,6 +13,7 @@ from typing import Any, Final
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.listeners.http.routes.daemon_status import DaemonStatus
+from netd.protocols.prometheus import format_labels
 
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -187,14 +188,4 @@ def _family(name: str, kind: str, text: str, samples: list[_Sample]) -> str:
 
 
 def _sample(name: str, labels: _Labels, value: float) -> str:
-    return f"{name}{_labels(labels)} {float(value)!r}\n"
-
-
-def _labels(labels: _Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f"{name}{format_labels(labels)} {float(value)!r}\n"
