@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import re
 import ssl
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ class CertificateSet:
 
     def __init__(self, options: Sequence[TlsOptions], protocols: Sequence[str]) -> None:
         """Read the files of at least one certificate. Raises ConfigError, as Certificate does."""
+        if len(options) > 1:
+            sys.unraisablehook = _show_unraisable
         self._certificates = [Certificate(one, protocols) for one in options]
         self._by_name = self._index()
 
@@ -114,6 +117,17 @@ class CertificateSet:
         found = self._by_name.get(wanted) or self._by_name.get(f"*.{wanted.partition('.')[2]}")
         if found is not None:
             tls.context = found
+
+
+def _show_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Show an exception as Python does, unless a client has requested a name that is not ASCII.
+
+    Python decodes the name before it calls `sni_callback`, and would print a traceback for each
+    such client; its handshake fails, and is counted, all the same.
+    """
+    is_name = isinstance(unraisable.object, bytes)
+    if not (is_name and isinstance(unraisable.exc_value, UnicodeDecodeError)):
+        sys.__unraisablehook__(unraisable)
 
 
 def problems(options: TlsOptions, client_ca: str = "") -> tuple[Problem, ...]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ssl
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netd.errors import ConfigError
-from netd.listeners.certificate import Certificate, problems
+from netd.listeners.certificate import Certificate, CertificateSet, problems
 from netd.listeners.tls_options import TlsOptions
 from tests.support import make_certificate
 
@@ -74,3 +76,26 @@ def test_an_expired_certificate_is_served_with_a_warning(
         assert problem.is_warning
         assert fault in problem.message
     assert Certificate(options).context
+
+
+def test_a_requested_name_that_is_not_ascii_prints_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    names = ("one.test", "two.test")
+    options = [TlsOptions(**make_certificate(tmp_path, name)) for name in names]
+    server = ssl.MemoryBIO()
+    tls = CertificateSet(options, ()).context.wrap_bio(server, ssl.MemoryBIO(), server_side=True)
+    server.write(first_bytes("one.test").replace(b"one.test", b"\xff\x1b[.test"))
+    with pytest.raises(ssl.SSLError):
+        tls.do_handshake()
+    assert capfd.readouterr() == ("", "")
+
+
+def first_bytes(name: str) -> bytes:
+    """The first bytes of a client that requests a name."""
+    client = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), client, server_hostname=name)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return client.read()
