@@ -41,27 +41,30 @@ class Target:
     """Whether the last probe was successful."""
 
     def probe(self, timeout_s: float) -> str:
-        """Probe it once. Returns a line for the user."""
+        """Probe it once. Returns a line for the user. An interrupted probe is not counted."""
         began = time.perf_counter()
-        self.sent += 1
-        self.works = False
         kind = KINDS.get(self.kind)
         if kind is None:
-            self.lost += 1
-            return f"{self.name}  {self.address}  FAILED  this version has no kind {self.kind!r}"
+            return self._fail(f"this version has no kind {self.kind!r}")
         try:
             result = kind.probe(self.name, Address.parse(self.address), timeout_s)
         except (NetdError, OSError) as error:
-            self.lost += 1
-            return f"{self.name}  {self.address}  FAILED  {error}"
-        self._count(time.perf_counter() - began)
-        return f"{self.name}  {self.address}  ok  {result}"
+            return self._fail(str(error))
+        return self._succeed(result, time.perf_counter() - began)
 
-    def _count(self, duration_s: float) -> None:
+    def _fail(self, error: str) -> str:
+        self.sent += 1
+        self.lost += 1
+        self.works = False
+        return f"{self.name}  {self.address}  FAILED  {error}"
+
+    def _succeed(self, result: str, duration_s: float) -> str:
+        self.sent += 1
         self.works = True
         self.total_s += duration_s
         self.durations_s.append(duration_s)
         del self.durations_s[:-_MAX_KEPT]
+        return f"{self.name}  {self.address}  ok  {result}"
 
     def summary(self) -> str:
         """A line with the loss and the durations of all probes."""

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,17 @@ def test_a_reply_in_many_pieces_has_one_deadline() -> None:
             receive(ours, 1, time.monotonic())
         assert receive(ours, 1, time.monotonic() + PATIENCE_S) == b"x"
         assert ours.gettimeout() == PATIENCE_S
+
+
+def test_an_interrupted_probe_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    target = Target("web", "http", "tcp://[::1]:80", sent=1, works=True)
+    monkeypatch.setitem(KINDS, "http", replace(KINDS["http"], probe=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        target.probe(1)
+    assert (target.sent, target.lost, target.works) == (1, 0, True)
 
 
 def test_a_target_that_was_not_reached_before_the_interrupt_has_a_summary() -> None:
