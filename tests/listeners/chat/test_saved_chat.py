@@ -278,6 +278,7 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_loop", "_room", "_options"), ARGUMENT),
         **dict.fromkeys(("_database", "_is_open", "_is_asking", "_timer"), "closed"),
         "_lost_earlier": "a total of the process",
+        "found_accounts": "read from the file again",
         "_repeated": "a file that lacks changes is found to be new by the next process too",
     },
     PasswordVerifier: {
