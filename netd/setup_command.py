@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -70,14 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Install the files, or remove them; return what was done and the command to run next.
 
-    The configuration is installed if there is none, and never removed. Raises SetupError and, if
-    the unit could not run this netd, UsageError.
+    The configuration is installed if there is none, and never removed; files in /etc that differ
+    from the installed ones, such as a unit that the administrator has edited, are not removed
+    either. Raises SetupError and, if the unit could not run this netd, UsageError.
     """
     root, prefix = Path(arguments.root), arguments.prefix.strip("/")
     try:
         if arguments.remove:
-            removed = sum(map(_remove, _targets(root, prefix)))
-            return f"removed {removed} files; /etc/netd.toml and /var/lib/netd are kept"
+            return _remove_all(root, prefix)
         installed = _install(root, prefix)
     except OSError as error:
         raise SetupError(f"{error.filename}: {error.strerror}") from error
@@ -100,14 +100,46 @@ def _install(root: Path, prefix: str) -> int:
         config = root / _CONFIG
         if not config.exists():
             files[config] = source / "netd.toml"
+        _refuse_links(files)
         for target, path in files.items():
-            text = path.read_text(encoding="utf-8").replace(_PACKAGED_COMMAND, str(command))
+            text = _with_command(path, command)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
             target.chmod(0o644)
     for name in _COMMANDS:
         _link(root / prefix / "bin" / name, command.with_name(name))
     return len(files)
+
+
+def _with_command(path: Path, command: Path) -> str:
+    """The text of a file, with the path of the command that is installed."""
+    return path.read_text(encoding="utf-8").replace(_PACKAGED_COMMAND, str(command))
+
+
+def _remove_all(root: Path, prefix: str) -> str:
+    command = _own_command()
+    sources = dict(_files(_source(), root, prefix))
+    kept = [_CONFIG, "var/lib/netd"]
+    removed = 0
+    for target in _targets(root, prefix):
+        in_etc = target.is_relative_to(root / "etc") and os.path.lexists(target)
+        if in_etc and not _is_unchanged(target, _with_command(sources[target], command)):
+            kept.append(str(target.relative_to(root)))
+        else:
+            removed += _remove(target)
+    return f"removed {removed} files; kept are /{', /'.join(kept)}"
+
+
+def _is_unchanged(target: Path, text: str) -> bool:
+    return target.is_file() and not target.is_symlink() and target.read_bytes() == text.encode()
+
+
+def _refuse_links(targets: Iterable[Path]) -> None:
+    """Refuse to write through a link, as of a unit that is masked (systemctl(1)): to /dev/null."""
+    for target in targets:
+        if target.is_symlink():
+            text = f"{target} is a symbolic link to {os.readlink(target)}; remove it first"
+            raise SetupError(text)
 
 
 def _targets(root: Path, prefix: str) -> Iterator[Path]:

@@ -11,6 +11,7 @@ import pytest
 
 from netd import setup_command
 from netd.errors import UsageError
+from netd.setup_command import SetupError
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,6 +71,37 @@ def test_a_link_of_another_netd_is_kept(command: Path, tmp_path: Path) -> None:
     run("--root", str(tmp_path / "root"))
     run("--root", str(tmp_path / "root"), "--remove")
     assert str(other.readlink()) == "/opt/other/bin/netd"
+    assert command.exists()
+
+
+def test_nothing_is_written_through_a_link(command: Path, tmp_path: Path) -> None:
+    device = tmp_path / "null"
+    device.touch(0o666)
+    unit = tmp_path / "root/etc/systemd/system/netd.service"
+    unit.parent.mkdir(parents=True)
+    unit.symlink_to(device)  # the unit is masked
+    with pytest.raises(SetupError, match=f"{unit} is a symbolic link to {device}; remove it first"):
+        run("--root", str(tmp_path / "root"))
+    assert device.read_text() == ""
+    assert [path for path in (tmp_path / "root").rglob("*") if not path.is_dir()] == [unit]
+    assert command.exists()
+
+
+def test_files_that_the_administrator_has_changed_are_not_removed(
+    command: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    run("--root", str(root))
+    etc = root / "etc"
+    changed = [etc / "systemd/system/netd.service", etc / "systemd/system/netd.socket"]
+    changed[0].write_text("[Service]\n")
+    changed[1].unlink()
+    changed[1].symlink_to("/dev/null")
+    said = run("--root", str(root), "--remove")
+    names = ", ".join(f"/{path.relative_to(root)}" for path in changed)
+    assert said.endswith(f" files; kept are /etc/netd.toml, /var/lib/netd, {names}")
+    left = {path for path in root.rglob("*") if not path.is_dir()}
+    assert left == {etc / "netd.toml", *changed}
     assert command.exists()
 
 
