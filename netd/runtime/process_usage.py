@@ -25,6 +25,12 @@ def usage_of(pid: int) -> dict[str, float]:
 
 
 def own_descriptors() -> dict[str, float]:
-    """The number of descriptors that this process has open, and may have open."""
+    """The number of descriptors that this process has open, and may have open.
+
+    Empty if no descriptor is left to count them, or without /proc.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return {"open_descriptors": len(os.listdir("/proc/self/fd")), "max_descriptors": soft}
+    try:
+        return {"open_descriptors": len(os.listdir("/proc/self/fd")), "max_descriptors": soft}
+    except OSError:
+        return {}
