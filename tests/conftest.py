@@ -43,7 +43,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     Most tests wait more than they compute, so there is one process more than CPUs.
     """
     option = config.option
-    if getattr(option, "numprocesses", 0) is None and _runs_many_tests(config):
+    is_one_of_several = hasattr(config, "workerinput")  # whose option is None, too
+    may_choose = getattr(option, "numprocesses", 0) is None and not is_one_of_several
+    if may_choose and _runs_many_tests(config):
         option.numprocesses = len(os.sched_getaffinity(0)) + 1
         option.dist = "worksteal"
 
