@@ -338,8 +338,16 @@ class ConfiguredDaemon:
         return send_request(self.control, ControlCommand.RELOAD, PATIENCE_S)
 
     def address(self, name: str, index: int = 0) -> Address:
-        """Where a listener really stands."""
-        return Address.parse(self.listener(name)["addresses"][index])
+        """Where a listener really stands, once it does: a daemon that starts has no listeners."""
+        found: list[str] = []
+
+        def is_found() -> bool:
+            with contextlib.suppress(ControlError, StopIteration):
+                found[:] = self.listener(name)["addresses"]
+            return len(found) > index
+
+        wait_until(is_found, f"the addresses of {name}")
+        return Address.parse(found[index])
 
     def connect(self, name: str, index: int = 0) -> socket.socket:
         """A blocking client socket, connected to a listener."""

@@ -19,7 +19,7 @@ import pytest
 
 from tests.conftest import StartDaemon, StartManaged
 from tests.listeners.chat.test_service import Irc
-from tests.support import PATIENCE_S, ConfiguredDaemon, make_certificate, wait_until
+from tests.support import PATIENCE_S, ConfiguredDaemon, connect, make_certificate, wait_until
 
 TOKEN = "0123456789abcdef"
 CONFIG = f"""
@@ -53,14 +53,14 @@ class Script:
     def __init__(
         self, daemon: ConfiguredDaemon, stack: ExitStack, tls: ssl.SSLContext | None = None
     ) -> None:
-        self._daemon = daemon
+        self._address = daemon.address("web")  # a restart keeps it
         self._stack = stack
         self._tls = tls
 
     def request(
         self, body: str | None = None, query: str = "", fields: dict[str, str] = BEARER
     ) -> http.client.HTTPResponse:
-        sock = self._daemon.connect("web")
+        sock = connect(self._address)
         connection = http.client.HTTPConnection("localhost")
         connection.sock = sock if self._tls is None else self._tls.wrap_socket(sock)
         self._stack.callback(connection.close)
