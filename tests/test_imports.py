@@ -19,6 +19,7 @@ PURE_FORBIDDEN = {
     *("time", "random", "secrets"),
 }
 CORE = ("netd.errors", "netd.protocols", "netd.config")
+HTTP_OPTIONS = ("netd.listeners.http.options", "netd.listeners.http.route_options")
 CLIENT_FRONT = (
     "netd.client.core",
     "netd.client.client_settings",
@@ -86,12 +87,12 @@ ALLOWED = {
         "netd.listeners.http.protocol",
     ),
     "netd.listeners.http.response": (
-        *(*CORE, "netd.runtime", "netd.listeners.http.options"),
+        *(*CORE, "netd.runtime", *HTTP_OPTIONS),
         *("netd.listeners.http.response", "netd.listeners.http.routes"),
         "netd.listeners.http.protocol",
     ),
     "netd.listeners.http.routes": (
-        *(*CORE, "netd.runtime", "netd.listeners.http.options", "netd.status_text"),
+        *(*CORE, "netd.runtime", *HTTP_OPTIONS, "netd.status_text"),
         *(
             "netd.listeners.admission",
             "netd.listeners.kind",
@@ -101,13 +102,15 @@ ALLOWED = {
         *("netd.listeners.http.pages", "netd.listeners.http.protocol"),
     ),
     "netd.listeners.http.files": (
-        *("netd.runtime", "netd.listeners.http.options", "netd.status_text"),
+        *("netd.runtime", *HTTP_OPTIONS, "netd.status_text"),
         *("netd.listeners.http.files", "netd.listeners.http.protocol"),
         "netd.listeners.http.pages",
     ),
     "netd.listeners.http.options": (
         *(*CORE, "netd.listeners.logins.login_options", "netd.listeners.tls_options"),
+        "netd.listeners.http.route_options",
     ),
+    "netd.listeners.http.route_options": CORE,
     "netd.listeners.chat.room": ("netd.errors", "netd.protocols", "netd.listeners.chat.room"),
     "netd.listeners.http.pages": (),
     "netd.listeners.http.protocol": (

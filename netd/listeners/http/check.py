@@ -10,7 +10,8 @@ from typing import Final
 
 from netd.config.file_access import why_no_directory, why_not_readable, why_not_writable
 from netd.errors import Problem
-from netd.listeners.http.options import STDERR, HttpOptions, RouteOptions
+from netd.listeners.http.options import STDERR, HttpOptions
+from netd.listeners.http.route_options import RouteOptions
 
 _USED_BY: Final = {  # the actions that use a key of a route; all use the others
     "content_type": ("text",),

@@ -16,7 +16,6 @@ from netd.listeners.http.files.compressions import (
 )
 from netd.listeners.http.files.mime import content_type, is_text
 from netd.listeners.http.files.openat import open_beneath, stat_or_close
-from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.condition import Outcome, Validators, evaluate, range_applies
 from netd.listeners.http.protocol.date import format_date
 from netd.listeners.http.protocol.event import Request
@@ -31,6 +30,7 @@ from netd.listeners.http.protocol.response import (
     Response,
     error_response,
 )
+from netd.listeners.http.route_options import RouteOptions
 from netd.runtime.watched_files import signature_of
 
 _MAX_CACHED_BYTES: Final = 65536  # larger files are sent with sendfile(2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Framing, Request
 from netd.listeners.http.protocol.response import HandoffTarget, Response, error_response
+from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.chat_page import MANIFEST, assemble
 from netd.listeners.http.routes.client_address import credentials_of
 from netd.listeners.http.routes.origin import permits_origin

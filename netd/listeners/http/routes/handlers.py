@@ -10,10 +10,10 @@ from typing import Final, Protocol
 
 from netd.listeners.http.files.directory import Directory
 from netd.listeners.http.files.representation import Served
-from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response, error_response
 from netd.listeners.http.protocol.target import format_path
+from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.metrics import Metrics
 from netd.listeners.http.routes.worker_context import WorkerContext

@@ -12,7 +12,6 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from netd.errors import RemoteProtocolError
-from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import (
     DeferredResponse,
@@ -21,6 +20,7 @@ from netd.listeners.http.protocol.response import (
     SendResponse,
     error_response,
 )
+from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.client_address import credentials_of
 from netd.listeners.http.routes.hook_text import text_of
 from netd.listeners.http.routes.origin import permits_origin

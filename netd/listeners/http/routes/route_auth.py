@@ -11,7 +11,6 @@ from typing import Final
 
 from netd.config.model import Networks
 from netd.listeners.admission import Sources
-from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import (
     DeferredResponse,
@@ -19,6 +18,7 @@ from netd.listeners.http.protocol.response import (
     SendResponse,
     error_response,
 )
+from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.client_address import client_of, credentials_of
 from netd.listeners.logins.password_verifier import Login, PasswordVerifier
 from netd.protocols.password import Verdict, decoy

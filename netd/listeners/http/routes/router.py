@@ -9,7 +9,7 @@ from typing import Final
 
 from netd.errors import RemoteProtocolError
 from netd.listeners.http.files.directory import Directory
-from netd.listeners.http.options import HttpOptions, RouteOptions
+from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.pages import STYLE, format_document
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.head import KNOWN_METHODS
@@ -21,6 +21,7 @@ from netd.listeners.http.protocol.response import (
     error_response,
 )
 from netd.listeners.http.protocol.target import parse_path
+from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.cors import Cors
 from netd.listeners.http.routes.handlers import READ_METHODS, make_handler
 from netd.listeners.http.routes.route_auth import RouteAuth

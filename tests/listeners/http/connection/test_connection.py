@@ -21,9 +21,10 @@ from netd.listeners.http.connection.hook_caller import HookCaller
 from netd.listeners.http.connection.transport import PlainTransport, Transport
 from netd.listeners.http.files.compressions import Compressions
 from netd.listeners.http.files.listings import Listings
-from netd.listeners.http.options import HttpOptions, RouteOptions
+from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse, CacheKey
+from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.daemon_status import DaemonStatus
 from netd.listeners.http.routes.worker_context import WorkerContext
 from netd.listeners.kind import ReloadResult

@@ -15,11 +15,11 @@ from netd.listeners.http.files.compressions import Compressions
 from netd.listeners.http.files.directory import Directory
 from netd.listeners.http.files.listings import Listings
 from netd.listeners.http.files.representation import Served
-from netd.listeners.http.options import RouteOptions
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.head import RequestLimits
 from netd.listeners.http.protocol.request_reader import RequestReader
 from netd.listeners.http.protocol.response import Response
+from netd.listeners.http.route_options import RouteOptions
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from tests.listeners.http.http_client import Start, ask, write
