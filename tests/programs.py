@@ -18,6 +18,7 @@ PACKAGES: Final = {
     "fail2ban-regex": "fail2ban",
     "fish": "fish",
     "fsfreeze": "util-linux",
+    "git": "git",
     "groff": "groff-base",
     "haproxy": "haproxy",
     "inspircd": "inspircd",

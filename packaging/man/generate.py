@@ -13,7 +13,6 @@ import argparse
 import inspect
 import os
 import re
-import sys
 import textwrap
 import time
 from collections import Counter
@@ -41,7 +40,9 @@ Option = argparse.Action
 
 def main() -> None:
     """Write all pages into the directory of the command line."""
-    directory = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path)
+    directory: Path = parser.parse_args().directory
     directory.mkdir(parents=True, exist_ok=True)
     for template in sorted(TEMPLATES.glob("*.in")):
         page = "\n".join(render(template.read_text(encoding="utf-8"))) + "\n"
