@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -210,6 +211,7 @@ class RoomUnderTest:
         """The result of a query to a database in memory, which the first query creates."""
         if self.has_database and self._database is None:
             self._database = sqlite3.connect(":memory:", isolation_level=None)
+            weakref.finalize(self, self._database.close)
             migrate(self._database)
         if self._database is None or self.database_fails:
             return QueryFailedError("there is no database")
