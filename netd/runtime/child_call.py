@@ -64,13 +64,17 @@ class ChildCall:
         elif data is not None:
             self._loop.modify(self._reader.fileno(), 0)  # the end; the exit follows
 
-    def stop(self) -> None:
-        """End the child now; `on_done` gets a ChildProcessError."""
-        self._child.kill(signal.SIGKILL)
+    def abandon(self) -> None:
+        """End the child now, before its result has arrived; `on_done` is not called."""
+        self._deadline.cancel()
+        self._loop.unwatch(self._child.pidfd)
+        self._loop.unwatch(self._reader.fileno())
+        self._reader.close()
+        self._child.destroy()
 
     def _on_deadline(self) -> None:
         self._is_late = True
-        self.stop()
+        self._child.kill(signal.SIGKILL)
 
     def _on_exit(self, _mask: int) -> None:
         pidfd = self._child.pidfd

@@ -23,16 +23,17 @@ def test_work_runs_in_a_child_and_its_result_comes_back() -> None:
 
 def test_the_loop_goes_on_meanwhile() -> None:
     loop = Loop(EpollPoller())
+    before, children = len(os.listdir("/proc/self/fd")), own_children()
     outcomes: list[bytes | OSError] = []
     call = ChildCall(loop, sleep, outcomes.append, timeout_s=PATIENCE_S, max_memory_bytes=2**32)
     ticks: list[int] = []
     loop.call_every(0.001, lambda: ticks.append(1))
     while len(ticks) < 3:
         loop.turn()
+    call.abandon()
+    loop.turn()
     assert not outcomes
-    call.stop()
-    while not outcomes:
-        loop.turn()
+    assert (len(os.listdir("/proc/self/fd")), own_children()) == (before, children)
     loop.close()
 
 

@@ -79,13 +79,11 @@ class Checkpoints:
         self._own = (0, "")
         if self._position is not None and self._call is not None:
             self._position = None
-            self._call.stop()
+            self._call.abandon()
 
     def _on_done(
         self, position: Position, began: float, result: bytes | OSError, *, keeps: bool
     ) -> None:
-        if self._position is not position:
-            return  # it was given up
         self._position = None
         self._rests_until = self._loop.now + _REST * (self._loop.now - began)
         if isinstance(result, OSError):
