@@ -26,6 +26,7 @@ access_log = "{directory}/access.log"
 header_timeout = "5m"
 body_timeout = "5m"
 send_timeout = "5m"
+keepalive_timeout = "5m"
 {options}
 
 [[listeners.web.routes]]
