@@ -14,7 +14,7 @@ from typing import Any, Final
 from netd.config.address import Address
 from netd.errors import ControlError, NetdError, UsageError
 from netd.listeners.kinds import KINDS
-from netd.protocols.prometheus import format_labels
+from netd.protocols.prometheus import format_family
 
 _SCHEMES: Final = {"http": ("http", 80), "irc": ("chat", 6667)}
 _ECHO_KIND: Final = "echo"  # of an address that is that of a socket
@@ -188,13 +188,13 @@ def format_metrics(targets: Sequence[Target]) -> str:
         ("lost_total", "counter", "Probes that failed.", lambda t: float(t.lost)),
         ("seconds_total", "counter", "The duration of all successful probes.", lambda t: t.total_s),
     )
-    lines = []
-    for name, kind, text, value in families:
-        lines += [f"# HELP netd_probe_{name} {text}", f"# TYPE netd_probe_{name} {kind}"]
-        for target in targets:
-            labels = format_labels({"target": target.name, "address": target.address})
-            lines.append(f"netd_probe_{name}{labels} {value(target)!r}")
-    return "".join(f"{line}\n" for line in lines)
+    labelled = [({"target": target.name, "address": target.address}, target) for target in targets]
+    return "".join(
+        format_family(
+            f"netd_probe_{name}", kind, text, [(labels, value(t)) for labels, t in labelled]
+        )
+        for name, kind, text, value in families
+    )
 
 
 def _replace_file(path: str, text: str) -> None:

@@ -20,7 +20,7 @@ MAX_REPLY_BYTES: Final = 131_072
 
 
 class HookAction(enum.Enum):
-    """What a script requests."""
+    """The action that a script requests."""
 
     POST = "post"
     """Send a message to the channel."""

@@ -476,7 +476,7 @@ def test_an_idle_client_of_the_control_socket_makes_room(start_daemon: StartDaem
         daemon.await_ready()  # an answer, once the backlog is worked off
 
 
-def test_the_control_socket_is_private(start_daemon: StartDaemon) -> None:
+def test_the_control_socket_is_for_the_user_and_the_group(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(THREE)
     assert os.stat(daemon.control).st_mode & 0o777 == 0o660
 

@@ -1,4 +1,4 @@
-"""What a session calls: the part of the server that owns it."""
+"""The part of the server that owns a session, and that the session calls."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from netd.listeners.chat.room.settings import RoomLimits, RoomSettings
 from netd.protocols.record import TEXT, mapping_of, refuse_malformed
 
 LEVEL: Final = 1
-"""What this version can apply: an input that needs more has to wait until all hosts can."""
+"""The level of inputs that this version can apply; an input that needs more waits for all hosts."""
 
 _OF_A_HOST: Final = frozenset(("memory_bytes", "ghost_bytes", "failed_logins", "list_replies"))
 _SHARED: Final = (
@@ -27,7 +27,7 @@ _HASH_BYTES: Final = 8
 
 
 def format_agreement(settings: RoomSettings) -> bytes:
-    """What a host publishes."""
+    """The level and the hashes of settings that a host publishes."""
     return json.dumps(_facts(settings), separators=(",", ":")).encode()
 
 

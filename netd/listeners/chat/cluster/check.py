@@ -27,7 +27,7 @@ _TIMEOUT_S = 2.0
 
 
 def problems(options: ClusterOptions) -> Iterator[Problem]:
-    """What keeps the engine from being used; and warnings, also if it cannot be reached now."""
+    """Find the faults that keep the engine from being used; an unreachable one gives a warning."""
     try:
         make_reader()
     except ImportError:

@@ -10,7 +10,7 @@ from netd.listeners.chat.cluster.resp import Reply, pairs
 ASKED: Final = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 """The settings to read with CONFIG GET."""
 ASKED_OF_DEFAULT: Final = ("ACL", "GETUSER", "default")
-"""What the user may do with whose permissions Redis 7.0 loads its log."""
+"""The command for the permissions of the default user, with which Redis 7.0 loads its log."""
 
 
 def asked_settings(reply: Reply) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""What the clients of a host know of the room when its state is lost, and what they have missed.
+"""The room as the clients of a host know it when its state is lost, and the changes since then.
 
 A host loads the room again when it has fallen behind, was removed, or when the engine has lost
 entries. Its clients keep their connections, and meanwhile get no lines. When they are in the room

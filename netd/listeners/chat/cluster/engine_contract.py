@@ -1,4 +1,4 @@
-"""What a node's engine needs to know, and what it reports."""
+"""The facts that a node gives to its engine, and the events that the engine reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in a room on several hosts, on all of them, that is no client's doing.
+"""Changes of a room on several hosts that no client causes; they happen on all of the hosts.
 
 Its channels, bans and absent members expire by the time of the log; its accounts are changed by
 administrators; and its settings are compared.

@@ -26,7 +26,7 @@ _NOT_TAKEN: Final = "the chat did not take the message"
 
 
 class HookView(NamedTuple):
-    """What the steps need to know of the room."""
+    """The parts of the room that the steps use."""
 
     state: RoomState
     client: Client

@@ -1,4 +1,4 @@
-"""What the query of a request for a listing selects: order, filter, page and format."""
+"""The order, filter, page and format that the query of a request for a listing selects."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _Value = TypeVar("_Value")
 
 
 class _Directory(NamedTuple):
-    """What the entries to list depend on."""
+    """The values that the entries of a listing depend on."""
 
     device: int
     inode: int

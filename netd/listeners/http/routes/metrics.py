@@ -13,7 +13,7 @@ from typing import Any, Final
 from netd.listeners.http.protocol.event import Request
 from netd.listeners.http.protocol.response import DeferredResponse, Response
 from netd.listeners.http.routes.daemon_status import DaemonStatus
-from netd.protocols.prometheus import format_labels
+from netd.protocols.prometheus import format_family, format_heading, format_sample
 
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -71,11 +71,13 @@ def format_metrics(status: dict[str, Any]) -> str:
 
 def _daemon(status: dict[str, Any]) -> Iterator[str]:
     build = {"version": status["version"], "python": platform.python_version()}
-    yield _family("netd_info", "gauge", "The versions of the daemon and of Python.", [(build, 1)])
+    yield format_family(
+        "netd_info", "gauge", "The versions of the daemon and of Python.", [(build, 1)]
+    )
     process = status["process"]
     for key, (name, kind, text) in _PROCESS.items():
         if key in process:
-            yield _family(name, kind, text, [({}, process[key])])
+            yield format_family(name, kind, text, [({}, process[key])])
     yield _single("netd_uptime_seconds", "Time since the daemon started.", status["uptime_s"])
     yield _single("netd_up", "1 while every listener serves.", status["state"] == "serving")
     reload = status["last_reload"]
@@ -90,11 +92,11 @@ def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
         for listener in listeners
     ]
     up = [(labels, listener["state"] == "serving") for labels, listener in labelled]
-    yield _family("netd_listener_up", "gauge", "1 while all its workers serve.", up)
-    yield _family("netd_workers", "gauge", "Worker processes by state.", _workers(labelled))
+    yield format_family("netd_listener_up", "gauge", "1 while all its workers serve.", up)
+    yield format_family("netd_workers", "gauge", "Worker processes by state.", _workers(labelled))
     restarts = [(labels, listener["restarts"]) for labels, listener in labelled]
     text = "Workers that were started again after they had ended."
-    yield _family("netd_worker_restarts_total", "counter", text, restarts)
+    yield format_family("netd_worker_restarts_total", "counter", text, restarts)
     yield from _usage(labelled)
     yield from _series(labelled)
     yield _histogram(labelled)
@@ -104,7 +106,7 @@ def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
         if "certificate_expiry" in listener["moments"]
     ]
     text = "When the first certificate of the listener expires, in seconds since the epoch."
-    yield _family("netd_certificate_expiry_time_seconds", "gauge", text, expiries)
+    yield format_family("netd_certificate_expiry_time_seconds", "gauge", text, expiries)
     yield from _figures(labelled)
 
 
@@ -121,9 +123,9 @@ def _figures(labelled: list[_Labelled]) -> Iterator[str]:
         ]
         text = name.replace("_", " ").capitalize()
         if name in gauges:
-            yield _family(f"netd_{name}", "gauge", f"{text} at present.", samples)
+            yield format_family(f"netd_{name}", "gauge", f"{text} at present.", samples)
         else:
-            yield _family(f"netd_{name}_total", "counter", f"{text} so far.", samples)
+            yield format_family(f"netd_{name}_total", "counter", f"{text} so far.", samples)
 
 
 def _usage(labelled: list[_Labelled]) -> Iterator[str]:
@@ -133,7 +135,7 @@ def _usage(labelled: list[_Labelled]) -> Iterator[str]:
             (labels, sum(worker.get(key, 0) for worker in listener["workers"]))
             for labels, listener in labelled
         ]
-        yield _family(name, kind, text, samples)
+        yield format_family(name, kind, text, samples)
 
 
 def _series(labelled: list[_Labelled]) -> Iterator[str]:
@@ -144,23 +146,23 @@ def _series(labelled: list[_Labelled]) -> Iterator[str]:
             for labels, listener in labelled
             for values, count in sorted(listener["series"].get(key, {}).items())
         ]
-        yield _family(name, "counter", text, samples)
+        yield format_family(name, "counter", text, samples)
 
 
 def _histogram(labelled: list[_Labelled]) -> str:
     name = "netd_http_request_duration_seconds"
     text = "Time from the first byte of a request until its response is ready to be sent."
-    lines = [f"# HELP {name} {text}\n# TYPE {name} histogram\n"]
+    lines = [format_heading(name, "histogram", text)]
     for labels, listener in labelled:
         buckets = listener["series"].get("durations", {})
         total = 0
         for bound, count in buckets.items():
             total += count
-            lines.append(_sample(f"{name}_bucket", {**labels, "le": bound}, total))
+            lines.append(format_sample(f"{name}_bucket", {**labels, "le": bound}, total))
         if buckets:
             seconds = listener["counters"][_DURATIONS_US] / 1e6
-            lines.append(_sample(f"{name}_sum", labels, seconds))
-            lines.append(_sample(f"{name}_count", labels, total))
+            lines.append(format_sample(f"{name}_sum", labels, seconds))
+            lines.append(format_sample(f"{name}_count", labels, total))
     return "".join(lines)
 
 
@@ -178,14 +180,4 @@ def _workers(labelled: list[_Labelled]) -> list[_Sample]:
 
 
 def _single(name: str, text: str, value: float) -> str:
-    return _family(name, "gauge", text, [({}, value)])
-
-
-def _family(name: str, kind: str, text: str, samples: list[_Sample]) -> str:
-    lines = [f"# HELP {name} {text}\n# TYPE {name} {kind}\n"]
-    lines += [_sample(name, labels, value) for labels, value in samples]
-    return "".join(lines) if samples else ""
-
-
-def _sample(name: str, labels: _Labels, value: float) -> str:
-    return f"{name}{format_labels(labels)} {float(value)!r}\n"
+    return format_family(name, "gauge", text, [({}, value)])
