@@ -13,7 +13,7 @@ class Plan:
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()  # new workers take over, the old ones drain
+    replaced: tuple[str, ...] = ()  # new workers take over the clients of the old ones
     reconfigured: tuple[str, ...] = ()  # the running workers take the new options
     unchanged: tuple[str, ...] = ()
 
@@ -46,7 +46,7 @@ def diff(running: Config, desired: Config) -> Plan:
 def _is_replaced(old: ListenerOptions, new: ListenerOptions) -> bool:
     if old == new:
         return False
-    if type(old) is not type(new):
+    if type(old) is not type(new) or new.workers < old.workers:  # a surplus worker has clients too
         return True
     names = fields_for_new_workers(type(new))
     return any(getattr(old, name) != getattr(new, name) for name in names)

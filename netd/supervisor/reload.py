@@ -159,7 +159,7 @@ class Reload:
     def _reconfigure(self) -> None:
         for name in self.plan.reconfigured:
             listener, options = self._fleet.listeners[name], self._desired.listeners[name]
-            for worker in self._old_workers[name][: options.workers]:
+            for worker in self._old_workers[name]:
                 self._previous_options.append((worker, listener.options))
                 self._awaited.add(worker)
                 self._fleet.configure(worker, options)
@@ -193,8 +193,6 @@ class Reload:
         for name in self.plan.reconfigured:
             listener, listener.options = fleet.listeners[name], desired.listeners[name]
             fleet.table.tune(name, listener.options)
-            surplus = listener.workers[listener.options.workers :]
-            listener.drain(surplus, None, stopping=False)
         replaced = [fleet.listeners[name] for name in self.plan.replaced]
         for name in self.plan.removed:
             fleet.release(fleet.listeners[name], desired.netd.drain_timeout, stopping=False)

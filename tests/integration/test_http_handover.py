@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
 import socket
 import ssl
 from pathlib import Path
@@ -61,6 +62,21 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
+def process_state(pid: int) -> str:
+    """The letter of proc_pid_stat(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+def pause(pid: int) -> None:
+    """Stop a process until SIGCONT."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: process_state(pid) == "T", "a stopped process")
+
+
+def await_workers(daemon: Daemon, count: int) -> None:
+    wait_until(lambda: len(daemon.pids("web")) == count, "the old workers to be gone")
+
+
 def slow(daemon: Daemon) -> socket.socket:
     """A client that receives little at a time."""
     sock = daemon.connect("web")
@@ -103,6 +119,28 @@ def test_clients_of_replaced_workers_notice_nothing(
     log = tmp_path / "access.log"
     wait_until(lambda: log.read_text().count("\n") == 33, "every response in the log")
     assert daemon.log.read_text().count("ERROR") == 0
+
+
+def test_clients_of_a_surplus_worker_notice_nothing_of_a_reload(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    daemon = start_daemon(configure(tmp_path, workers=2))
+    with contextlib.ExitStack() as stack:
+        kept = []
+        for stopped in daemon.pids("web"):  # so that the other worker accepts the next connection
+            pause(stopped)
+            kept.append(stack.enter_context(daemon.connect("web")))
+            kept[-1].sendall(GET_HELLO)
+            assert Response(kept[-1]).body == HELLO
+            os.kill(stopped, signal.SIGCONT)
+        for workers in (1, 3, 2):
+            daemon.write(configure(tmp_path, workers))
+            done = daemon.netd("reload")
+            assert done.returncode == 0, done.stderr
+            await_workers(daemon, workers)
+            for sock in kept:
+                sock.sendall(GET_HELLO)
+                assert Response(sock).body == HELLO
 
 
 @pytest.mark.needs("openssl")

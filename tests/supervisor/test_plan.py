@@ -55,6 +55,11 @@ def test_a_field_that_needs_a_new_worker_replaces() -> None:
     assert diff(config(a=echo()), config(a=changed)) == Plan(replaced=("a",))
 
 
+def test_fewer_workers_replace_so_that_no_client_of_a_surplus_worker_is_lost() -> None:
+    assert diff(config(a=echo(workers=3)), config(a=echo(workers=2))) == Plan(replaced=("a",))
+    assert diff(config(a=echo(workers=2)), config(a=echo(workers=3))) == Plan(reconfigured=("a",))
+
+
 def test_another_kind_replaces() -> None:
     assert diff(config(a=echo()), config(a=chat())) == Plan(replaced=("a",))
 

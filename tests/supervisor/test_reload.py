@@ -131,8 +131,14 @@ def test_live_options_go_to_the_running_workers(setting: Setting) -> None:
     assert setting.pids("a") == before
     assert not setting.apply(config(a={"workers": 3}))
     assert setting.pids("a")[:2] == before
+
+
+def test_fewer_workers_take_over_the_clients_of_all(setting: Setting) -> None:
+    setting.apply(config(a={"workers": 3}))
+    before = setting.pids("a")
     assert not setting.apply(config(a={"workers": 1}))
-    assert setting.pids("a") == before[:1]
+    assert len(setting.pids("a")) == 1
+    assert not set(setting.pids("a")) & set(before)
 
 
 def test_a_key_that_needs_a_new_worker_gets_one_and_the_socket_stays(setting: Setting) -> None:
@@ -288,7 +294,7 @@ def test_a_listener_s_totals_outlive_its_workers(setting: Setting) -> None:
     assert setting.fleet.listeners["a"].counters.totals["accepted"] == 2
     setting.apply(config(a={"workers": 1}))
     assert len(setting.pids("a")) == 1
-    assert setting.fleet.listeners["a"].counters.totals["accepted"] == 2
+    assert setting.fleet.listeners["a"].counters.totals["accepted"] == 2 + 1
 
 
 def test_a_listener_s_totals_outlive_its_replacement(setting: Setting) -> None:
