@@ -15,6 +15,7 @@ from netd.client.core.chat_events import (
     Notice,
     Reaction,
     Refused,
+    Undelivered,
 )
 from netd.client.core.conversations import Conversations
 from netd.client.core.outbox import MAX_WAITING, Outbox
@@ -183,10 +184,24 @@ class ClientState:
         return not is_channel(target) or target in self.roster
 
     def can_queue(self, target: str) -> bool:
-        """Whether a message to the target can be sent now or after the next reconnect."""
-        if self.is_registered and not self.is_resuming:
-            return self._can_reach(target)
-        return not is_channel(target) or self.fold(target) in self.autojoin
+        """Whether a message to the target can be sent now, or once the client has joined it."""
+        return self._can_reach(target) or self.fold(target) in self.autojoin
+
+    def give_up_unreachable(self) -> list[Effect]:
+        """Give up the messages to channels that the client will not join again."""
+        targets = dict.fromkeys(message.target for message in self.outbox.waiting())
+        lost = [target for target in targets if not self.can_queue(target)]
+        return [effect for name in lost for effect in self.outbox.drop(name, _outside(name))]
+
+    def _reason_to_wait(self, target: str) -> str:
+        """Return why a message to the target cannot be sent yet; empty if it can."""
+        if not self.is_registered:
+            return "not connected; kept until the connection is back"
+        if self.can_send(target):
+            return ""
+        if self.is_resuming or self._can_reach(target):
+            return "kept until the server has sent what was said meanwhile"
+        return f"not in {target} yet; kept until you are"
 
     def record_message_id(self, message_id: str) -> bool:
         """Remember a message's id; return False if it was known. True for an empty id."""
@@ -245,16 +260,24 @@ class ClientState:
         kind: MessageKind = MessageKind.TEXT,
         tags: Mapping[str, str] | None = None,
     ) -> list[Effect]:
-        """Queue text for a target, in as many messages as it needs; the first has the tags."""
+        """Queue text for a target, in as many messages as it needs; the first has the tags.
+
+        Text that cannot be sent yet is announced as kept, text that never can as not delivered.
+        """
         parts = self.split(target, text, kind)
+        if not self.can_queue(target):
+            return [Undelivered(target, part.text, _outside(target)) for part in parts]
         self.offered_password = login_password(target, text) or self.offered_password
         if parts and tags and "message-tags" in self.capabilities:
             parts[0].tags.update(tags)
         if not self.outbox.put(*parts):
             return [Refused(f"{MAX_WAITING} messages wait already; this was dropped")]
-        if parts and not self.is_registered:
-            return [Notice("not connected; kept until the connection is back")]
-        return []
+        reason = self._reason_to_wait(target) if parts else ""
+        return [Notice(reason)] if reason else []
+
+
+def _outside(channel: str) -> str:
+    return f"you are not in {channel}; /join {channel}"
 
 
 def _forget_oldest(entries: dict[Any, Any], maximum: int) -> None:

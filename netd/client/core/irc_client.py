@@ -159,4 +159,7 @@ class IrcClient:
         state.capability_values = self._handshake.capability_values
         state.is_logged_in = self._handshake.is_logged_in
         state.next_resume_token = self._handshake.resume_token
-        return missed_messages.on_welcome(state, is_resumed=self._handshake.is_resumed)
+        return [
+            *missed_messages.on_welcome(state, is_resumed=self._handshake.is_resumed),
+            *state.give_up_unreachable(),
+        ]

@@ -11,7 +11,7 @@ from typing import Final
 
 from netd.client.core import nick_regain
 from netd.client.core.chat_events import Effect, Notice, Refused, ServerNotice, send
-from netd.client.core.client_state import MAX_CHANNELS, ClientState, Login
+from netd.client.core.client_state import MAX_CHANNELS, ClientState, Login, is_channel
 from netd.client.core.mode_changes import prefixes
 from netd.client.core.roster import JoinedChannel
 from netd.protocols.irc import Message
@@ -27,9 +27,6 @@ _NAMES_IN_LINE: Final = 100
 _MAX_NAMES: Final = 2000
 _MAX_WHO: Final = 200  # members of a channel for which WHO is sent
 _OF_SERVER: Final = frozenset({"001", "042", "221", "255", "396", "900", "901"})
-_JOIN_ERRORS: Final = frozenset(
-    {"403", "405", "437", "471", "473", "474", "475", "476", "477", "489"}
-)
 _NICK_IN_USE: Final = "433"
 _NEXT_LOGIN: Final = "to log in at the next start, set password_file in chat.toml"
 _NOW_AWAY: Final = "306"
@@ -37,6 +34,7 @@ _UNKNOWN_COMMAND: Final = "421"
 _CHANNEL_ERRORS: Final = frozenset(  # of TOPIC, MODE, INVITE or KICK, never of a message
     {"467", "472", "478", "482"}
 )
+_NOT_OF_JOIN: Final = _CHANNEL_ERRORS | {"401", "404", "441", "442", "696"}
 
 
 def receive(state: ClientState, message: Message) -> list[Effect]:
@@ -69,12 +67,19 @@ def _error(state: ClientState, message: Message) -> list[Effect]:
         if undelivered := undelivered or state.outbox.on_refusal(target, text):
             return undelivered
     refused = Refused(f"{target}: {text}" if target else text, message.command, target)
-    if message.command in _JOIN_ERRORS and target not in state.roster:
-        state.autojoin.pop(state.fold(target), None)
-        if state.is_current(target):
-            state.current = state.roster.first_name() or state.current
-        return [refused, *state.outbox.drop(target, text)]
-    return [refused]
+    if message.command in _NOT_OF_JOIN:
+        return [refused]
+    return [refused, *on_join_refused(state, target, text)]
+
+
+def on_join_refused(state: ClientState, channel: str, why: str) -> list[Effect]:
+    """Give up a channel, and what was said for it, if the client is not in it."""
+    if not is_channel(channel) or channel in state.roster:
+        return []
+    state.autojoin.pop(state.fold(channel), None)
+    if state.is_current(channel):
+        state.current = state.roster.first_name() or state.current
+    return state.outbox.drop(channel, why)
 
 
 def _topic(state: ClientState, message: Message) -> list[Effect]:

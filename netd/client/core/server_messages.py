@@ -229,7 +229,9 @@ def _fail(state: ClientState, message: Message) -> list[Effect]:
     undelivered = state.outbox.on_labeled_refusal(message.tags.get("label", ""), text)
     if not undelivered and target and command in ("PRIVMSG", "NOTICE", "BATCH"):
         undelivered = state.outbox.on_refusal(target, text)
-    return undelivered or [Refused(text, code, target)]
+    if undelivered or command != "JOIN":
+        return undelivered or [Refused(text, code, target)]
+    return [Refused(text, code, target), *numeric_replies.on_join_refused(state, target, text)]
 
 
 def _ignore(_state: ClientState, _message: Message) -> list[Effect]:

@@ -10,6 +10,7 @@ from netd.client.core.chat_events import (
     Refused,
     ScreenAction,
     ScreenRequest,
+    Undelivered,
 )
 from netd.client.core.irc_client import IrcClient
 from tests.client.core.feeding import events, feed, lines, welcome
@@ -84,6 +85,13 @@ def test_conversations_are_chosen_by_number_name_and_step() -> None:
     assert bob.type("/win 9") == [Refused("no conversation 9; /win lists them")]
     assert bob.type("/win") == [Notice("1  server"), Notice("2  #lounge (current)"),
                                 Notice("3  alice")]  # fmt: skip
+
+
+def test_a_closed_conversation_reports_the_lines_that_waited_for_it() -> None:
+    bob = welcome()
+    bob.disconnected()
+    bob.type("later")
+    assert bob.type("/close") == [Undelivered("#lounge", "later", "you left #lounge")]
 
 
 def test_the_server_cannot_be_closed() -> None:

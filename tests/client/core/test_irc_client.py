@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from netd.client.core.chat_events import (
     ChannelJoined,
     ChatMessage,
     Delivered,
     Notice,
     Registered,
+    Undelivered,
 )
 from netd.client.core.irc_client import IrcClient
 from tests.client.core.feeding import events, feed, lines, welcome
@@ -55,6 +58,55 @@ def test_a_lost_connection_keeps_unconfirmed_messages() -> None:
     ]
     assert events(effects) == [ChatMessage("bob", "#lounge", "second", mine=True)], (
         "first was shown"
+    )
+
+
+def test_a_line_that_waits_for_the_channel_is_announced_as_kept() -> None:
+    bob = welcome(ALL_CAPS)
+    feed(bob, ONE)
+    reconnected(bob)
+    assert bob.type("early") == [Notice("not in #lounge yet; kept until you are")]
+    assert lines(bob.type("/join #dev")) == ["JOIN #dev"]
+    assert bob.type("earlier") == [Notice("not in #dev yet; kept until you are")]
+    feed(bob, ":bob!u@h JOIN #lounge")
+    late = [Notice("kept until the server has sent what was said meanwhile")]
+    assert bob.say_to("#lounge", "late") == late
+    feed(bob, ":srv PONG srv :netd-chat-missed 1 #lounge")
+    assert lines(bob.due(0)) == ["PRIVMSG #lounge :early", "PRIVMSG #lounge :late"]
+    feed(bob, ":bob!u@h JOIN #dev")
+    assert lines(bob.due(0)) == ["PRIVMSG #dev :earlier"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [":srv 480 bob #lounge :Try later", ":srv FAIL JOIN TRY_LATER #lounge :Try later"],
+)
+def test_a_line_for_a_channel_that_lets_the_client_in_no_more_is_undelivered(refusal: str) -> None:
+    bob = welcome()
+    bob.type("sent")
+    bob.due(0)
+    bob.disconnected()
+    bob.connected()
+    feed(bob, ":srv 001 bob :Welcome")
+    bob.type("kept")
+    dropped = [Undelivered("#lounge", text, "Try later") for text in ("sent", "kept")]
+    assert feed(bob, refusal)[1:] == dropped
+    assert bob.type("more") == [
+        Undelivered("#lounge", "more", "you are not in #lounge; /join #lounge")
+    ]
+    assert len(bob.state.outbox) == 0
+
+
+def test_a_line_sent_to_a_channel_that_the_client_was_in_no_more_is_undelivered() -> None:
+    bob = welcome()
+    bob.type("too late")
+    bob.due(0)
+    feed(bob, ":alice!u@h KICK #lounge bob :out")
+    bob.disconnected()
+    bob.connected()
+    _, undelivered = feed(bob, ":srv 001 bob :Welcome")
+    assert undelivered == Undelivered(
+        "#lounge", "too late", "you are not in #lounge; /join #lounge"
     )
 
 

@@ -197,7 +197,8 @@ def test_a_kick_is_reported() -> None:
     bob = welcome()
     (refused,) = feed(bob, ":alice!u@h KICK #lounge bob :enough")
     assert refused == Refused("you were kicked from #lounge by alice (enough)", "KICK", "#lounge")
-    assert bob.type("but") == [Refused("you are not in #lounge; /join #lounge")]
+    outside = "you are not in #lounge; /join #lounge"
+    assert bob.type("but") == [Undelivered("#lounge", "but", outside)]
     feed(bob, ":bob!u@h JOIN #lounge")
     (change,) = feed(bob, ":alice!u@h KICK #lounge carol")
     assert change == MembershipChange(ChangeKind.KICKED, "carol", "#lounge", "by alice")

@@ -117,7 +117,8 @@ def test_a_private_conversation() -> None:
 
 def test_text_for_a_channel_that_is_not_joined_is_refused() -> None:
     bob = welcome()
-    assert bob.type("/msg #dev hi") == [Refused("you are not in #dev; /join #dev")]
+    outside = "you are not in #dev; /join #dev"
+    assert bob.type("/msg #dev hi") == [Undelivered("#dev", "hi", outside)]
     bob.type("hello")
     assert lines(bob.due(0))[0] == "PRIVMSG #lounge :hello"
 
@@ -126,7 +127,8 @@ def test_text_for_a_channel_that_will_not_be_joined_is_refused() -> None:
     bob = welcome()
     feed(bob, ":alice!u@h KICK #lounge bob")
     bob.disconnected()
-    assert bob.type("hello") == [Refused("you are not in #lounge; /join #lounge")]
+    outside = "you are not in #lounge; /join #lounge"
+    assert bob.type("hello") == [Undelivered("#lounge", "hello", outside)]
     assert len(bob.state.outbox) == 0
 
 

@@ -48,13 +48,8 @@ def say_to(
     state: ClientState, targets: str, text: str, kind: MessageKind = MessageKind.TEXT
 ) -> list[Effect]:
     """Send text to targets that are separated by commas."""
-    effects: list[Effect] = []
-    for target in filter(None, targets.split(",")):  # the server confirms each message separately
-        if state.can_queue(target):
-            effects += state.queue_text(target, text, kind)
-        else:
-            effects.append(Refused(f"you are not in {target}; /join {target}"))
-    return effects
+    separate = filter(None, targets.split(","))  # the server confirms each message separately
+    return [effect for target in separate for effect in state.queue_text(target, text, kind)]
 
 
 def channel_and_rest(state: ClientState, argument: str) -> tuple[str, str]:

@@ -64,7 +64,7 @@ def _close(state: ClientState, argument: str) -> list[Effect]:
     if is_channel(found.name):
         state.autojoin.pop(state.fold(found.name), None)
         state.conversations.close(found.name)
-        return []
+        return state.outbox.drop(found.name, f"you left {found.name}")
     return leave_private(state, found.name)
 
 
