@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -42,15 +43,31 @@ def run(path: str, config: Config, source: Source) -> str:
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
         try:
-            with open(fd, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-                _write(archive, content)
+            with open(fd, "wb") as file:
+                with tarfile.open(fileobj=file, mode="w:gz") as archive:
+                    _write(archive, content)
+                file.flush()
+                os.fsync(fd)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
+        _sync_directory(os.path.dirname(path) or ".")
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{path}: {error}") from error
     return f"{path}: files {len(content.files)}, databases {len(content.databases)}"
+
+
+def _sync_directory(path: str) -> None:
+    """Write a directory to the disk, so that a new name in it outlasts a loss of power."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system without it, such as some of networks
+            raise
+    finally:
+        os.close(fd)
 
 
 def content_of(config: Config, source: Source) -> Content:

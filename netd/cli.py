@@ -349,11 +349,11 @@ def _setup(arguments: argparse.Namespace) -> int:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from netd import backup_command  # noqa: PLC0415 (SQLite, used here only)
-    from netd.config.load import read_config  # noqa: PLC0415 (as for _load)
+    from netd.config.load import config_of  # noqa: PLC0415 (as for _load)
 
-    path = find_config(arguments.config)
-    config = read_config(path, KINDS)  # a fault of a file that it names does not matter here
-    _print(backup_command.run(arguments.file, config, read_source(path)))
+    source = read_source(find_config(arguments.config))
+    config = config_of(source, KINDS)  # a fault of a file that it names does not matter here
+    _print(backup_command.run(arguments.file, config, source))
     return os.EX_OK
 
 

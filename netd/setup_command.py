@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -70,27 +71,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Install the files, or remove them; return what was done and the command to run next.
 
-    The configuration is installed if there is none, and never removed; files in /etc that differ
-    from the installed ones, such as a unit that the administrator has edited, are not removed
-    either. Raises SetupError and, if the unit could not run this netd, UsageError.
+    The configuration is installed if there is none, and never removed. Files in /etc that the
+    administrator has edited, such as a unit, are neither replaced nor removed. Raises SetupError
+    and, if the unit could not run this netd, UsageError.
     """
     root, prefix = Path(arguments.root), arguments.prefix.strip("/")
     try:
         if arguments.remove:
             return _remove_all(root, prefix)
-        installed = _install(root, prefix)
+        report = _install(root, prefix)
     except OSError as error:
         raise SetupError(f"{error.filename}: {error.strerror}") from error
     if arguments.root == "/":
         for step in _SYSTEM_STEPS:
             _run_program(step)
-    return f"installed {installed} files; next: systemctl enable --now netd"
+    return f"{report}next: systemctl enable --now netd"
 
 
-def _install(root: Path, prefix: str) -> int:
+def _install(root: Path, prefix: str) -> str:
     command = _own_command()
     source = _source()
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, _readable_files():
         _make_manuals(source, Path(directory))
         files = dict(_files(source, root, prefix))
         files |= {
@@ -101,14 +102,56 @@ def _install(root: Path, prefix: str) -> int:
         if not config.exists():
             files[config] = source / "netd.toml"
         _refuse_links(files)
-        for target, path in files.items():
-            text = _with_command(path, command)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-            target.chmod(0o644)
-    for name in _COMMANDS:
-        _link(root / prefix / "bin" / name, command.with_name(name))
-    return len(files)
+        texts = {target: _with_command(path, command) for target, path in files.items()}
+        edited = [target for target in texts if _is_edited(target, texts[target], root, prefix)]
+        for target in texts.keys() - edited:
+            _write(target, texts[target])
+        for target, _ in _files_in_etc(source, root):
+            _write(_copy_of(target, root, prefix), texts[target])
+        for name in _COMMANDS:
+            _link(root / prefix / "bin" / name, command.with_name(name))
+    return _report(len(files) - len(edited), edited, root, prefix)
+
+
+def _report(installed: int, kept: Iterable[Path], root: Path, prefix: str) -> str:
+    """The numbers for the administrator, and a line for each edited file that was kept."""
+    lines = "".join(
+        f"kept {target}, which was edited; compare it with {_copy_of(target, root, prefix)}\n"
+        for target in kept
+    )
+    return f"{lines}installed {installed} files; "
+
+
+@contextlib.contextmanager
+def _readable_files() -> Iterator[None]:
+    """Let every user read new files and directories, whatever the umask of the caller is."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    target.chmod(0o644)
+
+
+def _copy_of(target: Path, root: Path, prefix: str) -> Path:
+    """The file that has a file in /etc as it was installed, to find out if it was edited since."""
+    return root / prefix / "share/netd" / target.relative_to(root)
+
+
+def _is_edited(target: Path, text: str, root: Path, prefix: str) -> bool:
+    """Whether a file in /etc is neither as it was installed nor as it would be now."""
+    if not target.is_relative_to(root / "etc") or not os.path.lexists(target):
+        return False
+    if target.is_symlink() or not target.is_file():
+        return True
+    copy = _copy_of(target, root, prefix)
+    installed = [text.encode(), *([copy.read_bytes()] if copy.is_file() else [])]
+    return target.read_bytes() not in installed
 
 
 def _with_command(path: Path, command: Path) -> str:
@@ -122,16 +165,14 @@ def _remove_all(root: Path, prefix: str) -> str:
     kept = [_CONFIG, "var/lib/netd"]
     removed = 0
     for target in _targets(root, prefix):
-        in_etc = target.is_relative_to(root / "etc") and os.path.lexists(target)
-        if in_etc and not _is_unchanged(target, _with_command(sources[target], command)):
+        text = _with_command(sources[target], command) if target in sources else ""
+        if _is_edited(target, text, root, prefix):
             kept.append(str(target.relative_to(root)))
         else:
             removed += _remove(target)
+    for target, _ in _files_in_etc(_source(), root):
+        removed += _remove(_copy_of(target, root, prefix))
     return f"removed {removed} files; kept are /{', /'.join(kept)}"
-
-
-def _is_unchanged(target: Path, text: str) -> bool:
-    return target.is_file() and not target.is_symlink() and target.read_bytes() == text.encode()
 
 
 def _refuse_links(targets: Iterable[Path]) -> None:
@@ -156,10 +197,14 @@ def _targets(root: Path, prefix: str) -> Iterator[Path]:
 
 def _files(source: Path, root: Path, prefix: str) -> Iterator[tuple[Path, Path]]:
     """Yield the place of each file, and the file to copy to it."""
-    for name, place in _IN_ETC.items():
-        yield root / "etc" / place, source / name
+    yield from _files_in_etc(source, root)
     for name, place in _IN_SHARE.items():
         yield root / prefix / "share" / place, source / name
+
+
+def _files_in_etc(source: Path, root: Path) -> Iterator[tuple[Path, Path]]:
+    for name, place in _IN_ETC.items():
+        yield root / "etc" / place, source / name
 
 
 def _source() -> Path:

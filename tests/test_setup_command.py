@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ from netd.errors import UsageError
 from netd.setup_command import SetupError
 
 ROOT = Path(__file__).parents[1]
+UNITS = ("service", "socket")
 
 
 def run(*line: str) -> str:
@@ -38,7 +40,8 @@ def test_files_are_installed_with_the_path_of_the_command_and_removed(
     root = tmp_path / "root"
     said = run("--root", str(root), "--prefix", "/usr")
     files = [path for path in root.rglob("*") if not path.is_dir() and not path.is_symlink()]
-    assert said == f"installed {len(files)} files; next: systemctl enable --now netd"
+    copies = [path for path in files if path.is_relative_to(root / "usr/share/netd")]
+    assert said == f"installed {len(files) - len(copies)} files; next: systemctl enable --now netd"
     for unit in ("system/netd.service", "user/netd.service"):
         text = (root / "etc/systemd" / unit).read_text()
         assert f"ExecStart={command} run " in text
@@ -102,6 +105,45 @@ def test_files_that_the_administrator_has_changed_are_not_removed(
     assert said.endswith(f" files; kept are /etc/netd.toml, /var/lib/netd, {names}")
     left = {path for path in root.rglob("*") if not path.is_dir()}
     assert left == {etc / "netd.toml", *changed}
+    assert command.exists()
+
+
+def test_an_edited_file_is_kept_and_others_become_those_of_the_new_version(
+    command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    run("--root", str(root))
+    service, socket = (root / "etc/systemd/system" / f"netd.{kind}" for kind in UNITS)
+    first = socket.read_text()
+    service.write_text("[Service]\n")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "opt/next"))
+    command = tmp_path / "opt/next/bin/netd"
+    command.parent.mkdir(parents=True)
+    command.touch()
+
+    said = run("--root", str(root))
+    shipped = root / "usr/local/share/netd/etc/systemd/system/netd.service"
+    assert f"kept {service}, which was edited; compare it with {shipped}\n" in said
+    assert service.read_text() == "[Service]\n"
+    assert f"ExecStart={command} run " in shipped.read_text()
+    user_unit = (root / "etc/systemd/user/netd.service").read_text()
+    assert f"ExecStart={command} run " in user_unit
+    assert socket.read_text() == first
+
+    service.write_text(shipped.read_text())  # the administrator takes the new version
+    assert "kept" not in run("--root", str(root))
+
+
+def test_other_users_can_read_what_is_installed(command: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    before = os.umask(0o077)
+    try:
+        run("--root", str(root))
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in root.rglob("*") if path.is_dir()}
+    assert modes == {0o755}
     assert command.exists()
 
 

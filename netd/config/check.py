@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -46,21 +47,34 @@ def _problems(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> It
 
 
 def _readable_passwords(config: Config, source: Source) -> Iterator[Problem]:
-    readable = {file for file in (source.file, *source.files) if _is_readable_by_all(file)}
+    commands = {file: _command_to_hide(file) for file in (source.file, *source.files)}
     for name, options in config.listeners.items():
         for key in _plain_passwords(options):
             path = f"listeners.{name}{key}"
-            file = source.place_of(source.path_of(path)).file
-            if file in readable:
-                advice = f"hash it with `netd passwd`, or chmod o-r {file}"
+            command = commands[source.place_of(source.path_of(path)).file]
+            if command:
+                advice = f"hash it with `netd passwd`, or {command}"
                 yield Problem(path, f"every user can read it; {advice}", is_warning=True)
 
 
-def _is_readable_by_all(file: str) -> bool:
+def _command_to_hide(file: str) -> str:
+    """The command after which only this user and root can read a file; empty if it is so."""
     try:
-        return bool(os.stat(file).st_mode & stat.S_IROTH)
+        status = os.stat(file)
     except OSError:  # the file was removed after it had been read
-        return False
+        return ""
+    if not status.st_mode & stat.S_IROTH:
+        return ""
+    if status.st_uid == os.geteuid() or status.st_gid in (os.getegid(), *os.getgroups()):
+        return f"chmod o-r {file}"
+    return f"chgrp {_own_group()} {file} && chmod 640 {file}"
+
+
+def _own_group() -> str:
+    try:
+        return grp.getgrgid(os.getegid()).gr_name
+    except KeyError:  # as in a container without this group
+        return str(os.getegid())
 
 
 def _plain_passwords(value: object) -> Iterator[str]:

@@ -63,9 +63,14 @@ def read_config(path: str, kinds: Kinds, check: Check = lambda _, __: ()) -> Con
     return _Reader(read_source(path), kinds).read(check)
 
 
+def config_of(source: Source, kinds: Kinds) -> Config:
+    """The configuration that files have which were read. Raises ConfigError as read_config."""
+    return _Reader(source, kinds).read(lambda _, __: ())
+
+
 def parse_config(text: str, file: str, kinds: Kinds) -> Config:
     """Read a configuration; messages call it `file`. Raises ConfigError with every fault found."""
-    return _Reader(parse_source(text, file), kinds).read(lambda _, __: ())
+    return config_of(parse_source(text, file), kinds)
 
 
 class _Reader:

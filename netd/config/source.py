@@ -90,8 +90,19 @@ def parse_source(text: str, file: str) -> Source:
     joined = _JoinedFiles(file, main)
     line = line_of(main.lines, (_INCLUDE,))
     for included in _included_files(patterns, Place(file, line)):
-        joined.add(included, parse_toml(read_text(included), included))
+        joined.add(included, parse_toml(_read_included(included, Place(file, line)), included))
     return joined.source()
+
+
+def _read_included(file: str, place: Place) -> str:
+    """The text of a file. A fault of the file as a whole is one of the line that includes it."""
+    try:
+        return read_text(file)
+    except ConfigError as error:
+        for problem in error.problems:
+            if not problem.line:
+                _refuse(place, f"{problem.file}: {problem.message}")
+        raise
 
 
 def _included_files(include: object, place: Place) -> Sequence[str]:

@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, Problem
 from netd.listeners.tls_options import TlsOptions
 from netd.runtime.tls import TlsStream, open_context
 from netd.runtime.watched_files import WatchedFiles
+
+# OpenSSL's reasons for a key of another certificate: of the same type, and of another one.
+_MISMATCHES: Final = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def _open(options: TlsOptions, protocols: Sequence[str], client_ca: str) -> ssl.
     try:
         context = open_context(options.certificate, options.key, protocols)
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
+        if error.reason in _MISMATCHES:
             text = f"The key does not fit the certificate {options.certificate}"
             raise OSError(errno.EINVAL, text, key) from error
         raise

@@ -40,8 +40,8 @@ class WatchedFiles(Generic[T]):
     def refresh(self) -> bool:
         """Read changed files again. Returns True if `value` is new.
 
-        After an OSError or a ConfigError the old value stays. A fault that persists is logged
-        once, not at every call.
+        After an OSError, a ConfigError or a ValueError, as of a file that is not UTF-8, the old
+        value stays. A fault that persists is logged once, not at every call.
         """
         last_fault, self._fault = self._fault, ""
         try:
@@ -50,13 +50,19 @@ class WatchedFiles(Generic[T]):
                 return False
             self._signatures = signatures
             self.value = self._read()
-        except (OSError, ConfigError) as error:
-            self._fault = str(error)
+        except (OSError, ConfigError, ValueError) as error:
+            self._fault = self._explain(error)
             if self._fault != last_fault:
                 _log.warning("%s: %s; its earlier content stays in use", self._label, self._fault)
             return False
         _log.info("%s read again", self._label)
         return True
+
+    def _explain(self, error: Exception) -> str:
+        if not isinstance(error, OSError) or not error.strerror:
+            return str(error)
+        is_named = error.filename in (None, self._label)
+        return error.strerror if is_named else f"{error.filename}: {error.strerror}"
 
     def _look(self) -> list[FileSignature]:
         return [signature_of(_stat_regular(path)) for path in self._paths]

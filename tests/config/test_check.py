@@ -204,6 +204,17 @@ def test_a_plain_password_in_a_file_that_all_can_read_gives_a_warning(tmp_path: 
     assert checked(path).warnings == ()
 
 
+def test_the_advice_for_a_plain_password_lets_the_daemon_read_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, LOUNGE)
+    Path(path).chmod(0o644)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(os, "getegid", lambda: 54321)
+    monkeypatch.setattr(os, "getgroups", list)
+    assert f"or chgrp 54321 {path} && chmod 640 {path}" in str(checked(path).warnings[0])
+
+
 def test_errors_are_reported_without_warnings(tmp_path: Path) -> None:
     path = write(tmp_path, f"{LOUNGE}workers = 2\n")
     Path(path).chmod(0o644)

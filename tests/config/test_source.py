@@ -114,8 +114,8 @@ def test_a_file_is_included_once_and_the_main_file_is_not(tmp_path: Path, includ
 
 def test_a_file_that_is_named_without_a_wildcard_must_exist(tmp_path: Path) -> None:
     path = write(tmp_path)
-    Path(path).write_text(MAIN.replace("*", "a"))
-    assert messages(path) == ["sites/a.toml: no such file or directory"]
+    Path(path).write_text(f"\n{MAIN.replace('*', 'a')}")
+    assert messages(path) == ["netd.toml:2: include: sites/a.toml: no such file or directory"]
 
 
 @pytest.mark.parametrize("name", ["a", "*"])
@@ -128,7 +128,7 @@ def test_a_name_with_nul_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_link_to_a_missing_file_is_not_passed_over(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "sites/a.toml").symlink_to("../available/a.toml")
-    assert messages(path) == ["sites/a.toml: no such file or directory"]
+    assert messages(path) == ["netd.toml:1: include: sites/a.toml: no such file or directory"]
 
 
 def test_the_number_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

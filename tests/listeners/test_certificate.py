@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -63,6 +64,17 @@ def test_each_fault_is_reported_with_its_file_and_key(tmp_path: Path) -> None:
         assert (problem.key, problem.is_warning) == (key, False)
         assert fault in problem.message
     assert problems(one, other.certificate) == ()
+
+
+def test_a_key_of_another_type_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As while a certificate is renewed with a key of another type, by `certbot --key-type`."""
+    options = TlsOptions(**make_certificate(tmp_path, "one.test"))
+    certificate = Certificate(options)
+    make_key = ["openssl", "genpkey", "-algorithm", "ed25519", "-out", options.key]
+    subprocess.run(make_key, check=True, capture_output=True)
+    assert not certificate.refresh()
+    [message] = caplog.messages
+    assert f"{options.key}: The key does not fit the certificate {options.certificate}" in message
 
 
 def test_an_expired_certificate_is_served_with_a_warning(

@@ -58,3 +58,15 @@ def test_invalid_content_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptu
     assert not watched.refresh()
     assert watched.value == "hello"
     assert "greeting: empty" in caplog.text
+
+
+def test_content_that_is_not_utf_8_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "greeting"
+    path.write_text("hello")
+    watched = WatchedFiles("greeting", [str(path)], lambda: path.read_text("utf-8"))
+    path.write_bytes(b"\xff")
+    assert not watched.refresh()
+    assert watched.value == "hello"
+    assert "invalid start byte" in caplog.text

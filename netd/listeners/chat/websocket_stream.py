@@ -17,9 +17,10 @@ from netd.protocols.websocket_reader import Closed, Event, FrameReader, Ping, Po
 from netd.runtime.loop import Loop
 from netd.runtime.stream import Stream, StreamState, ignore
 
-KEEP_ALIVE_S: Final = 25.0
-"""A ping is sent at the end of a period in which nothing else was: proxies close a connection that
-was silent for 60 s."""
+KEEP_ALIVE_S: Final = 20.0
+"""A ping is sent at the end of a period in which nothing else was, so after less than two periods
+of silence: proxies close a silent connection after 60 s, and HAProxy as Debian ships it after 50 s.
+"""
 _CONTROL_BURST: Final = 32  # pings and pongs of a client at once, and a second
 _CONTROL_RATE: Final = 4.0
 _PING: Final = format_frame(Opcode.PING, b"")
