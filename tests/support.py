@@ -233,7 +233,7 @@ class WorkerUnderTest:
             select.select([self._channel], [], [], PATIENCE_S)
             for message in self._receive():
                 if isinstance(message, Heartbeat):
-                    self.counters = {**message.gauges, **message.totals}
+                    self.counters = {**message.gauges, **message.shared, **message.totals}
                     self.degraded = message.degraded
                     self.series = message.series
                 if isinstance(message, types):
@@ -261,7 +261,7 @@ class WorkerUnderTest:
         with contextlib.suppress(ChannelClosedError):
             for message in self._receive():
                 if isinstance(message, Heartbeat):
-                    self.counters = {**message.gauges, **message.totals}
+                    self.counters = {**message.gauges, **message.shared, **message.totals}
         self.exit = self.process.reap()
         assert self.exit is not None, "the worker did not end"
         return self.exit

@@ -40,6 +40,8 @@ class Bundle:
 
     state: int
     queue: int | None
+    worker: int = 0
+    """The number of the worker that has packed it (`Daemon.worker_number`)."""
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -48,7 +50,8 @@ class Bundle:
 
     def copy(self) -> Bundle:
         """The same bundle with descriptors of its own. Raises OSError."""
-        return Bundle(os.dup(self.state), None if self.queue is None else os.dup(self.queue))
+        queue = None if self.queue is None else os.dup(self.queue)
+        return Bundle(os.dup(self.state), queue, self.worker)
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 Series = Mapping[str, Mapping[str, int]]
@@ -25,8 +25,14 @@ class Counters:
     moments: Mapping[str, int] = field(default_factory=dict)
     """Times in seconds since the epoch, of which the earliest one counts."""
 
+    shared: Mapping[str, int] = field(default_factory=dict)
+    """Values of the moment of what all workers of a listener share; the greatest one counts."""
+
     def __add__(self, other: Counters) -> Counters:
-        """The sums by name, and the earliest moments; a name with the sum 0 stays."""
+        """The sums by name, the earliest moments, and the greatest of the shared values.
+
+        A name with the sum 0 stays.
+        """
         series = {
             name: _sum(self.series.get(name, {}), other.series.get(name, {}))
             for name in {**self.series, **other.series}
@@ -35,7 +41,8 @@ class Counters:
             _sum(self.totals, other.totals),
             _sum(self.gauges, other.gauges),
             series,
-            _earliest(self.moments, other.moments),
+            _pick(min, self.moments, other.moments),
+            _pick(max, self.shared, other.shared),
         )
 
     def after_exit(self) -> Counters:
@@ -43,8 +50,8 @@ class Counters:
         return Counters(self.totals, series=self.series)
 
     def as_dict(self) -> dict[str, int]:
-        """The gauges and totals by name, gauges first."""
-        return {**self.gauges, **self.totals}
+        """The gauges, shared values and totals by name, gauges first."""
+        return {**self.gauges, **self.shared, **self.totals}
 
 
 def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
@@ -53,6 +60,8 @@ def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
     return dict(both)
 
 
-def _earliest(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+def _pick(
+    choose: Callable[[Iterable[int]], int], left: Mapping[str, int], right: Mapping[str, int]
+) -> dict[str, int]:
     names = {**left, **right}
-    return {name: min(side[name] for side in (left, right) if name in side) for name in names}
+    return {name: choose(side[name] for side in (left, right) if name in side) for name in names}

@@ -59,6 +59,13 @@ class Daemon(Protocol):
         connection is a message as in netd.protocols.handoff, with its descriptor.
         """
 
+    @property
+    def worker_number(self) -> int:
+        """The number of this worker among those of its listener, from 0.
+
+        Its next process has the same one. The numbers of a listener's workers are dense.
+        """
+
     def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
         """Call `on_status` with the daemon's status, as `netd status --json` prints it."""
 

@@ -81,6 +81,8 @@ class Worker:
         """See `Daemon`."""
         self.handoff_queues: dict[str, socket.socket] = {}
         """See `Daemon`."""
+        self.worker_number = 0
+        """See `Daemon`."""
         self._service: Service[Any] | None = None
         self._handover = HandoverPort(kind, self._link.send)
         self._loop.call_every(_SNAPSHOT_S, self._send_snapshot)
@@ -136,6 +138,7 @@ class Worker:
         sockets = self._take_sockets(message.sockets)
         bundles = [self._link.take_descriptors(count) for count in message.bundles]
         self._take_queues(message.queues)
+        self.worker_number = message.number
         try:
             if len(sockets) < len(message.sockets):
                 raise BindError("no descriptor is left to listen with")
@@ -208,6 +211,7 @@ class Worker:
                     self._service.degraded(),
                     {name: dict(counts) for name, counts in counters.series.items()},
                     dict(counters.moments),
+                    dict(counters.shared),
                 )
             )
 

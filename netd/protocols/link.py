@@ -25,6 +25,7 @@ class Configure:
     bundles: tuple[int, ...] = ()  # the number of descriptors of each bundle, after the sockets
     needs_state: bool = False  # a bundle that cannot be loaded is a failure
     queues: tuple[str, ...] = ()  # the listener of each hand-off queue; after the bundles
+    number: int = 0  # of the worker among those of its listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,9 @@ class Ready:
 class Heartbeat:
     """The worker's loop turns.
 
-    `totals` count since the worker's start, `gauges` are values of the moment; `series` and
-    `moments` are those of its Counters. `degraded` is the reason why the worker is degraded, empty
-    if it is not.
+    `totals` count since the worker's start, `gauges` are values of the moment; `series`,
+    `moments` and `shared` are those of its Counters. `degraded` is the reason why the worker is
+    degraded, empty if it is not.
     """
 
     totals: dict[str, int] = field(default_factory=dict)
@@ -124,6 +125,7 @@ class Heartbeat:
     degraded: str = ""
     series: dict[str, dict[str, int]] = field(default_factory=dict)
     moments: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

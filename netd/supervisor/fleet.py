@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from netd.config.model import Config, DaemonOptions, ListenerOptions
 from netd.listeners.bundle import Bundle
@@ -168,21 +169,28 @@ class Fleet:
         self,
         listener: Listener,
         options: ListenerOptions,
-        count: int,
+        numbers: Sequence[int],
         bundles: Sequence[Bundle] = (),
         *,
         needs_state: bool = False,
     ) -> None:
-        """Start more workers for a listener. Raises OSError if the system has no room for one.
+        """Start workers with these numbers for a listener.
 
-        The bundles are distributed among them; see `WorkerHandle.start`.
+        Raises OSError if the system has no room for one. A worker continues the bundle of its own
+        number; those of numbers that there are no more are distributed. See `WorkerHandle.start`.
         """
-        for number in range(count):
+        for number in numbers:
             worker = self._new_worker(listener.name, listener.kind)
+            worker.number = number
             worker.announce(self._own_addresses)
-            sockets, share = self.table.of(listener.name, options), bundles[number::count]
-            queues = self._queues_of(listener.name, options)
-            worker.start(options, sockets, share, needs_state=needs_state, queues=queues)
+            share = [bundle for bundle in bundles if bundle.worker % options.workers == number]
+            worker.start(
+                options,
+                self.table.of(listener.name, options),
+                sorted(share, key=attrgetter("worker")),
+                needs_state=needs_state,
+                queues=self._queues_of(listener.name, options),
+            )
             listener.workers.append(worker)
 
     def announce_addresses(self) -> None:
@@ -197,7 +205,7 @@ class Fleet:
         """Start a successor of a worker that drains by itself. Raises OSError as above."""
         for listener in self.listeners.values():
             if worker in listener.workers:
-                self.start_workers(listener, listener.options, 1)
+                self.start_workers(listener, listener.options, (worker.number,))
                 listener.let_finish(worker)
 
     def release(self, listener: Listener, within_s: float | None, *, stopping: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from netd.errors import ReloadError
@@ -83,7 +84,7 @@ class Handover:
                 outcome.close()
             return
         if isinstance(outcome, Bundle):
-            self._bundles.append((worker, outcome))
+            self._add(worker, outcome)
         else:
             self._take_snapshot(worker)
             if outcome:
@@ -92,6 +93,9 @@ class Handover:
         self._awaited.discard(worker)
         if not self._awaited:
             self._finish(None)
+
+    def _add(self, worker: WorkerHandle, bundle: Bundle) -> None:
+        self._bundles.append((worker, replace(bundle, worker=worker.number)))
 
     def _on_deadline(self) -> None:
         late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
@@ -103,7 +107,8 @@ class Handover:
     def _take_snapshot(self, worker: WorkerHandle) -> None:
         """Let what the worker leaves behind take the place of its bundle."""
         try:
-            self._bundles += [(worker, bundle) for bundle in worker.left_behind()]
+            for bundle in worker.left_behind():
+                self._add(worker, bundle)
         except OSError as error:
             _log.error("%s: the snapshot is lost: %s", worker.name, describe(error))
 

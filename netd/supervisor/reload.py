@@ -138,7 +138,7 @@ class Reload:
         options = self._desired.listeners[name]
         listener = self._new_listeners[name] = self._fleet.new_listener(name, options)
         self._fleet.start_workers(
-            listener, options, options.workers, bundles, needs_state=needs_state
+            listener, options, range(options.workers), bundles, needs_state=needs_state
         )
         self._awaited.update(listener.workers)
 
@@ -153,7 +153,7 @@ class Reload:
         for name in self.plan.reconfigured:
             listener, options = self._fleet.listeners[name], self._desired.listeners[name]
             old = self._old_workers[name] = list(listener.workers)
-            self._fleet.start_workers(listener, options, options.workers - len(old))
+            self._fleet.start_workers(listener, options, range(len(old), options.workers))
             self._awaited.update(worker for worker in listener.workers if worker not in old)
 
     def _reconfigure(self) -> None:

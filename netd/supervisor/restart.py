@@ -30,6 +30,7 @@ from netd.supervisor.handover import Handover
 CONFIGURATION: Final = "configuration"
 """The label of the running configuration."""
 _CLIENTS: Final = "clients."  # the listener's name and a number follow
+_MAX_WORKERS: Final = 64  # of a listener
 _MAX_CONFIGURATION_BYTES: Final = 64 * 2**20
 
 _log = logging.getLogger("netd")
@@ -61,8 +62,9 @@ def take_inheritance(passed: Passed, kinds: Mapping[str, AnyKind]) -> Inheritanc
     inheritance = Inheritance(labels=sorted({*passed.memories, *passed.queues}))
     for label, state in passed.memories.items():
         if label.startswith(_CLIENTS):
-            name = label.removeprefix(_CLIENTS).rpartition(".")[0]
-            bundle = Bundle(state, passed.queues.pop(label, None))
+            name, _, number = label.removeprefix(_CLIENTS).rpartition(".")
+            worker = int(number) % _MAX_WORKERS if number.isdecimal() else 0
+            bundle = Bundle(state, passed.queues.pop(label, None), worker)
             inheritance.bundles.setdefault(name, []).append(bundle)
         elif label == CONFIGURATION:
             _read_configuration(state, kinds, inheritance)
@@ -163,6 +165,7 @@ class Restart:
         assert self._configuration is not None
         parcels: list[tuple[str, Sequence[int]]] = [(CONFIGURATION, (self._configuration,))]
         for name in self._fleet.listeners:
-            for number, bundle in enumerate(self._handover.bundles_of(name)):
+            for place, bundle in enumerate(self._handover.bundles_of(name)):
+                number = bundle.worker + place * _MAX_WORKERS  # a worker can have several bundles
                 parcels.append((f"{_CLIENTS}{name}.{number}", bundle.descriptors))
         return parcels

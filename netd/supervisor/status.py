@@ -86,7 +86,7 @@ def _listener(listener: Listener, fleet: Fleet, now: float, state: str) -> dict[
         "workers": [_worker(worker, now) for worker in listener.all_workers],
         "restarts": listener.restarts,
         "counters": counters.as_dict(),
-        "gauges": list(counters.gauges),
+        "gauges": [*counters.gauges, *counters.shared],
         "series": counters.series,
         "moments": counters.moments,
     }

@@ -75,6 +75,8 @@ class WorkerHandle:
     ) -> None:
         self.name = name
         self.kind = kind
+        self.number = 0
+        """The number among the workers of the listener (`Daemon.worker_number`)."""
         self.state = WorkerState.ENDED
         self.restarts = 0
         self.last_error = ""
@@ -298,6 +300,7 @@ class WorkerHandle:
             tuple(len(bundle.descriptors) for bundle in bundles),
             self._succession.needs_state,
             tuple(queues),
+            self.number,
         )
         descriptors = [sock.fileno() for _, sock in sockets]
         descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
@@ -307,8 +310,8 @@ class WorkerHandle:
     def _on_message(self, message: LinkMessage) -> None:
         self.heard_at = self._loop.now
         match message:
-            case Heartbeat(totals, gauges, degraded, series, moments):
-                self._present = Counters(totals, gauges, series, moments)
+            case Heartbeat(totals, gauges, degraded, series, moments, shared):
+                self._present = Counters(totals, gauges, series, moments, shared)
                 self._set_degraded(degraded)
             case Ready():
                 self._awaits_reply = False

@@ -124,6 +124,21 @@ def test_an_unchanged_listener_keeps_its_workers_and_its_socket(setting: Setting
     assert not setting.fleet.leaving
 
 
+def test_the_numbers_of_workers_are_dense_and_stay_with_them(setting: Setting) -> None:
+    def numbers() -> dict[int | None, int]:
+        return {worker.pid: worker.number for worker in setting.fleet.listeners["a"].workers}
+
+    setting.apply(config(a={"workers": 2}))
+    before = numbers()
+    assert not setting.apply(config(a={"workers": 3}))
+    assert before.items() < numbers().items()
+    assert sorted(numbers().values()) == [0, 1, 2]
+    setting.fleet.replace(setting.fleet.listeners["a"].workers[1])
+    assert sorted(numbers().values()) == [0, 1, 2]
+    assert not setting.apply(config(a={"workers": 2}))
+    assert sorted(numbers().values()) == [0, 1]
+
+
 def test_live_options_go_to_the_running_workers(setting: Setting) -> None:
     setting.apply(config(a={"workers": 2}))
     before = setting.pids("a")

@@ -36,7 +36,7 @@ from netd.listeners.chat.room.memory import CLIENT_BYTES
 from netd.listeners.chat.room.room import SLICE_WORK, Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
-from netd.listeners.chat.room_figures import gauges_of, memory_of, totals_of
+from netd.listeners.chat.room_figures import gauges_of, memory_of, shared_of, totals_of
 from netd.listeners.chat.session import Session
 from netd.listeners.chat.session_owner import DisconnectReason
 from netd.listeners.counters import Counters
@@ -283,7 +283,9 @@ class RoomDriver:
             **totals_of(self._room.state),
             **{reason.counter: self._disconnected[reason] for reason in DisconnectReason},
         }
-        return Counters(totals, gauges_of(self._room.state)) + self._verifier.counters()
+        state = self._room.state
+        own = Counters(totals, gauges_of(state), shared=shared_of(state))
+        return own + self._verifier.counters()
 
     def _apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

@@ -16,7 +16,7 @@ def memory_of(session: Session) -> int:
 
 
 def totals_of(state: RoomState) -> dict[str, int]:
-    """What has happened in the room since the process started."""
+    """What has happened to the clients of this process since it started."""
     return {
         "refused_banned": state.refused_banned,
         "returned": state.returned,
@@ -27,12 +27,15 @@ def totals_of(state: RoomState) -> dict[str, int]:
 
 
 def gauges_of(state: RoomState) -> dict[str, int]:
-    """What is in the room at present."""
+    """What this process has at present."""
+    return {"ghosts": len(state.ghosts), "memory": state.memory.used}
+
+
+def shared_of(state: RoomState) -> dict[str, int]:
+    """What is in the room at present, which all workers of a listener share."""
     return {
         "members": len(state.members),
-        "ghosts": len(state.ghosts),
         "absent": len(state.absent),
         "channels": len(state.channels),
         "server_bans": len(state.server_bans),
-        "memory": state.memory.used,
     }

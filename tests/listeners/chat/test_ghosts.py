@@ -109,9 +109,9 @@ class Server:
         del self.driver._sessions[client.session.client]
         self.driver._lost_sessions.add(client.session)
 
-    def counters(self) -> dict[str, float]:
+    def counters(self) -> dict[str, int]:
         counters = self.driver.counters()
-        return {**counters.totals, **counters.gauges}
+        return counters.as_dict()
 
     def close(self) -> None:
         for client in self._open:

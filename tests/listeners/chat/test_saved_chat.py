@@ -43,6 +43,7 @@ class Daemon:
 
     datagram_names: frozenset[int | str] = frozenset()
     handoff_queues: ClassVar[dict[str, socket.socket]] = {}
+    worker_number = 0
 
     def request_status(self, on_status: Any) -> None:
         raise NotImplementedError
@@ -198,9 +199,9 @@ def test_connections_that_did_not_arrive_are_lost(stack: ExitStack) -> None:
     for descriptor in descriptors.values():
         os.close(descriptor)
     assert bob.sync(side) == []  # anna has an account, and can come back
-    assert side.service.counters().gauges["members"] == 2
+    assert side.service.counters().shared["members"] == 2
     unknown = taken_over(stack, handover, {9: os.dup(handover.descriptors[0])})
-    assert unknown.service.counters().gauges["members"] == 1
+    assert unknown.service.counters().shared["members"] == 1
 
 
 def test_select_closes_the_clients_that_it_cannot_watch(
@@ -215,7 +216,7 @@ def test_select_closes_the_clients_that_it_cannot_watch(
     side = taken_over(stack, handover, {**descriptors, 1: 1500}, poller="select")
     bob.read_until(side, "ERROR :Closing link: (the server is full)")
     assert anna.sync(side) == [":bob!~b@127.0.0.1 QUIT :Connection lost in a restart"]
-    assert side.service.counters().gauges["members"] == 2
+    assert side.service.counters().shared["members"] == 2
 
 
 def test_a_second_room_is_refused(stack: ExitStack) -> None:

@@ -31,6 +31,7 @@ class DaemonUnderTest:
 
     datagram_names: frozenset[int | str] = frozenset()
     handoff_queues: ClassVar[dict[str, socket.socket]] = {}
+    worker_number = 0
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[dict[str, Any]], object]] = []

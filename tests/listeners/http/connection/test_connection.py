@@ -263,6 +263,7 @@ class UnusedDaemon:
 
     datagram_names: frozenset[int | str] = frozenset()
     handoff_queues: ClassVar[dict[str, socket.socket]] = {}
+    worker_number = 0
 
     def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
         raise AssertionError(on_status)

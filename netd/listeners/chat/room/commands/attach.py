@@ -42,7 +42,7 @@ def join_member(context: CommandContext, member: Member) -> bool:
     """Let the client join a member at once; False if that has too many clients already."""
     client, room = context.client, context.room
     if len(member.clients) >= room.clients_allowed(member.account):
-        room.refused_clients += 1
+        room.refused_clients += not context.client.is_remote
         presence.disconnect_client(context, _TOO_MANY)
         return False
     room.give_up_nick(client.member)
@@ -51,7 +51,7 @@ def join_member(context: CommandContext, member: Member) -> bool:
     client.state = ClientState.REGISTERED
     client.registration = NO_REGISTRATION
     room.add_client(client, member)
-    room.attached += 1
+    room.attached += not client.is_remote
     presence.come_back(context, member)
     return True
 
@@ -62,7 +62,7 @@ def make_place(context: CommandContext, member: Member) -> Client | None:
     if len(member.clients) >= room.clients_allowed(member.account):
         _end_lost(context, member)
     if len(member.clients) >= room.clients_allowed(member.account):
-        room.refused_clients += 1
+        room.refused_clients += not context.client.is_remote
         presence.disconnect_client(context, _TOO_MANY)
         return None
     lost = Client(member.address, local_user=context.client.local_user)

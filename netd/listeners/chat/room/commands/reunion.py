@@ -40,7 +40,7 @@ def join(context: CommandContext, member: Member) -> Steps:
         if ghost.claimant is not None and ghost.claimant.member is own:
             ghost.claimant.member = member
     presence.come_back(context, member)
-    room.attached += len(clients)
+    room.attached += sum(not client.is_remote for client in clients)
     for client in clients:
         yield from _show_channels(context, client, known)
     for channel in room.channels_of(member):

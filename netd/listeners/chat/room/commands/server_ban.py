@@ -133,7 +133,7 @@ def refuse_banned(context: CommandContext) -> bool:
 
 def close_banned(context: CommandContext, ban: ServerBan) -> None:
     """Send the sender the reason of a ban, and close its connection."""
-    context.room.refused_banned += 1
+    context.room.refused_banned += not context.client.is_remote
     text = f"You are banned from this server: {ban.reason}"
     context.reply_command(Numeric.YOUREBANNEDCREEP.code, context.sender.shown_nick, text)
     presence.disconnect_client(context, f"Banned ({ban.reason})")
