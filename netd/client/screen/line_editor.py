@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from collections.abc import Callable, Sequence
-from typing import Final, TextIO
+from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import has_focus
 from prompt_toolkit.key_binding import KeyBindingsBase, merge_key_bindings
-from prompt_toolkit.patch_stdout import StdoutProxy
 
 from netd.client.core.chat_events import ChatEvent, ScreenRequest
 from netd.client.core.client_state import ClientState
@@ -19,12 +17,12 @@ from netd.client.core.styled_text import Spans, Style, plain_text, to_ansi
 from netd.client.core.word_wrap import word_wrap
 from netd.client.screen.hooks import Hooks
 from netd.client.screen.input_line import InputLine, TypedLines, drawing_output
+from netd.client.screen.lines_above import LinesAbove
 from netd.client.screen.questions import Choices, Questions
 from netd.client.screen.reflow import ReflowRenderer
 from netd.client.screen.surface import BELL
 from netd.client.screen.view_keys import line_bindings
 
-_BATCH_S: Final = 0.05  # the time between two redraws while many lines arrive
 _INDENT: Final = len("12:30 ")
 
 Format = Callable[[Sequence[ChatEvent]], list[Spans]]
@@ -47,7 +45,6 @@ class LineEditor:
         self._state, self._hooks, self._format, self._colors = state, hooks, format_events, colors
         self.questions = Questions()
         self._input = InputLine(state, hooks, self.questions, self._note)
-        self._above: StdoutProxy | TextIO = sys.stdout
         self._prompt: PromptSession[str] = PromptSession(
             self._prompt_text,
             history=typed_lines,
@@ -61,10 +58,13 @@ class LineEditor:
         self._prompt.app.key_processor.before_key_press += self._on_key
         if reflows:
             ReflowRenderer.install(self._prompt.app)
+        self._above = LinesAbove(self._prompt.app)
 
     async def run(self) -> None:
-        with StdoutProxy(sleep_between_writes=_BATCH_S, raw=True) as self._above:
+        try:
             await self._prompt.prompt_async(handle_sigint=False)
+        finally:
+            self._above.flush()
 
     def show(self, events: Sequence[ChatEvent], *, rings: bool) -> None:
         """Print the lines of events above the line being edited."""
