@@ -15,21 +15,24 @@ from netd.client.screen.lines_above import LinesAbove
 
 
 class Screen:
-    """A prompt on a screen; each print is followed by keys, before the loop goes on."""
+    """A prompt on a screen."""
 
     def __init__(self, keys: PipeInput) -> None:
         self._written = io.StringIO()
         output = Vt100_Output(self._written, lambda: Size(24, 80), term="xterm")
         self.prompt: PromptSession[str] = PromptSession("> ", input=keys, output=output)
+        self.prompt.app.after_render += lambda _: self._drawn.set()
         self.above = LinesAbove(self.prompt.app)
+        self._drawn = asyncio.Event()
 
     @property
     def text(self) -> str:
         return self._written.getvalue()
 
-    async def see(self, text: str) -> None:
-        while text not in self.text:
-            await asyncio.sleep(0)
+    async def draw(self) -> None:
+        """Wait until the prompt is drawn again."""
+        self._drawn.clear()
+        await self._drawn.wait()
 
 
 def test_lines_appear_above_the_prompt_and_leave_the_terminal_raw(
@@ -40,10 +43,10 @@ def test_lines_appear_above_the_prompt_and_leave_the_terminal_raw(
         monkeypatch.setattr(keys, "cooked_mode", lambda: pytest.fail("cooked mode"))
         screen.above.write("before the prompt\n")
         editing = asyncio.create_task(screen.prompt.prompt_async())
-        await screen.see(">")
+        await screen.draw()
         screen.above.write("one\n")
         screen.above.write("two\n")
-        await screen.see("two")
+        await screen.draw()
         screen.above.write("three\n")
         keys.send_text("typed\r")
         typed = await editing
