@@ -49,7 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--stops"):
         command = [sys.executable, "-m", "tests.slow_machine", str(os.getpid())]
         process = subprocess.Popen(command, process_group=0)
-        config.add_cleanup(process.kill)
+        config.add_cleanup(lambda: _end(process))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 @pytest.hookimpl(tryfirst=True)

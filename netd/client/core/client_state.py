@@ -21,12 +21,13 @@ from netd.client.core.conversations import Conversations
 from netd.client.core.outbox import MAX_WAITING, Outbox
 from netd.client.core.outgoing import OutgoingMessage, join_lines, split_message
 from netd.client.core.roster import Roster
-from netd.client.core.secrets import login_password
+from netd.client.core.secrets import login_password, new_password
 from netd.protocols.irc import Message
 
 MAX_REMEMBERED_IDS: Final = 1000
 MAX_HISTORY_PAGE: Final = 100
 MAX_TOKENS: Final = 200
+MAX_NEW_LOGINS: Final = 3  # to try: a server counts wrong passwords
 MAX_CHANNELS: Final = 500  # that a server may add to those the user has joined
 MULTILINE: Final = "draft/multiline"
 _MULTILINE_BYTES: Final = 4096  # where the server gives no limit
@@ -85,7 +86,8 @@ class ClientState:
     wanted_nick: str = field(init=False)  # requested on the next connection
     source: str = ""  # nick!user@host as other clients see it, once known
     is_logged_in: bool = False  # to an account, on this connection
-    login: Login | None = None  # for the next connection, in place of the configured one
+    login: Login = field(init=False)  # for the next connection; at first the configured one
+    new_logins: tuple[Login, ...] = ()  # with passwords that NickServ may have set, newest first
     offered_password: str = ""  # sent to NickServ, which has not replied yet
     is_registered: bool = False
     was_registered: bool = False  # on this connection or an earlier one
@@ -126,6 +128,7 @@ class ClientState:
 
     def __post_init__(self) -> None:
         self.nick = self.wanted_nick = self.identity.name
+        self.login = Login(self.identity.name, self.identity.password)
         self.roster = Roster(self.fold)
         self.outbox = Outbox(self.identity.burst, self.identity.lines_per_s, self.fold)
         self.autojoin = {self.fold(name): (name,) for name in self.identity.channels}
@@ -268,6 +271,9 @@ class ClientState:
         if not self.can_queue(target):
             return [Undelivered(target, part.text, _outside(target)) for part in parts]
         self.offered_password = login_password(target, text) or self.offered_password
+        if password := new_password(target, text):
+            added = Login(self.login.account, password)
+            self.new_logins = (added, *self.new_logins)[:MAX_NEW_LOGINS]
         if parts and tags and "message-tags" in self.capabilities:
             parts[0].tags.update(tags)
         if not self.outbox.put(*parts):

@@ -8,7 +8,7 @@ replaces PLAIN.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.client.core.chat_events import (
@@ -40,6 +40,7 @@ MAX_NICK_TRIES: Final = 9
 _MAX_CAPABILITIES: Final = 200  # in one line
 _SASL_PIECE_BYTES: Final = 400  # a longer AUTHENTICATE is sent in pieces of this size
 SASL_FAILURES: Final = frozenset({"902", "904", "905", "906", "907"})
+_SASL_FAIL: Final = "904"
 _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"})
 
 
@@ -49,7 +50,7 @@ class Handshake:
     def __init__(  # noqa: PLR0913 (the facts of a registration)
         self,
         name: str,
-        login: Login,
+        logins: Sequence[Login],
         *,
         server_password: str = "",
         has_certificate: bool = False,
@@ -57,7 +58,7 @@ class Handshake:
         again: bool = False,
         resume_token: str = "",
     ) -> None:
-        """`login` is the account to log in to, if it has a password.
+        """`logins` are passwords of an account, to try one after the other; they may be empty.
 
         `server_password` is sent as PASS, which some servers read as an account's.
         `resume_token` is that of the connection that was lost.
@@ -71,10 +72,14 @@ class Handshake:
         self.capabilities: set[str] = set()
         self.capability_values: dict[str, str] = {}
         self.is_logged_in = False
-        self._name, self._login, self._server_password = name, login, server_password
+        self.login: Login | None = None
+        """The login that the server has accepted."""
+        self._logins = iter([login for login in logins if login.password])
+        self._login = next(self._logins, None)
+        self._name, self._server_password = name, server_password
         self.was_taken = False
         """Whether another client has the name."""
-        self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if login.password else ""
+        self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if self._login else ""
         self._may_rename, self._again = may_rename, again
         self._tries = 1
         self._offered: set[str] = set()
@@ -155,8 +160,10 @@ class Handshake:
     def _authenticate(self, _message: Message) -> list[Effect]:
         if self._mechanism == "EXTERNAL":
             return [send("AUTHENTICATE", "+")]
-        account, password = self._login.account, self._login.password
-        plain = f"{account}\0{account}\0{password}".encode()
+        login = self._login
+        if login is None:
+            return []
+        plain = f"{login.account}\0{login.account}\0{login.password}".encode()
         encoded = base64.b64encode(plain).decode()
         starts = range(0, len(encoded) + 1, _SASL_PIECE_BYTES)  # "+" ends a full last piece
         return [
@@ -169,9 +176,15 @@ class Handshake:
         return [ServerNotice(_text(message))]
 
     def _sasl_succeeded(self, _message: Message) -> list[Effect]:
+        if self._mechanism == "PLAIN":
+            self.login = self._login
         return [send("CAP", "END")]
 
     def _sasl_failed(self, message: Message) -> list[Effect]:
+        if message.command == _SASL_FAIL and self._mechanism == "PLAIN":
+            self._login = next(self._logins, None)
+            if self._login is not None:
+                return [send("AUTHENTICATE", self._mechanism)]
         return [Refused(_text(message), message.command), send("CAP", "END")]
 
     def _nick_in_use(self, message: Message) -> list[Effect]:

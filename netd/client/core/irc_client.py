@@ -6,6 +6,7 @@ Messages of the server and lines of the user go in, effects come out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from netd.client.core import (
     missed_messages,
@@ -20,18 +21,20 @@ from netd.client.core.chat_events import (
     ChatMessage,
     Effect,
     Leave,
+    Notice,
     Refused,
     ScreenRequest,
     SendLine,
     send,
 )
-from netd.client.core.client_state import ClientState, Identity, Login
+from netd.client.core.client_state import ClientState, Identity
 from netd.client.core.commands.base import say_to
 from netd.client.core.commands.windows import ask_earlier
 from netd.client.core.handshake import Handshake
 from netd.client.core.outgoing import OutgoingMessage
 from netd.protocols.irc import Message
 
+_NEXT_START: Final = "your new password is valid; for the next start, put it into password_file"
 Observe = Callable[[ChatEvent], None]
 
 
@@ -139,10 +142,9 @@ class IrcClient:
 
     def _new_handshake(self) -> Handshake:
         state, identity = self.state, self.state.identity
-        login = state.login or Login(identity.name, identity.password)
         return Handshake(
             state.wanted_nick,
-            login,
+            (*state.new_logins, state.login),
             server_password=identity.password,
             has_certificate=identity.has_certificate,
             may_rename=identity.may_rename,
@@ -160,6 +162,16 @@ class IrcClient:
         state.is_logged_in = self._handshake.is_logged_in
         state.next_resume_token = self._handshake.resume_token
         return [
+            *self._settle_password(),
             *missed_messages.on_welcome(state, is_resumed=self._handshake.is_resumed),
             *state.give_up_unreachable(),
         ]
+
+    def _settle_password(self) -> list[Effect]:
+        """Keep the password that the server has accepted, of the one before and new ones."""
+        state, login = self.state, self._handshake.login
+        if login is None:
+            return []
+        is_new = login in state.new_logins
+        state.login, state.new_logins = login, ()
+        return [Notice(_NEXT_START)] if is_new and state.identity.password else []

@@ -33,6 +33,14 @@ def masked(target: str, text: str) -> str:
     return f"{text.partition(' ')[0]} ****"
 
 
+def new_password(target: str, text: str) -> str:
+    """Return the password that a message asks NickServ to set; empty if it asks for none."""
+    match text.split():
+        case [verb, option, *_, password] if target.lower() == "nickserv":
+            return password if (verb.lower(), option.lower()) == ("set", "password") else ""
+    return ""
+
+
 def login_password(target: str, text: str) -> str:
     """Return the password with which a message to NickServ logs in; empty if it does not."""
     if target.lower() != "nickserv":

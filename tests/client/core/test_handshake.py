@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 
+import pytest
+
 from netd.client.core.chat_events import Notice, Refused, Registered
 from netd.client.core.client_state import Identity
 from netd.client.core.handshake import MAX_NICK_TRIES
@@ -65,6 +67,53 @@ def test_after_a_wrong_account_password_the_server_decides() -> None:
     effects = feed(bob, "CAP * ACK :sasl", ":srv 904 bob :SASL authentication failed")
     assert events(effects) == [Refused("SASL authentication failed", "904")]
     assert lines(effects)[-1] == "CAP END"
+
+
+def reconnect(bob: IrcClient) -> list[str]:
+    """Connect again up to the login; return the passwords that are tried, all wrong but the last.
+
+    The server knows only the password "right".
+    """
+    bob.disconnected()
+    bob.connected()
+    sent = lines(feed(bob, "CAP * LS :sasl", "CAP * ACK :sasl"))
+    tried = []
+    while sent[-1] == "AUTHENTICATE PLAIN":
+        (answer,) = lines(feed(bob, "AUTHENTICATE +"))
+        tried.append(base64.b64decode(answer.split()[1]).decode().split("\0")[2])
+        reply = ":srv 903 bob :Welcome" if tried[-1] == "right" else ":srv 904 bob :Failed"
+        sent = lines(feed(bob, reply))
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("before", "typed", "tried"),
+    [
+        ("old", ["SET PASSWORD old right"], ["right"]),
+        ("right", ["SET PASSWORD wrong new"], ["new", "right"]),
+        ("old", ["SET PASSWORD old right", "set password old third"], ["third", "right"]),
+        ("old", ["SET PASSWORD old new"], ["new", "old"]),
+    ],
+)
+def test_a_password_that_was_set_logs_in_again(
+    before: str, typed: list[str], tried: list[str]
+) -> None:
+    bob = new_client(password=before)
+    assert reconnect(bob) == [before]
+    feed(bob, ":srv 001 bob :Welcome")
+    for line in typed:
+        bob.type(f"/ns {line}")
+    assert reconnect(bob) == tried
+    shown = events(feed(bob, ":srv 001 bob :Welcome"))
+    is_new = tried[-1] == "right" != before
+    assert any(isinstance(event, Notice) for event in shown) == is_new
+    assert reconnect(bob) == (["right"] if tried[-1] == "right" else tried)
+
+
+def test_replies_to_a_login_that_nobody_began_are_ignored() -> None:
+    bob = new_client()
+    bob.connected()
+    assert lines(feed(bob, "AUTHENTICATE +", ":srv 903 bob :ok")) == ["CAP END"]
 
 
 def test_a_taken_name_gets_another() -> None:

@@ -7,7 +7,7 @@ import pytest
 from netd.client.core import bars
 from netd.client.core.chat_events import Notice, Undelivered
 from netd.client.core.event_format import error_text
-from netd.client.core.secrets import has_secret, login_password
+from netd.client.core.secrets import has_secret, login_password, new_password
 from netd.client.core.styled_text import plain_text
 from tests.client.core.feeding import feed, lines, welcome
 
@@ -74,3 +74,10 @@ def test_an_account_that_was_logged_in_to_is_logged_in_to_after_a_reconnect() ->
     assert lines(feed(bob, "CAP * LS :sasl", "CAP * ACK :sasl"))[-1] == "AUTHENTICATE PLAIN"
     (answer,) = lines(feed(bob, "AUTHENTICATE +"))
     assert base64.b64decode(answer.split()[1]) == b"robert\0robert\0secret"
+
+
+def test_the_password_that_is_set() -> None:
+    assert new_password("NickServ", "set Password old new") == "new"
+    assert new_password("nickserv", "SET PASSWORD new") == "new", "other services need no old one"
+    assert new_password("NickServ", "SET ALWAYS-ON ON") == ""
+    assert new_password("alice", "SET PASSWORD old new") == ""

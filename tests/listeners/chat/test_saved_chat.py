@@ -36,6 +36,7 @@ from tests.support import PATIENCE_S, attributes_of, make_certificate
 
 GOLDEN = Path(__file__).parents[2] / "cases" / "chat" / "handover"
 ACCOUNT = {"name": "anna", "password": "sesame"}
+_LONG_TIMES = dict.fromkeys(("ping_after", "registration_timeout", "return_timeout"), "1h")
 
 
 class Daemon:
@@ -67,7 +68,7 @@ class Side:
         self.name = listening.getsockname()
         address = "tcp://127.0.0.1:0"
         given = {"kind": "chat", "address": address, "server_name": "irc.test", "poller": "epoll"}
-        made = read_options(ChatOptions, {**given, "flood_rate": 0, **options})
+        made = read_options(ChatOptions, {**given, **_LONG_TIMES, "flood_rate": 0, **options})
         sockets = [ListeningSocket(Address.parse(address), listening)]
         self.service = ChatService(self.loop, made, sockets, Daemon())
         self._stack = stack
