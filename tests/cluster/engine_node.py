@@ -29,6 +29,7 @@ class NodeUnderTest:
         self.nodes: dict[str, str] = {}  # incarnation by name
         self.times: list[int] = []
         self.losses: list[Loss] = []
+        self.levels: list[int] = []
         self.failures: list[str] = []
         credentials = settings.pop("credentials", Credentials())
         saved = settings.pop("saved", None)
@@ -65,6 +66,8 @@ class NodeUnderTest:
                     self.nodes[entry.node] = entry.incarnation
                 case EntryKind.LOST:
                     self.nodes.pop(entry.node, None)
+                case EntryKind.LEVEL:
+                    self.levels.append(entry.first)
 
     def on_available(self) -> None:
         pass

@@ -15,9 +15,6 @@ from typing import Any, Final
 from netd.listeners.chat.room.settings import RoomLimits, RoomSettings
 from netd.protocols.record import TEXT, mapping_of, refuse_malformed
 
-LEVEL: Final = 1
-"""The level of inputs that this version can apply; an input that needs more waits for all hosts."""
-
 _OF_A_HOST: Final = frozenset(("memory_bytes", "ghost_bytes", "failed_logins", "list_replies"))
 _SHARED: Final = (
     *("network", "channel", "topic", "joins_channel", "cloaks", "redact_s"),
@@ -27,7 +24,7 @@ _HASH_BYTES: Final = 8
 
 
 def format_agreement(settings: RoomSettings) -> bytes:
-    """The level and the hashes of settings that a host publishes."""
+    """The hashes of settings that a host publishes."""
     return json.dumps(_facts(settings), separators=(",", ":")).encode()
 
 
@@ -40,7 +37,7 @@ def _facts(settings: RoomSettings) -> dict[str, str]:
         for name, account in sorted(settings.accounts.items())
     ]
     facts["opers"] = sorted(settings.opers)
-    return {"level": str(LEVEL), **{name: _hash(name, value) for name, value in facts.items()}}
+    return {name: _hash(name, value) for name, value in facts.items()}
 
 
 def _hash(name: str, value: object) -> str:

@@ -11,7 +11,7 @@ from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.state import RoomState
 
-FORM: Final = 2  # a change of what is in the shared state needs another number
+FORM: Final = 3  # a change of what is in the shared state needs another number
 _DIGEST_BYTES: Final = 32
 
 
@@ -19,6 +19,7 @@ def shared_state(room: RoomState) -> dict[str, Any]:
     """All that decides about what a line does, as plain data."""
     members = sorted(room.registered_members(), key=lambda member: member.folded)
     return {
+        "level": room.level,
         "members": [_member(member) for member in members],
         "channels": [_channel(channel) for _, channel in sorted(room.channels.items())],
         "server_bans": sorted(room.server_bans.by_mask),

@@ -14,7 +14,13 @@ from typing import Any, Final
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.engine_contract import EngineOwner, EngineSettings, Loss
-from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry, parse_entry
+from netd.listeners.chat.cluster.engine_replies import (
+    describe_level,
+    describe_refusal,
+    read_entries,
+    read_run_id,
+)
+from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import (
     START,
     Position,
@@ -30,6 +36,7 @@ from netd.listeners.chat.cluster.room_input import may_expire
 from netd.listeners.chat.cluster.scripts import (
     ALL,
     APPEND,
+    FENCED,
     JOIN,
     KEEP,
     LEAVE,
@@ -45,7 +52,6 @@ _BLOCK_S: Final = 1.0
 _READ_COUNT: Final = 100
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
 _INCARNATION_BYTES: Final = 8
-_RUN_ID: Final = b"run_id:"  # a line of the reply to INFO
 
 
 class Engine:
@@ -252,13 +258,13 @@ class Engine:
 
     def _on_info(self, reply: Reply) -> None:
         assert self._writer is not None
-        lines = reply.splitlines() if isinstance(reply, bytes) else ()
-        run_ids = [line.removeprefix(_RUN_ID) for line in lines if line.startswith(_RUN_ID)]
-        if not run_ids:
+        run_id = read_run_id(reply)
+        if not run_id:
             self._fail(f"no run id: {reply!s:.200}")
             return
         known = max(self._epoch, self._applied.epoch)
-        self._writer.run(self._on_open, OPEN, self._keys, run_ids[0], known)
+        level = self._settings.level
+        self._writer.run(self._on_open, OPEN, self._keys, run_id, known, level)
 
     def _on_open(self, reply: Reply) -> None:
         match reply:
@@ -268,8 +274,10 @@ class Engine:
                     self._lose(Loss.REWOUND)
                 self._epoch = epoch
                 self._reader = self._open_connection(self._on_reader_ready)
+            case ReplyError():
+                self._on_refused(reply)
             case _:
-                self._fail(str(reply))
+                self._fail(f"the log cannot be opened: {reply!s:.200}")
 
     def _lose(self, loss: Loss) -> None:
         """Load the state again, or become a new incarnation, or both."""
@@ -319,7 +327,8 @@ class Engine:
         self._joins_as = os.urandom(_INCARNATION_BYTES).hex()
         script, earlier = (TAKE_OVER, (self._continues,)) if self._continues else (JOIN, ())
         names = (node, *earlier, self._joins_as)
-        self._writer.run(self._on_joined, script, self._keys, *names, time_to_live_ms)
+        level = self._settings.level
+        self._writer.run(self._on_joined, script, self._keys, *names, time_to_live_ms, level)
 
     def _on_joined(self, reply: Reply) -> None:
         match reply:
@@ -333,7 +342,8 @@ class Engine:
                 self._queue.send_again()
                 self._read()
             case ReplyError():
-                self._former, self._continues = self._continues, ""
+                if reply.code == FENCED:
+                    self._former, self._continues = self._continues, ""
                 self._on_refused(reply)
             case _:
                 self._fail(f"the node cannot join: {reply!s:.200}")
@@ -349,7 +359,7 @@ class Engine:
 
     def _on_read(self, reply: Reply) -> None:
         try:
-            entries = _entries(reply)
+            entries = read_entries(reply)
         except ValueError as error:
             self._fail(str(error))
             return
@@ -361,7 +371,7 @@ class Engine:
     def _take(self, entries: Sequence[LogEntry]) -> bool:
         """Give the entries to the owner; False if the state has to be loaded again."""
         fresh = []
-        has_rejoined = False
+        has_rejoined, fault = False, ""
         for entry in entries:
             step = step_to(self._applied, entry.position)
             if step is Step.GAP:
@@ -369,19 +379,28 @@ class Engine:
                 self._lose(Loss.GAP)
                 self._fail(Loss.GAP.value)
                 return False
+            if entry.kind is EntryKind.LEVEL and entry.first > self._settings.level:
+                fault = describe_level(entry.first, entry.incarnation, self._settings)
+                break
             if step is Step.NEXT:
                 self._applied = entry.position
                 fresh.append(entry)
-                if entry.inputs and entry.incarnation in (self._incarnation, self._former):
-                    self._queue.confirm(entry.first + len(entry.inputs) - 1)
-                elif entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation:
-                    has_rejoined = bool(self._former)
+                has_rejoined |= self._note_own(entry)
         if fresh:
             self._owner.on_entries(fresh)
             self._barrier.on_applied(self._applied.number)
         if has_rejoined:
             self._give_up()
-        return True
+        if fault:
+            self._fail(fault)
+        return not fault
+
+    def _note_own(self, entry: LogEntry) -> bool:
+        """Forget inputs that are in the log; True if this node has joined after it was removed."""
+        if entry.inputs and entry.incarnation in (self._incarnation, self._former):
+            self._queue.confirm(entry.first + len(entry.inputs) - 1)
+        has_joined = entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation
+        return has_joined and bool(self._former)
 
     def _give_up(self) -> None:
         """Return the inputs of the former incarnation that are not in the log."""
@@ -409,24 +428,15 @@ class Engine:
             self._on_refused(reply)
 
     def _on_refused(self, error: ReplyError) -> None:
-        if error.code == "FENCED":
+        if error.code == FENCED:
             self.fences += 1
             self._lose(Loss.FENCED)
-        self._fail(str(error))
+        self._fail(describe_refusal(error, self._settings))
 
     def _renew(self) -> None:
         if self._writer is None or not self._is_joined:
             return
         time_to_live_ms = int(self._settings.time_to_live_s * 1000)
-        arguments = (self._settings.node, self._incarnation, time_to_live_ms)
+        version = self._settings.version
+        arguments = (self._settings.node, self._incarnation, time_to_live_ms, version)
         self._writer.run(self._check_accepted, RENEW, self._keys, *arguments)
-
-
-def _entries(reply: Reply) -> list[LogEntry]:
-    """The entries of a reply to XREAD. Raises ValueError."""
-    match reply:
-        case None:
-            return []
-        case [[bytes(), [*entries]]]:
-            return [parse_entry(entry) for entry in entries]
-    raise ValueError(f"the log cannot be read: {reply!s:.200}")

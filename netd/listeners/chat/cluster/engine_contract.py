@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import netd
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.log_entry import LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.redis_connection import Credentials
+from netd.listeners.chat.room.level import LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class EngineSettings:
     """The period in which the node renews its deadline."""
     timeout_s: float = 2.0
     """How long the engine may take to reply."""
+    level: int = LEVEL
+    """The highest level of the room's rules that this node can apply (`room.level`)."""
+    version: str = netd.__version__
+    """The version of this node, by which the other ones name the cause of a higher level."""
 
 
 class Loss(enum.Enum):

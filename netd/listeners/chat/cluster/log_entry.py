@@ -23,6 +23,9 @@ class EntryKind(enum.Enum):
     digest."""
     LOST = b"l"
     """A node has not renewed its deadline, or has left: its members leave."""
+    LEVEL = b"v"
+    """All nodes can apply the rules of level `first` (`room.level`), which are in force now;
+    `incarnation` is the version of a node that can."""
     UNKNOWN = b""
     """The entry is damaged, or of a later version: all nodes skip it."""
 

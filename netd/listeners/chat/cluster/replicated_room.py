@@ -28,8 +28,9 @@ from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.effect import Effect, TakePlace
+from netd.listeners.chat.room.effect import Effect, Log, TakePlace
 from netd.listeners.chat.room.encoded_message import MessageIds
+from netd.listeners.chat.room.level import FIRST_LEVEL
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.room import SLICE_WORK
 from netd.listeners.chat.room.settings import RoomSettings
@@ -69,6 +70,7 @@ class ReplicatedRoom(SharedRoom):
         self._entrants: list[Client] = []
         self._clients: dict[str, Client] = {}  # by key: those in the log
         self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
+        self.state.level = FIRST_LEVEL
         self._local_ids = MessageIds("")  # of batches, and for salts: they never come again
         self._local_ids.last_number = self._next_number
         self._adopt_state()
@@ -79,7 +81,9 @@ class ReplicatedRoom(SharedRoom):
         """How many inputs could not be applied, on any host."""
 
     def replace(self, state: RoomState) -> None:
+        level = state.level
         super().replace(state)
+        state.level = level  # the log has determined it
         self._adopt_state()
 
     def _adopt_state(self) -> None:
@@ -213,6 +217,9 @@ class ReplicatedRoom(SharedRoom):
         if entry.kind is EntryKind.LOST:
             self.disagreements.pop(entry.node, None)
             yield None, self._guard(partial(self._lose_node, entry.node, now)) or []
+        elif entry.kind is EntryKind.LEVEL:
+            self.state.level = entry.first
+            yield None, [Log(f"all hosts can apply level {entry.first}, which is in force now")]
         items = [*self._parse(entry.inputs)]
         for kind, group in groupby(items, _KIND):
             yield from self._apply_alike(kind, entry.node, group, now)

@@ -4,9 +4,10 @@ All keys of a room have one hash tag, so that they are in one slot of a Redis Cl
 
 - `log`: the stream of entries.
 - `meta`: a hash with the `epoch`, its `base`, the `run` of the engine, and the `number` and `time`
-  of the last entry.
-- `nodes`: a hash of each node's name to `<incarnation> <sequence> <deadline> <since>`; it has met
-  its deadlines since that time. Times are in milliseconds by the engine's clock.
+  of the last entry; and the `level` of the room's rules, with the `version` that has raised it.
+- `nodes`: a hash of each node's name to `<incarnation> <sequence> <deadline> <since> <level>`; it
+  has met its deadlines since that time. Times are in milliseconds by the engine's clock. The level
+  is the highest one that the node can apply.
 - `snapshot`: a hash with `epoch`, `number`, `digest` and `state`.
 """
 
@@ -63,6 +64,11 @@ class Keys:
         return f"netd:{{{self.name}}}:{part}"
 
 
+FENCED: Final = "FENCED"
+"""The code of the error that the node is not in the room, or another process has continued it."""
+LEVEL: Final = "LEVEL"
+"""The code of the error that the room's level is higher; that, and the version, come after it."""
+
 _COMMON: Final = """
 local log, meta, nodes, snapshot = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local function now_ms()
@@ -72,13 +78,22 @@ end
 local function read_node(name)
   local text = redis.call('HGET', nodes, name)
   if not text then return nil end
-  local incarnation, sequence, deadline, since = string.match(text, '^(%S+) (%S+) (%S+) (%S+)$')
+  local incarnation, sequence, deadline, since, level =
+    string.match(text, '^(%S+) (%S+) (%S+) (%S+) ?(%S*)$')
   return {incarnation = incarnation, sequence = tonumber(sequence),
-    deadline = tonumber(deadline), since = tonumber(since)}
+    deadline = tonumber(deadline), since = tonumber(since), level = tonumber(level) or 1}
 end
 local function write_node(name, node)
-  redis.call('HSET', nodes, name,
-    string.format('%s %.0f %.0f %.0f', node.incarnation, node.sequence, node.deadline, node.since))
+  redis.call('HSET', nodes, name, string.format('%s %.0f %.0f %.0f %.0f',
+    node.incarnation, node.sequence, node.deadline, node.since, node.level))
+end
+local function room_level()
+  return tonumber(redis.call('HGET', meta, 'level') or '1')
+end
+local function refusal(level)
+  if room_level() <= tonumber(level) then return nil end
+  local state = redis.call('HMGET', meta, 'level', 'version')
+  return redis.error_reply(string.format('LEVEL %s %s', state[1], state[2]))
 end
 local function append(...)
   local state = redis.call('HMGET', meta, 'epoch', 'number', 'time')
@@ -95,7 +110,9 @@ end
 OPEN: Final = Script(
     _COMMON
     + """
--- ARGV: the engine's run id, the latest epoch that the node knows
+-- ARGV: the engine's run id, the latest epoch that the node knows, the level that it can apply
+local refused = refusal(ARGV[3])
+if refused then return refused end
 local state = redis.call('HMGET', meta, 'epoch', 'number', 'base', 'run')
 local epoch, number = tonumber(state[1] or '0'), state[2] or '0'
 if state[4] ~= ARGV[1] then
@@ -117,15 +134,17 @@ were lost.
 JOIN: Final = Script(
     _COMMON
     + """
--- ARGV: node, incarnation, the time to live in ms
+-- ARGV: node, incarnation, the time to live in ms, the level that it can apply
+local refused = refusal(ARGV[4])
+if refused then return refused end
 local before = read_node(ARGV[1])
 if before then
   append('k', 'l', 'n', ARGV[1], 'i', before.incarnation)
 end
+append('k', 'j', 'n', ARGV[1], 'i', ARGV[2])
 local now = now_ms()
 write_node(ARGV[1], {incarnation = ARGV[2], sequence = 0, deadline = now + tonumber(ARGV[3]),
-  since = now})
-append('k', 'j', 'n', ARGV[1], 'i', ARGV[2])
+  since = now, level = tonumber(ARGV[4])})
 if before then return {before.incarnation, before.sequence} end
 return {'', 0}
 """
@@ -133,6 +152,7 @@ return {'', 0}
 """Add a node as a new incarnation.
 
 Returns its incarnation before that, with the number of its last input, if it was still a node.
+Refused, as OPEN and TAKE_OVER are, if the room's level is higher than the node can apply.
 """
 
 STATUS: Final = Script(
@@ -149,11 +169,14 @@ return {'', 0}
 TAKE_OVER: Final = Script(
     _COMMON
     + """
--- ARGV: node, its incarnation so far, its next one, the time to live in ms
+-- ARGV: node, its incarnation so far, its next one, the time to live in ms, its level
+local refused = refusal(ARGV[5])
+if refused then return refused end
 local node = read_node(ARGV[1])
 if not node or node.incarnation ~= ARGV[2] then return redis.error_reply('FENCED node') end
 node.incarnation = ARGV[3]
 node.deadline = now_ms() + tonumber(ARGV[4])
+node.level = tonumber(ARGV[5])
 write_node(ARGV[1], node)
 return {ARGV[2], node.sequence}
 """
@@ -180,9 +203,10 @@ for index = skipped + 1, count do
   fields[#fields + 1] = 'p'
   fields[#fields + 1] = ARGV[4 + index]
 end
+local number = append(unpack(fields))
 node.sequence = node.sequence + count - skipped
 write_node(ARGV[2], node)
-return append(unpack(fields))
+return number
 """
 )
 """Append the inputs that the log does not have, as one entry; returns its number, 0 for none."""
@@ -190,7 +214,7 @@ return append(unpack(fields))
 RENEW: Final = Script(
     _COMMON
     + """
--- ARGV: node, incarnation, the time to live in ms
+-- ARGV: node, incarnation, the time to live in ms, the version of the node
 local node = read_node(ARGV[1])
 if not node or node.incarnation ~= ARGV[2] then return redis.error_reply('FENCED node') end
 local now, time_to_live = now_ms(), tonumber(ARGV[3])
@@ -202,16 +226,26 @@ if now - node.since > time_to_live then
   for _, name in ipairs(redis.call('HKEYS', nodes)) do
     local other = read_node(name)
     if other and other.deadline < now then
-      redis.call('HDEL', nodes, name)
       append('k', 'l', 'n', name, 'i', other.incarnation)
+      redis.call('HDEL', nodes, name)
       reaped = reaped + 1
     end
   end
+end
+local level = node.level
+for _, name in ipairs(redis.call('HKEYS', nodes)) do
+  level = math.min(level, read_node(name).level)
+end
+if level > room_level() then
+  append('k', 'v', 'n', ARGV[1], 'i', ARGV[4], 's', string.format('%.0f', level))
+  redis.call('HSET', meta, 'level', string.format('%.0f', level), 'version', ARGV[4])
 end
 return reaped
 """
 )
 """Renew a node's deadline, and remove the nodes that have passed theirs; returns their number.
+
+Raises the level of the room to the highest one that all nodes can apply.
 
 Only a node removes others that has met its own deadlines for a time to live: when the engine was
 away, all nodes have missed theirs.
@@ -223,8 +257,9 @@ LEAVE: Final = Script(
 -- ARGV: node, incarnation
 local node = read_node(ARGV[1])
 if not node or node.incarnation ~= ARGV[2] then return 0 end
+local number = append('k', 'l', 'n', ARGV[1], 'i', ARGV[2])
 redis.call('HDEL', nodes, ARGV[1])
-return append('k', 'l', 'n', ARGV[1], 'i', ARGV[2])
+return number
 """
 )
 """Remove a node that ends; its members leave."""

@@ -29,6 +29,7 @@ from netd.listeners.chat.room.commands.account_edit import carry_out
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel, Store
 from netd.listeners.chat.room.fast_path import FastPath
+from netd.listeners.chat.room.level import LEVEL
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.saved_room import save_room
@@ -122,6 +123,7 @@ class Room:
 
     def replace(self, state: RoomState) -> None:
         """Take over the state that `load_room` has made; then `configure` is to be called."""
+        state.level = LEVEL  # the saved one can be that of an earlier version
         self.state = state
         self.fast_path = FastPath(state)
 

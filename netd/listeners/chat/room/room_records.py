@@ -208,6 +208,7 @@ ROOM: Final = Record(
         "most_members": INTEGER,
     },
     {
+        "level": _BESIDE,
         "settings": "given to the constructor",
         "accounts": _BESIDE,
         "registrations": "the accounts of each address are counted anew",

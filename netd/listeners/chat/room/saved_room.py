@@ -15,6 +15,7 @@ from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import PREFIXES, Channel
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
+from netd.listeners.chat.room.level import FIRST_LEVEL
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room_records import (
     CHANNEL,
@@ -71,6 +72,7 @@ def save_room(room: RoomState) -> dict[str, Any]:
     numbers = number_members(room)
     return {
         **ROOM.save(room),
+        "level": room.level,
         "ids": MESSAGE_IDS.save(room.ids),
         "offers": save_offers(room.settings),
         "caps": list(WIRE_NAMES.values()),
@@ -186,6 +188,7 @@ def load_room_in_steps(
         room = RoomState(_earlier(settings, data), now, "")
         MESSAGE_IDS.load_into(room.ids, data["ids"])
         ROOM.load_into(room, data)
+        room.level = load_integer(data.get("level", FIRST_LEVEL))
         rows = load_list(data["members"])
         members = yield from _load_members(room, rows)
         present = [member for member in members if member is not None]

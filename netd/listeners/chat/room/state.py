@@ -16,6 +16,7 @@ from netd.listeners.chat.room.cloak import cloak
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.history import History, PrivateHistory
+from netd.listeners.chat.room.level import LEVEL
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.memory import MARKER_BYTES, MEMBER_BYTES, Memory
 from netd.listeners.chat.room.server_ban import ServerBans
@@ -46,6 +47,7 @@ class RoomState:
         self.settings = settings
         self.memory = Memory(settings.limits.memory_bytes)
         self.created = now
+        self.level = LEVEL  # of the rules; in a room on several hosts, the log determines it
         self.secret = settings.spare_secret  # what is made of it cannot be predicted
         self.accounts = Accounts(settings.accounts)
         self.registrations = RegistrationThrottle()
