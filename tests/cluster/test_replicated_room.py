@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.cluster.replicated_room import ReplicatedRoomUnderTest
+from tests.cluster.replicated_room import ReplicatedRoomUnderTest, may_be_on_both
 from tests.listeners.chat.room.scene import Scene, play, scenes
 
 _BATCH = re.compile(r"((BATCH [+-]|batch=)[a-z0-9]+)")
@@ -17,18 +17,12 @@ def _comparable(line: str) -> str:
     return _UNREGISTERED.sub(r"\1", _BATCH.sub(r"\2", line))
 
 
-def _may_be_on_both(scene: Scene) -> bool:
-    """Whether no client in it is lost, which returns to its own host."""
-    has_loss = any(line.startswith("! ") for line in scene.lines)
-    return not (has_loss or scene.title.startswith("ghost:"))
-
-
 @pytest.mark.parametrize("scene", [*scenes()], ids=lambda scene: scene.title)
 def test_the_scene_plays_on_two_hosts_as_on_one(scene: Scene) -> None:
     rooms = []
 
     def make(**settings: object) -> ReplicatedRoomUnderTest:
-        on_both = _may_be_on_both(scene)
+        on_both = may_be_on_both(scene)
         rooms.append(ReplicatedRoomUnderTest(on_both=on_both, **settings))
         return rooms[0]
 
