@@ -33,9 +33,11 @@ from netd.runtime.poller import READ
 UNUSED_TIMEOUT_S: Final = 1.0
 """How long a stopping worker waits for the first byte on a connection."""
 
-# From then on a connection responds to one request in a turn, so that clients that pipeline
-# hundreds of requests do not delay the others.
+# Clients that pipeline hundreds of requests must not delay the others: a connection responds for a
+# slice of time, and continues at the end of the turn, after the other connections in its queue.
+# In a turn that is older than _TURN_S, only responses from the cache are sent at once.
 _TURN_S: Final = 0.002
+_SLICE_S: Final = 0.0002
 _READ_BYTES: Final = 16384
 _MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next request is read
 _RETRY_AFTER: Final = ("Retry-After", "5")  # seconds: the chat worker is being replaced, or busy
@@ -67,8 +69,8 @@ class Connection:
 
     __slots__ = (
         *("_closes", "_exchange", "_fd", "_is_unused", "_loop", "_owner", "_recv", "_responder"),
-        *("_send", "_send_queue", "_state", "_transport", "_watched", "deadline"),
-        *("has_secure_proxy", "host"),
+        *("_send", "_send_queue", "_state", "_transport", "_waits_for_slice", "_watched"),
+        *("deadline", "has_secure_proxy", "host"),
     )
 
     def __init__(
@@ -92,6 +94,7 @@ class Connection:
         self._exchange: Exchange | None = None
         self._send_queue: SendQueue | None = None
         self._closes = False
+        self._waits_for_slice = False
         self._watched: int | None = None
         self.deadline = self._loop.now + self._responder.options.header_timeout
 
@@ -111,7 +114,8 @@ class Connection:
             descriptor=table.position_of(self._fd),
             host=self.host,
             has_secure_proxy=self.has_secure_proxy,
-            state=self._state,
+            # The other process continues once the socket is writable.
+            state=ConnectionState.SENDING if self._waits_for_slice else self._state,
             deadline=self.deadline,
             is_unused=self._is_unused,
             closes=self._closes,
@@ -161,8 +165,10 @@ class Connection:
 
     def _is_readable(self) -> bool:
         """Whether to read now; in states that wait for something else, handle the event."""
+        if self._waits_for_slice:
+            return False
         if self._state is ConnectionState.SENDING:
-            self._process()
+            self._process_in_turn()
             return False
         if self._state is ConnectionState.DEFERRED:
             self.close()  # the mask is 0: the event can only be a hang-up
@@ -305,7 +311,7 @@ class Connection:
             self.deadline = self._loop.now + self._responder.options.header_timeout
         elif self._state is ConnectionState.BODY:
             self._extend_deadline(len(data), self._responder.options.body_timeout)
-        self._process()
+        self._process_in_turn()
 
     def _start_exchange(self) -> Exchange:
         self._exchange = Exchange(self._responder, self.host, self._queue, self._on_response)
@@ -324,10 +330,18 @@ class Connection:
         if self._state is ConnectionState.DEFERRED:
             self._process()
 
+    def _process_in_turn(self) -> None:
+        """Respond and send now, or later if this turn has taken long already."""
+        if self._loop.elapsed_s() > _TURN_S:
+            self._await_slice()
+        else:
+            self._process()
+
     def _process(self) -> None:
-        """Respond and send until nothing more can be done now."""
+        """Respond and send until nothing more can be done now, or the slice of time is over."""
+        end_s = self._loop.time() + _SLICE_S
         while self._state is not ConnectionState.CLOSED:
-            has_more = self._respond()
+            has_more = self._respond(end_s)
             if not self._send_queued():
                 return
             if self._exchange is not None and self._exchange.handoff is not None:
@@ -339,26 +353,37 @@ class Connection:
                 return
             if not has_more:
                 break
-            if self._loop.elapsed_s() > _TURN_S:
-                self._continue_next_turn()
+            if self._loop.time() > end_s:
+                self._state = ConnectionState.SENDING
+                self.deadline = self._loop.now + self._responder.options.send_timeout
+                self._await_slice()
                 return
         self._await_more()
 
-    def _respond(self) -> bool:
-        """Queue responses to the requests received. Returns False if none is left."""
+    def _await_slice(self) -> None:
+        self._waits_for_slice = True
+        self._loop.defer_output(self._use_slice)
+
+    def _use_slice(self) -> None:
+        self._waits_for_slice = False
+        if self._state is not ConnectionState.CLOSED:
+            self._process()
+
+    def _respond(self, end_s: float) -> bool:
+        """Queue responses to received requests, until `end_s`. Returns False if none is left."""
         exchange = self._exchange
         if exchange is None:
             return False
         responses, has_more = exchange.responses, True
         while has_more and not self._is_full():
             has_more = exchange.step()
-            if exchange.responses != responses and self._loop.elapsed_s() > _TURN_S:
+            if exchange.responses != responses and exchange.began_s > end_s:
                 break
         if exchange.responses != responses and self._state is not ConnectionState.SENDING:
             # The next request's head and body have deadlines of their own.
             self._state = ConnectionState.IDLE
         self._closes = exchange.closes
-        return has_more
+        return has_more and not exchange.is_over
 
     def describe_handoff(self) -> tuple[HandoffTarget, Handoff]:
         """The listener that gets this connection, and the record for it."""
@@ -421,21 +446,15 @@ class Connection:
         self._await_writable(queue, sent)
         return False
 
-    def _continue_next_turn(self) -> None:
-        """Let others be served before the next pipelined request: the socket is writable."""
-        self._state = ConnectionState.SENDING
-        self.deadline = self._loop.now + self._responder.options.send_timeout
-        self._watch()
-
     def _await_writable(self, queue: SendQueue, sent: int) -> None:
         timeout_s = self._responder.options.send_timeout
         queue.mark()
         if self._state is not ConnectionState.SENDING:
             self._state = ConnectionState.SENDING
             self.deadline = self._loop.now + timeout_s
-            self._watch()
         else:
             self._extend_deadline(sent, timeout_s)
+        self._watch()
 
     def _extend_deadline(self, count: int, timeout_s: float) -> None:
         """Add the time that `count` bytes take at `min_rate`, up to `timeout_s` from now."""

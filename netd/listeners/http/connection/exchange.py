@@ -48,9 +48,8 @@ class Exchange:
     """Exists from the first byte of a request until all received requests have a response."""
 
     __slots__ = (
-        *("_began_s", "_body", "_handoff_fields", "_host", "_on_response", "_queue", "_reader"),
-        "_request",
-        *("_responder", "_uncached", "closes", "handoff", "is_deferred", "responses"),
+        *("_body", "_handoff_fields", "_host", "_on_response", "_queue", "_reader", "_request"),
+        *("_responder", "_uncached", "began_s", "closes", "handoff", "is_deferred", "responses"),
     )
 
     def __init__(
@@ -62,7 +61,9 @@ class Exchange:
     ) -> None:
         """Call `queue` with each part to send, and `on_response` after a deferred response."""
         self._responder = responder
-        self._began_s = responder.time()
+        self.began_s = responder.time()
+        """When the request that is being read began: the time of its first byte, or of the last
+        response if it had arrived before."""
         self._host = host
         self._queue = queue
         self._on_response = on_response
@@ -140,7 +141,7 @@ class Exchange:
 
     def refuse(self, status: int, reason: str) -> None:
         """Queue the response to a bad or late request; the connection closes after it."""
-        self._queue(self._responder.refuse(self._host, status, reason, self._began_s))
+        self._queue(self._responder.refuse(self._host, status, reason, self.began_s))
         self.is_deferred = False
         self.closes = True
 
@@ -265,7 +266,7 @@ class Exchange:
         encoded = self._responder.encode(
             *(request, self._reader.head, response),
             host=self._host,
-            began_s=self._began_s,
+            began_s=self.began_s,
             close=close,
         )
         self._responder.requests += 1
@@ -276,6 +277,6 @@ class Exchange:
             self._reader.start_next()
 
     def _after_response(self, *, closes: bool) -> None:
-        self._began_s = self._responder.time()  # of the next request, if one has arrived
+        self.began_s = self._responder.time()
         self.responses += 1
         self.closes = closes

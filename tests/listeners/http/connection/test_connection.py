@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 
 from netd.config.address import Address
 from netd.listeners.http.connection.connection import Connection
+from netd.listeners.http.connection.connection_state import ConnectionState
+from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.handoff_sender import HandoffSender
 from netd.listeners.http.connection.hook_caller import HookCaller
 from netd.listeners.http.connection.transport import PlainTransport, Transport
@@ -32,7 +35,7 @@ from netd.listeners.logins.password_verifier import PasswordVerifier
 from netd.protocols.link import Heartbeat
 from netd.runtime.bounded_log import BoundedLog
 from netd.runtime.loop import Loop
-from netd.runtime.poller import EpollPoller
+from netd.runtime.poller import READ, EpollPoller
 from tests.listeners.http.http_client import GET_HELLO, HELLO, Response, Start, ask
 from tests.support import read_all
 
@@ -290,9 +293,9 @@ def test_a_head_is_looked_up_once_whether_it_is_cached_or_not() -> None:
 
 
 @pytest.mark.parametrize("target", ["/", "/missing"])
-def test_a_client_that_pipelines_gets_one_response_in_a_long_turn(target: str) -> None:
+def test_a_client_that_pipelines_gets_one_response_in_a_slice_of_time(target: str) -> None:
     seconds = itertools.count()
-    owner = Owner(lambda: float(next(seconds)))  # each look at the clock shows a long turn
+    owner = Owner(lambda: float(next(seconds)))  # at each look at the clock the slice is over
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
@@ -304,9 +307,54 @@ def test_a_client_that_pipelines_gets_one_response_in_a_long_turn(target: str) -
             owner.loop.turn()
             assert theirs.recv(65536).count(b"HTTP/1.1 ") == 1
             assert owner.responder.requests == count
-        owner.loop.turn()
         theirs.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         owner.loop.turn()
         assert theirs.recv(65536).count(b"HTTP/1.1 ") == 1
         connection.close()
+    owner.loop.close()
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_pipelined_requests_of_a_long_turn_get_their_responses_together(*, is_cached: bool) -> None:
+    clock_s = [0.0]
+    owner = Owner(lambda: clock_s[0])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        transport = PlainTransport(ours)
+        transport.send = send = Mock(side_effect=transport.send)
+        connection = Connection(owner, ours.fileno(), transport, "")
+        connection.start()
+        get = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        if is_cached:
+            theirs.sendall(get)
+            owner.loop.turn()
+            assert Response(theirs).status == 200
+        theirs.sendall(get * 16)
+        send.reset_mock()
+        clock_s[0] += 1.0
+        connection.on_ready(READ)
+        send.assert_not_called()  # the other connections of the turn come first
+        owner.loop.turn()
+        send.assert_called_once()
+        assert theirs.recv(65536).count(b"HTTP/1.1 ") == 16
+        connection.close()
+    owner.loop.close()
+
+
+def test_a_connection_that_waits_for_its_slice_can_move_or_close() -> None:
+    clock_s = [0.0]
+    owner = Owner(lambda: clock_s[0])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        connection = Connection(owner, ours.fileno(), PlainTransport(ours), "")
+        connection.start()
+        theirs.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        clock_s[0] += 1.0
+        connection.on_ready(READ)
+        assert connection.save(DescriptorTable()).state is ConnectionState.SENDING
+        connection.close()
+        owner.loop.turn()
+        assert owner.responder.requests == 0
     owner.loop.close()
