@@ -10,10 +10,12 @@ A bundle without the socket is a snapshot: the state of a worker without its cli
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,6 +34,8 @@ _MAX_STATE_BYTES: Final = 2**30
 _MESSAGE_BYTES: Final = 32
 _SO_COOKIE: Final = 57  # asm-generic/socket.h; not in the socket module
 _COOKIE_BYTES: Final = 8
+_PATIENCE_S: Final = 1.0  # while other processes of this user have many descriptors on their way
+_PAUSE_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ class BundleState:
 def pack(kind: str, handover: Handover) -> Bundle:
     """Put copies of the descriptors and the state into a bundle.
 
-    Raises OSError if the system has no room for it: ETOOMANYREFS if more descriptors are on their
-    way than this user may open.
+    Raises OSError if the system has no room for it: ETOOMANYREFS if for a second more descriptors
+    are on their way than this user may open.
     """
     cookies = [_cookie(fd) for fd in handover.descriptors]
     content = {
@@ -154,13 +158,26 @@ def _fill_queue(descriptors: Sequence[int]) -> socket.socket:
     try:
         with near:
             near.setblocking(False)  # no process reads yet
+            deadline = time.monotonic() + _PATIENCE_S
             for start in range(0, len(descriptors), MAX_DESCRIPTORS):
                 batch = descriptors[start : start + MAX_DESCRIPTORS]
-                socket.send_fds(near, [b"%d" % start], batch)
+                _send(near, b"%d" % start, batch, deadline)
     except OSError:
         far.close()
         raise
     return far
+
+
+def _send(queue: socket.socket, message: bytes, fds: Sequence[int], deadline: float) -> None:
+    while True:
+        try:
+            socket.send_fds(queue, [message], fds)
+        except OSError as error:
+            if error.errno != errno.ETOOMANYREFS or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _cookie(fd: int) -> int:

@@ -7,6 +7,7 @@ yet which process continues.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
@@ -52,7 +53,6 @@ class HandoverPort:
         self._is_prepared = False
         self._requests = 0  # of the supervisor: the service may call back after a Resume
         self._outgoing: Bundle | None = None
-        self._snapshot: Bundle | None = None
         self._incoming: list[tuple[Bundle, Callable[[], object]]] = []
 
     def start(
@@ -86,10 +86,8 @@ class HandoverPort:
         except OSError as error:
             _log.warning("no snapshot: %s", describe(error))
             return
-        if self._snapshot is not None:
-            self._snapshot.close()
-        self._snapshot = bundle  # open at least until it is sent
-        self._send(Snapshot(), bundle.descriptors)
+        with contextlib.closing(bundle):
+            self._send(Snapshot(), bundle.descriptors)
 
     @property
     def has_handed_over(self) -> bool:
@@ -167,8 +165,13 @@ class HandoverPort:
             self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        _log.error("cannot hand over", exc_info=error)
-        self._send(NotHandedOver(repr(error)))
+        if isinstance(error, OSError):
+            reason = describe(error)
+            _log.error("cannot hand over: %s", reason)
+        else:
+            reason = repr(error)
+            _log.error("cannot hand over", exc_info=error)
+        self._send(NotHandedOver(reason))
         self._resume()
 
     def _resume(self) -> None:

@@ -6,22 +6,21 @@ The supervisor and the worker both use this class. Each message is one line of J
 
 from __future__ import annotations
 
-import errno
+import logging
 import select
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.errors import LocalProtocolError
 from netd.protocols.link import LinkMessage, format_message, parse_message
-from netd.runtime.errnos import OUT_OF_RESOURCES
+from netd.runtime.errnos import SHORT_OF_PASSAGE, describe
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, WRITE
 
 _PAUSE_S: Final = 0.1
-_SHORT_OF_RESOURCES: Final = OUT_OF_RESOURCES | {
-    errno.ETOOMANYREFS
-}  # the latter: unix(7), SCM_RIGHTS
+
+_log = logging.getLogger("netd")
 
 
 class Link:
@@ -40,13 +39,14 @@ class Link:
 
         `on_closed` is called once the other end is closed and all its messages were handled;
         `on_error` for a line that is not a message, and if the socket fails. If the system is short
-        of memory or buffers, the link tries again after 0.1 s.
+        of memory or buffers, or of descriptors on their way, the link tries again after 0.1 s.
         """
         self._loop = loop
         self._channel = channel
         self._on_message, self._on_closed, self._on_error = on_message, on_closed, on_error
         self._is_open = True
         self._is_paused = False
+        self._is_short = False  # since a warning, until a message is sent or received
         loop.watch(channel.fileno(), READ, self._on_ready)
 
     @property
@@ -65,6 +65,8 @@ class Link:
             self._channel.send(format_message(message), descriptors)
         except OSError as error:
             self._on_failure(error)
+        else:
+            self._is_short = False
         self._watch()
 
     def take_descriptors(self, count: int) -> list[int]:
@@ -81,12 +83,16 @@ class Link:
         except OSError as error:
             self._on_failure(error)
             return
+        self._is_short = False
         for line in lines:
             self._handle(line)
 
     def wait(self, timeout_s: float) -> None:
         """Handle what arrives within some seconds, and send what waits, without the loop."""
         poller = select.poll()
+        if self._is_paused:
+            poller.poll(_PAUSE_S * 1000)
+            self._resume()
         writing = select.POLLOUT if self._channel.has_unsent else 0
         poller.register(self._channel.fileno(), select.POLLIN | writing)
         for _, mask in poller.poll(timeout_s * 1000):
@@ -115,15 +121,23 @@ class Link:
         self._watch()
 
     def _flush(self) -> None:
+        if not self._channel.has_unsent:
+            return
         try:
             self._channel.flush()
         except OSError as error:
             self._on_failure(error)
+        else:
+            self._is_short = False
 
     def _on_failure(self, error: OSError) -> None:
-        if error.errno not in _SHORT_OF_RESOURCES:
+        if error.errno not in SHORT_OF_PASSAGE:
             self._on_error(error)
-        elif not self._is_paused:
+            return
+        if not self._is_short:
+            _log.warning("a message between supervisor and worker waits: %s", describe(error))
+        self._is_short = True
+        if not self._is_paused:
             self._is_paused = True
             self._loop.call_later(_PAUSE_S, self._resume)
 

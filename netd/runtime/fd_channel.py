@@ -3,6 +3,9 @@
 The supervisor and a worker are connected by a pair of these. Descriptors travel with the first
 byte of their line (SCM_RIGHTS, unix(7)), so they arrive no later than the line. The line's content
 determines how many descriptors belong to it.
+
+The kernel limits how many descriptors of a *user* are on their way at a time, over all of the
+user's processes. Hence a process that is about to be forked inherits its first descriptors.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class FdChannel:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
+        # What waits for the socket, each line with copies of its descriptors.
         self._unsent: deque[tuple[memoryview, Sequence[int]]] = deque()
         self._partial = bytearray()
         self._descriptors: deque[int] = deque()
@@ -48,24 +52,46 @@ class FdChannel:
         """True while a line waits for the socket to become writable."""
         return bool(self._unsent)
 
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """The descriptors that have arrived and were not taken."""
+        return tuple(self._descriptors)
+
+    def inherit(self, descriptors: Iterable[int]) -> None:
+        """Let copies of descriptors arrive at this end, which a process is about to inherit.
+
+        Raises OSError if there is no room for them.
+        """
+        self._descriptors.extend(_copies(descriptors))
+
     def send(self, line: bytes, descriptors: Iterable[int] = ()) -> None:
-        """Queue a line (which ends with a newline) and its descriptors, then flush."""
+        """Send a line (which ends with a newline) and its descriptors, now or at a `flush`.
+
+        The caller may close its descriptors. Raises OSError; a line that waits then is sent later.
+        """
         passed = tuple(descriptors)
         if len(passed) > MAX_DESCRIPTORS:
             raise ValueError(f"a line carries at most {MAX_DESCRIPTORS} descriptors")
-        self._unsent.append((memoryview(line), passed))
-        self.flush()
+        data, sent = memoryview(line), 0
+        try:
+            self.flush()
+            if not self._unsent:
+                sent = self._write(data, passed)
+        finally:
+            if sent < len(data):
+                self._unsent.append((data[sent:], () if sent else _copies(passed)))
 
     def flush(self) -> None:
         """Write as much as the socket takes now; `receive` reports a closed peer."""
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-            while self._unsent:
-                data, descriptors = self._unsent[0]
-                sent = socket.send_fds(self._sock, [data], descriptors)
-                if sent == len(data):
-                    self._unsent.popleft()
-                else:
-                    self._unsent[0] = (data[sent:], ())
+        while self._unsent:
+            data, descriptors = self._unsent[0]
+            sent = self._write(data, descriptors)
+            if not sent:
+                return
+            self._unsent[0] = (data[sent:], ())
+            _close(descriptors)
+            if sent == len(data):
+                self._unsent.popleft()
 
     def receive(self) -> list[bytes]:
         """Return the complete lines that have arrived, without their newlines.
@@ -90,10 +116,19 @@ class FdChannel:
         return [self._descriptors.popleft() for _ in range(min(count, len(self._descriptors)))]
 
     def close(self) -> None:
-        """Close this end, and the descriptors that were not taken."""
-        while self._descriptors:
-            os.close(self._descriptors.popleft())
+        """Close this end, and the descriptors that were not sent or not taken."""
+        for _, descriptors in self._unsent:
+            _close(descriptors)
+        _close(self._descriptors)
+        self._unsent.clear()
+        self._descriptors.clear()
         self._sock.close()
+
+    def _write(self, data: memoryview, descriptors: Sequence[int]) -> int:
+        """Write now, and return how many bytes the socket took."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+            return socket.send_fds(self._sock, [data], descriptors)
+        return 0
 
     def _fill(self) -> bool:
         has_received = False
@@ -113,3 +148,18 @@ class FdChannel:
                 return True
             self._partial += data
             has_received = True
+
+
+def _copies(descriptors: Iterable[int]) -> Sequence[int]:
+    copies: list[int] = []
+    try:
+        copies.extend(map(os.dup, descriptors))
+    except OSError:
+        _close(copies)
+        raise
+    return copies
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for fd in descriptors:
+        os.close(fd)

@@ -10,7 +10,6 @@ import logging
 import random
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from netd.config.address import Address
@@ -43,7 +42,9 @@ from netd.protocols.link import (
     Snapshot,
     Status,
 )
+from netd.runtime.fd_channel import FdChannel
 from netd.runtime.loop import Loop, Timer
+from netd.runtime.process import Process
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
 from netd.supervisor.succession import Succession
 from netd.supervisor.worker_observer import WorkerObserver
@@ -167,8 +168,9 @@ class WorkerHandle:
         if self._restart is not None and self._restart.is_live:
             self._restart.cancel()
             self._start_again()
-        else:
-            self._send_configuration()
+        elif self._process is not None:
+            self._awaits_reply = True
+            self._send(*self._configuration_message())
 
     def announce(self, own: OwnAddresses) -> None:
         """Send the daemon's addresses, now and to each process to come."""
@@ -268,9 +270,15 @@ class WorkerHandle:
         self.kill()
 
     def _spawn(self) -> None:
+        message, descriptors = self._configuration_message()
+
+        def spawn(channel: FdChannel) -> Process:
+            channel.inherit(descriptors)
+            return self._spawn_process(self.name, self.kind, channel)
+
         self._process = WorkerProcess(
             self._loop,
-            partial(self._spawn_process, self.name, self.kind),
+            spawn,
             on_message=self._on_message,
             on_link_error=self._on_link_error,
             on_end=self._after_exit,
@@ -279,18 +287,18 @@ class WorkerHandle:
         self._policy.on_start(self._loop.now)
         if self._own_addresses.datagram_names:
             self.announce(self._own_addresses)
-        self._send_configuration()
+        self._awaits_reply = True
+        self._send(message)
 
     def _send(self, message: LinkMessage, descriptors: Sequence[int] = ()) -> None:
         """Send a message to the present process, if there is one."""
         if self._process is not None:
             self._process.send(message, descriptors)
 
-    def _send_configuration(self) -> None:
-        if self._process is None or self._configuration is None:
-            return  # between two processes: the next one is configured when it starts
+    def _configuration_message(self) -> tuple[Configure, list[int]]:
+        """The configuration for the present process, which has to reply, or for the next one."""
+        assert self._configuration is not None
         options, sockets, queues = self._configuration
-        self._awaits_reply = True
         addresses = tuple(str(address) for address, _ in sockets)
         bundles = self._succession.bundles if self.state is WorkerState.STARTING else ()
         message = Configure(
@@ -305,7 +313,7 @@ class WorkerHandle:
         descriptors = [sock.fileno() for _, sock in sockets]
         descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
         descriptors += [end.fileno() for end in queues.values()]
-        self._send(message, descriptors)
+        return message, descriptors
 
     def _on_message(self, message: LinkMessage) -> None:
         self.heard_at = self._loop.now

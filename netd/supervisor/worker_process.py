@@ -36,7 +36,7 @@ def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Proces
         name_listener(name)
         run_worker(kind, channel)
 
-    return process.spawn(run, keep=(channel.fileno(),))
+    return process.spawn(run, keep=(channel.fileno(), *channel.descriptors))
 
 
 class WorkerProcess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -23,11 +23,11 @@ class ShortChannel(FdChannel):
     error = errno.ENOBUFS
     refused_sends = refused_receipts = 0
 
-    def flush(self) -> None:
+    def _write(self, data: memoryview, descriptors: Sequence[int]) -> int:
         if self.refused_sends:
             self.refused_sends -= 1
             raise OSError(self.error, os.strerror(self.error))
-        super().flush()
+        return super()._write(data, descriptors)
 
     def receive(self) -> list[bytes]:
         if self.refused_receipts:

@@ -100,6 +100,7 @@ class SimulatedWorker:
         self.is_dismissed = False
         """Whether it ended because another worker took over."""
         self._channel = FdChannel(socket.socket(fileno=os.dup(channel.fileno())))
+        self._channel.inherit(channel.descriptors)
 
     def receive(self) -> list[LinkMessage]:
         """The messages that have come; the descriptors that came with them are closed."""

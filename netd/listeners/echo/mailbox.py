@@ -7,7 +7,6 @@ bytes that are to be sent. A slot sends its message whole, or not at all if it i
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 import struct
@@ -19,11 +18,10 @@ from typing import Final
 from netd.listeners.echo.paused_connection import open_socket
 from netd.runtime import sealed_memory
 from netd.runtime.descriptors import receive
-from netd.runtime.errnos import OUT_OF_RESOURCES
+from netd.runtime.errnos import SHORT_OF_PASSAGE
 
 _HEADER: Final = struct.Struct("qq??")  # row, number, whether tagged, whether bytes are to be sent
 _MAX_DESCRIPTORS: Final = 2
-_TEMPORARY: Final = OUT_OF_RESOURCES | {errno.ETOOMANYREFS}  # too many descriptors on their way
 _PAUSE_S: Final = 0.02
 
 
@@ -58,7 +56,7 @@ class Mailbox:
             try:
                 self._send(_HEADER.pack(index, number, tag, bool(unsent)), conn, unsent)
             except OSError as error:
-                if error.errno not in _TEMPORARY:
+                if error.errno not in SHORT_OF_PASSAGE:
                     raise
                 time.sleep(_PAUSE_S)
             else:
