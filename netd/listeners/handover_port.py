@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
-from netd.errors import StateError
+from netd.errors import NetdError, StateError
 from netd.listeners.bundle import (
     Bundle,
     of_descriptors,
@@ -165,10 +165,10 @@ class HandoverPort:
             self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        if isinstance(error, OSError):
-            reason = describe(error)
+        if isinstance(error, OSError | NetdError):
+            reason = describe(error) if isinstance(error, OSError) else str(error)
             _log.error("cannot hand over: %s", reason)
-        else:
+        else:  # a bug
             reason = repr(error)
             _log.error("cannot hand over", exc_info=error)
         self._send(NotHandedOver(reason))

@@ -6,6 +6,7 @@ The supervisor and the worker both use this class. Each message is one line of J
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 from collections.abc import Callable, Sequence
@@ -45,8 +46,8 @@ class Link:
         self._channel = channel
         self._on_message, self._on_closed, self._on_error = on_message, on_closed, on_error
         self._is_open = True
-        self._is_paused = False
-        self._is_short = False  # since a warning, until a message is sent or received
+        self._paused = 0  # READ, WRITE: the directions in which a call has failed
+        self._short = 0  # the directions with a warning, until a call succeeds there
         loop.watch(channel.fileno(), READ, self._on_ready)
 
     @property
@@ -64,9 +65,16 @@ class Link:
         try:
             self._channel.send(format_message(message), descriptors)
         except OSError as error:
-            self._on_failure(error)
+            self._on_failure(error, WRITE)
         else:
-            self._is_short = False
+            self._short &= ~WRITE
+        self._watch()
+
+    def send_ahead(self, message: LinkMessage) -> None:
+        """Send a message before those that wait, or not at all if the other end does not read."""
+        with contextlib.suppress(OSError):
+            if self._is_open:
+                self._channel.send_ahead(format_message(message))
         self._watch()
 
     def take_descriptors(self, count: int) -> list[int]:
@@ -81,22 +89,20 @@ class Link:
             self._on_closed()
             return
         except OSError as error:
-            self._on_failure(error)
+            self._on_failure(error, READ)
             return
-        self._is_short = False
+        self._short &= ~READ
         for line in lines:
             self._handle(line)
 
     def wait(self, timeout_s: float) -> None:
         """Handle what arrives within some seconds, and send what waits, without the loop."""
         poller = select.poll()
-        if self._is_paused:
-            poller.poll(_PAUSE_S * 1000)
-            self._resume()
-        writing = select.POLLOUT if self._channel.has_unsent else 0
-        poller.register(self._channel.fileno(), select.POLLIN | writing)
-        for _, mask in poller.poll(timeout_s * 1000):
+        poller.register(self._channel.fileno(), self._interest)
+        for _, mask in poller.poll((_PAUSE_S if self._paused else timeout_s) * 1000):
             self._on_ready(mask)
+        if self._paused:
+            self._resume()
 
     def close(self) -> None:
         """Close this end, and the descriptors that were not taken."""
@@ -126,32 +132,35 @@ class Link:
         try:
             self._channel.flush()
         except OSError as error:
-            self._on_failure(error)
+            self._on_failure(error, WRITE)
         else:
-            self._is_short = False
+            self._short &= ~WRITE
 
-    def _on_failure(self, error: OSError) -> None:
+    def _on_failure(self, error: OSError, direction: int) -> None:
         if error.errno not in SHORT_OF_PASSAGE:
             self._on_error(error)
             return
-        if not self._is_short:
+        if not self._short & direction:
             _log.warning("a message between supervisor and worker waits: %s", describe(error))
-        self._is_short = True
-        if not self._is_paused:
-            self._is_paused = True
+        self._short |= direction
+        if not self._paused:
             self._loop.call_later(_PAUSE_S, self._resume)
+        self._paused |= direction
 
     def _resume(self) -> None:
-        self._is_paused = False
+        self._paused = 0
         if self._is_open:
             self._flush()
             self._watch()
 
+    @property
+    def _interest(self) -> int:
+        return (READ | WRITE if self._channel.has_unsent else READ) & ~self._paused
+
     def _watch(self) -> None:
         if not self._is_open:
             return
-        mask = READ | WRITE if self._channel.has_unsent else READ
         try:
-            self._loop.modify(self._channel.fileno(), 0 if self._is_paused else mask)
+            self._loop.modify(self._channel.fileno(), self._interest)
         except OSError as error:
             self._on_error(error)

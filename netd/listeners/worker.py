@@ -198,13 +198,11 @@ class Worker:
 
     def _send_heartbeat(self) -> None:
         flush_log()
-        if self._link.has_unsent:
-            return  # the supervisor does not read at present
         if self._service is None:
-            self._link.send(Heartbeat())
+            self._link.send_ahead(Heartbeat())
         else:
             counters = self._service.counters()
-            self._link.send(
+            self._link.send_ahead(
                 Heartbeat(
                     dict(counters.totals),
                     dict(counters.gauges),

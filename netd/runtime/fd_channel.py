@@ -34,6 +34,7 @@ class FdChannel:
         self._sock = sock
         # What waits for the socket, each line with copies of its descriptors.
         self._unsent: deque[tuple[memoryview, Sequence[int]]] = deque()
+        self._is_within_line = False  # whether a part of the first one was sent
         self._partial = bytearray()
         self._descriptors: deque[int] = deque()
 
@@ -81,6 +82,15 @@ class FdChannel:
             if sent < len(data):
                 self._unsent.append((data[sent:], () if sent else _copies(passed)))
 
+    def send_ahead(self, line: bytes) -> None:
+        """Send a line before those that wait; not at all if the socket takes nothing now."""
+        if self._is_within_line:
+            return
+        data = memoryview(line)
+        sent = self._write(data, ())
+        if 0 < sent < len(data):
+            self._unsent.appendleft((data[sent:], ()))
+
     def flush(self) -> None:
         """Write as much as the socket takes now; `receive` reports a closed peer."""
         while self._unsent:
@@ -127,7 +137,9 @@ class FdChannel:
     def _write(self, data: memoryview, descriptors: Sequence[int]) -> int:
         """Write now, and return how many bytes the socket took."""
         with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-            return socket.send_fds(self._sock, [data], descriptors)
+            sent = socket.send_fds(self._sock, [data], descriptors)
+            self._is_within_line = sent < len(data)
+            return sent
         return 0
 
     def _fill(self) -> bool:

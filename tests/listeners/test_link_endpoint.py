@@ -11,7 +11,7 @@ import pytest
 
 from netd.errors import LocalProtocolError
 from netd.listeners.link_endpoint import Link
-from netd.protocols.link import LinkMessage, Ready, Retiring
+from netd.protocols.link import Heartbeat, LinkMessage, Ready, Retiring
 from netd.runtime.fd_channel import FdChannel
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -95,3 +95,32 @@ def test_another_error_is_reported(pair: Pair) -> None:
     pair.link.send(Ready())
     [error] = pair.errors
     assert isinstance(error, PermissionError)
+
+
+def test_messages_are_received_while_others_cannot_be_sent(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair.channel.error = errno.ETOOMANYREFS
+    pair.channel.refused_sends = 10**9
+    pair.link.send(Ready())
+    pair.other.send(Retiring())
+    assert pair.await_messages(1) == [Retiring()]
+    [record] = caplog.records
+    assert "more descriptors on their way" in record.message
+
+
+def test_a_message_is_sent_without_the_loop_once_the_system_has_room(pair: Pair) -> None:
+    pair.channel.error = errno.ETOOMANYREFS
+    pair.channel.refused_sends = 3
+    pair.link.send(Ready())
+    while pair.link.has_unsent:
+        pair.link.wait(60)
+    assert pair.await_messages(1) == [Ready()]
+
+
+def test_a_heartbeat_goes_ahead_of_a_message_that_cannot_be_sent(pair: Pair) -> None:
+    pair.channel.error = errno.ETOOMANYREFS
+    pair.channel.refused_sends = 1
+    pair.link.send(Ready())
+    pair.link.send_ahead(Heartbeat())
+    assert pair.await_messages(2) == [Heartbeat(), Ready()]

@@ -119,3 +119,56 @@ def test_too_many_descriptors_are_refused() -> None:
         ours.send(b"x\n", range(MAX_DESCRIPTORS + 1))
     ours.close()
     theirs.close()
+
+
+def test_a_line_that_waits_has_copies_of_its_descriptors() -> None:
+    ours, theirs = FdChannel.pair()
+    ours.send(b"x" * 2_000_000 + b"\n")
+    reader, writer = os.pipe()
+    ours.send(b"second\n", [writer])
+    os.close(writer)
+    got: list[bytes] = []
+    while len(got) < 2:
+        got += theirs.receive()
+        ours.flush()
+    [passed] = theirs.take_descriptors(1)
+    os.write(passed, b"!")
+    os.close(passed)
+    assert os.read(reader, 2) == b"!"
+    assert os.read(reader, 2) == b"", "no copy is left"
+    os.close(reader)
+    ours.close()
+    theirs.close()
+
+
+def test_a_line_goes_ahead_of_those_that_wait_but_into_none() -> None:
+    ours, theirs = FdChannel.pair()
+    long = b"x" * 2_000_000
+    ours.send(long + b"\n")
+    ours.send_ahead(b"too late\n")
+    ours.send(b"last\n")
+    got: list[bytes] = []
+    while not got:
+        got = theirs.receive()
+        ours.send_ahead(b"ahead\n")
+        ours.flush()
+    assert got[0] == long
+    assert b"too late" not in got
+    theirs.receive()
+    ours.close()
+    theirs.close()
+
+
+def test_a_process_inherits_its_first_descriptors() -> None:
+    ours, theirs = FdChannel.pair()
+    reader, writer = os.pipe()
+    theirs.inherit([writer])
+    os.close(writer)
+    ours.send(b"first\n", [reader])
+    assert theirs.receive() == [b"first"]
+    inherited, sent = theirs.descriptors
+    os.write(inherited, b"!")
+    assert os.read(sent, 2) == b"!"
+    theirs.close()
+    os.close(reader)
+    ours.close()

@@ -31,6 +31,11 @@ class Collector:
         """Whether connections are collected; slots serve them else."""
         self.connections: list[PausedConnection] = []
 
+    @property
+    def unsent(self) -> int:
+        """How many connections are on their way here, and have not arrived."""
+        return sum(len(slots.unsent) for slots in self._find_sets())
+
     def begin(self, within_s: float, on_prepared: Callable[[], object]) -> None:
         """Interrupt all slots; call `on_prepared` when they have ended or `within_s` is over."""
         self.is_active = True

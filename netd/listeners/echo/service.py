@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from netd.errors import StateError
 from netd.listeners.admission import ConnectionLimits
 from netd.listeners.counters import Counters
 from netd.listeners.echo import paused_connection
@@ -105,6 +106,11 @@ class EchoService:
 
     def save(self) -> Handover:
         assert self._collector.is_active
+        if unsent := self._collector.unsent:
+            raise StateError(
+                f"{unsent} connections have not arrived from their slots: no memory,"
+                " or too many descriptors of this user on their way, see unix(7)"
+            )
         return paused_connection.save(self._collector.connections)
 
     def resume(self) -> None:

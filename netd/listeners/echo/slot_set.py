@@ -53,6 +53,12 @@ class SlotSet:
         """True if, after `interrupt`, no slot has a connection, or will accept one."""
         return not self._find_running()
 
+    @property
+    def unsent(self) -> list[int]:
+        """The slots whose connection is on its way to the worker, and has not arrived."""
+        states = self._scoreboard.states
+        return [index for index in self._runners if states[index] == SlotState.PAUSED]
+
     def close_expired(self, index: int) -> None:
         """Close the expired connection of the slot in a row, if this set has that slot."""
         if index in self._runners:
@@ -82,8 +88,12 @@ class SlotSet:
         self._is_interrupted = False
 
     def kill_unanswered(self) -> int:
-        """Kill the slots that `interrupt` did not end; return how many had a connection."""
-        hung = self._find_running()
+        """Kill the slots that `interrupt` did not end; return how many had a connection.
+
+        Those that are about to send their connection to the worker live: it would be lost.
+        """
+        unsent = set(self.unsent)
+        hung = [index for index in self._find_running() if index not in unsent]
         lost = len(set(hung).intersection(self._scoreboard.busy()))
         if hung:
             self._kill_hung(hung)
