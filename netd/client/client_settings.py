@@ -31,6 +31,7 @@ KEYS: Final[dict[str, type]] = {
     "certificate": str,
     "channel": list,
     "password_file": str,
+    "scram": bool,
     "quiet": bool,
     "ignore": list,
     "highlight": list,
@@ -98,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a channel to join (default: #lounge); repeatable",
     )
     add("--password-file", metavar="FILE", help="file with the server's or your account's password")
+    add("--scram", action="store_true", default=None, help="log in without sending the password")
     add("--send", metavar="TEXT", help="send one message, wait for its confirmation, and leave")
     add("--json", action="store_true", help="print every event as a line of JSON")
     add(
@@ -124,6 +126,8 @@ def read_settings(
     values = _read_values(arguments, environ)
     if values.get("certificate") and not values.get("tls"):
         raise UsageError("a certificate is shown under TLS only; add --tls")
+    if values.get("scram") and not values.get("password_file"):
+        raise UsageError("--scram proves that you know a password; add --password-file")
     is_interactive = at_terminal and arguments.send is None and not arguments.json
     return ClientSettings(
         identity=_identity(values, login, is_interactive=is_interactive),
@@ -216,6 +220,7 @@ def _identity(values: Mapping[str, Any], login: str, *, is_interactive: bool) ->
         channels=tuple(c if is_channel(c) else f"#{c}" for c in channels),
         password=_password(values.get("password_file", "")),
         has_certificate=bool(values.get("certificate")),
+        uses_scram=values.get("scram", False),
         may_rename=is_interactive,
         history_lines=values.get("history", 50) if is_interactive else 0,
     )

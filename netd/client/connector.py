@@ -10,6 +10,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from secrets import token_urlsafe
 from typing import Final
 
 from netd.client.client_settings import ClientSettings, UsageError
@@ -176,7 +177,7 @@ class Connector:
         self._connection, self._received_at = connection, time.monotonic()
         watching = asyncio.create_task(self._watch(connection))
         try:
-            self._carry_out(self._client.connected())
+            self._carry_out(self._client.connected(token_urlsafe()))
             while True:
                 messages = await connection.receive()
                 self._received_at = time.monotonic()

@@ -15,8 +15,8 @@ from netd.errors import LocalProtocolError
 PREFIX: Final = "$scram-sha-256$"
 _FORM: Final = f"{PREFIX}i=N$SALT$STORED-KEY$SERVER-KEY"
 ITERATIONS: Final = 600_000  # OWASP's recommendation of 2023
-_MIN_ITERATIONS: Final = 4096  # RFC 7677 section 4
-_MAX_ITERATIONS: Final = 2_000_000  # the client does them too
+MIN_ITERATIONS: Final = 4096  # RFC 7677 section 4
+MAX_ITERATIONS: Final = 2_000_000  # the client does them too
 KEY_BYTES: Final = 32
 _MAX_SALT_BYTES: Final = 64
 
@@ -52,13 +52,35 @@ class ScramKeys:
         return f"{PREFIX}i={self.iterations}${'$'.join(map(_encode, parts))}"
 
 
+@dataclass(frozen=True, slots=True)
+class ClientKeys:
+    """What a client makes of its password and the server's salt."""
+
+    client_key: bytes
+    server_key: bytes
+
+    def proof(self, auth_message: bytes) -> bytes:
+        """The proof for the server that the client knows the password."""
+        mask = _hmac(_sha256(self.client_key), auth_message)
+        return bytes(a ^ b for a, b in zip(self.client_key, mask, strict=True))
+
+    def signature(self, auth_message: bytes) -> bytes:
+        """The proof that the server has to send."""
+        return _hmac(self.server_key, auth_message)
+
+
 def derive_keys(password: str, salt: bytes, iterations: int = ITERATIONS) -> ScramKeys:
     """Make the keys of a password, which takes long. `salt` is 16 random bytes."""
+    keys = derive_client_keys(password, salt, iterations)
+    return ScramKeys(iterations, salt, _sha256(keys.client_key), keys.server_key)
+
+
+def derive_client_keys(password: str, salt: bytes, iterations: int) -> ClientKeys:
+    """Make the keys that a client proves to have, which takes long."""
     from hashlib import pbkdf2_hmac  # noqa: PLC0415 (loads OpenSSL)
 
     salted = pbkdf2_hmac("sha256", _prepare(password).encode(), salt, iterations)
-    client_key = _hmac(salted, b"Client Key")
-    return ScramKeys(iterations, salt, _sha256(client_key), _hmac(salted, b"Server Key"))
+    return ClientKeys(_hmac(salted, b"Client Key"), _hmac(salted, b"Server Key"))
 
 
 def is_scram(stored: str) -> bool:
@@ -74,7 +96,7 @@ def parse_keys(stored: str) -> ScramKeys:
         keys = ScramKeys(int(number), _decode(salt), _decode(stored_key), _decode(server_key))
     except ValueError as error:
         raise LocalProtocolError(f"not a SCRAM hash: expected {_FORM}") from error
-    is_bounded = _MIN_ITERATIONS <= keys.iterations <= _MAX_ITERATIONS
+    is_bounded = MIN_ITERATIONS <= keys.iterations <= MAX_ITERATIONS
     has_salt = 0 < len(keys.salt) <= _MAX_SALT_BYTES
     if name != "i" or not (is_bounded and has_salt):
         raise LocalProtocolError("not a SCRAM hash: iterations or salt out of bounds")

@@ -126,3 +126,11 @@ def test_a_login_name_becomes_a_valid_nick() -> None:
 def test_a_script_does_not_take_another_name() -> None:
     assert settle().identity.may_rename
     assert not settle("--send", "x").identity.may_rename
+
+
+def test_scram_needs_a_password(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    settings = settle("--scram", "--password-file", str(tmp_path / "password"))
+    assert settings.identity.uses_scram
+    with pytest.raises(UsageError, match="--password-file"):
+        settle("--scram")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.client.conftest import LOUNGE, Run
 from tests.conftest import StartDaemon
+from tests.support import cheap_keys
 
 
 @pytest.fixture
@@ -40,6 +41,16 @@ def test_an_accounts_password(
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert any("logged in" in event.get("text", "") for event in events)
+
+
+@pytest.mark.parametrize("password", [cheap_keys("open sesame"), "open sesame"])
+def test_scram(start_daemon: StartDaemon, secret: Path, netd_chat: Run, password: str) -> None:
+    account = f'[[listeners.lounge.accounts]]\nname = "bot"\npassword = "{password}"\n'
+    daemon = start_daemon(f"{LOUNGE}{account}")
+    given = ["--name", "bot", "--password-file", str(secret), "--scram", "--json", "--send", "hi"]
+    done = netd_chat(str(daemon.address("lounge")), *given)
+    assert done.returncode == 0, done.stderr
+    assert "logged in as bot" in done.stdout
 
 
 def test_a_wrong_account_password_is_reported(

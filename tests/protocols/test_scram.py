@@ -10,6 +10,7 @@ from netd.protocols.scram import (
     parse_client_final,
     parse_client_first,
 )
+from netd.protocols.scram_client import ScramLogin
 from tests.protocols.test_scram_keys import AUTH_MESSAGE, NONCE, PROOF, SALT, SIGNATURE
 
 FIRST = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
@@ -95,3 +96,8 @@ def test_a_first_message_that_is_refused(text: str) -> None:
 def test_a_second_message_that_is_refused(text: str) -> None:
     with pytest.raises(RemoteProtocolError):
         parse_client_final(text, parse_client_first(FIRST), CHALLENGE)
+
+
+def test_a_name_of_any_characters_is_read_as_the_client_has_written_it() -> None:
+    first = parse_client_first(ScramLogin("a,b=c\u00e9", "pencil", "nonce").first_message())
+    assert (first.name, first.nonce) == ("a,b=c\u00e9", "nonce")

@@ -43,6 +43,7 @@ class Identity:
     channels: tuple[str, ...] = ("#lounge",)
     password: str = ""
     has_certificate: bool = False  # log in with the TLS client certificate
+    uses_scram: bool = False  # log in without sending the password, or not connect
     may_rename: bool = True  # use another nick if the name is taken
     history_lines: int = 50
     burst: int = 10

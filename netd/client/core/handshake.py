@@ -2,15 +2,15 @@
 
 CAP negotiation follows IRCv3 (version 302); a server without it ignores CAP. The password goes
 as PASS, and by SASL PLAIN if the server offers SASL. With a TLS client certificate SASL EXTERNAL
-replaces PLAIN.
+replaces PLAIN. If the user demands SCRAM, the password is not sent at all.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from netd.client.core import sasl
 from netd.client.core.chat_events import (
     Effect,
     Notice,
@@ -20,6 +20,7 @@ from netd.client.core.chat_events import (
     send,
 )
 from netd.client.core.client_state import Login
+from netd.errors import RemoteProtocolError
 from netd.protocols.irc import Message
 
 _RESUME: Final = "netd.dev/resume"
@@ -38,7 +39,6 @@ WANTED: Final = frozenset(
 _KNOWN: Final = WANTED | {"sasl"}
 MAX_NICK_TRIES: Final = 9
 _MAX_CAPABILITIES: Final = 200  # in one line
-_SASL_PIECE_BYTES: Final = 400  # a longer AUTHENTICATE is sent in pieces of this size
 SASL_FAILURES: Final = frozenset({"902", "904", "905", "906", "907"})
 _SASL_FAIL: Final = "904"
 _REFUSALS: Final = frozenset({"432", "433", "436", "437", "464", "465", "ERROR"})
@@ -50,15 +50,14 @@ class Handshake:
     def __init__(  # noqa: PLR0913 (the facts of a registration)
         self,
         name: str,
-        logins: Sequence[Login],
+        mechanisms: Sequence[sasl.Mechanism],
         *,
         server_password: str = "",
-        has_certificate: bool = False,
         may_rename: bool,
         again: bool = False,
         resume_token: str = "",
     ) -> None:
-        """`logins` are passwords of an account, to try one after the other; they may be empty.
+        """`mechanisms` are ways to log in, to try one after the other.
 
         `server_password` is sent as PASS, which some servers read as an account's.
         `resume_token` is that of the connection that was lost.
@@ -74,12 +73,12 @@ class Handshake:
         self.is_logged_in = False
         self.login: Login | None = None
         """The login that the server has accepted."""
-        self._logins = iter([login for login in logins if login.password])
-        self._login = next(self._logins, None)
+        self._mechanisms = iter(mechanisms)
+        self._mechanism = next(self._mechanisms, None)
+        self._challenge = ""
         self._name, self._server_password = name, server_password
         self.was_taken = False
         """Whether another client has the name."""
-        self._mechanism = "EXTERNAL" if has_certificate else "PLAIN" if self._login else ""
         self._may_rename, self._again = may_rename, again
         self._tries = 1
         self._offered: set[str] = set()
@@ -137,8 +136,8 @@ class Handshake:
         return [send("CAP", "END")]
 
     def _next_step(self, capabilities: set[str]) -> Effect:
-        if "sasl" in capabilities:
-            return send("AUTHENTICATE", self._mechanism)
+        if "sasl" in capabilities and self._mechanism is not None:
+            return send("AUTHENTICATE", self._mechanism.name)
         return send("CAP", "END")
 
     def _ask_for_place(self) -> list[Effect]:
@@ -154,37 +153,49 @@ class Handshake:
         return []
 
     def _request(self) -> list[Effect]:
-        wanted = self._offered if self._mechanism else self._offered - {"sasl"}
+        if (missing := self._missing_mechanism()) is not None:
+            return [Refused(f"the server does not offer {missing}")]
+        wanted = self._offered if self._mechanism is not None else self._offered - {"sasl"}
         return [send("CAP", "REQ", " ".join(sorted(wanted))) if wanted else send("CAP", "END")]
 
-    def _authenticate(self, _message: Message) -> list[Effect]:
-        if self._mechanism == "EXTERNAL":
-            return [send("AUTHENTICATE", "+")]
-        login = self._login
-        if login is None:
+    def _missing_mechanism(self) -> str | None:
+        """Return the name of the mechanism that the user demands, if the server has not got it."""
+        mechanism = self._mechanism
+        if mechanism is None or not mechanism.is_demanded:
+            return None
+        names = self.capability_values.get("sasl", "")  # empty: the server does not name them
+        is_offered = not names or mechanism.name in names.split(",")
+        return None if is_offered and "sasl" in self._offered else mechanism.name
+
+    def _authenticate(self, message: Message) -> list[Effect]:
+        piece = message.params[0] if message.params else ""
+        self._challenge += "" if piece == "+" else piece
+        is_whole = len(piece) < sasl.PIECE_CHARS or len(self._challenge) > sasl.MAX_CHARS
+        if self._mechanism is None or not is_whole:
             return []
-        plain = f"{login.account}\0{login.account}\0{login.password}".encode()
-        encoded = base64.b64encode(plain).decode()
-        starts = range(0, len(encoded) + 1, _SASL_PIECE_BYTES)  # "+" ends a full last piece
-        return [
-            send("AUTHENTICATE", encoded[start : start + _SASL_PIECE_BYTES] or "+")
-            for start in starts
-        ]
+        challenge, self._challenge = self._challenge, ""
+        try:
+            reply = self._mechanism.reply(sasl.decode(challenge))
+        except RemoteProtocolError as error:
+            return [send("AUTHENTICATE", "*"), Refused(str(error))]
+        return [send("AUTHENTICATE", part) for part in sasl.pieces(reply)]
 
     def _logged_in(self, message: Message) -> list[Effect]:
         self.is_logged_in = True
         return [ServerNotice(_text(message))]
 
     def _sasl_succeeded(self, _message: Message) -> list[Effect]:
-        if self._mechanism == "PLAIN":
-            self.login = self._login
+        if self._mechanism is not None:
+            if not self._mechanism.is_complete:
+                return [Refused("the server has not proved that it knows the password")]
+            self.login = self._mechanism.login
         return [send("CAP", "END")]
 
     def _sasl_failed(self, message: Message) -> list[Effect]:
-        if message.command == _SASL_FAIL and self._mechanism == "PLAIN":
-            self._login = next(self._logins, None)
-            if self._login is not None:
-                return [send("AUTHENTICATE", self._mechanism)]
+        if message.command == _SASL_FAIL:
+            self._mechanism = next(self._mechanisms, None)
+            if self._mechanism is not None:
+                return [send("AUTHENTICATE", self._mechanism.name)]
         return [Refused(_text(message), message.command), send("CAP", "END")]
 
     def _nick_in_use(self, message: Message) -> list[Effect]:

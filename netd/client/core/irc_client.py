@@ -32,6 +32,7 @@ from netd.client.core.commands.base import say_to
 from netd.client.core.commands.windows import ask_earlier
 from netd.client.core.handshake import Handshake
 from netd.client.core.outgoing import OutgoingMessage
+from netd.client.core.sasl import External, Mechanism, Plain, Scram
 from netd.protocols.irc import Message
 
 _NEXT_START: Final = "your new password is valid; for the next start, put it into password_file"
@@ -48,12 +49,15 @@ class IrcClient:
     def __init__(self, identity: Identity, observe: Observe | None = None) -> None:
         self.state = ClientState(identity)
         self._observe = observe
-        self._handshake = self._new_handshake()
+        self._handshake = self._new_handshake("")
 
-    def connected(self) -> list[Effect]:
-        """Start a new connection; return its first lines."""
+    def connected(self, nonce: str = "") -> list[Effect]:
+        """Start a new connection; return its first lines.
+
+        `nonce` is a random text of this connection, without a comma: SCRAM needs it.
+        """
         self.state.closing_reason = ""
-        self._handshake = self._new_handshake()
+        self._handshake = self._new_handshake(nonce)
         return self._handshake.start()
 
     def disconnected(self) -> None:
@@ -140,17 +144,26 @@ class IrcClient:
         if message.times_sent == 1:
             yield ChatMessage(state.nick, message.target, message.text, message.kind, mine=True)
 
-    def _new_handshake(self) -> Handshake:
+    def _new_handshake(self, nonce: str) -> Handshake:
         state, identity = self.state, self.state.identity
         return Handshake(
             state.wanted_nick,
-            (*state.new_logins, state.login),
-            server_password=identity.password,
-            has_certificate=identity.has_certificate,
+            self._mechanisms(nonce),
+            server_password="" if identity.uses_scram else identity.password,
             may_rename=identity.may_rename,
             again=state.was_registered,
             resume_token=state.resume_token,
         )
+
+    def _mechanisms(self, nonce: str) -> list[Mechanism]:
+        """Return the ways to log in, in the order in which they are tried."""
+        state, identity = self.state, self.state.identity
+        logins = [login for login in (*state.new_logins, state.login) if login.password]
+        if identity.uses_scram:
+            return [Scram(login, nonce) for login in logins]
+        if identity.has_certificate:
+            return [External()]
+        return [Plain(login) for login in logins]
 
     def _welcomed(self) -> list[Effect]:
         state = self.state

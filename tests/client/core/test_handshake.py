@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from netd.client.core.chat_events import Notice, Refused, Registered
+from netd.client.core.chat_events import Notice, Refused, Registered, send
 from netd.client.core.client_state import Identity
 from netd.client.core.handshake import MAX_NICK_TRIES
 from netd.client.core.irc_client import IrcClient
@@ -108,6 +108,61 @@ def test_a_password_that_was_set_logs_in_again(
     is_new = tried[-1] == "right" != before
     assert any(isinstance(event, Notice) for event in shown) == is_new
     assert reconnect(bob) == (["right"] if tried[-1] == "right" else tried)
+
+
+# The example of RFC 7677 section 3, in the words of this client.
+NONCE = "rOprNGfwEbeRWgbNEkqO"
+WHOLE_NONCE = f"{NONCE}%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+CHALLENGE = f"r={WHOLE_NONCE},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+PROOF = f"c=biws,r={WHOLE_NONCE},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+SIGNATURE = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+
+def scram_client(*received: str) -> IrcClient:
+    identity = Identity("user", password="pencil", uses_scram=True)
+    user = IrcClient(identity)
+    greeting = lines(user.connected(NONCE))
+    assert not any("pencil" in line for line in greeting), "it is not sent as PASS"
+    feed(user, *received)
+    return user
+
+
+def challenge(text: str) -> str:
+    return f"AUTHENTICATE {base64.b64encode(text.encode()).decode()}"
+
+
+def test_scram_logs_in_without_the_password() -> None:
+    user = scram_client("CAP * LS :sasl=PLAIN,SCRAM-SHA-256")
+    assert lines(feed(user, "CAP * ACK :sasl")) == ["AUTHENTICATE SCRAM-SHA-256"]
+    assert lines(feed(user, "AUTHENTICATE +")) == [challenge(f"n,,n=user,r={NONCE}")]
+    assert lines(feed(user, challenge(CHALLENGE))) == [challenge(PROOF)]
+    assert lines(feed(user, challenge(SIGNATURE))) == ["AUTHENTICATE +"]
+    assert feed(user, ":srv 903 user :Welcome") == [send("CAP", "END")]
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        ["CAP * LS :sasl=PLAIN"],
+        ["CAP * LS :echo-message"],
+        ["CAP * ACK :sasl", "AUTHENTICATE +", ":srv 903 user :ok"],
+        ["AUTHENTICATE +", challenge(CHALLENGE), ":srv 903 user :ok"],
+        ["AUTHENTICATE +", challenge(CHALLENGE), challenge("v=AAAA")],
+        ["AUTHENTICATE +", challenge(CHALLENGE), "AUTHENTICATE +"],
+        ["AUTHENTICATE +", challenge(CHALLENGE.replace("i=4096", "i=1"))],
+        ["AUTHENTICATE +", challenge(CHALLENGE.replace("i=4096", "i=999999999"))],
+        ["AUTHENTICATE +", challenge(CHALLENGE.replace(NONCE, "another"))],
+        ["AUTHENTICATE +", challenge(CHALLENGE.replace("s=W22", "s=?22"))],
+        ["AUTHENTICATE +", challenge("r")],
+        ["AUTHENTICATE +", "AUTHENTICATE ?"],
+        ["AUTHENTICATE +", *[f"AUTHENTICATE {'A' * 400}"] * 11],
+    ],
+)
+def test_a_server_that_proves_nothing_is_left(received: list[str]) -> None:
+    *before, last = received
+    refused = events(feed(scram_client(*before), last))
+    assert [type(event) for event in refused] == [Refused]
+    assert not any(getattr(event, "code", "") for event in refused), "no other login is tried"
 
 
 def test_replies_to_a_login_that_nobody_began_are_ignored() -> None:
