@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace, config: Config, path: str) -> Iterable[st
     manager.check(kind, name)
     needs_password = kind in (EditKind.ADD, EditKind.PASSWORD)
     reason = (arguments.reason or _NO_REASON) if kind is EditKind.SUSPEND else ""
-    yield manager.edit(kind, name, read_password() if needs_password else reason)
+    done = manager.edit(kind, name, read_password() if needs_password else reason)
+    yield f"{done}; a running chat takes it over within some seconds"
 
 
 def _find_listener(config: Config, name: str | None) -> ChatOptions:

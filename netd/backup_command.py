@@ -19,6 +19,7 @@ from netd.errors import NetdError
 from netd.listeners.chat.channel_store import state_path
 from netd.listeners.chat.cloak_key import KEY_FILE
 from netd.listeners.chat.options import ChatOptions
+from netd.runtime.errnos import describe
 
 _PRIVATE = 0o600
 
@@ -54,7 +55,8 @@ def run(path: str, config: Config, source: Source) -> str:
             raise
         _sync_directory(os.path.dirname(path) or ".")
     except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"{path}: {error}") from error
+        reason = describe(error) if isinstance(error, OSError) else str(error)
+        raise BackupError(f"{path}: {reason}") from error
     return f"{path}: files {len(content.files)}, databases {len(content.databases)}"
 
 

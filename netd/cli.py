@@ -332,7 +332,8 @@ def _config(arguments: argparse.Namespace) -> int:
         case "schema":
             print(json.dumps(json_schema.json_schema(KINDS), indent=2))
         case "show":
-            print(document.effective_text(_load(find_config(arguments.config))), end="")
+            config = _read(read_source(find_config(arguments.config)))
+            print(document.effective_text(config), end="")
     return os.EX_OK
 
 
@@ -349,19 +350,27 @@ def _setup(arguments: argparse.Namespace) -> int:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from netd import backup_command  # noqa: PLC0415 (SQLite, used here only)
-    from netd.config.load import config_of  # noqa: PLC0415 (as for _load)
 
     source = read_source(find_config(arguments.config))
-    config = config_of(source, KINDS)  # a fault of a file that it names does not matter here
-    _print(backup_command.run(arguments.file, config, source))
+    _print(backup_command.run(arguments.file, _read(source), source))
     return os.EX_OK
 
 
 def _account(arguments: argparse.Namespace) -> int:
     path = find_config(arguments.config)
-    for line in account_command.run(arguments, _load(path), path):
+    for line in account_command.run(arguments, _read(read_source(path)), path):
         _print(line)
     return os.EX_OK
+
+
+def _read(source: Source) -> Config:
+    """The configuration for a command: faults of files that it names do not matter, as in `_load`.
+
+    A certificate, for example, may be missing.
+    """
+    from netd.config.load import config_of  # noqa: PLC0415 (as for _load)
+
+    return config_of(source, KINDS)
 
 
 def _load(path: str) -> Config:

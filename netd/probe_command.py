@@ -15,6 +15,7 @@ from netd.config.address import Address
 from netd.errors import ControlError, NetdError, UsageError
 from netd.listeners.kinds import KINDS
 from netd.protocols.prometheus import format_family
+from netd.runtime.errnos import describe
 
 _SCHEMES: Final = {"http": ("http", 80), "irc": ("chat", 6667)}
 _ECHO_KIND: Final = "echo"  # of an address that is that of a socket
@@ -48,7 +49,11 @@ class Target:
             return self._fail(f"this version has no kind {self.kind!r}")
         try:
             result = kind.probe(self.name, Address.parse(self.address), timeout_s)
-        except (NetdError, OSError) as error:
+        except ConnectionResetError as error:
+            return self._fail(f"{describe(error)}; is it for proxies only (proxy_protocol_from)?")
+        except OSError as error:
+            return self._fail(describe(error))
+        except NetdError as error:
             return self._fail(str(error))
         return self._succeed(result, time.perf_counter() - began)
 

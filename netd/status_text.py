@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _SHORT_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
@@ -15,7 +15,7 @@ _WORKER_HEADINGS = ("WORKER", "OF", "STATE", "UPTIME", "RESTARTS", "LAST ERROR")
 
 
 def format_status(status: dict[str, Any]) -> str:
-    """The whole report: a headline, the last reload, the listeners, their workers."""
+    """The whole report: headline, last reload, listeners, workers, ends of certificates."""
     uptime = format_uptime(status["uptime_s"])
     headline = f"netd {status['version']}, pid {status['pid']}, {status['state']}, up {uptime}"
     listeners = status["listeners"]
@@ -27,6 +27,7 @@ def format_status(status: dict[str, Any]) -> str:
         for worker in listener["workers"]
     ]
     parts.append(format_table([_WORKER_HEADINGS, *rows]))
+    parts.append("\n".join(_certificate_ends(listeners, time.time())))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -100,6 +101,17 @@ def _last_reload(outcome: dict[str, Any] | None) -> str:
         return f"last reload {at}: {outcome['detail']}"
     errors = "".join(f"\n  {line}" for line in outcome["detail"].splitlines())
     return f"last reload {at}: refused, the configuration before it goes on{errors}"
+
+
+def _certificate_ends(listeners: Iterable[dict[str, Any]], now: float) -> Iterator[str]:
+    """Yield a line for each listener with TLS: when the first of its certificates expires."""
+    for listener in listeners:
+        end = listener.get("moments", {}).get("certificate_expiry")
+        if end is None:
+            continue
+        day = time.strftime("%Y-%m-%d", time.localtime(end))
+        when = f"expires in {format_uptime(end - now)}" if end > now else "has expired"
+        yield f"certificate of {listener['name']}: {when} ({day})"
 
 
 def _listener_row(listener: dict[str, Any]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -40,6 +41,15 @@ def test_status_shows_listeners_workers_and_the_refused_reload() -> None:
     assert "echo      echo  degraded  2    3      0        2.0 KiB  0 B  tcp://127.0.0.1:7" in text
     assert "-       echo  backoff  0.5s    4         killed by SIGKILL\n" not in text
     assert text.endswith("killed by SIGKILL")
+
+
+def test_the_status_has_the_end_of_a_certificate() -> None:
+    """So that an administrator sees whether it is renewed."""
+    listener = STATUS["listeners"][0]
+    for moved_s, text in ((86400 * 9 + 7200, "expires in 9d 2h"), (-60, "has expired")):
+        moments = {"certificate_expiry": round(time.time() + moved_s) + 30}
+        shown = format_status({**STATUS, "listeners": [{**listener, "moments": moments}]})
+        assert f"\n\ncertificate of echo: {text} (20" in shown
 
 
 def test_status_without_a_reload_does_not_speak_of_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import stat
 import tomllib
@@ -40,10 +41,19 @@ def read_text(path: str) -> str:
         return text.replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
+        if isinstance(error, PermissionError):
+            reason += f" for the user {_own_name()}"
         raise ConfigError((Problem("", reason, path),)) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError((Problem("", "is not UTF-8 text", path, line),)) from error
+
+
+def _own_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # as in a container without this user
+        return str(os.geteuid())
 
 
 def daemon_control_path(config: Config) -> str:

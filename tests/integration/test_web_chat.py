@@ -222,4 +222,6 @@ def test_an_http_client_of_an_unknown_host_is_refused(
     with daemon.connect("web") as sock:
         sock.sendall(handshake("Origin: http://evil.example"))
         assert sock.recv(100).startswith(b"HTTP/1.1 403 ")
+    reason = "request refused: 403 to 127.0.0.1: a page of http://evil.example is not of the host "
+    wait_until(lambda: reason in daemon.log.read_text(), "the reason")
     users.web(daemon, "anna")

@@ -91,7 +91,7 @@ class AccountManager:
         """The stored state of an account that can be changed so."""
         stored = file.ask(FindAccount(fold(name)))
         if fold(name) in self._settings.accounts:
-            raise AccountError(f"{name} is an account of the configuration")
+            raise AccountError(f"{name} is an account of the configuration; change it there")
         if kind is EditKind.ADD:
             self._check_new(stored, name)
         elif stored is None or (stored.is_dropped and kind is not EditKind.ERASE):

@@ -178,8 +178,8 @@ class ChatOptions(LoginOptions):
     administrator."""
 
     password: Password = ""
-    """The password that every client has to give, in plain text or hashed by `netd passwd`; empty
-    for none."""
+    """The password that every client has to give, except one that logs in to an account by SASL; in
+    plain text or hashed by `netd passwd`, empty for none."""
 
     tls: ChatTlsOptions | None = None
     """Serve with TLS; a reload reads the certificate again."""

@@ -9,7 +9,7 @@ from netd.listeners.http.protocol.response import HandoffTarget, Response, error
 from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.chat_page import MANIFEST, assemble
 from netd.listeners.http.routes.client_address import credentials_of
-from netd.listeners.http.routes.origin import permits_origin
+from netd.listeners.http.routes.origin import permits_origin, refuse_origin
 from netd.protocols.websocket import requests_websocket
 
 _SWITCHING_PROTOCOLS: Final = 101
@@ -43,7 +43,7 @@ class Chat:
         if request.framing is not Framing.NONE or not request.minor:
             return error_response(400)  # RFC 9110 section 7.8: HTTP/1.0 has no Upgrade
         if not permits_origin(request.fields, self._origins):
-            return error_response(403)
+            return refuse_origin(request.fields)
         target = HandoffTarget(self._listener, self._user_of(request))
         return Response(_SWITCHING_PROTOCOLS, handoff=target)
 

@@ -18,12 +18,11 @@ from netd.listeners.http.protocol.response import (
     HandoffTarget,
     Response,
     SendResponse,
-    error_response,
 )
 from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.http.routes.client_address import credentials_of
 from netd.listeners.http.routes.hook_text import text_of
-from netd.listeners.http.routes.origin import permits_origin
+from netd.listeners.http.routes.origin import permits_origin, refuse_origin
 from netd.listeners.http.routes.route_auth import Denial
 from netd.listeners.http.routes.worker_context import CallHook
 from netd.protocols.hook import MAX_TEXT_BYTES, HookAction, HookLimits, HookReply, HookRequest
@@ -69,7 +68,7 @@ class Hook:
         """Respond to a request of a user that may use the route."""
         is_secret = bool(self._token or self._options.users)
         if not permits_origin(request.fields, self._options.origins, same_host=is_secret):
-            return error_response(403)
+            return refuse_origin(request.fields)
         if self._token and not _has_token(request.fields, body, self._token):
             self._denials[Denial.TOKEN] += 1
             return _refuse(401, "the token is missing or wrong", _CHALLENGE)
