@@ -287,11 +287,20 @@ def test_it_notices_no_reload_and_no_upgrade(visit: Visit) -> None:
 
 
 @pytestmark_browser
+def test_a_first_visit_enters_the_only_channel(visit: Visit) -> None:
+    visit.run("localStorage.clear()")
+    visit.open(place="")
+    visit.await_text("#name", "#lounge")
+    assert visit.text("#me") == "anna"
+
+
+@pytestmark_browser
 def test_a_first_visit_finds_the_channels(visit: Visit) -> None:
-    visit.plain("bert")
+    visit.plain("bert").join("#other")
     visit.run("localStorage.clear()")
     visit.open(place="")
     visit.await_text("#log", "#lounge (1)")
+    visit.await_text("#log", "#other (1)")
     visit.run("document.querySelector('#log .channel:not([hidden])').click()")
     visit.await_text("#name", "#lounge")
     visit.await_text("#members", "bert")

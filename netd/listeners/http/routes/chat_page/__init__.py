@@ -18,8 +18,15 @@ _MODULES: Final = (  # each after its imports
     *("dom", "dialogs", "commands", "box", "log", "view", "main"),
 )
 _EXPORTS: Final = re.compile(r"^import [^;]*;|^export ", re.MULTILINE)
-# Words for which a browser reads a shorter one as well; the last is the name that is used most.
-_SHORTER: Final = {"const": "let", "false": "!1", "true": "!0", "conversation": "$c"}
+# Words for which a browser reads a shorter one as well, and the long names that are used most.
+_SHORTER: Final = {
+    "const": "let",
+    "false": "!1",
+    "true": "!0",
+    "conversation": "$c",
+    "current": "$n",
+    "isChannel": "$i",
+}
 _INSERTED: Final = re.compile(r"\$\{((?:[^`}]|`[^`]*`)*)\}")
 _TOKEN: Final = re.compile(
     r"""(?P<space> \s+ | //[^\n]* | /\*.*?\*/)

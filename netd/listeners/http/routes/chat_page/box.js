@@ -29,7 +29,7 @@ export class Box {
   load() {
     const { current, server } = this.model;
     this.set(localStorage.getItem(this.draftKey()) ?? "");
-    this.area.placeholder = current === server ? "/join #channel, or /help" : `Message ${current.name}`;
+    this.area.placeholder = current === server ? "/join channel, or /help" : `Message ${current.name}`;
     if (matchMedia("(pointer: fine)").matches) this.area.focus();
   }
 

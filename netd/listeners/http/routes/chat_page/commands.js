@@ -12,7 +12,7 @@ const KEYS = "Keys: Ctrl-K go to a conversation, Alt-Up and Alt-Down the ones be
 
 /** @type {Record<string, Command>} */
 export const COMMANDS = {
-  away: { help: "[reason]: be shown as away", run: ({ model }, _, rest) => model.link.send("AWAY", rest || "away") },
+  away: { help: " [reason]: be shown as away", run: ({ model }, _, rest) => model.link.send("AWAY", rest || "away") },
   back: { help: ": be shown as present again", run: ({ model }) => model.link.send("AWAY") },
   clear: {
     help: ": empty the view of this conversation",
@@ -25,53 +25,53 @@ export const COMMANDS = {
     help: ": this list",
     run: ({ model, conversation }) => {
       for (const [name, command] of Object.entries(COMMANDS))
-        model.note(conversation, `/${name} ${command.help}`);
+        model.note(conversation, `/${name}${command.help}`);
       model.note(conversation, KEYS);
     },
   },
   invite: {
-    help: "nick: invite to this channel",
+    help: " nick: invite to this channel",
     run: ({ model, conversation }, [nick = ""]) => model.link.send("INVITE", nick, conversation.name),
   },
   join: {
-    help: "#channel: enter a channel",
+    help: " channel: enter a channel",
     run: ({ view }, [name = ""]) => name && view.enter(isChannel(name) ? name : `#${name}`),
   },
   kick: {
-    help: "nick [reason]: remove from this channel",
+    help: " nick [reason]: remove from this channel",
     run: ({ model, conversation }, [nick = "", ...reason]) => model.link.send("KICK", conversation.name, nick, reason.join(" ")),
   },
   list: { help: ": all channels", run: ({ model }) => model.link.send("LIST") },
-  me: { help: "text: say what you do, as in /me waves", run: ({ model, conversation }, _, rest) => rest && model.outbox.act(conversation, rest) },
+  me: { help: " text: say what you do, as in /me waves", run: ({ model, conversation }, _, rest) => rest && model.outbox.act(conversation, rest) },
   msg: {
-    help: "nick text: say something in private",
+    help: " nick text: say something in private",
     run: ({ model, view }, [nick = "", ...words]) => {
       view.show(nick);
       if (words.length) model.outbox.say(model.open(nick), words.join(" "));
     },
   },
-  nick: { help: "nick: change your nick", run: ({ model }, [nick = ""]) => model.link.send("NICK", nick) },
+  nick: { help: " nick: change your nick", run: ({ model }, [nick = ""]) => model.link.send("NICK", nick) },
   part: {
-    help: "[reason]: leave this conversation",
+    help: " [reason]: leave this conversation",
     run: ({ model, conversation }, _, rest) => {
       if (conversation.isJoined) model.link.send("PART", conversation.name, ...(rest ? [rest] : []));
       else model.forget(conversation);
     },
   },
-  quit: { help: "[reason]: disconnect", run: ({ model }, _, rest) => model.link.close(rest || "bye") },
-  raw: { help: "line: send a line of IRC", run: ({ model }, _, rest) => model.link.sendRaw(rest) },
+  quit: { help: " [reason]: disconnect", run: ({ model }, _, rest) => model.link.close(rest || "bye") },
+  raw: { help: " line: send a line of IRC", run: ({ model }, _, rest) => model.link.sendRaw(rest) },
   search: {
-    help: "words: find what was said here",
+    help: " words: find what was said here",
     run: ({ model, conversation }, _, rest) => {
       const words = rest.replace(/[\\; ]/g, (c) => ({ "\\": "\\\\", ";": "\\:" })[c] ?? "\\s");
       model.link.send("SEARCH", `text=${words}${conversation.name && `;in=${conversation.name}`}`);
     },
   },
   topic: {
-    help: "[text]: show or set the topic",
+    help: " [text]: show or set the topic",
     run: ({ model, conversation }, _, rest) => model.link.send("TOPIC", conversation.name, ...(rest ? [rest] : [])),
   },
-  whois: { help: "nick: who is this?", run: ({ model }, [nick = ""]) => model.link.send("WHOIS", nick) },
+  whois: { help: " nick: who is this?", run: ({ model }, [nick = ""]) => model.link.send("WHOIS", nick) },
 };
 
 /**

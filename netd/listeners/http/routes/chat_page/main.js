@@ -32,7 +32,7 @@ function enter() {
   view.show(wanted.startsWith("#") ? "" : wanted);
   if (wanted.startsWith("#")) view.enter(wanted);
   model.join(...channels.filter((name) => name.startsWith("#") && name !== wanted));
-  if (!wanted && !model.joined().length) link.send("LIST");
+  if (!wanted && !model.joined().length) model.findChannel();
 }
 
 const form = /** @type {HTMLFormElement} */ (at("#enter form"));

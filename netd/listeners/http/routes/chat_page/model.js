@@ -46,6 +46,8 @@ export class Model {
     });
     /** @type {Set<string>} channels to show when they are entered */
     this.wanted = new Set();
+    /** @type {string[] | null} the channels of the server, while they are listed for a first visit */
+    this.listed = null;
     this.network = "";
     /** @type {Conversation | null} whose history is handled now */
     this.replayed = null;
@@ -98,6 +100,27 @@ export class Model {
   /** @param {string[]} names of channels to enter */
   join(...names) {
     if (names.length) this.link.send("JOIN", names.join(","));
+  }
+
+  /**
+   * Join a channel, and then show it.
+   * @param {string} name
+   */
+  enter(name) {
+    this.wanted.add(fold(name));
+    this.join(name);
+  }
+
+  /** Have the channels listed; if there is one only, enter it. */
+  findChannel() {
+    this.listed = [];
+    this.link.send("LIST");
+  }
+
+  onListEnd() {
+    const [only, ...others] = this.listed ?? [];
+    if (only && !others.length) this.enter(only);
+    this.listed = null;
   }
 
   /**
@@ -332,6 +355,7 @@ export class Model {
       }
       this.event(conversation, "change", `${nick} is now ${next}`, message, time);
     }
+    this.view.onList();
   }
 
   /** @param {Message} message @param {number} time */
@@ -379,8 +403,10 @@ export class Model {
       this.outbox.fail(label);
       this.history.receive(label, []);
     }
+    if (command === "322") this.listed?.push(first);
     if (command === "001") this.onWelcome();
-    else if (command === "005") this.network = params.find((word) => word.startsWith("NETWORK="))?.slice(8) ?? this.network;
+    else if (command === "005") this.onFacts(params);
+    else if (command === "323") this.onListEnd();
     else if (command === "332") this.setTopic(first, second);
     else if (command === "331") this.setTopic(first, "");
     else if (command === "353") this.onNames(second, third);
@@ -388,6 +414,13 @@ export class Model {
     else if (command === "FAIL" && params[0] === "CHATHISTORY") return;
     else if (!isSilent(command))
       this.note(isOfServer(command) ? this.server : this.current, describe(command, params), isError ? "error" : "info");
+  }
+
+  /** @param {string[]} params of ISUPPORT */
+  onFacts(params) {
+    this.network = params.find((word) => word.startsWith("NETWORK="))?.slice(8) ?? this.network;
+    this.view.onTopic(this.server);
+    this.view.onList();
   }
 
   onWelcome() {

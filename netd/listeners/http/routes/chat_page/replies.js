@@ -9,6 +9,7 @@ const SENTENCES = {
   317: ([, nick, idle, since]) => `${nick} is idle for ${idle} s, here since ${new Date(Number(since) * 1000).toLocaleString()}`,
   319: ([, nick, channels]) => `${nick} is in ${channels}`,
   322: ([, channel, count, topic]) => `${channel} (${count}) ${topic}`,
+  372: ([, text = ""]) => text.replace(/^- /, ""),
 };
 
 /**
@@ -16,7 +17,7 @@ const SENTENCES = {
  * @param {string} command
  */
 export function isSilent(command) {
-  return /^(00[234]|25\d|26[56]|31[258]|32[13]|329|333|35[24]|369)$/.test(command);
+  return /^(00[234]|25\d|26[56]|31[258]|32[13]|329|333|35[24]|369|37[56])$/.test(command);
 }
 
 /**
@@ -24,7 +25,7 @@ export function isSilent(command) {
  * @param {string} command
  */
 export function isOfServer(command) {
-  return /^(37[256]|396|422|900|903)$/.test(command);
+  return /^(372|396|422|900|903)$/.test(command);
 }
 
 /** @param {string} command a number, or FAIL, WARN or NOTE @param {string[]} params */

@@ -163,6 +163,7 @@ export class View {
     const news = sum("mentions") ? `(${sum("mentions")}) ` : sum("unread") ? "• " : "";
     document.title = `${news}${current === server ? this.model.network || "Chat" : current.name}`;
     at("#news").textContent = news;
+    at("#me").textContent = this.model.link.nick;
     remember("channels", this.model.joined().map(({ name }) => name).join(" "));
   }
 
@@ -182,11 +183,12 @@ export class View {
   }
 
   drawPeople() {
-    const { people } = this.model.current;
+    const { isChannel, people } = this.model.current;
     const rank = (/** @type {string} */ prefix) => (prefix ? RANKS.indexOf(prefix) : RANKS.length);
     const sorted = [...people.values()];
     sorted.sort((a, b) => rank(a.prefix) - rank(b.prefix) || fold(a.nick).localeCompare(fold(b.nick)));
-    at("#count").textContent = String(people.size);
+    at("#people").hidden = !isChannel;
+    for (const count of document.querySelectorAll(".count")) count.textContent = String(people.size);
     at("#members").replaceChildren(...sorted.map(({ nick, prefix, isAway }) =>
       make("li", {}, button(`${prefix}${nick}`, () => this.show(nick), isAway ? { class: "away", title: "away" } : {}))));
   }
@@ -263,7 +265,7 @@ export class View {
     this.box.clear(text);
     this.setReply("");
     if (isCommand) runCommand({ model, view: this, conversation: current }, text.slice(1));
-    else if (current === server) model.note(current, "Choose a conversation first, or /join #channel", "error");
+    else if (current === server) model.note(current, "Choose a conversation, or /join a channel", "error");
     else model.outbox.say(current, text.replace(/^\/\//, "/"), reply);
   }
 
@@ -291,10 +293,7 @@ export class View {
   enter(name) {
     const { model } = this;
     if (!isChannel(name) || model.conversations.get(fold(name))?.isJoined) this.show(name);
-    else {
-      model.wanted.add(fold(name));
-      model.join(name);
-    }
+    else model.enter(name);
   }
 
   leave() {
