@@ -26,6 +26,7 @@ class Received(NamedTuple):
 class _Batch:
     kind: str
     tags: Mapping[str, str]
+    is_history: bool
     messages: list[Message] = field(default_factory=list)
 
     def joined(self) -> list[Message]:
@@ -59,21 +60,28 @@ class ReplyReader:
         if reference.startswith("+"):
             if len(self._open) < _MAX_OPEN:
                 kind = (*message.params, "")[1]
-                self._open[reference[1:]] = _Batch(kind, message.tags)
+                self._open[reference[1:]] = _Batch(kind, message.tags, kind == _HISTORY)
             return None
         batch = self._open.pop(reference[1:], None)
         if batch is None:
             return None
-        received = self._place(batch.tags.get("batch", ""), batch.tags, batch.joined())
-        return received and received._replace(is_history=batch.kind == _HISTORY)
+        tags, messages = batch.tags, batch.joined()
+        return self._place(tags.get("batch", ""), tags, messages, is_history=batch.is_history)
 
     def _place(
-        self, parent: str, tags: Mapping[str, str], messages: list[Message]
+        self,
+        parent: str,
+        tags: Mapping[str, str],
+        messages: list[Message],
+        *,
+        is_history: bool = False,
     ) -> Received | None:
-        if parent in self._open:
-            self._open[parent].messages += messages
-            return None
-        return Received(tags.get("label", ""), messages)
+        outer = self._open.get(parent)
+        if outer is None:
+            return Received(tags.get("label", ""), messages, is_history)
+        outer.messages += messages
+        outer.is_history |= is_history  # as in the batch of a labeled response
+        return None
 
 
 def parse_server_line(line: bytes) -> Message | None:

@@ -198,6 +198,17 @@ def test_events_begin_after_an_id_and_go_on(start: Start) -> None:
     chat.worker.await_counters(lambda now: now["streams"] == 0)
 
 
+def test_history_that_is_read_meanwhile_is_no_event(start: Start, tmp_path: Path) -> None:
+    chat = start(history_file=str(tmp_path / "chat.db"))
+    chat.post("before")
+    with closing(chat.follow()) as events:
+        chat.post("one")  # waits for the database by a query
+        assert chat.texts() == ["before", "one"]
+        chat.post("two")
+        events.expect("one")
+        events.expect("two")
+
+
 def test_more_events_than_one_reply_has(start: Start) -> None:
     chat = start(history_lines=500)
     first = chat.post("first")

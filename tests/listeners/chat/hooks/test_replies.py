@@ -34,6 +34,17 @@ def test_history_in_a_batch_with_a_message_of_several_lines() -> None:
     assert texts == [("m1", "one"), ("m2", "two\nlines joined")]
 
 
+def test_history_in_the_batch_of_a_labeled_response() -> None:
+    [received] = read(
+        "@label=a :s BATCH +1 labeled-response",
+        "@batch=1 :s BATCH +2 chathistory #ops",
+        "@batch=2;msgid=m1 :ann!a@h PRIVMSG #ops :one",
+        "@batch=1 :s BATCH -2",
+        ":s BATCH -1",
+    )
+    assert (received.label, received.is_history) == ("a", True)
+
+
 def test_tags_may_be_longer_than_those_of_a_client() -> None:
     [received] = read(f"@+x={'y' * 8000};msgid=m :ann!a@h PRIVMSG #ops :hi")
     assert received.messages[0].tags["msgid"] == "m"
