@@ -225,6 +225,8 @@ class _Reader:
         if options.workers > kind.max_workers:
             most = f"{options.workers} is above {kind.max_workers}"
             self._add((*path, "workers"), f"{most}, the most that {options.kind} can have")
+        for key, message in options.contradictions().items():
+            self._add((*path, key), message)
         for number, address in enumerate(options.address):
             if address.scheme not in kind.schemes:
                 allowed = ", ".join(f"{scheme}://" for scheme in Scheme if scheme in kind.schemes)

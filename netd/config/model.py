@@ -84,6 +84,10 @@ class ListenerOptions(Table):
     deny: Networks = ()
     """The networks that clients may not connect from, even if `allow` names them."""
 
+    def contradictions(self) -> dict[str, str]:
+        """Faults that several keys have together, by one of the keys."""
+        return {}
+
     def handoffs(self) -> dict[tuple[str | int, ...], str]:
         """The listeners to which connections are handed off, by the key that names each one."""
         return {}

@@ -75,6 +75,9 @@ class NodeUnderTest:
     def on_unavailable(self, reason: str) -> None:
         self.failures.append(reason)
 
+    def on_taken_over(self, payloads: Sequence[bytes]) -> None:
+        self.on_given_up(payloads)
+
     def on_given_up(self, payloads: Sequence[bytes]) -> None:
         for payload in payloads:
             self.engine.append(payload)

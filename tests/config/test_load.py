@@ -104,7 +104,10 @@ def test_one_address_or_many() -> None:
         ),
         (
             WEB.replace('"http"', '"chat"') + "workers = 2\n",
-            "netd.toml:4: listeners.web.workers: 2 is not allowed; write 1",
+            (
+                "netd.toml:4: listeners.web.workers: 2 is above 1, which needs `cluster`: "
+                "by its engine several workers are one chat"
+            ),
         ),
         (
             WEB.replace('"http"', '"chat"') + 'topic = """Tea\n"""\n',

@@ -31,7 +31,6 @@ KIND = Kind(
     probe=probe,
     hint=hint,
     schemes=STREAM_SCHEMES,
-    max_workers=1,
     hands_over=True,
     takes_handoffs=True,
     keeps_snapshots=True,

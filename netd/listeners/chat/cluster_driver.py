@@ -24,6 +24,7 @@ from netd.listeners.chat.cluster.engine_address import parse_engine
 from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
+from netd.listeners.chat.cluster.node_name import node_name
 from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.cluster.replicated_room import Outcome
@@ -61,13 +62,15 @@ class ClusterDriver(HandoverDriver):
         on_closed: Callable[[Session], object],
     ) -> None:
         assert options.cluster is not None
-        self._engine_settings = engine_settings(options.cluster)
+        self._engine_settings = engine_settings(options.cluster, daemon.worker_number)
         self._hold_s = options.cluster.hold
         self._unavailable = "it was not reached yet"
         self._engine: Engine | None = None
         self._saved_engine: Mapping[str, Any] | None = None
+        self._ended: dict[str, Mapping[str, Any]] = {}  # engines of other nodes, whose clients come
         self._is_new = True  # the engine was not reached yet
-        self._lost_reason = ""  # of the clients of a process that was killed
+        self._lost_reason = ""  # of the clients that have come without a connection
+        self._unsent: dict[Client, bytes] = {}  # the lines that they have not got
         self._early: list[bytes] = []  # inputs before there is an engine
         self._checkpoints = Checkpoints(loop, on_kept=self._on_kept, on_drift=self._on_drift)
         self._loading: Iterator[None] | None = None
@@ -85,7 +88,8 @@ class ClusterDriver(HandoverDriver):
         return self._replica
 
     def _start_engine(self) -> None:
-        self._engine = Engine(self._loop, self._engine_settings, self, self._saved_engine)
+        settings, saved = self._engine_settings, self._saved_engine
+        self._engine = Engine(self._loop, settings, self, saved, self._ended)
         self._engine.start()
         early, self._early = self._early, []
         for payload in early:
@@ -111,33 +115,50 @@ class ClusterDriver(HandoverDriver):
     def save(self) -> tuple[dict[str, Any], list[int]]:
         saved, descriptors = super().save()
         if self._engine is not None:
+            saved["node"] = self._engine_settings.node
             saved["engine"] = self._engine.save()
             saved["held"] = self._replica.save_held()
         return saved, descriptors
 
     def snapshot(self, on_snapshot: OnSnapshot) -> None:
         identity = self._engine.identity() if self._engine is not None else {}
-        self._snapshots.begin(self._room.state, on_snapshot, {"engine": identity or None})
+        beside = {"node": self._engine_settings.node, "engine": identity or None}
+        self._snapshots.begin(self._room.state, on_snapshot, beside)
 
     def load(self, saved: SavedChat) -> None:
-        self._saved_engine = saved.engine
         if saved.engine is None:
             return  # the room is in the engine
+        if not self._is_own(saved):
+            self._ended[saved.node] = saved.engine
+            return  # as above
+        self._saved_engine = saved.engine
         if saved.is_snapshot:
             self._replica.inherit(saved.room)
             return  # as above
         super().load(saved)
         self._replica.load_waiting(saved.engine, saved.held)
 
+    def _is_own(self, saved: SavedChat) -> bool:
+        """Whether the process was that of this node, not of another worker of this host."""
+        return saved.node in ("", self._engine_settings.node)
+
     def begin(self, saved: SavedChat, settings: RoomSettings, reason: str) -> None:
-        if saved.engine is not None and not saved.is_snapshot:
+        is_own = self._is_own(saved)
+        if saved.engine is not None and is_own and not saved.is_snapshot:
             super().begin(saved, settings, reason)
             return
         self._lost_reason = reason
         self._has_loaded = True
+        self._store.load_unwritten(saved.unwritten)
         self._store.open()
-        self._replica.invite(saved.room, self._sessions)  # of a chat on one host
+        connected = {session.client: None for session in saved.sessions if self._has(session)}
+        if saved.engine is None:  # of a chat on one host
+            self._replica.invite(saved.room, connected)
+        elif not is_own:
+            self._unsent |= saved.lost({*connected})
+            self._replica.take_in(saved.node, saved.room, connected, saved.held)
         self.set_settings(settings)
+        self._continue_requests(saved)
 
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         super().reconfigure(options, settings)
@@ -233,7 +254,8 @@ class ClusterDriver(HandoverDriver):
             _log.info("chat: the engine can be used")
         self._unavailable = ""
         lost = self._replica.take_heritage()
-        self.suspend(dict.fromkeys(lost, b""), self._lost_reason)
+        unsent, self._unsent = self._unsent, {}
+        self.suspend({client: unsent.get(client, b"") for client in lost}, self._lost_reason)
         is_first, self._is_new = self._is_new, False
         if is_first:
             self._replica.offer(self._store.found_accounts, replace=False)
@@ -265,6 +287,9 @@ class ClusterDriver(HandoverDriver):
         _log.error("chat: the room is loaded again from the engine: %s", loss.value)
         self._checkpoints.cancel()
         self._replica.suspend_all(loss)
+
+    def on_taken_over(self, payloads: Sequence[bytes]) -> None:
+        self._replica.append_of_ended(payloads)
 
     def on_given_up(self, payloads: Sequence[bytes]) -> None:
         self._replica.give_back(payloads)
@@ -308,13 +333,13 @@ def _warn_of_default(reply: Reply) -> None:
         _log.warning("chat: %s", weakness)
 
 
-def engine_settings(options: ClusterOptions) -> EngineSettings:
-    """The settings of the engine. Raises ConfigError if a file cannot be used."""
+def engine_settings(options: ClusterOptions, worker: int) -> EngineSettings:
+    """The settings of a worker's engine. Raises ConfigError if a file cannot be used."""
     return EngineSettings(
         tuple(map(parse_engine, options.engine)),
         read_credentials(options),
         options.name,
-        options.node or os.uname().nodename,
+        node_name(options.node or os.uname().nodename, worker),
         options.sentinel,
         time_to_live_s=options.deadline,
         renew_s=options.deadline / 3,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Final
 
 from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, LocalProtocolError, Problem
@@ -15,6 +16,10 @@ from netd.listeners.chat.cloak_key import KEY_BYTES, read_or_make
 from netd.listeners.chat.options import ChatOptions
 from netd.protocols.password import check_hash, is_hashed
 from netd.runtime.watched_files import WatchedFiles
+
+# Made before a worker is forked: all workers of a listener have the same ones.
+_SPARE_KEY: Final = os.urandom(KEY_BYTES).hex()
+_SPARE_SECRET: Final = os.urandom(KEY_BYTES).hex()
 
 
 class CredentialsFile(WatchedFiles[Mapping[str, str]]):
@@ -39,9 +44,9 @@ class CredentialsFiles:
         needs_key = options.cloak and not options.cloak_key
         self.cloak_key = read_or_make() if needs_key else ""
         """A key that lasts; empty for none."""
-        self.spare_cloak_key = os.urandom(KEY_BYTES).hex()
+        self.spare_cloak_key = _SPARE_KEY
         """A key for a new room, if there is no other one."""
-        self.spare_secret = os.urandom(KEY_BYTES).hex()
+        self.spare_secret = _SPARE_SECRET
         """A secret for a new room."""
 
     @property

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from netd.errors import StateError
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.client_state import PasswordCheck
 from netd.listeners.chat.room.effect import Verify
@@ -16,7 +17,7 @@ from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.storage import QueryFailedError
 from netd.listeners.chat.room_driver import RoomDriver, new_identity
 from netd.listeners.chat.saved_chat import SavedChat
-from netd.listeners.chat.saved_session import SavedCheck, save_session
+from netd.listeners.chat.saved_session import SavedCheck, SavedSession, save_session
 from netd.listeners.chat.session import Session
 from netd.listeners.chat.snapshots import OnSnapshot, Snapshots
 from netd.listeners.kind import Daemon, ReloadResult
@@ -117,7 +118,12 @@ class HandoverDriver(RoomDriver):
         self._snapshots.begin(self._room.state, on_snapshot)
 
     def load(self, saved: SavedChat) -> None:
-        """Replace the room by a saved one, whose clients are not connected yet."""
+        """Replace the room by a saved one, whose clients are not connected yet.
+
+        Raises StateError for the clients of a second worker.
+        """
+        if self._has_loaded:
+            raise StateError("the workers' clients cannot be in one room: set workers = 1 before")
         self._has_loaded = True
         self._room.replace(saved.room)
         self._missed_after = None
@@ -139,13 +145,21 @@ class HandoverDriver(RoomDriver):
         self._store.open(missed_after=self._missed_after)
         if saved.engine is not None and self._room.state.entrants is None:
             self._leave_cluster(reason)
-        connected = {*self._sessions}
+        connected = {session.client for session in saved.sessions if self._has(session)}
         self.suspend(saved.lost(connected), reason)
         self.set_settings(settings)
-        for session in saved.sessions:
-            if session.client in connected and session.client.password_check is not None:
+        self._continue_requests(saved)
+
+    def _has(self, saved: SavedSession) -> bool:
+        """Whether the client of a saved session is connected."""
+        return saved.client in self._sessions
+
+    def _continue_requests(self, saved: SavedChat) -> None:
+        """Continue what connected clients have requested, and was not complete."""
+        for session in filter(self._has, saved.sessions):
+            if session.client.password_check is not None:
                 self._repeat_check(session.client, session.client.password_check, session.check)
-            if session.client in connected and session.awaits_reload:
+            if session.awaits_reload:
                 self._on_reloaded(session.client, _RELOADED)
 
     def _leave_cluster(self, reason: str) -> None:

@@ -132,7 +132,7 @@ class RegistrationOptions(Table):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatOptions(LoginOptions):
-    """An IRC server in one process.
+    """An IRC server.
 
     Members who connect to a Unix socket are shown with their verified local user name.
     """
@@ -148,8 +148,9 @@ class ChatOptions(LoginOptions):
     cluster: Annotated[ClusterOptions | None, NeedsNewWorker()] = None
     """Several hosts are one chat, by way of an engine: see `[listeners.NAME.cluster]`."""
 
-    workers: Literal[1] = 1
-    """Always 1, because all members share one process."""
+    workers: Annotated[int, Interval(ge=1, le=64)] = 1
+    """The number of worker processes; they share the listener's sockets. More than one needs
+    `cluster`: each worker is then a node of the chat, as a host of its own would be."""
 
     poller: Literal["select", "poll", "epoll"] = "select"
     """The system call that waits for input; `select` can serve about 1000 members."""
@@ -341,6 +342,12 @@ class ChatOptions(LoginOptions):
     replay_lines: Annotated[int, Interval(ge=0, le=1000)] = 10
     """The number of lines of history that a joining member is sent, if its client cannot request
     history itself (IRCv3 chathistory)."""
+
+    def contradictions(self) -> dict[str, str]:
+        if self.workers > 1 and self.cluster is None:
+            text = "which needs `cluster`: by its engine several workers are one chat"
+            return {"workers": f"{self.workers} is above 1, {text}"}
+        return {}
 
     @property
     def keeps_messages(self) -> bool:

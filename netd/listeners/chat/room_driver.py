@@ -200,7 +200,8 @@ class RoomDriver:
         for expire in (self._room.expire_channels, self._room.expire_bans):
             self._apply(expire(time.time()))
         self._store.check()
-        self._account_edits.check()
+        if self._daemon.worker_number == 0:  # each change is carried out once
+            self._account_edits.check()
         self._bound_memory()
 
     def _do_later(self, steps: Iterator[int]) -> None:

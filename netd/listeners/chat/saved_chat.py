@@ -25,6 +25,7 @@ from netd.protocols.record import (
     load_flag,
     load_list,
     load_mapping,
+    load_text,
     mapping_of,
     optional,
     refuse_malformed,
@@ -48,7 +49,9 @@ class SavedChat:
     """Whether it was saved while the process went on, which has then ended: message ids that come
     later than these may be in use."""
     engine: Mapping[str, Any] | None
-    """The node of a room on several hosts."""
+    """The engine of a node of a room on several hosts."""
+    node: str
+    """The name of that node; empty in states of earlier versions."""
     held: Mapping[str, list[bytes]]
     """The lines that wait for earlier ones to be in the log, by the client's key."""
 
@@ -75,6 +78,7 @@ class SavedChat:
                 optional(UNWRITTEN).load(saved["unwritten"]),
                 load_flag(saved["is_snapshot"]),
                 optional(ENGINE).load(saved.get("engine")),
+                load_text(saved.get("node", "")),
                 mapping_of(list_of(BYTES)).load(saved.get("held", {})),
             )
 

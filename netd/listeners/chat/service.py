@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from netd.errors import BindError, StateError
+from netd.errors import BindError
 from netd.listeners.admission import is_within
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.garbage import GarbageCollections
@@ -88,7 +88,6 @@ class ChatService:
         self._proxy_headers = ProxyHeaderReader(loop, self._on_header, self._stop_if_done)
         self._garbage = GarbageCollections(loop.now)
         self._hooks = Hooks(loop, self)
-        self._has_loaded = False
         self._preparation: Preparation | None = None
         self._connections.listen(sockets)
         queues = list(daemon.handoff_queues.values())
@@ -148,13 +147,10 @@ class ChatService:
         self._loop.stop()
 
     def load(self, state: dict[str, Any]) -> Attach:
-        if self._has_loaded:
-            raise StateError("the clients of several processes cannot be in one room")
         settings = settings_of(self._options, self._credentials)
         saved = SavedChat.load(state, settings, time.time())
-        self._has_loaded = True
-        self._gatekeeper.load(saved.throttle)
         self._room.load(saved)
+        self._gatekeeper.load(saved.throttle)
         return partial(self._attach, saved)
 
     def _attach(self, saved: SavedChat, descriptors: Mapping[int, int]) -> None:

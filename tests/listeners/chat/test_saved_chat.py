@@ -254,7 +254,7 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_certificate", "_credentials"), "of files that the options name"),
         "_handoffs": "of queues, which each process is given",
         "_hooks": "members whose places are kept; their requests are sent again",
-        **dict.fromkeys(("_checks", "_preparation", "_has_loaded", "_garbage"), TRANSIENT),
+        **dict.fromkeys(("_checks", "_preparation", "_garbage"), TRANSIENT),
     },
     Gatekeeper: {
         "_throttle": SAVED,

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
+from netd.listeners.chat.cluster.ended_nodes import EndedNodes
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.engine_contract import EngineOwner, EngineSettings, Loss
 from netd.listeners.chat.cluster.engine_replies import (
@@ -40,6 +41,7 @@ from netd.listeners.chat.cluster.scripts import (
     JOIN,
     KEEP,
     LEAVE,
+    MOVE,
     OPEN,
     RENEW,
     STATUS,
@@ -52,6 +54,7 @@ _BLOCK_S: Final = 1.0
 _READ_COUNT: Final = 100
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
 _INCARNATION_BYTES: Final = 8
+_NONE: Final[Mapping[str, Mapping[str, Any]]] = {}
 
 
 class Engine:
@@ -63,16 +66,19 @@ class Engine:
         settings: EngineSettings,
         owner: EngineOwner,
         saved: Mapping[str, Any] | None = None,
+        ended: Mapping[str, Mapping[str, Any]] = _NONE,
     ) -> None:
         """`saved` is what the engine of another process has saved, whose node it continues.
 
-        If that process was killed, it is the result of `identity`.
+        If that process was killed, it is the result of `identity`. `ended` has the same of other
+        nodes by name, whose clients this node takes over.
         """
         self._loop = loop
         self._settings = settings
         self._owner = owner
         self._keys = Keys(settings.name)
         self._queue = AppendQueue()
+        self._ended = EndedNodes(ended)
         self._barrier = ReadBarrier()
         self._incarnation = ""  # empty until the node has joined
         self._joins_as = self._continues = ""
@@ -340,13 +346,24 @@ class Engine:
                 self._continues = ""
                 self._is_joined = True
                 self._queue.send_again()
-                self._read()
+                self._move_ended()
             case ReplyError():
                 if reply.code == FENCED:
                     self._former, self._continues = self._continues, ""
                 self._on_refused(reply)
             case _:
                 self._fail(f"the node cannot join: {reply!s:.200}")
+
+    def _move_ended(self) -> None:
+        """Take over the clients of nodes that have ended, and read on."""
+        assert self._writer is not None
+        own = (self._settings.node, self._incarnation)
+        for identity in self._ended.identities():
+            self._writer.run(self._check_accepted, MOVE, self._keys, *identity, *own)
+        if self._ended.identities():
+            self._writer.call(lambda _: self._read(), "PING")  # the log has them when it replies
+        else:
+            self._read()
 
     def _read(self) -> None:
         if self._reader is None:
@@ -389,6 +406,7 @@ class Engine:
         if fresh:
             self._owner.on_entries(fresh)
             self._barrier.on_applied(self._applied.number)
+            self._take_over(fresh)
         if has_rejoined:
             self._give_up()
         if fault:
@@ -402,6 +420,12 @@ class Engine:
         has_joined = entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation
         return has_joined and bool(self._former)
 
+    def _take_over(self, entries: Sequence[LogEntry]) -> None:
+        for entry in entries:
+            payloads = self._ended.take_moved(entry, self._settings.node)
+            if payloads:
+                self._owner.on_taken_over(payloads)
+
     def _give_up(self) -> None:
         """Return the inputs of the former incarnation that are not in the log."""
         payloads, self._queue, self._former = self._queue.payloads(), AppendQueue(), ""
@@ -410,6 +434,8 @@ class Engine:
     def _become_available(self) -> None:
         self._is_available = True
         self._attempts = 0
+        if lost := [*self._ended.take_lost()]:
+            self._owner.on_given_up(lost)
         self._owner.on_available()
         self._flush()
 

@@ -73,5 +73,8 @@ class EngineOwner(Protocol):
     def on_lost(self, loss: Loss) -> None:
         """The state is loaded again (`on_snapshot`), or the node was removed from the room."""
 
+    def on_taken_over(self, payloads: Sequence[bytes]) -> None:
+        """This node has the clients of another one, which has ended, and inputs for the log."""
+
     def on_given_up(self, payloads: Sequence[bytes]) -> None:
         """These inputs of the node that was removed are not in the log, and will not be."""

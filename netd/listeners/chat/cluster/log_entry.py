@@ -26,6 +26,9 @@ class EntryKind(enum.Enum):
     LEVEL = b"v"
     """All nodes can apply the rules of level `first` (`room.level`), which are in force now;
     `incarnation` is the version of a node that can."""
+    MOVED = b"m"
+    """A node has ended, and another one has its clients: `incarnation` is the name of that one, and
+    `first` the number of the last input that the log has of the node which has ended."""
     UNKNOWN = b""
     """The entry is damaged, or of a later version: all nodes skip it."""
 

@@ -7,12 +7,13 @@ clients find their places in the new state, or return to it (`returning`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from netd.listeners.chat.cluster.arrival import format_channel
 from netd.listeners.chat.cluster.earlier_room import CatchUp, EarlierRoom
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.netsplit import LOST
+from netd.listeners.chat.cluster.node_name import node_of, number_of
 from netd.listeners.chat.cluster.replicated_room import Outcome
 from netd.listeners.chat.cluster.returning import Return, put_in_place, watch_again
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
@@ -49,7 +50,7 @@ class RecoveringRoom(SplittingRoom):
         self._offered: list[RegisteredAccount] = []
         self._replaces = False  # the offered accounts are newer than those of the engine
         self._is_known = False  # the room was loaded, and its log read to the end
-        self._heritage: RoomState | None = None  # of a process that was killed
+        self._heritage: list[RoomState] = []  # of processes that were killed, or of other nodes
         self._newcomers: list[Client] = []  # whose lines wait for it: they may ask for a place
         super().__init__(settings, now, node, append, when_current, on_bug=on_bug)
 
@@ -96,6 +97,44 @@ class RecoveringRoom(SplittingRoom):
             else:
                 self.state.unregistered[client] = None
         self._await_from(room, present)
+
+    def take_in(
+        self,
+        node: str,
+        room: RoomState,
+        clients: Iterable[Client],
+        held: Mapping[str, Iterable[bytes]],
+    ) -> None:
+        """Continue the clients of a node that has ended, which the log gives to this one.
+
+        Those of `clients` are connected. `held` are the lines that wait, by the client's key.
+        """
+        names = {}
+        for client in room.clients():
+            if node_of(client.key) == node:
+                names[client.key] = client
+                client.key = f"{self._node}/{number_of(client.key)}"
+        present = []
+        for client in clients:
+            if client.is_registered:
+                present.append(client)
+                continue
+            self.state.unregistered[client] = None
+            if client.key:  # it is on its way through the log
+                self._clients.setdefault(client.key, client)
+        self._await_from(room, present)
+        self._lines.load(held, {key: client for key, client in names.items() if client in present})
+        self._heritage.append(room)
+
+    def append_of_ended(self, payloads: Iterable[bytes]) -> None:
+        """Put the inputs of a node that has ended into the log, as those of this one."""
+        clients = {client.key: client for client in self._returns}
+        for payload in payloads:
+            item = parse_input(payload)
+            client = clients.get(f"{self._node}/{item.client}")
+            if client is not None and item.kind is InputKind.LINE:
+                self._lines.add_sent(client)
+            self._append(payload)
 
     def offer(self, accounts: Iterable[RegisteredAccount], *, replace: bool) -> None:
         """Put accounts into the log, if the engine has lost what it had, or has none at all."""
@@ -188,25 +227,28 @@ class RecoveringRoom(SplittingRoom):
         `room` is what it has saved last; from the log, all is known but what concerns single
         connections.
         """
-        self._heritage = room
+        self._heritage.append(room)
 
     def enter(self, client: Client, now: float) -> list[Effect]:
-        if self._heritage is not None:
+        if self._heritage:
             client.is_waiting = True
             self._newcomers.append(client)
         return super().enter(client, now)
 
     def take_heritage(self) -> list[Client]:
         """Take over the clients that are in the log as this host's; they have no connection."""
-        if self._heritage is None:
+        if not self._heritage:
             return []
-        heritage, self._heritage = self._heritage, None
+        heritage, self._heritage = self._heritage, []
         for client in self._newcomers:
             client.is_waiting = False
-        known = {client.key: client for client in heritage.clients() if client.key}
+        known = {client.key: client for room in heritage for client in room.clients()}
+        ghosts = {client: ghost for room in heritage for client, ghost in room.ghosts.items()}
+        connected = {client.key for client in (*self._returns, *self.state.unregistered)}
         taken = []
         for key, found in list(self._clients.items()):
-            if not (found.is_remote and found.is_registered and self._is_own(key)):
+            is_here = not found.is_remote or key in connected
+            if is_here or not (found.is_registered and self._is_own(key)):
                 continue
             client = known.get(key, found)
             if client is not found:
@@ -214,8 +256,8 @@ class RecoveringRoom(SplittingRoom):
                 self._clients[key] = client
             client.is_remote = client.is_waiting = False
             self.state.on_clients_changed(client.member)
-            if client in heritage.ghosts:
-                self.state.ghosts[client] = heritage.ghosts[client]
+            if client in ghosts:
+                self.state.ghosts[client] = ghosts[client]
             taken.append(client)
         return taken
 

@@ -20,6 +20,13 @@ from typing import Any, Final, TypeVar
 from netd.errors import StateError
 from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, parse_entrant
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
+from netd.listeners.chat.cluster.node_name import (
+    MAX_WORKERS,
+    node_of,
+    number_after,
+    number_of,
+    worker_of,
+)
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
 from netd.listeners.chat.cluster.shared_room import SharedRoom
@@ -63,13 +70,14 @@ class ReplicatedRoom(SharedRoom):
         on_bug: Callable[[Exception], object],
     ) -> None:
         """`when_current(client)` has `read_now` called when all that is in the log is applied."""
-        super().__init__(settings, now, append)
-        self._node = node
+        super().__init__(settings, now, node, append)
         self._when_current = when_current
         self._on_bug = on_bug
         self._entrants: list[Client] = []
         self._clients: dict[str, Client] = {}  # by key: those in the log
-        self._next_number = int(now * 1_000_000)  # the numbers of earlier processes are in the log
+        self._worker = worker_of(node)
+        # The numbers of earlier processes are in the log.
+        self._next_number = number_after(int(now * 1_000_000) * MAX_WORKERS, self._worker)
         self.state.level = FIRST_LEVEL
         self._local_ids = MessageIds("")  # of batches, and for salts: they never come again
         self._local_ids.last_number = self._next_number
@@ -91,8 +99,11 @@ class ReplicatedRoom(SharedRoom):
         state.entrants, state.local_ids = self._entrants, self._local_ids
         state.accounts.is_open = True  # they are in the log
         self._clients = {client.key: client for client in state.clients() if client.key}
-        numbers = (int(key.rpartition("/")[2]) for key in self._clients if self._is_own(key))
-        self._next_number = max([self._next_number - 1, *numbers]) + 1
+        numbers = [number_of(key) for key in self._clients if self._is_own(key)]
+        self._use_numbers_after(max(numbers, default=0))
+
+    def _use_numbers_after(self, number: int) -> None:
+        self._next_number = max(self._next_number, number_after(number, self._worker))
 
     def request_check(self) -> None:
         """Have all hosts compute their digests at the same entry of the log."""
@@ -112,7 +123,7 @@ class ReplicatedRoom(SharedRoom):
         self._lines.load(held, self._clients)
 
     def _is_own(self, key: str) -> bool:
-        return key.rpartition("/")[0] == self._node
+        return node_of(key) == self._node
 
     # Events of this host's clients.
 
@@ -193,7 +204,7 @@ class ReplicatedRoom(SharedRoom):
 
     def _name(self, client: Client) -> None:
         client.key = f"{self._node}/{self._next_number}"
-        self._next_number += 1
+        self._use_numbers_after(self._next_number)
 
     def _put_line(self, client: Client, line: bytes) -> None:
         self._put(InputKind.LINE, client, line)
@@ -203,8 +214,7 @@ class ReplicatedRoom(SharedRoom):
         self._put(InputKind.CAPS, client, " ".join(wire_names(client.caps)).encode())
 
     def _put(self, kind: InputKind, client: Client, data: bytes) -> None:
-        number = int(client.key.rpartition("/")[2])
-        self._append(format_input(RoomInput(kind, number, data)))
+        self._append(format_input(RoomInput(kind, number_of(client.key), data)))
 
     # What the log reports.
 
@@ -215,11 +225,14 @@ class ReplicatedRoom(SharedRoom):
             self._begin_log(entry.time_ms)
         yield None, self._guard(partial(self._expire, now)) or []
         if entry.kind is EntryKind.LOST:
-            self.disagreements.pop(entry.node, None)
+            self._forget_settings(entry.node)
             yield None, self._guard(partial(self._lose_node, entry.node, now)) or []
         elif entry.kind is EntryKind.LEVEL:
             self.state.level = entry.first
             yield None, [Log(f"all hosts can apply level {entry.first}, which is in force now")]
+        elif entry.kind is EntryKind.MOVED:
+            self._forget_settings(entry.node)
+            self._move_clients(entry.node, entry.incarnation)
         items = [*self._parse(entry.inputs)]
         for kind, group in groupby(items, _KIND):
             yield from self._apply_alike(kind, entry.node, group, now)
@@ -249,7 +262,8 @@ class ReplicatedRoom(SharedRoom):
                     yield None, self._guard(partial(self._change_account, item, now)) or []
             case InputKind.SETTINGS:
                 for item in items:
-                    yield None, self._guard(partial(self._compare, node, item.data)) or []
+                    compare = partial(self._compare, node, item.data)
+                    yield None, self._guard(compare) or []
             case _:
                 yield from self._apply_all(node, items, now)
 
@@ -258,6 +272,17 @@ class ReplicatedRoom(SharedRoom):
             client = self._client_of(node, item)
             if client is not None:
                 yield client, self._guard(partial(self._apply, client, item, now)) or []
+
+    def _move_clients(self, node: str, taker: str) -> None:
+        """Let clients of a node that has ended be those of another one."""
+        moved = {key: client for key, client in self._clients.items() if node_of(key) == node}
+        for key, client in moved.items():
+            del self._clients[key]
+            client.key = f"{taker}/{number_of(key)}"
+            self._clients[client.key] = client
+            self.state.on_clients_changed(client.member)
+            if taker == self._node:
+                self._use_numbers_after(number_of(key))
 
     def _lose_node(self, node: str, now: float) -> list[Effect]:
         """Remove the clients of a node that is not in the room any more."""
@@ -287,7 +312,7 @@ class ReplicatedRoom(SharedRoom):
             client.key = key
             self.state.unregistered[client] = None
             if self._is_own(key):  # of an earlier process, whose clock can have been ahead
-                self._next_number = max(self._next_number, item.client + 1)
+                self._use_numbers_after(item.client)
         return client
 
     def _guard(self, apply: Callable[[], Result]) -> Result | None:

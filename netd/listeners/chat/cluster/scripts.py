@@ -186,6 +186,21 @@ return {ARGV[2], node.sequence}
 Returns its incarnation so far, and the number of its last input.
 """
 
+MOVE: Final = Script(
+    _COMMON
+    + """
+-- ARGV: a node that has ended, its incarnation, the node that takes its clients, its incarnation
+local ended, taker = read_node(ARGV[1]), read_node(ARGV[3])
+if not taker or taker.incarnation ~= ARGV[4] then return redis.error_reply('FENCED node') end
+if not ended or ended.incarnation ~= ARGV[2] then return 0 end
+local sequence = string.format('%.0f', ended.sequence)
+local number = append('k', 'm', 'n', ARGV[1], 'i', ARGV[3], 's', sequence)
+redis.call('HDEL', nodes, ARGV[1])
+return number
+"""
+)
+"""Give the clients of a node that has ended to another one; returns 0 if it is no node any more."""
+
 APPEND: Final = Script(
     _COMMON
     + """
@@ -282,4 +297,4 @@ return 1
 )
 """Keep a snapshot, unless there is a later one, and remove entries that it makes superfluous."""
 
-ALL: Final = (OPEN, JOIN, STATUS, TAKE_OVER, APPEND, RENEW, LEAVE, KEEP)
+ALL: Final = (OPEN, JOIN, STATUS, TAKE_OVER, MOVE, APPEND, RENEW, LEAVE, KEEP)

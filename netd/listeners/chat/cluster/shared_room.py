@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from netd.listeners.chat.cluster.agreement import differences, format_agreement
 from netd.listeners.chat.cluster.arrival import restore_channel
+from netd.listeners.chat.cluster.node_name import host_of
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input
 from netd.listeners.chat.room.account_changes import StoreAccount
 from netd.listeners.chat.room.account_edits import AccountEdit
@@ -26,26 +27,46 @@ class SharedRoom(Room):
     """A room whose changes go through a log; `append` puts an input into it."""
 
     def __init__(
-        self, settings: RoomSettings, now: float, append: Callable[[bytes], object]
+        self, settings: RoomSettings, now: float, node: str, append: Callable[[bytes], object]
     ) -> None:
-        super().__init__(settings, now, "")  # message ids come from the log
+        self._node = node
         self._append = append
         self._second = 0  # of the last entry
         self.disagreements: dict[str, list[str]] = {}
-        """The names of the settings that other nodes have otherwise, by node."""
+        """The names of the settings that other hosts have otherwise, by node."""
+        self._published: dict[str, bytes] = {}  # by node
+        super().__init__(settings, now, "")  # message ids come from the log
 
     def publish_settings(self) -> None:
         """Let the other hosts compare the settings of this one with theirs."""
         data = format_agreement(self.state.settings)
         self._append(format_input(RoomInput(InputKind.SETTINGS, 0, data)))
 
+    def configure(self, settings: RoomSettings, now: float) -> list[Effect]:
+        effects = super().configure(settings, now)
+        for node, published in self._published.items():
+            self._note_differences(node, published)
+        return effects
+
     def _compare(self, node: str, published: bytes) -> list[Effect]:
-        self.disagreements.pop(node, None)
+        self._forget_settings(node)
+        names = self._note_differences(node, published)
+        self._published[node] = published
+        return [Log(f"the host {node} has other settings: {', '.join(names)}")] if names else []
+
+    def _note_differences(self, node: str, published: bytes) -> list[str]:
+        """Compare the settings of another host; the workers of one host have the same file."""
         names = differences(self.state.settings, published)
-        if not names:
+        if host_of(node) == host_of(self._node):
             return []
         self.disagreements[node] = names
-        return [Log(f"the host {node} has other settings: {', '.join(names)}")]
+        if not names:
+            del self.disagreements[node]
+        return names
+
+    def _forget_settings(self, node: str) -> None:
+        self.disagreements.pop(node, None)
+        self._published.pop(node, None)
 
     # Accounts. What their users do with them are lines and verdicts, as any other change.
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from netd.listeners.chat.cluster.arrival import Arrival, free_nick, parse_arrival, rejoin
 from netd.listeners.chat.cluster.netsplit import LOST, NetJoin, lose_members
+from netd.listeners.chat.cluster.node_name import node_of
 from netd.listeners.chat.cluster.replicated_room import Outcome, ReplicatedRoom
 from netd.listeners.chat.cluster.room_input import RoomInput
 from netd.listeners.chat.room import presence
@@ -26,7 +27,7 @@ class SplittingRoom(ReplicatedRoom):
         lost = [
             client
             for key, client in self._clients.items()
-            if key.rpartition("/")[0] == node and client.is_registered  # or of its next incarnation
+            if node_of(key) == node and client.is_registered  # or of its next incarnation
         ]
         self._before_loss(lost)
         gone = {client.key: client for client in lost}
