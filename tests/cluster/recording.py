@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from netd.listeners.chat.cluster.digest import digest
+from netd.listeners.chat.cluster.digest import FORM, digest
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
@@ -43,25 +44,30 @@ _PASSWORD: Final = "correct-horse"
 
 @dataclass
 class Recording:
-    """The log of a room, and the digest of the room at its end."""
+    """The log of a room, and the digest of all states that the room comes to."""
 
     title: str
     settings: dict[str, Any]
     digest: str
     entries: list[LogEntry] = field(default_factory=list)
+    end: str = ""
+    """The digest of the last state, after `replay`."""
 
     def replay(self) -> str:
-        """Apply the log on a host without members; returns the digest of its room."""
+        """Apply the log on a host without members; returns the digest of its states."""
         room = RecoveringRoom(
             _settings(self.settings), NOON, "watcher", _ignore, _ignore, on_bug=_raise
         )
         room.state.ids = MessageIds("id")
         room.state.level = int(self.settings["level"])
+        states = blake2b(digest_size=16)
         for entry in self.entries:
             for _ in room.apply(entry):
                 pass
+            self.end = digest(room.state)
+            states.update(self.end.encode())
         assert not room.skipped, f"{self.title}: {room.skipped} inputs cannot be applied any more"
-        return digest(room.state)
+        return f"{FORM}:{states.hexdigest()}"
 
 
 def _ignore(_: object) -> None:
@@ -187,7 +193,10 @@ def _record(
     act(room)
     room.check_equal()
     hosts = room.hosts
-    return Recording(title, settings, digest(hosts.rooms["one"].state), hosts.entries)
+    recording = Recording(title, settings, "", hosts.entries)
+    recording.digest = recording.replay()
+    assert recording.end in ("", digest(hosts.rooms["one"].state)), f"{title}: not the same room"
+    return recording
 
 
 def _play_scene(scene: Scene, room: ReplicatedRoomUnderTest) -> None:
