@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -9,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from netd.errors import StateError
+from netd.errors import ConfigError, StateError
 from netd.listeners.chat.cluster.checkpoints import Checkpoints
-from netd.listeners.chat.cluster.credentials import read_credentials
+from netd.listeners.chat.cluster.credentials import read_credentials, read_password
 from netd.listeners.chat.cluster.durability import (
     ASKED,
     ASKED_OF_DEFAULT,
@@ -44,6 +45,7 @@ from netd.protocols.irc import fold
 from netd.runtime.loop import Loop
 
 _CHECK_S = 0.5
+_CLOCK_S: Final = 60.0  # the difference of clocks that is reported
 _SLICE_S: Final = 0.004  # of the loading of a snapshot
 _KEPT_ENTRIES = 10_000  # before a snapshot, for hosts that are behind
 
@@ -63,11 +65,12 @@ class ClusterDriver(HandoverDriver):
     ) -> None:
         assert options.cluster is not None
         self._engine_settings = engine_settings(options.cluster, daemon.worker_number)
-        self._hold_s = options.cluster.hold
+        self._cluster = options.cluster
         self._unavailable = "it was not reached yet"
         self._engine: Engine | None = None
         self._saved_engine: Mapping[str, Any] | None = None
         self._ended: dict[str, Mapping[str, Any]] = {}  # engines of other nodes, whose clients come
+        self._clock_s = 0.0  # how far the engine's clock is ahead of this host's
         self._is_new = True  # the engine was not reached yet
         self._lost_reason = ""  # of the clients that have come without a connection
         self._unsent: dict[Client, bytes] = {}  # the lines that they have not got
@@ -163,7 +166,7 @@ class ClusterDriver(HandoverDriver):
     def reconfigure(self, options: ChatOptions, settings: RoomSettings) -> None:
         super().reconfigure(options, settings)
         assert options.cluster is not None
-        self._hold_s = options.cluster.hold
+        self._cluster = options.cluster
 
     def set_settings(self, settings: RoomSettings) -> None:
         super().set_settings(settings)
@@ -183,6 +186,12 @@ class ClusterDriver(HandoverDriver):
             return f"the chat's engine cannot be used, lines wait: {self._unavailable}"
         for node, names in self._replica.disagreements.items():
             return f"the host {node} has other settings: {', '.join(names)}"
+        if abs(self._clock_s) >= _CLOCK_S:
+            side = "ahead of" if self._clock_s > 0 else "behind"
+            return (
+                f"the engine's clock is {abs(self._clock_s):.0f} s {side} that of this host: "
+                "messages and bans have the engine's time"
+            )
         return super().degraded()
 
     def counters(self) -> Counters:
@@ -192,6 +201,7 @@ class ClusterDriver(HandoverDriver):
         totals = {
             "engine_drifts": self._checkpoints.drifts,
             "engine_fences": engine.fences,
+            "engine_foreign_entries": engine.foreign_entries,
             "engine_gaps": engine.gaps,
             "engine_rewinds": engine.rewinds,
             "inputs_skipped": self._replica.skipped,
@@ -238,6 +248,8 @@ class ClusterDriver(HandoverDriver):
             elif self._replica.last_check == entry.position.number:
                 is_own = entry.node == self._engine_settings.node  # it keeps the snapshot
                 self._checkpoints.check(entry.position, self._replica.state, keeps=is_own)
+        if not self._unavailable:  # or it could be an old entry
+            self._clock_s = entries[-1].time_ms / 1000 - time.time()
         if self._checkpoints.is_due(len(entries)):
             self._replica.request_check()
 
@@ -282,6 +294,9 @@ class ClusterDriver(HandoverDriver):
         if not self._unavailable:
             _log.error("chat: the engine cannot be used, lines wait: %s", reason)
         self._unavailable = reason
+        if self._engine is not None:
+            with contextlib.suppress(ConfigError):  # it is being replaced
+                self._engine.use_password(read_password(self._cluster))
 
     def on_lost(self, loss: Loss) -> None:
         _log.error("chat: the room is loaded again from the engine: %s", loss.value)
@@ -313,7 +328,7 @@ class ClusterDriver(HandoverDriver):
     def _expire_inputs(self) -> None:
         """Inform the senders of lines that have waited too long for the engine."""
         if self._unavailable and self._engine is not None:
-            expired = self._engine.expire(self._loop.now - self._hold_s)
+            expired = self._engine.expire(self._loop.now - self._cluster.hold)
             self._carry_out(self._replica.expire(expired, time.time()))
 
 

@@ -62,8 +62,7 @@ def _ask(address: EngineAddress, credentials: Credentials) -> list[str]:
             user = [address.user] if address.user else []
             _call(sock, "AUTH", *user, credentials.password)
         _call(sock, "PING")
-        settings = dict(_setting(sock, name) for name in ASKED)
-        return [*weaknesses(settings), *weaknesses_of_default(_of_default(sock))]
+        return [*_weaknesses(sock), *weaknesses_of_default(_of_default(sock))]
 
 
 def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socket:
@@ -80,6 +79,13 @@ def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socke
     if tls is None or not address.is_tls:
         return sock
     return tls.wrap_socket(sock, server_hostname=address.host)
+
+
+def _weaknesses(sock: socket.socket) -> list[str]:
+    try:
+        return [*weaknesses(dict(_setting(sock, name) for name in ASKED))]
+    except ReplyError as error:  # the command is renamed, or the user may not execute it
+        return [f"whether it could lose lines is not known: CONFIG GET: {error}"]
 
 
 def _setting(sock: socket.socket, name: str) -> tuple[str, str]:

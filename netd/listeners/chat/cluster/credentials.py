@@ -14,16 +14,21 @@ from netd.listeners.chat.cluster.redis_connection import Credentials
 
 def read_credentials(options: ClusterOptions) -> Credentials:
     """The password, and what is needed for TLS. Raises ConfigError if a file cannot be used."""
-    password, context = "", None
-    if options.password_file:
-        with _naming("password_file", options.password_file):
-            password = Path(options.password_file).read_text(encoding="utf-8").strip()
+    password, context = read_password(options), None
     if any(parse_engine(url).is_tls for url in options.engine):
         import ssl  # noqa: PLC0415 (OpenSSL, if needed)
 
         with _naming("ca_file", options.ca_file):
             context = ssl.create_default_context(cafile=options.ca_file or None)
     return Credentials(password, context)
+
+
+def read_password(options: ClusterOptions) -> str:
+    """The password, empty for none. Raises ConfigError if the file cannot be used."""
+    if not options.password_file:
+        return ""
+    with _naming("password_file", options.password_file):
+        return Path(options.password_file).read_text(encoding="utf-8").strip()
 
 
 @contextlib.contextmanager

@@ -6,8 +6,10 @@ Two connections: one appends, in a pipeline, and renews the node's deadline; the
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -56,6 +58,8 @@ _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts t
 _INCARNATION_BYTES: Final = 8
 _NONE: Final[Mapping[str, Mapping[str, Any]]] = {}
 
+_log = logging.getLogger("netd")
+
 
 class Engine:
     """A node's part in the log. `append` may be called at any time."""
@@ -84,6 +88,8 @@ class Engine:
         self._joins_as = self._continues = ""
         self._former = ""  # the incarnation before, until its last inputs were read
         self._applied = START
+        self._snapshot: Position | None = None  # that of the last one that was loaded
+        self._lacking: Position | None = None  # where entries were lacking
         self._has_state = False
         if saved is not None:
             self._queue = AppendQueue(saved)
@@ -100,6 +106,9 @@ class Engine:
         self._renewal = loop.call_every(settings.renew_s, self._renew)
         self.rewinds = self.fences = self.gaps = 0
         """How many times the state was lost, by cause."""
+        self.foreign_entries = 0
+        """How many entries were removed from the log that no host has added."""
+        self._credentials = settings.credentials
 
     def start(self) -> None:
         """Connect."""
@@ -136,6 +145,10 @@ class Engine:
         if not self._incarnation:
             return {}
         return {"incarnation": self._incarnation, "applied": str(START), **AppendQueue().save()}
+
+    def use_password(self, password: str) -> None:
+        """Log in with another password the next time."""
+        self._credentials = replace(self._credentials, password=password)
 
     @property
     def is_closed(self) -> bool:
@@ -224,7 +237,7 @@ class Engine:
         return RedisConnection(
             self._loop,
             self._address,
-            self._settings.credentials,
+            self._credentials,
             timeout_s=self._settings.timeout_s,
             on_ready=on_ready,
             on_closed=self._on_closed,
@@ -274,7 +287,10 @@ class Engine:
 
     def _on_open(self, reply: Reply) -> None:
         match reply:
-            case [int(epoch), int(_), int(base)]:
+            case [int(epoch), int(_), int(base), int(removed)]:
+                if removed:
+                    self.foreign_entries += removed
+                    _log.error("chat: entries that no host has added were removed: %d", removed)
                 if self._has_state and is_rewound(self._applied, epoch, base):
                     self.rewinds += 1
                     self._lose(Loss.REWOUND)
@@ -320,7 +336,7 @@ class Engine:
         if fault:
             self._fail(fault)
             return
-        self._applied, self._has_state = position, True
+        self._applied, self._snapshot, self._has_state = position, position, True
         self._join()
 
     def _join(self) -> None:
@@ -328,7 +344,8 @@ class Engine:
         assert self._writer is not None
         node, time_to_live_ms = self._settings.node, int(self._settings.time_to_live_s * 1000)
         if self._incarnation:
-            self._writer.run(self._on_joined, STATUS, self._keys, node)
+            arguments = (node, self._incarnation, time_to_live_ms)
+            self._writer.run(self._on_joined, STATUS, self._keys, *arguments)
             return
         self._joins_as = os.urandom(_INCARNATION_BYTES).hex()
         script, earlier = (TAKE_OVER, (self._continues,)) if self._continues else (JOIN, ())
@@ -391,15 +408,13 @@ class Engine:
         has_rejoined, fault = False, ""
         for entry in entries:
             step = step_to(self._applied, entry.position)
-            if step is Step.GAP:
-                self.gaps += 1
-                self._lose(Loss.GAP)
-                self._fail(Loss.GAP.value)
+            if step is Step.GAP and not self._has_hole():
+                self._lose_gap()
                 return False
             if entry.kind is EntryKind.LEVEL and entry.first > self._settings.level:
                 fault = describe_level(entry.first, entry.incarnation, self._settings)
                 break
-            if step is Step.NEXT:
+            if step is not Step.KNOWN:
                 self._applied = entry.position
                 fresh.append(entry)
                 has_rejoined |= self._note_own(entry)
@@ -412,6 +427,16 @@ class Engine:
         if fault:
             self._fail(fault)
         return not fault
+
+    def _has_hole(self) -> bool:
+        """Whether entries after the snapshot are not in the log, and never will be."""
+        return self._applied == self._snapshot == self._lacking
+
+    def _lose_gap(self) -> None:
+        self.gaps += 1
+        self._lacking = self._applied
+        self._lose(Loss.GAP)
+        self._fail(Loss.GAP.value)
 
     def _note_own(self, entry: LogEntry) -> bool:
         """Forget inputs that are in the log; True if this node has joined after it was removed."""
@@ -433,7 +458,6 @@ class Engine:
 
     def _become_available(self) -> None:
         self._is_available = True
-        self._attempts = 0
         if lost := [*self._ended.take_lost()]:
             self._owner.on_given_up(lost)
         self._owner.on_available()
@@ -452,6 +476,8 @@ class Engine:
     def _check_accepted(self, reply: Reply) -> None:
         if isinstance(reply, ReplyError):
             self._on_refused(reply)
+        else:
+            self._attempts = 0
 
     def _on_refused(self, error: ReplyError) -> None:
         if error.code == FENCED:

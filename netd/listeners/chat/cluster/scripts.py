@@ -87,6 +87,12 @@ local function write_node(name, node)
   redis.call('HSET', nodes, name, string.format('%s %.0f %.0f %.0f %.0f',
     node.incarnation, node.sequence, node.deadline, node.since, node.level))
 end
+local function renew(node, time_to_live)
+  local now = now_ms()
+  if node.deadline < now or node.since > now then node.since = now end
+  node.deadline = now + time_to_live
+  return now
+end
 local function room_level()
   return tonumber(redis.call('HGET', meta, 'level') or '1')
 end
@@ -113,19 +119,58 @@ OPEN: Final = Script(
 -- ARGV: the engine's run id, the latest epoch that the node knows, the level that it can apply
 local refused = refusal(ARGV[3])
 if refused then return refused end
-local state = redis.call('HMGET', meta, 'epoch', 'number', 'base', 'run')
-local epoch, number = tonumber(state[1] or '0'), state[2] or '0'
-if state[4] ~= ARGV[1] then
-  epoch = math.max(epoch + 1, tonumber(ARGV[2]) + 1, now_ms())
-  redis.call('HSET', meta, 'epoch', string.format('%.0f', epoch), 'number', number,
-    'base', number, 'run', ARGV[1])
-  redis.call('HSETNX', meta, 'time', '0')
-  return {epoch, tonumber(number), tonumber(number)}
+local function split(id)
+  local epoch, number = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(epoch), tonumber(number)
 end
-return {epoch, tonumber(number), tonumber(state[3])}
+local function last_id()
+  if redis.call('EXISTS', log) == 0 then return nil end
+  local info = redis.call('XINFO', 'STREAM', log)
+  for index = 1, #info, 2 do
+    if info[index] == 'last-generated-id' then return info[index + 1] end
+  end
+end
+local function last_number()
+  local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  local _, number = split(last and last[1] or '0-0')
+  return math.max(number, tonumber(redis.call('HGET', snapshot, 'number') or '0'))
+end
+local function remove_foreign(latest, last)
+  local removed = 0
+  local entries = redis.call('XRANGE', log, '-', '+')
+  redis.call('DEL', log)
+  for _, entry in ipairs(entries) do
+    local epoch, number = split(entry[1])
+    if epoch <= latest and number <= last then
+      redis.call('XADD', log, entry[1], unpack(entry[2]))
+    else
+      removed = removed + 1
+    end
+  end
+  return removed
+end
+local state = redis.call('HMGET', meta, 'epoch', 'number', 'base', 'run')
+local epoch, number = tonumber(state[1] or '0'), tonumber(state[2] or last_number())
+local removed, last = 0, last_id()
+if last and state[1] then
+  local last_epoch, last_number = split(last)
+  if last_epoch > epoch or last_number ~= number then removed = remove_foreign(epoch, number) end
+end
+if state[4] == ARGV[1] and removed == 0 then return {epoch, number, tonumber(state[3]), 0} end
+epoch = math.max(epoch + 1, tonumber(ARGV[2]) + 1, now_ms())
+local text = string.format('%.0f', number)
+redis.call('HSET', meta, 'epoch', string.format('%.0f', epoch), 'number', text, 'base', text,
+  'run', ARGV[1])
+redis.call('HSETNX', meta, 'time', '0')
+return {epoch, number, number, removed}
 """
 )
-"""Begin an epoch if the engine is a new run; returns the epoch, the last number, and the base.
+"""Begin an epoch if the engine is a new run.
+
+Returns the epoch, the last number, the base, and how many entries were removed. These have ids that
+no script has given, so another user of the engine has added them, and further entries could not be
+appended after them. A new epoch has those nodes load the room again that have applied some. If the
+state of the log was removed, it is made again of the last entry.
 
 An epoch is at least the engine's time in ms, so that it differs from all epochs before its data
 were lost.
@@ -158,13 +203,20 @@ Refused, as OPEN and TAKE_OVER are, if the room's level is higher than the node 
 STATUS: Final = Script(
     _COMMON
     + """
--- ARGV: node
+-- ARGV: node, incarnation, the time to live in ms
 local node = read_node(ARGV[1])
-if node then return {node.incarnation, node.sequence} end
-return {'', 0}
+if not node then return {'', 0} end
+if node.incarnation == ARGV[2] then
+  renew(node, tonumber(ARGV[3]))
+  write_node(ARGV[1], node)
+end
+return {node.incarnation, node.sequence}
 """
 )
-"""Returns a node's incarnation and the number of its last input."""
+"""Renew a node's deadline; returns its incarnation and the number of its last input.
+
+It writes, so that an engine that takes no writes is noticed before lines are sent to it.
+"""
 
 TAKE_OVER: Final = Script(
     _COMMON
@@ -232,9 +284,8 @@ RENEW: Final = Script(
 -- ARGV: node, incarnation, the time to live in ms, the version of the node
 local node = read_node(ARGV[1])
 if not node or node.incarnation ~= ARGV[2] then return redis.error_reply('FENCED node') end
-local now, time_to_live = now_ms(), tonumber(ARGV[3])
-if node.deadline < now then node.since = now end
-node.deadline = now + time_to_live
+local time_to_live = tonumber(ARGV[3])
+local now = renew(node, time_to_live)
 write_node(ARGV[1], node)
 local reaped = 0
 if now - node.since > time_to_live then
@@ -244,6 +295,9 @@ if now - node.since > time_to_live then
       append('k', 'l', 'n', name, 'i', other.incarnation)
       redis.call('HDEL', nodes, name)
       reaped = reaped + 1
+    elseif other and other.deadline > now + 2 * time_to_live then
+      other.deadline = now + time_to_live
+      write_node(name, other)
     end
   end
 end
@@ -263,7 +317,8 @@ return reaped
 Raises the level of the room to the highest one that all nodes can apply.
 
 Only a node removes others that has met its own deadlines for a time to live: when the engine was
-away, all nodes have missed theirs.
+away, or its clock was set forward, all nodes have missed theirs. When the clock was set back,
+deadlines are far away, and are brought near.
 """
 
 LEAVE: Final = Script(
