@@ -20,7 +20,7 @@ from netd.listeners.chat.room.commands.base import Command
 from tests.cluster.redis_server import RedisServer, on_each_engine
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc
-from tests.support import Daemon, WorkerUnderTest, wait_until
+from tests.support import ConfiguredDaemon, Daemon, WorkerUnderTest, wait_until
 
 CONFIG = """
 [listeners.lounge]
@@ -39,7 +39,7 @@ StartNode = Callable[[str], Daemon]
 Join = Callable[[Daemon, str], Irc]
 
 
-def is_degraded(daemon: Daemon) -> bool:
+def is_degraded(daemon: ConfiguredDaemon) -> bool:
     """Whether the chat of a daemon is degraded."""
     return str(daemon.listener("lounge")["state"]) == "degraded"
 

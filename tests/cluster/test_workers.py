@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.redis_server import RedisServer
 from tests.cluster.test_cluster import is_degraded
-from tests.conftest import StartDaemon
+from tests.conftest import StartDaemon, StartManaged
 from tests.listeners.chat.test_service import Irc
-from tests.support import Daemon, wait_until
+from tests.support import ConfiguredDaemon, wait_until
 
 CONFIG = """
 [netd]
@@ -38,7 +40,7 @@ cluster = {{ engine = "unix://{path}", name = "example", node = "one", deadline 
 class Host:
     """A daemon with several workers, and its clients."""
 
-    def __init__(self, daemon: Daemon, stack: contextlib.ExitStack) -> None:
+    def __init__(self, daemon: ConfiguredDaemon, stack: contextlib.ExitStack) -> None:
         self.daemon = daemon
         self._stack = stack
         self.await_engine()
@@ -83,7 +85,7 @@ class Host:
 
 
 @pytest.fixture
-def host(start_daemon: StartDaemon, redis: RedisServer, tmp_path: object) -> Iterator[Host]:
+def host(start_daemon: StartDaemon, redis: RedisServer, tmp_path: Path) -> Iterator[Host]:
     """A host with two workers."""
     daemon = start_daemon(CONFIG.format(workers=2, path=redis.path, folder=tmp_path))
     with contextlib.ExitStack() as stack:
@@ -132,3 +134,48 @@ def test_the_number_of_workers_changes_and_no_member_notices(host: Host) -> None
     assert names(clients[0]) == {"alice", "bob", "carol", "dave"}
     host.set_workers(2)
     say(clients, "two")
+
+
+def history(client: Irc) -> list[str]:
+    """What was said in the channel, beyond what is in memory."""
+    client.send("CAP REQ :batch draft/chathistory", "CHATHISTORY LATEST #room * 100")
+    client.expect("BATCH +")
+    lines = iter(lambda: client.expect(""), None)
+    said = itertools.takewhile(lambda line: "BATCH -" not in line, lines)
+    return [line.rpartition(" :")[2] for line in said if "PRIVMSG" in line]
+
+
+def test_a_killed_worker_leaves_no_gap_in_the_history(host: Host) -> None:
+    _, bob = host.connect_to_each("alice", "bob")
+    first, second = host.pids
+    os.kill(first, signal.SIGKILL)
+    texts = [f"line {number}" for number in range(20)]
+    bob.send(*(f"PRIVMSG #room :{text}" for text in texts), "PING x")
+    bob.expect("PONG")
+    wait_until(lambda: host.pids and first not in host.pids, "the next worker")
+    host.await_engine()
+    said = ["at first 0", "at first 1", *texts]
+    for pid, nick in zip(host.pids, ("carol", "dave"), strict=True):
+        assert history(host.connect(pid, nick)) == said
+    assert second in host.pids
+
+
+def test_a_restart_and_an_upgrade_keep_the_clients_of_all_workers(
+    start_managed: StartManaged, redis: RedisServer, tmp_path: Path
+) -> None:
+    daemon = start_managed(CONFIG.format(workers=2, path=redis.path, folder=tmp_path))
+    with contextlib.ExitStack() as stack:
+        host = Host(daemon, stack)
+        clients = host.connect_to_each("alice", "bob")
+        text = daemon.config.read_text()
+        daemon.config.write_text(text.replace("workers = 2", "workers = 1"))
+        daemon.systemd.restart()
+        say(clients, "after the restart")
+        wait_until(lambda: len(host.pids) == 1, "one worker")
+        daemon.config.write_text(text)
+        done = daemon.netd("upgrade")
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: len(host.pids) == 2, "two workers")
+        say(clients, "after the upgrade")
+        said = ["at first", "after the restart", "after the upgrade"]
+        assert history(clients[0]) == [f"{text} {number}" for text in said for number in range(2)]

@@ -242,8 +242,10 @@ class Writer:
             self._lock.notify_all()
 
     def _replace(self, error: object) -> None:
+        is_known = self._file is None or not self._file.is_gone()  # by no other worker
         self._close_file()
-        move_aside(self.path, error)
+        if is_known:
+            move_aside(self.path, error)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
