@@ -20,6 +20,7 @@ _COMMANDS: Final = ("netd", "netd-chat")
 _PACKAGED_COMMAND: Final = "/usr/bin/netd"  # in the units
 _HIDDEN: Final = ("/home/", "/root/", "/run/user/")  # ProtectHome= of the unit
 _CONFIG: Final = "etc/netd.toml"
+_COPIES: Final = "share/netd"
 _IN_ETC: Final = {
     "systemd/netd.service": "systemd/system/netd.service",
     "systemd/netd.socket": "systemd/system/netd.socket",
@@ -140,7 +141,7 @@ def _write(target: Path, text: str) -> None:
 
 def _copy_of(target: Path, root: Path, prefix: str) -> Path:
     """The file that has a file in /etc as it was installed, to find out if it was edited since."""
-    return root / prefix / "share/netd" / target.relative_to(root)
+    return root / prefix / _COPIES / target.relative_to(root)
 
 
 def _is_edited(target: Path, text: str, root: Path, prefix: str) -> bool:
@@ -170,8 +171,7 @@ def _remove_all(root: Path, prefix: str) -> str:
             kept.append(str(target.relative_to(root)))
         else:
             removed += _remove(target)
-    for target, _ in _files_in_etc(_source(), root):
-        removed += _remove(_copy_of(target, root, prefix))
+    shutil.rmtree(root / prefix / _COPIES, ignore_errors=True)
     return f"removed {removed} files; kept are /{', /'.join(kept)}"
 
 
@@ -198,8 +198,11 @@ def _targets(root: Path, prefix: str) -> Iterator[Path]:
 def _files(source: Path, root: Path, prefix: str) -> Iterator[tuple[Path, Path]]:
     """Yield the place of each file, and the file to copy to it."""
     yield from _files_in_etc(source, root)
+    share = root / prefix / "share"
     for name, place in _IN_SHARE.items():
-        yield root / prefix / "share" / place, source / name
+        yield share / place, source / name
+    for example in _examples(source):
+        yield share / "doc/netd/examples" / example.name, example
 
 
 def _files_in_etc(source: Path, root: Path) -> Iterator[tuple[Path, Path]]:
@@ -212,6 +215,13 @@ def _source() -> Path:
     package = Path(netd.__file__).parent
     in_wheel = package / "share"
     return in_wheel if in_wheel.is_dir() else package.parent / "packaging"
+
+
+def _examples(source: Path) -> Iterable[Path]:
+    """The example configurations: in the wheel beside the other files, else in the checkout."""
+    in_wheel = source / "examples"
+    directory = in_wheel if in_wheel.is_dir() else source.parent / "config/examples"
+    return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
 def _own_command() -> Path:

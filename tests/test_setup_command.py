@@ -48,6 +48,7 @@ def test_files_are_installed_with_the_path_of_the_command_and_removed(
         assert "/usr/bin/netd" not in text
     assert (root / "usr/share/man/man8/netd.8").read_text().startswith(".Dd ")
     assert (root / "usr/bin/netd").readlink() == command
+    assert (root / "usr/share/doc/netd/examples/netd-alerts.yml").exists()
     config = root / "etc/netd.toml"
     config.write_text("# ours\n")
     run("--root", str(root), "--prefix", "/usr")
@@ -150,6 +151,7 @@ def test_other_users_can_read_what_is_installed(command: Path, tmp_path: Path) -
 def test_the_wheel_has_the_files() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included.pop("config/examples") == "netd/share/examples"
     assert all(target == f"netd/share/{source[10:]}" for source, target in included.items())
     needed = (*setup_command._IN_ETC, *setup_command._IN_SHARE, "man/generate.py", "netd.toml")
     for name in needed:
