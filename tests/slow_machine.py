@@ -3,7 +3,8 @@
 The loops in the process of the tests, and in the workers that it forks, see a clock that jumps
 ahead now and then, so that any turn may take long, and TCP sockets that are ready later than
 expected. With `--stops` a process of its own stops one process under test after the other for a
-moment.
+moment. A test that measures a delay of a worker with the system's clock fails too, as the clock of
+the worker is ahead of it.
 
 Run `python -m pytest -p tests.slow_machine [--stops] tests/listeners`.
 """

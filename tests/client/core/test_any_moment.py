@@ -31,7 +31,7 @@ class Talk:
         self.shown: list[Effect] = []
         self.moment = 0
         self.rooms: list[str] = []
-        """The room at each moment, as a snapshot has it."""
+        """Snapshots of the room, one at each moment, if no line is typed."""
         self._client = IrcClient(Identity("bob"))
         self._room = RoomUnderTest()
         self._typed_at, self._crash_at = typed_at, crash_at
@@ -67,9 +67,13 @@ class Talk:
         if self.moment == self._typed_at:
             self._pass_on(self._client.type(TEXT))
         self._pass_on(self._client.due(self.moment))
-        self.rooms.append(json.dumps(self._room.core.save()))
+        if self._typed_at == NEVER:
+            self.rooms.append(self._snapshot())
         if self.moment == self._crash_at:
-            self.crash(self.rooms[-1])
+            self.crash(self._snapshot())
+
+    def _snapshot(self) -> str:
+        return json.dumps(self._room.core.save())
 
     def _pass_on(self, effects: list[Effect]) -> None:
         self.shown += events(effects)
