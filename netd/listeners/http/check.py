@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -85,7 +86,8 @@ def _route_problems(route: RouteOptions) -> Iterator[Problem]:
     if route.directory is not None:
         yield from _directory_problems(route, route.directory)
     if route.chat is not None and find_spec("wsproto") is None:
-        yield Problem("chat", "needs the Python package wsproto: `pip install netd-suite[web]`")
+        command = f"{sys.executable} -m pip install wsproto"
+        yield Problem("chat", f"needs the Python package wsproto; try: {command}")
 
 
 def _directory_problems(route: RouteOptions, directory: str) -> Iterator[Problem]:

@@ -1,14 +1,16 @@
-"""`netd probe` for HTTP: one request for `/`, and the command that makes the same request."""
+"""`netd probe` for HTTP: one request for `/`, and a command or page to try."""
 
 from __future__ import annotations
 
 import re
 import time
 from typing import Final
+from urllib.parse import quote
 
 from netd.config.address import Address, Scheme
 from netd.errors import NetdError
 from netd.listeners.http.options import HttpOptions
+from netd.listeners.http.route_options import RouteOptions
 from netd.listeners.probe_connection import connect, start_tls
 
 _REQUEST: Final = (
@@ -57,8 +59,20 @@ def _request(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
 
 
 def hint(address: Address, options: HttpOptions) -> str:
-    """Return the curl command for the same request; like the probe it checks no certificate."""
+    """Return a command that uses the listener; like the probe it checks no certificate.
+
+    The page of a chat is for a browser.
+    """
     command, scheme = ("curl", "http") if not options.tls else ("curl -k", "https")
+    path = _hinted_path(options.routes)
     if address.scheme is Scheme.UNIX:
-        return f"{command} --unix-socket {address.path} {scheme}://localhost/"
-    return f"{command} {scheme}://{address.to_loopback().authority}/"
+        return f"{command} --unix-socket {address.path} {scheme}://localhost{path}"
+    url = f"{scheme}://{address.to_loopback().authority}"
+    pages = [route.path for route in options.routes if route.chat is not None and not route.host]
+    return f"{url}{quote(pages[0])} in a browser" if pages else f"{command} {url}{path}"
+
+
+def _hinted_path(routes: tuple[RouteOptions, ...]) -> str:
+    """Return the path of a route that all hosts have, `/` if there is one."""
+    paths = [route.path for route in routes if not route.host]
+    return "/" if "/" in paths or not paths else quote(paths[0])

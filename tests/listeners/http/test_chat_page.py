@@ -295,6 +295,16 @@ def test_a_first_visit_enters_the_only_channel(visit: Visit) -> None:
 
 
 @pytestmark_browser
+def test_a_first_visit_shows_the_channel_that_all_join(visit: Visit) -> None:
+    visit.daemon.write(visit.config.replace('network = "Test"', "join_channel = true"))
+    assert not visit.daemon.reload().error
+    visit.plain("bert").join("#other")
+    visit.run("localStorage.clear()")
+    visit.open(place="")
+    visit.await_text("#name", "#lounge")
+
+
+@pytestmark_browser
 def test_a_first_visit_finds_the_channels(visit: Visit) -> None:
     visit.plain("bert").join("#other")
     visit.run("localStorage.clear()")
@@ -341,6 +351,16 @@ def test_an_account_is_made_and_used_on_two_devices(visit: Visit) -> None:
     visit.await_text("#log", "hello")
     visit.run("document.querySelectorAll('#conversations button')[1].click()")
     visit.await_text("#log", "from the other device")
+
+
+@pytestmark_browser
+def test_an_account_is_made_of_the_chosen_nick_only(visit: Visit) -> None:
+    visit.plain("anna")
+    visit.load("#lounge")
+    visit.submit_form("anna", "sesame-sesame", is_new=True)
+    visit.await_text("#status", "in use")
+    visit.submit_form("berta", "sesame-sesame", is_new=True)
+    visit.await_text("#me", "berta")
 
 
 @pytestmark_browser

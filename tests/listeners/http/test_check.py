@@ -63,4 +63,4 @@ def test_check_reports_that_websockets_cannot_be_read(monkeypatch: pytest.Monkey
     monkeypatch.setitem(KIND.check.__globals__, "find_spec", lambda _name: None)
     [problem] = KIND.check(options)
     assert problem.key == "routes.0.chat"
-    assert "pip install netd-suite[web]" in problem.message
+    assert "-m pip install wsproto" in problem.message

@@ -24,8 +24,10 @@ _SHORTER: Final = {
     "false": "!1",
     "true": "!0",
     "conversation": "$c",
+    "conversations": "$s",
     "current": "$n",
     "isChannel": "$i",
+    "isRegistered": "$r",
 }
 _INSERTED: Final = re.compile(r"\$\{((?:[^`}]|`[^`]*`)*)\}")
 _TOKEN: Final = re.compile(

@@ -169,7 +169,7 @@ export class Link {
     else if (command === "903") this.endNegotiation();
     else if (command === "RESUME") this.onResume(params);
     else if (command === "REGISTER") this.login.isNew = params[0] !== "SUCCESS";
-    else if (command === "433" && !this.isRegistered) this.send("NICK", (this.nick = `${this.nick}_`));
+    else if (command === "433" && !this.isRegistered) this.takeOtherNick(params.at(-1) ?? "");
     else if (this.isRefusal(command, params[0] ?? "")) this.refuse(params.at(-1) ?? "");
     if (command === "001") {
       this.isRegistered = true;
@@ -181,6 +181,15 @@ export class Link {
     if (command === "NICK" && message.nick === this.nick) this.nick = params[0] ?? this.nick;
     this.owner.onMessage(message);
     if (command === "001") this.owner.onState("open", "");
+  }
+
+  /**
+   * Register with another nick, but make no account of a name that the user has not chosen.
+   * @param {string} reason
+   */
+  takeOtherNick(reason) {
+    if (this.login.isNew) this.refuse(reason);
+    else this.send("NICK", (this.nick = `${this.nick}_`));
   }
 
   /**

@@ -111,7 +111,7 @@ export class Model {
     this.join(name);
   }
 
-  /** Have the channels listed; if there is one only, enter it. */
+  /** Show the channel that the server has entered, or the only one; with several, they are listed. */
   findChannel() {
     this.listed = [];
     this.link.send("LIST");
@@ -119,7 +119,9 @@ export class Model {
 
   onListEnd() {
     const [only, ...others] = this.listed ?? [];
-    if (only && !others.length) this.enter(only);
+    const [entered] = this.joined();
+    if (entered && only) this.view.onShow(entered);
+    else if (only && !others.length) this.enter(only);
     this.listed = null;
   }
 
@@ -411,7 +413,7 @@ export class Model {
     else if (command === "331") this.setTopic(first, "");
     else if (command === "353") this.onNames(second, third);
     else if (command === "366") this.view.onPeople(this.open(first));
-    else if (command === "FAIL" && params[0] === "CHATHISTORY") return;
+    else if (command === "FAIL" && /^(CHATHISTORY|RESUME)$/.test(params[0] ?? "")) return;
     else if (!isSilent(command))
       this.note(isOfServer(command) ? this.server : this.current, describe(command, params), isError ? "error" : "info");
   }
