@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from netd.listeners.kind import AnyKind
 from tests import programs
 from tests.played_systemd import ManagedDaemon
 from tests.support import Daemon, WorkerUnderTest
 
-settings.register_profile("netd", deadline=None)  # a busy machine is slow
+settings.register_profile(  # a busy machine is slow
+    "netd", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("netd")
 
 StartWorker = Callable[..., WorkerUnderTest]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from typing import Any
 
@@ -163,6 +164,12 @@ def _busy_scene() -> Scene:
     return played
 
 
+@functools.cache
+def _busy_room() -> str:
+    """Its room, as it is saved."""
+    return json.dumps(_busy_scene().room.core.save())
+
+
 def test_other_settings_are_applied_to_a_loaded_room() -> None:
     busy = _busy_scene()
     fewer = RoomLimits(history_lines=2, whowas=1)
@@ -205,7 +212,7 @@ VALUES = st.sampled_from(
 @settings(max_examples=600, deadline=None)
 @given(st.data())
 def test_a_malformed_room_is_refused_and_changes_nothing(data: st.DataObject) -> None:
-    saved = json.loads(json.dumps(_busy_scene().room.core.save()))
+    saved = json.loads(_busy_room())
     for _ in range(data.draw(st.integers(1, 3))):
         spoil(saved, data)
     room = RoomUnderTest(**SETTINGS)
