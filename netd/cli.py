@@ -57,7 +57,7 @@ from netd.supervisor.supervisor import Supervisor
 from netd.supervisor.trial import STATE_FORMAT
 
 _STATUS_TIMEOUT_S: Final = 10.0
-_UPGRADE_TIMEOUT_S: Final = 30.0
+_UPGRADE_TIMEOUT_S: Final = 120.0
 _START_POLL_S: Final = 0.05
 _RELOAD_TIMEOUT_S: Final = 120.0
 _WATCH_PERIOD_S: Final = 1.0
@@ -272,7 +272,7 @@ def _upgrade(arguments: argparse.Namespace) -> int:
 def _await_status(path: str) -> dict[str, Any]:
     """The status of a daemon that starts, once its listeners are in force.
 
-    Raises ControlError if they are not within 30 s.
+    Raises ControlError if they are not within two minutes.
     """
     deadline = time.monotonic() + _UPGRADE_TIMEOUT_S
     while True:

@@ -6,20 +6,24 @@ expected. With `--stops` a process of its own stops one process under test after
 moment. A test that measures a delay of a worker with the system's clock fails too, as the clock of
 the worker is ahead of it.
 
-Run `python -m pytest -p tests.slow_machine [--stops] tests/listeners`.
+Run `python -m pytest -p tests.slow_machine [--stops] [--chance=N] -n 0 tests/listeners`. Another
+number plays a machine that is slow at other moments.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +45,7 @@ _ahead_s = 0.0
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stops", action="store_true", help="stop processes under test at random")
+    parser.addoption("--chance", default="0", help="a number that chooses the slow moments")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,9 +53,16 @@ def pytest_configure(config: pytest.Config) -> None:
     for poller in POLLERS.values():
         _delay_readiness(poller)
     if config.getoption("--stops"):
-        command = [sys.executable, "-m", "tests.slow_machine", str(os.getpid())]
-        process = subprocess.Popen(command, process_group=0)
-        config.add_cleanup(lambda: _end(process))
+        _begin_stops(config)
+
+
+def _begin_stops(config: pytest.Config) -> None:
+    lock = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed at the end of the tests)
+    config.add_cleanup(lock.close)
+    os.kill = functools.partial(_kill_exclusively, lock.name, os.kill)
+    command = [sys.executable, "-m", "tests.slow_machine", str(os.getpid()), lock.name]
+    process = subprocess.Popen(command, process_group=0)
+    config.add_cleanup(lambda: _end(process))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -58,10 +70,26 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _kill_exclusively(lock: str, kill: Callable[[int, int], None], pid: int, signum: int) -> None:
+    """Stop a process as os.kill does, but not one that is stopped and would soon continue."""
+    if signum == signal.SIGSTOP:
+        with _locked(lock):
+            kill(pid, signum)
+    else:
+        kill(pid, signum)
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    with Path(path).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let a test that failed fail again when it runs alone."""
-    _chance.seed(item.nodeid)
+    _chance.seed(f"{item.config.getoption('--chance')} {item.nodeid}")
 
 
 def _jumping_clock() -> float:
@@ -107,11 +135,11 @@ def _is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
 
 
-def _stop_processes(root: int) -> None:
+def _stop_processes(root: int, lock: str) -> None:
     """Stop a process after the other, until the tests have ended."""
     while os.getppid() == root:
         pid = random.choice(list(_descendants(root)))
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _locked(lock):
             if not _is_stopped(pid):
                 os.kill(pid, signal.SIGSTOP)
                 time.sleep(min(random.expovariate(1 / _MEAN_STOP_S), _MAX_STOP_S))
@@ -120,4 +148,4 @@ def _stop_processes(root: int) -> None:
 
 
 if __name__ == "__main__":
-    _stop_processes(int(sys.argv[1]))
+    _stop_processes(int(sys.argv[1]), sys.argv[2])

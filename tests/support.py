@@ -89,6 +89,15 @@ def memory_files(pid: int) -> set[int]:
     return found
 
 
+def open_files(pid: int) -> list[str]:
+    """The names of a process's descriptors; a snapshot (`memory_files`) comes at any moment."""
+    names = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            names.append(os.readlink(entry))
+    return names
+
+
 def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
     """Listen on each address; port 0 lets the system choose."""
     opened = []
@@ -108,12 +117,15 @@ def _serve(kind: AnyKind, channel: FdChannel) -> None:
     run_worker(kind, channel, heartbeat_period_s=0.05)
 
 
-def call_in_child(work: Callable[[], bytes], timeout_s: float = PATIENCE_S) -> bytes:
+def call_in_child(
+    work: Callable[[], bytes], timeout_s: float = PATIENCE_S, max_cpu_s: int | None = None
+) -> bytes:
     """The result of `work` in a child process; raises the OSError that ChildCall gives."""
     outcomes: list[bytes | OSError] = []
     loop = Loop(EpollPoller())
     with contextlib.closing(loop):
-        ChildCall(loop, work, outcomes.append, timeout_s=timeout_s, max_memory_bytes=2**32)
+        limits = {"max_cpu_s": max_cpu_s, "max_memory_bytes": 2**32}
+        ChildCall(loop, work, outcomes.append, timeout_s=timeout_s, **limits)
         while not outcomes:
             loop.turn()
     [outcome] = outcomes

@@ -121,8 +121,9 @@ class Worker:
                 self.datagram_names.clear()
                 self.datagram_names.update(names)
             case Configure():
-                self._link.send(self._configure(message))
-                self._send_heartbeat()
+                reply = self._configure(message)
+                self._send_heartbeat()  # a worker that is ready has counters
+                self._link.send(reply)
             case Go() | HandOver() | Resume():
                 self._handover.handle(message)
             case Release() | Drain() | Exit():

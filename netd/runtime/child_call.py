@@ -6,7 +6,7 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, Final
 
 from netd.runtime import process
@@ -19,9 +19,10 @@ _CHUNK_BYTES: Final = 65536
 class ChildCall:
     """One call of `work` in a child process, which frees its memory when it ends.
 
-    `on_done` gets the result, or an OSError: TimeoutError if the child runs for more than
-    `timeout_s` seconds, ChildProcessError if it fails or needs more than `max_memory_bytes` of
-    address space (None: as much as this process may have).
+    `on_done` gets the result, or an OSError: TimeoutError if the child has not ended after
+    `timeout_s` seconds or needs more than `max_cpu_s` of processor time, ChildProcessError if it
+    fails or needs more than `max_memory_bytes` of address space (None: as much as this process
+    may have).
     """
 
     def __init__(
@@ -31,12 +32,13 @@ class ChildCall:
         on_done: Callable[[bytes | OSError], object],
         *,
         timeout_s: float,
+        max_cpu_s: int | None = None,
         max_memory_bytes: int | None = None,
     ) -> None:
         """Start the child. Raises OSError if the system has no room for it."""
         self._loop = loop
         self._on_done = on_done
-        self._timeout_s = timeout_s
+        self._timeout_s, self._max_cpu_s = timeout_s, max_cpu_s
         self._result = bytearray()
         self._is_late = False
         with contextlib.ExitStack() as on_error:
@@ -44,9 +46,8 @@ class ChildCall:
             self._reader = open(reader, "rb", buffering=0)  # noqa: SIM115 (closed with the call)
             on_error.callback(self._reader.close)
             with open(writer, "wb") as pipe:
-                self._child = process.spawn(
-                    lambda: _run(work, pipe, max_memory_bytes), keep=[writer]
-                )
+                limits = {resource.RLIMIT_CPU: max_cpu_s, resource.RLIMIT_AS: max_memory_bytes}
+                self._child = process.spawn(lambda: _run(work, pipe, limits), keep=[writer])
             on_error.callback(self._child.destroy)
             loop.watch(reader, READ, self._on_readable)
             on_error.callback(loop.unwatch, reader)
@@ -95,14 +96,17 @@ class ChildCall:
             return error
         if self._is_late:
             return TimeoutError(f"gave no answer within {self._timeout_s:g} s")
+        if exit_ == process.Exit(signal.SIGXCPU, by_signal=True):
+            return TimeoutError(f"gave no answer within {self._max_cpu_s} s of processor time")
         if exit_ != process.Exit(os.EX_OK, by_signal=False):
             return ChildProcessError(f"the process that was to do it ended: {exit_}")
         return bytes(self._result)
 
 
-def _run(work: Callable[[], bytes], pipe: BinaryIO, max_memory_bytes: int | None) -> None:
-    if max_memory_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
+def _run(work: Callable[[], bytes], pipe: BinaryIO, limits: Mapping[int, int | None]) -> None:
+    for kind, limit in limits.items():
+        if limit is not None:
+            resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
     result = work()
     os.set_blocking(pipe.fileno(), True)
     pipe.write(result)

@@ -19,7 +19,8 @@ from netd.listeners.kind import AnyKind
 from netd.runtime.child_call import ChildCall
 from netd.runtime.loop import Loop
 
-_TIMEOUT_S: Final = 15.0  # a system that is very busy needs seconds to import pydantic
+_TIMEOUT_S: Final = 60.0  # a system that is very busy needs long to import pydantic
+_MAX_CPU_S: Final = 15
 _MAX_MEMORY_BYTES: Final = 2**30
 
 OnRead = Callable[[Config | NetdError], object]
@@ -46,6 +47,7 @@ class ConfigReader:
                 lambda: _result(self._read),
                 lambda outcome: on_read(self._parse(outcome)),
                 timeout_s=_TIMEOUT_S,
+                max_cpu_s=_MAX_CPU_S,
                 max_memory_bytes=_MAX_MEMORY_BYTES,
             )
         except OSError as error:

@@ -23,7 +23,8 @@ from netd.runtime.replace_process import own_command
 STATE_FORMAT: Final = "NETD_STATE_FORMAT"
 """The variable that gives `netd check` the major version of the running daemon's state."""
 
-_TIMEOUT_S: Final = 20.0
+_TIMEOUT_S: Final = 60.0  # as in ConfigReader, on a system that is very busy
+_MAX_CPU_S: Final = 20  # of the installed version
 _MAX_MEMORY_BYTES: Final = 2**30
 _MAX_OUTPUT_CHARS: Final = 8192
 
@@ -36,6 +37,7 @@ def begin_trial(loop: Loop, on_done: Callable[[NetdError | None], object]) -> No
             _run_check,
             lambda outcome: on_done(_parse(outcome)),
             timeout_s=_TIMEOUT_S,
+            max_cpu_s=_MAX_CPU_S,
             max_memory_bytes=_MAX_MEMORY_BYTES,
         )
     except OSError as error:

@@ -92,6 +92,8 @@ class Turner:
     def __init__(self) -> None:
         self.loop = Loop(EpollPoller())
         self.nodes: list[NodeUnderTest] = []
+        self.others: list[Turner] = []
+        """Those that this one turns, too; the nodes of all others are frozen meanwhile."""
 
     def add(self, address: EngineAddress, node: str, **settings: Any) -> NodeUnderTest:
         """Start a node."""
@@ -102,11 +104,15 @@ class Turner:
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Turn until a condition holds."""
         deadline = time.monotonic() + PATIENCE_S
-        tick = self.loop.call_every(0.01, lambda: None)  # a condition may be met by time alone
+        loops = [turner.loop for turner in (self, *self.others)]
+        # A condition may be met by time alone, and no loop waits for long.
+        ticks = [loop.call_every(0.01, lambda: None) for loop in loops]
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain for {what}"
-            self.loop.turn()
-        tick.cancel()
+            for loop in loops:
+                loop.turn()
+        for tick in ticks:
+            tick.cancel()
 
     def until_available(self) -> None:
         """Turn until all nodes are in the room."""

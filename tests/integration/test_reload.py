@@ -14,7 +14,16 @@ import pytest
 from netd.config.address import Address
 from tests.conftest import StartDaemon
 from tests.integration.traffic import Traffic
-from tests.support import PATIENCE_S, Daemon, connect, read_all, read_exactly, wait_until
+from tests.support import (
+    PATIENCE_S,
+    Daemon,
+    connect,
+    find_free_port,
+    open_files,
+    read_all,
+    read_exactly,
+    wait_until,
+)
 
 ECHO = '[listeners.echo]\nkind = "echo"\naddress = "tcp://127.0.0.1:0"\n'
 CHAT = '[listeners.lounge]\nkind = "chat"\naddress = "tcp://127.0.0.1:0"\n'
@@ -145,7 +154,8 @@ def test_a_reload_restores_the_file_of_the_control_socket(start_daemon: StartDae
     Path(daemon.control).unlink()
     daemon.process.send_signal(signal.SIGHUP)
     wait_until(lambda: os.path.exists(daemon.control), "a new control socket")
-    daemon.await_ready()
+    wait_until(lambda: accepts(daemon.control), "its queue")
+    wait_until(lambda: daemon.status()["last_reload"], "the outcome")
     assert daemon.status()["last_reload"]["ok"]
     assert daemon.stop() == 0
     assert not os.path.exists(daemon.control)
@@ -237,8 +247,7 @@ def test_echo_goes_on_when_its_concurrency_changes(start_daemon: StartDaemon) ->
 
 
 def test_a_listener_changes_its_kind_on_its_address(start_daemon: StartDaemon) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = find_free_port()
     daemon = start_daemon(ECHO.replace(":0", f":{port}"))
     with daemon.connect("echo") as client:
         assert echoes(client)
@@ -292,7 +301,7 @@ def test_the_control_socket_moves(start_daemon: StartDaemon, tmp_path: Path) -> 
 def assert_refused(daemon: Daemon, config: str, why: str) -> None:
     before = [daemon.pids(listener["name"]) for listener in daemon.status()["listeners"]]
     addresses = [listener["addresses"] for listener in daemon.status()["listeners"]]
-    descriptors = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+    descriptors = len(lasting_files(daemon.process.pid))
     daemon.write(config)
     reply = daemon.reload()
     assert why in reply.error
@@ -302,7 +311,7 @@ def assert_refused(daemon: Daemon, config: str, why: str) -> None:
     assert why in daemon.log.read_text()
     assert [daemon.pids(listener["name"]) for listener in status["listeners"]] == before
     assert [listener["addresses"] for listener in status["listeners"]] == addresses
-    wait_until(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= descriptors, "no leak")
+    wait_until(lambda: len(lasting_files(daemon.process.pid)) <= descriptors, "no leak")
 
 
 @pytest.mark.parametrize(
@@ -440,10 +449,7 @@ def test_descriptors_do_not_grow_with_connections_and_reloads(start_daemon: Star
             daemon.process.pid,
             *(pid for n in ("echo", "lounge", "web") for pid in daemon.pids(n)),
         ]
-        names = [name for pid in pids for name in open_files(pid)]
-        snapshots = sum("memfd:" in name for name in names)  # come and go: chat and supervisor
-        assert snapshots <= 3
-        return len(names) - snapshots
+        return sum(len(lasting_files(pid)) for pid in pids)
 
     def round_trip() -> None:
         for _ in range(40):
@@ -468,13 +474,12 @@ def test_descriptors_do_not_grow_with_connections_and_reloads(start_daemon: Star
     wait_until(lambda: held() <= before, f"{before} descriptors, not {held()}")
 
 
-def open_files(pid: int) -> list[str]:
-    """The names of a process's descriptors."""
-    names = []
-    for entry in os.scandir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            names.append(os.readlink(entry.path))
-    return names
+def lasting_files(pid: int) -> list[str]:
+    """The names of a process's descriptors but for snapshots, which come and go."""
+    names = open_files(pid)
+    lasting = [name for name in names if "memfd:" not in name]
+    assert len(names) - len(lasting) <= 3
+    return lasting
 
 
 def test_two_listeners_with_one_address_are_refused_and_the_first_goes_on(

@@ -16,7 +16,13 @@ from tests.listeners.chat.room.room_under_test import sasl_plain
 from tests.listeners.chat.test_service import Irc
 from tests.listeners.chat.web_irc import WebIrc
 from tests.protocols.websocket_client import handshake
-from tests.support import PATIENCE_S, ConfiguredDaemon, make_certificate, wait_until
+from tests.support import (
+    PATIENCE_S,
+    ConfiguredDaemon,
+    make_certificate,
+    open_files,
+    wait_until,
+)
 
 CONFIG = """
 [netd]
@@ -27,7 +33,7 @@ address = "tcp://127.0.0.1:0"
 server_name = "irc.test"
 poller = "epoll"
 replay_lines = 0
-return_timeout = "10s"
+return_timeout = "5m"
 
 [listeners.web]
 kind = "http"
@@ -179,7 +185,7 @@ def test_members_under_tls_keep_their_places(
     talk(anna, bert)
     anna.send("WHOIS anna")
     anna.expect(" 671 ")
-    daemon.write(config.replace("10s", "11s"))
+    daemon.write(config.replace("5m", "6m"))
     assert not daemon.reload().error
     talk(anna, bert)
     for _ in range(2):
@@ -201,8 +207,7 @@ def test_a_stop_says_goodbye(start_daemon: StartDaemon, users: Users) -> None:
 
 
 def count_sockets(pid: int) -> int:
-    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-    return sum(link.startswith("socket:") for link in links)
+    return sum(name.startswith("socket:") for name in open_files(pid))
 
 
 def test_no_socket_is_left_open(start_daemon: StartDaemon, users: Users) -> None:

@@ -52,6 +52,16 @@ def test_work_that_fails_or_takes_too_long_is_reported() -> None:
         call_in_child(sleep, 0.1)
 
 
+def test_work_is_bounded_in_processor_time_so_that_a_busy_machine_does_not_end_it() -> None:
+    with pytest.raises(TimeoutError, match="no answer within 1 s of processor time"):
+        call_in_child(compute, max_cpu_s=1)
+
+
+def compute() -> bytes:
+    while True:
+        pass
+
+
 def test_work_is_bounded_in_memory() -> None:
     with pytest.raises(ChildProcessError, match="exit status 70"):
         call_in_child(lambda: bytes(2**33)[:1])

@@ -16,7 +16,7 @@ import pytest
 
 from netd.errors import ControlError
 from tests.played_systemd import ManagedDaemon
-from tests.support import PATIENCE_S, connect, memory_files, wait_until
+from tests.support import PATIENCE_S, connect, memory_files, open_files, wait_until
 
 LINES = """
 [netd]
@@ -335,11 +335,7 @@ def _pid(daemon: NumberingDaemon) -> int:
 
 def _sockets(pid: int) -> int:
     """How many sockets a process has open."""
-    found = 0
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            found += str(path.readlink()).startswith("socket:")
-    return found
+    return sum(name.startswith("socket:") for name in open_files(pid))
 
 
 def _children(pid: int) -> list[int]:
