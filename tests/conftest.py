@@ -136,6 +136,7 @@ def start_daemon(tmp_path: Path) -> Iterator[StartDaemon]:
         if daemon.process.poll() is None:
             daemon.process.kill()
             daemon.process.wait()
+        daemon.print_log()
 
 
 @pytest.fixture
@@ -159,3 +160,4 @@ def start_managed(tmp_path: Path) -> Iterator[StartManaged]:
     yield start
     for daemon in started:
         daemon.systemd.close()
+        daemon.print_log()

@@ -21,9 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from tests.support import ConfiguredDaemon
+from tests.support import PATIENCE_S, ConfiguredDaemon
 
-PATIENCE_S: Final = 30.0
 _LISTEN_FDS_START: Final = 3
 _MAX_DESCRIPTORS: Final = 253  # of one message: SCM_MAX_FD
 _FORCED_STATUS: Final = 75  # RestartForceExitStatus=

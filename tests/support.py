@@ -208,7 +208,7 @@ class WorkerUnderTest:
         """Have the worker prepare to hand over, without waiting for the bundle."""
         self._channel.send(format_message(HandOver(within_s)))
 
-    def hand_over(self, within_s: float = 2.0) -> Bundle:
+    def hand_over(self, within_s: float = PATIENCE_S) -> Bundle:
         """Have the worker pack its clients and freeze; the caller closes the bundle."""
         self.begin_handover(within_s)
         answer = self.await_message(HandedOver, NotHandedOver)
@@ -322,6 +322,11 @@ class ConfiguredDaemon:
         if "[netd]" not in config:
             config = f"[netd]\n{config}"
         self.config.write_text(config.replace("[netd]", f'[netd]\ncontrol = "{self.control}"', 1))
+
+    def print_log(self) -> None:
+        """Let pytest show the log with a test that has failed."""
+        if self.log.exists():
+            print(self.log.read_text(errors="replace"))  # noqa: T201 (captured)
 
     def serves(self) -> bool:
         """Whether every listener serves."""

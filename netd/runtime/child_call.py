@@ -25,7 +25,7 @@ class ChildCall:
     may have).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (its limits)
         self,
         loop: Loop,
         work: Callable[[], bytes],

@@ -80,18 +80,14 @@ class RedisServer:
 
     def call(self, *arguments: Argument) -> Reply:
         """Execute a command on a connection of its own."""
-        reader = make_reader()
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(PATIENCE_S)
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(PATIENCE_S)
+        try:
             sock.connect(str(self.path))
-            sock.sendall(pack(*arguments))
-            while (reply := reader.gets()) is False:
-                data = sock.recv(65536)
-                assert data, "the connection was closed"
-                reader.feed(data)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+        except OSError:
+            sock.close()
+            raise
+        return call(sock, *arguments)
 
     def _serves(self) -> bool:
         try:
@@ -102,8 +98,25 @@ class RedisServer:
             return error.code == "NOAUTH"
 
 
+def call(sock: socket.socket, *arguments: Argument) -> Reply:
+    """Execute a command on a connection, and close it. Raises ReplyError."""
+    reader = make_reader()
+    with sock:
+        sock.sendall(pack(*arguments))
+        while (reply := reader.gets()) is False:
+            data = sock.recv(65536)
+            assert data, "the connection was closed"
+            reader.feed(data)
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
 class Sentinel:
-    """A redis-sentinel that watches one master, and promotes its replica when it is gone."""
+    """A redis-sentinel that watches one master, and promotes its replica on request.
+
+    It never finds by itself that the master is gone: a busy one does not reply for long.
+    """
 
     def __init__(self, directory: Path, host: str, port: int, master_port: int) -> None:
         """Start it; `host` is that of the master, too."""
@@ -113,9 +126,10 @@ class Sentinel:
         file.write_text(
             f"bind {host}\nport {port}\ndir {directory}\n"
             f"sentinel monitor example {host} {master_port} 1\n"
-            "sentinel down-after-milliseconds example 300\n"
+            "sentinel down-after-milliseconds example 600000\n"
         )
         self.address = EngineAddress(host, port)
+        self._name = (host, port)
         log = directory / "sentinel.log"
         self._log = log
         self._process = subprocess.Popen([program, str(file), "--sentinel", "--logfile", str(log)])
@@ -124,6 +138,16 @@ class Sentinel:
     def knows_replica(self) -> bool:
         """Whether it could promote a replica."""
         return self._log.exists() and "+slave" in self._log.read_text()
+
+    def fail_over(self) -> bool:
+        """Have it promote the replica; return whether it has begun to."""
+        try:
+            call(
+                socket.create_connection(self._name, PATIENCE_S), "SENTINEL", "FAILOVER", "example"
+            )
+        except ReplyError:  # it does not know enough of the replica yet
+            return False
+        return True
 
     def close(self) -> None:
         """End it."""

@@ -81,6 +81,7 @@ def test_a_sentinel_names_the_master_also_after_a_failover(
         turner.until(lambda: replica.call("XLEN", "netd:{room}:log") == _ENTRIES, "replication")
         turner.until(lambda: sentinel.knows_replica, "the sentinel")
         master.kill()
+        turner.until(sentinel.fail_over, "the failover")
         nodes[1].say("after")
         turner.until_equal(2)
         assert not nodes[0].losses

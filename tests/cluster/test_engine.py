@@ -149,7 +149,7 @@ def test_a_node_that_is_frozen_beyond_its_deadline_is_removed_and_comes_back(
 def test_an_engine_that_was_away_for_longer_than_a_deadline_removes_no_node(
     redis: RedisServer, turner: Turner
 ) -> None:
-    times = {"time_to_live_s": 0.3, "renew_s": 0.05, "timeout_s": 0.1}
+    times = {"time_to_live_s": 0.3, "renew_s": 0.05, "timeout_s": 0.5}
     nodes = [turner.add(redis.address, name, **times) for name in ("one", "two")]
     turner.until_available()
     redis.signal(signal.SIGSTOP)

@@ -29,8 +29,7 @@ def _await_snapshot(daemon: Daemon, client: Irc) -> None:
 
 
 def test_its_clients_return_to_their_places(start_daemon: StartDaemon, redis: RedisServer) -> None:
-    config = CONFIG.replace('deadline = "2s"', 'deadline = "60s"')  # a busy machine is slow
-    one, two = [start_daemon(config.format(node=name, path=redis.path)) for name in ("one", "two")]
+    one, two = [start_daemon(CONFIG.format(node=name, path=redis.path)) for name in ("one", "two")]
     for daemon in (one, two):
         wait_until(lambda: not is_degraded(daemon), "the engine")  # noqa: B023 (now)
     with contextlib.ExitStack() as stack:

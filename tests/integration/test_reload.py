@@ -380,8 +380,7 @@ def test_the_successor_of_a_worker_that_dies_while_it_is_reconfigured_is_awaited
 def test_a_worker_that_waits_for_its_next_start_takes_the_new_configuration_at_once(
     start_daemon: StartDaemon,
 ) -> None:
-    patient = '[netd]\nstart_timeout = "500ms"\n' + WEB
-    daemon = start_daemon(patient)
+    daemon = start_daemon(WEB)
 
     def has_ended_five_times() -> bool:
         for pid in filter(None, daemon.pids("web")):
@@ -390,7 +389,7 @@ def test_a_worker_that_waits_for_its_next_start_takes_the_new_configuration_at_o
         return daemon.log.read_text().count("next start in ") >= 5  # the last in 2 s or more
 
     wait_until(has_ended_five_times, "five ends")
-    daemon.write(patient.replace('"one"', '"two"'))
+    daemon.write(WEB.replace('"one"', '"two"'))
     assert daemon.reload().body["detail"] == "reconfigured web"
     assert get(daemon) == b"two"
 

@@ -31,11 +31,12 @@ class Irc:
         self.sock.sendall("".join(f"{line}\r\n" for line in lines).encode())
 
     def expect(self, text: str) -> str:
+        lines: list[str] = []
         for raw in self._file:
-            line: str = raw.decode().rstrip("\r\n")
-            if text in line:
-                return line
-        raise AssertionError(f"closed before {text!r}")
+            lines.append(raw.decode().rstrip("\r\n"))
+            if text in lines[-1]:
+                return lines[-1]
+        raise AssertionError(f"closed before {text!r}, after {lines[-10:]}")
 
     def register(self, nick: str) -> Self:
         self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.support import read_exactly
+from tests.support import PATIENCE_S, read_exactly
 
 _PIECE = bytes(range(64))
 
@@ -44,7 +44,7 @@ class Client:
         """Stop sending, and check that exactly the sent bytes have come back."""
         self.stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive(), f"stuck with {self.received} of {self.sent} bytes"
         self.sock.close()
         assert not self._failure, self._failure

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from netd.listeners.http import KIND
-from tests.listeners.http.http_client import LOOPBACK, Start
+from tests.listeners.http.http_client import LOOPBACK, PATIENT, Start
 from tests.listeners.http.succession import Succession
 from tests.support import WorkerUnderTest
 
@@ -19,7 +19,7 @@ def start() -> Iterator[Start]:
     started: list[WorkerUnderTest] = []
 
     def launch(*routes: dict[str, Any], addresses: list[str] = LOOPBACK, **options: Any) -> Any:
-        worker = WorkerUnderTest(KIND, {"routes": routes, **options}, addresses)
+        worker = WorkerUnderTest(KIND, {"routes": routes, **PATIENT, **options}, addresses)
         started.append(worker)
         return worker
 

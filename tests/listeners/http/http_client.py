@@ -10,6 +10,9 @@ from pathlib import Path
 from tests.support import WorkerUnderTest
 
 LOOPBACK = ["tcp://127.0.0.1:0"]
+PATIENT = {
+    f"{name}_timeout": "5m" for name in ("header", "body", "send", "keepalive")
+}  # where no time-out is the subject
 Start = Callable[..., WorkerUnderTest]
 HELLO = {"path": "/hello", "text": "Hello from Epoll Server"}
 GET_HELLO = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -19,11 +19,12 @@ from netd.listeners.kind import Handover, ListeningSocket, ReloadResult
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.sockets import adopt
+from tests.listeners.http.http_client import PATIENT
 from tests.support import PATIENCE_S
 
 _ADDRESS = Address.parse("tcp://127.0.0.1:0")
 _BUFFER_BYTES = 65536  # of sockets: small, so that large responses wait in the service
-WITHIN_S = 5.0
+WITHIN_S = PATIENCE_S
 
 
 class DaemonUnderTest:
@@ -51,17 +52,26 @@ class DaemonUnderTest:
 class Succession:
     """A listening socket, the service that has it at present, and the services before."""
 
-    def __init__(self, *routes: dict[str, Any], **options: Any) -> None:
-        self.options = {"routes": routes, **options}
+    def __init__(
+        self,
+        *routes: dict[str, Any],
+        clock: Callable[[], float] | None = None,
+        has_small_buffers: bool = True,
+        **options: Any,
+    ) -> None:
+        """`clock` is that of the loops, if it is not the system's."""
+        self._clocks = () if clock is None else (clock,)
+        self.options = {"routes": routes, **PATIENT, **options}
         self.clients: list[Client] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        if has_small_buffers:
+            self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         self.start()
 
     def start(self) -> None:
         """Start a service beside the present one, and let it be the present one."""
         self.daemon = DaemonUnderTest()
-        self.loop = Loop(EpollPoller())
+        self.loop = Loop(EpollPoller(), *self._clocks)
         sock = adopt(os.dup(self._listening.fileno()))
         full = {"kind": "http", "address": str(_ADDRESS), **self.options}
         options = read_options(HttpOptions, full)

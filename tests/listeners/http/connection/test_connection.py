@@ -7,7 +7,6 @@ import os
 import resource
 import select
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +36,7 @@ from netd.runtime.bounded_log import BoundedLog
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, EpollPoller
 from tests.listeners.http.http_client import GET_HELLO, HELLO, Response, Start, ask
+from tests.listeners.http.succession import Succession
 from tests.support import read_all
 
 
@@ -171,17 +171,24 @@ def test_a_client_that_receives_nothing_is_closed(start: Start, tmp_path: Path) 
 
 
 def test_a_slow_client_is_served_though_the_socket_is_not_writable_for_long(
-    start: Start, tmp_path: Path
+    succeed: Callable[..., Succession], tmp_path: Path
 ) -> None:
     (tmp_path / "big").write_bytes(bytes(64_000_000))
-    worker = start({"path": "/", "directory": str(tmp_path)}, send_timeout="300ms")
-    with worker.connect() as sock:
-        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-        until = time.monotonic() + 2
-        while time.monotonic() < until:  # a megabyte waits in the system meanwhile
-            assert sock.recv(20_000)
-            time.sleep(0.05)  # a slow client
-    assert worker.await_counters(lambda c: c["connections"] == 0)["timeouts"] == 0
+    now = 1000.0
+    files = {"path": "/", "directory": str(tmp_path)}
+    options = {"clock": lambda: now, "has_small_buffers": False}
+    service = succeed(files, send_timeout="300ms", **options)
+    client = service.connect()
+    client.sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+    for _ in range(40):  # megabytes wait in the system meanwhile
+        service.turn()
+        assert client.sock.recv(20_000)
+        now += 0.05
+    assert (service.figures()["connections"], service.figures()["timeouts"]) == (1, 0)
+    for _ in range(3):
+        now += 0.5
+        service.turn()
+    assert service.figures()["timeouts"] == 1
 
 
 def test_large_files_are_sent_whole(start: Start, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.listeners.http.http_client import Start
 from tests.programs import require
+from tests.support import PATIENCE_S
 
 CONTINUING = {
     "curl": ["--silent", "--show-error", "--continue-at", "-", "--output"],
@@ -27,7 +28,7 @@ def test_a_download_is_continued(start: Start, program: str, tmp_path: Path) -> 
     got = tmp_path / "got"
     got.write_bytes(content[:100_000])
     url = f"http://127.0.0.1:{worker.address().port}/file"
-    subprocess.run([program, *CONTINUING[program], str(got), url], check=True, timeout=20)
+    subprocess.run([program, *CONTINUING[program], str(got), url], check=True, timeout=PATIENCE_S)
     assert got.read_bytes() == content
     counters = worker.await_counters(lambda c: c["requests"] >= 1)
     assert counters["bytes_out"] < 250_000
