@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,6 +62,7 @@ class Channel:
         self.earlier_status: dict[str, str] = {}  # before a restart, by `Member.identities`
         self.kept_until = 0.0  # a restored channel stays without members until then
         self._audience: Audience | None = None
+        self._clients: dict[Client, None] | None = None  # those of this host; None: not known
 
     @property
     def is_open(self) -> bool:
@@ -115,13 +116,15 @@ class Channel:
             self.invited.remove(member)
             member.invites -= {self.folded}
         self._audience = None
+        if self._clients is not None:
+            self._clients.update(_of_this_host(member))
 
     def remove(self, member: Member) -> None:
         """Remove a member."""
         del self.members[member]
         self.access.since.pop(member, None)
         del member.channels[self.folded]
-        self._audience = None
+        self.forget_clients(member.clients)
 
     def claim_status(self, member: Member) -> str:
         """Remove and return the status that a member had in the channel before a restart."""
@@ -156,14 +159,27 @@ class Channel:
             self._audience = groups
         return self._audience
 
-    def clients(self) -> list[Client]:
-        """The clients of all members that are connected to this host."""
-        everyone = (client for member in self.members for client in member.clients)
-        return [client for client in everyone if not client.is_remote]
+    def clients(self) -> Collection[Client]:
+        """The clients of all members that are connected to this host; not to be kept.
+
+        An arrival changes it without a look at the other members, of which there can be thousands.
+        """
+        if self._clients is None:
+            self._clients = {}
+            for member in self.members:
+                self._clients.update(_of_this_host(member))
+        return self._clients.keys()
+
+    def forget_clients(self, clients: Iterable[Client]) -> None:
+        """Leave out clients that are not those of a member any more."""
+        self._audience = None
+        if self._clients is not None:
+            for client in clients:
+                self._clients.pop(client, None)
 
     def forget_audience(self) -> None:
         """Group the clients again at the next call: they or their capabilities have changed."""
-        self._audience = None
+        self._audience = self._clients = None
 
     def set_status(self, member: Member, letter: str, *, given: bool) -> bool:
         """Give or take operator or voice status; return whether that changed anything."""
@@ -235,6 +251,10 @@ class Channel:
         ]
         member.work += WORK_PER_MASK * len(masks) + sum(map(len, masks)) // MASK_CHARS_PER_WORK
         return any(_matches_member(mask, member) for mask in masks)
+
+
+def _of_this_host(member: Member) -> dict[Client, None]:
+    return dict.fromkeys(client for client in member.clients if not client.is_remote)
 
 
 def _matches_member(mask: str, member: Member) -> bool:

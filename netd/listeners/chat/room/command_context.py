@@ -71,13 +71,16 @@ class CommandContext:
         self, numeric: Numeric, params: Sequence[str], words: Iterable[str], separator: str = " "
     ) -> Iterator[None]:
         """Send a numeric that ends in a list of words; long lists need several lines."""
-        head = (self.sender.shown_nick, *params, "")
-        source = self.room.settings.server_name
-        free = MAX_BODY_BYTES + 2 - len(format_body(Message(numeric.code, head, source)))
-        for line in pack(words, separator, free):
+        for line in pack(words, separator, self.free_bytes(numeric, params)):
             self.reply(numeric, *params, line)
             self.work += line.count(separator)
             yield
+
+    def free_bytes(self, numeric: Numeric, params: Sequence[str]) -> int:
+        """The size that the last parameter of a numeric can have, after the other ones."""
+        head = (self.sender.shown_nick, *params, "")
+        source = self.room.settings.server_name
+        return MAX_BODY_BYTES + 2 - len(format_body(Message(numeric.code, head, source)))
 
     def reply_command(self, command: str, *params: str) -> None:
         """Send the client a command whose source is the server."""
@@ -311,6 +314,15 @@ def pack(words: Iterable[str], separator: str, max_bytes: int) -> Iterator[str]:
         used += size
     if line:
         yield separator.join(line)
+
+
+def cut_at_space(text: str, max_bytes: int) -> str:
+    """The first words of a text, of at most `max_bytes`, but at least one."""
+    data = text.encode()
+    if len(data) <= max_bytes:
+        return text
+    end = data.rfind(b" ", 0, max_bytes + 1)
+    return data[:end].decode() if end > 0 else text.partition(" ")[0]
 
 
 def _tagged(message: Message, tag: str, value: str) -> Message:

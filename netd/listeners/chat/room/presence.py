@@ -95,9 +95,7 @@ def remove_member(
     """
     room = context.room
     room.absent.pop(member, None)
-    clients, member.clients = member.clients, ()
-    for client in clients:
-        _forget_client(context, client)
+    clients = _take_clients(context, member)
     if room.members.get(member.folded) is member:
         del room.members[member.folded]
     if not member.is_registered:
@@ -105,7 +103,7 @@ def remove_member(
     member.is_registered = False
     if not is_announced:
         quit_ = Message("QUIT", (reason,), member.prefix, member.message_tags())
-        context.send_to(room.peers_of(member), quit_)
+        context.send_to_clients(room.clients_near(member), quit_)
     for channel in room.channels_of(member):
         leave_channel(context, channel, member)
     for folded in member.invites:
@@ -113,6 +111,16 @@ def remove_member(
             room.channels[folded].invited.discard(member)
     remember_whowas(context, member)
     announce_offline(context, member.nick, member.folded)
+    return clients
+
+
+def _take_clients(context: CommandContext, member: Member) -> Sequence[Client]:
+    """Remove the clients of a member."""
+    clients, member.clients = member.clients, ()
+    for channel in context.room.channels_of(member):
+        channel.forget_clients(clients)
+    for client in clients:
+        _forget_client(context, client)
     return clients
 
 
@@ -209,10 +217,8 @@ def notify_peers(
     They are those of its peers, and those that MONITOR it (extended-monitor).
     """
     sender, room = member or context.sender, context.room
-    clients = [client for peer in room.peers_of(sender) for client in peer.clients]
-    clients += [
-        watcher
-        for watcher in room.watchers.get(sender.folded, ())
-        if watcher.has(Cap.EXTENDED_MONITOR) and watcher.member is not sender
-    ]
-    context.send_to_clients(dict.fromkeys(clients), message, cap=cap)
+    clients = room.clients_near(sender)
+    for watcher in room.watchers.get(sender.folded, ()):
+        if watcher.has(Cap.EXTENDED_MONITOR) and watcher.member is not sender:
+            clients[watcher] = None
+    context.send_to_clients(clients, message, cap=cap)

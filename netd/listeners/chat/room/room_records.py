@@ -195,6 +195,7 @@ CHANNEL: Final = Record(
         "history": _BESIDE,
         "_memory": "the room's",
         "_audience": "made when it is needed",
+        "_clients": "made when it is needed",
     },
 )
 

@@ -168,13 +168,13 @@ class RoomState:
         """The channels that a member is in, in the order of joining."""
         return [self.channels[folded] for folded in member.channels]
 
-    def peers_of(self, member: Member) -> dict[Member, None]:
-        """The other members of a member's channels, as an ordered set."""
-        peers = dict.fromkeys(
-            peer for channel in self.channels_of(member) for peer in channel.members
-        )
-        peers.pop(member, None)
-        return peers
+    def clients_near(self, member: Member) -> dict[Client, None]:
+        """The other clients in a member's channels that are connected to this host, in order."""
+        channels = self.channels_of(member)
+        clients = dict.fromkeys(client for one in channels for client in one.clients())
+        for own in member.clients:
+            clients.pop(own, None)
+        return clients
 
     def set_caps(self, client: Client, caps: int) -> None:
         """Replace a client's capabilities, which determine the form of the lines that it gets."""

@@ -126,8 +126,8 @@ def log_out(context: CommandContext, member: Member) -> None:
         return
     message = Message("ACCOUNT", ("*",), member.prefix)
     member.account, member.read_markers = "", {}
-    peers = {} if not member.is_registered else context.room.peers_of(member)
-    context.send_to([*peers, member], message, cap=Cap.ACCOUNT_NOTIFY)
+    others = context.room.clients_near(member) if member.is_registered else {}
+    context.send_to_clients([*others, *member.clients], message, cap=Cap.ACCOUNT_NOTIFY)
     server, nick = context.room.settings.server_name, member.shown_nick
     params = (nick, member.prefix, Numeric.LOGGEDOUT.text)
     context.send_to([member], Message(Numeric.LOGGEDOUT.code, params, server))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
-from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.command_context import CommandContext, cut_at_space
 from netd.listeners.chat.room.commands import read_marker
 from netd.listeners.chat.room.commands.base import Command, Steps
 from netd.listeners.chat.room.commands.history import replay
@@ -21,6 +22,9 @@ from netd.listeners.chat.room.commands.topic import show_topic
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.protocols.irc import Message, is_channel
+
+_NAMES_A_LINE: Final = 64
+_NAMES_A_WORK: Final = 4  # names that are shown in about a microsecond
 
 
 def join(context: CommandContext, params: Sequence[str]) -> Steps:
@@ -239,18 +243,44 @@ def _show_names_on_join(context: CommandContext, channel: Channel) -> Steps:
 
 
 def _show_names(context: CommandContext, channel: Channel, *, sees_all: bool) -> Steps:
-    symbol = "@" if channel.is_secret else "="
-    words = _visible_names(context, channel, sees_all=sees_all)
-    return context.reply_words(Numeric.NAMREPLY, (symbol, channel.name), words)
+    params = ("@" if channel.is_secret else "=", channel.name)
+    max_bytes = context.free_bytes(Numeric.NAMREPLY, params)
+    for line in _lines_of_names(context.client, channel, max_bytes, sees_all=sees_all):
+        context.reply(Numeric.NAMREPLY, *params, line)
+        context.work += line.count(" ") // _NAMES_A_WORK
+        yield
 
 
-def _visible_names(context: CommandContext, channel: Channel, *, sees_all: bool) -> Iterator[str]:
-    client = context.client
+def _lines_of_names(
+    client: Client, channel: Channel, max_bytes: int, *, sees_all: bool
+) -> Iterator[str]:
+    """The visible names in lines; after a pause, as they are then.
+
+    A large channel has thousands of names, so they are joined and cut, and not looked at one by
+    one.
+    """
     every, full = client.has(Cap.MULTI_PREFIX), client.has(Cap.USERHOST_IN_NAMES)
-    for member in list(channel.members):
-        if member in channel.members and (sees_all or not member.is_invisible):
-            name = member.prefix if full else member.nick
-            yield channel.status_prefix(member, every=every) + name
+    members, held = list(channel.members), channel.members
+    first = 0
+    while first < len(members):
+        chunk = [
+            member
+            for member in members[first : first + _NAMES_A_LINE]
+            if member in held and (sees_all or not member.is_invisible)
+        ]
+        names = [
+            (channel.status_prefix(member, every=every) if held[member] else "")
+            + (member.prefix if full else member.nick)
+            for member in chunk
+        ]
+        line = cut_at_space(" ".join(names), max_bytes)
+        used = line.count(" ") + 1
+        if used < len(chunk):
+            first = members.index(chunk[used], first)
+        else:
+            first += _NAMES_A_LINE
+        if line:
+            yield line
 
 
 COMMANDS = {

@@ -108,7 +108,7 @@ def change_nick(context: CommandContext, wanted: str) -> None:
     del room.members[sender.folded]
     sender.set_nick(wanted)
     room.members[sender.folded] = sender
-    context.send_to([sender, *room.peers_of(sender)], message)
+    context.send_to_clients([*sender.clients, *room.clients_near(sender)], message)
     if old_folded != sender.folded:
         presence.announce_offline(context, old_nick, old_folded)
         presence.announce_online(context, sender)

@@ -32,6 +32,8 @@ def join(context: CommandContext, member: Member) -> Steps:
     known, new = list(own.channels), own.channels.keys() - member.channels.keys()
     left = [c for c in room.channels_of(own) if not _bring_along(context, own, member, c)]
     _show_change(context, own, member, left)
+    for channel in room.channels_of(own):
+        channel.forget_clients(clients)
     own.clients = ()
     presence.remove_member(context, own, f"Joins {member.nick}")
     for client in clients:
@@ -82,7 +84,7 @@ def _show_change(
 ) -> None:
     """Show the sender's clients that the nick is free, and theirs from now on."""
     lines = [Message("PART", (channel.name,), own.prefix) for channel in left]
-    if member in context.room.peers_of(own):
+    if own.channels.keys() & member.channels.keys():
         lines.append(Message("QUIT", (f"Joined by {own.nick}",), member.prefix))
     lines.append(Message("NICK", (member.nick,), own.prefix))
     for line in lines:

@@ -52,8 +52,8 @@ def lusers(context: CommandContext, _params: Sequence[str]) -> None:
     room = context.room
     members = room.registered_members()
     context.work += len(members) // 4
-    invisible = sum(member.is_invisible for member in members)
-    opers = sum(bool(member.oper) for member in members)
+    invisible = sum(["i" in member.modes for member in members])  # each arrival counts them
+    opers = sum([member.oper != "" for member in members])
     now, most = len(members), room.most_members
     context.reply(
         Numeric.LUSERCLIENT,
