@@ -143,6 +143,16 @@ def test_an_idle_client_gets_a_close_notify(
         assert sock.recv(1) == b""  # an end without close_notify would raise
 
 
+def test_a_request_that_ends_without_a_close_notify_is_a_lost_connection(
+    worker: WorkerUnderTest, tmp_path: Path
+) -> None:
+    with secure(worker.connect(), tmp_path / "one.test.pem", "one.test") as sock:
+        sock.sendall(b"GET /hello HTTP/1.1\r\nHost:")
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        counters = worker.await_counters(lambda c: c["connections"] == 0)
+        assert counters["refused_requests"] == 0
+
+
 def test_probe_detects_tls(worker: WorkerUnderTest) -> None:
     assert KIND.probe("web", worker.address(), 5).startswith("404 Not Found in ")
 
