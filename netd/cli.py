@@ -8,40 +8,33 @@ a configuration that cannot be used, 1 if the daemon or a listener is degraded.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import pwd
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, NoReturn, TextIO
 
 import netd
-from netd import account_command, probe_command, setup_command
-from netd.config.address import Address
+from netd import account_command, check_command, probe_command, setup_command
 from netd.config.model import Config
-from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
+from netd.config.paths import client_control_path, daemon_control_path, find_config
 from netd.config.source import Source, read_source
 from netd.errors import (
     ConfigError,
     ControlError,
     IdentityError,
     NetdError,
-    Problem,
-    ReloadError,
     SystemFailureError,
     UsageError,
 )
-from netd.listeners.bundle import MAJOR
 from netd.listeners.kinds import KINDS
 from netd.password_prompt import read_password
 from netd.protocols.control import ControlCommand
 from netd.protocols.password import hash_password
 from netd.protocols.scram_keys import derive_keys
 from netd.runtime.errnos import describe
-from netd.runtime.identity import become
 from netd.runtime.journal import configure_logging, log_unexpected
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -51,12 +44,8 @@ from netd.runtime.systemd import take_passed
 from netd.status_text import format_rates, format_status
 from netd.supervisor.config_reader import ConfigReader
 from netd.supervisor.control_client import NoReplyError, request_status, send_request
-from netd.supervisor.control_server import check_control
-from netd.supervisor.socket_table import HeldAddresses, check_ports
 from netd.supervisor.supervisor import Supervisor
-from netd.supervisor.trial import STATE_FORMAT
 
-_STATUS_TIMEOUT_S: Final = 10.0
 _UPGRADE_TIMEOUT_S: Final = 120.0
 _START_POLL_S: Final = 0.05
 _RELOAD_TIMEOUT_S: Final = 120.0
@@ -64,7 +53,6 @@ _WATCH_PERIOD_S: Final = 1.0
 _HOME: Final = "\x1b[H"  # a cleared screen would flicker (ECMA-48)
 _CLEAR_LINE: Final = "\x1b[K"
 _CLEAR_BELOW: Final = "\x1b[J"
-_UNIT_USER: Final = "netd"
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\n]")  # or a letter; see _escape
 EX_DEGRADED: Final = 1
 _EXIT_STATUSES: Final[dict[type[NetdError], int]] = {
@@ -119,13 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
         return command
 
     add("run", _run, "Serve until a signal stops the daemon.")
-    check = add("check", _check, "Find every fault of the configuration.")
-    check.add_argument(
-        "--as",
-        dest="user",
-        metavar="USER",
-        help="check as this user, as root only (default: netd for /etc/netd.toml, if it exists)",
-    )
+    text = "Find every fault of the configuration."
+    check_command.add_arguments(add("check", _check, text))
     add("reload", _reload, "Apply the changed configuration and wait for the outcome.")
     text = "Run the installed version in the daemon's process; its clients stay connected."
     add("upgrade", _upgrade, text)
@@ -193,59 +176,18 @@ def _serve(path: str) -> int:
         loop,
         KINDS,
         take_passed(os.environ),
-        load=ConfigReader(loop, lambda: _load(path), KINDS).begin,
+        load=ConfigReader(loop, lambda: check_command.load(path), KINDS).begin,
         control_path=daemon_control_path,
     )
     return supervisor.run()
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from netd.config.check import check_files  # noqa: PLC0415 (as for _load)
-    from netd.config.load import read_config  # noqa: PLC0415
-
-    found = os.environ.get(STATE_FORMAT, str(MAJOR))
-    if found != str(MAJOR):
-        text = f"the state of the running netd has format {found}"
-        raise ReloadError(f"{text}, and this version reads {MAJOR}: its clients would be lost")
-    path = find_config(arguments.config)
-    held = held_by_daemon(path)
-    control_in_use = client_control_path(path) if held != HeldAddresses() else ""
-    user = arguments.user or _user_of_unit(path)
-    if user:
-        _import_for_checks(path)
-        become(user)
-        os.environ.pop("XDG_RUNTIME_DIR", None)  # that of root
-
-    def check(config: Config, source: Source) -> Iterable[Problem]:
-        control = daemon_control_path(config)
-        found = check_control(control, config.netd) if control != control_in_use else ()
-        found = (*found, *check_ports(config, held), *check_files(config, source, KINDS))
-        return {problem.key: problem for problem in found}.values()
-
-    config = read_config(path, KINDS, check)
-    for warning in config.warnings:
-        _print(str(warning), sys.stderr)
-    count = len(config.listeners)
-    by_user = f" as user {user}" if user else ""
-    print(f"{path}: {count} listener{'s' * (count != 1)}, no fault found{by_user}")
+    report = check_command.run(
+        arguments.user, find_config(arguments.config), lambda text: _print(text, sys.stderr)
+    )
+    print(report)
     return os.EX_OK
-
-
-def _import_for_checks(path: str) -> None:
-    """Import the modules of the checks while root may read them: Python can be below /root."""
-    "".encode("idna")  # as getaddrinfo(3) does
-    with contextlib.suppress(ConfigError):
-        _load(path)
-
-
-def _user_of_unit(path: str) -> str:
-    """The user that the unit runs as, if root checks the unit's configuration."""
-    if os.geteuid() != 0 or path != SYSTEM_CONFIG:
-        return ""
-    try:
-        return pwd.getpwnam(_UNIT_USER).pw_name
-    except KeyError:
-        return ""
 
 
 def _reload(arguments: argparse.Namespace) -> int:
@@ -277,7 +219,7 @@ def _await_status(path: str) -> dict[str, Any]:
     deadline = time.monotonic() + _UPGRADE_TIMEOUT_S
     while True:
         try:
-            status = request_status(path, _STATUS_TIMEOUT_S)
+            status = request_status(path)
         except ControlError:
             if time.monotonic() > deadline:
                 raise
@@ -291,7 +233,7 @@ def _await_status(path: str) -> dict[str, Any]:
 
 def _status(arguments: argparse.Namespace) -> int:
     path = _control_path(arguments)
-    status = request_status(path, _STATUS_TIMEOUT_S)
+    status = request_status(path)
     if arguments.watch:
         return _watch(path, status)
     _print(json.dumps(status, indent=2) if arguments.json else format_status(status))
@@ -307,7 +249,7 @@ def _watch(path: str, status: dict[str, Any]) -> NoReturn:
         print(_HOME, *(f"{line}{_CLEAR_LINE}\n" for line in lines), _CLEAR_BELOW, sep="", end="")
         sys.stdout.flush()
         time.sleep(_WATCH_PERIOD_S)
-        before, status = status, request_status(path, _STATUS_TIMEOUT_S)
+        before, status = status, request_status(path)
 
 
 def _is_degraded(status: dict[str, Any]) -> bool:
@@ -317,9 +259,7 @@ def _is_degraded(status: dict[str, Any]) -> bool:
 
 
 def _probe(arguments: argparse.Namespace) -> int:
-    works = probe_command.run(
-        arguments, lambda: request_status(_control_path(arguments), _STATUS_TIMEOUT_S), _print
-    )
+    works = probe_command.run(arguments, lambda: request_status(_control_path(arguments)), _print)
     return os.EX_OK if works else EX_DEGRADED
 
 
@@ -364,20 +304,13 @@ def _account(arguments: argparse.Namespace) -> int:
 
 
 def _read(source: Source) -> Config:
-    """The configuration for a command: faults of files that it names do not matter, as in `_load`.
+    """The configuration for a command: faults of files that it names do not matter.
 
     A certificate, for example, may be missing.
     """
-    from netd.config.load import config_of  # noqa: PLC0415 (as for _load)
+    from netd.config.load import config_of  # noqa: PLC0415 (pydantic: not for the daemon)
 
     return config_of(source, KINDS)
-
-
-def _load(path: str) -> Config:
-    from netd.config.check import check_files  # noqa: PLC0415 (pydantic: not for the daemon)
-    from netd.config.load import read_config  # noqa: PLC0415
-
-    return read_config(path, KINDS, lambda config, source: check_files(config, source, KINDS))
 
 
 def _control_path(arguments: argparse.Namespace) -> str:
@@ -386,24 +319,6 @@ def _control_path(arguments: argparse.Namespace) -> str:
     except ConfigError:  # the daemon may run any file, with `netd run --config`
         path = ""
     return client_control_path(path)
-
-
-def held_by_daemon(path: str) -> HeldAddresses:
-    """The addresses of the running daemon, so that its own ports do not count as taken."""
-    control = client_control_path(path)
-    try:
-        status = request_status(control, _STATUS_TIMEOUT_S)
-    except ControlError as error:
-        if isinstance(error.__cause__, PermissionError):
-            reason = f"perhaps by netd, which this user may not ask at {control}"
-            return HeldAddresses(unknown=reason)
-        return HeldAddresses()
-    listeners = status["listeners"]
-    return HeldAddresses(_addresses(listeners, "configured"), _addresses(listeners, "addresses"))
-
-
-def _addresses(listeners: list[dict[str, Any]], key: str) -> frozenset[Address]:
-    return frozenset(Address.parse(text) for listener in listeners for text in listener[key])
 
 
 def _complain(error: NetdError) -> None:

@@ -129,6 +129,11 @@ ALLOWED = {
     "netd.client.screen": ("netd.client.screen", *CLIENT_FRONT),
     "netd.password_prompt": ("netd.errors",),
     "netd.account_command": (*CORE, "netd.listeners", "netd.password_prompt"),
+    "netd.check_command": (
+        *(*CORE, "netd.listeners", "netd.runtime.identity"),
+        *("netd.supervisor.control_client", "netd.supervisor.control_server"),
+        *("netd.supervisor.socket_table", "netd.supervisor.trial"),
+    ),
     "netd.setup_command": ("netd", "netd.errors"),
     "netd.backup_command": (*CORE, "netd.listeners", "netd.runtime.errnos"),
     "netd.probe_command": (*CORE, "netd.listeners", "netd.runtime.errnos"),

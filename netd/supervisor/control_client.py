@@ -25,6 +25,7 @@ from netd.runtime.sockets import peer_uid
 
 _MAX_REPLY_BYTES: Final = 16 * 2**20
 _CHUNK_BYTES: Final = 65536
+_STATUS_TIMEOUT_S: Final = 10.0
 
 
 class NoReplyError(ControlError):
@@ -54,12 +55,12 @@ def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     return parse_reply(line)
 
 
-def request_status(path: str, timeout_s: float) -> dict[str, Any]:
+def request_status(path: str) -> dict[str, Any]:
     """Return the status of the daemon that listens at `path`.
 
     Raises ControlError as `send_request` does, and if the reply is not a status.
     """
-    reply = send_request(path, ControlCommand.STATUS, timeout_s)
+    reply = send_request(path, ControlCommand.STATUS, _STATUS_TIMEOUT_S)
     if reply.error:
         raise ControlError(f"netd at {path} does not report its status: {reply.error}")
     if not has_form(reply.body, STATUS_FORM):

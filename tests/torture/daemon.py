@@ -143,7 +143,7 @@ def _become_netd(config: Path, log: Path, gate: Path) -> NoReturn:
 
 def _install_gates(gate: Path) -> None:
     """Have the subprocess that reads the configuration, and each worker, pass the gate first."""
-    load = netd.cli._load
+    load = netd.check_command.load
 
     def gated_load(path: str) -> Any:
         _wait_at(gate, "reader")
@@ -153,7 +153,7 @@ def _install_gates(gate: Path) -> None:
         _wait_at(gate, comm(os.getpid()).removeprefix("netd: "))
         run_worker(*arguments)
 
-    mock.patch("netd.cli._load", gated_load).start()
+    mock.patch("netd.check_command.load", gated_load).start()
     mock.patch("netd.supervisor.worker_process.run_worker", gated_run_worker).start()
 
 
