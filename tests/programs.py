@@ -30,6 +30,7 @@ PACKAGES: Final = {
     "ngircd": "ngircd",
     "npm": "npm",
     "openssl": "openssl",
+    "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "promtool": "prometheus",
     "redis-server": "redis-server",

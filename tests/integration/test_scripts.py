@@ -5,10 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import signal
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -192,70 +190,3 @@ def test_scripts_under_tls(start_daemon: StartDaemon, stack: ExitStack, tmp_path
     script.post("second")
     assert next(events)["text"] == "second"
     assert script.texts() == ["first", "second"]
-
-
-ALERTMANAGER = """
-route: {{ receiver: chat, group_by: [alertname], group_wait: 1ms }}
-receivers:
-  - name: chat
-    slack_configs:
-      - api_url: http://netd:{token}@127.0.0.1:{port}/hooks/ops
-        text: '{{{{ range .Alerts }}}}{{{{ .Annotations.summary }}}}{{{{ end }}}}'
-"""
-
-
-@pytest.mark.needs("prometheus-alertmanager")
-def test_a_real_alertmanager_posts(
-    start_daemon: StartDaemon, stack: ExitStack, tmp_path: Path
-) -> None:
-    daemon = start_daemon(CONFIG)
-    ann = join(daemon, stack)
-    port = daemon.address("web").port
-    config = tmp_path / "alertmanager.yml"
-    config.write_text(ALERTMANAGER.format(token=TOKEN, port=port))
-    with alertmanager(config, tmp_path) as api:
-        alert = {
-            "labels": {"alertname": "DiskFull", "instance": "db1"},
-            "annotations": {"summary": "98 % of /var are used"},
-        }
-        connection = http.client.HTTPConnection(api, timeout=PATIENCE_S)
-        fields = {"Content-Type": "application/json"}
-        connection.request("POST", "/api/v2/alerts", json.dumps([alert]), fields)
-        assert connection.getresponse().status == 200
-        connection.close()
-        assert "[FIRING:1] DiskFull" in ann.expect("PRIVMSG")
-        assert ann.expect("PRIVMSG").endswith(":98 % of /var are used")
-        wait_until(lambda: metric(api, "alertmanager_notifications_total") == 1, "its count")
-        assert metric(api, "alertmanager_notifications_failed_total") == 0
-
-
-@contextmanager
-def alertmanager(config: Path, directory: Path) -> Iterator[str]:
-    """Run Alertmanager; its address."""
-    arguments = [
-        *("prometheus-alertmanager", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"),
-        *(f"--storage.path={directory}", "--cluster.listen-address="),
-    ]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if found := re.search(r"address=(127\.0\.0\.1:\d+)", line):
-                break
-        else:
-            raise AssertionError("Alertmanager has ended")
-        yield found[1]
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
-
-def metric(api: str, name: str) -> int:
-    """The value of a counter for Slack."""
-    connection = http.client.HTTPConnection(api, timeout=PATIENCE_S)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    values = re.findall(rf'^{name}{{.*integration="slack".*}} (\d+)$', text, re.MULTILINE)
-    return sum(map(int, values))
