@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from typing import Final
 from urllib.parse import quote
@@ -11,12 +12,14 @@ from netd.config.address import Address, Scheme
 from netd.errors import NetdError
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.route_options import RouteOptions
-from netd.listeners.probe_connection import connect, start_tls
+from netd.listeners.probe_connection import connect, receive, start_tls
 
 _REQUEST: Final = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: netd-probe\r\nConnection: close\r\n\r\n"
 )
 _REFUSED: Final = b"HTTP/1.1 400 "  # by a listener with TLS, or by one with a fault
+_PROTOCOL: Final = b"HTTP/"
+_MAX_REPLY_BYTES: Final = 4096
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ((\d)\d\d [\x20-\x7e]*)\r\n")
 
 
@@ -28,7 +31,7 @@ def probe(_listener: str, address: Address, timeout_s: float) -> str:
     """
     started = time.monotonic()
     reply = _request(address, timeout_s, is_tls=False)
-    if not reply.startswith(b"HTTP/") or reply.startswith(_REFUSED):
+    if not reply.startswith(_PROTOCOL) or reply.startswith(_REFUSED):
         try:
             reply = _request(address, timeout_s, is_tls=True)
         except OSError:
@@ -50,12 +53,23 @@ def _request(address: Address, timeout_s: float, *, is_tls: bool) -> bytes:
         if not is_tls:
             sock.sendall(_REQUEST)
             try:
-                return sock.recv(4096)
+                return _receive_status_line(sock, timeout_s)
             except ConnectionResetError:
                 return b""
         with start_tls(sock) as secured:
             secured.sendall(_REQUEST)
-            return secured.recv(4096)
+            return _receive_status_line(secured, timeout_s)
+
+
+def _receive_status_line(sock: socket.socket, timeout_s: float) -> bytes:
+    """Receive a reply, in one piece or many, until it has a line or is not HTTP."""
+    deadline, reply = time.monotonic() + timeout_s, b""
+    while _PROTOCOL.startswith(reply[: len(_PROTOCOL)]) and b"\n" not in reply:
+        data = receive(sock, _MAX_REPLY_BYTES, deadline)
+        reply += data
+        if not data or len(reply) > _MAX_REPLY_BYTES:
+            break
+    return reply
 
 
 def hint(address: Address, options: HttpOptions) -> str:
