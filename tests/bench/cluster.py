@@ -1,4 +1,4 @@
-"""A chat on one, two and three hosts, beside linked IRC servers: deliveries, latency and memory.
+"""A chat on one to three hosts, and with two workers, beside linked IRC servers: speed and memory.
 
 All processes run on one machine, so more hosts share its processors. There are two loads: senders
 that send as they can, and a few that send at a steady pace.
@@ -34,6 +34,7 @@ def report(only: str = "") -> Iterator[str]:
     """The lines of Markdown tables."""
     servers: dict[str, Start] = {
         "netd": partial(netds, 1),
+        "netd, 2 workers": partial(netds, 1, workers=2),
         "netd, 2 hosts": partial(netds, 2),
         "netd, 3 hosts": partial(netds, 3),
         **({"ngircd, 2 linked": ngircds} if find("ngircd") else {}),

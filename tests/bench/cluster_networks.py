@@ -91,8 +91,11 @@ Start = Callable[[], AbstractContextManager[Network]]
 
 
 @contextlib.contextmanager
-def netds(hosts: int, *, with_relay: bool = False) -> Iterator[Network]:
-    """Hosts of netd; a single one has no engine. The relay is before the last one."""
+def netds(hosts: int, *, workers: int = 1, with_relay: bool = False) -> Iterator[Network]:
+    """Hosts of netd; a single one with one worker has no engine. The relay is before the last one.
+
+    The clients are not distributed evenly among workers.
+    """
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = RedisServer(directory / "redis")
@@ -106,8 +109,9 @@ def netds(hosts: int, *, with_relay: bool = False) -> Iterator[Network]:
                 relay = Relay(directory / "relay", redis.path)
                 stack.callback(relay.close)
                 path = directory / "relay"
-            cluster = _CLUSTER.format(path=path, port=port) if hosts > 1 else ""
-            listener = _LISTENER.format(port=port) + cluster
+            listener = _LISTENER.format(port=port) + f"workers = {workers}\n"
+            if hosts > 1 or workers > 1:
+                listener += _CLUSTER.format(path=path, port=port)
             process = stack.enter_context(harness_process.netd(listener, port))
             Member(port, f"f{number}").await_joined()
             ports.append(port)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.redis_server import RedisServer
-from tests.cluster.test_cluster import is_degraded
+from tests.cluster.test_cluster import HOOK, is_degraded, post
 from tests.conftest import StartDaemon, StartManaged
 from tests.listeners.chat.test_service import Irc
 from tests.support import ConfiguredDaemon, wait_until
@@ -54,20 +54,27 @@ class Host:
         """The processes of the workers."""
         return self.daemon.pids("lounge")
 
-    def connect(self, pid: int, nick: str) -> Irc:
-        """Connect a client to a worker, which joins #room."""
+    @contextlib.contextmanager
+    def only(self, pid: int) -> Iterator[None]:
+        """Stop all other workers meanwhile."""
         others = [other for other in self.pids if other != pid]
         for other in others:
             os.kill(other, signal.SIGSTOP)
-        try:
-            client = self._stack.enter_context(
-                contextlib.closing(Irc(self.daemon.connect("lounge")))
-            )
-            client.register(nick).join("#room")
-        finally:
-            for other in others:
-                os.kill(other, signal.SIGCONT)
+        yield
+        for other in others:
+            os.kill(other, signal.SIGCONT)
+
+    def enter(self, *lines: str) -> Irc:
+        """Connect a client, which sends some lines."""
+        client = self._stack.enter_context(contextlib.closing(Irc(self.daemon.connect("lounge"))))
+        client.send(*lines)
         return client
+
+    def connect(self, pid: int, nick: str) -> Irc:
+        """Connect a client to a worker, which joins #room."""
+        with self.only(pid):
+            client = self.enter()
+            return client.register(nick).join("#room")
 
     def connect_to_each(self, *nicks: str) -> list[Irc]:
         """Connect a client to each worker, and wait until all see all."""
@@ -134,6 +141,48 @@ def test_the_number_of_workers_changes_and_no_member_notices(host: Host) -> None
     assert names(clients[0]) == {"alice", "bob", "carol", "dave"}
     host.set_workers(2)
     say(clients, "two")
+
+
+def test_a_client_returns_to_another_worker_by_its_token(host: Host) -> None:
+    first, second = host.pids
+    bob = host.connect(second, "bob")
+    with host.only(first):
+        alice = host.enter("CAP REQ :netd.dev/resume", "NICK alice", "USER alice 0 * :x")
+        token = alice.expect("RESUME TOKEN").rpartition(" ")[2]
+    alice.send("CAP END")
+    alice.expect(" 001 ")
+    alice.join("#room")
+    bob.expect("JOIN")
+    bob.send("MODE #room +v alice")
+    alice.expect("+v")
+    with host.only(second):
+        again = host.enter("CAP REQ :netd.dev/resume", f"RESUME {token}", "NICK alice")
+        again.send("USER alice 0 * :x", "CAP END")
+        again.expect(" 001 alice ")
+    assert again.expect(" 353 ").endswith(":@bob +alice")
+    alice.expect("ERROR")
+    again.send("PRIVMSG #room :back")
+    mode, said = (bob.expect("") for _ in range(2))
+    assert mode.endswith("MODE #room +v alice")
+    assert said.endswith(":alice!~alice@127.0.0.1 PRIVMSG #room :back")
+    assert names(bob) == {"bob", "+alice"}
+
+
+def test_scripts_post_by_any_worker_as_one_member(
+    start_daemon: StartDaemon, redis: RedisServer, tmp_path: Path
+) -> None:
+    daemon = start_daemon(CONFIG.format(workers=2, path=redis.path, folder=tmp_path) + HOOK)
+    with contextlib.ExitStack() as stack:
+        host = Host(daemon, stack)
+        first, second = host.pids
+        alice = host.connect(first, "alice")
+        ids = []
+        for pid in (first, second):
+            with host.only(pid):
+                ids.append(post(daemon, f"from {pid}"))
+            assert alice.expect("PRIVMSG") == f":deploy!~hook@localhost PRIVMSG #room :from {pid}"
+        with host.only(second):
+            assert post(daemon, f"from {first}") == ids[0]
 
 
 def history(client: Irc) -> list[str]:

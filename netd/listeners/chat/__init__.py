@@ -1,4 +1,4 @@
-"""The chat listener: an IRC server of one process.
+"""The chat listener: an IRC server, whose worker processes are one chat by an engine.
 
 `service` accepts connections (`gatekeeper`, `session`). `room_driver` gives their lines to the room
 (`room/`, which does no input or output) and carries out the effects that it returns. `fanout`

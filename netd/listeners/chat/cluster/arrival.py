@@ -37,7 +37,10 @@ from netd.protocols.record import (
 )
 
 OF_ALL_HOSTS: Final = frozenset(
-    ("address", "local_user", "is_secure", "fingerprint", "state", "key", "open_batch")
+    (
+        *("address", "local_user", "is_secure", "fingerprint", "resume_proof"),
+        *("state", "key", "open_batch"),
+    )
 )
 """The attributes of a client that the other hosts have, too; and the capabilities."""
 

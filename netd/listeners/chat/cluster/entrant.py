@@ -8,7 +8,7 @@ from typing import Final
 from netd.listeners.chat.room.capability import BY_WIRE_NAME, wire_names
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.member import Client
-from netd.protocols.record import FLAG, TEXT, fields_of, list_of, refuse_malformed
+from netd.protocols.record import FLAG, TEXT, fields_of, list_of, load_mapping, refuse_malformed
 
 _ENTRANT: Final = fields_of(
     nick=TEXT,
@@ -23,7 +23,10 @@ _ENTRANT: Final = fields_of(
     fingerprint=TEXT,
     is_secure=FLAG,
     caps=list_of(TEXT),
+    resume_proof=TEXT,
+    claims=TEXT,
 )
+_LATER: Final = {"resume_proof": "", "claims": ""}  # unknown to earlier versions
 
 
 def format_entrant(client: Client) -> bytes:
@@ -42,6 +45,8 @@ def format_entrant(client: Client) -> bytes:
         "fingerprint": client.fingerprint,
         "is_secure": client.is_secure,
         "caps": wire_names(client.caps),
+        "resume_proof": client.resume_proof,
+        "claims": client.registration.claims,
     }
     return json.dumps(facts, separators=(",", ":")).encode()
 
@@ -49,7 +54,7 @@ def format_entrant(client: Client) -> bytes:
 def parse_entrant(data: bytes) -> Client:
     """Make a remote client that has registered. Raises StateError."""
     with refuse_malformed("an entry of the log"):
-        facts = _ENTRANT.load(json.loads(data))
+        facts = _ENTRANT.load({**_LATER, **load_mapping(json.loads(data))})
         client = Client(
             facts["address"], local_user=facts["local_user"], is_secure=facts["is_secure"]
         )
@@ -57,6 +62,8 @@ def parse_entrant(data: bytes) -> Client:
         client.state = ClientState.REGISTERING
         client.fingerprint = facts["fingerprint"]
         client.set_caps(parse_caps(facts["caps"]))
+        client.resume_proof = facts["resume_proof"]
+        client.register(claims=facts["claims"])
         member = client.member
         member.user, member.realname = facts["user"], facts["realname"]
         member.host, member.account = facts["host"], facts["account"]

@@ -35,6 +35,7 @@ from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
+from netd.listeners.chat.room.commands import elsewhere
 from netd.listeners.chat.room.effect import Effect, Log, TakePlace
 from netd.listeners.chat.room.encoded_message import MessageIds
 from netd.listeners.chat.room.level import FIRST_LEVEL
@@ -153,6 +154,8 @@ class ReplicatedRoom(SharedRoom):
         effects = super().receive(client, line, now)
         if client.caps != caps:
             self._put_caps(client)
+            if elsewhere.proof_of(client) != client.resume_proof:
+                self._put_proof(client)
         return effects
 
     def verified(
@@ -190,6 +193,7 @@ class ReplicatedRoom(SharedRoom):
                 returned = effect.client
                 self._clients[returned.key] = returned
                 self._put_caps(returned)
+                self._put_proof(returned)
         for client in self._take_entrants():
             self._name(client)
             self._clients[client.key] = client
@@ -204,6 +208,7 @@ class ReplicatedRoom(SharedRoom):
 
     def _name(self, client: Client) -> None:
         client.key = f"{self._node}/{self._next_number}"
+        client.resume_proof = elsewhere.proof_of(client)
         self._use_numbers_after(self._next_number)
 
     def _put_line(self, client: Client, line: bytes) -> None:
@@ -212,6 +217,9 @@ class ReplicatedRoom(SharedRoom):
 
     def _put_caps(self, client: Client) -> None:
         self._put(InputKind.CAPS, client, " ".join(wire_names(client.caps)).encode())
+
+    def _put_proof(self, client: Client) -> None:
+        self._put(InputKind.PROOF, client, elsewhere.proof_of(client).encode())
 
     def _put(self, kind: InputKind, client: Client, data: bytes) -> None:
         self._append(format_input(RoomInput(kind, number_of(client.key), data)))
@@ -340,17 +348,21 @@ class ReplicatedRoom(SharedRoom):
                 return self._receive(client, item.data, now)
             case InputKind.LEAVE:
                 return self._leave(client, item.data.decode(), now)
-            case InputKind.CAPS:
-                if client.is_remote:
-                    self.state.set_caps(client, parse_caps(item.data.decode().split()))
-                return []
             case InputKind.VERDICT:
                 return self._verified(client, item.data.decode(), now)
-            case _:
-                return []  # which is not a client's
+            case InputKind.PROOF:
+                client.resume_proof = item.data.decode()
+            case InputKind.CAPS if client.is_remote:
+                self.state.set_caps(client, parse_caps(item.data.decode().split()))
+        return []  # or it is not a client's
 
     def _enter(self, client: Client, now: float) -> list[Effect]:
+        lost = elsewhere.claimed_client(self.state, client)
         effects = super().admit(client, now)
+        if lost is not None and lost.state is ClientState.GONE:  # the client has its place
+            self._clients.pop(lost.key, None)
+            self._pending.pop(lost, None)
+            self._lines.forget(lost)
         if client.is_registered:
             return effects
         del self._clients[client.key]  # its nick was taken meanwhile

@@ -36,6 +36,8 @@ class InputKind(enum.Enum):
     """An administrator has changed an account; `data` is JSON."""
     SETTINGS = b"S"
     """The settings of its host that should be those of all (`agreement`)."""
+    PROOF = b"P"
+    """It has another token for RESUME; `data` is the hash."""
     VERDICT = b"V"
     """Its password was checked. `data` are purpose, verdict, name, detail and result."""
 

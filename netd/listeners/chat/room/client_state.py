@@ -26,6 +26,7 @@ class Registration:
     password_is_right: bool = False
     has_user: bool = False
     resume_token: str = ""  # of the place that the client wants back
+    claims: str = ""  # the proof of the place that it wants back from another host
     refused_nick: str = ""  # the last one, which another client has
 
 

@@ -195,6 +195,7 @@ class Client:
         "password_check",
         "refund",
         "registration",
+        "resume_proof",
         "resume_token",
         "sasl",
         "state",
@@ -235,6 +236,7 @@ class Client:
 
         # Its part in a room on several hosts.
         self.key = ""  # names it on all hosts; empty in a room on one
+        self.resume_proof = ""  # the hash of its token, which all hosts know
         self.is_remote = False  # another host has its connection, and sends it its lines
         self.is_waiting = False  # what it has sent is not in the log yet
 

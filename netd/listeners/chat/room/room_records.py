@@ -75,6 +75,7 @@ REGISTRATION: Final = Record(
         "password_is_right": FLAG,
         "has_user": FLAG,
         "resume_token": TEXT,
+        "claims": TEXT,
         "refused_nick": TEXT,
     },
 )
@@ -119,6 +120,7 @@ CLIENT: Final = Record(
         "is_hook": FLAG,
         "fingerprint": TEXT,
         "resume_token": TEXT,
+        "resume_proof": TEXT,
         "state": name_of(ClientState),
         "registration": REGISTRATION.as_constant(NO_REGISTRATION),
         "caps": INTEGER,

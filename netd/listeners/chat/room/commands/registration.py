@@ -13,7 +13,14 @@ from netd.listeners.chat.room.client_state import (
     ClientState,
 )
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import attach, membership, resume, server, server_ban
+from netd.listeners.chat.room.commands import (
+    attach,
+    elsewhere,
+    membership,
+    resume,
+    server,
+    server_ban,
+)
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.commands.login import own_accounts
 from netd.listeners.chat.room.mode import CHANNEL_MODES, USER_MODES
@@ -93,6 +100,9 @@ def _may_join(context: CommandContext, wanted: str) -> bool:
     holder = context.room.members.get(fold(wanted))
     if holder is None or not holder.is_registered:
         return False
+    claimed = elsewhere.claimed_client(context.room, context.client)
+    if claimed is not None and claimed.member is holder:
+        return True
     is_logging_in = context.client.registration.is_negotiating or context.sender.account
     return resume.is_place(context.room, holder) or bool(holder.account and is_logging_in)
 
@@ -154,6 +164,8 @@ def _has_nick(context: CommandContext) -> bool:
     sender = context.sender
     if resume.find_place(context) is not None or attach.find_member(context) is not None:
         return True
+    if elsewhere.claimed_client(context.room, context.client) is not None:
+        return True
     if _may_take(context, sender.nick):
         if context.room.entrants is None:
             context.room.members[sender.folded] = sender
@@ -202,6 +214,13 @@ def _welcome(context: CommandContext) -> Steps:
 def admit(context: CommandContext) -> Steps:
     """Let a client into the room that has registered, and has no place there."""
     client, sender, room = context.client, context.sender, context.room
+    lost = elsewhere.claimed_client(room, client)
+    if lost is not None:
+        elsewhere.take_place(context, lost)
+        greet(context)
+        if not client.is_remote:
+            yield from resume.show_member(context, 0)
+        return
     member = attach.find_member(context)
     if member is not None:
         absent_since = member.absent_since

@@ -14,18 +14,17 @@ from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.client_state import NO_REGISTRATION, NO_SASL, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import attach, history, membership, missed
+from netd.listeners.chat.room.commands import attach, elsewhere, history, membership, missed
 from netd.listeners.chat.room.commands.base import Command, Phase, Steps
 from netd.listeners.chat.room.effect import GiveUp, Send, TakePlace
 from netd.listeners.chat.room.ghost import ALL_CAPS, Ghost
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import RoomState
-from netd.protocols.irc import Message, fold
+from netd.protocols.irc import Message
 
 _BYTES_PER_WORK = 32
 _CLIENTS_PER_WORK = 8
-_REPLACED = "Another connection resumes this one"
 
 
 def suspend(context: CommandContext, reason: str, unsent: bytes) -> bool:
@@ -71,8 +70,8 @@ def resume(context: CommandContext, params: Sequence[str]) -> None:
         return
     connected = _connected_client(context, params[0])
     if connected is not None:
-        context.effects.append(GiveUp(connected, _REPLACED))
-    else:
+        context.effects.append(GiveUp(connected, elsewhere.REPLACED))
+    elif context.room.entrants is None or not elsewhere.claim(context, params[0]):
         context.client.register(resume_token="")
         context.fail("INVALID_TOKEN", "No place is kept for this token")
 
@@ -126,10 +125,10 @@ def _is_free(context: CommandContext, lost: Client, *, has_token: bool) -> bool:
 def _is_same(client: Client, lost: Client, *, has_token: bool) -> bool:
     """Whether a client has proved that it is a lost one, and contradicts it in nothing."""
     account = client.member.account
-    if account and fold(account) != fold(lost.member.account):
+    if not elsewhere.is_same(client, lost):
         return False
-    if lost.local_user:  # it is shown to others as verified
-        return client.local_user == lost.local_user
+    if lost.local_user:
+        return True
     has_certificate = bool(client.fingerprint) and client.fingerprint == lost.fingerprint
     return has_token or bool(account) or has_certificate
 
