@@ -1,10 +1,12 @@
 """A kind that numbers the lines of each client; its clients survive a handover.
 
-`python -m tests.numbering run ...` is netd with this kind.
+`python -m tests.numbering run ...` is netd with this kind. With the variable PATIENT, a supervisor
+that restarts waits for the end of its workers also on a slow machine.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from netd.listeners.kind import Attach, Handover, Kind
 from netd.listeners.kinds import KINDS
 from netd.listeners.stream_service import StreamService
 from netd.runtime.stream import Stream
+from netd.supervisor import supervisor
+from tests.support import PATIENCE_S
+
+PATIENT = "NETD_TEST_PATIENT"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,4 +109,6 @@ KIND = Kind(
 
 if __name__ == "__main__":
     KINDS[KIND.name] = KIND
+    if PATIENT in os.environ:
+        setattr(supervisor, "_LEAVE_S", PATIENCE_S)  # noqa: B010 (a constant)
     cli.main()

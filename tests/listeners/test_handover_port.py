@@ -16,7 +16,7 @@ from netd.listeners.kind import Handover
 from netd.protocols.link import Failed, HandOver, NotHandedOver, format_message
 from netd.runtime import sealed_memory
 from tests.numbering import KIND
-from tests.support import PATIENCE_S, WorkerUnderTest
+from tests.support import PATIENCE_S, WorkerUnderTest, read_exactly
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_another_process_continues_with_the_clients(old: WorkerUnderTest) -> Non
             with contextlib.closing(old.succeed({}, bundle)) as new:
                 old.dismiss()
                 new.go()
-                assert first.recv(100) == b"2\n3\n"
+                assert read_exactly(first, 4) == b"2\n3\n"
                 assert ask(second) == b"3\n"
                 with new.connect() as third:
                     assert ask(third) == b"1\n"

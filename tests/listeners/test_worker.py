@@ -27,6 +27,12 @@ def test_a_worker_without_a_configuration_drains(kind: AnyKind) -> None:
         assert worker.await_exit().status == 0
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_worker_that_is_ready_has_reported_its_counters(kind: AnyKind) -> None:
+    with contextlib.closing(WorkerUnderTest(kind, {}, LOOPBACK)) as worker:
+        assert worker.counters["accepted"] == 0
+
+
 def test_a_worker_survives_a_configuration_that_it_refuses() -> None:
     tls = {"certificate": "/nowhere", "key": "/nowhere"}
     with contextlib.closing(WorkerUnderTest(http.KIND, None, LOOPBACK)) as worker:

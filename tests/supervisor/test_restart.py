@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from netd.errors import ControlError
+from tests.numbering import PATIENT
 from tests.played_systemd import ManagedDaemon
 from tests.support import PATIENCE_S, connect, memory_files, open_files, wait_until
 
@@ -31,8 +32,9 @@ address = ["tcp://127.0.0.1:0", "unix://{directory}/lines.sock"]
 class NumberingDaemon(ManagedDaemon):
     """netd with the kind `numbering`, as a unit of a played systemd."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory, LINES.format(directory=directory), module="tests.numbering")
+    def __init__(self, directory: Path, **environ: str) -> None:
+        lines = LINES.format(directory=directory)
+        super().__init__(directory, lines, module="tests.numbering", environ=environ)
         self.lines = LINES.format(directory=directory)
 
     def netd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -166,8 +168,10 @@ def test_a_worker_that_cannot_hand_over_leaves_its_snapshot(
         assert client.recv(100) == b"1\n"
 
 
-def test_the_workers_have_ended_when_the_supervisor_ends(daemon: NumberingDaemon) -> None:
-    with daemon.connect("lines") as client:
+def test_the_workers_have_ended_when_the_supervisor_ends(tmp_path: Path) -> None:
+    daemon = NumberingDaemon(tmp_path, **{PATIENT: "yes"})
+    daemon.systemd.start()
+    with daemon.systemd, daemon.connect("lines") as client:
         assert ask(client) == 1
         daemon.systemd.restart()
         assert ask(client) == 2
