@@ -54,7 +54,13 @@ def replace(daemon: Daemon, config: str) -> None:
     daemon.write(config)
     done = daemon.netd("upgrade")
     assert done.returncode == 0, done.stderr
+    wait_until(lambda: daemon.status()["last_reload"], "the reload that follows")
     wait_until(lambda: daemon.serves() and not before & set(daemon.pids("web")), "new workers")
+
+
+def connections(daemon: Daemon) -> int:
+    """How many are open, by the last heartbeats."""
+    return int(daemon.listener("web")["counters"]["connections"])
 
 
 def is_alive(pid: int) -> bool:
@@ -115,7 +121,7 @@ def test_clients_of_replaced_workers_notice_nothing(
             received += data
         digest = hashlib.sha256(received.partition(b"\r\n\r\n")[2]).digest()
         assert digest == hashlib.sha256(content).digest()
-        assert daemon.listener("web")["counters"]["connections"] == 13
+        wait_until(lambda: connections(daemon) == 13, "the heartbeats of the new workers")
     log = tmp_path / "access.log"
     wait_until(lambda: log.read_text().count("\n") == 33, "every response in the log")
     assert daemon.log.read_text().count("ERROR") == 0
