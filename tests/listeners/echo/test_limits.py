@@ -237,7 +237,7 @@ def test_a_stopped_process_ends_after_the_time_limit(start_worker: StartWorker) 
     def end_fast() -> None:
         timeouts.MAX_CLOSING_S = 0.1
 
-    worker = start_worker(beginning_with(end_fast), {"spare": 1, "idle_timeout": 0.1}, [TCP])
+    worker = start_worker(beginning_with(end_fast), {"spare": 1, "idle_timeout": 2.0}, [TCP])
     [stopped] = await_slots(worker, 1)
     with worker.connect() as client:
         assert echoes(client)
@@ -298,6 +298,7 @@ def test_a_process_ends_after_connections_per_slot(start_worker: StartWorker) ->
 def test_an_endless_flood_ends_at_the_deadline(start_worker: StartWorker, concurrency: str) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
     with worker.connect() as client:
+        assert echoes(client)
         flood = threading.Thread(target=echo_until_closed, args=(client,))
         flood.start()
         worker.drain(0.2, stopping=True)
