@@ -6,6 +6,9 @@ import json
 import signal
 import time
 
+import pytest
+
+from netd.listeners.chat.cluster import log_reader
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.engine_state import ENGINE
 from tests.cluster.engine_node import Turner
@@ -47,6 +50,24 @@ def test_a_node_that_starts_later_gets_all(redis: RedisServer, turner: Turner) -
     turner.until_equal(1000)
     turner.add(redis.address, "two")
     turner.until_equal(1000)
+
+
+def test_a_long_log_is_applied_in_slices(
+    redis: RedisServer, turner: Turner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "_SLICE_S", 0.0)
+    first = turner.add(redis.address, "one")
+    turner.until_available()
+    for number in range(250):
+        first.say(str(number))
+        turner.loop.turn()
+    turner.until_equal(250)
+    late = turner.add(redis.address, "two")
+    while len(late.lines) < 250:
+        before = len(late.lines)
+        turner.loop.turn()
+        assert len(late.lines) <= before + 1, "other events had to wait"
+    turner.until_equal(250)
 
 
 @on_each_engine

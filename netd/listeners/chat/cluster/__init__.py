@@ -2,8 +2,9 @@
 
 Pure: `engine_address` (the URLs), `resp` (commands and replies), `log_entry` (what the engine
 stores), `append_queue` (entries that are not in the log yet), `log_position` (what was applied).
-With I/O: `redis_connection` (one connection), `master_finder` (Redis Sentinel), `engine` (the two
-connections of a node), `checkpoints` (digests and snapshots, which a child process computes).
+With I/O: `redis_connection` (one connection), `master_finder` (Redis Sentinel), `log_reader`
+(entries in slices), `engine` (the two connections of a node), `checkpoints` (digests and snapshots,
+which a child process computes).
 `scripts` has the Lua scripts, which the engine executes atomically.
 
 The room, pure, each module with the one before it as its base: `shared_room` (what is no client's

@@ -20,7 +20,6 @@ from netd.listeners.chat.cluster.engine_contract import EngineOwner, EngineSetti
 from netd.listeners.chat.cluster.engine_replies import (
     describe_level,
     describe_refusal,
-    read_entries,
     read_run_id,
 )
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
@@ -31,6 +30,7 @@ from netd.listeners.chat.cluster.log_position import (
     is_rewound,
     step_to,
 )
+from netd.listeners.chat.cluster.log_reader import LogReader
 from netd.listeners.chat.cluster.master_finder import MasterFinder
 from netd.listeners.chat.cluster.read_barrier import OnCurrent, ReadBarrier
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
@@ -52,8 +52,6 @@ from netd.listeners.chat.cluster.scripts import (
 )
 from netd.runtime.loop import Loop, Timer
 
-_BLOCK_S: Final = 1.0
-_READ_COUNT: Final = 100
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
 _INCARNATION_BYTES: Final = 8
 _NONE: Final[Mapping[str, Mapping[str, Any]]] = {}
@@ -383,50 +381,33 @@ class Engine:
             self._read()
 
     def _read(self) -> None:
-        if self._reader is None:
-            return
-        options: tuple[Argument, ...] = ("COUNT", _READ_COUNT)
-        if self._is_available:
-            options += ("BLOCK", int(_BLOCK_S * 1000))
-        words = ("XREAD", *options, "STREAMS", self._keys.log, str(self._applied))
-        self._reader.call(self._on_read, *words, timeout_s=_BLOCK_S)
+        if self._reader is not None:
+            LogReader(
+                self._loop,
+                self._reader,
+                self._keys.log,
+                take=self._take,
+                on_end=self._become_available,
+            ).read(self._applied)
 
-    def _on_read(self, reply: Reply) -> None:
-        try:
-            entries = read_entries(reply)
-        except ValueError as error:
-            self._fail(str(error))
-            return
-        if self._take(entries) and self._reader is not None:  # the owner may have had it closed
-            if not self._is_available and len(entries) < _READ_COUNT:
-                self._become_available()
-            self._read()
-
-    def _take(self, entries: Sequence[LogEntry]) -> bool:
-        """Give the entries to the owner; False if the state has to be loaded again."""
-        fresh = []
-        has_rejoined, fault = False, ""
-        for entry in entries:
-            step = step_to(self._applied, entry.position)
-            if step is Step.GAP and not self._has_hole():
-                self._lose_gap()
-                return False
-            if entry.kind is EntryKind.LEVEL and entry.first > self._settings.level:
-                fault = describe_level(entry.first, entry.incarnation, self._settings)
-                break
-            if step is not Step.KNOWN:
-                self._applied = entry.position
-                fresh.append(entry)
-                has_rejoined |= self._note_own(entry)
-        if fresh:
-            self._owner.on_entries(fresh)
-            self._barrier.on_applied(self._applied.number)
-            self._take_over(fresh)
-        if has_rejoined:
-            self._give_up()
-        if fault:
-            self._fail(fault)
-        return not fault
+    def _take(self, entry: LogEntry) -> bool:
+        """Give an entry to the owner; False if no further one can be applied."""
+        step = step_to(self._applied, entry.position)
+        if step is Step.GAP and not self._has_hole():
+            self._lose_gap()
+            return False
+        if entry.kind is EntryKind.LEVEL and entry.first > self._settings.level:
+            self._fail(describe_level(entry.first, entry.incarnation, self._settings))
+            return False
+        if step is not Step.KNOWN:
+            self._applied = entry.position
+            has_rejoined = self._note_own(entry)
+            self._owner.on_entries((entry,))
+            self._barrier.on_applied(entry.position.number)
+            self._take_over(entry)
+            if has_rejoined:
+                self._give_up()
+        return True
 
     def _has_hole(self) -> bool:
         """Whether entries after the snapshot are not in the log, and never will be."""
@@ -445,11 +426,10 @@ class Engine:
         has_joined = entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation
         return has_joined and bool(self._former)
 
-    def _take_over(self, entries: Sequence[LogEntry]) -> None:
-        for entry in entries:
-            payloads = self._ended.take_moved(entry, self._settings.node)
-            if payloads:
-                self._owner.on_taken_over(payloads)
+    def _take_over(self, entry: LogEntry) -> None:
+        payloads = self._ended.take_moved(entry, self._settings.node)
+        if payloads:
+            self._owner.on_taken_over(payloads)
 
     def _give_up(self) -> None:
         """Return the inputs of the former incarnation that are not in the log."""
