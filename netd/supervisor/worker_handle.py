@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import logging
 import random
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from netd.config.address import Address
 from netd.config.model import ListenerOptions
-from netd.config.serialize import serialize
 from netd.errors import LocalProtocolError, StateError
 from netd.listeners.bundle import Bundle, of_descriptors
 from netd.listeners.counters import Counters
@@ -47,17 +44,17 @@ from netd.runtime.loop import Loop, Timer
 from netd.runtime.process import Process
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
 from netd.supervisor.succession import Succession
+from netd.supervisor.worker_configuration import (
+    NO_QUEUES,
+    Queues,
+    Sockets,
+    WorkerConfiguration,
+)
 from netd.supervisor.worker_observer import WorkerObserver
 from netd.supervisor.worker_process import SpawnWorker, WorkerProcess, spawn_worker
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
 _UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
-
-Sockets = Sequence[tuple[Address, socket.socket]]
-Queues = Mapping[str, socket.socket]
-"""Ends of hand-off queues, by the listener that takes the connections."""
-_NO_QUEUES: Queues = {}
-
 
 OnHandedOver = Callable[["WorkerHandle", Bundle | str], object]
 """Gets a worker and its bundle, or the reason why there is none; empty if its process has ended."""
@@ -96,7 +93,7 @@ class WorkerHandle:
         self._policy = RestartPolicy()
         self._process: WorkerProcess | None = None
         self._own_addresses = OwnAddresses(())
-        self._configuration: tuple[ListenerOptions, Sockets, Queues] | None = None
+        self._configuration: WorkerConfiguration | None = None
         self._awaits_reply = False  # to a Configure
         self._succession = Succession()
         self._on_handed_over: OnHandedOver | None = None
@@ -140,14 +137,14 @@ class WorkerHandle:
         bundles: Sequence[Bundle] = (),
         *,
         needs_state: bool = False,
-        queues: Queues = _NO_QUEUES,
+        queues: Queues = NO_QUEUES,
     ) -> None:
         """Fork the first process. Raises OSError if the system has no room for it.
 
         It takes over the clients of the bundles at `go`; the handle copies the bundles. With
         `needs_state` the worker fails if it cannot load a bundle; else those clients are lost.
         """
-        self._configuration = options, sockets, queues
+        self._configuration = WorkerConfiguration(options, sockets, queues)
         self._succession.inherit(bundles, needs_state=needs_state)
         self.state = WorkerState.STARTING
         try:
@@ -157,14 +154,14 @@ class WorkerHandle:
             raise
 
     def configure(
-        self, options: ListenerOptions, sockets: Sockets, queues: Queues = _NO_QUEUES
+        self, options: ListenerOptions, sockets: Sockets, queues: Queues = NO_QUEUES
     ) -> None:
         """Send the worker these options and sockets; the observer's on_ready or on_failed follows.
 
         A worker that waits for its next start is started at once: the new options may have
         removed the cause of the crash.
         """
-        self._configuration = options, sockets, queues
+        self._configuration = WorkerConfiguration(options, sockets, queues)
         if self._restart is not None and self._restart.is_live:
             self._restart.cancel()
             self._start_again()
@@ -298,22 +295,9 @@ class WorkerHandle:
     def _configuration_message(self) -> tuple[Configure, list[int]]:
         """The configuration for the present process, which has to reply, or for the next one."""
         assert self._configuration is not None
-        options, sockets, queues = self._configuration
-        addresses = tuple(str(address) for address, _ in sockets)
         bundles = self._succession.bundles if self.state is WorkerState.STARTING else ()
-        message = Configure(
-            self.name,
-            serialize(options),
-            addresses,
-            tuple(len(bundle.descriptors) for bundle in bundles),
-            self._succession.needs_state,
-            tuple(queues),
-            self.number,
-        )
-        descriptors = [sock.fileno() for _, sock in sockets]
-        descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
-        descriptors += [end.fileno() for end in queues.values()]
-        return message, descriptors
+        needs_state = self._succession.needs_state
+        return self._configuration.message(self.name, self.number, bundles, needs_state=needs_state)
 
     def _on_message(self, message: LinkMessage) -> None:
         self.heard_at = self._loop.now
