@@ -29,12 +29,17 @@ class NodeUnderTest:
         self.nodes: dict[str, str] = {}  # incarnation by name
         self.times: list[int] = []
         self.losses: list[Loss] = []
+        self.given_up: list[str] = []
         self.levels: list[int] = []
         self.failures: list[str] = []
         credentials = settings.pop("credentials", Credentials())
-        saved = settings.pop("saved", None)
+        saved, ended = settings.pop("saved", None), settings.pop("ended", {})
         self.engine = Engine(
-            loop, EngineSettings((address,), credentials, "room", node, **settings), self, saved
+            loop,
+            EngineSettings((address,), credentials, "room", node, **settings),
+            self,
+            saved,
+            ended,
         )
         self.engine.start()
 
@@ -64,7 +69,7 @@ class NodeUnderTest:
                     self.lines += [payload.decode() for payload in entry.inputs]
                 case EntryKind.JOINED:
                     self.nodes[entry.node] = entry.incarnation
-                case EntryKind.LOST:
+                case EntryKind.LOST | EntryKind.MOVED:
                     self.nodes.pop(entry.node, None)
                 case EntryKind.LEVEL:
                     self.levels.append(entry.first)
@@ -76,9 +81,11 @@ class NodeUnderTest:
         self.failures.append(reason)
 
     def on_taken_over(self, payloads: Sequence[bytes]) -> None:
-        self.on_given_up(payloads)
+        for payload in payloads:
+            self.engine.append(payload)
 
     def on_given_up(self, payloads: Sequence[bytes]) -> None:
+        self.given_up += [payload.decode() for payload in payloads]
         for payload in payloads:
             self.engine.append(payload)
 

@@ -11,6 +11,7 @@ import pytest
 from netd.listeners.chat.cluster import log_reader
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.engine_state import ENGINE
+from netd.listeners.chat.cluster.log_position import START
 from tests.cluster.engine_node import Turner
 from tests.cluster.redis_server import RedisServer, on_each_engine
 
@@ -212,3 +213,35 @@ def test_another_process_continues_a_node(redis: RedisServer, turner: Turner) ->
     assert sorted(watcher.nodes) == ["one", "two"], "it has left meanwhile"
     frozen.until(lambda: node.losses == [Loss.FENCED], "the end of the earlier process")
     frozen.close()
+
+
+def test_a_node_takes_over_one_that_has_ended_with_its_inputs(
+    redis: RedisServer, turner: Turner
+) -> None:
+    frozen = Turner()
+    node = frozen.add(redis.address, "one+2")
+    watcher = turner.add(redis.address, "two")
+    frozen.until_available()
+    turner.until_available()
+    node.say("a", "b")
+    frozen.until_equal(2)
+    node.say("c")
+    saved = ENGINE.load(json.loads(json.dumps(node.engine.save())))
+    taker = turner.add(redis.address, "one", ended={"one+2": saved})
+    taker.say("d")
+    turner.until(lambda: len(watcher.lines) == 4, "all lines")
+    assert watcher.lines[:2] == ["a", "b"]
+    assert sorted(watcher.lines[2:]) == ["c", "d"]
+    assert sorted(watcher.nodes) == ["one", "two"]
+    assert not taker.given_up
+    frozen.until(lambda: node.losses == [Loss.FENCED], "the end of the earlier process")
+    frozen.close()
+
+
+def test_the_inputs_of_an_ended_node_that_was_removed_are_given_up(
+    redis: RedisServer, turner: Turner
+) -> None:
+    saved = {"incarnation": "gone", "applied": START, "last": 0, "sent": [b"x"], "unsent": [b"y"]}
+    taker = turner.add(redis.address, "one", ended={"one+2": saved})
+    turner.until_equal(2)
+    assert taker.given_up == ["x", "y"]
