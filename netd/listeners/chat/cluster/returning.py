@@ -18,6 +18,7 @@ def put_in_place(room: RoomState, client: Client, found: Client) -> None:
     member = found.member
     member.replace_client(found, client)
     client.member, client.state = member, ClientState.REGISTERED
+    client.resume_proof = found.resume_proof
     watch_again(room, client)
     room.on_clients_changed(member)
 

@@ -192,6 +192,7 @@ def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
     lost.state, client.state = ClientState.GONE, ClientState.REGISTERED
     client.registration = NO_REGISTRATION
     client.key, lost.key = lost.key, ""
+    client.resume_proof = lost.resume_proof  # until the log has the new one
     client.monitoring, lost.monitoring = lost.monitoring, {}
     for folded in client.monitoring:
         room.watchers[folded].discard(lost)
