@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import stat
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -34,6 +35,7 @@ from netd.runtime.stream import Stream
 
 _MAX_CLIENTS: Final = 32
 _MAX_REPLY_BYTES: Final = 16 * 2**20
+_MAX_WAITING: Final = 16  # requests of one client; `netd status` and `netd reload` send one
 _BACKLOG: Final = 16
 _NOT_PERMITTED: Final = (
     "permission denied; run it as root or as the user that netd runs as, "
@@ -160,8 +162,10 @@ class _Client:
         on_command: OnCommand,
         on_closed: Callable[[_Client], object],
     ) -> None:
+        self._loop = loop
         self._on_command = on_command
         self._framer = LineFramer(MAX_REQUEST_BYTES)
+        self._requests: deque[Line] = deque()
         self._pending_replies = 0
         self._has_ended = False
         self.stream = Stream(
@@ -169,7 +173,7 @@ class _Client:
             sock,
             on_data=self._on_data,
             on_end=self._on_end,
-            on_closed=lambda _why: on_closed(self),
+            on_closed=lambda _why: self._on_closed(on_closed),
             max_unsent_bytes=_MAX_REPLY_BYTES,
         )
 
@@ -179,20 +183,39 @@ class _Client:
         return not (self._pending_replies or self.stream.unsent_bytes)
 
     def _on_data(self, data: bytes) -> None:
-        self._handle_lines(self._framer.receive(data))
+        self._take(self._framer.receive(data))
 
     def _on_end(self) -> None:
         self._has_ended = True
-        self._handle_lines(self._framer.end())
+        self._take(self._framer.end())
         self._finish_if_done()
 
-    def _handle_lines(self, lines: Sequence[Line]) -> None:
-        self._pending_replies += len(lines)
-        for line in lines:
-            if isinstance(line, Overlong):
-                self._reply(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
-            else:
-                self._handle(line)
+    def _on_closed(self, on_closed: Callable[[_Client], object]) -> None:
+        self._requests.clear()
+        on_closed(self)
+
+    def _take(self, requests: Sequence[Line]) -> None:
+        """Take requests, to handle one in each turn: the supervisor has other work, too."""
+        is_waiting = bool(self._requests)
+        self._requests += requests
+        self._pending_replies += len(requests)
+        if len(self._requests) > _MAX_WAITING:
+            self._requests.clear()
+            self.stream.write(format_reply(Reply({}, "too many requests at once")))
+            self.stream.finish("too many requests")
+        elif requests and not is_waiting:
+            self._handle_next()
+
+    def _handle_next(self) -> None:
+        if not self._requests:  # the client has gone
+            return
+        request = self._requests.popleft()
+        if isinstance(request, Overlong):
+            self._reply(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
+        else:
+            self._handle(request)
+        if self._requests:
+            self._loop.call_next_turn(self._handle_next)
 
     def _handle(self, line: bytes) -> None:
         try:

@@ -204,3 +204,43 @@ def test_a_user_that_cannot_connect_gets_advice(path: str, mode: str, advice: st
     assert outcome == f"{path}: permission denied; run the command with sudo{advice}"
     server.close()
     loop.close()
+
+
+@contextlib.contextmanager
+def counted_requests(tmp_path: Path) -> Iterator[tuple[Loop, socket.socket, list[ControlCommand]]]:
+    """A loop with a control server, a client of it, and the requests that it has handled."""
+    handled: list[ControlCommand] = []
+
+    def respond(command: ControlCommand, reply: SendReply) -> None:
+        handled.append(command)
+        respond_at_once(command, reply)
+
+    loop, path = Loop(EpollPoller()), str(tmp_path / "control")
+    server = ControlServer(loop, path, DaemonOptions(), respond)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(path)
+        loop.turn()
+        yield loop, client, handled
+    server.close()
+    loop.stop()  # the turn does not wait
+    loop.turn()
+    loop.close()
+
+
+def test_a_client_gets_one_reply_in_each_turn(tmp_path: Path) -> None:
+    with counted_requests(tmp_path) as (loop, client, handled):
+        client.sendall(format_request(ControlCommand.STATUS) * 16)
+        for count in range(1, 17):
+            loop.turn()
+            assert len(handled) == count
+        assert client.recv(65536).count(b"serving") == 16
+
+
+def test_a_client_with_too_many_requests_at_once_is_disconnected(tmp_path: Path) -> None:
+    with counted_requests(tmp_path) as (loop, client, handled):
+        client.sendall(format_request(ControlCommand.STATUS) * 17)
+        loop.turn()
+        assert not handled
+        assert b"too many requests at once" in client.recv(65536)
+        assert client.recv(65536) == b""
