@@ -13,6 +13,7 @@ from tests.handover.events import Managed
 from tests.handover.loading import Load, faults
 from tests.handover.record import Spec
 from tests.handover.scenario import Scenario
+from tests.support import wait_until
 
 
 @pytest.mark.parametrize(("event", "count"), [("reload", 4), ("restart", 3), ("upgrade", 1)])
@@ -27,7 +28,7 @@ def test_no_client_loses_or_sees_anything(
         report = load.finish()
     assert faults(report) == []
     assert (managed.systemd.pid == pid) == (event != "restart")
-    assert managed.daemon.serves()
+    wait_until(managed.daemon.serves, "the new workers alone")
 
 
 def test_events_may_follow_each_other(start_managed: StartManaged, tmp_path: Path) -> None:

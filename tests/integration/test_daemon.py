@@ -201,7 +201,7 @@ def test_a_worker_that_keeps_dying_degrades_its_listener_alone(start_daemon: Sta
             os.kill(pid, signal.SIGKILL)
         wait_until(functools.partial(restarted, daemon, "lounge", restarts), "a restart")
     assert daemon.listener("lounge")["state"] == "degraded"
-    assert daemon.listener("web")["state"] == "serving"
+    wait_until(lambda: daemon.listener("web")["state"] == "serving", "the web to be well")
     assert daemon.netd("status").returncode == 1
 
 
