@@ -2,7 +2,7 @@
 
 wsproto gets whole messages only, and is then as if it had never seen one. So the state of a
 connection is bytes: those of the message, or the frame, that is not complete. The usual message, a
-short one in one frame, is read without it, in a tenth of the time.
+short one in one frame, is read without it, in a tenth of the time, and so are pings and pongs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _FRAMES_AT_ONCE: Final = 64  # about a millisecond
 
 _BINARY_FRAME: Final = 0x82
 _USUAL: Final = frozenset({0x81, _BINARY_FRAME})  # a text or a binary message in one frame
+_PING_FRAME: Final = 0x89
+_PONG_FRAME: Final = 0x8A
 _SHORT_MASKED: Final = range(0x80, 0x80 + 126)  # second bytes of frames with a mask
 _FINAL: Final = 0x80
 _CONTROL: Final = 0x08
@@ -119,6 +121,8 @@ class FrameReader:
             message = _unmask(frame)
             if frame[0] == _BINARY_FRAME or message.isascii() or _is_utf8(message):
                 return message
+        if frame[0] in (_PING_FRAME, _PONG_FRAME) and frame[1] in _SHORT_MASKED:
+            return Ping(_unmask(frame)) if frame[0] == _PING_FRAME else Pong()
         if frame[0] & _CONTROL:
             return _event_of(_PARSER.parse(frame))
         if self._fragments:
@@ -140,10 +144,14 @@ class FrameReader:
         self._fragments.clear()
         return _message_of(_PARSER.parse(frames))
 
-    def _close(self, events: list[Event]) -> tuple[list[Event], bool]:
+    def close(self) -> None:
+        """Ignore all bytes from now on, also those that were received already."""
         self._is_closed = True
         self._unread = b""
         self._fragments.clear()
+
+    def _close(self, events: list[Event]) -> tuple[list[Event], bool]:
+        self.close()
         return events, False
 
 

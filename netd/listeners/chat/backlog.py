@@ -1,8 +1,9 @@
 """Serves the clients in turn, so that the work of one does not delay the others.
 
 A session with lines to handle, or with the rest of a long reply to send, is served one slice at a
-time (`Session.serve`). Sessions whose input has just arrived come first, so a client that sends few
-lines does not wait behind clients with many waiting lines; still, each turn serves one that waits.
+time (`Session.serve`). Members whose input has just arrived come first, so a client that sends few
+lines does not wait behind clients with many waiting lines, nor behind clients that come and go;
+clients that register come next. Still, each turn serves one of each that wait.
 After the time of a turn (`TURN_S`) the rest waits until the loop has polled again, so timers and
 new input are not delayed.
 """
@@ -68,6 +69,7 @@ class Backlog:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._fresh: deque[Served] = deque()
+        self._newcomers: deque[Served] = deque()
         self._waiting: deque[Served] = deque()
         self._is_scheduled = False
         self._turn = loop.now
@@ -86,17 +88,21 @@ class Backlog:
         self._direct_work += work
 
     def add_fresh(self, session: Served) -> None:
-        """Serve a session that has received input, at the end of this turn."""
-        if not session.is_queued:
-            session.is_queued = True
-            self._fresh.append(session)
-            self._schedule()
+        """Serve a member's session that has received input, at the end of this turn."""
+        self._add(self._fresh, session)
+
+    def add_newcomer(self, session: Served) -> None:
+        """Serve a session that has received input and registers, after those of members."""
+        self._add(self._newcomers, session)
 
     def add(self, session: Served) -> None:
         """Serve a session that waits no longer, after those with new input."""
+        self._add(self._waiting, session)
+
+    def _add(self, queue: deque[Served], session: Served) -> None:
         if not session.is_queued:
             session.is_queued = True
-            self._waiting.append(session)
+            queue.append(session)
             self._schedule()
 
     def _schedule(self) -> None:
@@ -105,17 +111,18 @@ class Backlog:
             self._loop.defer(self._serve)
 
     def _serve(self) -> None:
-        fresh, waiting = self._fresh, self._waiting
-        must_serve_waiting, end = bool(waiting), time.monotonic() + TURN_S
-        while fresh or waiting:
-            if not fresh:
-                must_serve_waiting = False
-            self._serve_next(fresh or waiting)
+        fresh, newcomers, waiting = self._fresh, self._newcomers, self._waiting
+        owed = [queue for queue in (newcomers, waiting) if queue]
+        end = time.monotonic() + TURN_S
+        while queue := fresh or newcomers or waiting:
+            if queue is not fresh:
+                owed = [other for other in owed if other is not queue]
+            self._serve_next(queue)
             if time.monotonic() > end:
                 break
-        if must_serve_waiting:
-            self._serve_next(waiting)  # new input without end may delay it, but no more
-        self._is_scheduled = bool(fresh or waiting)
+        for queue in owed:  # new input without end may delay it, but no more
+            self._serve_next(queue)
+        self._is_scheduled = bool(fresh or newcomers or waiting)
         if self._is_scheduled:
             self._loop.call_next_turn(self._serve)
 

@@ -124,7 +124,10 @@ class RoomDriver:
         self._apply(self._room.resume(session.client, time.time()))
 
     def on_input(self, session: Session) -> None:
-        self._backlog.add_fresh(session)
+        if session.client.state is ClientState.REGISTERING:
+            self._backlog.add_newcomer(session)
+        else:
+            self._backlog.add_fresh(session)
 
     def wake(self, session: Session) -> None:
         self._backlog.add(session)

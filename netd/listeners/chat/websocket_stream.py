@@ -215,6 +215,8 @@ class WebSocketStream:
         if data:
             self._on_data(data)
         for event in events:
+            if not self.stream.accepts_writes:
+                return
             if isinstance(event, Closed):
                 self._end(event)
             elif isinstance(event, (Ping, Pong)):
@@ -229,6 +231,7 @@ class WebSocketStream:
     def _end(self, event: Closed) -> None:
         """End as the client has requested, after its lines; after a fault, end at once."""
         if event.fault:
+            self.reader.close()
             self.close_code = event.code
             self.finish(f"WebSocket: {event.fault}")
         else:

@@ -68,6 +68,18 @@ def test_new_input_without_end_does_not_stop_work_that_waits(loop: Loop) -> None
     assert served.count("w") == 3
 
 
+def test_members_come_before_clients_that_register(loop: Loop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    backlog.add_newcomer(Session(served, "n", 3, TURN_S))
+    backlog.add(Session(served, "w", 3, TURN_S))
+    for name in "abc":
+        backlog.add_fresh(Session(served, name, 1, TURN_S))
+    for _ in range(3):
+        loop.turn()
+    assert "".join(served) == "anwbncw", "each turn serves one of each that wait"
+
+
 def test_chores_do_a_slice_of_work_at_a_time(loop: Loop) -> None:
     done: list[str] = []
 

@@ -125,6 +125,13 @@ def test_a_flood_of_control_frames_ends_the_connection(setting: Setting) -> None
     assert setting.received == [f"closed: {reason}"]
 
 
+def test_the_rest_of_a_flood_of_control_frames_is_not_read(setting: Setting) -> None:
+    setting.client.sendall(frame(9) * 1000 + text("x"))
+    setting.turn()
+    assert setting.received == ["closed: WebSocket: too many control frames"]
+    assert setting.stream.held_bytes == 0
+
+
 def test_many_frames_are_handled_in_slices(setting: Setting) -> None:
     setting.client.sendall(text("x") * 200)
     setting.loop.turn()
