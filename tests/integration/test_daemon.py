@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from netd import cli
 from netd.errors import ControlError
 from netd.protocols.control import ControlCommand
 from netd.supervisor.control_client import send_request
@@ -320,6 +322,8 @@ def test_a_stop_waits_for_an_open_echo_and_a_second_hurries(start_daemon: StartD
         assert read_exactly(client, 3) == b"one"
         daemon.process.send_signal(signal.SIGTERM)
         wait_until(lambda: daemon.status()["state"] == "stopping", "the drain")
+        daemon.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: "echo: draining, workers" in daemon.log.read_text(), "the report")
         client.sendall(b"two")
         assert read_exactly(client, 3) == b"two"
         daemon.process.send_signal(signal.SIGTERM)
@@ -405,6 +409,22 @@ def test_a_system_without_room_stops_the_start_with_its_reason(tmp_path: Path) -
         os.EX_OSERR,
         "netd: cannot run: too many open files\n",
     )
+
+
+def test_a_broken_pipe_of_the_daemon_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_path: str) -> int:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr(cli, "_serve", fail)
+    for name in ("open_standard_descriptors", "configure_logging", "preload"):
+        monkeypatch.setattr(cli, name, lambda *_, **__: None)
+    monkeypatch.setattr(sys, "argv", ["netd", "run", "--config", "/dev/null"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == os.EX_OSERR
+    assert capsys.readouterr().err == "netd: cannot run: broken pipe\n"
 
 
 def test_a_bad_file_stops_the_start_with_file_and_line(start_daemon: StartDaemon) -> None:

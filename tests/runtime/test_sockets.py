@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import socket
@@ -25,6 +26,19 @@ def test_a_link_local_address_is_named_with_its_interface() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         sock.bind(("ff02::1", 0, 0, socket.if_nametoindex("lo")))
         assert sockets.bound_name(sock) == f"udp://[ff02::1%lo]:{sock.getsockname()[1]}"
+
+
+def test_a_link_local_address_whose_interface_is_gone_has_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_index: int) -> str:
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
+
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        index = socket.if_nametoindex("lo")
+        sock.bind(("ff02::1", 0, 0, index))
+        monkeypatch.setattr(socket, "if_indextoname", fail)
+        assert sockets.bound_name(sock) == f"udp://[ff02::1%{index}]:{sock.getsockname()[1]}"
 
 
 def test_a_host_with_two_addresses_gives_two_sockets_on_one_port() -> None:

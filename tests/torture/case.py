@@ -17,7 +17,6 @@ _PATH = ("EACCES", "ENOENT", "ENOTDIR", "EROFS", "EIO")
 ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "accept4": (*_NO_DESCRIPTOR, "ENOBUFS", "ECONNABORTED", "EPERM"),
     "bind": ("EADDRINUSE", "EADDRNOTAVAIL", "EACCES", "ENOMEM", "ENOSPC"),
-    "brk": ("ENOMEM",),
     "chmod": ("EPERM", *_PATH),
     "chown": ("EPERM", *_PATH),
     "clone": ("EAGAIN", "ENOMEM"),
@@ -80,7 +79,8 @@ ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
 """The errors that a call can report on a healthy Linux system that runs short of something.
 
 close(2) is not among them: for sockets, pipes and epoll it does not fail, and an injected failure
-would leave a descriptor open that the kernel would have released. Errors of a wrong program (EBADF,
+would leave a descriptor open that the kernel would have released. Nor is brk(2): the system call
+reports no error, but returns the break, and an injected number would corrupt the heap. Errors of a wrong program (EBADF,
 EFAULT, EINVAL) are not among them either.
 """
 
