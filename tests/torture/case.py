@@ -80,8 +80,8 @@ ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
 
 close(2) is not among them: for sockets, pipes and epoll it does not fail, and an injected failure
 would leave a descriptor open that the kernel would have released. Nor is brk(2): the system call
-reports no error, but returns the break, and an injected number would corrupt the heap. Errors of a wrong program (EBADF,
-EFAULT, EINVAL) are not among them either.
+reports no error, but returns the break, and an injected number would corrupt the heap. Errors of a
+wrong program (EBADF, EFAULT, EINVAL) are not among them either.
 """
 
 
