@@ -99,6 +99,8 @@ def test_searching_the_input_history_sends_nothing(lounge: Daemon, start_chat: S
         chat = start_chat()
         chat.send(f"hello world{ENTER}")
         assert ear.hear(1) == ["hello world"]
+        see(chat, "<bob> hello world")
+        see(chat, "[bob@")  # prompt_toolkit loads the input history when it draws the prompt
         chat.send(f"{CTRL_R}hel{ENTER}{ENTER}")
         assert ear.hear(1) == ["hello world"], "what was found, not what was sought"
 
