@@ -210,6 +210,8 @@ def _replace_file(path: str, text: str) -> None:
             file.write(text)
         os.replace(temporary, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise ControlError(f"{path}: {error.strerror}") from error
 
 

@@ -74,6 +74,13 @@ def test_many_rounds_end_with_a_summary(daemon: Daemon, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["netd.prom"]
 
 
+def test_metrics_that_cannot_be_written_leave_no_file(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    probe = daemon.netd("probe", "web", "--prometheus", str(tmp_path / "metrics"))
+    assert (probe.returncode, probe.stderr) == (69, f"netd: {tmp_path}/metrics: Is a directory\n")
+    assert os.listdir(tmp_path) == ["metrics"]
+
+
 def test_an_interrupted_probe_prints_its_summary(daemon: Daemon) -> None:
     command = daemon.netd_command("probe", "web", "--count", "0", "--interval", "0.01")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as probe:
