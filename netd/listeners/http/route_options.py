@@ -214,7 +214,7 @@ class RouteOptions(Table):
 
     listing_limit: Annotated[int, Ge(1)] = 10000
     """The number of names that are read from a directory to list it; the page says if there are
-    more."""
+    more, and the counter `listings_cut` how often that was so."""
 
     dotfiles: bool = False
     """Serve files whose name starts with a dot; `.well-known` is always served."""

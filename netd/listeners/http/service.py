@@ -174,6 +174,7 @@ class HttpService:
             **{denial.value: self._context.denials[denial] for denial in Denial},
             "timeouts": responder.timeouts,
             "truncated": responder.truncated,
+            "listings_cut": self._context.listings.cut,
             "proxy_protocol_failures": self._proxy_headers.failures,
             "handshake_failures": responder.handshake_failures,
             "log_lines_lost": responder.log_lines_lost,

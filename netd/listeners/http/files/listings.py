@@ -69,6 +69,8 @@ class Listings:
         self._sliced = SlicedResponses(loop, _MAX_UNDER_WAY)
         self._entries: _Kept[Entries] = _Kept(loop, _KEPT_ENTRIES)
         self._responses: _Kept[Response] = _Kept(loop, _KEPT_BYTES)
+        self.cut = 0
+        """How often a directory was read that has more names than `listing_limit`."""
 
     def respond(
         self, fd: int, place: Place, query: ListingQuery, *, dotfiles: bool, limit: int
@@ -94,6 +96,7 @@ class Listings:
                 entries = yield from read_entries(
                     fd, dotfiles=directory.dotfiles, limit=directory.limit
                 )
+                self.cut += entries.is_cut
         finally:
             os.close(fd)
         response = yield from format_listing(entries, place, query)

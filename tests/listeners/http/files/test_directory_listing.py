@@ -144,9 +144,11 @@ def test_a_directory_with_more_names_than_the_limit(start: Start, tmp_path: Path
     for number in range(5):
         (tmp_path / f"{number}").touch()
     route = {"path": "/", "directory": str(tmp_path), "listing": True, "listing_limit": 3}
-    page = ask(start(route), "/").body.decode()
+    worker = start(route)
+    page = ask(worker, "/").body.decode()
     assert len(names(page)) == 3
     assert "The first 3 names that were found; there are more" in page
+    assert worker.await_counters(lambda c: c["listings_cut"] == 1)
 
 
 def test_times_that_no_calendar_has_are_left_out() -> None:
