@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import pwd
+import stat
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -101,12 +102,22 @@ def held_by_daemon(path: str) -> HeldAddresses:
     try:
         status = request_status(control)
     except ControlError as error:
-        if isinstance(error.__cause__, PermissionError):
+        if isinstance(error.__cause__, PermissionError) and _may_be_socket(control):
             reason = f"perhaps by netd, which this user may not ask at {control}"
             return HeldAddresses(unknown=reason)
         return HeldAddresses()
     listeners = status["listeners"]
     return HeldAddresses(_addresses(listeners, "configured"), _addresses(listeners, "addresses"))
+
+
+def _may_be_socket(path: str) -> bool:
+    """Whether a path that this user may not use is a socket, or hidden from the user."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def _addresses(listeners: list[dict[str, Any]], key: str) -> frozenset[Address]:

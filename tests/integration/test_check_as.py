@@ -19,6 +19,7 @@ import netd
 from netd.check_command import held_by_daemon
 from netd.runtime import process
 from netd.runtime.identity import become
+from netd.supervisor.socket_table import HeldAddresses
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S
 
@@ -159,11 +160,25 @@ def test_the_ports_of_a_daemon_that_cannot_be_reached_are_a_warning(
     config = place / "netd.toml"
     config.write_text(f'[netd]\ncontrol = "{control}"\n')
 
+    assert held_by_daemon(str(config)).bound == {daemon.address("echo")}
+    assert is_perhaps_in_use(config)
+
+
+def test_a_file_in_the_place_of_the_control_socket_is_no_daemon(place: Path) -> None:
+    (place / "control.sock").touch(0o644)  # which root owns
+    config = place / "netd.toml"
+    config.write_text(f'[netd]\ncontrol = "{place}/control.sock"\n')
+    assert held_by_daemon(str(config)) == HeldAddresses()
+    assert not is_perhaps_in_use(config)
+
+
+def is_perhaps_in_use(config: Path) -> bool:
+    """Whether the user nobody cannot find out which addresses the daemon of a file has."""
+
     def ask_as_nobody() -> int:
         become(NOBODY)
         return int(not held_by_daemon(str(config)).unknown)
 
-    assert held_by_daemon(str(config)).bound == {daemon.address("echo")}
     child = process.spawn(ask_as_nobody)
     select.select([child.pidfd], [], [], PATIENCE_S)
-    assert child.reap() == process.Exit(0, by_signal=False)
+    return child.reap() == process.Exit(0, by_signal=False)
