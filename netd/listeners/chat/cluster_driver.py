@@ -129,11 +129,12 @@ class ClusterDriver(HandoverDriver):
         self._snapshots.begin(self._room.state, on_snapshot, beside)
 
     def load(self, saved: SavedChat) -> None:
-        if saved.engine is None:
+        if saved.engine is None or not self._is_own(saved):
+            if saved.engine is not None:
+                self._ended[saved.node] = saved.engine
+            if saved.unwritten is not None:
+                self._store.load_unwritten(saved.unwritten)
             return  # the room is in the engine
-        if not self._is_own(saved):
-            self._ended[saved.node] = saved.engine
-            return  # as above
         self._saved_engine = saved.engine
         if saved.is_snapshot:
             self._replica.inherit(saved.room)
@@ -152,7 +153,6 @@ class ClusterDriver(HandoverDriver):
             return
         self._lost_reason = reason
         self._has_loaded = True
-        self._store.load_unwritten(saved.unwritten)
         self._store.open()
         connected = {session.client: None for session in saved.sessions if self._has(session)}
         if saved.engine is None:  # of a chat on one host

@@ -114,15 +114,15 @@ class RecoveringRoom(SplittingRoom):
             if node_of(client.key) == node:
                 names[client.key] = client
                 client.key = f"{self._node}/{number_of(client.key)}"
-        present = []
+        present: dict[Client, None] = {}
         for client in clients:
             if client.is_registered:
-                present.append(client)
+                present[client] = None
                 continue
             self.state.unregistered[client] = None
             if client.key:  # it is on its way through the log
                 self._clients.setdefault(client.key, client)
-        self._await_from(room, present)
+        self._await_from(room, [*present])
         self._lines.load(held, {key: client for key, client in names.items() if client in present})
         self._heritage.append(room)
 
