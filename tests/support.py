@@ -60,6 +60,9 @@ from tests.programs import require
 PATIENCE_S = 60.0
 """Longer than an event takes on a machine with twenty times as many busy processes as CPUs."""
 
+COMMAND_S = 3 * PATIENCE_S
+"""As long for a command such as `netd upgrade`, which starts two other programs."""
+
 
 def cheap_hash(password: str) -> str:
     """A scrypt hash whose check takes microseconds, unlike that of `hash_password`."""
@@ -380,7 +383,7 @@ class ConfiguredDaemon:
             self.netd_command(*arguments),
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=COMMAND_S,
             check=False,
             env=self.environ,
         )

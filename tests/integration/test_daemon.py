@@ -123,7 +123,8 @@ def test_probe_speaks_to_every_listener(start_daemon: StartDaemon) -> None:
 
 
 def test_probe_finds_a_listener_that_does_not_work(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(THREE.replace("workers = 2", "workers = 1"))
+    patient = '[netd]\nheartbeat_timeout = "5m"\n'
+    daemon = start_daemon(patient + THREE.replace("workers = 2", "workers = 1"))
     [pid] = daemon.pids("web")
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -22,6 +22,7 @@ from tests.support import PATIENCE_S, ConfiguredDaemon, connect, make_certificat
 TOKEN = "0123456789abcdef"
 CONFIG = f"""
 [netd]
+heartbeat_timeout = "5m"
 
 [listeners.lounge]
 kind = "chat"

@@ -26,6 +26,7 @@ from tests.support import (
 
 CONFIG = """
 [netd]
+heartbeat_timeout = "5m"
 
 [listeners.lounge]
 kind = "chat"

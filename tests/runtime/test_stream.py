@@ -255,7 +255,8 @@ def test_an_icmp_error_ends_only_its_connection() -> None:
         max_unsent_bytes=1,
     )
     stream.send(b"x")
-    loop.turn()
+    while not closed:
+        loop.turn()
     assert closed == ["connection refused"]
     loop.close()
 

@@ -17,7 +17,7 @@ import pytest
 from netd.errors import ControlError
 from tests.numbering import PATIENT
 from tests.played_systemd import ManagedDaemon
-from tests.support import PATIENCE_S, connect, memory_files, open_files, wait_until
+from tests.support import COMMAND_S, PATIENCE_S, connect, memory_files, open_files, wait_until
 
 LINES = """
 [netd]
@@ -43,7 +43,7 @@ class NumberingDaemon(ManagedDaemon):
             [*command, "--config", str(self.config)],
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=COMMAND_S,
             check=False,
         )
 
