@@ -104,12 +104,19 @@ def of_descriptors(descriptors: Iterable[int]) -> Bundle:
 
     Raises StateError, and closes the descriptors, if they are not those of a bundle.
     """
-    fds = sorted(descriptors, key=_is_socket)
-    if not 1 <= len(fds) <= 2 or [_is_socket(fd) for fd in fds] != [False, True][: len(fds)]:  # noqa: PLR2004
-        for fd in fds:
-            os.close(fd)
-        raise StateError(f"a state and its clients have not arrived whole ({len(fds)} descriptors)")
-    return Bundle(fds[0], fds[1] if len(fds) > 1 else None)
+    fds = list(descriptors)
+    try:
+        sockets = [_is_socket(fd) for fd in fds]
+    except OSError:  # fstat(2) has failed: they are of no use
+        sockets = []
+    match sorted(zip(sockets, fds, strict=False)):
+        case [(False, state)]:
+            return Bundle(state, None)
+        case [(False, state), (True, queue)]:
+            return Bundle(state, queue)
+    for fd in fds:
+        os.close(fd)
+    raise StateError(f"a state and its clients have not arrived whole ({len(fds)} descriptors)")
 
 
 def read_state(bundle: Bundle, kind: str) -> BundleState:
