@@ -60,9 +60,11 @@ class Host:
         others = [other for other in self.pids if other != pid]
         for other in others:
             os.kill(other, signal.SIGSTOP)
-        yield
-        for other in others:
-            os.kill(other, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            for other in others:
+                os.kill(other, signal.SIGCONT)
 
     def enter(self, *lines: str) -> Irc:
         """Connect a client, which sends some lines."""
