@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import math
 import sys
 import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -33,16 +35,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no more after that")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.count)
-    failed = 0
+    end = time.monotonic() + arguments.seconds
+    played = failed = 0
     with ProcessPoolExecutor(arguments.jobs, max_tasks_per_child=20) as pool:
-        for seed, fault in zip(seeds, pool.map(play, seeds), strict=True):
-            if fault:
-                failed += 1
-                print(f"seed {seed}: {fault}", flush=True)
-    print(f"{arguments.count} schedules, {failed} failed")
+        while played < len(seeds) and time.monotonic() < end:
+            some = seeds[played : played + arguments.jobs]
+            for seed, fault in zip(some, pool.map(play, some), strict=True):
+                if fault:
+                    failed += 1
+                    print(f"seed {seed}: {fault}", flush=True)
+            played += len(some)
+    print(f"{played} schedules, {failed} failed")
     sys.exit(bool(failed))
 
 

@@ -11,6 +11,7 @@ import pytest
 from netd.listeners.chat import KIND
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.resp import Reply
+from netd.listeners.chat.room.level import FIRST_LEVEL
 from tests.cluster.engine_node import Turner
 from tests.cluster.redis_server import RedisServer, on_each_engine
 from tests.listeners.chat.test_service import Irc
@@ -145,6 +146,7 @@ def test_a_host_follows_a_new_password_and_reports_a_wrong_clock(
         file.write_text("second\n")
         alice.expect(" 366 ")
         worker.await_degraded("")
+        worker.await_counters(lambda counters: counters["room_level"] == FIRST_LEVEL)
         later = int(time.time() * 1000) + _HOUR_MS
         redis.call("HSET", "netd:{chat}:meta", "time", later)
         alice.send("PRIVMSG #room :x")

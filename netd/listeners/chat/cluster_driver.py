@@ -206,7 +206,10 @@ class ClusterDriver(HandoverDriver):
             "engine_rewinds": engine.rewinds,
             "inputs_skipped": self._replica.skipped,
         }
-        return super().counters() + Counters(totals, {"inputs_waiting": engine.waiting})
+        shared = {"room_level": self._replica.state.level}
+        return super().counters() + Counters(
+            totals, {"inputs_waiting": engine.waiting}, shared=shared
+        )
 
     # Events of the engine (`EngineOwner`).
 
