@@ -27,10 +27,10 @@ def usage_of(pid: int) -> dict[str, float]:
 def own_descriptors() -> dict[str, float]:
     """The number of descriptors that this process has open, and may have open.
 
-    Empty if no descriptor is left to count them, or without /proc.
+    Empty if no descriptor is left to count them, without /proc, or if a sandbox hides the limit.
     """
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return {"open_descriptors": len(os.listdir("/proc/self/fd")), "max_descriptors": soft}
     except OSError:
         return {}

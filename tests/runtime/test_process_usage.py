@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 
 import pytest
 
@@ -26,3 +27,11 @@ def test_without_a_free_descriptor_none_are_counted(monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patched:
         patched.setattr(os, "listdir", refuse)
         assert own_descriptors() == {}
+
+
+def test_without_a_known_limit_no_descriptors_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_limit: int) -> tuple[int, int]:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(resource, "getrlimit", refuse)
+    assert own_descriptors() == {}
