@@ -168,6 +168,22 @@ def test_a_channel_that_was_made_again_is_another_one(room: ReplicatedRoomUnderT
     room.check_equal()
 
 
+def test_lines_in_a_channel_that_is_gone_are_sent(room: ReplicatedRoomUnderTest) -> None:
+    alice, bob, _ = _both(room)
+    room.lose("two")
+    alice.send("PRIVMSG #room :the last words")
+    room.lose("one")
+    room.leave(alice, "gone")
+    room.now += 1
+    room.hosts.place_next("one")
+    room.join("carol").send("PRIVMSG #room :the first words")
+    bob.read()
+    room.settle("two")
+    said = [line.rpartition("] ")[2] for line in bob.read() if " PRIVMSG " in line]
+    assert said == ["the last words", "the first words"]
+    room.check_equal()
+
+
 def test_a_client_that_leaves_meanwhile_does_not_return(room: ReplicatedRoomUnderTest) -> None:
     _, bob, _ = _both(room)
     room.lose("two")

@@ -58,6 +58,8 @@ class _News:
     plain: list[Message]
     extended: list[Message]
     modes_changed: bool
+    said_before: list[HistoryEntry]
+    """In a channel of that name which was there then, and is not any more."""
     said: list[HistoryEntry]
 
 
@@ -82,12 +84,9 @@ class CatchUp:
             modes = channel.format_modes(with_key=True)
             context.reply(Numeric.CHANNELMODEIS, channel.name, *modes)
         member, access = context.sender, channel.access
-        said = [
-            message_of(entry)
-            for entry in news.said
-            if access.may_read(member, position_of_entry(entry))
-        ]
-        for _ in send_missed(context, channel.name, said):
+        said = [entry for entry in news.said if access.may_read(member, position_of_entry(entry))]
+        missed = [*map(message_of, [*news.said_before, *said])]
+        for _ in send_missed(context, channel.name, missed):
             pass
 
     def _compare(self, earlier: EarlierRoom, channel: Channel) -> _News:
@@ -114,8 +113,10 @@ class CatchUp:
             message = Message("TOPIC", (channel.name, text), by)
             plain.append(message)
             extended.append(message)
+        is_same = channel.created == before.channel.created
+        said_before = [] if is_same else [*_since(before.channel, earlier.position)]
         said = [*_since(channel, earlier.position)]
-        return _News(plain, extended, channel.modes != before.modes, said)
+        return _News(plain, extended, channel.modes != before.modes, said_before, said)
 
     def _departures(self, before: EarlierChannel, channel: Channel) -> Iterator[Message]:
         present = {member.folded for member in channel.members}
