@@ -23,7 +23,9 @@ NAMES = ("example.org", "example.net")
 def _as_shipped(installed: Container) -> Iterator[None]:
     installed.sh(f"cp -a {CONFIG} /srv/shipped.toml")
     yield
-    installed.sh(f"mv /srv/shipped.toml {CONFIG}; rm -rf /etc/netd/*; systemctl restart netd")
+    installed.sh(
+        f"mv /srv/shipped.toml {CONFIG}; rm -rf /etc/netd/* /srv/www; systemctl restart netd"
+    )
 
 
 def text_of(container: Container, page: str) -> str:
