@@ -224,17 +224,23 @@ def find_cases(event: str, role: str, clients: str = "") -> list[Case]:
 def run_cases(
     cases: Sequence[Case], clients: str = ""
 ) -> Iterator[tuple[Case, Outcome | UnclearError]]:
-    """Run cases, on a new daemon after each one that fails."""
+    """Run cases, on a new daemon after each one that fails or disconnects clients.
+
+    Lines that were lost with a connection are noticed by the next ones, perhaps in the next case.
+    """
     waiting = list(cases)
     while waiting:
         with new_killer(clients) as killer:
             while waiting:
                 case = waiting.pop(0)
                 try:
-                    yield case, killer.run(case)
+                    outcome = killer.run(case)
                 except (AssertionError, UnclearError) as error:
                     log = killer.daemon.log.read_text(errors="replace")[-3000:]
                     yield case, UnclearError(f"{error}\n{log}")
+                    break
+                yield case, outcome
+                if outcome.disconnected:
                     break
 
 
