@@ -23,7 +23,7 @@ from typing import Any, Final
 from netd.errors import StateError
 from netd.listeners.kind import Handover
 from netd.runtime import sealed_memory
-from netd.runtime.descriptors import MAX_DESCRIPTORS, receive
+from netd.runtime.descriptors import MAX_DESCRIPTORS, close_all, receive
 
 MAJOR: Final = 1
 """A state of another major version is refused."""
@@ -59,8 +59,7 @@ class Bundle:
 
     def close(self) -> None:
         """Close the descriptors."""
-        for fd in self.descriptors:
-            os.close(fd)
+        close_all(self.descriptors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,7 @@ def of_descriptors(descriptors: Iterable[int]) -> Bundle:
             return Bundle(state, None)
         case [(False, state), (True, queue)]:
             return Bundle(state, queue)
-    for fd in fds:
-        os.close(fd)
+    close_all(fds)
     raise StateError(f"a state and its clients have not arrived whole ({len(fds)} descriptors)")
 
 

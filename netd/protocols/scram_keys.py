@@ -54,7 +54,7 @@ class ScramKeys:
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
-    """What a client makes of its password and the server's salt."""
+    """The keys that a client derives from its password and the server's salt."""
 
     client_key: bytes
     server_key: bytes

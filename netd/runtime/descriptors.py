@@ -1,9 +1,11 @@
-"""Receives descriptors from another process (SCM_RIGHTS, unix(7))."""
+"""Receives descriptors from another process (SCM_RIGHTS, unix(7)), and closes them."""
 
 from __future__ import annotations
 
 import array
+import os
 import socket
+from collections.abc import Iterable
 from typing import Final
 
 MAX_DESCRIPTORS: Final = 253
@@ -25,3 +27,9 @@ def receive(
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
     return data, list(fds)
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close descriptors that this process owns."""
+    for fd in descriptors:
+        os.close(fd)

@@ -16,7 +16,7 @@ import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from netd.runtime.descriptors import MAX_DESCRIPTORS, receive
+from netd.runtime.descriptors import MAX_DESCRIPTORS, close_all, receive
 
 _CHUNK_BYTES = 65536
 _MAX_LINE_BYTES = 16 * 2**20
@@ -99,7 +99,7 @@ class FdChannel:
             if not sent:
                 return
             self._unsent[0] = (data[sent:], ())
-            _close(descriptors)
+            close_all(descriptors)
             if sent == len(data):
                 self._unsent.popleft()
 
@@ -128,8 +128,8 @@ class FdChannel:
     def close(self) -> None:
         """Close this end, and the descriptors that were not sent or not taken."""
         for _, descriptors in self._unsent:
-            _close(descriptors)
-        _close(self._descriptors)
+            close_all(descriptors)
+        close_all(self._descriptors)
         self._unsent.clear()
         self._descriptors.clear()
         self._sock.close()
@@ -167,11 +167,6 @@ def _copies(descriptors: Iterable[int]) -> Sequence[int]:
     try:
         copies.extend(map(os.dup, descriptors))
     except OSError:
-        _close(copies)
+        close_all(copies)
         raise
     return copies
-
-
-def _close(descriptors: Iterable[int]) -> None:
-    for fd in descriptors:
-        os.close(fd)

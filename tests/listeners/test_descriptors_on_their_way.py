@@ -48,6 +48,13 @@ def many_on_their_way() -> Iterator[None]:
         yield
 
 
+def assert_no_handover(worker: WorkerUnderTest, within_s: float, reason: str) -> None:
+    worker.begin_handover(within_s)
+    answer = worker.await_message(NotHandedOver, HandedOver)
+    assert isinstance(answer, NotHandedOver)
+    assert reason in answer.reason
+
+
 def ask(client: socket.socket) -> bytes:
     client.sendall(b"x\n")
     return client.recv(100)
@@ -62,10 +69,7 @@ def _hand_over() -> None:
     with contextlib.closing(worker), worker.connect() as client:
         assert ask(client) == b"1\n"
         with many_on_their_way():
-            worker.begin_handover(2.0)
-            answer = worker.await_message(NotHandedOver, HandedOver)
-            assert isinstance(answer, NotHandedOver)
-            assert "more descriptors on their way" in answer.reason
+            assert_no_handover(worker, 2.0, "more descriptors on their way")
             assert ask(client) == b"2\n"
 
 
@@ -78,10 +82,7 @@ def _hand_over_echo() -> None:
     with contextlib.closing(worker), worker.connect() as client:
         assert ask(client) == b"x\n"
         with many_on_their_way():
-            worker.begin_handover(0.2)
-            answer = worker.await_message(NotHandedOver, HandedOver)
-            assert isinstance(answer, NotHandedOver)
-            assert "too many descriptors" in answer.reason
+            assert_no_handover(worker, 0.2, "too many descriptors")
             worker.await_message(Heartbeat)
         assert ask(client) == b"x\n"
 

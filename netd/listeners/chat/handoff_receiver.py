@@ -12,7 +12,7 @@ from typing import Final
 from netd.errors import LocalProtocolError
 from netd.protocols.handoff import MAX_HANDOFF_BYTES, Handoff, parse_handoff
 from netd.protocols.websocket import format_refusal
-from netd.runtime.descriptors import receive
+from netd.runtime.descriptors import close_all, receive
 from netd.runtime.errnos import OUT_OF_RESOURCES, describe
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -78,8 +78,7 @@ class HandoffReceiver:
             handoff = parse_handoff(record)
         except LocalProtocolError as error:
             _log.error("%s", error)
-            for fd in fds:
-                os.close(fd)
+            close_all(fds)
             return
         for fd in fds:
             sock = socket.socket(fileno=fd)

@@ -16,7 +16,7 @@ def memory_of(session: Session) -> int:
 
 
 def totals_of(state: RoomState) -> dict[str, int]:
-    """What has happened to the clients of this process since it started."""
+    """The totals of this process's clients since it started."""
     return {
         "refused_banned": state.refused_banned,
         "returned": state.returned,
@@ -27,12 +27,12 @@ def totals_of(state: RoomState) -> dict[str, int]:
 
 
 def gauges_of(state: RoomState) -> dict[str, int]:
-    """What this process has at present."""
+    """The places that are kept for lost clients of this process, and its bytes of memory."""
     return {"ghosts": len(state.ghosts), "memory": state.memory.used}
 
 
 def shared_of(state: RoomState) -> dict[str, int]:
-    """What is in the room at present, which all workers of a listener share."""
+    """Numbers of members, channels and bans in the room, which all workers of a listener share."""
     return {
         "members": len(state.members),
         "absent": len(state.absent),

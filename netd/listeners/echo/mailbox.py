@@ -17,7 +17,7 @@ from typing import Final
 
 from netd.listeners.echo.paused_connection import open_socket
 from netd.runtime import sealed_memory
-from netd.runtime.descriptors import receive
+from netd.runtime.descriptors import close_all, receive
 from netd.runtime.errnos import SHORT_OF_PASSAGE
 
 _HEADER: Final = struct.Struct("qq??")  # row, number, whether tagged, whether bytes are to be sent
@@ -84,8 +84,7 @@ def _open(header: bytes, descriptors: list[int]) -> Delivery | None:
     index, number, tag, has_unsent = _HEADER.unpack(header)
     sock, unsent = (*descriptors, None, None)[:2]
     if sock is None or (has_unsent and unsent is None):
-        for fd in descriptors:
-            os.close(fd)
+        close_all(descriptors)
         return None
     opened = open_socket(sock)
     assert opened is not None, "a slot has sent another descriptor"

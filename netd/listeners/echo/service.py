@@ -32,6 +32,7 @@ from netd.listeners.echo.scoreboard import Column, Scoreboard, SlotState
 from netd.listeners.echo.slot_set import SlotContext, SlotSet
 from netd.listeners.echo.timeouts import Sample, Timeouts
 from netd.listeners.kind import Attach, Daemon, Handover, ListeningSocket
+from netd.runtime.descriptors import close_all
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
@@ -157,8 +158,7 @@ class EchoService:
                 self._scoreboard.counts["lost"] += 1
             else:
                 self._connection_slots.serve(connection, self._options)
-        for fd in left.values():
-            os.close(fd)
+        close_all(left.values())
 
     def _on_delivery(self, delivery: Delivery | None) -> None:
         """Serve the connection of a slot that was interrupted, or keep it for the handover."""

@@ -6,7 +6,6 @@ of the daemon, the logins that are known to be right, and the delays of clients 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from netd.listeners.http.protocol.response import FilePart, Part
 from netd.listeners.http.response.access_log import Entry
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.proxy_headers import SavedProxied
+from netd.runtime.descriptors import close_all
 from netd.runtime.loop import Loop, Timer
 
 _CHECK_PERIOD_S: Final = 0.01
@@ -64,13 +64,13 @@ class ArrivedDescriptors:
             elif (fd := fds[part.descriptor]) is not None:
                 parts.append(FilePart(fd, part.offset, part.count, is_last=part.is_last))
             else:
-                _close_all(fds.values())
+                close_all(fd for fd in fds.values() if fd is not None)
                 return None
         return parts
 
     def close(self) -> None:
         """Close the descriptors that were not taken."""
-        _close_all(self._descriptors.values())
+        close_all(self._descriptors.values())
         self._descriptors.clear()
 
 
@@ -130,9 +130,3 @@ class Preparation:
 
     def _call_soon(self, callback: Callable[[], object]) -> None:
         self._timer = self._loop.call_later(_CHECK_PERIOD_S, callback)
-
-
-def _close_all(descriptors: Iterable[int | None]) -> None:
-    for fd in descriptors:
-        if fd is not None:
-            os.close(fd)

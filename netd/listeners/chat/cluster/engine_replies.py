@@ -1,4 +1,4 @@
-"""What the engine replies to a node: entries of the log, its run id, and refusals."""
+"""Reads replies of the engine to a node: entries of the log, its run id, and refusals."""
 
 from __future__ import annotations
 
