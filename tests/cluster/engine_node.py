@@ -135,6 +135,6 @@ class Turner:
     def close(self) -> None:
         """End all nodes."""
         for node in self.nodes:
-            node.engine.close()
+            node.engine.leave()
         self.until(lambda: all(node.engine.is_closed for node in self.nodes), "the ends")
         self.loop.close()

@@ -191,7 +191,7 @@ def test_a_node_that_ends_leaves_at_once(redis: RedisServer, turner: Turner) -> 
     nodes = [turner.add(redis.address, name) for name in ("one", "two")]
     turner.until_available()
     turner.until(lambda: len(nodes[0].nodes) == len(nodes), "both nodes")
-    nodes[1].engine.close()
+    nodes[1].engine.leave()
     turner.until(lambda: nodes[0].nodes.keys() == {"one"}, "its leaving")
 
 

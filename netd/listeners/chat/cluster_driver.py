@@ -173,13 +173,24 @@ class ClusterDriver(HandoverDriver):
         if not self._is_new:
             self._replica.publish_settings()
 
-    def close(self) -> None:
+    def shut_down(self, reason: str) -> None:
+        super().shut_down(reason)
+        self._leave(reason)
+
+    def _leave(self, reason: str) -> None:
+        """Leave the room of the other hosts, which is not followed any more."""
         self._expiry.cancel()
         self._checkpoints.cancel()
         self._loading = None
         if self._engine is not None:
-            self._engine.close()
-        super().close()
+            self._engine.leave(reason)
+
+    def close(self, on_closed: Callable[[], object]) -> None:
+        self._leave("")
+        if self._engine is None:
+            super().close(on_closed)
+        else:
+            self._engine.when_closed(partial(super().close, on_closed))
 
     def degraded(self) -> str:
         if self._unavailable:

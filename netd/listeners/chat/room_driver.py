@@ -266,9 +266,10 @@ class RoomDriver:
             session.set_close_code(CloseCode.GOING_AWAY)
         self._apply(self._room.shut_down(reason, time.time()))
 
-    def close(self) -> None:
-        """Complete the writes of the channels."""
+    def close(self, on_closed: Callable[[], object]) -> None:
+        """Complete the writes of the channels, and call back."""
         self._store.close()
+        on_closed()
 
     def degraded(self) -> str:
         """Why the channels are not stored at present; empty if they are."""

@@ -320,8 +320,7 @@ class ChatService:
 
     def _stop_if_done(self) -> None:
         if self._connections.is_drained and not self._proxy_headers:
-            self._room.close()
-            self._loop.stop()
+            self._room.close(self._loop.stop)
 
 
 def _driver_of(options: ChatOptions) -> type[HandoverDriver]:

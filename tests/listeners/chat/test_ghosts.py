@@ -118,7 +118,7 @@ class Server:
             client.session.close()
             client.sock.close()
         self._listening.close()
-        self.driver.close()
+        self.driver.close(lambda: None)
         self.loop.close()
 
 

@@ -1,7 +1,7 @@
 """The engine of a node: it appends the node's inputs to the log, and reads the log.
 
-Two connections: one appends, in a pipeline, and renews the node's deadline; the other one reads
-(`XREAD BLOCK`). Both connect again, after a pause, when they are lost.
+The connection that appends does so in a pipeline, and renews the node's deadline; the other one
+reads (`XREAD BLOCK`). `engine_link` makes them again when they are lost.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.ended_nodes import EndedNodes
-from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.engine_contract import EngineOwner, EngineSettings, Loss
+from netd.listeners.chat.cluster.engine_link import EngineLink
 from netd.listeners.chat.cluster.engine_replies import (
     describe_level,
     describe_refusal,
@@ -31,7 +30,6 @@ from netd.listeners.chat.cluster.log_position import (
     step_to,
 )
 from netd.listeners.chat.cluster.log_reader import LogReader
-from netd.listeners.chat.cluster.master_finder import MasterFinder
 from netd.listeners.chat.cluster.read_barrier import OnCurrent, ReadBarrier
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, pairs
@@ -50,9 +48,8 @@ from netd.listeners.chat.cluster.scripts import (
     TAKE_OVER,
     Keys,
 )
-from netd.runtime.loop import Loop, Timer
+from netd.runtime.loop import Loop
 
-_RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
 _INCARNATION_BYTES: Final = 8
 _NONE: Final[Mapping[str, Mapping[str, Any]]] = {}
 
@@ -95,40 +92,35 @@ class Engine:
             self._has_state = self._applied != START
         self._is_flushing = self._is_joined = self._is_available = self._is_leaving = False
         self._epoch = 0
-        self._address = settings.addresses[0]
-        self._writer: RedisConnection | None = None
-        self._reader: RedisConnection | None = None
-        self._attempts = 0
-        self._retry: Timer | None = None
-        self._finder: MasterFinder | None = None
+        self._link = EngineLink(loop, settings, self._on_connected, self._on_disconnected)
         self._renewal = loop.call_every(settings.renew_s, self._renew)
         self.rewinds = self.fences = self.gaps = 0
         """How many times the state was lost, by cause."""
         self.foreign_entries = 0
         """How many entries were removed from the log that no host has added."""
-        self._credentials = settings.credentials
 
     def start(self) -> None:
         """Connect."""
-        self._connect()
+        self._link.connect()
 
-    def close(self) -> None:
-        """Leave the room, if the engine can be reached, and close the connections."""
+    def leave(self, reason: str = "") -> None:
+        """Leave the room after the inputs that wait, and close the connections.
+
+        The members of the node leave for that reason. A node that cannot reach the engine is in the
+        room until its deadline.
+        """
         if self._is_leaving:
             return
-        self._is_leaving = True
-        self._renewal.cancel()
-        for attempt in (self._retry, self._finder):
-            if attempt is not None:
-                attempt.cancel()
         writer = self._writer
         if writer is not None and self._is_joined:
-            node, keys = self._settings.node, self._keys
-            writer.run(lambda _: writer.close("left"), LEAVE, keys, node, self._incarnation)
+            self._flush()
+            words = (self._settings.node, self._incarnation, reason)
+            writer.run(lambda _: writer.close("left"), LEAVE, self._keys, *words)
         elif writer is not None:
             writer.close("closed")
-        if self._reader is not None:
-            self._reader.close("closed")
+        self._is_leaving = True
+        self._renewal.cancel()
+        self._link.release()
 
     def save(self) -> dict[str, Any]:
         """The node as plain data, for another process; no connection travels."""
@@ -146,12 +138,16 @@ class Engine:
 
     def use_password(self, password: str) -> None:
         """Log in with another password the next time."""
-        self._credentials = replace(self._credentials, password=password)
+        self._link.use_password(password)
 
     @property
     def is_closed(self) -> bool:
-        """Whether `close` was called and the engine has got all."""
-        return self._is_leaving and (self._writer is None or self._writer.is_closed)
+        """Whether `leave` was called, and the engine has all."""
+        return self._link.is_closed
+
+    def when_closed(self, on_closed: Callable[[], object]) -> None:
+        """Call back once as soon as it is closed, which can be now."""
+        self._link.when_closed(on_closed)
 
     @property
     def is_available(self) -> bool:
@@ -183,7 +179,7 @@ class Engine:
     def reload(self, loss: Loss) -> None:
         """Load the state again: the owner has found that it is wrong."""
         self._lose(loss)
-        self._fail(loss.value)
+        self._link.fail(loss.value)
 
     def when_current(self, on_current: OnCurrent) -> None:
         """Call back when all that is in the log now was given to the owner.
@@ -209,75 +205,29 @@ class Engine:
 
     def _on_kept(self, reply: Reply) -> None:
         if isinstance(reply, ReplyError):
-            self._fail(str(reply))
+            self._link.fail(str(reply))
 
     # Connecting: first the connection that appends, then the one that reads.
 
-    def _connect(self) -> None:
-        settings = self._settings
-        if not settings.master:
-            self._open_writer(settings.addresses[self._attempts % len(settings.addresses)])
-            return
-        self._finder = MasterFinder(
-            self._loop,
-            settings.addresses,
-            settings.master,
-            settings.timeout_s,
-            on_found=self._open_writer,
-            on_failed=self._connect_later,
-        )
+    @property
+    def _writer(self) -> RedisConnection | None:
+        return self._link.writer
 
-    def _open_writer(self, address: EngineAddress) -> None:
-        self._address = address
-        self._writer = self._open_connection(self._on_writer_ready)
-
-    def _open_connection(self, on_ready: Callable[[], object]) -> RedisConnection:
-        return RedisConnection(
-            self._loop,
-            self._address,
-            self._credentials,
-            timeout_s=self._settings.timeout_s,
-            on_ready=on_ready,
-            on_closed=self._on_closed,
-        )
-
-    def _on_closed(self, reason: str) -> None:
-        """A connection is lost: close the other one as well, and connect again later."""
-        if self._is_leaving:
-            return
-        writer, self._writer = self._writer, None
-        reader, self._reader = self._reader, None
-        self._is_joined = False
-        for connection in (writer, reader):
-            if connection is not None:
-                connection.close(reason)
-        if self._retry is None or not self._retry.is_live:
-            self._connect_later(reason)
-
-    def _connect_later(self, reason: str) -> None:
-        self._is_available = False
+    def _on_disconnected(self, reason: str) -> None:
+        self._is_joined = self._is_available = False
         self._owner.on_unavailable(reason)
         self._barrier.release_all()
-        delay_s = _RETRY_S[min(self._attempts, len(_RETRY_S) - 1)]
-        self._attempts += 1
-        self._retry = self._loop.call_later(delay_s, self._connect)
 
-    def _fail(self, reason: str) -> None:
-        """End both connections, to begin anew."""
-        if self._writer is not None:
-            self._writer.close(reason)
-
-    def _on_writer_ready(self) -> None:
-        assert self._writer is not None
+    def _on_connected(self, writer: RedisConnection) -> None:
         for script in ALL:
-            self._writer.call(self._writer.expect_success, "SCRIPT", "LOAD", script.text)
-        self._writer.call(self._on_info, "INFO", "server")
+            writer.call(writer.expect_success, "SCRIPT", "LOAD", script.text)
+        writer.call(self._on_info, "INFO", "server")
 
     def _on_info(self, reply: Reply) -> None:
         assert self._writer is not None
         run_id = read_run_id(reply)
         if not run_id:
-            self._fail(f"no run id: {reply!s:.200}")
+            self._link.fail(f"no run id: {reply!s:.200}")
             return
         known = max(self._epoch, self._applied.epoch)
         level = self._settings.level
@@ -293,11 +243,11 @@ class Engine:
                     self.rewinds += 1
                     self._lose(Loss.REWOUND)
                 self._epoch = epoch
-                self._reader = self._open_connection(self._on_reader_ready)
+                self._link.open_reader(self._on_reader_ready)
             case ReplyError():
                 self._on_refused(reply)
             case _:
-                self._fail(f"the log cannot be opened: {reply!s:.200}")
+                self._link.fail(f"the log cannot be opened: {reply!s:.200}")
 
     def _lose(self, loss: Loss) -> None:
         """Load the state again, or become a new incarnation, or both."""
@@ -309,30 +259,29 @@ class Engine:
 
     # Reading.
 
-    def _on_reader_ready(self) -> None:
-        assert self._reader is not None
+    def _on_reader_ready(self, reader: RedisConnection) -> None:
         if self._has_state:
             self._join()
         else:
-            self._reader.call(self._on_snapshot, "HGETALL", self._keys.snapshot)
+            reader.call(partial(self._on_snapshot, reader), "HGETALL", self._keys.snapshot)
 
-    def _on_snapshot(self, reply: Reply) -> None:
+    def _on_snapshot(self, reader: RedisConnection, reply: Reply) -> None:
         try:
             fields = pairs(reply)
             position = START
             if fields:
                 position = Position(int(fields[b"epoch"]), int(fields[b"number"]))
         except (ValueError, KeyError) as error:
-            self._fail(f"the snapshot cannot be read: {error}")
+            self._link.fail(f"the snapshot cannot be read: {error}")
             return
-        on_loaded = partial(self._on_loaded, position, self._reader)
+        on_loaded = partial(self._on_loaded, position, reader)
         self._owner.on_snapshot(position, fields.get(b"state", b""), on_loaded)
 
-    def _on_loaded(self, position: Position, reader: RedisConnection | None, fault: str) -> None:
-        if reader is None or reader is not self._reader or self._is_leaving:
+    def _on_loaded(self, position: Position, reader: RedisConnection, fault: str) -> None:
+        if reader is not self._link.reader or self._is_leaving:
             return  # the state is loaded again on the next connection
         if fault:
-            self._fail(fault)
+            self._link.fail(fault)
             return
         self._applied, self._snapshot, self._has_state = position, position, True
         self._join()
@@ -367,7 +316,7 @@ class Engine:
                     self._former, self._continues = self._continues, ""
                 self._on_refused(reply)
             case _:
-                self._fail(f"the node cannot join: {reply!s:.200}")
+                self._link.fail(f"the node cannot join: {reply!s:.200}")
 
     def _move_ended(self) -> None:
         """Take over the clients of nodes that have ended, and read on."""
@@ -381,10 +330,10 @@ class Engine:
             self._read()
 
     def _read(self) -> None:
-        if self._reader is not None:
+        if self._link.reader is not None:
             LogReader(
                 self._loop,
-                self._reader,
+                self._link.reader,
                 self._keys.log,
                 take=self._take,
                 on_end=self._become_available,
@@ -397,7 +346,7 @@ class Engine:
             self._lose_gap()
             return False
         if entry.kind is EntryKind.LEVEL and entry.first > self._settings.level:
-            self._fail(describe_level(entry.first, entry.incarnation, self._settings))
+            self._link.fail(describe_level(entry.first, entry.incarnation, self._settings))
             return False
         if step is not Step.KNOWN:
             self._applied = entry.position
@@ -417,7 +366,7 @@ class Engine:
         self.gaps += 1
         self._lacking = self._applied
         self._lose(Loss.GAP)
-        self._fail(Loss.GAP.value)
+        self._link.fail(Loss.GAP.value)
 
     def _note_own(self, entry: LogEntry) -> bool:
         """Forget inputs that are in the log; True if this node has joined after it was removed."""
@@ -447,8 +396,8 @@ class Engine:
 
     def _flush(self) -> None:
         self._is_flushing = False
-        if self._writer is None or not self._is_available:  # what is in the log has to be known
-            return
+        if self._writer is None or not self._is_available or self._is_leaving:
+            return  # what is in the log has to be known
         while (batch := self._queue.next_batch()) is not None:
             head = (self._epoch, self._settings.node, self._incarnation, batch.first)
             self._writer.run(self._check_accepted, APPEND, self._keys, *head, *batch.payloads)
@@ -457,13 +406,13 @@ class Engine:
         if isinstance(reply, ReplyError):
             self._on_refused(reply)
         else:
-            self._attempts = 0
+            self._link.note_success()
 
     def _on_refused(self, error: ReplyError) -> None:
         if error.code == FENCED:
             self.fences += 1
             self._lose(Loss.FENCED)
-        self._fail(describe_refusal(error, self._settings))
+        self._link.fail(describe_refusal(error, self._settings))
 
     def _renew(self) -> None:
         if self._writer is None or not self._is_joined:

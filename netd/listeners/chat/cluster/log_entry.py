@@ -46,6 +46,8 @@ class LogEntry:
     first: int = 0
     """The sequence number of the first input; those of a node are dense."""
     inputs: tuple[bytes, ...] = ()
+    reason: str = ""
+    """Why a node has left; empty if it has not renewed its deadline."""
 
 
 _INPUT: Final = b"p"
@@ -89,6 +91,7 @@ def _parse(position: Position, fields: Sequence[object]) -> LogEntry:
             time_ms,
             int(_text(heads.get(b"s", b"0"))),
             tuple(inputs),
+            _text(heads.get(b"r", b"")),
         )
     except KeyError as error:
         raise ValueError(f"{position}: the entry has no field {error}") from None

@@ -76,7 +76,9 @@ class _Batch(_Lines):
         return marks.effects
 
 
-def lose_members(room: RoomState, members: Sequence[Member], node: str, now: float) -> list[Effect]:
+def lose_members(
+    room: RoomState, members: Sequence[Member], node: str, reason: str, now: float
+) -> list[Effect]:
     """Remove the members of a host that is not in the room any more."""
     lost = dict.fromkeys(members)
     groups: defaultdict[frozenset[str], list[Member]] = defaultdict(list)
@@ -84,12 +86,12 @@ def lose_members(room: RoomState, members: Sequence[Member], node: str, now: flo
         groups[frozenset(member.channels)].append(member)
     batch = _Batch(room, "netsplit", node, now)
     for names, group in groups.items():
-        quits = [Message("QUIT", (LOST,), member.prefix, member.message_tags()) for member in group]
+        quits = [Message("QUIT", (reason,), member.prefix, member.message_tags()) for member in group]
         batch.add(_others_in(room, names, lost), quits)
     effects = batch.complete()
     for member in members:
         context = CommandContext(room, Client.absent(member), now)
-        presence.remove_member(context, member, LOST, is_announced=True)
+        presence.remove_member(context, member, reason, is_announced=True)
         effects += context.effects
     return effects
 

@@ -234,7 +234,7 @@ class ReplicatedRoom(SharedRoom):
         yield None, self._guard(partial(self._expire, now)) or []
         if entry.kind is EntryKind.LOST:
             self._forget_settings(entry.node)
-            yield None, self._guard(partial(self._lose_node, entry.node, now)) or []
+            yield None, self._guard(partial(self._lose_node, entry.node, entry.reason, now)) or []
         elif entry.kind is EntryKind.LEVEL:
             self.state.level = entry.first
             yield None, [Log(f"all hosts can apply level {entry.first}, which is in force now")]
@@ -292,7 +292,7 @@ class ReplicatedRoom(SharedRoom):
             if taker == self._node:
                 self._use_numbers_after(number_of(key))
 
-    def _lose_node(self, node: str, now: float) -> list[Effect]:
+    def _lose_node(self, node: str, reason: str, now: float) -> list[Effect]:
         """Remove the clients of a node that is not in the room any more."""
         raise NotImplementedError
 

@@ -324,15 +324,15 @@ deadlines are far away, and are brought near.
 LEAVE: Final = Script(
     _COMMON
     + """
--- ARGV: node, incarnation
+-- ARGV: node, incarnation, the reason
 local node = read_node(ARGV[1])
 if not node or node.incarnation ~= ARGV[2] then return 0 end
-local number = append('k', 'l', 'n', ARGV[1], 'i', ARGV[2])
+local number = append('k', 'l', 'n', ARGV[1], 'i', ARGV[2], 'r', ARGV[3])
 redis.call('HDEL', nodes, ARGV[1])
 return number
 """
 )
-"""Remove a node that ends; its members leave."""
+"""Remove a node that ends; its members leave for a reason."""
 
 KEEP: Final = Script(
     _COMMON

@@ -23,7 +23,8 @@ from netd.protocols.irc import fold
 class SplittingRoom(ReplicatedRoom):
     """As a ReplicatedRoom, with the effects of the events of a node."""
 
-    def _lose_node(self, node: str, now: float) -> list[Effect]:
+    def _lose_node(self, node: str, reason: str, now: float) -> list[Effect]:
+        reason = reason or LOST
         lost = [
             client
             for key, client in self._clients.items()
@@ -43,10 +44,10 @@ class SplittingRoom(ReplicatedRoom):
             if all(client.key in gone for client in one.clients)
             and not self.state.is_always_on(one)
         ]
-        effects = lose_members(self.state, whole, node, now)
+        effects = lose_members(self.state, whole, node, reason, now)
         for client in lost:
             if client.is_registered:  # its member stays
-                effects += Room.leave(self, client, LOST, now)
+                effects += Room.leave(self, client, reason, now)
         return effects
 
     def _before_loss(self, clients: Iterable[Client]) -> None:
