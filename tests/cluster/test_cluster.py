@@ -121,8 +121,25 @@ def test_the_members_of_a_stopped_host_leave_at_once(start_node: StartNode, join
     alice, bob = join(one, "alice"), join(two, "bob")
     alice.expect("JOIN")
     assert two.stop() == 0
-    assert "QUIT" in alice.expect(":bob!")
+    assert alice.expect(":bob!").endswith("QUIT :server shutting down")
     bob.expect("ERROR")
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"), [('name = "example"', 'name = "other"'), ("cluster = ", "# cluster = ")]
+)
+def test_members_leave_whose_host_goes_to_another_chat(
+    start_node: StartNode, join: Join, key: str, changed: str
+) -> None:
+    one, two = start_node("one"), start_node("two")
+    alice, bob = join(one, "alice"), join(two, "bob")
+    alice.expect("JOIN")
+    two.config.write_text(two.config.read_text().replace(key, changed))
+    assert two.reload().error == ""
+    assert alice.expect(":bob!").endswith("QUIT :its server has left this chat")
+    bob.expect(":alice!")
+    bob.send("NAMES #room")
+    assert bob.expect(" 353 ").endswith("#room bob")
 
 
 def test_lines_wait_for_an_engine_that_is_away(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -12,7 +11,8 @@ from typing import Any, Final
 
 from netd.errors import ConfigError, StateError
 from netd.listeners.chat.cluster.checkpoints import Checkpoints
-from netd.listeners.chat.cluster.credentials import read_credentials, read_password
+from netd.listeners.chat.cluster.credentials import read_password
+from netd.listeners.chat.cluster.departure import leave_room
 from netd.listeners.chat.cluster.durability import (
     ASKED,
     ASKED_OF_DEFAULT,
@@ -21,15 +21,13 @@ from netd.listeners.chat.cluster.durability import (
     weaknesses_of_default,
 )
 from netd.listeners.chat.cluster.engine import Engine
-from netd.listeners.chat.cluster.engine_address import parse_engine
-from netd.listeners.chat.cluster.engine_contract import EngineSettings, Loss
+from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
-from netd.listeners.chat.cluster.node_name import node_name
-from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.cluster.replicated_room import Outcome
 from netd.listeners.chat.cluster.resp import Reply
+from netd.listeners.chat.cluster.room_place import RoomPlace, engine_settings, place_of
 from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_changes import EraseAccount, StoreAccount
@@ -42,6 +40,7 @@ from netd.listeners.chat.snapshots import OnSnapshot
 from netd.listeners.counters import Counters
 from netd.listeners.kind import Daemon
 from netd.protocols.irc import fold
+from netd.protocols.saved_record import save_record
 from netd.runtime.loop import Loop
 
 _CHECK_S = 0.5
@@ -70,6 +69,7 @@ class ClusterDriver(HandoverDriver):
         self._engine: Engine | None = None
         self._saved_engine: Mapping[str, Any] | None = None
         self._ended: dict[str, Mapping[str, Any]] = {}  # engines of other nodes, whose clients come
+        self._to_leave: list[tuple[RoomPlace, str, Mapping[str, Any]]] = []  # nodes elsewhere
         self._clock_s = 0.0  # how far the engine's clock is ahead of this host's
         self._is_new = True  # the engine was not reached yet
         self._lost_reason = ""  # of the clients that have come without a connection
@@ -118,17 +118,22 @@ class ClusterDriver(HandoverDriver):
     def save(self) -> tuple[dict[str, Any], list[int]]:
         saved, descriptors = super().save()
         if self._engine is not None:
-            saved["node"] = self._engine_settings.node
-            saved["engine"] = self._engine.save()
+            saved |= self._about_node(self._engine.save())
             saved["held"] = self._replica.save_held()
         return saved, descriptors
 
+    def _about_node(self, engine: dict[str, Any] | None) -> dict[str, Any]:
+        place = save_record(place_of(self._cluster))
+        return {"node": self._engine_settings.node, "engine": engine, "place": place}
+
     def snapshot(self, on_snapshot: OnSnapshot) -> None:
         identity = self._engine.identity() if self._engine is not None else {}
-        beside = {"node": self._engine_settings.node, "engine": identity or None}
-        self._snapshots.begin(self._room.state, on_snapshot, beside)
+        self._snapshots.begin(self._room.state, on_snapshot, self._about_node(identity or None))
 
     def load(self, saved: SavedChat) -> None:
+        place = saved.place
+        if saved.engine is not None and place is not None and place != place_of(self._cluster):
+            self._to_leave.append((place, saved.node, saved.engine))
         if saved.engine is None or not self._is_own(saved):
             if saved.engine is not None:
                 self._ended[saved.node] = saved.engine
@@ -283,6 +288,9 @@ class ClusterDriver(HandoverDriver):
         unsent, self._unsent = self._unsent, {}
         self.suspend({client: unsent.get(client, b"") for client in lost}, self._lost_reason)
         is_first, self._is_new = self._is_new, False
+        for earlier in self._to_leave:  # unless this node is in that room by now, and has taken all
+            leave_room(self._loop, *earlier)
+        self._to_leave.clear()
         if is_first:
             self._replica.offer(self._store.found_accounts, replace=False)
         self._carry_out(self._replica.settle(time.time()))
@@ -360,16 +368,3 @@ def _warn(reply: Reply) -> None:
 def _warn_of_default(reply: Reply) -> None:
     for weakness in weaknesses_of_default(reply):
         _log.warning("chat: %s", weakness)
-
-
-def engine_settings(options: ClusterOptions, worker: int) -> EngineSettings:
-    """The settings of a worker's engine. Raises ConfigError if a file cannot be used."""
-    return EngineSettings(
-        tuple(map(parse_engine, options.engine)),
-        read_credentials(options),
-        options.name,
-        node_name(options.node or os.uname().nodename, worker),
-        options.sentinel,
-        time_to_live_s=options.deadline,
-        renew_s=options.deadline / 3,
-    )

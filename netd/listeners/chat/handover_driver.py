@@ -40,6 +40,7 @@ class HandoverDriver(RoomDriver):
         on_closed: Callable[[Session], object],
     ) -> None:
         super().__init__(loop, options, settings, daemon, on_closed)
+        self._loop = loop
         self._snapshots = Snapshots(loop)
         self._has_loaded = False
         self._missed_after: int | None = None  # the last position of the snapshot that was loaded
@@ -144,7 +145,7 @@ class HandoverDriver(RoomDriver):
         """Serve the clients of a saved room, after `adopt` of those that are connected."""
         self._store.open(missed_after=self._missed_after)
         if saved.engine is not None and self._room.state.entrants is None:
-            self._leave_cluster(reason)
+            self._leave_cluster(saved, reason)
         connected = {session.client for session in saved.sessions if self._has(session)}
         self.suspend(saved.lost(connected), reason)
         self.set_settings(settings)
@@ -162,8 +163,12 @@ class HandoverDriver(RoomDriver):
             if session.awaits_reload:
                 self._on_reloaded(session.client, _RELOADED)
 
-    def _leave_cluster(self, reason: str) -> None:
+    def _leave_cluster(self, saved: SavedChat, reason: str) -> None:
         """Remove the clients of other hosts: this chat is on one host from now on."""
+        if saved.place is not None and saved.engine is not None:
+            from netd.listeners.chat.cluster.departure import leave_room  # noqa: PLC0415 (if needed)
+
+            leave_room(self._loop, saved.place, saved.node, saved.engine)
         for client in self._room.state.clients():
             if client.is_remote:
                 self._apply(self._room.leave(client, reason, time.time()))

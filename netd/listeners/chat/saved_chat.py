@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from netd.listeners.chat.channel_store import UNWRITTEN
 from netd.listeners.chat.cluster.engine_state import ENGINE
+from netd.listeners.chat.cluster.room_place import RoomPlace
 from netd.listeners.chat.gatekeeper import THROTTLE
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.saved_room import load_room
@@ -52,6 +53,8 @@ class SavedChat:
     """The engine of a node of a room on several hosts."""
     node: str
     """The name of that node; empty in states of earlier versions."""
+    place: RoomPlace | None
+    """Where the room is; None in states of earlier versions."""
     held: Mapping[str, list[bytes]]
     """The lines that wait for earlier ones to be in the log, by the client's key."""
 
@@ -79,6 +82,7 @@ class SavedChat:
                 load_flag(saved["is_snapshot"]),
                 optional(ENGINE).load(saved.get("engine")),
                 load_text(saved.get("node", "")),
+                _load_place(saved.get("place")),
                 mapping_of(list_of(BYTES)).load(saved.get("held", {})),
             )
 
@@ -88,6 +92,10 @@ class SavedChat:
         clients = self.room.clients()
         here = (client for client in clients if not client.is_remote)
         return {client: unsent.get(client, b"") for client in here if client not in connected}
+
+
+def _load_place(data: object) -> RoomPlace | None:
+    return None if data is None else load_record(RoomPlace, data)
 
 
 def _check_distinct(

@@ -82,7 +82,7 @@ class EngineLink:
             self.writer.close(reason)
 
     def release(self) -> None:
-        """Read nothing more, and connect no more; the connection that appends stays until `fail`."""
+        """Read no more, and connect no more; the connection that appends stays until `fail`."""
         self._is_closing = True
         for attempt in (self._retry, self._finder):
             if attempt is not None:

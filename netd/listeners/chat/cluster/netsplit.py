@@ -86,7 +86,9 @@ def lose_members(
         groups[frozenset(member.channels)].append(member)
     batch = _Batch(room, "netsplit", node, now)
     for names, group in groups.items():
-        quits = [Message("QUIT", (reason,), member.prefix, member.message_tags()) for member in group]
+        quits = [
+            Message("QUIT", (reason,), member.prefix, member.message_tags()) for member in group
+        ]
         batch.add(_others_in(room, names, lost), quits)
     effects = batch.complete()
     for member in members:
