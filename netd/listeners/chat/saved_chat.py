@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from netd.listeners.chat.channel_store import UNWRITTEN
-from netd.listeners.chat.cluster.engine_state import ENGINE
-from netd.listeners.chat.cluster.room_place import RoomPlace
+from netd.listeners.chat.cluster.engine_state import ENGINE, RoomPlace
 from netd.listeners.chat.gatekeeper import THROTTLE
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.saved_room import load_room

@@ -13,9 +13,10 @@ from typing import Any, Final
 from netd.errors import ConfigError
 from netd.listeners.chat.cluster.engine_contract import EngineSettings
 from netd.listeners.chat.cluster.engine_link import EngineLink
+from netd.listeners.chat.cluster.engine_state import RoomPlace
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
 from netd.listeners.chat.cluster.resp import Reply
-from netd.listeners.chat.cluster.room_place import RoomPlace, engine_settings, options_of
+from netd.listeners.chat.cluster.room_place import engine_settings, options_of
 from netd.listeners.chat.cluster.scripts import LEAVE, Keys
 from netd.runtime.loop import Loop
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from netd.listeners.chat.cluster.log_position import parse_position
@@ -15,3 +16,14 @@ ENGINE: Final = fields_of(
     unsent=list_of(BYTES),
 )
 """Checks what `Engine.save` returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlace:
+    """The engine and the name of a room, as a worker saves them for the next one."""
+
+    engine: tuple[str, ...]
+    name: str
+    sentinel: str = ""
+    password_file: str = ""
+    ca_file: str = ""

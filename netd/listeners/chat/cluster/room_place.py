@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from netd.listeners.chat.cluster.credentials import read_credentials
 from netd.listeners.chat.cluster.engine_address import parse_engine
 from netd.listeners.chat.cluster.engine_contract import EngineSettings
+from netd.listeners.chat.cluster.engine_state import RoomPlace
 from netd.listeners.chat.cluster.node_name import node_name
 from netd.listeners.chat.cluster.options import ClusterOptions
-
-
-@dataclass(frozen=True, slots=True)
-class RoomPlace:
-    """The engine and the name of a room, as a worker saves them for the next one."""
-
-    engine: tuple[str, ...]
-    name: str
-    sentinel: str = ""
-    password_file: str = ""
-    ca_file: str = ""
 
 
 def place_of(options: ClusterOptions) -> RoomPlace:
