@@ -92,7 +92,7 @@ def _configured_control_path(file: str) -> str:
     try:
         document: dict[str, Any] = tomllib.loads(text)
         return str(document.get("netd", {}).get("control", ""))
-    except (tomllib.TOMLDecodeError, AttributeError):
+    except (ValueError, RecursionError, AttributeError):  # not TOML, or no table
         match = _CONTROL_LINE.search(text)
         return match[1] if match else ""
 

@@ -20,6 +20,7 @@ from netd.errors import ConfigError, Problem
 Path = tuple[str | int, ...]
 """The keys and the array indexes that lead to a value."""
 
+_MAX_DEPTH: Final = 100  # longer paths would need far more memory than their document
 _SYNTAX_ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -101,7 +102,7 @@ class _Scanner:
         self._at += 1 + is_array
         *parents, last = self._key()
         self._at += 1 + is_array
-        path = (*self._resolve(parents, line), last)
+        path = _below(self._resolve(parents, line), last)
         if is_array:
             self._record(path, line)
             number = self._counts.get(path, 0)
@@ -114,7 +115,7 @@ class _Scanner:
         """The path of a table; the key of an array of tables means its last item."""
         path: Path = ()
         for key in keys:
-            path = (*path, key)
+            path = _below(path, key)
             self._record(path, line)
             if path in self._counts:
                 path = (*path, self._counts[path] - 1)
@@ -124,7 +125,7 @@ class _Scanner:
         line = self._line()
         path = table
         for key in self._key():
-            path = (*path, key)
+            path = _below(path, key)
             self._record(path, line)
         self._at += 1  # the equals sign
         self._skip(_SPACE)
@@ -167,8 +168,9 @@ class _Scanner:
         self._at += 1
         number = 0
         while not self._ends("]"):
-            self._record((*path, number), self._line())
-            self._value((*path, number))
+            item = _below(path, number)
+            self._record(item, self._line())
+            self._value(item)
             number += 1
 
     def _inline_table(self, path: Path) -> None:
@@ -197,6 +199,11 @@ class _Scanner:
         match = pattern.match(self._text, self._at)
         assert match is not None
         self._at = match.end()
+
+
+def _below(path: Path, step: str | int) -> Path:
+    """The path of an item of a table or an array; one that lies too deep has the path of those."""
+    return (*path, step) if len(path) < _MAX_DEPTH else path
 
 
 def _unescape(match: re.Match[str]) -> str:

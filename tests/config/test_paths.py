@@ -59,7 +59,9 @@ def no_system_config() -> Callable[[], None]:
     return skip_if_installed
 
 
-@pytest.mark.parametrize("broken", ["", "[[[\n", "workers ="])
+@pytest.mark.parametrize(
+    "broken", ["", "[[[\n", "workers =", f"x = {'[' * 3000}", f"x = {'9' * 5000}"]
+)
 def test_the_control_socket_is_found_in_a_file_with_syntax_errors(
     tmp_path: Path, broken: str
 ) -> None:

@@ -95,3 +95,16 @@ def test_the_scanner_finds_the_paths_that_tomllib_reads(
 ) -> None:
     text = tomli_w.dumps(document, multiline_strings=multiline)
     assert set(find_lines(text)) == paths_of(tomllib.loads(text))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"[{'a.' * 5000}a]\nb = 1\n",
+        f"{'a.' * 5000}a = 1\n",
+        f"a = {'[' * 200}{'1,' * 900}{']' * 200}",
+    ],
+)
+def test_the_paths_of_a_deep_document_stay_short(document: str) -> None:
+    lines = find_lines(document)
+    assert max(map(len, lines)) == 100
