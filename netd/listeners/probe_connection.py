@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from netd.config.address import Address, Scheme
+from netd.runtime.unix_connection import connect_unix
 
 
 def connect(address: Address, timeout_s: float) -> socket.socket:
@@ -14,6 +15,8 @@ def connect(address: Address, timeout_s: float) -> socket.socket:
 
     Raises OSError.
     """
+    if address.scheme is Scheme.UNIX:
+        return connect_unix(address.path, timeout_s)
     type_ = socket.SOCK_STREAM if address.scheme.is_stream else socket.SOCK_DGRAM
     family, target = _resolve(address)
     sock = socket.socket(family, type_)

@@ -10,6 +10,7 @@ from typing import Final
 
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
+from netd.runtime.unix_connection import connect_unix
 
 _UNIX: Final = 0  # in place of a port
 
@@ -49,16 +50,9 @@ class Dialer:
         os.eventfd_write(self._wakeup, 1)
 
     def _connect(self) -> socket.socket:
-        if self._port != _UNIX:
-            return socket.create_connection((self._host, self._port), self._timeout_s)
-        sock = socket.socket(socket.AF_UNIX)
-        try:
-            sock.settimeout(self._timeout_s)
-            sock.connect(self._host)
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        if self._port == _UNIX:
+            return connect_unix(self._host, self._timeout_s)
+        return socket.create_connection((self._host, self._port), self._timeout_s)
 
     def _on_done(self, _mask: int) -> None:
         self._loop.unwatch(self._wakeup)

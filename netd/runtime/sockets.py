@@ -129,6 +129,8 @@ def remove_stale_file(kind: socket.SocketKind, path: str) -> None:
             return
         except FileNotFoundError:
             return
+        except BlockingIOError:
+            pass  # the queue of a process that listens is full
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 

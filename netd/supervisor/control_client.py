@@ -22,6 +22,7 @@ from netd.protocols.control import (
 )
 from netd.runtime.errnos import describe
 from netd.runtime.sockets import peer_uid
+from netd.runtime.unix_connection import connect_unix
 
 _MAX_REPLY_BYTES: Final = 16 * 2**20
 _CHUNK_BYTES: Final = 65536
@@ -40,9 +41,7 @@ def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     """
     deadline = time.monotonic() + timeout_s
     try:
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(timeout_s)
-            sock.connect(path)
+        with connect_unix(path, timeout_s) as sock:
             _refuse_other_user(sock, path)
             sock.sendall(format_request(command))
             line = _read_line(sock, deadline)

@@ -195,15 +195,18 @@ class _Client:
         on_closed(self)
 
     def _take(self, requests: Sequence[Line]) -> None:
-        """Take requests, to handle one in each turn: the supervisor has other work, too."""
-        is_waiting = bool(self._requests)
+        """Take requests, to handle one after the other, and at most one in each turn.
+
+        The supervisor has other work, too.
+        """
+        is_busy = self._pending_replies > 0
         self._requests += requests
         self._pending_replies += len(requests)
         if len(self._requests) > _MAX_WAITING:
             self._requests.clear()
             self.stream.write(format_reply(Reply({}, "too many requests at once")))
             self.stream.finish("too many requests")
-        elif requests and not is_waiting:
+        elif requests and not is_busy:
             self._handle_next()
 
     def _handle_next(self) -> None:
@@ -214,8 +217,6 @@ class _Client:
             self._reply(Reply({}, f"a request has at most {MAX_REQUEST_BYTES} bytes"))
         else:
             self._handle(request)
-        if self._requests:
-            self._loop.call_next_turn(self._handle_next)
 
     def _handle(self, line: bytes) -> None:
         try:
@@ -228,6 +229,8 @@ class _Client:
     def _reply(self, reply: Reply) -> None:
         self.stream.write(format_reply(reply))
         self._pending_replies -= 1
+        if self._requests:
+            self._loop.call_next_turn(self._handle_next)
         self._finish_if_done()
 
     def _finish_if_done(self) -> None:

@@ -244,3 +244,31 @@ def test_a_client_with_too_many_requests_at_once_is_disconnected(tmp_path: Path)
         assert not handled
         assert b"too many requests at once" in client.recv(65536)
         assert client.recv(65536) == b""
+
+
+def test_replies_come_in_the_order_of_the_requests(tmp_path: Path) -> None:
+    loop, path = Loop(EpollPoller()), str(tmp_path / "control")
+    handled: list[tuple[ControlCommand, SendReply]] = []
+    server = ControlServer(
+        loop, path, DaemonOptions(), lambda command, reply: handled.append((command, reply))
+    )
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(path)
+        for command in (ControlCommand.RELOAD, ControlCommand.STATUS):
+            client.sendall(format_request(command))
+        for _ in range(4):
+            loop.call_next_turn(lambda: None)  # the turn does not wait
+            loop.turn()
+        [(command, reply_to_reload)] = handled
+        assert command is ControlCommand.RELOAD
+        reply_to_reload(Reply({"detail": "reloaded"}))
+        while len(handled) == 1:
+            loop.turn()
+        handled[1][1](Reply({"state": "serving"}))
+        loop.turn()
+        assert [b"reloaded" in line for line in client.recv(65536).splitlines()] == [True, False]
+    server.close()
+    loop.stop()  # the turn does not wait
+    loop.turn()
+    loop.close()

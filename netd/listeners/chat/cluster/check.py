@@ -19,6 +19,7 @@ from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engi
 from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.redis_connection import Credentials
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, make_reader, pack
+from netd.runtime.unix_connection import connect_unix
 
 if TYPE_CHECKING:  # OpenSSL, if needed
     import ssl
@@ -67,14 +68,7 @@ def _ask(address: EngineAddress, credentials: Credentials) -> list[str]:
 
 def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socket:
     if address.path:
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(_TIMEOUT_S)
-        try:
-            sock.connect(address.path)
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        return connect_unix(address.path, _TIMEOUT_S)
     sock = socket.create_connection((address.host, address.port), _TIMEOUT_S)
     if tls is None or not address.is_tls:
         return sock
