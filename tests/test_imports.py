@@ -63,7 +63,7 @@ ALLOWED = {
         "netd.listeners.handover_port",
     ),
     "netd.listeners.admission": (*CORE, "netd.runtime", "netd.listeners.counters"),
-    "netd.listeners.probe_connection": (*CORE,),
+    "netd.listeners.probe_connection": (*CORE, "netd.runtime"),
     "netd.listeners.connection_set": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.stream_service": (*CORE, "netd.runtime", "netd.listeners"),
     "netd.listeners.certificate": (*CORE, "netd.runtime", "netd.listeners.tls_options"),

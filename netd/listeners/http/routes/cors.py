@@ -41,9 +41,9 @@ class Cors:
         if b"access-control-request-method" not in request.fields:
             return ()
         wanted = request.fields.get(b"access-control-request-headers", b"")
-        permitted = (("Access-Control-Allow-Headers", wanted.decode()),)
+        names = (wanted.decode(),) if _NAMES.fullmatch(wanted) else ()
         return (
             ("Access-Control-Allow-Methods", methods),
-            *(permitted if _NAMES.fullmatch(wanted) else ()),
+            *(("Access-Control-Allow-Headers", name) for name in names),
             ("Access-Control-Max-Age", str(_MAX_AGE_S)),
         )

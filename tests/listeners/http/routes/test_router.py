@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from netd.protocols.password import hash_password
@@ -100,10 +102,10 @@ def test_a_preflight_request_gets_methods_and_fields(start: Start) -> None:
     other = ask(worker, "/", "Origin: https://other.example")
     assert other.status == 401
     assert cors_fields(other) == {"Allow-Origin": "https://other.example", "Vary": "Origin"}
-    injected = "Access-Control-Request-Headers: a;b"
-    assert "Allow-Headers" not in cors_fields(
-        ask(worker, "/", *PREFLIGHT, injected, method="OPTIONS")
-    )
+    for injected in ("a;b", "\xff"):
+        asked = f"Access-Control-Request-Headers: {injected}"
+        refused = ask(worker, "/", *PREFLIGHT, asked, method="OPTIONS")
+        assert "Allow-Headers" not in cors_fields(refused)
 
 
 def test_all_sites_may_read_a_route_without_users(start: Start) -> None:
@@ -115,3 +117,38 @@ def test_all_sites_may_read_a_route_without_users(start: Start) -> None:
 def test_some_redirects_keep_the_method(start: Start, status: int, answer: int) -> None:
     worker = start({"path": "/old", "redirect": "/new", "redirect_status": status})
     assert ask(worker, "/old", "Content-Length: 0", method="POST").status == answer
+
+
+READ_FIELDS = (
+    *("Accept", "Accept-Encoding", "Access-Control-Request-Headers", "Authorization"),
+    *("Access-Control-Request-Method", "Content-Encoding", "Content-Type", "Idempotency-Key"),
+    *("If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since"),
+    *("Last-Event-ID", "Origin", "Range", "Referer", "Sec-WebSocket-Key", "User-Agent"),
+    *("Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "X-Forwarded-For", "X-Forwarded-Proto"),
+    *("X-GitHub-Event", "X-Hub-Signature-256"),
+)
+"""The fields that some part of netd reads, and that do not frame a request."""
+
+
+def test_bytes_that_are_no_text_get_a_response_in_any_field(start: Start, tmp_path: Path) -> None:
+    worker = start(
+        {"path": "/text", "text": "x", "cors": "https://app.example"},
+        {"path": "/files", "directory": str(tmp_path), "listing": True, "cors": "*"},
+        {"path": "/echo", "echo": "request"},
+        {"path": "/old", "redirect": "https://{host}/", "match": "prefix"},
+        {"path": "/hook", "post": "room", "channel": "#a", "nick": "n", "token": "t" * 16},
+        {"path": "/chat", "chat": "room", "users": {"ann": hash_password("secret", bytes(16))}},
+        forwarded_from=["127.0.0.1"],
+    )
+    for value in (
+        "\xff\xfe",
+        "\xb2",
+        "bytes=\xb2-\xb3",
+        "sha256=\xff",
+        "Basic \xff",
+        "Bearer \xff",
+    ):
+        lines = [f"{name}: {value}" for name in READ_FIELDS]
+        for path in ("text", "files/", "echo", "old", "hook", "chat"):
+            for method in ("GET", "OPTIONS", "POST"):
+                assert ask(worker, f"/{path}?{path}", *lines, method=method).status < 500
