@@ -376,7 +376,7 @@ class Connection:
             return False
         responses, has_more = exchange.responses, True
         while has_more and not self._is_full():
-            has_more = exchange.step()
+            has_more = exchange.step(end_s)
             if exchange.responses != responses and exchange.began_s > end_s:
                 break
         if exchange.responses != responses and self._state is not ConnectionState.SENDING:

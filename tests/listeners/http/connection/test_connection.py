@@ -62,6 +62,17 @@ def test_pipelined_requests_get_their_responses_in_order(start: Start) -> None:
             assert Response(sock).body == b"root"
 
 
+def test_a_pipeline_ends_with_the_request_to_close(start: Start) -> None:
+    closing = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    worker = start(HELLO)
+    for _ in range(2):  # made, and then from the cache
+        with worker.connect() as sock:
+            sock.sendall(GET_HELLO * 3 + closing + GET_HELLO)
+            sock.shutdown(socket.SHUT_WR)
+            assert read_all(sock).count(b"Hello from Epoll Server") == 4
+    assert worker.await_counters(lambda c: c["requests"] == 8)["cache_hits"] == 6
+
+
 def test_a_request_may_arrive_byte_by_byte(start: Start) -> None:
     with start(HELLO).connect() as sock:
         for _ in range(2):
