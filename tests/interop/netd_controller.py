@@ -48,7 +48,8 @@ ISUPPORT = {
     "UTF8ONLY": None,
     "WHOX": None,
 }
-_ENGINE = os.environ.get("NETD_ENGINE", "")  # as in `cluster`: each server is two hosts
+_ENGINE = os.environ.get("NETD_ENGINE", "")  # as in `cluster`: each server is two hosts, or
+_WORKERS = int(os.environ.get("NETD_WORKERS", "1"))  # one host with several workers
 _CHAT = {
     "kind": "chat",
     "server_name": "My.Little.Server",  # irctest expects this name
@@ -191,7 +192,7 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         self._processes: list[subprocess.Popen[bytes]] = []
         self._turnstile: Turnstile | None = None
         self._write()
-        if _ENGINE:
+        if _ENGINE and _WORKERS == 1:
             self._start_pair()
         prefix: list[str] = []
         if faketime and shutil.which("faketime"):
@@ -256,6 +257,7 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         if _ENGINE:
             cluster = {"engine": _ENGINE, "name": f"t{self.port}", "node": f"n{port}"}
             settings["cluster"] = cluster
+            settings["workers"] = _WORKERS
         web = self._web if port == self._ports[0] else ""
         config.write_text(render(settings, self._accounts, web))
 
