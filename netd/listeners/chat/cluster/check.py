@@ -17,8 +17,14 @@ from netd.listeners.chat.cluster.durability import (
 )
 from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engine
 from netd.listeners.chat.cluster.options import ClusterOptions
+from netd.listeners.chat.cluster.permissions import (
+    TRY,
+    describe_refused,
+    reading_commands,
+)
 from netd.listeners.chat.cluster.redis_connection import Credentials
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, make_reader, pack
+from netd.listeners.chat.cluster.scripts import ALL, Keys
 from netd.runtime.unix_connection import connect_unix
 
 if TYPE_CHECKING:  # OpenSSL, if needed
@@ -43,7 +49,7 @@ def problems(options: ClusterOptions) -> Iterator[Problem]:
         return  # the master is asked when the chat starts
     address = parse_engine(options.engine[0])
     try:
-        found = _ask(address, credentials)
+        found = _ask(address, credentials, Keys(options.name))
     except (OSError, ReplyError) as error:
         text = f"{address} cannot be used now: {_reason(error)}"
         yield Problem("cluster.engine", text, is_warning=True)
@@ -56,14 +62,15 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else "") or str(error)
 
 
-def _ask(address: EngineAddress, credentials: Credentials) -> list[str]:
+def _ask(address: EngineAddress, credentials: Credentials, keys: Keys) -> list[str]:
     """The engine's weaknesses. Raises OSError or ReplyError."""
     with contextlib.closing(_connect(address, credentials.tls)) as sock:
         if credentials.password:
             user = [address.user] if address.user else []
             _call(sock, "AUTH", *user, credentials.password)
         _call(sock, "PING")
-        return [*_weaknesses(sock), *weaknesses_of_default(_of_default(sock))]
+        refused = filter(None, [_refused(sock, keys)])
+        return [*refused, *_weaknesses(sock), *weaknesses_of_default(_of_default(sock))]
 
 
 def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socket:
@@ -73,6 +80,16 @@ def _connect(address: EngineAddress, tls: ssl.SSLContext | None) -> socket.socke
     if tls is None or not address.is_tls:
         return sock
     return tls.wrap_socket(sock, server_hostname=address.host)
+
+
+def _refused(sock: socket.socket, keys: Keys) -> str:
+    """The fault of commands that cannot be executed. Raises ReplyError, which names one."""
+    for command in reading_commands(keys):
+        _call(sock, *command)
+    for script in (TRY, *ALL):
+        _call(sock, "SCRIPT", "LOAD", script.text)
+    names = keys.all()
+    return describe_refused(_call(sock, "EVALSHA", TRY.sha, len(names), *names))
 
 
 def _weaknesses(sock: socket.socket) -> list[str]:

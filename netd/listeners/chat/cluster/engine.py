@@ -30,6 +30,7 @@ from netd.listeners.chat.cluster.log_position import (
     step_to,
 )
 from netd.listeners.chat.cluster.log_reader import LogReader
+from netd.listeners.chat.cluster.permissions import TRY, describe_refused
 from netd.listeners.chat.cluster.read_barrier import OnCurrent, ReadBarrier
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
 from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, pairs
@@ -219,9 +220,14 @@ class Engine:
         self._barrier.release_all()
 
     def _on_connected(self, writer: RedisConnection) -> None:
-        for script in ALL:
+        for script in (TRY, *ALL):
             writer.call(writer.expect_success, "SCRIPT", "LOAD", script.text)
+        writer.run(self._check_permitted, TRY, self._keys)
         writer.call(self._on_info, "INFO", "server")
+
+    def _check_permitted(self, reply: Reply) -> None:
+        if fault := describe_refused(reply):
+            self._link.fail(fault)
 
     def _on_info(self, reply: Reply) -> None:
         assert self._writer is not None
