@@ -23,7 +23,7 @@ PASSWORD = "correct-horse"
 def room(monkeypatch: pytest.MonkeyPatch) -> ReplicatedRoomUnderTest:
     """Two hosts; their clients are on the first and the second one in turn."""
     monkeypatch.setattr(password_work, "derive_keys", partial(derive_keys, iterations=4096))
-    settings = RegistrationSettings()
+    settings = RegistrationSettings(before_connect=True)
     configured = {"carol": Account("carol", "sesame")}
     return ReplicatedRoomUnderTest(
         on_both=True, registration=settings, accounts=configured, opers={"root": "sesame"}
@@ -76,6 +76,32 @@ def test_two_hosts_register_one_name_at_once(room: ReplicatedRoomUnderTest) -> N
     room.apply(())
     notices = [client.read()[-1].rpartition(" :")[2] for client in opers]
     assert notices == ["The account dave is registered", "The name belongs to an account"]
+    room.check_equal()
+
+
+def test_accounts_are_registered_before_the_connection_is_complete(
+    room: ReplicatedRoomUnderTest,
+) -> None:
+    clients = [room.connect() for _ in room.hosts.rooms]
+    room.hosts.is_held = True  # both hosts make keys for one name
+    for number, client in enumerate(clients):
+        client.send("NICK alice")
+        client.send(f"REGISTER alice alice@example.net :{PASSWORD}{number}")
+    room.hosts.is_held = False
+    room.apply(())
+    first, second = [client.read() for client in clients]
+    assert first[0].endswith("REGISTER SUCCESS alice :The account is registered")
+    assert second == [
+        ":irc.test FAIL REGISTER ACCOUNT_EXISTS alice :The name belongs to an account"
+    ]
+    for host in room.hosts.rooms.values():
+        stored = host.state.accounts.stored("alice")
+        assert stored is not None
+        assert stored.email == "alice@example.net"
+        assert not host.state.accounts.registering
+    assert clients[0].send("USER alice 0 * :x")[0].endswith("alice!~alice@192.0.2.1")
+    assert clients[0].member.account == "alice"
+    assert any(" 433 " in line for line in clients[1].send("USER alice 0 * :x"))
     room.check_equal()
 
 

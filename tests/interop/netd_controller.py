@@ -245,16 +245,12 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
             "proxy_protocol_from": "127.0.0.1",
             "always_on": _wants_always_on(self.test_config),
             "proxy_protocol": "required" if _wants_proxy(self.test_config) else "optional",
+            "registration.before_connect": self.test_config.account_registration_before_connect,
+            "registration.require_email": self.test_config.account_registration_requires_email,
         }
         if not _ENGINE:
             settings["history_file"] = f"{self.directory}/chat{port}.db"
-            settings["registration.before_connect"] = (
-                self.test_config.account_registration_before_connect
-            )
-            settings["registration.require_email"] = (
-                self.test_config.account_registration_requires_email
-            )
-        if _ENGINE:
+        else:
             cluster = {"engine": _ENGINE, "name": f"t{self.port}", "node": f"n{port}"}
             settings["cluster"] = cluster
             settings["workers"] = _WORKERS

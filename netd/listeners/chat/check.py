@@ -25,10 +25,6 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
     yield from _hash_problems(options)
     for key in ("opers_file", "accounts_file"):
         yield from _file_problems(key, getattr(options, key))
-    registration = options.registration
-    if options.cluster is not None and registration is not None and registration.before_connect:
-        text = "in a chat on several hosts, accounts are registered after the connection"
-        yield Problem("registration.before_connect", text, is_warning=True)
     if options.cluster is not None:
         from netd.listeners.chat.cluster import check as cluster  # noqa: PLC0415 (if needed)
 

@@ -26,9 +26,9 @@ from netd.listeners.chat.cluster.engine_state import RoomPlace
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
-from netd.listeners.chat.cluster.replicated_room import Outcome
 from netd.listeners.chat.cluster.resp import Reply
 from netd.listeners.chat.cluster.room_place import engine_settings, place_of
+from netd.listeners.chat.cluster.shared_room import Outcome
 from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_changes import EraseAccount, StoreAccount

@@ -70,7 +70,7 @@ def _registration(chat: ChatOptions) -> RegistrationSettings | None:
         max_accounts=options.max_accounts,
         burst=options.burst,
         interval_s=options.interval,
-        before_connect=options.before_connect and is_alone,
+        before_connect=options.before_connect,
         requires_email=options.require_email,
         min_password_chars=options.min_password_length,
         reserved_names=frozenset(map(fold, options.reserved_names)),

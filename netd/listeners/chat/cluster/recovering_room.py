@@ -14,9 +14,9 @@ from netd.listeners.chat.cluster.earlier_room import CatchUp, EarlierRoom
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.netsplit import LOST
 from netd.listeners.chat.cluster.node_name import node_of, number_of
-from netd.listeners.chat.cluster.replicated_room import Outcome
 from netd.listeners.chat.cluster.returning import Return, put_in_place, watch_again
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
+from netd.listeners.chat.cluster.shared_room import Outcome
 from netd.listeners.chat.cluster.shared_state import load_shared
 from netd.listeners.chat.cluster.splitting_room import SplittingRoom
 from netd.listeners.chat.room.accounts import RegisteredAccount
@@ -158,6 +158,8 @@ class RecoveringRoom(SplittingRoom):
         for payload in payloads:
             item = parse_input(payload)
             client = clients.get(f"{self._node}/{item.client}")
+            if item.kind is InputKind.EDIT:
+                self._append(payload)
             if client is None:
                 continue
             if item.kind is InputKind.LINE:

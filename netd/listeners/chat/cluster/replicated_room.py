@@ -29,7 +29,7 @@ from netd.listeners.chat.cluster.node_name import (
 )
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
-from netd.listeners.chat.cluster.shared_room import SharedRoom
+from netd.listeners.chat.cluster.shared_room import Outcome, SharedRoom
 from netd.listeners.chat.cluster.waiting_lines import MAX_SENT, WaitingLines
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.channel import Topic
@@ -45,9 +45,6 @@ from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
-
-Outcome = tuple[Client | None, list[Effect]]
-"""The effects of an event, and the client that caused it, if there is one."""
 
 Result = TypeVar("Result")
 
@@ -267,7 +264,7 @@ class ReplicatedRoom(SharedRoom):
                 self._guard(partial(self._restore_channels, [item.data for item in items]))
             case InputKind.ACCOUNT | InputKind.EDIT:
                 for item in items:
-                    yield None, self._guard(partial(self._change_account, item, now)) or []
+                    yield self._guard(partial(self._change_account, item, now)) or (None, [])
             case InputKind.SETTINGS:
                 for item in items:
                     compare = partial(self._compare, node, item.data)

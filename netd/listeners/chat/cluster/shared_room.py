@@ -14,13 +14,19 @@ from netd.listeners.chat.cluster.arrival import restore_channel
 from netd.listeners.chat.cluster.node_name import host_of
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input
 from netd.listeners.chat.room.account_changes import StoreAccount
-from netd.listeners.chat.room.account_edits import AccountEdit
+from netd.listeners.chat.room.account_edits import AccountEdit, EditKind
 from netd.listeners.chat.room.accounts import RegisteredAccount
+from netd.listeners.chat.room.client_state import CheckPurpose
+from netd.listeners.chat.room.commands import account_store
 from netd.listeners.chat.room.effect import Effect, Log, Store
-from netd.listeners.chat.room.member import Member
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
+from netd.protocols.password import Verdict
 from netd.protocols.saved_record import load_record, save_record
+
+Outcome = tuple[Client | None, list[Effect]]
+"""The effects of an event, and the client that caused it, if there is one."""
 
 
 class SharedRoom(Room):
@@ -35,6 +41,7 @@ class SharedRoom(Room):
         self.disagreements: dict[str, list[str]] = {}
         """The names of the settings that other hosts have otherwise, by node."""
         self._published: dict[str, bytes] = {}  # by node
+        self._registering: dict[str, Client] = {}  # clients that are no members yet, by their keys
         super().__init__(settings, now, "")  # message ids come from the log
 
     def publish_settings(self) -> None:
@@ -76,14 +83,33 @@ class SharedRoom(Room):
             self._append(format_input(RoomInput(InputKind.EDIT, 0, data)))
         return []
 
-    def _change_account(self, item: RoomInput, now: float) -> list[Effect]:
+    def verified(
+        self, client: Client, now: float, verdict: Verdict, result: str = ""
+    ) -> list[Effect]:
+        check = client.password_check
+        is_new = check is not None and check.purpose is CheckPurpose.REGISTER
+        if check is None or not is_new or client.is_registered or verdict is not Verdict.RIGHT:
+            return super().verified(client, now, verdict, result)
+        self._registering[result] = client  # the log has no name for it
+        email = account_store.email_of(check)
+        edit = AccountEdit(EditKind.ADD, check.name, result, now, email=email)
+        return self.edit_accounts([edit], now)
+
+    def _change_account(self, item: RoomInput, now: float) -> Outcome:
         """Carry out an edit, or take an account that is not in the engine."""
         data = json.loads(item.data)
         if item.kind is InputKind.EDIT:
-            return super().edit_accounts([load_record(AccountEdit, data)], now)
+            return self._edit_account(load_record(AccountEdit, data), now)
         account = load_record(RegisteredAccount, data)
         self.state.accounts.put(account)
-        return [Store(StoreAccount(account))]
+        return None, [Store(StoreAccount(account))]
+
+    def _edit_account(self, edit: AccountEdit, now: float) -> Outcome:
+        effects = super().edit_accounts([edit], now)
+        client = self._registering.pop(edit.value, None)
+        if client is not None:
+            effects += super().verified(client, now, Verdict.RIGHT, edit.value)
+        return client, effects
 
     def _restore_channels(self, saved: Iterable[bytes]) -> None:
         for data in saved:

@@ -8,8 +8,9 @@ from functools import partial
 from netd.listeners.chat.cluster.arrival import Arrival, free_nick, parse_arrival, rejoin
 from netd.listeners.chat.cluster.netsplit import LOST, NetJoin, lose_members
 from netd.listeners.chat.cluster.node_name import node_of
-from netd.listeners.chat.cluster.replicated_room import Outcome, ReplicatedRoom
+from netd.listeners.chat.cluster.replicated_room import ReplicatedRoom
 from netd.listeners.chat.cluster.room_input import RoomInput
+from netd.listeners.chat.cluster.shared_room import Outcome
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext

@@ -36,11 +36,13 @@ class AccountEdit:
     at: float = 0.0
     number: int = 0
     """Set by the database: later edits have greater ones."""
+    email: str = ""
+    """That of an added account, if its user has registered it."""
 
     def apply(self, before: RegisteredAccount | None) -> RegisteredAccount | None:
         """The state of the account afterwards; None if nothing is stored of it."""
         if self.kind is EditKind.ADD:
-            return before or RegisteredAccount(self.name, self.value, self.at)
+            return before or RegisteredAccount(self.name, self.value, self.at, self.email)
         if before is None or before.is_dropped:
             return None if self.kind is EditKind.ERASE else before
         return self._change(before)

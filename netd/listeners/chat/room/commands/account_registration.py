@@ -62,7 +62,9 @@ def _check_client(context: CommandContext, nick: str, name: str) -> Violation | 
     if fold(name) != fold(nick):
         return _OTHER_NAME
     holder = context.room.members.get(fold(nick))
-    return account_store.IN_USE if holder is not context.sender else None
+    may_be_free = context.room.entrants is not None and not context.client.is_registered
+    is_own = holder is context.sender or (holder is None and may_be_free)
+    return None if is_own else account_store.IN_USE
 
 
 def on_keys_made(context: CommandContext, outcome: CheckOutcome) -> Steps:

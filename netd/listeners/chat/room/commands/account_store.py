@@ -13,7 +13,7 @@ from netd.listeners.chat.room.account_rules import (
     check_password,
 )
 from netd.listeners.chat.room.accounts import RegisteredAccount, trace_of
-from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose
+from netd.listeners.chat.room.client_state import CheckOutcome, CheckPurpose, PasswordCheck
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import login
 from netd.listeners.chat.room.settings import RegistrationSettings
@@ -86,14 +86,31 @@ def register(context: CommandContext, outcome: CheckOutcome) -> Asking[Violation
     accounts.registering.pop(fold(name), None)
     if outcome.verdict is not Verdict.RIGHT:
         return BUSY
+    if _is_added(context, outcome):
+        return None
     if accounts.is_taken(name):  # in the configuration, since a reload
         return EXISTS
-    email = "" if outcome.check.detail == "*" else outcome.check.detail
-    account = RegisteredAccount(name, outcome.result, context.now, email)
+    account = RegisteredAccount(name, outcome.result, context.now, email_of(outcome.check))
     if not (yield from store(context, account)):
         return NOT_STORED
     context.report(f"{context.client.address or 'a local user'} registered the account {name}")
     return None
+
+
+def email_of(check: PasswordCheck) -> str:
+    """The e-mail address that a user has given; empty for none."""
+    return "" if check.detail == "*" else check.detail
+
+
+def _is_added(context: CommandContext, outcome: CheckOutcome) -> bool:
+    """Whether all of several hosts have added the account of a client that is no member yet.
+
+    It has its keys then, and no keys are made twice.
+    """
+    if context.room.entrants is None or context.client.is_registered:
+        return False
+    stored = context.room.accounts.find_registered(outcome.check.name)
+    return stored is not None and stored.password == outcome.result
 
 
 def store(context: CommandContext, account: RegisteredAccount) -> Asking[bool]:
