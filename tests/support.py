@@ -116,7 +116,10 @@ def open_sockets(addresses: Sequence[str]) -> list[tuple[str, socket.socket]]:
 
 
 def _serve(kind: AnyKind, channel: FdChannel) -> None:
-    logging.getLogger().handlers.clear()  # pytest's write to descriptors a child has not
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if getattr(handler, "stream", None) is not sys.__stderr__:
+            root.removeHandler(handler)  # pytest's write to descriptors that a child has not
     run_worker(kind, channel, heartbeat_period_s=0.05)
 
 

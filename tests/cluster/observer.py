@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import select
 import socket
+import time
 from collections.abc import Sequence
 
 _MESSAGE = re.compile(r"@\S*?msgid=([^;\s]+)\S* :(\S+?)!\S+ PRIVMSG #room :(\S+)$")
@@ -26,6 +27,7 @@ class Talker:
         self._unsent = b""
         self._partial = b""
         self.lines: list[str] = []
+        self.transcript: list[tuple[float, str]] = []  # with the time
         self.send(
             "CAP REQ :message-tags echo-message server-time",
             f"NICK {name}",
@@ -67,6 +69,7 @@ class Talker:
         *lines, self._partial = (self._partial + data).split(b"\r\n")
         for line in map(bytes.decode, lines):
             self.lines.append(line)
+            self.transcript.append((time.time(), line))
             if found := _MESSAGE.match(line):
                 number = int(found[1].rpartition("-")[2], 16)
                 self.seen.append((number, found[3]))

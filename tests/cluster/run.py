@@ -1,6 +1,8 @@
 """`python -m tests.cluster.run --count 1000`: play schedules of faults, report those that fail.
 
-Each one starts its own engine, nodes and clients; `--jobs` of them run beside each other.
+Each one starts its own engine, nodes and clients; `--jobs` of them run beside each other. A
+schedule that fails leaves a directory with all that explains it: the faults with their times, the
+engine's log and files, the logs of the nodes, and what each client has received.
 """
 
 from __future__ import annotations
@@ -9,25 +11,82 @@ import argparse
 import contextlib
 import logging
 import math
+import os
+import shutil
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.schedule import Schedule
 
 
-def play(seed: int) -> str:
-    """Play a schedule; returns what was wrong, empty if nothing was."""
-    logging.disable()
-    with tempfile.TemporaryDirectory() as directory:
+@dataclass
+class Outcome:
+    """What a schedule has shown."""
+
+    seed: int
+    fault: str = ""
+    """What was wrong, empty if nothing was."""
+    figures: Counter[str] = field(default_factory=Counter)
+
+
+def play(seed: int, directory: Path) -> Outcome:
+    """Play a schedule; its directory stays if it has failed."""
+    own = directory / f"{seed}"
+    own.mkdir(parents=True, exist_ok=True)
+    outcome = Outcome(seed)
+    with _log_to(own / "nodes.log"), contextlib.closing(Schedule(seed, own)) as schedule:
         try:
-            with contextlib.closing(Schedule(seed, Path(directory))) as schedule:
-                schedule.run()
-        except AssertionError as error:
-            return str(error)
-    return ""
+            schedule.run()
+        except Exception as error:  # noqa: BLE001 (it is reported, and the next one is played)
+            outcome.fault = str(error) or repr(error)
+            (own / "fault.txt").write_text(traceback.format_exc())
+            schedule.write_evidence(own)
+        outcome.figures.update(schedule.faults)
+        outcome.figures.update({"lines seen": schedule.seen, "nodes removed": schedule.fences})
+    if not outcome.fault:
+        shutil.rmtree(own)
+    return outcome
+
+
+@contextlib.contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Have this process and its children write their log to a file, with time and process."""
+    with path.open("a") as file, open(os.dup(2), "w") as before:
+        os.dup2(file.fileno(), 2)
+        shape = "%(created).3f %(process)d %(levelname)s %(message)s"
+        logging.basicConfig(stream=sys.__stderr__, format=shape, level=logging.INFO, force=True)
+        try:
+            yield
+        finally:
+            os.dup2(before.fileno(), 2)
+
+
+def play_all(
+    seeds: Sequence[int], directory: Path, *, jobs: int, seconds: float
+) -> Iterator[Outcome]:
+    """Play schedules beside each other, in any order; begin none after some time."""
+    end = time.monotonic() + seconds
+    rest = iter(seeds)
+    running: set[Future[Outcome]] = set()
+    with ProcessPoolExecutor(jobs, max_tasks_per_child=20) as pool:
+        while True:
+            while len(running) < jobs and time.monotonic() < end:
+                seed = next(rest, None)
+                if seed is None:
+                    break
+                running.add(pool.submit(partial(play, seed, directory)))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
 
 
 def main() -> None:
@@ -37,19 +96,26 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no more after that")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--directory", type=Path, help="for the evidence of those that fail")
     arguments = parser.parse_args()
+    directory = arguments.directory or Path(tempfile.mkdtemp(prefix="netd-schedules-"))
     seeds = range(arguments.first, arguments.first + arguments.count)
-    end = time.monotonic() + arguments.seconds
-    played = failed = 0
-    with ProcessPoolExecutor(arguments.jobs, max_tasks_per_child=20) as pool:
-        while played < len(seeds) and time.monotonic() < end:
-            some = seeds[played : played + arguments.jobs]
-            for seed, fault in zip(some, pool.map(play, some), strict=True):
-                if fault:
-                    failed += 1
-                    print(f"seed {seed}: {fault}", flush=True)
-            played += len(some)
-    print(f"{played} schedules, {failed} failed")
+    begin = time.monotonic()
+    figures: Counter[str] = Counter()
+    failed, played = [], 0
+    for outcome in play_all(seeds, directory, jobs=arguments.jobs, seconds=arguments.seconds):
+        played += 1
+        figures.update(outcome.figures)
+        if outcome.fault:
+            failed.append(outcome.seed)
+            print(f"seed {outcome.seed}: {outcome.fault} ({directory / str(outcome.seed)})")
+        if not played % 50:
+            print(f"{played} played, {time.monotonic() - begin:.0f} s", flush=True)
+    print(", ".join(f"{figures[name]} {name}" for name in sorted(figures)))
+    minutes = (time.monotonic() - begin) / 60
+    print(f"{played} schedules, {len(failed)} failed, {minutes:.1f} minutes")
+    if not failed:
+        directory.rmdir()
     sys.exit(bool(failed))
 
 

@@ -7,15 +7,18 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 from netd.listeners.chat import KIND
 from netd.listeners.chat.cluster import checkpoints
+from netd.listeners.chat.cluster.scripts import Keys
 from tests.cluster.observer import Talker, check, pump
 from tests.cluster.redis_server import RedisServer
 from tests.cluster.relay import Mode, Relay
 from tests.support import PATIENCE_S, WorkerUnderTest
 
+_NAME = "example"
 _NODES = ("one", "two", "three")
 _DEADLINE_S = 1.2
 _STEPS = 60
@@ -42,7 +45,7 @@ class Node:
     def _start(self) -> WorkerUnderTest:
         cluster = {
             "engine": f"unix://{self.relay.address}",
-            "name": "example",
+            "name": _NAME,
             "node": self.name,
             "deadline": f"{_DEADLINE_S}s",
             "hold": "60s",
@@ -86,9 +89,16 @@ class Schedule:
         self._nodes = [Node(name, directory, self._redis) for name in _NODES]
         self._is_engine_frozen = False
         self._frozen: dict[Node, float] = {}
+        self.faults: Counter[str] = Counter()
+        """How many faults there were, by name."""
+        self.fences = 0
+        """How many times a node was removed whose clients stayed."""
+        self._events: list[str] = []
 
     def run(self) -> None:
         """Do all steps, heal, and check."""
+        for node in self._nodes:
+            self._note(f"{node.name} is process {node.worker.process.pid}")
         self._await_all("JOIN", _has_joined)
         for _ in range(_STEPS):
             self._talk()
@@ -102,8 +112,32 @@ class Schedule:
         check(self._talkers)
         for node in self._nodes:
             counters = node.worker.await_counters(lambda _: True)
+            self.fences += counters["engine_fences"]
             assert counters["engine_drifts"] == 0, "the rooms differed"
             assert counters["inputs_skipped"] == 0, "an input was not applied"
+
+    @property
+    def seen(self) -> int:
+        """How many lines the clients have seen."""
+        return sum(len(talker.seen) for talker in self._talkers)
+
+    def write_evidence(self, directory: Path) -> None:
+        """Write what explains a failure: time does not repeat itself when the seed is played again.
+
+        The faults and their times, the log of the engine, and what each client has received.
+        """
+        (directory / "events.txt").write_text("\n".join(self._events))
+        for talker in self._talkers:
+            lines = [f"{at:.3f} {line}" for at, line in talker.transcript]
+            (directory / f"client-{talker.name}.txt").write_text("\n".join(lines))
+        self._thaw_engine()
+        entries = self._redis.call("XRANGE", Keys(_NAME).log, "-", "+")
+        assert isinstance(entries, list)
+        rows = [" ".join(map(repr, entry)) for entry in entries]
+        (directory / "log.txt").write_text("\n".join(rows))
+
+    def _note(self, event: str) -> None:
+        self._events.append(f"{time.time():.3f} {event}")
 
     def close(self) -> None:
         """End all processes."""
@@ -130,8 +164,14 @@ class Schedule:
     def _fault(self) -> None:
         node = self._random.choice(self._nodes)
         faults = [self._cut, self._stall, self._pass, self._pass, self._restart_engine]
-        faults += [self._freeze_engine, self._freeze, self._thaw, self._kill]
-        self._random.choice(faults)(node)
+        faults += [self._freeze_engine, self._freeze, self._thaw, self._kill, self._outlast]
+        fault = self._random.choice(faults)
+        name = fault.__name__.strip("_")
+        self.faults[name] += 1
+        self._note(f"{name} {node.name}")
+        fault(node)
+        if fault == self._kill:
+            self._note(f"{node.name} is process {node.worker.process.pid}")
 
     def _cut(self, node: Node) -> None:
         node.relay.set_mode(Mode.CUT)
@@ -170,7 +210,22 @@ class Schedule:
         self._thaw_engine()  # a worker waits for nothing, but its clients do
         node.kill()
 
+    def _outlast(self, node: Node) -> None:
+        """Keep a node away until the others have removed it, if one of them can."""
+        self._thaw_engine()
+        self._random.choice((self._cut, self._stall, self._freeze))(node)
+        deadline = time.monotonic() + 4 * _DEADLINE_S
+        while node.name in self._present_nodes() and time.monotonic() < deadline:
+            pump(self._talkers, 0.05)
+        self._note(f"present: {self._present_nodes()}")
+
+    def _present_nodes(self) -> list[str]:
+        names = self._redis.call("HKEYS", Keys(_NAME).nodes)
+        assert isinstance(names, list)
+        return [name.decode() for name in names]
+
     def _heal(self) -> None:
+        self._note("heal")
         self._thaw_engine()
         for node in self._nodes:
             self._thaw(node)

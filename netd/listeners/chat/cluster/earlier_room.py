@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from netd.listeners.chat.cluster.missed_messages import MissedMessages, Said
 from netd.listeners.chat.cluster.netsplit import status_mode
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands.membership import join_message
 from netd.listeners.chat.room.commands.missed import send_missed
-from netd.listeners.chat.room.encoded_message import (
-    HistoryEntry,
-    message_of,
-    position_of_entry,
-)
+from netd.listeners.chat.room.encoded_message import message_of
 from netd.listeners.chat.room.member import Member
 from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message
+
+_LEFT_OUT: Final = "Some of what was said here meanwhile is not sent"
 
 
 class EarlierChannel:
@@ -58,17 +58,26 @@ class _News:
     plain: list[Message]
     extended: list[Message]
     modes_changed: bool
-    said_before: list[HistoryEntry]
-    """In a channel of that name which was there then, and is not any more."""
-    said: list[HistoryEntry]
+    said: list[Said]
+    is_all: bool
+    """Whether no message is lacking."""
 
 
 class CatchUp:
     """The changes since a state was lost, for all clients that return in one turn."""
 
-    def __init__(self, room: RoomState, earlier: Container[str], present: Container[str]) -> None:
-        """The folded nicks of the host's own members, before and after: they do not concern it."""
-        self._room = room
+    def __init__(
+        self,
+        room: RoomState,
+        missed: MissedMessages,
+        earlier: Container[str],
+        present: Container[str],
+    ) -> None:
+        """Compare with a room; the changes of the host's own members do not concern its clients.
+
+        `earlier` and `present` are the folded nicks of those members, before and after.
+        """
+        self._room, self._missed = room, missed
         self._earlier, self._present = earlier, present
         self._news: dict[tuple[EarlierRoom, Channel], _News] = {}
 
@@ -83,9 +92,14 @@ class CatchUp:
         if news.modes_changed:
             modes = channel.format_modes(with_key=True)
             context.reply(Numeric.CHANNELMODEIS, channel.name, *modes)
-        member, access = context.sender, channel.access
-        said = [entry for entry in news.said if access.may_read(member, position_of_entry(entry))]
-        missed = [*map(message_of, [*news.said_before, *said])]
+        before = earlier.channels[channel.folded].channel
+        if not news.is_all:
+            context.reply_command("NOTICE", channel.name, _LEFT_OUT)
+        missed = [
+            message_of(said.entry)
+            for said in news.said
+            if said.channel is before or said.channel.access.may_read(context.sender, said.position)
+        ]
         for _ in send_missed(context, channel.name, missed):
             pass
 
@@ -113,18 +127,11 @@ class CatchUp:
             message = Message("TOPIC", (channel.name, text), by)
             plain.append(message)
             extended.append(message)
-        is_same = channel.created == before.channel.created
-        said_before = [] if is_same else [*_since(before.channel, earlier.position)]
-        said = [*_since(channel, earlier.position)]
-        return _News(plain, extended, channel.modes != before.modes, said_before, said)
+        said, is_all = self._missed.since(channel, earlier.position)
+        return _News(plain, extended, channel.modes != before.modes, said, is_all)
 
     def _departures(self, before: EarlierChannel, channel: Channel) -> Iterator[Message]:
         present = {member.folded for member in channel.members}
         for folded, (prefix, _) in before.members.items():
             if folded not in present and folded not in self._earlier:
                 yield Message("PART", (channel.name,), prefix)
-
-
-def _since(channel: Channel, position: int) -> Iterator[HistoryEntry]:
-    """The messages in memory after a position."""
-    return (entry for entry in channel.history.entries if position_of_entry(entry) > position)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from netd.listeners.chat.cluster.arrival import format_channel
 from netd.listeners.chat.cluster.earlier_room import CatchUp, EarlierRoom
 from netd.listeners.chat.cluster.engine_contract import Loss
+from netd.listeners.chat.cluster.log_entry import LogEntry
+from netd.listeners.chat.cluster.missed_messages import MissedMessages
 from netd.listeners.chat.cluster.netsplit import LOST
 from netd.listeners.chat.cluster.node_name import node_of, number_of
 from netd.listeners.chat.cluster.returning import Return, put_in_place, watch_again
@@ -20,6 +22,7 @@ from netd.listeners.chat.cluster.shared_room import Outcome
 from netd.listeners.chat.cluster.shared_state import load_shared
 from netd.listeners.chat.cluster.splitting_room import SplittingRoom
 from netd.listeners.chat.room.accounts import RegisteredAccount
+from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import membership, registration
@@ -47,6 +50,7 @@ class RecoveringRoom(SplittingRoom):
     ) -> None:
         self._returns: dict[Client, Return] = {}  # of clients whose state was lost
         self._returned: dict[Client, Return] = {}  # those before them, until all have returned
+        self._missed = MissedMessages()
         self._offered: list[RegisteredAccount] = []
         self._replaces = False  # the offered accounts are newer than those of the engine
         self._is_known = False  # the room was loaded, and its log read to the end
@@ -81,6 +85,7 @@ class RecoveringRoom(SplittingRoom):
         if not clients:
             return
         earlier = EarlierRoom(room, (client.member for client in clients))
+        self._missed.watch(room, earlier.channels)
         for client in clients:
             self._returns[client] = Return(room, client, earlier)
             self._returned.pop(client, None)
@@ -182,17 +187,31 @@ class RecoveringRoom(SplittingRoom):
             room = yield from load_shared(state, self.state.settings, now)
         self._await_all()  # those that have come meanwhile
         earlier, settings = self.state, self.state.settings
+        self._missed.collect(earlier)
         room.settings, room.cloak_key = settings, earlier.cloak_key
         room.accounts.configured = settings.accounts
         room.unregistered.update(earlier.unregistered)
         room.ghosts.update(earlier.ghosts)
         self.replace(room)
+        self._missed.collect(room)
         for client in room.unregistered:
             if client.key:  # it is on its way through the log, or has entered meanwhile
                 self._clients.setdefault(client.key, client)
         self._configure_channels(settings, now)
 
     # The clients return.
+
+    def apply(self, entry: LogEntry) -> Iterator[Outcome]:
+        if self._returns:
+            self._missed.make_room(self.state, len(entry.inputs))
+        yield from super().apply(entry)
+
+    def _adopt_state(self) -> None:
+        super()._adopt_state()
+        self.state.on_removal = self._note_removal
+
+    def _note_removal(self, channel: Channel) -> None:
+        self._missed.collect_from(self.state, channel)
 
     def settle(self, now: float) -> Iterator[Outcome]:
         """Give the clients whose state was lost their places, when the log was read to its end."""
@@ -201,7 +220,7 @@ class RecoveringRoom(SplittingRoom):
             client: found for client, found in places.items() if found and found.is_registered
         }
         nicks = {found.member.folded for found in present.values()}
-        catch_up = CatchUp(self.state, self._earlier_nicks(), nicks)
+        catch_up = CatchUp(self.state, self._missed, self._earlier_nicks(), nicks)
         for client, found in present.items():
             return_ = self._returns.pop(client)
             if found is not client:
@@ -209,6 +228,7 @@ class RecoveringRoom(SplittingRoom):
                 self._clients[client.key] = client
             client.is_waiting = self._lines.holds(client)
             yield client, self._inform(client, return_, catch_up, now)
+        self._end_returns()
         yield from self._welcome_entered(now)
         self._is_known = True
         yield from ((client, []) for client in self._newcomers)
@@ -319,7 +339,7 @@ class RecoveringRoom(SplittingRoom):
         for client in own:
             self._returned[client] = self._returns.pop(client)
         nicks = {client.member.folded for client in self._returned}
-        catch_up = CatchUp(self.state, self._earlier_nicks(), nicks)
+        catch_up = CatchUp(self.state, self._missed, self._earlier_nicks(), nicks)
         for client in own:
             return_ = self._returned[client]
             client.is_waiting = self._lines.holds(client)
@@ -328,8 +348,12 @@ class RecoveringRoom(SplittingRoom):
             watch_again(self.state, client)
             effects = self._inform(client, return_, catch_up, now)
             yield client, [*effects, *self._inform_companions(client, return_, now)]
+        self._end_returns()
+
+    def _end_returns(self) -> None:
         if not self._returns:
             self._returned.clear()
+            self._missed.clear()
 
     def _inform(
         self, client: Client, return_: Return, catch_up: CatchUp, now: float
@@ -361,6 +385,7 @@ class RecoveringRoom(SplittingRoom):
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
         self._returns.pop(client, None)
         self._returned.pop(client, None)
+        self._end_returns()
         return super().leave(client, reason, now)
 
 

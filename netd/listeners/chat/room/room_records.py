@@ -229,6 +229,7 @@ ROOM: Final = Record(
         "ids": _BESIDE,
         "local_ids": "a batch ends with the reply that it is in",
         "entrants": "they are in the log at once",
+        "on_removal": "the room's",
         "refused_banned": "stays in the totals of the process",
         "returned": "stays in the totals of the process",
         "attached": "stays in the totals of the process",

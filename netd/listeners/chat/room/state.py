@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from _blake2 import blake2s  # hashlib would load OpenSSL
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,6 +71,8 @@ class RoomState:
         self.local_ids: MessageIds | None = None  # of batches, in a room on several hosts
         self.entrants: list[Client] | None = None
         """In a room on several hosts, the clients that have registered; the log lets them in."""
+        self.on_removal: Callable[[Channel], object] | None = None
+        """Called before a channel is removed."""
 
     def next_batch_id(self) -> str:
         """The reference of a new batch."""
@@ -135,6 +137,8 @@ class RoomState:
             for member in channel.invited:
                 member.invites -= {channel.folded}
             if self.channels.get(channel.folded) is channel:
+                if self.on_removal is not None:
+                    self.on_removal(channel)
                 del self.channels[channel.folded]
                 channel.release_memory()
 

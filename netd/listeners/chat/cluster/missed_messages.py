@@ -1,0 +1,137 @@
+"""What is said in the channels of clients that are not in the room, until they have returned.
+
+A channel keeps only its last messages, and those of a channel that is left by all members are gone
+with it, as are those of one that is created again. So a host takes note of the messages while it
+reads the log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from netd.listeners.chat.room.channel import Channel
+from netd.listeners.chat.room.encoded_message import (
+    EncodedMessage,
+    HistoryEntry,
+    message_of,
+    position_of_entry,
+)
+from netd.listeners.chat.room.state import RoomState
+from netd.listeners.chat.room.stored_message import NEVER
+
+_LINE_BYTES: Final = 200  # of a line, besides its text
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message, with the channel in which it was said: a channel can be created again."""
+
+    position: int
+    entry: HistoryEntry
+    channel: Channel
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What is known of a channel."""
+
+    noted: int
+    """The position of the last message that was taken."""
+    first_dropped: int = 0
+    last_dropped: int = 0
+
+    def drop(self, position: int) -> None:
+        """A message is not kept any more."""
+        self.first_dropped = self.first_dropped or position
+        self.last_dropped = position
+
+    def has_all(self, after: int, begin: int) -> bool:
+        """Whether no message after a position was dropped, or all are in a history from `begin`."""
+        return self.last_dropped <= after or begin <= max(self.first_dropped, after)
+
+
+class MissedMessages:
+    """The messages of the watched channels; past a number of bytes, the oldest are dropped."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, _Watched] = {}  # by the folded name
+        self._said: deque[Said] = deque()
+        self._bytes = 0
+        self._collected = 0  # the last number of a message when all channels were looked at
+
+    def watch(self, room: RoomState, names: Iterable[str]) -> None:
+        """Take note from now on of what is said in channels, by their folded names."""
+        for name in names:
+            if name not in self._watched:
+                self._watched[name] = _Watched(room.ids.position)
+
+    def clear(self) -> None:
+        """Forget all: all clients have returned."""
+        self._watched.clear()
+        self._said.clear()
+        self._bytes = self._collected = 0
+
+    def make_room(self, room: RoomState, inputs: int) -> None:
+        """Look at all channels if the next inputs could displace messages of their histories."""
+        coming = room.ids.last_number - self._collected + inputs
+        if coming > room.settings.limits.history_lines:
+            self.collect(room)
+
+    def collect(self, room: RoomState) -> None:
+        """Take the new messages of all watched channels."""
+        self._collected = room.ids.last_number
+        for name in self._watched:
+            if name in room.channels:
+                self.collect_from(room, room.channels[name])
+
+    def collect_from(self, room: RoomState, channel: Channel) -> None:
+        """Take the new messages of a channel, for example before it is removed."""
+        watched = self._watched.get(channel.folded)
+        if watched is None:
+            return
+        limits = room.settings.limits
+        new = [*_since(channel, watched.noted)]
+        if new and len(new) == limits.history_lines:
+            watched.drop(new[-1].position - 1)  # there can have been more
+        for said in reversed(new):
+            watched.noted = said.position
+            self._said.append(said)
+            self._bytes += _size(said.entry)
+        while self._bytes > limits.ghost_bytes // 2:
+            oldest = self._said.popleft()
+            self._bytes -= _size(oldest.entry)
+            self._watched[oldest.channel.folded].drop(oldest.position)
+
+    def since(self, channel: Channel, position: int) -> tuple[list[Said], bool]:
+        """The messages of all channels of that name after a position; and whether these are all."""
+        folded, kept = channel.folded, channel.history.entries
+        begin = position_of_entry(kept[0]) if kept else NEVER
+        found = {
+            said.position: said
+            for said in self._said
+            if said.channel.folded == folded
+            and said.position > position
+            and not (said.channel is channel and said.position >= begin)  # or it was deleted
+        }
+        for said in _since(channel, position):
+            found.setdefault(said.position, said)  # a channel that returns has earlier messages
+        watched = self._watched.get(folded)
+        has_all = watched is None or watched.has_all(position, begin)
+        return [found[key] for key in sorted(found)], has_all
+
+
+def _since(channel: Channel, position: int) -> Iterator[Said]:
+    """The messages in the history of a channel after a position, newest first."""
+    for entry in reversed(channel.history.entries):
+        at = position_of_entry(entry)
+        if at <= position:
+            return
+        yield Said(at, entry, channel)
+
+
+def _size(entry: HistoryEntry) -> int:
+    body = len(entry.body) if isinstance(entry, EncodedMessage) else len(str(message_of(entry)))
+    return _LINE_BYTES + body
