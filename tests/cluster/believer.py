@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from netd.listeners.chat.room.member import Client
@@ -21,7 +21,31 @@ class _View:
     def __init__(self) -> None:
         self.names: dict[str, str] = {}  # to the status, by nick
         self.topic = ""
-        self.flags: set[str] = set()
+        self.flags = {"n", "t"}
+
+    def see_names(self, text: str) -> None:
+        """Take a line of NAMES."""
+        for name in text.split():
+            nick = name.lstrip("@+")
+            self.names[nick] = "".join(_STATUS[prefix] for prefix in name[: -len(nick)])
+
+    def change_modes(self, modes: str, parameters: list[str]) -> None:
+        """Take a MODE."""
+        is_given = True
+        for letter in modes:
+            if letter in "+-":
+                is_given = letter == "+"
+                continue
+            parameter = parameters.pop(0) if letter in _WITH_PARAMETER else ""
+            if letter in "ov":
+                held = {*self.names[parameter]}
+                self.names[parameter] = "".join(sorted(_changed(held, letter, is_given)))
+            elif letter not in "beI":
+                self.flags = _changed(self.flags, letter, is_given)
+
+
+def _changed(letters: set[str], letter: str, is_given: bool) -> set[str]:  # noqa: FBT001
+    return letters | {letter} if is_given else letters - {letter}
 
 
 class Believer:
@@ -57,37 +81,31 @@ class Believer:
                 self._believe(message, number)
 
     def _believe(self, message: Message, number: int) -> None:
-        by = message.source.partition("!")[0]
-        match message.command, message.params:
-            case "PRIVMSG", (target, text):
-                own = int(message.tags["msgid"].rpartition("-")[2].removeprefix("id"), 16)
-                assert own not in self.messages, f"{self.name} got {text} twice"
-                self.messages[own] = (target, text)
-            case "JOIN", (channel, *_):
-                self._see_join(channel, by, number)
-            case "PART", (channel, *reason):
-                was_away = reason == [_NOT_LET_IN]
-                self._see_part(channel, by, self.away_since if was_away else number)
-            case "KICK", (channel, nick, *_):
-                self._see_part(channel, nick, number)
-            case "QUIT", _:
+        by, params = message.source.partition("!")[0], message.params
+        match message.command:
+            case "PRIVMSG":
+                self._see_message(message, by)
+            case "JOIN":
+                self._see_join(params[0], by, number)
+            case "PART":
+                is_late = params[1:] == (_NOT_LET_IN,)
+                self._see_part(params[0], by, self.away_since if is_late else number)
+            case "KICK":
+                self._see_part(params[0], params[1], number)
+            case "QUIT":
                 for view in self.views.values():
                     view.names.pop(by, None)
-            case "NICK", (nick,):
-                self._see_nick(by, nick)
-            case "TOPIC", (channel, text):
-                self.views[channel].topic = text
-            case "MODE", (channel, modes, *params) if channel in self.views:
-                self._see_modes(channel, modes, params)
-            case "332", (_, channel, text):
-                self.views[channel].topic = text
-            case "324", (_, channel, modes, *_):
-                self.views[channel].flags = {*modes} - {"+"}
-            case "353", (_, _, channel, names):
-                for name in names.split():
-                    nick = name.lstrip("@+")
-                    status = "".join(_STATUS[prefix] for prefix in name[: -len(nick)])
-                    self.views[channel].names[nick] = status
+            case "NICK":
+                self._see_nick(by, params[0])
+            case _:
+                self._see_channel(message.command, params)
+
+    def _see_message(self, message: Message, by: str) -> None:
+        target, text = message.params
+        number = int(message.tags["msgid"].rpartition("-")[2], 16)
+        is_own = by == target == self.nick  # and is echoed, too
+        assert is_own or number not in self.messages, f"{self.name} got {text} twice"
+        self.messages[number] = (target, text)
 
     def _see_join(self, channel: str, nick: str, number: int) -> None:
         if nick == self.nick and channel not in self.views:
@@ -96,7 +114,7 @@ class Believer:
         self.views[channel].names[nick] = ""
 
     def _see_part(self, channel: str, nick: str, number: int) -> None:
-        assert nick in self.views[channel].names, f"{nick} was not in {channel}"
+        assert nick in self.views[channel].names, f"{self.name}: {nick} was not in {channel}"
         del self.views[channel].names[nick]
         if nick == self.nick:
             del self.views[channel]
@@ -109,21 +127,23 @@ class Believer:
             if before in view.names:
                 view.names[after] = view.names.pop(before)
 
-    def _see_modes(self, channel: str, modes: str, params: list[str]) -> None:
-        view, sign = self.views[channel], ""
-        for letter in modes:
-            if letter in "+-":
-                sign = letter
-                continue
-            param = params.pop(0) if letter in _WITH_PARAMETER else ""
-            if letter in "ov":
-                held = {*view.names[param]} - {letter} | ({letter} if sign == "+" else set())
-                view.names[param] = "".join(sorted(held))
-            elif letter not in "beI":
-                view.flags = view.flags - {letter} | ({letter} if sign == "+" else set())
+    def _see_channel(self, command: str, params: Sequence[str]) -> None:
+        match command, params:
+            case "TOPIC", (channel, text):
+                self.views[channel].topic = text
+            case "332", (_, channel, text):
+                self.views[channel].topic = text
+            case "MODE", (channel, modes, *parameters) if channel in self.views:
+                self.views[channel].change_modes(modes, parameters)
+            case "324", (_, channel, modes, *_):
+                self.views[channel].flags = {*modes} - {"+"}
+            case "353", (_, _, channel, names):
+                self.views[channel].see_names(names)
 
     def check(self, room: RoomState) -> None:
         """Compare what the client knows with the room."""
+        if not self.client.is_registered:
+            return  # its nick is taken
         member = room.members.get(fold(self.nick))
         assert member is not None, f"{self.name} has not the nick {self.nick}"
         assert self.client in member.clients, f"{self.name} is not {self.nick}"
@@ -133,6 +153,7 @@ class Believer:
             names = {one.nick: "".join(sorted(held)) for one, held in channel.members.items()}
             assert view.names == names, f"{self.name} in {name}: {view.names} for {names}"
             topic = channel.topic.text if channel.topic is not None else ""
+            assert view.flags == {*channel.modes}, f"{self.name} in {name}: modes {view.flags}"
             assert view.topic == topic, f"{self.name} in {name}: topic {view.topic} for {topic}"
 
     def check_complete(self, said: Mapping[str, Mapping[int, str]]) -> None:

@@ -117,8 +117,8 @@ class CatchUp:
             if not is_known:
                 plain.append(join_message(member, channel, is_extended=False))
                 extended.append(join_message(member, channel, is_extended=True))
-            if status != held and status:
-                given = status_mode(server, channel, member.nick, status)
+            if status != held:
+                given = status_mode(server, channel, member.nick, status, held)
                 plain.append(given)
                 extended.append(given)
         topic = channel.topic

@@ -74,10 +74,9 @@ class MissedMessages:
         self._said.clear()
         self._bytes = self._collected = 0
 
-    def make_room(self, room: RoomState, inputs: int) -> None:
-        """Look at all channels if the next inputs could displace messages of their histories."""
-        coming = room.ids.last_number - self._collected + inputs
-        if coming > room.settings.limits.history_lines:
+    def make_room(self, room: RoomState) -> None:
+        """Look at all channels if the next input could displace new messages of their histories."""
+        if room.ids.last_number - self._collected >= room.settings.limits.history_lines:
             self.collect(room)
 
     def collect(self, room: RoomState) -> None:

@@ -151,9 +151,12 @@ def _status_modes(server: str, channel: Channel, members: Iterable[Member]) -> I
             yield status_mode(server, channel, member.nick, held)
 
 
-def status_mode(server: str, channel: Channel, nick: str, held: str) -> Message:
-    """The MODE that gives a member its status."""
-    return Message("MODE", (channel.name, f"+{held}", *[nick] * len(held)), server)
+def status_mode(server: str, channel: Channel, nick: str, held: str, before: str = "") -> Message:
+    """The MODE that gives a member its status, in place of the one before."""
+    taken = [letter for letter in before if letter not in held]
+    given = [letter for letter in held if letter not in before]
+    modes = "".join([*(taken and ["-", *taken]), *(given and ["+", *given])])
+    return Message("MODE", (channel.name, modes, *[nick] * len(taken + given)), server)
 
 
 def _away(member: Member) -> Message:

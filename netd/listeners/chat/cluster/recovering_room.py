@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from netd.listeners.chat.cluster.arrival import format_channel
 from netd.listeners.chat.cluster.earlier_room import CatchUp, EarlierRoom
 from netd.listeners.chat.cluster.engine_contract import Loss
-from netd.listeners.chat.cluster.log_entry import LogEntry
 from netd.listeners.chat.cluster.missed_messages import MissedMessages
 from netd.listeners.chat.cluster.netsplit import LOST
 from netd.listeners.chat.cluster.node_name import node_of, number_of
@@ -30,7 +29,7 @@ from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
-from netd.protocols.irc import Message, fold
+from netd.protocols.irc import fold
 from netd.protocols.lines import Line
 from netd.protocols.saved_record import save_record
 
@@ -190,10 +189,14 @@ class RecoveringRoom(SplittingRoom):
         self._missed.collect(earlier)
         room.settings, room.cloak_key = settings, earlier.cloak_key
         room.accounts.configured = settings.accounts
-        room.unregistered.update(earlier.unregistered)
         room.ghosts.update(earlier.ghosts)
         self.replace(room)
+        room.unregistered.update(
+            (client, None) for client in earlier.unregistered if client not in self._returns
+        )
         self._missed.collect(room)
+        for client in self._returns:
+            client.member.channels.clear()  # it is in none of the new ones
         for client in room.unregistered:
             if client.key:  # it is on its way through the log, or has entered meanwhile
                 self._clients.setdefault(client.key, client)
@@ -201,10 +204,13 @@ class RecoveringRoom(SplittingRoom):
 
     # The clients return.
 
-    def apply(self, entry: LogEntry) -> Iterator[Outcome]:
-        if self._returns:
-            self._missed.make_room(self.state, len(entry.inputs))
-        yield from super().apply(entry)
+    def _apply_all(self, node: str, items: Iterable[RoomInput], now: float) -> Iterator[Outcome]:
+        return super()._apply_all(node, self._noting(items) if self._returns else items, now)
+
+    def _noting(self, items: Iterable[RoomInput]) -> Iterator[RoomInput]:
+        for item in items:
+            self._missed.make_room(self.state)
+            yield item
 
     def _adopt_state(self) -> None:
         super()._adopt_state()
@@ -222,12 +228,13 @@ class RecoveringRoom(SplittingRoom):
         nicks = {found.member.folded for found in present.values()}
         catch_up = CatchUp(self.state, self._missed, self._earlier_nicks(), nicks)
         for client, found in present.items():
-            return_ = self._returns.pop(client)
+            self._returned[client] = return_ = self._returns.pop(client)
             if found is not client:
                 put_in_place(self.state, client, found)
                 self._clients[client.key] = client
             client.is_waiting = self._lines.holds(client)
-            yield client, self._inform(client, return_, catch_up, now)
+            effects = self._inform(client, return_, catch_up, now)
+            yield client, [*effects, *self._inform_companions(client, return_, now)]
         self._end_returns()
         yield from self._welcome_entered(now)
         self._is_known = True
@@ -304,22 +311,22 @@ class RecoveringRoom(SplittingRoom):
 
     def _put_returns(self) -> None:
         """Append the clients that are not in the room to the log, and channels that are gone."""
-        waiting = [pair for pair in self._returns.items() if not pair[1].is_sent]
         gone: dict[str, bytes] = {}
-        for _, return_ in waiting:
-            for name in return_.claims:
+        for return_ in self._returns.values():
+            for name in () if return_.is_sent else return_.claims:
                 if name not in self.state.channels and name not in gone:
                     gone[name] = format_channel(return_.earlier.channels[name].channel)
         for data in gone.values():
             self._append(format_input(RoomInput(InputKind.CHANNEL, 0, data)))
-        for client, return_ in waiting:
-            return_.is_sent = True
+        for client, return_ in self._returns.items():
             client.state = ClientState.REGISTERING
             self.state.unregistered[client] = None
             if not client.key:
                 self._name(client)
             self._clients[client.key] = client
-            self._put(InputKind.RETURN, client, return_.format())
+            if not return_.is_sent:
+                return_.is_sent = True
+                self._put(InputKind.RETURN, client, return_.format())
 
     def _earlier_nicks(self) -> set[str]:
         return {return_.folded for return_ in [*self._returns.values(), *self._returned.values()]}
@@ -360,7 +367,7 @@ class RecoveringRoom(SplittingRoom):
     ) -> list[Effect]:
         """Send a client that is in the room again how that differs from what it knows."""
         context = CommandContext(self.state, client, now)
-        for message in _changes_of(client, return_):
+        for message in return_.changes(self.state):
             context.send_unlabeled(client, message)
         for channel in self.state.channels_of(client.member):
             if channel.folded in return_.claims:
@@ -378,27 +385,18 @@ class RecoveringRoom(SplittingRoom):
             for other, its in [*self._returns.items(), *self._returned.items()]
             if other is not client and its.claims.keys() & return_.claims.keys()
         ]
-        for message in _changes_of(client, return_):
+        for message in return_.changes(self.state):
             context.send_to_clients(companions, message)
         return context.effects
 
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
-        self._returns.pop(client, None)
+        return_ = self._returns.pop(client, None)
         self._returned.pop(client, None)
         self._end_returns()
+        if return_ is not None and self._clients.get(client.key) is not client:
+            # It is not in this room, or another client stands for it, which `settle` removes.
+            self._lines.forget(client)
+            self.state.ghosts.pop(client, None)
+            client.state, client.is_remote = ClientState.GONE, True
+            return []
         return super().leave(client, reason, now)
-
-
-def _changes_of(client: Client, return_: Return) -> Iterator[Message]:
-    """A forced change of the nick, and the channels that have not let the member in again."""
-    member, prefix = client.member, return_.prefix
-    if member.nick != return_.nick:
-        yield Message("NICK", (member.nick,), prefix)
-        prefix = member.prefix
-    for name in return_.claims:
-        if name not in member.channels:
-            channel = return_.earlier.channels[name].channel
-            yield Message("PART", (channel.name, _NOT_LET_IN), prefix)
-
-
-_NOT_LET_IN = "not let in again"

@@ -204,6 +204,7 @@ class ReplicatedRoom(SharedRoom):
         return taken
 
     def _name(self, client: Client) -> None:
+        self._clients.pop(client.key, None)  # an entry that was given back
         client.key = f"{self._node}/{self._next_number}"
         client.resume_proof = elsewhere.proof_of(client)
         self._use_numbers_after(self._next_number)

@@ -6,11 +6,18 @@ A client that is in the new room is put in its place; any other one returns with
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 from netd.listeners.chat.cluster.arrival import Claim, format_arrival
 from netd.listeners.chat.cluster.earlier_room import EarlierRoom
+from netd.listeners.chat.cluster.netsplit import status_mode
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.state import RoomState
+from netd.protocols.irc import Message
+
+_NOT_LET_IN: Final = "not let in again"
 
 
 def put_in_place(room: RoomState, client: Client, found: Client) -> None:
@@ -50,3 +57,20 @@ class Return:
     def format(self) -> bytes:
         """The client as it was, for the log."""
         return format_arrival(self._client, self._member, self.claims)
+
+    def changes(self, room: RoomState) -> Iterator[Message]:
+        """What has become of the client in another room: of its nick, and of its places."""
+        member, prefix = self._client.member, self.prefix
+        if member.nick != self.nick:
+            yield Message("NICK", (member.nick,), prefix)
+            prefix = member.prefix
+        for name, claim in self.claims.items():
+            if name in member.channels:
+                channel = room.channels[name]
+                status = channel.members[member]
+                if status != claim.status:
+                    server = room.settings.server_name
+                    yield status_mode(server, channel, member.nick, status, claim.status)
+            else:
+                channel = self.earlier.channels[name].channel
+                yield Message("PART", (channel.name, _NOT_LET_IN), prefix)
