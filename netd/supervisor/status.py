@@ -96,7 +96,7 @@ def _worker(worker: WorkerHandle, now: float) -> dict[str, Any]:
     return {
         "pid": worker.pid,
         "state": "unresponsive" if worker.is_silent else str(worker.state),
-        "uptime_s": round(now - worker.started_at, 3),
+        "uptime_s": round(now - worker.report.started_at, 3),
         "restarts": worker.restarts,
         "last_error": worker.problem,
         **(usage_of(worker.pid) if worker.pid else {}),

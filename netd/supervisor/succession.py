@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from netd.listeners.bundle import Bundle
+from netd.errors import StateError
+from netd.listeners.bundle import Bundle, of_descriptors
 
 _MAX_ATTEMPTS: Final = 2
 """How many processes may end with the same state: perhaps it is the cause."""
@@ -55,8 +56,12 @@ class Succession:
         """A process serves the clients: close their bundles."""
         self._drop_bundles()
 
-    def keep_snapshot(self, snapshot: Bundle) -> None:
+    def on_snapshot(self, descriptors: Sequence[int]) -> None:
         """Keep the latest snapshot of the present process, in place of the one before."""
+        try:
+            snapshot = of_descriptors(descriptors)
+        except StateError:  # no descriptor was left to receive it: the earlier one stays
+            return
         self._drop_snapshot()
         self._snapshot = snapshot
         self._attempts = 0

@@ -38,11 +38,13 @@ class Watch:
         self._ticked_at = self._loop.now
         for worker in tuple(self._fleet.workers):
             if was_stopped:
-                worker.heard_at = self._loop.now
+                worker.report.heard_at = self._loop.now
             worker.kill_if_silent(self._fleet.config.netd.heartbeat_timeout)
         self._on_tick()
 
     def _feed_watchdog(self) -> None:
         allowed_s = self._fleet.config.netd.heartbeat_timeout + _STALL_S
-        if all(self._loop.now - worker.heard_at < allowed_s for worker in self._fleet.processes):
+        if all(
+            self._loop.now - worker.report.heard_at < allowed_s for worker in self._fleet.processes
+        ):
             self._notifier.alive()

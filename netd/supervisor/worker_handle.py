@@ -1,4 +1,4 @@
-"""The supervisor's handle of one worker: its process, the link to it, and its last report.
+"""The supervisor's handle of one worker: its process and the link to it.
 
 A handle outlives its processes: after an unexpected end it starts the next one. The handle decides
 nothing about the daemon; it reports events to its observer.
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from netd.config.model import ListenerOptions
-from netd.errors import LocalProtocolError, StateError
-from netd.listeners.bundle import Bundle, of_descriptors
+from netd.errors import LocalProtocolError
+from netd.listeners.bundle import Bundle
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
 from netd.listeners.restart_policy import RestartPolicy
@@ -43,6 +43,7 @@ from netd.runtime.fd_channel import FdChannel
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.process import Process
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
+from netd.supervisor.pending_handover import PendingHandover
 from netd.supervisor.succession import Succession
 from netd.supervisor.worker_configuration import (
     NO_QUEUES,
@@ -52,9 +53,9 @@ from netd.supervisor.worker_configuration import (
 )
 from netd.supervisor.worker_observer import WorkerObserver
 from netd.supervisor.worker_process import SpawnWorker, WorkerProcess, spawn_worker
+from netd.supervisor.worker_report import WorkerReport
 
 _RETRY_S = 1.0  # until the next attempt to fork, where the system had no room for a process
-_UNRESPONSIVE_S = 3.0  # without a heartbeat, of which one is due each second
 
 OnHandedOver = Callable[["WorkerHandle", Bundle | str], object]
 """Gets a worker and its bundle, or the reason why there is none; empty if its process has ended."""
@@ -77,9 +78,7 @@ class WorkerHandle:
         """The number among the workers of the listener (`Daemon.worker_number`)."""
         self.state = WorkerState.ENDED
         self.restarts = 0
-        self.last_error = ""
-        self._degraded = ""  # the reason in the last heartbeat; empty if the worker is well
-        self.started_at = self.heard_at = loop.now
+        self.report = WorkerReport(loop.now)
         self._kill_reason = ""  # set if the supervisor itself ended the process
         self._loop = loop
         self._observer = observer
@@ -96,10 +95,8 @@ class WorkerHandle:
         self._configuration: WorkerConfiguration | None = None
         self._awaits_reply = False  # to a Configure
         self._succession = Succession()
-        self._on_handed_over: OnHandedOver | None = None
+        self._handover = PendingHandover()
         self._restart: Timer | None = None
-        self._past = Counters()  # of the processes that have ended
-        self._present = Counters()
 
     @property
     def pid(self) -> int | None:
@@ -110,25 +107,25 @@ class WorkerHandle:
     def is_well(self) -> bool:
         """True if the worker serves or drains, is not degraded, and does not keep crashing."""
         is_active = self.state in (WorkerState.SERVING, WorkerState.DRAINING)
-        is_hindered = self.is_silent or self._degraded
+        is_hindered = self.is_silent or self.report.degraded
         return is_active and not is_hindered and self._policy.is_settled(self._loop.now)
 
     @property
     def is_silent(self) -> bool:
         """True if the process is alive, but several of its heartbeats are missing."""
-        return self._process is not None and self._silence_s > _UNRESPONSIVE_S
+        return self._process is not None and self.report.is_silent(self._loop.now)
 
     @property
     def problem(self) -> str:
         """Why the worker is not well, or why its last process ended; empty without a problem."""
         if self.is_silent:
             return f"no heartbeat for {self._silence_s:.0f} s"
-        return self._degraded or self.last_error
+        return self.report.degraded or self.report.last_error
 
     @property
     def counters(self) -> Counters:
         """The totals of all its processes, and the gauges of the present one."""
-        return self._past + self._present
+        return self.report.counters
 
     def start(
         self,
@@ -202,12 +199,12 @@ class WorkerHandle:
         if self._process is None or not self._process.is_linked:
             on_done(self, "")
             return
-        self._on_handed_over = on_done
+        self._handover.begin(lambda outcome: on_done(self, outcome))
         self._send(HandOver(within_s))
 
     def resume(self) -> None:
         """Have the worker serve its clients again: the handover was abandoned."""
-        self._on_handed_over = None
+        self._handover.abandon()
         self._send(Resume())
 
     def dismiss(self, within_s: float | None = None) -> None:
@@ -215,7 +212,7 @@ class WorkerHandle:
 
         A client that it could not hand over is served for `within_s` seconds (None: no deadline).
         """
-        self._on_handed_over = None
+        self._handover.abandon()
         self._finish(Exit(within_s))
 
     def left_behind(self) -> list[Bundle]:
@@ -260,10 +257,10 @@ class WorkerHandle:
 
     @property
     def _silence_s(self) -> float:
-        return self._loop.now - self.heard_at
+        return self.report.silence_s(self._loop.now)
 
     def _kill_because(self, reason: str) -> None:
-        self.last_error = self._kill_reason = reason
+        self.report.last_error = self._kill_reason = reason
         self.kill()
 
     def _spawn(self) -> None:
@@ -280,7 +277,7 @@ class WorkerHandle:
             on_link_error=self._on_link_error,
             on_end=self._after_exit,
         )
-        self.started_at = self.heard_at = self._loop.now
+        self.report.on_start(self._loop.now)
         self._policy.on_start(self._loop.now)
         if self._own_addresses.datagram_names:
             self.announce(self._own_addresses)
@@ -300,11 +297,10 @@ class WorkerHandle:
         return self._configuration.message(self.name, self.number, bundles, needs_state=needs_state)
 
     def _on_message(self, message: LinkMessage) -> None:
-        self.heard_at = self._loop.now
+        self.report.heard_at = self._loop.now
         match message:
-            case Heartbeat(totals, gauges, degraded, series, moments, shared):
-                self._present = Counters(totals, gauges, series, moments, shared)
-                self._set_degraded(degraded)
+            case Heartbeat():
+                self._on_heartbeat(message)
             case Ready():
                 self._awaits_reply = False
                 self._step(WorkerEvent.READY)
@@ -313,48 +309,29 @@ class WorkerHandle:
             case Failed(reason):
                 self._on_failed(reason)
             case HandedOver(count):
-                self._on_bundle(count)
+                self._handover.on_bundle(self._take_descriptors(count))
             case Snapshot():
-                self._on_snapshot()
+                self._succession.on_snapshot(self._take_descriptors(1))
             case NotHandedOver(reason):
-                self._end_handover(reason)
+                self._handover.end(reason)
             case Retiring() | RequestStatus() | RequestReload():
                 self._requests[type(message)](self)
 
-    def _on_bundle(self, count: int) -> None:
-        assert self._process is not None
-        try:
-            bundle = of_descriptors(self._process.take_descriptors(count))
-        except StateError as error:
-            self._end_handover(str(error))
-            return
-        if self._on_handed_over is None:
-            bundle.close()
-        self._end_handover(bundle)
-
-    def _on_snapshot(self) -> None:
-        assert self._process is not None
-        try:
-            snapshot = of_descriptors(self._process.take_descriptors(1))
-        except StateError:  # no descriptor was left to receive it: the earlier one stays
-            return
-        self._succession.keep_snapshot(snapshot)
-
-    def _end_handover(self, outcome: Bundle | str) -> None:
-        on_done, self._on_handed_over = self._on_handed_over, None
-        if on_done is not None:
-            on_done(self, outcome)
+    def _take_descriptors(self, count: int) -> list[int]:
+        return self._process.take_descriptors(count) if self._process is not None else []
 
     def _send_go(self) -> None:
         if self._succession.is_go_due and self._process is not None:
             self._send(Go())
             self._succession.on_go()
 
-    def _set_degraded(self, reason: str) -> None:
-        was_well, self._degraded = not self._degraded, reason
-        if reason and was_well:
+    def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
+        was_degraded = bool(self.report.degraded)
+        self.report.on_heartbeat(heartbeat)
+        reason = heartbeat.degraded
+        if reason and not was_degraded:
             self._log.warning("%s: worker %d is degraded: %s", self.name, self.pid, reason)
-        elif not reason and not was_well:
+        elif was_degraded and not reason:
             self._log.info("%s: worker %d is well again", self.name, self.pid)
 
     def _on_link_error(self, error: OSError | LocalProtocolError) -> None:
@@ -362,7 +339,7 @@ class WorkerHandle:
 
     def _on_failed(self, reason: str) -> None:
         self._awaits_reply = False
-        self.last_error = reason
+        self.report.last_error = reason
         has_no_configuration = self.state is WorkerState.STARTING
         self._observer.on_failed(self, reason)
         if has_no_configuration:
@@ -370,10 +347,9 @@ class WorkerHandle:
 
     def _after_exit(self, pid: int, status: str) -> None:
         self._process = None
-        self._past, self._present = self.counters.after_exit(), Counters()
-        self._degraded = ""
+        self.report.on_exit()
         self._step(WorkerEvent.EXITED)
-        self._end_handover("")
+        self._handover.end("")
         if self.state is WorkerState.ENDED:
             self._succession.drop()
             self._observer.on_ended(self)
@@ -382,7 +358,7 @@ class WorkerHandle:
             self._after_crash(pid, status)
 
     def _after_crash(self, pid: int, status: str) -> None:
-        self.last_error, self._kill_reason = self._kill_reason or status, ""
+        self.report.last_error, self._kill_reason = self._kill_reason or status, ""
         delay_s = self._restart_later()
         self._log.error(
             "%s: worker %d ended (%s); next start in %.1f s", self.name, pid, status, delay_s
@@ -404,7 +380,7 @@ class WorkerHandle:
         try:
             self._spawn()
         except OSError as error:
-            self.last_error = f"cannot be started: {error.strerror}"
+            self.report.last_error = f"cannot be started: {error.strerror}"
             self._log.error("%s: cannot start a worker: %s", self.name, error.strerror)
             self._step(WorkerEvent.EXITED)
             self._restart_later(_RETRY_S)

@@ -116,7 +116,7 @@ def test_a_worker_that_ends_is_replaced_after_growing_delays(
 ) -> None:
     setting.serve().end(KILLED)
     setting.simulation.settle()
-    assert (setting.handle.restarts, setting.handle.last_error) == (1, "killed by SIGKILL")
+    assert (setting.handle.restarts, setting.handle.report.last_error) == (1, "killed by SIGKILL")
     setting.simulation.obey()
     assert setting.state == WorkerState.SERVING
     assert setting.handle.is_well
@@ -162,7 +162,11 @@ def test_a_silent_process_is_killed_and_replaced(setting: Setting) -> None:
     setting.simulation.advance(2)
     setting.handle.kill_if_silent(10)
     setting.simulation.settle()
-    assert (setting.handle.restarts, setting.handle.last_error) == (1, "no heartbeat for 11 s")
+    report = setting.handle.report
+    assert (setting.handle.restarts, report.last_error) == (1, "no heartbeat for 11 s")
+        1,
+        "no heartbeat for 11 s",
+    )
 
 
 def test_a_process_that_misses_heartbeats_is_unresponsive(setting: Setting) -> None:
@@ -184,7 +188,7 @@ def test_a_process_that_cannot_be_killed_is_left_behind(setting: Setting) -> Non
         setting.handle.kill_if_silent(10)
     setting.simulation.settle()
     assert setting.handle.pid not in (None, frozen.process.pid)
-    assert setting.handle.last_error == "no heartbeat for 11 s"
+    assert setting.handle.report.last_error == "no heartbeat for 11 s"
     successor = setting.simulation.workers[1]
     successor.obey()
     setting.simulation.settle()
@@ -211,7 +215,7 @@ def test_a_process_without_a_configuration_that_it_can_use_is_ended(setting: Set
     setting.simulation.settle()
     assert worker.exit == KILLED
     assert setting.recorder.events == ["failed: no certificate"]
-    assert setting.handle.last_error == "no certificate"
+    assert setting.handle.report.last_error == "no certificate"
 
 
 def test_a_refused_configuration_leaves_the_previous_one(setting: Setting) -> None:
@@ -270,7 +274,7 @@ def test_a_fork_that_the_system_refuses_is_tried_again(setting: Setting) -> None
     setting.simulation.spawn_error = OSError(errno.EAGAIN, "no room")
     worker.end(KILLED)
     setting.simulation.settle()
-    assert setting.handle.last_error == "cannot be started: no room"
+    assert setting.handle.report.last_error == "cannot be started: no room"
     assert setting.state == WorkerState.BACKOFF
     setting.simulation.spawn_error = None
     setting.simulation.advance(2)
@@ -289,7 +293,7 @@ def test_a_line_that_is_no_message_ends_the_process(setting: Setting) -> None:
     worker.send(b"{}\n")
     setting.simulation.settle()
     assert worker.exit == KILLED
-    assert "not a link message" in setting.handle.last_error
+    assert "not a link message" in setting.handle.report.last_error
 
 
 def test_last_messages_of_a_process_are_read(setting: Setting) -> None:
