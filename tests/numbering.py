@@ -20,7 +20,7 @@ from netd.listeners.kind import Attach, Handover, Kind
 from netd.listeners.kinds import KINDS
 from netd.listeners.stream_service import StreamService
 from netd.runtime.stream import Stream
-from netd.supervisor import supervisor
+from netd.supervisor import shutdown
 from tests.support import PATIENCE_S
 
 PATIENT = "NETD_TEST_PATIENT"
@@ -110,5 +110,5 @@ KIND = Kind(
 if __name__ == "__main__":
     KINDS[KIND.name] = KIND
     if PATIENT in os.environ:
-        setattr(supervisor, "_LEAVE_S", PATIENCE_S)  # noqa: B010 (a constant)
+        setattr(shutdown, "_LEAVE_S", PATIENCE_S)  # noqa: B010 (a constant)
     cli.main()

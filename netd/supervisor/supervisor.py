@@ -33,6 +33,7 @@ from netd.supervisor.reload_requests import ReloadRequests
 from netd.supervisor.reporting import AddressLog, log_report
 from netd.supervisor.restart import CONFIGURATION, save_configuration, take_inheritance
 from netd.supervisor.restarter import Restarter
+from netd.supervisor.shutdown import Shutdown
 from netd.supervisor.socket_table import SocketTable
 from netd.supervisor.status import DaemonStatus
 from netd.supervisor.watch import Watch
@@ -40,10 +41,7 @@ from netd.supervisor.worker_handle import WorkerHandle
 from netd.supervisor.worker_process import SpawnWorker, spawn_worker
 
 _COLLECT_S: Final = 60.0
-_HURRY_S: Final = 0.5  # from the second stop signal until workers are killed
 _PLACES_A_WORKER: Final = 2  # in the descriptor store, for a handover: the state and the clients
-_LEAVE_S: Final = 0.2  # from a restart's handover until this process ends, with its workers
-_GRACE_S: Final = 1.0  # from the drain's deadline until workers are killed
 
 _log = logging.getLogger("netd")
 
@@ -88,7 +86,8 @@ class Supervisor:
         )
         self._failure: NetdError | None = None
         self._addresses = AddressLog(self._fleet)
-        self._is_ready = self._is_leaving = self._stopping = False
+        self._is_ready = self._is_leaving = False
+        self._shutdown = Shutdown(loop, self._fleet)
         self._status = DaemonStatus(loop, self._fleet, self._requests)
 
     def run(self) -> int:
@@ -148,11 +147,11 @@ class Supervisor:
     def on_ended(self, worker: WorkerHandle) -> None:
         """See WorkerObserver."""
         self._fleet.remove(worker)
-        self._exit_if_drained()
+        self._shutdown.end_if_drained()
 
     def on_retiring(self, worker: WorkerHandle) -> None:
         """Start a successor; during a stop or a reload it is started once the worker has ended."""
-        if self._stopping or self._reload is not None:
+        if self._shutdown.is_begun or self._reload is not None:
             return
         try:
             self._fleet.replace(worker)
@@ -218,7 +217,7 @@ class Supervisor:
             self._fleet.table.report_missing()
             self._inheritance.close()
             self.request_reload(lambda _reply: None)
-        elif not self._stopping:
+        elif not self._shutdown.is_begun:
             _log.error("cannot continue with the previous configuration: %s", error)
             self._load_first()
 
@@ -233,7 +232,7 @@ class Supervisor:
         self._reload = None
         if error is None:
             self._become_ready()
-        elif not self._stopping:  # a stop during the start is not a failure
+        elif not self._shutdown.is_begun:  # a stop during the start is not a failure
             # The store has clients for the next attempt: EX_CONFIG would end them.
             self._failure = ReloadError(str(error)) if self._inheritance.labels else error
             self.stop()
@@ -266,7 +265,7 @@ class Supervisor:
 
     def _begin_reload(self) -> None:
         self._requests.begin()
-        if self._stopping:
+        if self._shutdown.is_begun:
             self._finish_reload(ControlError("netd is stopping"), "")
             return
         if self._is_ready:
@@ -300,9 +299,9 @@ class Supervisor:
         self._requests.finish(error, changes)
         if error is None:
             self._addresses.update()
-        if not self._is_ready and not self._stopping:
+        if not self._is_ready and not self._shutdown.is_begun:
             self._become_ready()
-        elif not self._stopping:
+        elif not self._shutdown.is_begun:
             self._notifier.ready(self._status.line)
         self._requests.respond()
         self._begin_next()
@@ -325,7 +324,7 @@ class Supervisor:
             self.upgrade(lambda _reply: None)
         elif self._fleet.listeners:
             self._restarter.request_restart(self._on_stored)
-        elif not self._stopping:  # the store still has what the previous process left
+        elif not self._shutdown.is_begun:  # the store still has what the previous process left
             self._leave()
 
     def upgrade(self, respond: SendReply) -> None:
@@ -333,37 +332,32 @@ class Supervisor:
         self._restarter.request_upgrade(lambda error: respond(Reply({}, str(error))))
 
     def _on_kept(self) -> None:
-        if not self._stopping:
+        if not self._shutdown.is_begun:
             self._keep_in_store()
         self._begin_next()
 
     def _on_stored(self, error: NetdError | None) -> None:
         if error is None:
             self._leave()
-        elif not self._stopping:  # the service manager waits for the end of this process
+        elif not self._shutdown.is_begun:  # the service manager waits for the end of this process
             self._is_leaving = True
             self._fleet.table.leave_files()  # new connections wait for the next process
             self.stop()
 
     def _leave(self) -> None:
-        """End this process; the next one has the clients. The workers are given a moment to end."""
-        self._is_leaving = self._stopping = True
+        """End this process; the next one has the clients."""
+        self._is_leaving = True
         self._restarter.stop()
-        self._fleet.table.leave_files()
-        self._fleet.close_sockets()
-        self._loop.call_later(_LEAVE_S, self._loop.stop)
-        self._exit_if_drained()
+        self._shutdown.leave()
 
     # Stopping
 
     def stop(self) -> None:
         """Drain, and end the loop; the second call closes open connections at once."""
-        if self._stopping:
-            _log.info("second stop signal: closing open connections")
-            self._fleet.drain(0, stopping=True)
-            self._loop.call_later(_HURRY_S, self._kill_all)
+        if self._shutdown.is_begun:
+            self._shutdown.hurry()
             return
-        self._stopping = True
+        self._shutdown.is_begun = True
         self._notifier.stopping()
         if self._reload is not None:
             self._reload.abort(ControlError("netd is stopping"))
@@ -371,28 +365,15 @@ class Supervisor:
         self._is_loading = False
         if self._requests.are_in_progress:
             self._finish_reload(ControlError("netd is stopping"), "")
-        timeout_s = self._fleet.config.netd.drain_timeout
         if self._failure is None:
+            timeout_s = self._fleet.config.netd.drain_timeout
             _log.info("stopping: draining for at most %g s", timeout_s)
-        self._fleet.drain(timeout_s, stopping=True)
-        self._fleet.close_sockets()
-        self._loop.call_later(timeout_s + _GRACE_S, self._kill_all)
-        self._exit_if_drained()
-
-    def _kill_all(self) -> None:
-        for worker in tuple(self._fleet.workers):
-            text = "%s: worker %s did not drain; killing it"
-            _log.warning(text, worker.name, worker.pid, extra={"listener": worker.name})
-            worker.kill()
-
-    def _exit_if_drained(self) -> None:
-        if self._stopping and not any(self._fleet.workers):
-            self._loop.stop()
+        self._shutdown.drain()
 
     # Reporting
 
     def _on_tick(self) -> None:
-        if not self._stopping and self._reload is None:
+        if not self._shutdown.is_begun and self._reload is None:
             self._notifier.status(self._status.line)
 
     # Control
@@ -408,4 +389,4 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """The daemon's status, as `netd status --json` prints it."""
-        return self._status.describe(is_stopping=self._stopping)
+        return self._status.describe(is_stopping=self._shutdown.is_begun)
