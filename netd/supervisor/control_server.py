@@ -34,7 +34,7 @@ from netd.runtime.poller import EpollPoller
 from netd.runtime.stream import Stream
 
 _MAX_CLIENTS: Final = 32
-_MAX_REPLY_BYTES: Final = 16 * 2**20
+_MAX_UNSENT_BYTES: Final = 16 * 2**20  # of the replies to all clients
 _MAX_WAITING: Final = 16  # requests of one client; `netd status` and `netd reload` send one
 _BACKLOG: Final = 16
 _NOT_PERMITTED: Final = (
@@ -113,7 +113,9 @@ class ControlServer:
                 sock.close()
                 return
             on_command = self._on_command if may_all else self._on_foreign_command
-            client = _Client(self._loop, sock, on_command, self._clients.pop)
+            client = _Client(
+                self._loop, sock, on_command, self._close_slow_readers, self._clients.pop
+            )
         except OSError as error:  # epoll(7) watches no more descriptors, or no memory is left
             _log.warning("a client of the control socket is refused: %s", describe(error))
             sock.close()
@@ -151,6 +153,18 @@ class ControlServer:
             client.stream.close("replaced by a newer client")
         return len(self._clients) < _MAX_CLIENTS
 
+    def _close_slow_readers(self) -> None:
+        """Close clients that do not read their replies while these take too much memory.
+
+        The first are clients that may not make every request, and among them the oldest one.
+        """
+        unsent = sum(client.stream.unsent_bytes for client in self._clients)
+        for client in sorted(self._clients, key=self._clients.__getitem__):
+            if unsent <= _MAX_UNSENT_BYTES:
+                return
+            unsent -= client.stream.unsent_bytes
+            client.stream.close("does not read its replies")
+
 
 class _Client:
     """One connection to the control socket."""
@@ -160,10 +174,12 @@ class _Client:
         loop: Loop,
         sock: socket.socket,
         on_command: OnCommand,
+        before_reply: Callable[[], object],
         on_closed: Callable[[_Client], object],
     ) -> None:
         self._loop = loop
         self._on_command = on_command
+        self._before_reply = before_reply
         self._framer = LineFramer(MAX_REQUEST_BYTES)
         self._requests: deque[Line] = deque()
         self._pending_replies = 0
@@ -174,7 +190,7 @@ class _Client:
             on_data=self._on_data,
             on_end=self._on_end,
             on_closed=lambda _why: self._on_closed(on_closed),
-            max_unsent_bytes=_MAX_REPLY_BYTES,
+            max_unsent_bytes=_MAX_UNSENT_BYTES,
         )
 
     @property
@@ -210,6 +226,9 @@ class _Client:
             self._handle_next()
 
     def _handle_next(self) -> None:
+        if self.stream.unsent_bytes:  # the client has to read this reply first
+            self.stream.when_drained(self._handle_next)
+            return
         if not self._requests:  # the client has gone
             return
         request = self._requests.popleft()
@@ -227,6 +246,7 @@ class _Client:
             self._on_command(command, self._reply)
 
     def _reply(self, reply: Reply) -> None:
+        self._before_reply()
         self.stream.write(format_reply(reply))
         self._pending_replies -= 1
         if self._requests:

@@ -23,9 +23,12 @@ from netd.runtime.poller import READ, EpollPoller
 from netd.supervisor.control_server import ControlServer, SendReply
 from tests.support import FullPoller
 
+SMALL = Reply({"state": "serving"})
+LARGE = Reply({"state": "x" * 2**20})
+
 
 def respond_at_once(_command: ControlCommand, respond: SendReply) -> None:
-    respond(Reply({"state": "serving"}))
+    respond(SMALL)
 
 
 def test_a_client_that_cannot_be_watched_is_refused_and_the_next_one_is_served(
@@ -207,13 +210,15 @@ def test_a_user_that_cannot_connect_gets_advice(path: str, mode: str, advice: st
 
 
 @contextlib.contextmanager
-def counted_requests(tmp_path: Path) -> Iterator[tuple[Loop, socket.socket, list[ControlCommand]]]:
+def counted_requests(
+    tmp_path: Path, sent: Reply = SMALL
+) -> Iterator[tuple[Loop, socket.socket, list[ControlCommand]]]:
     """A loop with a control server, a client of it, and the requests that it has handled."""
     handled: list[ControlCommand] = []
 
     def respond(command: ControlCommand, reply: SendReply) -> None:
         handled.append(command)
-        respond_at_once(command, reply)
+        reply(sent)
 
     loop, path = Loop(EpollPoller()), str(tmp_path / "control")
     server = ControlServer(loop, path, DaemonOptions(), respond)
@@ -272,3 +277,45 @@ def test_replies_come_in_the_order_of_the_requests(tmp_path: Path) -> None:
     loop.stop()  # the turn does not wait
     loop.turn()
     loop.close()
+
+
+def test_a_client_gets_no_second_reply_before_it_has_read_the_first_one(tmp_path: Path) -> None:
+    with counted_requests(tmp_path, LARGE) as (loop, client, handled):
+        client.sendall(format_request(ControlCommand.STATUS) * 2)
+        for _ in range(4):
+            loop.call_later(0, lambda: None)
+            loop.turn()
+        assert len(handled) == 1
+        replies = b""
+        while replies.count(b"\n") < 2:
+            loop.call_later(0, lambda: None)  # the turn does not wait
+            loop.turn()
+            with contextlib.suppress(BlockingIOError):
+                replies += client.recv(2**20, socket.MSG_DONTWAIT)
+        assert len(handled) == 2
+
+
+def test_replies_that_are_not_read_take_a_bounded_memory(tmp_path: Path) -> None:
+    with counted_requests(tmp_path, LARGE) as (loop, _, _), contextlib.ExitStack() as stack:
+        clients = []
+        for _ in range(24):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(tmp_path / "control"))
+            client.sendall(format_request(ControlCommand.STATUS))
+            loop.turn()  # accept
+            loop.turn()
+            clients.append(client)
+        waits = [not is_closed(client) for client in clients]
+        assert waits == sorted(waits), "the oldest ones are closed"
+        assert not waits[0]
+        assert all(waits[-10:])
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the server has closed a connection, whose received bytes are dropped."""
+    try:
+        while client.recv(2**20, socket.MSG_DONTWAIT):
+            pass
+    except BlockingIOError:
+        return False
+    return True
