@@ -77,16 +77,26 @@ def hint(address: Address, options: HttpOptions) -> str:
 
     The page of a chat is for a browser.
     """
+    route = _hinted_route(options.routes)
+    host, path = route.host[0] if route.host else "", quote(route.path)
     command, scheme = ("curl", "http") if not options.tls else ("curl -k", "https")
-    path = _hinted_path(options.routes)
     if address.scheme is Scheme.UNIX:
-        return f"{command} --unix-socket {address.path} {scheme}://localhost{path}"
-    url = f"{scheme}://{address.to_loopback().authority}"
-    pages = [route.path for route in options.routes if route.chat is not None and not route.host]
-    return f"{url}{quote(pages[0])} in a browser" if pages else f"{command} {url}{path}"
+        return f"{command} --unix-socket {address.path} {scheme}://{host or 'localhost'}{path}"
+    reached = address.to_loopback().authority
+    if host:  # curl connects to the address, and requests the host
+        return f"{command} --connect-to ::{reached} {scheme}://{host}:{address.port}{path}"
+    url = f"{scheme}://{reached}{path}"
+    return f"{url} in a browser" if route.chat is not None else f"{command} {url}"
 
 
-def _hinted_path(routes: tuple[RouteOptions, ...]) -> str:
-    """Return the path of a route that all hosts have, `/` if there is one."""
-    paths = [route.path for route in routes if not route.host]
-    return "/" if "/" in paths or not paths else quote(paths[0])
+def _hinted_route(routes: tuple[RouteOptions, ...]) -> RouteOptions:
+    return min(routes, key=_obstacles, default=RouteOptions(text=""))
+
+
+def _obstacles(route: RouteOptions) -> tuple[bool, ...]:
+    """What makes a route a worse example, the worst first: it takes no GET, or not of each host."""
+    is_page = route.chat is not None
+    return (
+        *(route.post is not None, bool(route.host)),
+        *(not is_page, bool(route.users), route.path != "/"),
+    )

@@ -15,6 +15,7 @@ from netd.listeners.http import KIND
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.tls_options import TlsOptions
 from tests.listeners.http.http_client import Start
+from tests.support import cheap_hash
 
 probing = importlib.import_module("netd.listeners.http.probe")  # the package has the function
 
@@ -59,17 +60,27 @@ def test_a_reply_that_is_not_http_is_a_fault(monkeypatch: pytest.MonkeyPatch, re
             KIND.probe("web", Address.parse("unix:///s"), 5)
 
 
+POST = {"path": "/p", "post": "c", "channel": "#c", "nick": "n", "token": "x" * 32}
+METRICS = {"path": "/m", "metrics": True}
+FOR_USERS = {"users": {"ann": cheap_hash("secret")}, "text": "x"}
+
+
 @pytest.mark.parametrize(
     ("routes", "hint"),
     [
         ([], "curl http://127.0.0.1:80/"),
         ([{"path": "/hello", "text": "x"}], "curl http://127.0.0.1:80/hello"),
         ([{"path": "/a b", "text": "x"}, {"text": "y"}], "curl http://127.0.0.1:80/"),
-        ([{"host": "a.test", "path": "/a", "text": "x"}], "curl http://127.0.0.1:80/"),
+        (
+            [{"host": "a.test", "path": "/a", "text": "x"}],
+            "curl --connect-to ::127.0.0.1:80 http://a.test:80/a",
+        ),
+        ([POST, METRICS], "curl http://127.0.0.1:80/m"),
+        ([FOR_USERS, METRICS], "curl http://127.0.0.1:80/m"),
         ([{"text": "x"}, {"path": "/a b", "chat": "c"}], "http://127.0.0.1:80/a%20b in a browser"),
     ],
 )
-def test_the_hint_names_a_path_that_a_route_has(routes: list[dict[str, str]], hint: str) -> None:
+def test_the_hint_names_a_path_that_a_route_has(routes: list[dict[str, object]], hint: str) -> None:
     address = "tcp://127.0.0.1:80"
     options = read_options(KIND.options, {"kind": "http", "address": address, "routes": routes})
     assert KIND.hint(Address.parse(address), options) == hint
