@@ -19,6 +19,7 @@ from netd.errors import NetdError
 from netd.listeners.chat.channel_store import state_path
 from netd.listeners.chat.cloak_key import KEY_FILE
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.storage.file import describe_failure, full_disk_of
 from netd.runtime.errnos import describe
 
 _PRIVATE = 0o600
@@ -54,9 +55,8 @@ def run(path: str, config: Config, source: Source) -> str:
             os.unlink(temporary)
             raise
         _sync_directory(os.path.dirname(path) or ".")
-    except (OSError, sqlite3.Error) as error:
-        reason = describe(error) if isinstance(error, OSError) else str(error)
-        raise BackupError(f"{path}: {reason}") from error
+    except OSError as error:
+        raise BackupError(f"{path}: {describe(error)}") from error
     return f"{path}: files {len(content.files)}, databases {len(content.databases)}"
 
 
@@ -138,11 +138,20 @@ def _copied(database: str) -> Iterator[str]:
         if os.geteuid() == 0:
             os.chown(directory, owner.st_uid, owner.st_gid)
         copy = os.path.join(directory, "copy")
-        with _rights_of(owner), contextlib.closing(sqlite3.connect(database)) as source:
-            source.execute("PRAGMA query_only = 1")
-            with contextlib.closing(sqlite3.connect(copy)) as target:
-                source.backup(target)
+        try:
+            with _rights_of(owner):
+                _copy(database, copy)
+        except sqlite3.Error as error:
+            at_fault = copy if full_disk_of(copy) else database
+            raise BackupError(describe_failure(at_fault, error)) from error
         yield copy
+
+
+def _copy(database: str, copy: str) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as source:
+        source.execute("PRAGMA query_only = 1")
+        with contextlib.closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
 
 
 @contextlib.contextmanager

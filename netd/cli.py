@@ -109,7 +109,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("run", _run, "Serve until a signal stops the daemon.")
     text = "Find every fault of the configuration."
     check_command.add_arguments(add("check", _check, text))
-    add("reload", _reload, "Apply the changed configuration and wait for the outcome.")
+    text = "Apply the changed configuration and wait for the outcome."
+    add("reload", _reload, text).add_argument(
+        "--quiet",
+        action="store_true",
+        help="print no outcome: the daemon logs it, and the exit status is 78 for a refusal",
+    )
     text = "Run the installed version in the daemon's process; its clients stay connected."
     add("upgrade", _upgrade, text)
     status = add(
@@ -192,11 +197,14 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _reload(arguments: argparse.Namespace) -> int:
     reply = send_request(_control_path(arguments), ControlCommand.RELOAD, _RELOAD_TIMEOUT_S)
+    status = os.EX_CONFIG if reply.error else os.EX_OK
+    if arguments.quiet:
+        return status
     if reply.error:
         _print(reply.error, sys.stderr)
-        return os.EX_CONFIG
-    _print(f"reloaded: {reply.body.get('detail', '')}")
-    return os.EX_OK
+    else:
+        _print(f"reloaded: {reply.body.get('detail', '')}")
+    return status
 
 
 def _upgrade(arguments: argparse.Namespace) -> int:

@@ -159,3 +159,12 @@ def test_a_database_that_is_out_of_reach_is_no_missing_one(tmp_path: Path) -> No
     assert made.returncode == os.EX_UNAVAILABLE
     assert "chat.db: Too many levels of symbolic links" in made.stderr
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_database_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "netd.toml"
+    path.write_text(prepare(tmp_path))
+    (tmp_path / "state/chat.db").write_text("no database\n" * 100)
+    made = back_up(path, tmp_path / "backup")
+    assert made.stderr == f"netd: {tmp_path}/state/chat.db: file is not a database\n"
+    assert not (tmp_path / "backup").exists()

@@ -400,6 +400,8 @@ def test_netd_reload_prints_the_errors_and_exits_with_78(start_daemon: StartDaem
     reply = daemon.netd("reload")
     assert reply.returncode == os.EX_CONFIG
     assert "netd.toml:14: listeners.web.routes.0.txet: " in reply.stderr
+    quiet = daemon.netd("reload", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (os.EX_CONFIG, "", "")
     status = daemon.netd("status")
     assert status.returncode == 1
     assert "refused" in status.stdout

@@ -38,12 +38,14 @@ def _history_problems(path: str) -> Iterator[Problem]:
     if fault:  # SQLite makes further files in the same directory
         yield Problem("history_file", fault)
     elif os.path.exists(path):
-        from netd.listeners.chat.storage.file import fault_of  # noqa: PLC0415 (SQLite, if needed)
+        # SQLite, if needed
+        from netd.listeners.chat.storage.file import fault_of, full_disk_of  # noqa: PLC0415
 
-        damage = fault_of(path)
-        if damage:
+        if damage := fault_of(path):
             text = f"{path}: {damage}; it will be moved aside"
             yield Problem("history_file", text, is_warning=True)
+        elif full := full_disk_of(path):
+            yield Problem("history_file", f"{path}: {full}", is_warning=True)
 
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:

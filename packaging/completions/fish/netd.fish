@@ -45,6 +45,7 @@ complete -c netd -n $first -a backup -d 'Write configuration and databases to a 
 complete -c netd -n '__fish_seen_subcommand_from backup' -F
 complete -c netd -n $first -a passwd -d 'Print the hash of a password'
 complete -c netd -n '__fish_seen_subcommand_from check' -l as -xa '(__fish_complete_users)' -d 'As user'
+complete -c netd -n '__fish_seen_subcommand_from reload' -l quiet -d 'Print no outcome'
 complete -c netd -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON'
 complete -c netd -n '__fish_seen_subcommand_from status' -l watch -d 'Show it each second'
 complete -c netd -n '__fish_seen_subcommand_from passwd' -l scram -d 'Keys of SCRAM-SHA-256'

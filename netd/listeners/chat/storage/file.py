@@ -15,6 +15,7 @@ BUSY_S: Final = 2.0
 _MODE: Final = 0o640  # it holds messages, the keys of channels, and hashed passwords
 _HEADER: Final = b"SQLite format 3\0"
 _CHECKPOINT_PAGES: Final = 16_000  # if the checkpointer does not keep up; a write waits for it
+_LITTLE_BYTES: Final = 1 << 16  # too few for a database to write a change
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _log = logging.getLogger("netd")
 
@@ -78,6 +79,26 @@ def _open(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def describe_failure(path: str, error: Exception) -> str:
+    """The reason why a file cannot be used; SQLite reports many a full disk as an I/O error."""
+    text = f"{path}: {error}"
+    if isinstance(error, sqlite3.OperationalError) and (full := full_disk_of(path)):
+        text += f"; {full}"
+    return text
+
+
+def full_disk_of(path: str) -> str:
+    """What to do about the disk of a file if it is full; empty if it is not."""
+    directory = os.path.dirname(os.path.abspath(path))
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return ""
+    if disk.f_bavail * disk.f_frsize >= _LITTLE_BYTES:
+        return ""
+    return f"its disk is full; free some space (df {directory})"
 
 
 def is_damage(error: sqlite3.Error) -> bool:

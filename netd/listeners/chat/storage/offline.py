@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from netd.errors import NetdError
 from netd.listeners.chat.room.storage import Change, Query
-from netd.listeners.chat.storage.file import DatabaseFile
+from netd.listeners.chat.storage.file import DatabaseFile, describe_failure
 from netd.listeners.chat.storage.schema import VERSION, NewerVersionError, version_of
 from netd.listeners.chat.storage.tables import answer, write_changes
 
@@ -49,7 +49,7 @@ def transaction(path: str) -> Iterator[OfflineTransaction]:
             with file.connection:
                 yield OfflineTransaction(file.connection)
     except (sqlite3.Error, OSError, NewerVersionError) as error:
-        raise OfflineDatabaseError(f"{path}: {error}") from error
+        raise OfflineDatabaseError(describe_failure(path, error)) from error
 
 
 def _open(path: str) -> DatabaseFile:

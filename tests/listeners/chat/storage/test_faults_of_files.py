@@ -16,6 +16,8 @@ import pytest
 
 from netd.listeners.chat.room.storage import QueryFailedError
 from netd.listeners.chat.storage import reader, writer
+from netd.listeners.chat.storage.file import describe_failure
+from netd.listeners.chat.storage.schema import NewerVersionError
 from tests.listeners.chat.storage.test_database import Open, latest, opened, said
 from tests.support import PATIENCE_S, wait_until
 
@@ -114,3 +116,18 @@ def test_a_file_that_is_damaged_in_the_middle_is_replaced(opened: Open, tmp_path
     assert database.database.take_must_repeat()
     with closing(sqlite3.connect(tmp_path / "db")) as new:
         assert new.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_an_error_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "db")
+    error = sqlite3.OperationalError("disk I/O error")
+    empty = os.statvfs(tmp_path)
+    room = os.statvfs_result((*empty[:4], 1 << 20, *empty[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: room)
+    assert describe_failure(path, error) == f"{path}: disk I/O error"
+    full = os.statvfs_result((*empty[:4], 0, *empty[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    assert describe_failure(path, error) == (
+        f"{path}: disk I/O error; its disk is full; free some space (df {tmp_path})"
+    )
+    assert describe_failure(path, NewerVersionError("newer")) == f"{path}: newer"
