@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from netd.errors import NetdError
+from tests.gate import Gate
 from tests.handover.loading import Load
 from tests.handover.record import Fault
 from tests.handover.replacing_netd import GATE, SUPERVISOR
@@ -29,7 +29,6 @@ from tests.handover.scenario import Scenario
 from tests.played_systemd import ManagedDaemon
 from tests.support import wait_until
 from tests.torture.case import KILL, Case, all_cases, sample
-from tests.torture.daemon import is_stopped
 from tests.torture.strace import AttachError, Strace
 
 LISTENERS: Final = ("fork", "thread", "lounge", "web")
@@ -65,13 +64,14 @@ class Killer:
     def __init__(self, directory: Path, clients: str = "") -> None:
         """Start both; with only those clients whose names begin so."""
         self.scenario = Scenario(directory)
-        self._gate = directory / "gate"
+        gate = directory / "gate"
+        self._gate = Gate(gate)
         self._trace = directory / "trace"
         self.daemon = ManagedDaemon(
             directory,
             self.scenario.text(),
             module="tests.handover.replacing_netd",
-            environ={GATE: str(self._gate)},
+            environ={GATE: str(gate)},
         )
         self.daemon.systemd.start()
         specs = self.scenario.specs(members=2, held=1)
@@ -86,6 +86,7 @@ class Killer:
 
     def close(self) -> None:
         """End the clients and the daemon."""
+        self._gate.disarm()
         self._load.close()
         self.daemon.systemd.close()
 
@@ -122,7 +123,7 @@ class Killer:
             self.daemon.systemd.await_ready()
 
         self._load.event(act, staged=False)
-        self._gate.unlink(missing_ok=True)
+        self._gate.disarm()
         faults = self._load.take_faults()
         wait_until(self.daemon.serves, f"all listeners to serve after {case}")
         if unclear := _unclear(faults):
@@ -140,24 +141,24 @@ class Killer:
         side, _, name = role.partition(" ")
         acting = threading.Thread(target=self._act, args=(event,))
         if side == "new":
-            self._gate.write_text(name)
+            self._gate.arm(name)
             acting.start()
-            pid = self._await_gated()
+            wait_until(self._gate.waiting, "a process at the gate")
+            pid = self._gate.waiting()
         else:
             pid = self._find(name)
         call, inject = (case.call, case.injection) if case else ("", "")
         try:
             with Strace([pid] if pid else [], self._trace, call=call, inject=inject) as strace:
                 if side == "new":
-                    os.kill(pid, signal.SIGCONT)
+                    self._gate.open()
                 else:
                     acting.start()
                 acting.join()
                 yield pid, strace
         except AttachError:
-            if side == "new" and pid:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+            if side == "new":
+                self._gate.open()
             if acting.ident is not None:
                 acting.join()
             yield pid, None
@@ -175,18 +176,6 @@ class Killer:
         if name == SUPERVISOR:
             return self.daemon.systemd.pid
         return self.daemon.pids(name)[0]
-
-    def _await_gated(self) -> int:
-        """The process that waits at the gate; 0 if none arrives."""
-        found: list[int] = []
-
-        def look() -> bool:
-            found[:] = [pid for pid in self.daemon.systemd.processes() if is_stopped(pid)]
-            return bool(found) or not self._gate.exists()
-
-        wait_until(look, "a process at the gate")
-        wait_until(lambda: look() and found, "a process that has stopped")
-        return found[0]
 
 
 def _unclear(faults: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:

@@ -1,17 +1,15 @@
-"""`netd`, except that tests can replace any worker, and stop any process before it begins.
+"""`netd`, except that tests can replace any worker, and have any process wait before it begins.
 
 `python -m tests.handover.replacing_netd run --config netd.toml` replaces the workers of a listener
 at each change of its options; as shipped, few keys need a new worker. The file that GATE names in
-the environment has the name of the process that is to stop itself, `supervisor` or that of a
-listener; SIGCONT continues it.
+the environment (tests/gate.py) has the name of the process that is to wait, `supervisor` or that
+of a listener.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import signal
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -19,6 +17,7 @@ from unittest import mock
 from netd.__main__ import main
 from netd.config.model import ListenerOptions
 from netd.listeners.worker import run_worker
+from tests.gate import Gate
 
 GATE: Final = "NETD_TEST_GATE"
 """The environment variable with the path of the gate's file."""
@@ -31,12 +30,8 @@ def all_fields(options: type[ListenerOptions]) -> tuple[str, ...]:
 
 
 def wait_at_gate(name: str) -> None:
-    """Stop this process if the file of the gate has its name."""
-    path = Path(os.environ.get(GATE, os.devnull))
-    with contextlib.suppress(OSError):
-        if path.read_text() == name:
-            path.unlink()
-            os.kill(os.getpid(), signal.SIGSTOP)
+    """Wait if the gate is armed for a process of this name."""
+    Gate(Path(os.environ.get(GATE, os.devnull))).wait(name)
 
 
 def gated_run_worker(*arguments: Any) -> None:

@@ -27,6 +27,7 @@ from netd.listeners.kinds import KINDS
 from netd.listeners.worker import run_worker
 from netd.protocols.control import ControlCommand, Reply
 from netd.supervisor.control_client import send_request
+from tests.gate import Gate
 from tests.torture.scenario import CONTROL, configuration
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -38,23 +39,27 @@ class Daemon:
     """A running `netd run` in a directory of its own."""
 
     def __init__(self, directory: Path, gate: str = "") -> None:
-        """Start it. `gate` names the process that stops itself before it begins (see `_Gate`)."""
+        """Start it. `gate` names the process that waits before it begins."""
         self.directory = directory
         self.control = str(directory / CONTROL)
         self.log = directory / "log"
         self.config = directory / "netd.toml"
         self.config.write_text(configuration(directory))
-        self._gate = directory / "gate"
+        self._gate = Gate(directory / "gate")
         self._exit: int | None = None
         if gate:
-            self.arm(gate)
+            self._gate.arm(gate)
         self.pid = os.fork()
         if self.pid == 0:
             _become_netd(self.config, self.log, self._gate)
 
-    def arm(self, gate: str) -> None:
-        """Have the next process of a role stop itself before it begins; see `gated`."""
-        self._gate.write_text(gate)
+    def arm(self, name: str) -> None:
+        """Have the next process of a role wait before it begins; see `gated`."""
+        self._gate.arm(name)
+
+    def open_gate(self) -> None:
+        """Let the process that waits continue."""
+        self._gate.open()
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
@@ -96,16 +101,12 @@ class Daemon:
 
     def gated(self, within_s: float) -> int | None:
         """The process that waits at its gate, or None if none arrives in time."""
-        waiting: list[int] = []
-
-        def look() -> bool:
-            waiting[:] = [pid for pid in (self.pid, *children(self.pid)) if is_stopped(pid)]
-            return bool(waiting)
-
-        return waiting[0] if wait_for(look, within_s) else None
+        wait_for(self._gate.waiting, within_s)
+        return self._gate.waiting() or None
 
     def end(self) -> None:
         """Kill the daemon in any state, and all processes that are left."""
+        self._gate.disarm()
         others = [(pid, _started_at(pid)) for pid in descendants(self.pid)]
         if self.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
@@ -115,7 +116,7 @@ class Daemon:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _become_netd(config: Path, log: Path, gate: Path) -> NoReturn:
+def _become_netd(config: Path, log: Path, gate: Gate) -> NoReturn:
     status = os.EX_SOFTWARE
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -127,7 +128,7 @@ def _become_netd(config: Path, log: Path, gate: Path) -> NoReturn:
         os.closerange(3, 1024)
         _install_gates(gate)
         sys.argv = ["netd", "run", "--config", str(config)]
-        _wait_at(gate, "supervisor")
+        gate.wait("supervisor")
         main()
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else os.EX_SOFTWARE
@@ -141,28 +142,20 @@ def _become_netd(config: Path, log: Path, gate: Path) -> NoReturn:
         os._exit(status)
 
 
-def _install_gates(gate: Path) -> None:
+def _install_gates(gate: Gate) -> None:
     """Have the subprocess that reads the configuration, and each worker, pass the gate first."""
     load = netd.check_command.load
 
     def gated_load(path: str) -> Any:
-        _wait_at(gate, "reader")
+        gate.wait("reader")
         return load(path)
 
     def gated_run_worker(*arguments: Any) -> None:
-        _wait_at(gate, comm(os.getpid()).removeprefix("netd: "))
+        gate.wait(comm(os.getpid()).removeprefix("netd: "))
         run_worker(*arguments)
 
     mock.patch("netd.check_command.load", gated_load).start()
     mock.patch("netd.supervisor.worker_process.run_worker", gated_run_worker).start()
-
-
-def _wait_at(gate: Path, role: str) -> None:
-    """Stop this process if the gate's file names its role; SIGCONT continues it."""
-    with contextlib.suppress(OSError):
-        if gate.read_text() == role:
-            gate.unlink()
-            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def warm_up(directory: Path) -> None:
@@ -202,11 +195,6 @@ def _stat(pid: int) -> list[str]:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[:20]
     return [""]
-
-
-def is_stopped(pid: int) -> bool:
-    """True while a process is stopped by a signal."""
-    return _state(pid) == "T"
 
 
 def is_alive(pid: int) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -162,7 +160,7 @@ def _traced(
     try:
         with Strace(pids, output, call=call, inject=inject, threads=role == "thread") as strace:
             if phase.role_is_gated:
-                os.kill(pids[0], signal.SIGCONT)
+                daemon.open_gate()
                 acting.join()
             else:
                 phase.act(daemon)
