@@ -48,9 +48,9 @@ def is_degraded(daemon: ConfiguredDaemon) -> bool:
 def start_node(start_daemon: StartDaemon, redis: RedisServer) -> StartNode:
     """Start a daemon that is a host of the chat; one that lags is not removed from it for long."""
 
-    def start(node: str, deadline: str = "60s") -> Daemon:
+    def start(node: str, deadline: str = "60s", options: str = "") -> Daemon:
         config = CONFIG.replace('"60s"', f'"{deadline}"')
-        daemon = start_daemon(config.format(node=node, path=redis.path))
+        daemon = start_daemon(f"{config.format(node=node, path=redis.path)}\n{options}\n")
         wait_until(lambda: not is_degraded(daemon), "the engine")
         return daemon
 
@@ -212,30 +212,24 @@ def test_an_emptied_engine_gets_the_members_again(
 
 
 def test_an_account_of_one_host_is_one_of_all_and_outlives_an_emptied_engine(
-    start_daemon: StartDaemon, redis: RedisServer
+    start_node: StartNode, join: Join, redis: RedisServer
 ) -> None:
-    nodes = []
-    for name in ("one", "two"):
-        config = CONFIG.format(node=name, path=redis.path)
-        nodes.append(start_daemon(f"{config}registration = {{ }}\n"))
-    with contextlib.ExitStack() as stack:
-        alice = stack.enter_context(contextlib.closing(Irc(nodes[0].connect("lounge"))))
-        alice.register("alice").send("REGISTER alice * :correct-horse")
-        alice.expect("REGISTER SUCCESS")
-        alice.join("#room")
-        redis.call("FLUSHALL")
-        alice.send("PRIVMSG #room :x", "PING x")  # which needs the engine
-        alice.expect("PONG")
-
-        def log_in() -> bool:
-            client = stack.enter_context(contextlib.closing(Irc(nodes[1].connect("lounge"))))
-            client.send("CAP REQ :sasl", "AUTHENTICATE PLAIN", f"AUTHENTICATE {_PLAIN}")
-            client.expect("AUTHENTICATE +")
-            is_right = " 900 " in client.expect(" 90")
-            client.send("NICK other", "USER x 0 * :x", "CAP END")
-            return client.expect(" 001 ").endswith("alice!~alice@127.0.0.1") and is_right
-
-        wait_until(log_in, "its login on the other host")
+    one, two = (start_node(name, options="registration = { }") for name in ("one", "two"))
+    alice, bob = join(one, "alice"), join(two, "bob")
+    bob.send("CAP REQ account-notify")
+    bob.expect(" ACK ")
+    alice.expect("JOIN")
+    alice.send("REGISTER alice * :correct-horse")
+    alice.expect("REGISTER SUCCESS")
+    assert bob.expect("ACCOUNT").endswith("ACCOUNT alice")
+    redis.call("FLUSHALL")
+    alice.send("PRIVMSG #room :in an empty engine")
+    bob.expect("in an empty engine")
+    with contextlib.closing(Irc(two.connect("lounge"))) as other:
+        other.send("CAP REQ :sasl", "AUTHENTICATE PLAIN", f"AUTHENTICATE {_PLAIN}")
+        other.expect(" 900 ")
+        other.send("NICK other", "USER x 0 * :x", "CAP END")
+        assert other.expect(" 001 ").endswith("alice!~alice@127.0.0.1")
 
 
 def test_many_lines_at_once_arrive_in_order(start_node: StartNode, join: Join) -> None:

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from netd.config.address import Address
 from netd.listeners.logins.login_options import LoginOptions
-from netd.listeners.logins.login_queue import MAX_DELAYED_S, MAX_SOURCES, LoginQueue
+from netd.listeners.logins.login_queue import (
+    MAX_DELAYED_S,
+    MAX_SOURCES,
+    SOURCE,
+    LoginQueue,
+)
 
 
 def queue_of(**options: Any) -> LoginQueue[str]:
@@ -72,6 +77,17 @@ def test_the_delay_doubles_with_each_wrong_password() -> None:
         assert queue.take(now) == ("a", "guess")
     assert delays == [1, 2, 4, 8, 8]
     assert not queue.is_delayed("b", now)
+
+
+def test_a_delay_goes_on_after_a_handover() -> None:
+    before, after = queue_of(), queue_of()
+    before.record_wrong("a", 100)
+    before.record_wrong("a", 101)
+    after.load({key: SOURCE.load(history) for key, history in before.save()})
+    assert after.add("a", "repeated", 102) == []
+    assert after.next_s(102) == 1
+    after.record_wrong("a", 103)
+    assert after.next_s(103) == 4
 
 
 def test_wrong_passwords_are_forgiven_one_a_minute() -> None:
