@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import subprocess
 from collections.abc import Callable, Iterator
@@ -67,11 +68,21 @@ def start_container(tmp_path: Path) -> Iterator[StartContainer]:
         container.__exit__()
 
 
+@pytest.fixture(scope="session")
+def installed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartContainer]:
+    """The booted Debian of a suite that has netd installed and that all tests use."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def boot(suite: str) -> Container:
+            container = stack.enter_context(Container(suite, tmp_path_factory.mktemp(suite)))
+            install(container, build(suite))
+            return container
+
+        yield boot
+
+
 @pytest.fixture(scope="session", params=["trixie", "bookworm"])
-def installed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Container]:
+def installed(request: pytest.FixtureRequest, installed_on: StartContainer) -> Container:
     """A booted Debian with netd installed; a test restores what it changes."""
-    with Container(request.param, tmp_path_factory.mktemp(request.param)) as container:
-        install(container, build(request.param))
-        yield container
+    return installed_on(request.param)

@@ -79,12 +79,8 @@ class Container:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._nspawn.terminate()  # nspawn powers the container off
-        try:
-            self._nspawn.wait(30)
-        except subprocess.TimeoutExpired:
-            self._nspawn.kill()
-            self._nspawn.wait()
+        if self._nspawn.poll() is None:
+            self.kill()
         self._log.close()
         shutil.rmtree(self.root, ignore_errors=True)
         for hierarchy in _HIERARCHIES:
@@ -95,9 +91,8 @@ class Container:
     def await_boot(self) -> None:
         """Wait until everything that starts at boot has started."""
         states = ("running", "degraded")
-        wait_until(
-            lambda: self.try_("systemctl is-system-running").stdout.strip() in states, "boot"
-        )
+        command = "systemctl is-system-running --wait"  # fails until systemd listens
+        wait_until(lambda: self.try_(command).stdout.strip() in states, "boot")
 
     def reboot(self) -> None:
         """Restart the container's systemd and wait for it."""

@@ -51,9 +51,3 @@ def test_an_upgrade_keeps_the_edited_file_and_a_purge_leaves_nothing(
     debian.sh("rm /srv/*.deb; apt-get purge -y -q netd; systemctl daemon-reload")
     after = set(debian.sh("find / -xdev -name '*netd*' -not -path '/proc/*' | sort").split())
     assert after - before <= {"/var/lib/apt/listchanges.db"}
-
-
-def test_the_user_service_is_not_enabled(start_container: StartContainer) -> None:
-    debian = start_container("trixie")
-    install(debian, build("trixie"))
-    assert debian.sh("find /etc/systemd/user -name 'netd*'") == ""

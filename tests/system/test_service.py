@@ -13,20 +13,21 @@ from tests.system.container import Container
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 CONFIG = "/etc/netd.toml"
+SHIPPED = "/usr/share/netd-test.toml"
 
 
 @pytest.fixture(autouse=True)
 def _as_shipped(installed: Container) -> Iterator[None]:
     yield
     installed.sh(
-        f"cp /usr/share/netd-test.toml {CONFIG} 2>/dev/null || true;"
-        "systemctl reset-failed netd; systemctl restart netd"
+        f"cmp -s {CONFIG} {SHIPPED} && systemctl -q is-active netd && exit;"
+        f"cp {SHIPPED} {CONFIG}; systemctl reset-failed netd; systemctl restart netd"
     )
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _remember(installed: Container) -> None:
-    installed.sh(f"cp {CONFIG} /usr/share/netd-test.toml")
+    installed.sh(f"cp {CONFIG} {SHIPPED}")
 
 
 def reload(container: Container, edit: str) -> int:
@@ -46,6 +47,10 @@ def test_it_runs_as_its_own_user_and_answers(installed: Container) -> None:
     assert "3 listeners, 3 workers" in installed.property("StatusText")
     probe = installed.sh("netd probe")
     assert all(name in probe for name in ("echo", "lounge", "web"))
+
+
+def test_the_user_service_is_not_enabled(installed: Container) -> None:
+    assert installed.sh("find /etc/systemd/user -name 'netd*'") == ""
 
 
 def test_if_memory_runs_out_a_worker_ends_before_the_supervisor(installed: Container) -> None:
@@ -129,7 +134,7 @@ def test_a_daemon_that_hangs_is_replaced_by_the_watchdog(installed: Container) -
     wait_until(lambda: installed.property("MainPID") not in (main, "0"), "another daemon")
     wait_until(lambda: installed.property("ActiveState") == "active", "it to be ready")
     assert installed.sh("echo hello | nc -N 127.0.0.1 7007") == "hello\n"
-    installed.sh(f"rm {drop_in}; systemctl daemon-reload")
+    installed.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart netd")
 
 
 def test_a_file_that_cannot_be_used_stops_the_start_for_good(installed: Container) -> None:
@@ -234,7 +239,7 @@ def test_every_listening_socket_is_stored_and_comes_back(installed: Container) -
     installed.sh("for p in 20000 20149; do echo $p | nc -N 127.0.0.1 $p || exit 1; done")
     installed.sh("systemctl restart netd")
     assert int(installed.property("NFileDescriptorStore")) == before + 150
-    installed.sh(f"cp /usr/share/netd-test.toml {CONFIG}; systemctl reload netd")
+    installed.sh(f"cp {SHIPPED} {CONFIG}; systemctl reload netd")
     assert int(installed.property("NFileDescriptorStore")) == before
     installed.sh("systemctl stop netd")
     assert int(installed.property("NFileDescriptorStore")) == 0

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import wait_until
-from tests.system.conftest import build, install
+from tests.system.conftest import StartContainer
 from tests.system.container import PROJECT, Container
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 EXAMPLES = PROJECT / "packaging" / "systemd"
+CONFIG_FILE = "/etc/netd.toml"
 DROP_IN = "/etc/systemd/system/netd.service.d/variant.conf"
+SOCKETS = "/etc/systemd/system/netd*.socket"
 CONFIG = """
 [listeners.echo]
 kind = "echo"
@@ -76,16 +78,20 @@ print(dict(count), errors[:5], len(errors))
 
 
 @pytest.fixture(scope="module")
-def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    with Container("trixie", tmp_path_factory.mktemp("unit")) as container:
-        install(container, build("trixie"))
-        yield container
+def debian(installed_on: StartContainer) -> Iterator[Container]:
+    container = installed_on("trixie")
+    container.sh(f"cp -a {CONFIG_FILE} /srv/shipped.toml")
+    yield container
+    container.sh(
+        f"systemctl stop netd; rm -f {DROP_IN} {SOCKETS} /var/lib/netd/*;"
+        f"mv /srv/shipped.toml {CONFIG_FILE}; systemctl daemon-reload; systemctl start netd"
+    )
 
 
 def vary(debian: Container, drop_in: str, **config: object) -> None:
     """Run netd with a drop-in for its unit and with this configuration."""
     debian.write(DROP_IN, (EXAMPLES / drop_in).read_text() if drop_in else "")
-    debian.write("/etc/netd.toml", CONFIG.format(**config))
+    debian.write(CONFIG_FILE, CONFIG.format(**config))
     debian.sh("systemctl daemon-reload; systemctl restart netd || ! journalctl -u netd -n 20")
 
 
@@ -171,7 +177,7 @@ def test_a_socket_that_no_address_claims_refuses_connections(debian: Container) 
     assert warning in debian.sh("journalctl -u netd -o cat --no-pager -n 50")
     assert "copyright" in debian.sh("curl -s http://127.0.0.1:8080/")
     config = CONFIG.format(echo=7, web=80, concurrency="fork")
-    debian.write("/etc/netd.toml", config)
+    debian.write(CONFIG_FILE, config)
     debian.sh("systemctl stop netd netd.socket; systemctl start netd.socket netd")
     assert "copyright" in debian.sh("curl -s http://127.0.0.1/")
     debian.sh("systemctl stop netd netd.socket; rm /etc/systemd/system/netd.socket")
@@ -185,7 +191,7 @@ def test_a_restart_under_load_refuses_no_connection(debian: Container, *, passed
     config = CONFIG.format(echo=7, web=80, concurrency="fork")
     text = '[[listeners.web.routes]]\npath = "/hello"\ntext = "it works"\n'
     debian.write(DROP_IN, "")
-    debian.write("/etc/netd.toml", config + text)
+    debian.write(CONFIG_FILE, config + text)
     debian.sh("systemctl daemon-reload; systemctl restart netd")
     debian.write("/srv/load.py", LOAD)
     load = debian.start("timeout 120 python3 /srv/load.py")
