@@ -69,6 +69,16 @@ def join() -> Iterator[Join]:
         yield connect
 
 
+def join_with_voice(alice: Irc, bob: Irc) -> None:
+    """Finish the registration of alice, to whom bob gives a voice in #room."""
+    alice.send("CAP END")
+    alice.expect(" 001 ")
+    alice.join("#room")
+    bob.expect("JOIN")
+    bob.send("MODE #room +v alice")
+    alice.expect("+v")
+
+
 @on_each_engine
 def test_members_of_two_hosts_talk(start_node: StartNode, join: Join) -> None:
     alice, bob = join(start_node("one"), "alice"), join(start_node("two"), "bob")

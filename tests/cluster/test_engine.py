@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from netd.listeners.chat.cluster import log_reader
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.engine_state import ENGINE
 from netd.listeners.chat.cluster.log_position import START
-from tests.cluster.engine_node import Turner
+from tests.cluster.engine_node import NodeUnderTest, Turner
 from tests.cluster.redis_server import RedisServer, on_each_engine
 
 
@@ -195,9 +197,24 @@ def test_a_node_that_ends_leaves_at_once(redis: RedisServer, turner: Turner) -> 
     turner.until(lambda: nodes[0].nodes.keys() == {"one"}, "its leaving")
 
 
-def test_another_process_continues_a_node(redis: RedisServer, turner: Turner) -> None:
+@dataclass(frozen=True)
+class Frozen:
+    """A node whose loop is not turned any more: a and b are applied, and c is not sent."""
+
+    turner: Turner
+    node: NodeUnderTest
+    saved: dict[str, Any]
+
+    def await_end(self) -> None:
+        """Turn the loop until the node knows that another one has taken its place."""
+        self.turner.until(lambda: self.node.losses == [Loss.FENCED], "the end")
+        self.turner.close()
+
+
+def freeze(redis: RedisServer, turner: Turner, name: str) -> tuple[Frozen, NodeUnderTest]:
+    """A node that freezes, and another one that goes on."""
     frozen = Turner()
-    node = frozen.add(redis.address, "one")
+    node = frozen.add(redis.address, name)
     watcher = turner.add(redis.address, "two")
     frozen.until_available()
     turner.until_available()
@@ -205,37 +222,32 @@ def test_another_process_continues_a_node(redis: RedisServer, turner: Turner) ->
     frozen.until_equal(2)
     node.say("c")
     saved = ENGINE.load(json.loads(json.dumps(node.engine.save())))
-    successor = turner.add(redis.address, "one", saved=saved)
-    successor.lines = list(node.lines)
+    return Frozen(frozen, node, saved), watcher
+
+
+def test_another_process_continues_a_node(redis: RedisServer, turner: Turner) -> None:
+    frozen, watcher = freeze(redis, turner, "one")
+    successor = turner.add(redis.address, "one", saved=frozen.saved)
+    successor.lines = list(frozen.node.lines)
     successor.say("d")
     turner.until_equal(4)
     assert watcher.lines == ["a", "b", "c", "d"]
     assert sorted(watcher.nodes) == ["one", "two"], "it has left meanwhile"
-    frozen.until(lambda: node.losses == [Loss.FENCED], "the end of the earlier process")
-    frozen.close()
+    frozen.await_end()
 
 
 def test_a_node_takes_over_one_that_has_ended_with_its_inputs(
     redis: RedisServer, turner: Turner
 ) -> None:
-    frozen = Turner()
-    node = frozen.add(redis.address, "one+2")
-    watcher = turner.add(redis.address, "two")
-    frozen.until_available()
-    turner.until_available()
-    node.say("a", "b")
-    frozen.until_equal(2)
-    node.say("c")
-    saved = ENGINE.load(json.loads(json.dumps(node.engine.save())))
-    taker = turner.add(redis.address, "one", ended={"one+2": saved})
+    frozen, watcher = freeze(redis, turner, "one+2")
+    taker = turner.add(redis.address, "one", ended={"one+2": frozen.saved})
     taker.say("d")
     turner.until(lambda: len(watcher.lines) == 4, "all lines")
     assert watcher.lines[:2] == ["a", "b"]
     assert sorted(watcher.lines[2:]) == ["c", "d"]
     assert sorted(watcher.nodes) == ["one", "two"]
     assert not taker.given_up
-    frozen.until(lambda: node.losses == [Loss.FENCED], "the end of the earlier process")
-    frozen.close()
+    frozen.await_end()
 
 
 def test_the_inputs_of_an_ended_node_that_was_removed_are_given_up(

@@ -7,7 +7,7 @@ import os
 import signal
 
 from tests.cluster.redis_server import RedisServer
-from tests.cluster.test_cluster import CONFIG, is_degraded
+from tests.cluster.test_cluster import CONFIG, is_degraded, join_with_voice
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc
 from tests.support import Daemon, memory_files, wait_until
@@ -37,12 +37,7 @@ def test_its_clients_return_to_their_places(start_daemon: StartDaemon, redis: Re
         bob.register("bob").join("#room")
         alice = stack.enter_context(contextlib.closing(_connect(one, "alice")))
         token = alice.expect("RESUME TOKEN").rpartition(" ")[2]
-        alice.send("CAP END")
-        alice.expect(" 001 ")
-        alice.join("#room")
-        bob.expect("JOIN")
-        bob.send("MODE #room +v alice")
-        alice.expect("+v")
+        join_with_voice(alice, bob)
         _await_snapshot(one, alice)
         alice.send("PRIVMSG #room :the last words")
         bob.expect("the last words")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.redis_server import RedisServer
-from tests.cluster.test_cluster import HOOK, is_degraded, post
+from tests.cluster.test_cluster import HOOK, is_degraded, join_with_voice, post
 from tests.conftest import StartDaemon, StartManaged
 from tests.listeners.chat.test_service import Irc
 from tests.support import ConfiguredDaemon, wait_until
@@ -151,12 +151,7 @@ def test_a_client_returns_to_another_worker_by_its_token(host: Host) -> None:
     with host.only(first):
         alice = host.enter("CAP REQ :netd.dev/resume", "NICK alice", "USER alice 0 * :x")
         token = alice.expect("RESUME TOKEN").rpartition(" ")[2]
-    alice.send("CAP END")
-    alice.expect(" 001 ")
-    alice.join("#room")
-    bob.expect("JOIN")
-    bob.send("MODE #room +v alice")
-    alice.expect("+v")
+    join_with_voice(alice, bob)
     with host.only(second):
         again = host.enter("CAP REQ :netd.dev/resume", f"RESUME {token}", "NICK alice")
         again.send("USER alice 0 * :x", "CAP END")
