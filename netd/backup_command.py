@@ -16,9 +16,9 @@ from netd.config.model import Config
 from netd.config.source import Source
 from netd.config.state_directory import state_directory_of
 from netd.errors import NetdError
-from netd.listeners.chat.channel_store import state_path
 from netd.listeners.chat.cloak_key import KEY_FILE
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.state_file import state_path
 from netd.listeners.chat.storage.file import describe_failure, full_disk_of
 from netd.runtime.errnos import describe
 

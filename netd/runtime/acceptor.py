@@ -17,7 +17,7 @@ from netd.runtime.errnos import CONNECTION_ABORTED, OUT_OF_RESOURCES
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
-_BATCH: Final = 64  # from one socket in one turn, so that open connections are served too
+_BATCH: Final = 16  # from one socket in one turn, so that open connections are served too
 _PAUSE_S: Final = 0.1
 
 _log = logging.getLogger("netd")

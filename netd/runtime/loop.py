@@ -18,7 +18,7 @@ from collections.abc import Callable
 from netd.runtime.poller import Poller
 
 _PAUSE_S = 0.1  # for a descriptor whose callback failed
-OUTPUT_S = 0.004
+OUTPUT_S = 0.003
 """The time of a turn for deferred output; the rest of the output waits for the next turn."""
 
 OnReady = Callable[[int], object]
@@ -77,6 +77,7 @@ class Loop:
         self._deferred: list[Callback] = []
         self._for_next_turn: list[Callback] = []
         self._outputs: deque[Callback] = deque()
+        self._has_late_output = False
         self._running = True
         self.now = self._clock()
         """The monotonic clock in seconds, read when this turn stopped waiting."""
@@ -88,6 +89,11 @@ class Loop:
     def elapsed_s(self) -> float:
         """How many seconds ago this turn stopped waiting."""
         return self._clock() - self.now
+
+    @property
+    def has_late_output(self) -> bool:
+        """Whether deferred output of an earlier turn waits."""
+        return self._has_late_output
 
     def watch(self, fd: int, mask: int, callback: OnReady) -> None:
         """Call `callback(mask)` while `fd` is ready. Raises PollerFullError."""
@@ -188,6 +194,7 @@ class Loop:
             self._run_deferred()
             if self._running:
                 break
+        self._has_late_output = bool(self._outputs)
 
     def close(self) -> None:
         """Close the poller."""

@@ -18,7 +18,7 @@ from netd.runtime.errnos import CONNECTION_LOST, describe
 from netd.runtime.loop import Loop, Timer
 from netd.runtime.poller import READ, WRITE
 
-_CHUNK_BYTES: Final = 65536
+_CHUNK_BYTES: Final = 16384  # to be handled in a fraction of a millisecond
 _LINGER_S: Final = 1.0  # for a peer that is sending when the stream ends
 
 

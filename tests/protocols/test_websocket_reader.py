@@ -52,7 +52,7 @@ def test_many_messages_in_one_piece_come_in_slices() -> None:
     reader = FrameReader()
     first, has_more = reader.receive(text("x") * 100)
     assert has_more
-    assert len(first) == 64
+    assert len(first) == 16
     assert len(read(text("x") * 1000)) == 1000
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netd.errors import NetdError
-from netd.listeners.chat.channel_store import state_path
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_changes import (
@@ -22,6 +21,7 @@ from netd.listeners.chat.room.account_rules import check_name, check_password
 from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.settings import RegistrationSettings
 from netd.listeners.chat.room_settings import settings_of
+from netd.listeners.chat.state_file import state_path
 from netd.listeners.chat.storage.offline import OfflineTransaction, transaction
 from netd.protocols.irc import fold
 from netd.protocols.scram_keys import derive_keys

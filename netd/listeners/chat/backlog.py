@@ -4,20 +4,26 @@ A session with lines to handle, or with the rest of a long reply to send, is ser
 time (`Session.serve`). Members whose input has just arrived come first, so a client that sends few
 lines does not wait behind clients with many waiting lines, nor behind clients that come and go;
 clients that register come next. Still, each turn serves one of each that wait.
+
+Slices are bounded by time, as the estimates of `Client.work` are wrong for some lines. The first
+slice of new input is short: a client that sends one line waits behind the first slices of all
+clients whose input has arrived in the same turn.
 After the time of a turn (`TURN_S`) the rest waits until the loop has polled again, so timers and
 new input are not delayed.
 """
 
 from __future__ import annotations
 
-import time
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from netd.runtime.loop import Loop
 
-TURN_S: Final = 0.004
+TURN_S: Final = 0.003
+FIRST_SLICE_S: Final = 0.0001
+SLICE_S: Final = 0.0004
 DIRECT_WORK: Final = 1000
 """How much work of a turn may be done without the backlog, in the units of `Client.work`."""
 
@@ -28,8 +34,11 @@ class Served(Protocol):
     is_queued: bool
     """Whether the backlog holds the session; set by the backlog."""
 
-    def serve(self) -> bool:
-        """Do one slice of work; return whether more work can be done now."""
+    def serve(self, until: float) -> bool:
+        """Work until a time of the loop's clock; return whether more work can be done now.
+
+        At least one step is done, whatever the time is.
+        """
 
 
 class Chores:
@@ -38,29 +47,39 @@ class Chores:
     The backlog serves it like a session: one slice of work at a time.
     """
 
-    def __init__(self, slice_work: int) -> None:
+    def __init__(self, loop: Loop) -> None:
         self.is_queued = False
-        self._slice_work = slice_work
-        self._steps: deque[Iterator[int]] = deque()
+        self._loop = loop
+        self._steps: deque[Iterator[None]] = deque()
 
-    def add(self, steps: Iterator[int]) -> None:
-        """Do some more steps, after those that wait already; each one returns its work."""
+    def add(self, steps: Iterator[None]) -> None:
+        """Do some more steps, after those that wait already."""
         self._steps.append(steps)
 
-    def serve(self) -> bool:
-        left = self._slice_work
-        while self._steps and left > 0:
-            work = next(self._steps[0], None)
-            if work is None:
+    def add_call(self, call: Callable[[], object]) -> None:
+        """Make a call, as one step."""
+        self.add(_steps_of(call))
+
+    def serve(self, until: float) -> bool:
+        while self._steps:
+            if next(self._steps[0], _DONE) is _DONE:
                 self._steps.popleft()
-            else:
-                left -= work
+            if self._loop.time() >= until:
+                break
         return bool(self._steps)
 
     def complete(self) -> None:
         """Do all steps now."""
         while self._steps:
-            self.serve()
+            self.serve(math.inf)
+
+
+_DONE: Final = object()
+
+
+def _steps_of(call: Callable[[], object]) -> Iterator[None]:
+    call()
+    yield
 
 
 class Backlog:
@@ -76,8 +95,11 @@ class Backlog:
         self._direct_work = 0
 
     def may_bypass(self) -> bool:
-        """Whether a session may handle a line at once: nothing waits, and the turn is young."""
-        if self._is_scheduled:
+        """Whether a session may handle a line at once: nothing waits, and the turn is young.
+
+        While output of an earlier turn waits, the reply would be sent after it.
+        """
+        if self._is_scheduled or self._loop.has_late_output:
             return False
         if self._turn != self._loop.now:
             self._turn, self._direct_work = self._loop.now, 0
@@ -113,22 +135,25 @@ class Backlog:
     def _serve(self) -> None:
         fresh, newcomers, waiting = self._fresh, self._newcomers, self._waiting
         owed = [queue for queue in (newcomers, waiting) if queue]
-        end = time.monotonic() + TURN_S
+        now = self._loop.time()
+        end = now + TURN_S
         while queue := fresh or newcomers or waiting:
             if queue is not fresh:
                 owed = [other for other in owed if other is not queue]
-            self._serve_next(queue)
-            if time.monotonic() > end:
+            now = self._serve_next(queue, now)
+            if now > end:
                 break
         for queue in owed:  # new input without end may delay it, but no more
-            self._serve_next(queue)
+            now = self._serve_next(queue, now)
         self._is_scheduled = bool(fresh or newcomers or waiting)
         if self._is_scheduled:
             self._loop.call_next_turn(self._serve)
 
-    def _serve_next(self, sessions: deque[Served]) -> None:
+    def _serve_next(self, sessions: deque[Served], now: float) -> float:
+        """Serve the first one of some sessions; return the time afterwards."""
         session = sessions.popleft()
-        if session.serve():
+        if session.serve(now + (FIRST_SLICE_S if sessions is self._fresh else SLICE_S)):
             self._waiting.append(session)
         else:
             session.is_queued = False
+        return self._loop.time()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -21,22 +19,20 @@ from netd.listeners.chat.room.account_changes import LoadAccounts
 from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.effect import Record, SaveChannel, Store
 from netd.listeners.chat.room.encoded_message import position_of_entry
+from netd.listeners.chat.room.history import private_messages
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.room_records import SERVER_BAN
 from netd.listeners.chat.room.server_ban import SetServerBan, StoredServerBans
 from netd.listeners.chat.room.snapshot import format_state, present_accounts, restore_channel
 from netd.listeners.chat.room.storage import Change, Query, QueryFailedError
-from netd.listeners.chat.room.stored_limits import Limits
 from netd.listeners.chat.room.stored_message import (
     AddMessage,
-    AddParty,
     AddPresence,
     LastPosition,
     MessagesSince,
-    conversation_name,
-    party_key,
 )
 from netd.listeners.chat.room.stored_state import ChannelStates, SetChannelState
+from netd.listeners.chat.state_file import limits_of, open_database, state_path
 from netd.listeners.chat.stored_accounts import all_of, load_accounts
 from netd.protocols.record import TEXT, Field, list_of, load_list, load_mapping
 from netd.runtime.loop import Loop, Timer
@@ -150,7 +146,7 @@ class ChannelStore:
             return
         if state_path(before) == state_path(options):
             if self._database is not None:
-                self._database.set_limits(_limits(options))
+                self._database.set_limits(limits_of(options))
             return
         self._flush()
         self._count_lost()
@@ -209,7 +205,7 @@ class ChannelStore:
     def _all_messages(self) -> Iterator[None]:
         """Write the messages in memory, step by step: the file can lack any of them."""
         if self._options.keeps_messages:
-            for change in self._private_messages():
+            for change in private_messages(self._room.state.private_histories):
                 self.write(change)
                 yield
         for channel in list(self._room.state.channels.values()):
@@ -217,7 +213,7 @@ class ChannelStore:
                 self.save(Record(channel, entry))
                 yield
 
-    def check_members(self) -> Iterator[int]:
+    def check_members(self) -> Iterator[None]:
         """Write the members that are always on, if they have changed, in steps of some work."""
         if self._is_open and self._database is not None:
             yield from self._kept_members.check()
@@ -272,7 +268,7 @@ class ChannelStore:
 
     def _open_database(self) -> Database | None:
         """Open the file, and take the registered accounts from it if they are not known."""
-        database = _make_database(self._loop, self._options)
+        database = open_database(self._loop, self._options)
         if self._options.cluster is not None:
             found = database.load(LoadAccounts()) if database is not None else None
             self.found_accounts = found or ()
@@ -362,21 +358,10 @@ class ChannelStore:
         is_needed = self._options.cluster is not None  # on several hosts, by the others
         if self._database is None or not self._options.keeps_messages or is_needed:
             return
-        self._waiting += self._private_messages()
+        self._waiting += private_messages(histories)
         for private in histories.values():
             private.set_lines(0)  # which frees the memory
         histories.clear()
-
-    def _private_messages(self) -> Iterator[Change]:
-        """The private messages in memory."""
-        histories = self._room.state.private_histories
-        for account, private in list(histories.items()):
-            for folded, (nick, log) in list(private.conversations.items()):
-                key = party_key(folded if folded in histories else "", nick)
-                name = conversation_name(account, key)
-                for entry in list(log.entries):
-                    yield AddMessage.of(name, entry, is_open=False)
-                yield AddParty(name, account, key, nick)
 
     def _catch_up(self, database: Database, position: int) -> None:
         """Add the messages that came after a snapshot of the room, and write those before it.
@@ -394,27 +379,3 @@ class ChannelStore:
             if folded in channels:
                 channels[folded].history.append(message)
         self._room.state.ids.advance_beyond(last)
-
-
-def state_path(options: ChatOptions, directory: str = "") -> str:
-    """The file: `history_file`, or one in the directory that systemd provides; empty for none."""
-    provided = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd.exec(5)
-    directory = provided or directory
-    if options.history_file or not directory:
-        return options.history_file
-    name = re.sub(r"[^A-Za-z0-9.-]+", "-", str(options.address[0]))
-    return os.path.join(directory, f"chat-{name}.db")
-
-
-def _make_database(loop: Loop, options: ChatOptions) -> Database | None:
-    path = state_path(options)
-    if not path:
-        return None
-    # SQLite, if needed
-    from netd.listeners.chat.storage.database import Database  # noqa: PLC0415
-
-    return Database(loop, path, _limits(options))
-
-
-def _limits(options: ChatOptions) -> Limits:
-    return Limits(options.history_max_lines, options.history_keep, options.history_max_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from netd.errors import LocalProtocolError
 from netd.listeners.chat.room import kept_member
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from netd.listeners.chat.storage.database import Database
 
 _log = logging.getLogger("netd")
-_WORK_OF_CHECK: Final = 5  # in the units of `Client.work`
-_WORK_OF_WRITE: Final = 30
 
 
 class KeptMembers:
@@ -36,8 +34,8 @@ class KeptMembers:
         """Write all members again: the file may lack them."""
         self._written.clear()
 
-    def check(self) -> Iterator[int]:
-        """Write the members that have changed, one after the other; returns the work of each."""
+    def check(self) -> Iterator[None]:
+        """Write the members that have changed, one after the other."""
         state = self._room.state
         present: set[str] = set()
         for member in state.registered_members():
@@ -45,11 +43,12 @@ class KeptMembers:
                 return
             if member.is_registered and member.account and state.is_always_on(member):
                 present.add(fold(member.account))
-                yield self._check(member)
+                self._check(member)
+                yield
         for account in [account for account in self._written if account not in present]:
             del self._written[account]
             self._write(SetKeptMember(account, ""))
-            yield _WORK_OF_WRITE
+            yield
 
     def finish(self) -> None:
         """Write what has changed, before the members leave because the service ends."""
@@ -57,13 +56,11 @@ class KeptMembers:
             pass
         self._is_over = True
 
-    def _check(self, member: Member) -> int:
+    def _check(self, member: Member) -> None:
         account, key = fold(member.account), key_of(self._room.state, member)
-        if self._written.get(account) == key:
-            return _WORK_OF_CHECK
-        self._written[account] = key
-        self._write(SetKeptMember(account, format_member(self._room.state, member)))
-        return _WORK_OF_WRITE
+        if self._written.get(account) != key:
+            self._written[account] = key
+            self._write(SetKeptMember(account, format_member(self._room.state, member)))
 
 
 def restore_people(room: RoomState, database: Database) -> None:

@@ -33,10 +33,10 @@ from netd.listeners.chat.room.effect import (
 from netd.listeners.chat.room.ghost import Ghost
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.memory import CLIENT_BYTES
-from netd.listeners.chat.room.room import SLICE_WORK, Room
+from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
-from netd.listeners.chat.room_figures import gauges_of, memory_of, shared_of, totals_of
+from netd.listeners.chat.room_figures import buffers_of, gauges_of, memory_of, shared_of, totals_of
 from netd.listeners.chat.session import Session
 from netd.listeners.chat.session_owner import DisconnectReason
 from netd.listeners.counters import Counters
@@ -75,10 +75,11 @@ class RoomDriver:
             self._verifier.prepare()
         self._fanout = Fanout(loop)
         self._backlog = Backlog(loop)
-        self._chores = Chores(SLICE_WORK)
+        self._chores = Chores(loop)
         self._is_checking = False
         self.may_bypass = self._backlog.may_bypass
         self.note_bypass = self._backlog.note_bypass
+        self.serve_later = self._backlog.add
         self._sessions: dict[Client, Session] = {}
         self._checks: dict[Client, Verify] = {}  # the password checks under way
         self._reloading: dict[Client, None] = {}  # those that await the outcome of a REHASH
@@ -156,13 +157,12 @@ class RoomDriver:
                 self._fanout.attach(client, ghosts[client])
             else:
                 self._fanout.attach(client, nowhere)
-                self._do_later(self._remove_lost(client, reason))
+                self._do_later(partial(self._remove_lost, client, reason))
 
-    def _remove_lost(self, client: Client, reason: str) -> Iterator[int]:
+    def _remove_lost(self, client: Client, reason: str) -> None:
         if client.state is not ClientState.GONE:  # as after a KILL
             self._apply(self._room.leave(client, reason, time.time()))
             self._fanout.detach(client)
-        yield client.work
 
     def suspend_session(self, session: Session, reason: str) -> None:
         """Close a connection that cannot be kept, but keep the place of its client."""
@@ -190,7 +190,7 @@ class RoomDriver:
             self._disconnected[DisconnectReason.SEND_QUEUE_EXCEEDED] += 1
             reason = DisconnectReason.SEND_QUEUE_EXCEEDED.text
         if session.client.is_registered:
-            self._do_later(self._remove_in_turn(session, reason))  # many can be lost at once
+            self._do_later(partial(self._remove, session, reason))  # many can be lost at once
         else:
             self._remove(session, reason)
         self._notify_closed(session)
@@ -199,7 +199,8 @@ class RoomDriver:
         """Send PINGs to silent clients, and end the sessions that have passed a time limit."""
         if not self._is_checking:
             self._is_checking = True
-            self._do_later(self._check_time_limits())
+            self._chores.add(self._check_time_limits())
+            self._backlog.add(self._chores)
         for expire in (self._room.expire_channels, self._room.expire_bans):
             self._apply(expire(time.time()))
         self._store.check()
@@ -207,13 +208,9 @@ class RoomDriver:
             self._account_edits.check()
         self._bound_memory()
 
-    def _do_later(self, steps: Iterator[int]) -> None:
-        self._chores.add(steps)
+    def _do_later(self, call: Callable[[], object]) -> None:
+        self._chores.add_call(call)
         self._backlog.add(self._chores)
-
-    def _remove_in_turn(self, session: Session, reason: str) -> Iterator[int]:
-        self._remove(session, reason)
-        yield session.client.work
 
     def _remove(self, session: Session, reason: str) -> None:
         """Remove the client of a closed connection from the room."""
@@ -221,18 +218,18 @@ class RoomDriver:
         del self._sessions[session.client]
         self._apply(self._room.leave(session.client, reason, time.time()))
 
-    def _check_time_limits(self) -> Iterator[int]:
-        """Check one session or ghost after the other; returns the work of each one."""
+    def _check_time_limits(self) -> Iterator[None]:
+        """Check one session or ghost after the other."""
         server_name = self._room.state.settings.server_name
         for session in [*self._sessions.values(), *self._lost_sessions]:
             session.check_time_limits(server_name)
-            yield 1 if session.closing_since is None else session.client.work + 1
+            yield
         for lost in list(self._room.state.ghosts):
             self._apply(self._room.expire_ghost(lost, time.time()))
-            yield lost.work + 1
+            yield
         for member in list(self._room.state.absent):
             self._apply(self._room.expire_absent(member, time.time()))
-            yield member.work + 2
+            yield
         yield from self._store.check_members()
         self._is_checking = False
 
@@ -242,9 +239,7 @@ class RoomDriver:
         The clients without a connection leave first.
         """
         memory, ghosts = self._room.state.memory, self._room.state.ghosts
-        kept = sum(CLIENT_BYTES + ghost.kept_bytes for ghost in ghosts.values())
-        kept += self._room.state.people_bytes()
-        memory.buffers = kept + sum(map(memory_of, self._sessions.values()))
+        memory.buffers = buffers_of(self._room.state, self._sessions.values())
         self._room.state.shorten_histories()
         for lost, ghost in sorted(ghosts.items(), key=lambda pair: -pair[1].kept_bytes):
             if memory.is_full:
@@ -363,33 +358,30 @@ class RoomDriver:
             self._sessions[client].stream.write(lines)
 
     def _on_verified(self, client: Client, verdict: Verdict) -> None:
-        self._do_later(self._go_on_in_turn(client, verdict))  # many can share one check
+        self._do_later(partial(self._go_on, client, verdict))  # many can share one check
 
-    def _go_on_in_turn(self, client: Client, verdict: Verdict) -> Iterator[int]:
+    def _go_on(self, client: Client, verdict: Verdict) -> None:
         effect = self._checks.pop(client, None)
         result = effect.work.result if effect is not None and effect.work is not None else ""
         session = self._sessions.get(client)
         self._apply(self._room.verified(client, time.time(), verdict, result))
         if session is not None and session.closing_since is None:
             session.wake()
-        yield client.work
 
     def _on_answer(self, client: Client, result: object) -> None:
-        self._do_later(self._continue_with(client, result))
+        self._do_later(partial(self._continue_with, client, result))
 
-    def _continue_with(self, client: Client, result: object) -> Iterator[int]:
+    def _continue_with(self, client: Client, result: object) -> None:
         self._apply(self._room.answered(client, result, time.time()))
         session = self._sessions.get(client)
         if session is not None and session.closing_since is None:
             session.wake()
-        yield client.work
 
     def _on_reloaded(self, client: Client, result: ReloadResult) -> None:
         """Send an operator the outcome of the REHASH."""
         self._reloading.pop(client, None)
         if client in self._sessions:
-            notices = list(_outcome(result))
-            self._apply(self._room.send_notices(client, notices, time.time()))
+            self._apply(self._room.send_notices(client, _outcome(result), time.time()))
 
 
 def new_identity() -> str:
@@ -401,8 +393,7 @@ def _error(reason: str) -> bytes:
     return f"ERROR :Closing link: ({reason})\r\n".encode()
 
 
-def _outcome(result: ReloadResult) -> Iterator[str]:
+def _outcome(result: ReloadResult) -> list[str]:
     """The lines of a notice."""
     first, *others = result.detail.splitlines() or [""]
-    yield f"{'reloaded' if result.ok else 'reload refused, nothing changed'}: {first}"
-    yield from others
+    return [f"{'reloaded' if result.ok else 'reload refused, nothing changed'}: {first}", *others]

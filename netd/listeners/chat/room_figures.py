@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from netd.listeners.chat.room.memory import CLIENT_BYTES, MARKER_BYTES
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.session import Session
@@ -13,6 +15,12 @@ def memory_of(session: Session) -> int:
     names = len(client.monitoring)
     begun = client.open_batch.kept_bytes if client.open_batch else 0
     return CLIENT_BYTES + MARKER_BYTES * names + session.buffered_bytes + begun
+
+
+def buffers_of(state: RoomState, sessions: Iterable[Session]) -> int:
+    """The estimated memory of all clients, those that have lost their connection included."""
+    kept = sum(CLIENT_BYTES + ghost.kept_bytes for ghost in state.ghosts.values())
+    return kept + state.people_bytes() + sum(map(memory_of, sessions))
 
 
 def totals_of(state: RoomState) -> dict[str, int]:

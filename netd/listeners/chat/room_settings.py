@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 
 import netd
-from netd.listeners.chat.channel_store import state_path
 from netd.listeners.chat.credentials_file import CredentialsFiles
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.settings import (
@@ -15,6 +14,7 @@ from netd.listeners.chat.room.settings import (
     RoomLimits,
     RoomSettings,
 )
+from netd.listeners.chat.state_file import state_path
 from netd.protocols.irc import fold
 
 

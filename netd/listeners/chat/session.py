@@ -15,7 +15,6 @@ from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.peer_facts import local_user, shown_host
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.member import Client
-from netd.listeners.chat.room.room import SLICE_WORK
 from netd.listeners.chat.session_owner import DisconnectReason, SessionOwner
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import Line, LineFramer, Overlong
@@ -157,6 +156,7 @@ class Session:
             on_data=self._on_data,
             on_end=self._on_end,
             on_closed=self._on_closed,
+            serve_later=self._owner.serve_later,
             max_unsent_bytes=self._options.max_send_queue,
         )
 
@@ -197,13 +197,10 @@ class Session:
         elif data and isinstance(self.stream, Stream):
             self._on_data(data)
 
-    def serve(self) -> bool:
-        """Handle lines until a slice of work is done; return whether there is more to do now."""
-        left = SLICE_WORK
-        while left > 0:
-            if self.closing_since is not None:
-                return False
-            if self.client.is_asking:
+    def serve(self, until: float) -> bool:
+        """Handle lines until a time of the loop; return whether there is more to do now."""
+        while True:
+            if self.closing_since is not None or self.client.is_asking:
                 return False
             if self.client.is_replying:
                 if self.stream.unsent_bytes > _REPLY_BYTES:
@@ -221,8 +218,9 @@ class Session:
                 self._check_held()
                 self.stream.flush()  # others may write to many streams in this turn
                 return False
-            left -= self._charge()
-        return True
+            self._charge()
+            if (self._held or self.client.is_replying) and self._loop.time() >= until:
+                return True
 
     def wake(self) -> None:
         """Let the session be served: it no longer waits for a check, an answer or a full queue."""
@@ -301,7 +299,10 @@ class Session:
             return
         self._heard_at = self._loop.now
         self._has_ended = True
-        self._receive(self._framer.end())
+        if last := self._framer.end():
+            self._receive(last)
+        elif not self.is_queued:
+            self.wake()  # not as new input: many members can leave at once
 
     def _on_closed(self, reason: str) -> None:
         self._held.clear()

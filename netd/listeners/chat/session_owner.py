@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Protocol, TypeVar
 
+from netd.listeners.chat.backlog import Served
 from netd.protocols.lines import Line
 
 Session_contra = TypeVar("Session_contra", contravariant=True)
@@ -44,6 +45,9 @@ class SessionOwner(Protocol[Session_contra]):
 
     def wake(self, session: Session_contra) -> None:
         """Call `Session.serve` soon: the session no longer waits."""
+
+    def serve_later(self, work: Served) -> None:
+        """Call `serve` of a part of a session soon: it has work of its own."""
 
     def leave(self, session: Session_contra, reason: str) -> None:
         """Remove the client from the room and finish the session: it has disconnected."""

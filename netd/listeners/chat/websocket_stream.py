@@ -31,8 +31,8 @@ class WebSocketStream:
 
     __slots__ = (
         *("_control", "_has_end", "_has_more", "_is_paused", "_loop", "_on_closed", "_on_data"),
-        *("_on_end", "_period_began", "_sent_before", "close_code"),
-        *("is_relayed", "opcode", "reader", "stream"),
+        *("_on_end", "_period_began", "_sent_before", "_serve_later", "close_code"),
+        *("is_queued", "is_relayed", "opcode", "reader", "stream"),
     )
 
     def __init__(  # noqa: PLR0913 (a Stream's arguments and the type of messages)
@@ -45,15 +45,20 @@ class WebSocketStream:
         on_data: Callable[[bytes], object],
         on_end: Callable[[], object],
         on_closed: Callable[[str], object],
+        serve_later: Callable[[WebSocketStream], object],
         max_unsent_bytes: int,
     ) -> None:
         """Take over a connected socket. Raises PollerFullError.
 
+        `serve_later(stream)` lets `serve` be called soon, as for a session: it handles the frames
+        that are left when many have arrived at once.
         `is_relayed` if an HTTP worker, which can end, relays between it and the client.
         """
         self._loop = loop
         self.is_relayed = is_relayed
         self._on_data, self._on_end, self._on_closed = on_data, on_end, on_closed
+        self._serve_later = serve_later
+        self.is_queued = False  # set by the backlog
         self.opcode = opcode
         self.reader = FrameReader()
         self.close_code = CloseCode.NORMAL
@@ -151,7 +156,7 @@ class WebSocketStream:
         """See Stream."""
         self._is_paused = False
         if self._has_more:
-            self._loop.call_next_turn(self._read_on)
+            self._serve_later(self)
         else:
             self.stream.resume()
 
@@ -183,24 +188,30 @@ class WebSocketStream:
         if state.closing is None:
             self._has_end = not state.is_reading
             self._has_more = True
-            self._loop.call_next_turn(self._read_on)
+            self._serve_later(self)
 
     def receive(self, data: bytes) -> None:
         """Handle bytes of the client."""
         events, has_more = self.reader.receive(data)
         if has_more and not self._has_more:
             self.stream.pause()
-            self._loop.call_next_turn(self._read_on)
+            self._serve_later(self)
         self._has_more = has_more
         if events:
             self._handle(events)
 
-    def _read_on(self) -> None:
+    def serve(self, until: float) -> bool:
         """Handle further frames of what was received at once, unless the lines must wait."""
-        if self._is_paused or not self._has_more or not self.stream.is_open:
-            return
-        self._has_more = False
-        self.receive(b"")
+        while self._has_more and not self._is_paused and self.stream.is_open:
+            self._read_on()
+            if self._loop.time() >= until:
+                break
+        return self._has_more and not self._is_paused and self.stream.is_open
+
+    def _read_on(self) -> None:
+        events, self._has_more = self.reader.receive(b"")
+        if events:
+            self._handle(events)
         if self._has_more or not self.stream.is_open:
             return
         if self._has_end:
@@ -260,6 +271,7 @@ WEB_STREAM: Final = Record(
         "_has_end": "follows from the StreamState",
         "_has_more": "frames that were read are handled again in any case",
         "_is_paused": "as the session's",
+        **dict.fromkeys(("_serve_later", "is_queued"), "of the backlog, which is made anew"),
         **dict.fromkeys(("_period_began", "_sent_before"), "a period begins anew"),
         "close_code": "the close frame is among the unsent bytes",
     },

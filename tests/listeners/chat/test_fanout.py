@@ -17,7 +17,7 @@ from netd.listeners.chat.room.encoded_message import EncodedMessage
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.websocket_stream import WebSocketStream
 from netd.protocols.websocket import Opcode
-from netd.runtime.loop import Loop
+from netd.runtime.loop import OUTPUT_S, Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.stream import ignore
 from tests.conftest import StartWorker
@@ -82,6 +82,7 @@ def web_client(
         on_data=ignore,
         on_end=ignore,
         on_closed=ignore,
+        serve_later=ignore,
         max_unsent_bytes=1000,
     )
     stack.callback(stream.close, "the end")
@@ -190,3 +191,18 @@ def _by_sender(lines: list[str]) -> dict[str, list[int]]:
         if command == "PRIVMSG":
             numbers.setdefault(source[1:].partition("!")[0], []).append(int(text[1:]))
     return numbers
+
+
+def test_sending_is_bounded_by_time_and_what_is_left_is_queued() -> None:
+    sent: Sent = []
+    slow = Loop(EpollPoller(), lambda: OUTPUT_S * len(sent) / 20)
+    fanout = Fanout(slow)
+    audience = {0: [client(fanout, sent, f"{number:02}") for number in range(50)]}
+    fanout.add(line(audience, b"a\r\n"))
+    slow.turn()
+    slow.close()
+    assert [name for name, _ in sent] == [
+        *(f"{number:02}" for number in range(32)),
+        *(f"{number:02}, queued" for number in range(32, 50)),
+    ]
+    assert {data for _, data in sent} == {b"a\r\n"}

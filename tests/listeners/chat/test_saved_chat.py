@@ -267,7 +267,7 @@ PARTS: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_checks", "_reloading"), SAVED),
         **dict.fromkeys(("_daemon", "_notify_closed"), ARGUMENT),
         "_fanout": "empty at the end of a turn, and made anew",
-        **dict.fromkeys(("_backlog", "may_bypass", "note_bypass"), "made anew"),
+        **dict.fromkeys(("_backlog", "may_bypass", "note_bypass", "serve_later"), "made anew"),
         **dict.fromkeys(("_chores", "_is_checking"), "completed before"),
         "_account_edits": "looks in the database again",
         "_lost_sessions": "their clients are told already",

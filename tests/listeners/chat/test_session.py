@@ -62,8 +62,11 @@ class Owner:
         self.wake(session)
 
     def wake(self, session: Session) -> None:
-        while session.serve():
+        while session.serve(0.0):
             pass
+
+    def serve_later(self, _work: object) -> None:
+        raise AssertionError("only WebSocket has frames to read later")
 
     def leave(self, session: Session, reason: str) -> None:
         self.ends.append(reason)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from netd.listeners.chat.backlog import Backlog
 from netd.listeners.chat.websocket_stream import KEEP_ALIVE_S, WebSocketStream
 from netd.protocols.websocket import CloseCode, Opcode, format_close
 from netd.protocols.websocket_reader import READER
@@ -25,6 +26,8 @@ class Setting:
         client: socket.socket | None = None,
     ) -> None:
         self.now = 0.0
+        self.work_s = 0.0
+        """The time that lines which arrive take."""
         self.loop = Loop(EpollPoller(), lambda: self.now)
         self.received: list[bytes | str] = []
         self.opcode = opcode
@@ -37,11 +40,16 @@ class Setting:
             sock,
             opcode=self.opcode,
             is_relayed=False,
-            on_data=self.received.append,
+            on_data=self._on_data,
             on_end=lambda: self.received.append("end"),
             on_closed=lambda reason: self.received.append(f"closed: {reason}"),
+            serve_later=Backlog(self.loop).add,
             max_unsent_bytes=100_000,
         )
+
+    def _on_data(self, data: bytes) -> None:
+        self.received.append(data)
+        self.now += self.work_s
 
     def turn(self, times: int = 3) -> None:
         self.loop.defer(lambda: None)  # so that a turn does not wait
@@ -133,32 +141,34 @@ def test_the_rest_of_a_flood_of_control_frames_is_not_read(setting: Setting) -> 
 
 
 def test_many_frames_are_handled_in_slices(setting: Setting) -> None:
-    setting.client.sendall(text("x") * 200)
+    setting.work_s = 1.0
+    setting.client.sendall(text("x") * 100)
     setting.loop.turn()
-    assert setting.received == [b"x\n" * 64]
+    assert setting.received == [b"x\n" * 16] * 2  # when they came, and one slice
     setting.loop.turn()
-    assert setting.received == [b"x\n" * 64] * 2
-    setting.turn()
-    assert b"".join(map(bytes, setting.received)) == b"x\n" * 200  # type: ignore[arg-type]
+    assert setting.received == [b"x\n" * 16] * 3
+    setting.turn(6)
+    assert b"".join(map(bytes, setting.received)) == b"x\n" * 100  # type: ignore[arg-type]
     assert setting.send(text("y")) == [b"y\n"]
 
 
 def test_a_pause_holds_back_the_frames_that_were_read(setting: Setting) -> None:
-    setting.client.sendall(text("x") * 100)
+    setting.work_s = 1.0
+    setting.client.sendall(text("x") * 40)
     setting.loop.turn()
     setting.stream.pause()
     setting.turn()
-    assert setting.received == [b"x\n" * 64]
+    assert setting.received == [b"x\n" * 16] * 2
     setting.stream.resume()
     setting.turn()
-    assert setting.received == [b"x\n" * 64, b"x\n" * 36]
+    assert setting.received == [*[b"x\n" * 16] * 2, b"x\n" * 8]
 
 
 def test_the_end_of_file_comes_after_the_frames(setting: Setting) -> None:
-    setting.client.sendall(text("x") * 100)
+    setting.client.sendall(text("x") * 20)
     setting.client.shutdown(socket.SHUT_WR)
     setting.turn(6)
-    assert setting.received == [b"x\n" * 64, b"x\n" * 36, "end"]
+    assert setting.received == [b"x\n" * 16, b"x\n" * 4, "end"]
 
 
 def test_a_close_is_an_end_and_is_answered(setting: Setting) -> None:

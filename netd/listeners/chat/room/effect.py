@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from netd.protocols.password_work import PasswordWork
 class Send:
     """Send these bytes to some clients."""
 
-    clients: Iterable[Client]
+    clients: Sequence[Client]
     data: bytes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from netd.listeners.chat.room.encoded_message import (
@@ -17,13 +17,18 @@ from netd.listeners.chat.room.encoded_message import (
 )
 from netd.listeners.chat.room.memory import MESSAGE_BYTES, TAG_BYTES, Memory
 from netd.listeners.chat.room.multiline import is_multiline
+from netd.listeners.chat.room.storage import Change
 from netd.listeners.chat.room.stored_message import (
     NEVER,
+    AddMessage,
+    AddParty,
     Bound,
     MessagesAround,
     SelectMessages,
     View,
+    conversation_name,
     milliseconds,
+    party_key,
     time_of_entry,
 )
 from netd.protocols.irc import Message
@@ -282,3 +287,14 @@ class PrivateHistory:
         if len(self.conversations) > MAX_CONVERSATIONS:
             _, oldest = self.conversations.pop(next(iter(self.conversations)))
             oldest.set_lines(0)
+
+
+def private_messages(histories: Mapping[str, PrivateHistory]) -> Iterator[Change]:
+    """The changes that store the private messages in memory, by account."""
+    for account, private in list(histories.items()):
+        for folded, (nick, log) in list(private.conversations.items()):
+            key = party_key(folded if folded in histories else "", nick)
+            name = conversation_name(account, key)
+            for entry in list(log.entries):
+                yield AddMessage.of(name, entry, is_open=False)
+            yield AddParty(name, account, key, nick)

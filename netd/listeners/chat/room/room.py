@@ -5,10 +5,9 @@ Pure. `now` is the caller's clock, in seconds since the epoch. The commands are 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final, cast
 
-from netd.errors import RemoteProtocolError
 from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.account_changes import StoreAccount
 from netd.listeners.chat.room.account_edits import AccountEdit
@@ -17,35 +16,33 @@ from netd.listeners.chat.room.channel import Topic
 from netd.listeners.chat.room.client_state import CheckOutcome, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import (
-    COMMANDS,
     ON_VERIFIED,
     capability,
-    multiline,
     registration,
     resume,
     server_ban,
 )
 from netd.listeners.chat.room.commands.account_edit import carry_out
-from netd.listeners.chat.room.commands.base import Command, Phase, Steps
+from netd.listeners.chat.room.commands.base import Steps
+from netd.listeners.chat.room.dispatch import dispatch, parse_line, take_tags
 from netd.listeners.chat.room.effect import Ask, Effect, Log, SaveChannel, Store
 from netd.listeners.chat.room.fast_path import FastPath
 from netd.listeners.chat.room.level import LEVEL
 from netd.listeners.chat.room.member import Client, Member
-from netd.listeners.chat.room.numeric import Numeric
 from netd.listeners.chat.room.saved_room import save_room
 from netd.listeners.chat.room.server_ban import SetServerBan
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room.storage import Query, QueryFailedError
-from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, fold, parse
-from netd.protocols.lines import Line, Overlong
+from netd.protocols.irc import fold
+from netd.protocols.lines import Line
 from netd.protocols.password import Verdict
 
 SLICE_WORK: Final = 400
 """The work after which a long reply pauses, in units of about one microsecond."""
 
-_MAX_LABEL_CHARS = 64
-_UNREGISTERED_PHASES = (Phase.ANY, Phase.REGISTERING)
+_FIRST_SHARE: Final = 1 / 8
+"""The first slice of a reply is a part of one: all clients with new input have it first."""
 
 
 class Room:
@@ -150,10 +147,11 @@ class Room:
                 return effects
         self.fast_path.clear()
         context = CommandContext(self.state, client, now)
-        message = _parse(context, line)
+        message = parse_line(context, line)
         if message is not None and client.state is not ClientState.GONE:
-            _take_tags(context, message.command, message.tags)
-            return self._advance(_PendingReply(context, _dispatch(context, message)))
+            take_tags(context, message.command, message.tags)
+            reply = _PendingReply(context, dispatch(context, message))
+            return self._advance(reply, _FIRST_SHARE)
         context.finish()
         return _take_effects(context)
 
@@ -295,8 +293,8 @@ class Room:
         self.state.absent.clear()
         return effects
 
-    def _advance(self, pending: _PendingReply) -> list[Effect]:
-        """Do a slice of a reply's work, and keep the rest as pending."""
+    def _advance(self, pending: _PendingReply, share: float = 1) -> list[Effect]:
+        """Do a slice of a reply's work, or a share of one, and keep the rest as pending."""
         context, client = pending.context, pending.context.client
         client.is_replying = False
         for query in pending.steps():
@@ -305,7 +303,7 @@ class Room:
             if query is not None:
                 client.is_asking = True
                 context.effects.append(Ask(client, query))
-            if query is not None or context.work >= self._slice_work:
+            if query is not None or context.work >= share * self._slice_work:
                 self._pending[client] = pending
                 client.is_replying = True
                 return _take_effects(context)
@@ -342,60 +340,3 @@ def _take_effects(context: CommandContext) -> list[Effect]:
     context.client.work += context.work + context.sender.work
     context.work = context.sender.work = 0
     return effects
-
-
-def _parse(context: CommandContext, line: Line) -> Message | None:
-    """The message of a line; None for an empty line, or an invalid one, which gets an error."""
-    try:
-        if not isinstance(line, Overlong):
-            return parse(line)
-        context.reply(Numeric.INPUTTOOLONG)
-    except LineTooLongError:
-        context.reply(Numeric.INPUTTOOLONG)
-    except NotUtf8Error as error:
-        _take_tags(context, error.command, error.tags)
-        context.fail("INVALID_UTF8", "Your message is not UTF-8")
-    except RemoteProtocolError as error:
-        context.reply_command("ERROR", str(error))
-    return None
-
-
-def _take_tags(context: CommandContext, command: str, tags: Mapping[str, str]) -> None:
-    context.command = command
-    if tags:
-        label = tags.get("label", "")
-        if context.client.has(Cap.LABELED_RESPONSE) and len(label) <= _MAX_LABEL_CHARS:
-            context.label = label
-        if context.client.has(Cap.MESSAGE_TAGS):
-            context.client_tags = {k: v for k, v in tags.items() if k[0] == "+"}
-
-
-def _dispatch(context: CommandContext, message: Message) -> Steps | None:
-    command = COMMANDS.get(message.command)
-    if "batch" in message.tags and context.client.has(Cap.MULTILINE):
-        if context.client.is_registered:
-            multiline.collect(context, message)
-    elif command is not None:
-        if _is_allowed(context, command, message):
-            return command.handler(context, message.params)
-    elif context.client.is_registered:
-        context.reply(Numeric.UNKNOWNCOMMAND, message.command)
-    else:
-        context.reply(Numeric.NOTREGISTERED)
-    return None
-
-
-def _is_allowed(context: CommandContext, command: Command, message: Message) -> bool:
-    """Check the conditions of a command; the reply to a refused command names the reason."""
-    is_registered = context.client.is_registered
-    if not is_registered and command.phase not in _UNREGISTERED_PHASES:
-        context.reply(Numeric.NOTREGISTERED)
-    elif is_registered and command.phase is Phase.REGISTERING:
-        context.reply(Numeric.ALREADYREGISTRED)
-    elif len(message.params) < command.params:
-        context.reply(Numeric.NEEDMOREPARAMS, message.command)
-    elif command.for_opers and not context.sender.oper:
-        context.reply(Numeric.NOPRIVILEGES)
-    else:
-        return True
-    return False
