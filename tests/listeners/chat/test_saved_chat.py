@@ -265,7 +265,7 @@ PARTS: dict[type, dict[str, str]] = {
     HandoverDriver: {
         **dict.fromkeys(("_room", "_store", "_sessions", "_verifier"), SAVED),
         **dict.fromkeys(("_checks", "_reloading"), SAVED),
-        **dict.fromkeys(("_daemon", "_notify_closed"), ARGUMENT),
+        **dict.fromkeys(("_loop", "_daemon", "_notify_closed"), ARGUMENT),
         "_fanout": "empty at the end of a turn, and made anew",
         **dict.fromkeys(("_backlog", "may_bypass", "note_bypass", "serve_later"), "made anew"),
         **dict.fromkeys(("_chores", "_is_checking"), "completed before"),
