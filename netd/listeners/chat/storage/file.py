@@ -10,6 +10,7 @@ import time
 from typing import Final
 
 from netd.listeners.chat.storage.schema import migrate, refuse_newer
+from netd.runtime.errnos import describe
 
 BUSY_S: Final = 2.0
 _MODE: Final = 0o640  # it holds messages, the keys of channels, and hashed passwords
@@ -23,21 +24,22 @@ _log = logging.getLogger("netd")
 class DatabaseFile:
     """A file that is open for writing, by one thread.
 
-    The descriptor stays open as long as the connection: to close any descriptor of a file drops the
-    locks of the process on it, and with them those of SQLite (fcntl(2)).
+    The descriptor stays open, also while there is no connection after an error: to close any
+    descriptor of a file drops the locks of the process on it (fcntl(2)), also those of other
+    connections to it. Another process would then remove the write-ahead log that they use.
     """
 
     def __init__(self, path: str) -> None:
         """Open or create it. Raises sqlite3.Error, or NewerVersionError."""
         self._path = path
-        self._fd: int | None = None
-        with contextlib.suppress(OSError):  # SQLite itself reports why it cannot be opened
-            self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _MODE)
+        with contextlib.suppress(OSError):  # it exists, or SQLite reports why it cannot be opened
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, _MODE))
+        self.connection = _open(path)
         try:
-            self.connection = _open(path)
-        except BaseException:
-            self._close_descriptor()
-            raise
+            self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            self.disconnect()
+            raise sqlite3.OperationalError(describe(error)) from error
 
     def is_gone(self) -> bool:
         """Whether the file was removed or replaced."""
@@ -45,23 +47,25 @@ class DatabaseFile:
             found = os.stat(self._path)
         except OSError:
             return True
-        return self._fd is None or not os.path.samestat(found, os.fstat(self._fd))
+        return not os.path.samestat(found, os.fstat(self._fd))
 
     def is_overwritten(self) -> bool:
         """Whether the file holds no database any more."""
-        header = os.pread(self._fd, len(_HEADER), 0) if self._fd is not None else b""
-        return header not in (_HEADER, b"")
+        return os.pread(self._fd, len(_HEADER), 0) not in (_HEADER, b"")
 
-    def close(self) -> None:
-        """Close it."""
+    def disconnect(self) -> None:
+        """Close the connection after an error."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
-        self._close_descriptor()
 
-    def _close_descriptor(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+    def reconnect(self) -> None:
+        """Open a connection again. Raises sqlite3.Error, or NewerVersionError."""
+        self.connection = _open(self._path)
+
+    def close(self) -> None:
+        """Close it: the process has no other connection to it, or the file is gone."""
+        self.disconnect()
+        os.close(self._fd)
 
 
 def _open(path: str) -> sqlite3.Connection:

@@ -53,6 +53,7 @@ class Writer:
         self._waiting: deque[Change] = deque()
         self._batch: list[Change] = []  # the thread's: not written yet
         self._file: DatabaseFile | None = None  # the thread's
+        self._is_connected = False  # the thread's
         self._error = ""  # the thread's: why its last write failed
         self._writing_since: float | None = None  # the thread's
         self._wakeup = threading.Event()
@@ -213,6 +214,10 @@ class Writer:
         if self._file is None:
             self._file = DatabaseFile(self.path)
             self.files += 1
+        elif not self._is_connected:
+            self._file.reconnect()
+            self.files += 1
+        self._is_connected = True
         connection = self._file.connection
         connection.execute("BEGIN IMMEDIATE")
         with connection:
@@ -225,7 +230,7 @@ class Writer:
         self._end_batch()
 
     def _fail(self, error: Exception) -> None:
-        self._close_file()
+        self._disconnect()
         before, self._error = self._error, f"chat: {self.path}: {error}; nothing is written"
         if not before:
             _log.warning("%s", self._error)
@@ -258,8 +263,13 @@ class Writer:
         try:
             return bool(self._transact(self._tidy))
         except sqlite3.Error:  # the next write reports it
-            self._close_file()
+            self._disconnect()
             return False
+
+    def _disconnect(self) -> None:
+        if self._file is not None:
+            self._file.disconnect()
+            self._is_connected = False
 
     def _close_file(self) -> None:
         if self._file is not None:

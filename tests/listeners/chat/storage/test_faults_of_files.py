@@ -66,6 +66,37 @@ def test_messages_wait_while_the_disk_is_full(
     assert database.database.lost == 0
 
 
+_COUNTER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+print(database.execute("SELECT count(*) FROM message").fetchone()[0])
+database.close()
+"""
+
+
+def test_other_processes_share_the_file_also_after_a_failed_write(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
+    database = opened(tmp_path / "db")
+    database.add(1)
+    assert database.texts() == ["line 1"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+        database.add(2)
+        wait_until(lambda: database.database.failure, "the failure")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    wait_until(lambda: not database.database.failure, "room on the disk")
+    for number in (3, 4):
+        command = [sys.executable, "-c", _COUNTER, str(tmp_path / "db")]
+        counted = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert counted.stdout == f"{number - 1}\n"  # the process leaves the write-ahead log
+        database.add(number)
+        assert len(database.texts()) == number
+
+
 def test_changes_past_the_limit_are_lost_and_counted(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
