@@ -46,7 +46,9 @@ def main() -> int:
     deadline = time.monotonic() + arguments.seconds if arguments.seconds else None
     results: list[Result] = []
     try:
-        for result in _run(cases, arguments.jobs, deadline):
+        batches = list(_batches(cases))
+        random.Random(arguments.seed).shuffle(batches)  # each role has its share of --seconds
+        for result in _run(batches, arguments.jobs, deadline):
             results.append(result)
             if result.outcome.is_failure or result.outcome is Outcome.UNSTEADY or arguments.verbose:
                 _print_result(result)
@@ -100,8 +102,7 @@ def _find_cases(arguments: argparse.Namespace) -> list[Case]:
     return [case for case in cases if arguments.call in (None, case.call)]
 
 
-def _run(cases: Sequence[Case], jobs: int, deadline: float | None) -> Iterator[Result]:
-    batches = list(_batches(cases))
+def _run(batches: Sequence[Sequence[Case]], jobs: int, deadline: float | None) -> Iterator[Result]:
     if jobs == 1:
         for batch in batches:
             yield from _run_batch(batch, deadline)
@@ -127,7 +128,7 @@ def _run_batch(cases: Sequence[Case], deadline: float | None) -> list[Result]:
 
 def _print_result(result: Result) -> None:
     print(f"{result.case}: {result.outcome.value}  {result.detail}")
-    if result.outcome.is_failure:
+    if result.log:
         print(f"    python -m tests.torture {result.case.arguments}")
         print("".join(f"    | {line}\n" for line in result.log.splitlines()), end="")
     sys.stdout.flush()

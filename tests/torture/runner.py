@@ -25,7 +25,7 @@ _LOG_LINES: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a case ended; the end of the log if it is a failure."""
+    """How a case ended; the end of the log if it failed, be it only the first time."""
 
     case: Case
     outcome: Outcome
@@ -74,7 +74,7 @@ class Runner:
         if again.outcome.is_failure:
             return again
         detail = f"{failure.outcome.value} the first time: {failure.detail}"
-        return Result(failure.case, Outcome.UNSTEADY, detail)
+        return Result(failure.case, Outcome.UNSTEADY, detail, failure.log)
 
     def run_one(self, case: Case, *, anew: bool = False) -> Result:
         """Run a case, on a new daemon if `anew`."""
