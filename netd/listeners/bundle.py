@@ -23,7 +23,13 @@ from typing import Any, Final
 from netd.errors import StateError
 from netd.listeners.kind import Handover
 from netd.runtime import sealed_memory
-from netd.runtime.descriptors import MAX_DESCRIPTORS, close_all, receive
+from netd.runtime.descriptors import (
+    MAX_DESCRIPTORS,
+    borrowed_socket,
+    close_all,
+    duplicate_all,
+    receive,
+)
 
 MAJOR: Final = 1
 """A state of another major version is refused."""
@@ -54,8 +60,8 @@ class Bundle:
 
     def copy(self) -> Bundle:
         """The same bundle with descriptors of its own. Raises OSError."""
-        queue = None if self.queue is None else os.dup(self.queue)
-        return Bundle(os.dup(self.state), queue, self.worker)
+        state, *queue = duplicate_all(self.descriptors)
+        return Bundle(state, queue[0] if queue else None, self.worker)
 
     def close(self) -> None:
         """Close the descriptors."""
@@ -68,6 +74,19 @@ class BundleState:
 
     state: dict[str, Any]
     cookies: Sequence[int]  # SO_COOKIE of each descriptor that is a socket, else 0
+
+
+def copy_all(bundles: Iterable[Bundle]) -> list[Bundle]:
+    """Copy bundles. Raises OSError, without a copy, if there is no room for all."""
+    copies: list[Bundle] = []
+    try:
+        for bundle in bundles:
+            copies.append(bundle.copy())  # noqa: PERF401 (an error must leave those made so far)
+    except OSError:
+        for copy in copies:
+            copy.close()
+        raise
+    return copies
 
 
 def pack(kind: str, handover: Handover) -> Bundle:
@@ -142,7 +161,7 @@ def take_descriptors(bundle: Bundle, cookies: Sequence[int]) -> dict[int, int]:
     if bundle.queue is None:
         return {}
     taken: dict[int, int] = {}
-    with socket.socket(fileno=os.dup(bundle.queue)) as queue:
+    with borrowed_socket(bundle.queue) as queue:
         queue.setblocking(False)
         while True:
             try:

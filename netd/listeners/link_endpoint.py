@@ -48,12 +48,20 @@ class Link:
         self._is_open = True
         self._paused = 0  # READ, WRITE: the directions in which a call has failed
         self._short = 0  # the directions with a warning, until a call succeeds there
+        self._shortage = ""  # the last reason for such a warning
         loop.watch(channel.fileno(), READ, self._on_ready)
 
     @property
     def has_unsent(self) -> bool:
         """True while a message waits for the socket to become writable."""
         return self._channel.has_unsent
+
+    @property
+    def obstacle(self) -> str:
+        """Why a message cannot be sent or received; empty if none waits, as far as is known."""
+        if self._short:
+            return f"a message waits: {self._shortage}"
+        return "it does not take its messages" if self.has_unsent else ""
 
     def send(self, message: LinkMessage, descriptors: Sequence[int] = ()) -> None:
         """Send a message with its descriptors, now or when the socket becomes writable.
@@ -140,8 +148,9 @@ class Link:
         if error.errno not in SHORT_OF_PASSAGE:
             self._on_error(error)
             return
+        self._shortage = describe(error)
         if not self._short & direction:
-            _log.warning("a message between supervisor and worker waits: %s", describe(error))
+            _log.warning("a message between supervisor and worker waits: %s", self._shortage)
         self._short |= direction
         if not self._paused:
             self._loop.call_later(_PAUSE_S, self._resume)

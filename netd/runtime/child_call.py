@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO, Final
 
 from netd.runtime import process
+from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
 _CHUNK_BYTES: Final = 65536
+_FAILED: Final = process.Exit(os.EX_SOFTWARE, by_signal=False)
+_REASON: Final = b"\0"  # in the pipe, before the reason why the child fails
 
 
 class ChildCall:
@@ -42,10 +45,11 @@ class ChildCall:
         self._result = bytearray()
         self._is_late = False
         with contextlib.ExitStack() as on_error:
-            reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            reader, writer = os.pipe2(os.O_CLOEXEC)
             self._reader = open(reader, "rb", buffering=0)  # noqa: SIM115 (closed with the call)
             on_error.callback(self._reader.close)
-            with open(writer, "wb") as pipe:
+            with open(writer, "wb", buffering=0) as pipe:
+                os.set_blocking(reader, False)
                 limits = {resource.RLIMIT_CPU: max_cpu_s, resource.RLIMIT_AS: max_memory_bytes}
                 self._child = process.spawn(lambda: _run(work, pipe, limits), keep=[writer])
             on_error.callback(self._child.destroy)
@@ -99,15 +103,33 @@ class ChildCall:
         if exit_ == process.Exit(signal.SIGXCPU, by_signal=True):
             return TimeoutError(f"gave no answer within {self._max_cpu_s} s of processor time")
         if exit_ != process.Exit(os.EX_OK, by_signal=False):
-            return ChildProcessError(f"the process that was to do it ended: {exit_}")
+            reason = bytes(self._result).rpartition(_REASON)[2] if exit_ == _FAILED else b""
+            why = f": {reason.decode()}" if reason else ""
+            return ChildProcessError(f"the process that was to do it ended: {exit_}{why}")
         return bytes(self._result)
 
 
 def _run(work: Callable[[], bytes], pipe: BinaryIO, limits: Mapping[int, int | None]) -> None:
-    for kind, limit in limits.items():
-        if limit is not None:
-            resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
-    result = work()
-    os.set_blocking(pipe.fileno(), True)
-    pipe.write(result)
-    pipe.flush()
+    try:
+        for kind, limit in limits.items():
+            if limit is not None:
+                resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
+        _write(pipe, work())
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            _write(pipe, _REASON + _describe(error).encode(errors="replace"))
+        raise
+
+
+def _write(pipe: BinaryIO, data: bytes) -> None:
+    unwritten = memoryview(data)
+    while unwritten:
+        unwritten = unwritten[pipe.write(unwritten) :]
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "it needs more memory than it may have"
+    if isinstance(error, OSError):
+        return describe(error)
+    return f"{type(error).__name__}, see the log"

@@ -1,11 +1,12 @@
-"""Receives descriptors from another process (SCM_RIGHTS, unix(7)), and closes them."""
+"""Receives descriptors from another process (SCM_RIGHTS, unix(7)), copies and closes them."""
 
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 MAX_DESCRIPTORS: Final = 253
@@ -33,3 +34,25 @@ def close_all(descriptors: Iterable[int]) -> None:
     """Close descriptors that this process owns."""
     for fd in descriptors:
         os.close(fd)
+
+
+def duplicate_all(descriptors: Iterable[int]) -> list[int]:
+    """Return copies of descriptors. Raises OSError, without a copy, if there is no room for all."""
+    copies: list[int] = []
+    try:
+        for fd in descriptors:
+            copies.append(os.dup(fd))  # noqa: PERF401 (an error must leave those made so far)
+    except OSError:
+        close_all(copies)
+        raise
+    return copies
+
+
+@contextlib.contextmanager
+def borrowed_socket(descriptor: int) -> Iterator[socket.socket]:
+    """A socket object for a descriptor, which stays open. Raises OSError."""
+    sock = socket.socket(fileno=descriptor)
+    try:
+        yield sock
+    finally:
+        sock.detach()

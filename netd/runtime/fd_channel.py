@@ -11,12 +11,11 @@ user's processes. Hence a process that is about to be forked inherits its first 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from netd.runtime.descriptors import MAX_DESCRIPTORS, close_all, receive
+from netd.runtime.descriptors import MAX_DESCRIPTORS, close_all, duplicate_all, receive
 
 _CHUNK_BYTES = 65536
 _MAX_LINE_BYTES = 16 * 2**20
@@ -63,7 +62,7 @@ class FdChannel:
 
         Raises OSError if there is no room for them.
         """
-        self._descriptors.extend(_copies(descriptors))
+        self._descriptors.extend(duplicate_all(descriptors))
 
     def send(self, line: bytes, descriptors: Iterable[int] = ()) -> None:
         """Send a line (which ends with a newline) and its descriptors, now or at a `flush`.
@@ -80,7 +79,7 @@ class FdChannel:
                 sent = self._write(data, passed)
         finally:
             if sent < len(data):
-                self._unsent.append((data[sent:], () if sent else _copies(passed)))
+                self._unsent.append((data[sent:], () if sent else duplicate_all(passed)))
 
     def send_ahead(self, line: bytes) -> None:
         """Send a line before those that wait; not at all if the socket takes nothing now."""
@@ -160,13 +159,3 @@ class FdChannel:
                 return True
             self._partial += data
             has_received = True
-
-
-def _copies(descriptors: Iterable[int]) -> Sequence[int]:
-    copies: list[int] = []
-    try:
-        copies.extend(map(os.dup, descriptors))
-    except OSError:
-        close_all(copies)
-        raise
-    return copies

@@ -20,6 +20,7 @@ import sdnotify
 
 from netd.errors import BindError, NotifyError
 from netd.runtime import sealed_memory
+from netd.runtime.descriptors import borrowed_socket
 from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -274,7 +275,7 @@ def _sort(fd: int, label: str, passed: Passed) -> None:
 def _is_queue(fd: int) -> bool:
     if not stat.S_ISSOCK(os.fstat(fd).st_mode):
         return False
-    with socket.socket(fileno=os.dup(fd)) as sock:
+    with borrowed_socket(fd) as sock:
         is_listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         return sock.type == socket.SOCK_SEQPACKET and not is_listening
 

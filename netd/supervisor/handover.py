@@ -98,7 +98,7 @@ class Handover:
         self._bundles.append((worker, replace(bundle, worker=worker.number)))
 
     def _on_deadline(self) -> None:
-        late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
+        late = "; ".join(sorted(worker.delay for worker in self._awaited))
         for worker in self._awaited:
             self._take_snapshot(worker)
         self._fail(f"no handover within {PREPARE_S + _REPLY_S:g} s by {late}")

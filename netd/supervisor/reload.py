@@ -241,7 +241,7 @@ class Reload:
             self._deadline = None
 
     def _on_deadline(self) -> None:
-        late = ", ".join(sorted(f"{worker.name} (pid {worker.pid})" for worker in self._awaited))
+        late = "; ".join(sorted(worker.delay for worker in self._awaited))
         timeout_s = self._desired.netd.start_timeout
         self.abort(ReloadError(f"no answer within {timeout_s:g} s from {late}"))
 

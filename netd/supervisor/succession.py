@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netd.errors import StateError
-from netd.listeners.bundle import Bundle, of_descriptors
+from netd.listeners.bundle import Bundle, copy_all, of_descriptors
 
 _MAX_ATTEMPTS: Final = 2
 """How many processes may end with the same state: perhaps it is the cause."""
@@ -28,7 +28,7 @@ class Succession:
 
     def inherit(self, bundles: Sequence[Bundle], *, needs_state: bool) -> None:
         """Take copies of bundles. Raises OSError."""
-        self._bundles = [bundle.copy() for bundle in bundles]
+        self._bundles = copy_all(bundles)
         self._needs_state = needs_state
 
     @property

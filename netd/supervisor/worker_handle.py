@@ -13,7 +13,7 @@ from typing import Any
 
 from netd.config.model import ListenerOptions
 from netd.errors import LocalProtocolError
-from netd.listeners.bundle import Bundle
+from netd.listeners.bundle import Bundle, copy_all
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
 from netd.listeners.restart_policy import RestartPolicy
@@ -118,9 +118,22 @@ class WorkerHandle:
     @property
     def problem(self) -> str:
         """Why the worker is not well, or why its last process ended; empty without a problem."""
+        return self._hindrance or self.report.last_error
+
+    @property
+    def delay(self) -> str:
+        """The name and the process of a worker that has not replied, with the reason if known."""
+        if self._process is None:
+            return f"{self.name} (no process): {self.report.last_error}"
+        reason = self._process.obstacle or self._hindrance
+        return f"{self.name} (pid {self.pid})" + (f": {reason}" if reason else "")
+
+    @property
+    def _hindrance(self) -> str:
+        """What the present process suffers from."""
         if self.is_silent:
             return f"no heartbeat for {self._silence_s:.0f} s"
-        return self.report.degraded or self.report.last_error
+        return self.report.degraded
 
     @property
     def counters(self) -> Counters:
@@ -217,7 +230,7 @@ class WorkerHandle:
 
     def left_behind(self) -> list[Bundle]:
         """Copies of what a process of this worker leaves to the next one if it is killed now."""
-        return [bundle.copy() for bundle in self._succession.bundles]
+        return copy_all(self._succession.bundles)
 
     def let_finish(self) -> None:
         """Start no successor here: the worker drains by itself; on_ended follows."""

@@ -85,6 +85,11 @@ class WorkerProcess:
         """False once the process has closed its end of the link: it ends."""
         return self._link is not None
 
+    @property
+    def obstacle(self) -> str:
+        """Why a message to or from the process waits; empty if none is known to wait."""
+        return self._link.obstacle if self._link is not None else ""
+
     def send(self, message: LinkMessage, descriptors: Sequence[int] = ()) -> None:
         """Send a message, unless the process ends."""
         if self._link is not None:

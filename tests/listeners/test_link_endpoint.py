@@ -107,6 +107,10 @@ def test_messages_are_received_while_others_cannot_be_sent(
     assert pair.await_messages(1) == [Retiring()]
     [record] = caplog.records
     assert "more descriptors on their way" in record.message
+    assert "more descriptors on their way" in pair.link.obstacle
+    pair.channel.refused_sends = 0
+    assert pair.await_messages(2)[1] == Ready()
+    assert not pair.link.obstacle
 
 
 def test_a_message_is_sent_without_the_loop_once_the_system_has_room(pair: Pair) -> None:

@@ -46,8 +46,13 @@ def test_work_that_fails_or_takes_too_long_is_reported() -> None:
     def fail() -> bytes:
         raise ValueError("on purpose")
 
-    with pytest.raises(ChildProcessError, match="exit status 70"):
+    def fail_to_open() -> bytes:
+        return Path("/nonexistent").read_bytes()
+
+    with pytest.raises(ChildProcessError, match="exit status 70: ValueError, see the log"):
         call_in_child(fail)
+    with pytest.raises(ChildProcessError, match="exit status 70: no such file"):
+        call_in_child(fail_to_open)
     with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
         call_in_child(sleep, 0.1)
 
@@ -63,7 +68,7 @@ def compute() -> bytes:
 
 
 def test_work_is_bounded_in_memory() -> None:
-    with pytest.raises(ChildProcessError, match="exit status 70"):
+    with pytest.raises(ChildProcessError, match="exit status 70: it needs more memory"):
         call_in_child(lambda: bytes(2**33)[:1])
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -257,6 +258,29 @@ def test_a_worker_that_never_replies_rolls_back_in_time(setting: Setting) -> Non
     setting.simulation.advance(10)
     assert "no answer within 10 s from a (pid" in str(setting.outcomes[-1])
     assert setting.picture() == before
+
+
+def test_a_worker_that_cannot_be_started_again_is_the_reason(setting: Setting) -> None:
+    setting.apply(config(a={}))
+    setting.begin(config(a={"tag": True}))
+    setting.simulation.spawn_error = OSError(errno.EAGAIN, "no room")
+    setting.simulation.workers[0].end()
+    setting.simulation.advance(10)
+    assert str(setting.outcomes[-1]).endswith("from a (no process): cannot be started: no room")
+
+
+def test_a_worker_that_takes_no_message_is_the_reason(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    setting.apply(config(a={}))
+    monkeypatch.setattr(socket, "send_fds", refuse)
+    setting.begin(config(a={"tag": True}))
+    setting.simulation.advance(10)
+    reason = f"from a (pid {setting.pids('a')[0]}): a message waits: cannot allocate memory"
+    assert str(setting.outcomes[-1]).endswith(reason)
 
 
 def test_a_taken_address_rolls_back(setting: Setting) -> None:

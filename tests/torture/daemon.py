@@ -22,7 +22,6 @@ from netd.__main__ import main
 from netd.config.address import Address
 from netd.config.check import check_files
 from netd.config.load import read_config
-from netd.errors import NetdError
 from netd.listeners.kinds import KINDS
 from netd.listeners.worker import run_worker
 from netd.protocols.control import ControlCommand, Reply
@@ -45,6 +44,8 @@ class Daemon:
         self.log = directory / "log"
         self.config = directory / "netd.toml"
         self.config.write_text(configuration(directory))
+        self.reply: Reply | None = None
+        """The reply to the last reload, if there was one."""
         self._gate = Gate(directory / "gate")
         self._exit: int | None = None
         if gate:
@@ -83,11 +84,11 @@ class Daemon:
         """The status. Raises NetdError."""
         return send_request(self.control, ControlCommand.STATUS, timeout_s).body
 
-    def reload(self, timeout_s: float) -> Reply | None:
-        """Reload; None if there was no reply."""
-        with contextlib.suppress(NetdError):
-            return send_request(self.control, ControlCommand.RELOAD, timeout_s)
-        return None
+    def reload(self, timeout_s: float) -> Reply:
+        """Reload, and keep the reply. Raises NetdError if there is none."""
+        self.reply = None
+        self.reply = send_request(self.control, ControlCommand.RELOAD, timeout_s)
+        return self.reply
 
     def addresses(self, name: str) -> list[Address]:
         """The addresses that a listener is bound to."""

@@ -29,6 +29,7 @@ _VANISH_S: Final = 3.0
 _STOP_S: Final = DRAIN_S + 4.0
 _SLOT_DESCRIPTORS: Final = 16  # a pool of slots may have a few more or fewer than before
 _START_FAILURES: Final = (69, 71, 78)
+_SYMPTOMS: Final = ("no answer within", "exit status 70", "internal error")  # without the cause
 _RECORD: Final = re.compile(r"^\d\d:\d\d:\d\d netd\[(\d+)\]", re.MULTILINE)
 
 
@@ -48,6 +49,7 @@ class Outcome(enum.Enum):
     LOST = "CLIENT LOST"
     TRACEBACK = "TRACEBACK"  # of the supervisor
     EXIT = "WRONG EXIT"
+    UNCLEAR = "NO CAUSE"  # a reload was refused without the reason
 
     @property
     def is_failure(self) -> bool:
@@ -130,6 +132,15 @@ def check_start_failure(daemon: Daemon) -> Outcome:
     if not log.strip():
         raise TortureError(Outcome.EXIT, "the start failed without a message")
     return Outcome.REFUSED
+
+
+def check_reply(daemon: Daemon, *, is_due: bool) -> None:
+    """The reload was answered, and if it was refused, the reply has the cause."""
+    if daemon.reply is None:
+        if is_due:
+            raise TortureError(Outcome.HUNG, "the reload got no reply")
+    elif any(symptom in daemon.reply.error for symptom in _SYMPTOMS):
+        raise TortureError(Outcome.UNCLEAR, f"a reload is refused: {daemon.reply.error}")
 
 
 def check_whole(daemon: Daemon, baseline: Baseline) -> None:
@@ -220,9 +231,10 @@ def _restore_configuration(daemon: Daemon) -> None:
 
     def reload() -> None:
         _find_control(daemon)
-        reply = daemon.reload(WHOLE_S)
-        if reply is None:
-            raise TortureError(Outcome.HUNG, "a later reload gets no reply")
+        try:
+            reply = daemon.reload(WHOLE_S)
+        except NetdError as error:
+            raise TortureError(Outcome.HUNG, f"a later reload gets no reply: {error}") from error
         if reply.error:
             raise TortureError(Outcome.BROKEN, f"a later reload is refused: {reply.error}")
 

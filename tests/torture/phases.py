@@ -23,7 +23,7 @@ ROLES: Final = (SUPERVISOR, READER, *LISTENERS, SLOT)
 
 _START_S: Final = 20.0  # more than start_timeout and the drain of a start that fails
 _STOP_S: Final = 6.0
-_REPLY_S: Final = 5.0
+_REPLY_S: Final = 8.0  # more than start_timeout, after which a reload is refused
 _REACTION_S: Final = 1.5
 _SETTLE_S: Final = 0.05
 _TICK_S: Final = 1.2  # longer than the supervisor's and the workers' ticks
@@ -39,6 +39,7 @@ class Phase:
     consumes: bool = False  # the daemon cannot be used for another case
     is_start: bool = False
     is_stop: bool = False
+    is_reload: bool = False
     ends: Sequence[str] = ()  # the listeners whose workers the phase itself ends
 
 
@@ -98,9 +99,10 @@ def _serve(daemon: Daemon) -> None:
 
 def _reload(daemon: Daemon, variant: Variant) -> None:
     daemon.config.write_text(configuration(daemon.directory, variant))
-    reply = daemon.reload(_REPLY_S)
-    if reply is not None and not reply.error and variant is Variant.CONTROL:
-        daemon.control = str(daemon.directory / MOVED_CONTROL)
+    with contextlib.suppress(NetdError):
+        reply = daemon.reload(_REPLY_S)
+        if not reply.error and variant is Variant.CONTROL:
+            daemon.control = str(daemon.directory / MOVED_CONTROL)
 
 
 def _kill_worker(daemon: Daemon) -> None:
@@ -123,7 +125,7 @@ def _stop(daemon: Daemon) -> None:
 
 _START = Phase("start", _await_start, role_is_gated=True, consumes=True, is_start=True)
 _SERVE = Phase("serve", _serve)
-_LIVE = Phase("live", partial(_reload, variant=Variant.LIVE))
+_LIVE = Phase("live", partial(_reload, variant=Variant.LIVE), is_reload=True)
 _STOP = Phase("stop", _stop, consumes=True, is_stop=True)
 
 _OF_SUPERVISOR = (
@@ -134,14 +136,14 @@ _OF_SUPERVISOR = (
     Phase("hup", _hang_up),
     Phase("serve", _get_status_route),
     _LIVE,
-    Phase("workers", partial(_reload, variant=Variant.WORKERS), consumes=True),
-    Phase("control", partial(_reload, variant=Variant.CONTROL)),
-    Phase("refused", partial(_reload, variant=Variant.SYNTAX)),
-    Phase("taken", partial(_reload, variant=Variant.TAKEN)),
+    Phase("workers", partial(_reload, variant=Variant.WORKERS), consumes=True, is_reload=True),
+    Phase("control", partial(_reload, variant=Variant.CONTROL), is_reload=True),
+    Phase("refused", partial(_reload, variant=Variant.SYNTAX), is_reload=True),
+    Phase("taken", partial(_reload, variant=Variant.TAKEN), is_reload=True),
     Phase("kill", _kill_worker, consumes=True, ends=("web",)),
     _STOP,
 )
-_OF_READER = (_START, Phase("live", _LIVE.act, role_is_gated=True))
+_OF_READER = (_START, Phase("live", _LIVE.act, role_is_gated=True, is_reload=True))
 _OF_WORKER = (_START, _SERVE, _LIVE, _STOP)
 
 PHASES: Final[dict[str, dict[str, Phase]]] = {

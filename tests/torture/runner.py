@@ -205,6 +205,8 @@ def _judge(
         oracle.check_stop(daemon, pids_before)
         return Outcome.WHOLE, oracle.check_log(daemon, baseline)
     oracle.check_lives(daemon)
+    if phase.is_reload:
+        oracle.check_reply(daemon, is_due=case.role != SUPERVISOR)
     lost = baseline.lost_clients()
     baseline.close()
     oracle.check_whole(daemon, baseline)

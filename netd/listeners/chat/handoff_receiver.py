@@ -81,9 +81,14 @@ class HandoffReceiver:
             close_all(fds)
             return
         for fd in fds:
-            sock = socket.socket(fileno=fd)
-            sock.setblocking(False)
-            self._on_handoff(sock, handoff)
+            try:
+                sock = socket.socket(fileno=fd)
+            except OSError as error:
+                _log.warning("a connection is lost: %s", describe(error))
+                os.close(fd)
+            else:
+                sock.setblocking(False)
+                self._on_handoff(sock, handoff)
 
     def _pause(self, error: OSError) -> None:
         _log.warning("cannot take a connection: %s; connections wait", describe(error))
