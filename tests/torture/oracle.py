@@ -29,7 +29,9 @@ _VANISH_S: Final = 3.0
 _STOP_S: Final = DRAIN_S + 4.0
 _SLOT_DESCRIPTORS: Final = 16  # a pool of slots may have a few more or fewer than before
 _START_FAILURES: Final = (69, 71, 78)
-_SYMPTOMS: Final = ("no answer within", "exit status 70", "internal error")  # without the cause
+_NO_CAUSE: Final = re.compile(
+    r"exit status 70$|no answer within .* from .*\(pid \d+\)(?:;|$)|internal error", re.MULTILINE
+)
 _RECORD: Final = re.compile(r"^\d\d:\d\d:\d\d netd\[(\d+)\]", re.MULTILINE)
 
 
@@ -139,7 +141,7 @@ def check_reply(daemon: Daemon, *, is_due: bool) -> None:
     if daemon.reply is None:
         if is_due:
             raise TortureError(Outcome.HUNG, "the reload got no reply")
-    elif any(symptom in daemon.reply.error for symptom in _SYMPTOMS):
+    elif _NO_CAUSE.search(daemon.reply.error):
         raise TortureError(Outcome.UNCLEAR, f"a reload is refused: {daemon.reply.error}")
 
 
