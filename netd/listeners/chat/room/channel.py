@@ -63,6 +63,8 @@ class Channel:
         self.kept_until = 0.0  # a restored channel stays without members until then
         self._audience: Audience | None = None
         self._clients: dict[Client, None] | None = None  # those of this host; None: not known
+        self.may_have_changed = True
+        """Whether a command has found the channel since a snapshot has compared it."""
 
     @property
     def is_open(self) -> bool:
@@ -94,11 +96,13 @@ class Channel:
 
     def add_entry(self, letter: str, entry: ListEntry) -> None:
         """Add an entry to a list that has none for its mask."""
+        self.may_have_changed = True
         self._memory.kept += LIST_ENTRY_BYTES
         self.lists[letter][fold(entry.mask)] = entry
 
     def remove_entry(self, letter: str, folded_mask: str) -> ListEntry | None:
         """Remove an entry from a list, and return it; None if there is none."""
+        self.may_have_changed = True
         entry = self.lists[letter].pop(folded_mask, None)
         if entry is not None:
             self._memory.kept -= LIST_ENTRY_BYTES
@@ -110,6 +114,7 @@ class Channel:
 
     def add(self, member: Member, status: str = "") -> None:
         """Add a member; an invitation is used up."""
+        self.may_have_changed = member.may_have_changed = True
         self.members[member] = status
         member.channels[self.folded] = None
         if member in self.invited:
@@ -121,6 +126,7 @@ class Channel:
 
     def remove(self, member: Member) -> None:
         """Remove a member."""
+        self.may_have_changed = member.may_have_changed = True
         del self.members[member]
         self.access.since.pop(member, None)
         del member.channels[self.folded]
@@ -128,6 +134,7 @@ class Channel:
 
     def claim_status(self, member: Member) -> str:
         """Remove and return the status that a member had in the channel before a restart."""
+        self.may_have_changed = True
         letters = [self.earlier_status.pop(identity, "") for identity in member.identities()]
         held = "".join(letter for letter in PREFIXES if letter in "".join(letters))
         if "o" in held:
@@ -183,6 +190,7 @@ class Channel:
 
     def set_status(self, member: Member, letter: str, *, given: bool) -> bool:
         """Give or take operator or voice status; return whether that changed anything."""
+        self.may_have_changed = True
         held = self.members[member]
         if (letter in held) == given:
             return False

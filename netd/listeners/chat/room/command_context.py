@@ -45,6 +45,7 @@ class CommandContext:
     def __init__(self, room: RoomState, client: Client, now: float, label: str = "") -> None:
         self.room = room
         self.client = client
+        client.member.may_have_changed = True
         self.now = now
         self.label = label
         self.command = ""
@@ -255,6 +256,7 @@ class CommandContext:
 
     def save(self, channel: Channel) -> None:
         """Store a channel's state after a change, or after its removal."""
+        channel.may_have_changed = True
         channel.access.note_openness(self.room.ids.position, is_open=channel.is_open)
         self.effects.append(SaveChannel(channel))
 

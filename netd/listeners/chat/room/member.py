@@ -44,6 +44,7 @@ class Member:
         "is_auto_away",
         "is_registered",
         "local_user",
+        "may_have_changed",
         "modes",
         "nick",
         "oper",
@@ -81,6 +82,8 @@ class Member:
         self.read_markers: dict[str, str] = {}  # folded target -> timestamp
 
         self.work = 0  # the comparison with masks, until it is charged to a client
+        self.may_have_changed = True
+        """Whether a command has found the member since a snapshot has compared it."""
 
     @property
     def is_invisible(self) -> bool:

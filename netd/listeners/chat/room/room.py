@@ -101,6 +101,7 @@ class Room:
 
     def _configure_channels(self, settings: RoomSettings, now: float) -> None:
         for channel in list(self.state.channels.values()):
+            channel.may_have_changed = True
             channel.is_persistent = channel.folded == fold(settings.channel)
             channel.history.set_lines(settings.limits.history_lines)
             self.state.drop_if_empty(channel)
@@ -163,6 +164,7 @@ class Room:
         self.fast_path.clear()
         pending = self._pending.pop(client)
         pending.context.now = now
+        client.member.may_have_changed = True
         return self._advance(pending)
 
     def answered(self, client: Client, result: object, now: float) -> list[Effect]:
@@ -248,6 +250,7 @@ class Room:
         for channel in expired:
             self.state.restored.discard(channel)
             channel.kept_until = 0.0
+            channel.may_have_changed = True
             self.state.drop_if_empty(channel)
         return [SaveChannel(channel) for channel in expired]
 

@@ -40,6 +40,7 @@ from netd.protocols.record import (
 )
 
 _BESIDE: Final = "saved beside the attributes"
+_COMPARED: Final = "the snapshots of a new process compare all"
 _DERIVED: Final = "made of other attributes"
 
 
@@ -174,6 +175,7 @@ MEMBER: Final = Record(
         "invites": "made of the channels' invitations",
         "read_markers": f"{_BESIDE}, since the members of an account share them",
         "work": "charged to a client after each line",
+        "may_have_changed": _COMPARED,
     },
 )
 
@@ -196,6 +198,7 @@ CHANNEL: Final = Record(
         "invited": _BESIDE,
         "history": _BESIDE,
         "_memory": "the room's",
+        "may_have_changed": _COMPARED,
         "_audience": "made when it is needed",
         "_clients": "made when it is needed",
     },

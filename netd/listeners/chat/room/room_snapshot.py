@@ -2,7 +2,9 @@
 
 `refresh` makes the texts of changed parts in small steps, between which the room can change. Then
 `write` makes those that have changed again meanwhile, and so the whole text is of one moment. It
-can be loaded as a saved room, without the clients that are not registered.
+compares only the members and channels that commands have found meanwhile (`may_have_changed`):
+clients wait while it runs. The text can be loaded as a saved room, without the clients that are not
+registered.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ _UNIMPORTANT: Final = frozenset({
     "idle_since", "work",  # as of the member's last change
 })  # fmt: skip
 _CONTAINERS: Final = frozenset({"accepted", "channels", "modes", "monitoring", "open_batch"})
+_NO_HISTORY: Final = b'{"templates":[],"entries":[]}'
 _read_plain = attrgetter(*sorted(MEMBER.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _read_client = attrgetter(*sorted(CLIENT.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -70,12 +73,13 @@ class RoomSnapshot:
             for _, log in list(private.conversations.values()):
                 self._history(log)
             yield
+        self._forget()
+        yield
 
     def write(self) -> list[bytes]:
         """The whole text, in pieces."""
         members = self._room.registered_members()
         self._assign_numbers(members)
-        self._forget()
         return [
             *self._head(members),
             *self._list("members", self._rows(members)),
@@ -115,7 +119,8 @@ class RoomSnapshot:
             self._free.append(self._numbers.pop(member))
             del self._members[member]
         for member in members:
-            self._member(member)
+            if member.may_have_changed or member not in self._members:
+                self._member(member)
 
     def _rows(self, members: list[Member]) -> list[bytes]:
         rows = [b"null"] * (len(self._numbers) + len(self._free))
@@ -124,6 +129,7 @@ class RoomSnapshot:
         return rows
 
     def _member(self, member: Member) -> None:
+        member.may_have_changed = False
         part = self._members.get(member)
         if part is None:
             part = self._members[member] = _Part()
@@ -134,6 +140,7 @@ class RoomSnapshot:
     # Channels and histories.
 
     def _channel(self, channel: Channel) -> bytes:
+        channel.may_have_changed = False
         part = self._channels.get(channel)
         if part is None:
             part = self._channels[channel] = _Part()
@@ -149,6 +156,8 @@ class RoomSnapshot:
         return save_channel(channel, self._numbers)
 
     def _history(self, history: History) -> bytes:
+        if not history.entries:
+            return _NO_HISTORY
         text = self._histories.get(history)
         if text is None:
             text = self._histories[history] = _HistoryText()
@@ -158,8 +167,10 @@ class RoomSnapshot:
         """In many pieces: together they are long."""
         start = b',"channels":['
         for channel in self._room.channels.values():
+            part = self._channels.get(channel)
+            is_known = part is not None and not channel.may_have_changed
             yield start
-            yield self._channel(channel)
+            yield part.text if part is not None and is_known else self._channel(channel)
             yield self._history(channel.history)
             yield b"}"
             start = b","
@@ -263,7 +274,7 @@ class _HistoryText:
         self._templates = templates = TemplateTable()
         self._rows = _Texts(lambda entry: _encode(save_entries((entry,), templates)[0]))
         self._last_rows = b""
-        self._text = b'{"templates":[],"entries":[]}'
+        self._text = _NO_HISTORY
 
 
 def _is_same(left: object, right: object) -> bool:
@@ -277,7 +288,6 @@ def _last_of(markers: dict[str, str]) -> tuple[int, object]:
 
 
 def _key_of_member(member: Member) -> tuple[object, ...]:
-    # Hot: it is compared for every member in one turn.
     modes, markers = member.modes, member.read_markers
     return (
         _read_plain(member),

@@ -94,7 +94,10 @@ class RoomState:
     def find_member(self, nick: str) -> Member | None:
         """The registered member with a nick."""
         member = self.members.get(fold(nick))
-        return member if member is not None and member.is_registered else None
+        if member is None or not member.is_registered:
+            return None
+        member.may_have_changed = True
+        return member
 
     def give_up_nick(self, provisional: Member) -> None:
         """Free the nick of a member that is not registered."""
@@ -120,7 +123,10 @@ class RoomState:
 
     def find_channel(self, name: str) -> Channel | None:
         """The channel with a name."""
-        return self.channels.get(fold(name))
+        channel = self.channels.get(fold(name))
+        if channel is not None:
+            channel.may_have_changed = True
+        return channel
 
     def open_channel(self, name: str, now: float) -> Channel:
         """The channel with a name, created if there is none."""
@@ -170,7 +176,10 @@ class RoomState:
 
     def channels_of(self, member: Member) -> list[Channel]:
         """The channels that a member is in, in the order of joining."""
-        return [self.channels[folded] for folded in member.channels]
+        found = [self.channels[folded] for folded in member.channels]
+        for channel in found:
+            channel.may_have_changed = True
+        return found
 
     def clients_near(self, member: Member) -> dict[Client, None]:
         """The other clients in a member's channels that are connected to this host, in order."""
@@ -213,6 +222,7 @@ class RoomState:
 
     def on_clients_changed(self, member: Member) -> None:
         """Take note that a member has other clients, or a client other capabilities."""
+        member.may_have_changed = True
         member.update_origin()
         for channel in self.channels_of(member):
             channel.forget_audience()

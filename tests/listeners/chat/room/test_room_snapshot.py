@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netd.listeners.chat.room import room_snapshot
 from netd.listeners.chat.room.room_snapshot import RoomSnapshot
 from netd.listeners.chat.room.saved_room import load_room, save_room
 from netd.listeners.chat.room.state import RoomState
@@ -109,3 +113,28 @@ def test_an_unchanged_room_has_the_same_text() -> None:
     assert snapshot.write() == before
     played.play(0, b"PRIVMSG #room :changed")
     assert snapshot.write() != before
+
+
+def _note(noted: list[object], key_of: Callable[[Any], object], part: Any) -> object:
+    noted.append(part)
+    return key_of(part)
+
+
+def test_a_text_of_one_moment_compares_only_what_commands_have_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = scene()
+    played.play(0, b"JOIN #other")
+    snapshot = RoomSnapshot(played.room.state)
+    list(snapshot.refresh())
+    compared: list[object] = []
+    for name in ("_key_of_channel", "_key_of_member"):
+        key_of = partial(_note, compared, getattr(room_snapshot, name))
+        monkeypatch.setattr(room_snapshot, name, key_of)
+    snapshot.write()
+    assert compared == []
+    played.play(0, b"TOPIC #other :new")
+    snapshot.write()
+    found = played.room.state.find_channel("#other")
+    assert found is not None
+    assert compared == [*found.members, found]
