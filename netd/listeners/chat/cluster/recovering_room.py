@@ -24,7 +24,7 @@ from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.channel import Channel
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.commands import membership, registration
+from netd.listeners.chat.room.commands import elsewhere, membership, registration
 from netd.listeners.chat.room.effect import Effect
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.settings import RoomSettings
@@ -56,6 +56,14 @@ class RecoveringRoom(SplittingRoom):
         self._heritage: list[RoomState] = []  # of processes that were killed, or of other nodes
         self._newcomers: list[Client] = []  # whose lines wait for it: they may ask for a place
         super().__init__(settings, now, node, append, when_current, on_bug=on_bug)
+
+    def suspend(self, client: Client, reason: str, now: float, unsent: bytes = b"") -> bool:
+        is_kept = super().suspend(client, reason, now, unsent)
+        if is_kept and client.key in self._clients and not client.resume_proof:
+            identity = elsewhere.identity_of(self.state, client, client.member)
+            if identity:  # for the other hosts, on which the client may look for its place
+                self._put(InputKind.PROOF, client, identity.encode())
+        return is_kept
 
     # The state is lost.
 

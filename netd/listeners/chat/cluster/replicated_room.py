@@ -22,6 +22,7 @@ from netd.listeners.chat.cluster.entrant import format_entrant, parse_caps, pars
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.node_name import (
     MAX_WORKERS,
+    host_of,
     node_of,
     number_after,
     number_of,
@@ -95,6 +96,7 @@ class ReplicatedRoom(SharedRoom):
     def _adopt_state(self) -> None:
         state = self.state
         state.entrants, state.local_ids = self._entrants, self._local_ids
+        state.host = host_of(self._node)
         state.accounts.is_open = True  # they are in the log
         self._clients = {client.key: client for client in state.clients() if client.key}
         numbers = [number_of(key) for key in self._clients if self._is_own(key)]

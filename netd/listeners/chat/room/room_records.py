@@ -231,6 +231,7 @@ ROOM: Final = Record(
         "private_histories": _BESIDE,
         "ids": _BESIDE,
         "local_ids": "a batch ends with the reply that it is in",
+        "host": "the options of the listener have it",
         "entrants": "they are in the log at once",
         "on_removal": "the room's",
         "refused_banned": "stays in the totals of the process",

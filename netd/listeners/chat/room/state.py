@@ -69,6 +69,7 @@ class RoomState:
         self.refused_banned = 0  # clients that were refused because of a server ban
         self.ids = MessageIds(identity)
         self.local_ids: MessageIds | None = None  # of batches, in a room on several hosts
+        self.host = ""  # the name of this host in such a room
         self.entrants: list[Client] | None = None
         """In a room on several hosts, the clients that have registered; the log lets them in."""
         self.on_removal: Callable[[Channel], object] | None = None

@@ -1,9 +1,11 @@
-"""RESUME in a room on several hosts: a client returns to another host than the one it was on.
+"""The return of a client in a room on several hosts, to another one than the one it was on.
 
-All hosts know the hash of each client's token. A client whose token is that of a client on another
-host enters with the hash as its claim, and takes the place when the hosts read that in the log. The
-lines that the other host has kept for it stay there, so it is not sent RESUME SUCCESS, which would
-promise them: the client is shown its channels, and requests their history.
+All hosts know the hash of each client's token. If a client without one has lost its connection,
+they know instead the hash of its nick and its certificate or local user. A client with that token,
+or with that nick and certificate or user, enters with the hash as its claim, and takes the place
+when the hosts read that in the log. The lines that the other host has kept for it stay there, so it
+is not sent RESUME SUCCESS, which would promise them: the client is shown its channels, and requests
+their history.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from netd.listeners.chat.room import presence
 from netd.listeners.chat.room.capability import Cap
 from netd.listeners.chat.room.client_state import NO_REGISTRATION, ClientState
 from netd.listeners.chat.room.command_context import CommandContext
-from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import fold
 
 REPLACED: Final = "Another connection resumes this one"
 _PROOF_BYTES: Final = 16
+_OF_IDENTITY: Final = b"identity"  # so that no token has such a hash
 
 
 def proof_of(client: Client) -> str:
@@ -30,6 +33,30 @@ def proof_of(client: Client) -> str:
 
 def _hash(token: str) -> str:
     return blake2b(token.encode(), digest_size=_PROOF_BYTES).hexdigest()
+
+
+def identity_of(room: RoomState, client: Client, member: Member) -> str:
+    """The hash of a member's nick, and of a client's certificate or its local user on this host."""
+    text = f"{room.host}/{client.local_user}" if client.local_user else client.fingerprint
+    if not text:
+        return ""
+    data = f"{member.folded} {text}".encode()
+    return blake2b(data, digest_size=_PROOF_BYTES, person=_OF_IDENTITY).hexdigest()
+
+
+def may_be(context: CommandContext, member: Member) -> bool:
+    """Whether the client is one that a member has lost, by its certificate or its local user."""
+    identity = identity_of(context.room, context.client, member)
+    return bool(identity) and any(lost.resume_proof == identity for lost in member.clients)
+
+
+def claim_nick(context: CommandContext) -> bool:
+    """Claim the place of the member that has the client's nick, if the client may be its."""
+    member = context.room.members.get(context.sender.folded)
+    if member is None or not may_be(context, member):
+        return False
+    context.client.register(claims=identity_of(context.room, context.client, member))
+    return claimed_client(context.room, context.client) is not None
 
 
 def claim(context: CommandContext, token: str) -> bool:

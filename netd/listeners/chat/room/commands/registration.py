@@ -103,6 +103,8 @@ def _may_join(context: CommandContext, wanted: str) -> bool:
     claimed = elsewhere.claimed_client(context.room, context.client)
     if claimed is not None and claimed.member is holder:
         return True
+    if elsewhere.may_be(context, holder):
+        return True
     is_logging_in = context.client.registration.is_negotiating or context.sender.account
     return resume.is_place(context.room, holder) or bool(holder.account and is_logging_in)
 
@@ -165,6 +167,8 @@ def _has_nick(context: CommandContext) -> bool:
     if resume.find_place(context) is not None or attach.find_member(context) is not None:
         return True
     if elsewhere.claimed_client(context.room, context.client) is not None:
+        return True
+    if elsewhere.claim_nick(context):
         return True
     if _may_take(context, sender.nick):
         if context.room.entrants is None:
