@@ -19,7 +19,7 @@ def _connect(daemon: Daemon, nick: str, *words: str) -> Irc:
     return client
 
 
-def _await_snapshot(daemon: Daemon, client: Irc) -> None:
+def await_snapshot(daemon: Daemon, client: Irc) -> None:
     """Wait until the supervisor has a snapshot with all that was done before."""
     supervisor = daemon.status()["pid"]
     for reason in ("first", "second"):  # the first one can have begun before the last change
@@ -38,7 +38,7 @@ def test_its_clients_return_to_their_places(start_daemon: StartDaemon, redis: Re
         alice = stack.enter_context(contextlib.closing(_connect(one, "alice")))
         token = alice.expect("RESUME TOKEN").rpartition(" ")[2]
         join_with_voice(alice, bob)
-        _await_snapshot(one, alice)
+        await_snapshot(one, alice)
         alice.send("PRIVMSG #room :the last words")
         bob.expect("the last words")
         [pid] = one.pids("lounge")

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import signal
+import ssl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,9 +15,12 @@ import pytest
 
 from tests.cluster.redis_server import RedisServer
 from tests.cluster.test_cluster import HOOK, is_degraded, join_with_voice, post
+from tests.cluster.test_killed_worker import await_snapshot
 from tests.conftest import StartDaemon, StartManaged
 from tests.listeners.chat.test_service import Irc
-from tests.support import ConfiguredDaemon, wait_until
+from tests.listeners.chat.web_irc import WebIrc
+from tests.protocols.websocket_client import handshake
+from tests.support import ConfiguredDaemon, make_certificate, wait_until
 
 CONFIG = """
 [netd]
@@ -225,3 +229,67 @@ def test_a_restart_and_an_upgrade_keep_the_clients_of_all_workers(
         say(clients, "after the upgrade")
         said = ["at first", "after the restart", "after the upgrade"]
         assert history(clients[0]) == [f"{text} {number}" for text in said for number in range(2)]
+
+
+WEB = """
+[listeners.web]
+kind = "http"
+address = "tcp://127.0.0.1:0"
+routes = [{ path = "/chat", chat = "lounge" }]
+"""
+
+
+class SecureHost(Host):
+    """A host whose clients use TLS with a certificate, or a WebSocket."""
+
+    def __init__(
+        self, daemon: ConfiguredDaemon, stack: contextlib.ExitStack, files: dict[str, str]
+    ) -> None:
+        super().__init__(daemon, stack)
+        self._context = ssl.create_default_context(cafile=files["certificate"])
+        self._context.load_cert_chain(files["certificate"], files["key"])
+
+    def enter(self, *lines: str) -> Irc:
+        sock = self._context.wrap_socket(self.daemon.connect("lounge"), server_hostname="one.test")
+        client = self._stack.enter_context(contextlib.closing(Irc(sock)))
+        client.send(*lines)
+        return client
+
+    def enter_by_web(self, pid: int, nick: str) -> WebIrc:
+        """As `connect`, by the HTTP listener."""
+        with self.only(pid):
+            client = self._stack.enter_context(
+                contextlib.closing(WebIrc(self.daemon.connect("web")))
+            )
+            client.sock.sendall(handshake())
+            client.shake_hands().register(nick).join("#room")
+        return client
+
+    def is_back(self, pid: int, nick: str) -> bool:
+        """Whether a new client with the certificate gets a nick on a worker."""
+        with self.only(pid):
+            client = self.enter(f"NICK {nick}", f"USER {nick} 0 * :x")
+            return " 001 " in client.expect(f" {nick} :")
+
+
+def test_clients_of_all_transports_are_on_all_workers(
+    start_daemon: StartDaemon, redis: RedisServer, tmp_path: Path
+) -> None:
+    files = make_certificate(tmp_path, "one.test")
+    tls = ", ".join(f'{key} = "{path}"' for key, path in files.items())
+    config = CONFIG.format(workers=2, path=redis.path, folder=tmp_path)
+    daemon = start_daemon(f'{config}tls = {{ {tls}, client_ca = "{files["certificate"]}" }}\n{WEB}')
+    with contextlib.ExitStack() as stack:
+        host = SecureHost(daemon, stack, files)
+        first, second = host.pids
+        clients = [host.connect(first, "alice"), host.connect(second, "bob")]
+        clients += [host.enter_by_web(first, "carol"), host.enter_by_web(second, "dave")]
+        say(clients, "hello")
+        _, bob, *_ = clients
+        await_snapshot(daemon, clients[0])
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: first not in host.pids and len(host.pids) == 2, "the next worker")
+        host.await_engine()
+        wait_until(lambda: host.is_back(second, "alice"), "its return by the certificate")
+        bob.send("NAMES #room")
+        assert "alice" in bob.expect("353")
