@@ -47,8 +47,8 @@ class _Departure:
         self._link = EngineLink(loop, settings, self._on_connected, self._on_lost)
         self._link.connect()
 
-    def _on_connected(self, writer: RedisConnection) -> None:
-        writer.call(writer.expect_success, "SCRIPT", "LOAD", LEAVE.text)
+    def _on_connected(self, writer: RedisConnection, run_id: bytes) -> None:
+        del run_id
         writer.run(self._on_left, LEAVE, self._keys, *self._words)
 
     def _on_left(self, reply: Reply) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from netd.listeners.chat.cluster import scripts
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.ended_nodes import EndedNodes
 from netd.listeners.chat.cluster.engine_contract import EngineOwner, EngineSettings, Loss
@@ -19,7 +20,7 @@ from netd.listeners.chat.cluster.engine_link import EngineLink
 from netd.listeners.chat.cluster.engine_replies import (
     describe_level,
     describe_refusal,
-    read_run_id,
+    read_snapshot,
 )
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import (
@@ -30,25 +31,10 @@ from netd.listeners.chat.cluster.log_position import (
     step_to,
 )
 from netd.listeners.chat.cluster.log_reader import LogReader
-from netd.listeners.chat.cluster.permissions import TRY, describe_refused
 from netd.listeners.chat.cluster.read_barrier import OnCurrent, ReadBarrier
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
-from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError, pairs
+from netd.listeners.chat.cluster.resp import Argument, Reply, ReplyError
 from netd.listeners.chat.cluster.room_input import may_expire
-from netd.listeners.chat.cluster.scripts import (
-    ALL,
-    APPEND,
-    FENCED,
-    JOIN,
-    KEEP,
-    LEAVE,
-    MOVE,
-    OPEN,
-    RENEW,
-    STATUS,
-    TAKE_OVER,
-    Keys,
-)
 from netd.runtime.loop import Loop
 
 _INCARNATION_BYTES: Final = 8
@@ -76,7 +62,7 @@ class Engine:
         self._loop = loop
         self._settings = settings
         self._owner = owner
-        self._keys = Keys(settings.name)
+        self._keys = scripts.Keys(settings.name)
         self._queue = AppendQueue()
         self._ended = EndedNodes(ended)
         self._barrier = ReadBarrier()
@@ -116,7 +102,7 @@ class Engine:
         if writer is not None and self._is_joined:
             self._flush()
             words = (self._settings.node, self._incarnation, reason)
-            writer.run(lambda _: writer.close("left"), LEAVE, self._keys, *words)
+            writer.run(lambda _: writer.close("left"), scripts.LEAVE, self._keys, *words)
         elif writer is not None:
             writer.close("closed")
         self._is_leaving = True
@@ -202,7 +188,7 @@ class Engine:
         """Keep the state at a position; at least `entries` entries before it stay in the log."""
         if self._is_available and self._writer is not None:
             arguments = (position.epoch, position.number, digest, state, entries)
-            self._writer.run(self._on_kept, KEEP, self._keys, *arguments)
+            self._writer.run(self._on_kept, scripts.KEEP, self._keys, *arguments)
 
     def _on_kept(self, reply: Reply) -> None:
         if isinstance(reply, ReplyError):
@@ -219,25 +205,9 @@ class Engine:
         self._owner.on_unavailable(reason)
         self._barrier.release_all()
 
-    def _on_connected(self, writer: RedisConnection) -> None:
-        for script in (TRY, *ALL):
-            writer.call(writer.expect_success, "SCRIPT", "LOAD", script.text)
-        writer.run(self._check_permitted, TRY, self._keys)
-        writer.call(self._on_info, "INFO", "server")
-
-    def _check_permitted(self, reply: Reply) -> None:
-        if fault := describe_refused(reply):
-            self._link.fail(fault)
-
-    def _on_info(self, reply: Reply) -> None:
-        assert self._writer is not None
-        run_id = read_run_id(reply)
-        if not run_id:
-            self._link.fail(f"no run id: {reply!s:.200}")
-            return
+    def _on_connected(self, writer: RedisConnection, run_id: bytes) -> None:
         known = max(self._epoch, self._applied.epoch)
-        level = self._settings.level
-        self._writer.run(self._on_open, OPEN, self._keys, run_id, known, level)
+        writer.run(self._on_open, scripts.OPEN, self._keys, run_id, known, self._settings.level)
 
     def _on_open(self, reply: Reply) -> None:
         match reply:
@@ -273,15 +243,11 @@ class Engine:
 
     def _on_snapshot(self, reader: RedisConnection, reply: Reply) -> None:
         try:
-            fields = pairs(reply)
-            position = START
-            if fields:
-                position = Position(int(fields[b"epoch"]), int(fields[b"number"]))
-        except (ValueError, KeyError) as error:
-            self._link.fail(f"the snapshot cannot be read: {error}")
+            position, state = read_snapshot(reply)
+        except ValueError as error:
+            self._link.fail(str(error))
             return
-        on_loaded = partial(self._on_loaded, position, reader)
-        self._owner.on_snapshot(position, fields.get(b"state", b""), on_loaded)
+        self._owner.on_snapshot(position, state, partial(self._on_loaded, position, reader))
 
     def _on_loaded(self, position: Position, reader: RedisConnection, fault: str) -> None:
         if reader is not self._link.reader or self._is_leaving:
@@ -298,10 +264,12 @@ class Engine:
         node, time_to_live_ms = self._settings.node, int(self._settings.time_to_live_s * 1000)
         if self._incarnation:
             arguments = (node, self._incarnation, time_to_live_ms)
-            self._writer.run(self._on_joined, STATUS, self._keys, *arguments)
+            self._writer.run(self._on_joined, scripts.STATUS, self._keys, *arguments)
             return
         self._joins_as = os.urandom(_INCARNATION_BYTES).hex()
-        script, earlier = (TAKE_OVER, (self._continues,)) if self._continues else (JOIN, ())
+        script, earlier = (
+            (scripts.TAKE_OVER, (self._continues,)) if self._continues else (scripts.JOIN, ())
+        )
         names = (node, *earlier, self._joins_as)
         level = self._settings.level
         self._writer.run(self._on_joined, script, self._keys, *names, time_to_live_ms, level)
@@ -318,7 +286,7 @@ class Engine:
                 self._queue.send_again()
                 self._move_ended()
             case ReplyError():
-                if reply.code == FENCED:
+                if reply.code == scripts.FENCED:
                     self._former, self._continues = self._continues, ""
                 self._on_refused(reply)
             case _:
@@ -329,7 +297,7 @@ class Engine:
         assert self._writer is not None
         own = (self._settings.node, self._incarnation)
         for identity in self._ended.identities():
-            self._writer.run(self._check_accepted, MOVE, self._keys, *identity, *own)
+            self._writer.run(self._check_accepted, scripts.MOVE, self._keys, *identity, *own)
         if self._ended.identities():
             self._writer.call(lambda _: self._read(), "PING")  # the log has them when it replies
         else:
@@ -406,7 +374,9 @@ class Engine:
             return  # what is in the log has to be known
         while (batch := self._queue.next_batch()) is not None:
             head = (self._epoch, self._settings.node, self._incarnation, batch.first)
-            self._writer.run(self._check_accepted, APPEND, self._keys, *head, *batch.payloads)
+            self._writer.run(
+                self._check_accepted, scripts.APPEND, self._keys, *head, *batch.payloads
+            )
 
     def _check_accepted(self, reply: Reply) -> None:
         if isinstance(reply, ReplyError):
@@ -415,7 +385,7 @@ class Engine:
             self._link.note_success()
 
     def _on_refused(self, error: ReplyError) -> None:
-        if error.code == FENCED:
+        if error.code == scripts.FENCED:
             self.fences += 1
             self._lose(Loss.FENCED)
         self._link.fail(describe_refusal(error, self._settings))
@@ -426,4 +396,4 @@ class Engine:
         time_to_live_ms = int(self._settings.time_to_live_s * 1000)
         version = self._settings.version
         arguments = (self._settings.node, self._incarnation, time_to_live_ms, version)
-        self._writer.run(self._check_accepted, RENEW, self._keys, *arguments)
+        self._writer.run(self._check_accepted, scripts.RENEW, self._keys, *arguments)

@@ -1,19 +1,25 @@
 """The two connections of a node to its engine: one appends to the log, and the other one reads it.
 
 If one of them is lost, the other one is closed as well, and both are made again after a pause. With
-sentinels, the master that they name is the engine.
+sentinels, the master that they name is the engine. An engine that does not execute all commands
+counts as one that cannot be reached.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.engine_contract import EngineSettings
+from netd.listeners.chat.cluster.engine_replies import read_run_id
 from netd.listeners.chat.cluster.master_finder import MasterFinder
+from netd.listeners.chat.cluster.permissions import TRY, describe_refused
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
+from netd.listeners.chat.cluster.resp import Reply
+from netd.listeners.chat.cluster.scripts import ALL, Keys
 from netd.runtime.loop import Loop, Timer
 
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts to connect
@@ -22,15 +28,16 @@ _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the pauses before the attempts t
 class EngineLink:
     """Connects until it is closed.
 
-    `on_connected(writer)` is called when the connection that appends may be used, and then
-    `open_reader`; `on_lost(reason)` when a connection was lost, or could not be made.
+    `on_connected(writer, run_id)` is called when the connection that appends may be used, and the
+    engine has the scripts; then `open_reader` may be called. `on_lost(reason)` is called when a
+    connection was lost, or could not be made.
     """
 
     def __init__(
         self,
         loop: Loop,
         settings: EngineSettings,
-        on_connected: Callable[[RedisConnection], object],
+        on_connected: Callable[[RedisConnection, bytes], object],
         on_lost: Callable[[str], object],
     ) -> None:
         self._loop = loop
@@ -104,8 +111,24 @@ class EngineLink:
 
     def _open_writer(self, address: EngineAddress) -> None:
         self._address = address
-        writer = self._open(lambda: self._on_connected(writer))
+        writer = self._open(lambda: self._prepare(writer))
         self.writer = writer
+
+    def _prepare(self, writer: RedisConnection) -> None:
+        for script in (TRY, *ALL):
+            writer.call(writer.expect_success, "SCRIPT", "LOAD", script.text)
+        writer.run(self._check_permitted, TRY, Keys(self._settings.name))
+        writer.call(partial(self._on_info, writer), "INFO", "server")
+
+    def _check_permitted(self, reply: Reply) -> None:
+        if fault := describe_refused(reply):
+            self.fail(fault)
+
+    def _on_info(self, writer: RedisConnection, reply: Reply) -> None:
+        if run_id := read_run_id(reply):
+            self._on_connected(writer, run_id)
+        else:
+            self.fail(f"no run id: {reply!s:.200}")
 
     def _open(self, on_ready: Callable[[], object]) -> RedisConnection:
         return RedisConnection(
