@@ -31,6 +31,7 @@ KEYS: Final[dict[str, type]] = {
     "certificate": str,
     "channel": list,
     "password_file": str,
+    "server_password_file": str,
     "scram": bool,
     "quiet": bool,
     "ignore": list,
@@ -99,6 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="a channel to join (default: #lounge); repeatable",
     )
     add("--password-file", metavar="FILE", help="file with the server's or your account's password")
+    text = "file with the server's password, if --password-file has your account's"
+    add("--server-password-file", metavar="FILE", help=text)
     add("--scram", action="store_true", default=None, help="log in without sending the password")
     add("--send", metavar="TEXT", help="send one message, wait for its confirmation, and leave")
     add("--json", action="store_true", help="print every event as a line of JSON")
@@ -219,6 +222,7 @@ def _identity(values: Mapping[str, Any], login: str, *, is_interactive: bool) ->
         name=name,
         channels=tuple(c if is_channel(c) else f"#{c}" for c in channels),
         password=_password(values.get("password_file", "")),
+        server_password=_password(values.get("server_password_file", "")),
         has_certificate=bool(values.get("certificate")),
         uses_scram=values.get("scram", False),
         may_rename=is_interactive,

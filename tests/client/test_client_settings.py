@@ -117,6 +117,7 @@ def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("pass word\nsecond\n")
     assert settle("--password-file", str(path)).identity.password == "pass word"
+    assert settle("--server-password-file", str(path)).identity.server_password == "pass word"
 
 
 def test_a_login_name_becomes_a_valid_nick() -> None:

@@ -41,7 +41,8 @@ class Identity:
 
     name: str
     channels: tuple[str, ...] = ("#lounge",)
-    password: str = ""
+    password: str = ""  # of the account, or of a server without `server_password`
+    server_password: str = ""
     has_certificate: bool = False  # log in with the TLS client certificate
     uses_scram: bool = False  # log in without sending the password, or not connect
     may_rename: bool = True  # use another nick if the name is taken

@@ -146,10 +146,11 @@ class IrcClient:
 
     def _new_handshake(self, nonce: str) -> Handshake:
         state, identity = self.state, self.state.identity
+        perhaps_of_server = "" if identity.uses_scram else identity.password
         return Handshake(
             state.wanted_nick,
             self._mechanisms(nonce),
-            server_password="" if identity.uses_scram else identity.password,
+            server_password=identity.server_password or perhaps_of_server,
             may_rename=identity.may_rename,
             again=state.was_registered,
             resume_token=state.resume_token,

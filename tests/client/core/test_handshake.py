@@ -53,6 +53,12 @@ def test_a_password_goes_as_pass_and_by_sasl() -> None:
     assert lines(feed(bob, ":srv 903 bob :SASL authentication successful")) == ["CAP END"]
 
 
+def test_the_server_can_have_a_password_of_its_own() -> None:
+    for uses_scram in (False, True):
+        bob = new_client(password="mine", server_password="all know it", uses_scram=uses_scram)
+        assert "PASS :all know it" in lines(bob.connected())
+
+
 def test_a_certificate_logs_in_by_sasl() -> None:
     bob = new_client(has_certificate=True)
     bob.connected()
