@@ -73,7 +73,8 @@ def _find_listener(config: Config, name: str | None) -> ChatOptions:
     if name is not None and name not in chats:
         raise UsageError(f"no chat listener is named {name}")
     if name is None and len(chats) != 1:
-        raise UsageError(f"name one of {len(chats)} chat listeners with --listener")
+        names = ", ".join(chats) or "there is none"
+        raise UsageError(f"name the chat listener with --listener: {names}")
     return chats[name] if name is not None else next(iter(chats.values()))
 
 

@@ -14,6 +14,7 @@ from netd.config.address import Address
 from netd.config.model import Config
 from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path
 from netd.config.source import Source
+from netd.config.state_directory import state_directory_of
 from netd.errors import ConfigError, ControlError, Problem, ReloadError
 from netd.listeners.bundle import MAJOR
 from netd.listeners.kinds import KINDS
@@ -56,6 +57,8 @@ def run(user: str | None, path: str, warn: Callable[[str], object]) -> str:
         _import_for_checks(path)
         become(user)
         os.environ.pop("XDG_RUNTIME_DIR", None)  # that of root
+    if directory := state_directory_of(path):
+        os.environ.setdefault("STATE_DIRECTORY", directory)  # as the unit sets it
 
     def check(config: Config, source: Source) -> Iterable[Problem]:
         control = daemon_control_path(config)

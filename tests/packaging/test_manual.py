@@ -192,6 +192,7 @@ def test_the_example_settings_are_complete(pages: Path, tmp_path: Path) -> None:
     [shown] = [text for text in literals((pages / "netd-chat.1").read_text()) if "bell" in text]
     assert set(tomllib.loads(shown)) == set(client_settings.KEYS) - {"address"}
     (tmp_path / ".chat").write_text("secret\n")
+    (tmp_path / ".chat-server").write_text("all know it\n")
     path = tmp_path / "chat.toml"
     path.write_text(shown.replace("~/.chat", str(tmp_path / ".chat")))
     settings = client_settings.read_settings(["--config", str(path)], {}, "me", at_terminal=True)

@@ -9,6 +9,7 @@ from netd.config.file_access import why_not_changeable, why_not_writable
 from netd.errors import ConfigError, LocalProtocolError, Problem
 from netd.listeners.chat.credentials_file import CredentialsFile
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.state_file import is_default_name, state_path
 from netd.protocols.password import check_hash
 
 
@@ -31,6 +32,8 @@ def _problems(options: ChatOptions) -> Iterator[Problem]:
         yield from cluster.problems(options.cluster)
     if options.history_file:
         yield from _history_problems(options.history_file)
+    elif text := _advice_on_new_file(state_path(options)):
+        yield Problem("history_file", text, is_warning=True)
 
 
 def _history_problems(path: str) -> Iterator[Problem]:
@@ -46,6 +49,26 @@ def _history_problems(path: str) -> Iterator[Problem]:
             yield Problem("history_file", text, is_warning=True)
         elif full := full_disk_of(path):
             yield Problem("history_file", f"{path}: {full}", is_warning=True)
+
+
+def _advice_on_new_file(path: str) -> str:
+    """How to go on with a database whose name is that of an earlier address; empty if not needed.
+
+    `path` is the file that is named after the present address.
+    """
+    if not path or os.path.exists(path):
+        return ""
+    directory, name = os.path.split(path)
+    try:
+        paths = (
+            f"{directory}/{found}" for found in os.listdir(directory) if is_default_name(found)
+        )
+        latest = max(paths, key=os.path.getmtime, default="")
+    except OSError:
+        return ""
+    if not latest:
+        return ""
+    return f'{name} begins empty; if this listener had another address, write "{latest}"'
 
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:

@@ -313,9 +313,10 @@ class ChatOptions(LoginOptions):
     """The SQLite file that keeps the history of all channels, the private messages of accounts, and
     of every channel the topic, the modes and lists, and the operators that have an account or a
     verified local user. A restored channel makes no operator of the first member that joins it.
-    Without this key the file is in the directory of systemd's `StateDirectory=`, and has messages
-    only if `history_keep` is set; without such a directory a restart or crash loses the channels. A
-    damaged file is moved aside, and one of a later version of netd is not touched."""
+    Without this key the file is in the directory of systemd's `StateDirectory=`, has the name of
+    the first address, so that another address begins an empty one, and has messages only if
+    `history_keep` is set; without such a directory a restart or crash loses the channels. A damaged
+    file is moved aside, and one of a later version of netd is not touched."""
 
     history_keep: Duration = 0.0
     """How long messages stay in the file, as in `"90d"`; 0 for no limit of their age."""

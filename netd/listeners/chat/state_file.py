@@ -38,3 +38,8 @@ def open_database(loop: Loop, options: ChatOptions) -> Database | None:
 def limits_of(options: ChatOptions) -> Limits:
     """The limits of the stored messages."""
     return Limits(options.history_max_lines, options.history_keep, options.history_max_size)
+
+
+def is_default_name(name: str) -> bool:
+    """Whether a file can be the database of a listener without `history_file`."""
+    return name.startswith("chat-") and name.endswith(".db")

@@ -126,6 +126,22 @@ def test_without_history_file_systemds_directory_keeps_states_and_no_messages(
     assert lounge(later).topic == Topic("saved", "alice", 1.0)
 
 
+def test_check_warns_of_a_file_that_another_address_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    kept = replace(options(Path("/unused")), history_file="")
+    assert check(kept) == ()
+    (tmp_path / "chat-tcp-127.0.0.1-6667.db").touch()
+    [warning] = check(kept)
+    assert str(warning) == (
+        "history_file: warning: chat-tcp-127.0.0.1-0.db begins empty; if this listener had another "
+        f'address, write "{tmp_path}/chat-tcp-127.0.0.1-6667.db"'
+    )
+    (tmp_path / "chat-tcp-127.0.0.1-0.db").touch()
+    assert check(kept) == ()
+
+
 def test_check_warns_of_a_damaged_file_and_leaves_it(tmp_path: Path, loop: Loop) -> None:
     kept = options(tmp_path / "chat.db")
     assert not check(kept)
