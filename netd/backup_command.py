@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
 import stat
@@ -11,6 +10,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from netd.config.model import Config
 from netd.config.source import Source
@@ -21,6 +21,7 @@ from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.state_file import state_path
 from netd.listeners.chat.storage.file import describe_failure, full_disk_of
 from netd.runtime.errnos import describe
+from netd.runtime.replaced_file import replace_file
 
 _PRIVATE = 0o600
 
@@ -41,35 +42,15 @@ def run(path: str, config: Config, source: Source) -> str:
     """Write the backup to the file `path`; return what it has. Raises BackupError."""
     content = content_of(config, source)
     _refuse_other_file(path, content)
-    temporary = f"{path}.{os.getpid()}"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-        try:
-            with open(fd, "wb") as file:
-                with tarfile.open(fileobj=file, mode="w:gz") as archive:
-                    _write(archive, content)
-                file.flush()
-                os.fsync(fd)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        _sync_directory(os.path.dirname(path) or ".")
+        with (
+            replace_file(path, mode=_PRIVATE, is_lasting=True) as file,
+            tarfile.open(fileobj=file, mode="w:gz") as archive,
+        ):
+            _write(archive, content)
     except OSError as error:
         raise BackupError(f"{path}: {describe(error)}") from error
     return f"{path}: files {len(content.files)}, databases {len(content.databases)}"
-
-
-def _sync_directory(path: str) -> None:
-    """Write a directory to the disk, so that a new name in it outlasts a loss of power."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system without it, such as some of networks
-            raise
-    finally:
-        os.close(fd)
 
 
 def content_of(config: Config, source: Source) -> Content:
@@ -120,18 +101,19 @@ def _write(archive: tarfile.TarFile, content: Content) -> None:
     for path in content.files:
         archive.add(os.path.realpath(path), arcname=path)
     for path in content.databases:
-        with _copied(path) as copy, open(copy, "rb") as file:
+        with _copied(path) as file:
             member = archive.gettarinfo(os.path.realpath(path), arcname=path)
             member.size = os.fstat(file.fileno()).st_size
             archive.addfile(member, file)
 
 
 @contextlib.contextmanager
-def _copied(database: str) -> Iterator[str]:
-    """The path of a copy of a database, as it is at one moment.
+def _copied(database: str) -> Iterator[BinaryIO]:
+    """A copy of a database, as it is at one moment.
 
     SQLite makes further files beside a database: they must belong to the owner of the database,
-    which has to use them too, so the copy is made with the rights of that user.
+    which has to use them too, so the copy is made with the rights of that user. It is opened with
+    them as well: that user could put a link to a file of root in its place.
     """
     owner = os.stat(database)
     with tempfile.TemporaryDirectory(prefix="netd-backup-") as directory:
@@ -141,10 +123,12 @@ def _copied(database: str) -> Iterator[str]:
         try:
             with _rights_of(owner):
                 _copy(database, copy)
+                file = open(copy, "rb")  # noqa: SIM115 (closed with the rights of this process)
         except sqlite3.Error as error:
             at_fault = copy if full_disk_of(copy) else database
             raise BackupError(describe_failure(at_fault, error)) from error
-        yield copy
+        with file:
+            yield file
 
 
 def _copy(database: str, copy: str) -> None:

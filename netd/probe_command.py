@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from netd.errors import ControlError, NetdError, UsageError
 from netd.listeners.kinds import KINDS
 from netd.protocols.prometheus import format_family
 from netd.runtime.errnos import describe
+from netd.runtime.replaced_file import replace_file
 
 _SCHEMES: Final = {"http": ("http", 80), "irc": ("chat", 6667)}
 _ECHO_KIND: Final = "echo"  # of an address that is that of a socket
@@ -147,7 +147,7 @@ def _probe_rounds(
             show(target.probe(arguments.timeout))
         rounds += 1
         if arguments.prometheus:
-            _replace_file(arguments.prometheus, format_metrics(targets))
+            _write_metrics(arguments.prometheus, targets)
         if rounds == arguments.count:
             return
         time.sleep(max(0.0, began + rounds * arguments.interval - time.monotonic()))
@@ -202,17 +202,13 @@ def format_metrics(targets: Sequence[Target]) -> str:
     )
 
 
-def _replace_file(path: str, text: str) -> None:
-    """Write the file whole, so that its reader never finds a part of it. Raises ControlError."""
-    temporary = f"{path}.{os.getpid()}"
+def _write_metrics(path: str, targets: Sequence[Target]) -> None:
+    """Raises ControlError."""
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
+        with replace_file(path) as file:
+            file.write(format_metrics(targets).encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise ControlError(f"{path}: {error.strerror}") from error
+        raise ControlError(f"{path}: {describe(error)}") from error
 
 
 def _natural(text: str) -> int:

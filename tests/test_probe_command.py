@@ -77,7 +77,7 @@ def test_many_rounds_end_with_a_summary(daemon: Daemon, tmp_path: Path) -> None:
 def test_metrics_that_cannot_be_written_leave_no_file(daemon: Daemon, tmp_path: Path) -> None:
     (tmp_path / "metrics").mkdir()
     probe = daemon.netd("probe", "web", "--prometheus", str(tmp_path / "metrics"))
-    assert (probe.returncode, probe.stderr) == (69, f"netd: {tmp_path}/metrics: Is a directory\n")
+    assert (probe.returncode, probe.stderr) == (69, f"netd: {tmp_path}/metrics: is a directory\n")
     assert os.listdir(tmp_path) == ["metrics"]
 
 

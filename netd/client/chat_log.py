@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from netd.client.core.chat_events import ChatEvent, ChatMessage, EarlierMessages, Reaction
 from netd.client.core.desk import Desk, Placed
 from netd.client.core.event_format import EventFormatter, local_time
-from netd.client.state_files import file_name, open_private
+from netd.client.state_files import file_name, open_to_append
 
 
 class ChatLog:
@@ -40,7 +40,7 @@ class ChatLog:
             if line:
                 lines[path].append(f"{line}\n")
         for path, of_conversation in lines.items():
-            with open_private(path, os.O_APPEND) as file:
+            with open_to_append(path) as file:
                 file.writelines(of_conversation)
 
     def _is_written(self, path: str, event: ChatEvent, now: dt.datetime) -> bool:

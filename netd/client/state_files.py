@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TextIO
+
+from netd.runtime.replaced_file import replace_file
 
 MAX_HISTORY_LINES: Final = 1000
 _MAX_BYTES: Final = 2**20  # of a file that is read
+_PRIVATE: Final = 0o600
 
 
 @dataclass(slots=True)
@@ -45,14 +48,14 @@ class StateFiles:
 
     def keep_typed_line(self, line: str) -> None:
         """Add a typed line; JSON keeps its line ends."""
-        with contextlib.suppress(OSError), open_private(self._history, os.O_APPEND) as file:
+        with contextlib.suppress(OSError), open_to_append(self._history) as file:
             file.write(json.dumps(line) + "\n")
 
     def trim_typed_lines(self) -> None:
         """Forget the oldest lines, if there are twice as many as are kept."""
         lines = _read(self._history).splitlines()
         if len(lines) > 2 * MAX_HISTORY_LINES:
-            _replace(self._history, [f"{line}\n" for line in lines[-MAX_HISTORY_LINES:]])
+            _replace(self._history, "".join(f"{line}\n" for line in lines[-MAX_HISTORY_LINES:]))
 
     def conversations(self) -> SavedConversations:
         """Return the conversations of the last run."""
@@ -70,7 +73,7 @@ class StateFiles:
 
     def keep_conversations(self, conversations: SavedConversations) -> None:
         """Save the conversations for the next run."""
-        _replace(self._conversations, [json.dumps(asdict(conversations)) + "\n"])
+        _replace(self._conversations, json.dumps(asdict(conversations)) + "\n")
 
 
 def file_name(name: str) -> str:
@@ -80,10 +83,10 @@ def file_name(name: str) -> str:
     return safe.encode()[:200].decode("utf-8", "ignore") or "server"
 
 
-def open_private(path: str, flags: int = os.O_TRUNC) -> Any:  # noqa: ANN401 (a text file)
-    """Open a file for writing that only the user can read. Raises OSError."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
+def open_to_append(path: str) -> TextIO:
+    """Open a file that only the user can read, to add lines at its end. Raises OSError."""
+    _make_directory(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, _PRIVATE)
     return os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
 
 
@@ -95,13 +98,12 @@ def _read(path: str) -> str:
         return ""
 
 
-def _replace(path: str, lines: Iterable[str]) -> None:
-    """Write a file anew; a reader sees the old or the new one whole."""
-    temporary = f"{path}.{os.getpid()}"
-    try:
-        with open_private(temporary) as file:
-            file.writelines(lines)
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+def _replace(path: str, text: str) -> None:
+    with contextlib.suppress(OSError):
+        _make_directory(path)
+        with replace_file(path, mode=_PRIVATE) as file:
+            file.write(text.encode("utf-8", "replace"))
+
+
+def _make_directory(path: str) -> None:
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
