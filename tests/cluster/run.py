@@ -3,6 +3,8 @@
 Each one starts its own engine, nodes and clients; `--jobs` of them run beside each other. A
 schedule that fails leaves a directory with all that explains it: the faults with their times, the
 engine's log and files, the logs of the nodes, and what each client has received.
+
+With `--simulated` all is in one process (`simulation`), and a seed reproduces a schedule exactly.
 """
 
 from __future__ import annotations
@@ -12,19 +14,23 @@ import contextlib
 import logging
 import math
 import os
+import random
 import shutil
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tests.cluster import simulation
 from tests.cluster.schedule import Schedule
+
+_SIMULATED_STEPS = 60
 
 
 @dataclass
@@ -56,6 +62,15 @@ def play(seed: int, directory: Path) -> Outcome:
     return outcome
 
 
+def play_simulated(seed: int, _directory: Path) -> Outcome:
+    """Play a schedule in this process."""
+    try:
+        simulation.play(random.Random(seed), _SIMULATED_STEPS)
+    except Exception as error:  # noqa: BLE001 (as above)
+        return Outcome(seed, repr(error))
+    return Outcome(seed)
+
+
 @contextlib.contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Have this process and its children write their log to a file, with time and process."""
@@ -70,7 +85,12 @@ def _log_to(path: Path) -> Iterator[None]:
 
 
 def play_all(
-    seeds: Sequence[int], directory: Path, *, jobs: int, seconds: float
+    play: Callable[[int, Path], Outcome],
+    seeds: Sequence[int],
+    directory: Path,
+    *,
+    jobs: int,
+    seconds: float,
 ) -> Iterator[Outcome]:
     """Play schedules beside each other, in any order; begin none after some time."""
     end = time.monotonic() + seconds
@@ -96,6 +116,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no more after that")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--simulated", action="store_true", help="without processes and an engine")
     parser.add_argument("--directory", type=Path, help="for the evidence of those that fail")
     arguments = parser.parse_args()
     directory = arguments.directory or Path(tempfile.mkdtemp(prefix="netd-schedules-"))
@@ -103,19 +124,24 @@ def main() -> None:
     begin = time.monotonic()
     figures: Counter[str] = Counter()
     failed, played = [], 0
-    for outcome in play_all(seeds, directory, jobs=arguments.jobs, seconds=arguments.seconds):
+    bounds = {"jobs": arguments.jobs, "seconds": arguments.seconds}
+    kind = play_simulated if arguments.simulated else play
+    for outcome in play_all(kind, seeds, directory, **bounds):
         played += 1
         figures.update(outcome.figures)
         if outcome.fault:
             failed.append(outcome.seed)
-            print(f"seed {outcome.seed}: {outcome.fault} ({directory / str(outcome.seed)})")
+            print(
+                f"seed {outcome.seed}: {outcome.fault} ({directory / str(outcome.seed)})",
+                flush=True,
+            )
         if not played % 50:
             print(f"{played} played, {time.monotonic() - begin:.0f} s", flush=True)
     print(", ".join(f"{figures[name]} {name}" for name in sorted(figures)))
     minutes = (time.monotonic() - begin) / 60
     print(f"{played} schedules, {len(failed)} failed, {minutes:.1f} minutes")
     if not failed:
-        directory.rmdir()
+        shutil.rmtree(directory)
     sys.exit(bool(failed))
 
 

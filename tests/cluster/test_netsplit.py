@@ -112,8 +112,8 @@ def test_a_nick_that_was_taken_is_lost(room: ReplicatedRoomUnderTest) -> None:
         client.read()
     room.settle("two")
     assert bob.read() == [
-        ":bob!~bob@192.0.2.1 NICK bob_",
         ":alice!~alice@192.0.2.1 PART #room",
+        ":bob!~bob@192.0.2.1 NICK bob_",
         ":bob!~alice@192.0.2.1 JOIN #room",
         ":irc.test MODE #room +o bob",
     ]

@@ -118,7 +118,7 @@ class NetJoin:
         """Note that a member is in a channel again."""
         self._returned[channel][member] = None
 
-    def effects(self, informed: Container[Client]) -> list[Effect]:
+    def effects(self, knowing: Container[Client]) -> list[Effect]:
         """The lines for the other members, except for clients that did not see them leave."""
         batch = _Batch(self._room, "netjoin", self._node, self._now)
         after = _Lines(self._now)
@@ -127,7 +127,7 @@ class NetJoin:
             others = [
                 client
                 for client in clients
-                if client.member not in members and client not in informed
+                if client.member not in members and client not in knowing
             ]
             self._add_joins(batch, others, channel, members)
             after.add(others, _status_modes(self._room.settings.server_name, channel, members))

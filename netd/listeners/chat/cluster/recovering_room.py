@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from netd.listeners.chat.cluster.arrival import format_channel
-from netd.listeners.chat.cluster.earlier_room import CatchUp, EarlierRoom
+from netd.listeners.chat.cluster.catch_up import CatchUp
+from netd.listeners.chat.cluster.earlier_room import EarlierRoom
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.missed_messages import MissedMessages
 from netd.listeners.chat.cluster.netsplit import LOST
@@ -233,16 +234,13 @@ class RecoveringRoom(SplittingRoom):
         present = {
             client: found for client, found in places.items() if found and found.is_registered
         }
-        nicks = {found.member.folded for found in present.values()}
-        catch_up = CatchUp(self.state, self._missed, self._earlier_nicks(), nicks)
         for client, found in present.items():
-            self._returned[client] = return_ = self._returns.pop(client)
+            self._returned[client] = self._returns.pop(client)
             if found is not client:
                 put_in_place(self.state, client, found)
                 self._clients[client.key] = client
             client.is_waiting = self._lines.holds(client)
-            effects = self._inform(client, return_, catch_up, now)
-            yield client, [*effects, *self._inform_companions(client, return_, now)]
+        yield from self._inform([*present], now)
         self._end_returns()
         yield from self._welcome_entered(now)
         self._is_known = True
@@ -336,9 +334,6 @@ class RecoveringRoom(SplittingRoom):
                 return_.is_sent = True
                 self._put(InputKind.RETURN, client, return_.format())
 
-    def _earlier_nicks(self) -> set[str]:
-        return {return_.folded for return_ in [*self._returns.values(), *self._returned.values()]}
-
     def _remove_orphans(self) -> None:
         """Remove the clients that are in the log as this host's, and are not here any more."""
         for key, client in self._clients.items():
@@ -346,56 +341,31 @@ class RecoveringRoom(SplittingRoom):
                 client.is_waiting = True
                 self._put(InputKind.LEAVE, client, LOST.encode())
 
-    def _informed(self) -> set[Client]:
+    def _knowing(self) -> set[Client]:
         return {*self._returns, *self._returned}
 
     def _on_returned(self, clients: Sequence[Client], now: float) -> Iterator[Outcome]:
         own = [client for client in clients if client in self._returns]
         for client in own:
             self._returned[client] = self._returns.pop(client)
-        nicks = {client.member.folded for client in self._returned}
-        catch_up = CatchUp(self.state, self._missed, self._earlier_nicks(), nicks)
         for client in own:
             return_ = self._returned[client]
             client.is_waiting = self._lines.holds(client)
             if return_.ghost is not None:
                 self.state.ghosts[client] = return_.ghost
             watch_again(self.state, client)
-            effects = self._inform(client, return_, catch_up, now)
-            yield client, [*effects, *self._inform_companions(client, return_, now)]
+        yield from self._inform(own, now)
         self._end_returns()
+
+    def _inform(self, clients: Sequence[Client], now: float) -> Iterator[Outcome]:
+        """Send clients that are in the room again how that differs from what they know."""
+        catch_up = CatchUp(self.state, self._missed, self._returned, self._returns, now)
+        return catch_up.inform(clients)
 
     def _end_returns(self) -> None:
         if not self._returns:
             self._returned.clear()
             self._missed.clear()
-
-    def _inform(
-        self, client: Client, return_: Return, catch_up: CatchUp, now: float
-    ) -> list[Effect]:
-        """Send a client that is in the room again how that differs from what it knows."""
-        context = CommandContext(self.state, client, now)
-        for message in return_.changes(self.state):
-            context.send_unlabeled(client, message)
-        for channel in self.state.channels_of(client.member):
-            if channel.folded in return_.claims:
-                catch_up.send(context, return_.earlier, channel)
-            else:
-                for _ in membership.show_channel(context, channel):
-                    pass
-        return context.effects
-
-    def _inform_companions(self, client: Client, return_: Return, now: float) -> list[Effect]:
-        """Send the other clients of this host what has become of a member that they knew."""
-        context = CommandContext(self.state, client, now)
-        companions = [
-            other
-            for other, its in [*self._returns.items(), *self._returned.items()]
-            if other is not client and its.claims.keys() & return_.claims.keys()
-        ]
-        for message in return_.changes(self.state):
-            context.send_to_clients(companions, message)
-        return context.effects
 
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
         return_ = self._returns.pop(client, None)

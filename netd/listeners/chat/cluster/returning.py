@@ -73,4 +73,5 @@ class Return:
                     yield status_mode(server, channel, member.nick, status, claim.status)
             else:
                 channel = self.earlier.channels[name].channel
-                yield Message("PART", (channel.name, _NOT_LET_IN), prefix)
+                reason = (_NOT_LET_IN,) if self.is_sent else ()  # or it has left by itself
+                yield Message("PART", (channel.name, *reason), prefix)

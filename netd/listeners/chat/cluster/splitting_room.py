@@ -63,11 +63,12 @@ class SplittingRoom(ReplicatedRoom):
             if context is not None:
                 returned.append(context.client)
                 effects += context.effects
-        yield None, self._guard(partial(joined.effects, self._informed())) or []
+        knowing = self._knowing() if node == self._node else ()
+        yield None, self._guard(partial(joined.effects, knowing)) or []
         yield None, effects
         yield from self._on_returned(returned, now)
 
-    def _informed(self) -> Container[Client]:
+    def _knowing(self) -> Container[Client]:
         """The clients on this host that did not see the members of their host leave."""
         return ()
 

@@ -1,0 +1,257 @@
+"""A host of a simulation, and the engine: the log without processes, connections and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from netd.listeners.chat.cluster.append_queue import AppendQueue
+from netd.listeners.chat.cluster.engine_contract import Loss
+from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
+from netd.listeners.chat.cluster.log_position import Position
+from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
+from netd.listeners.chat.cluster.shared_state import save_shared
+from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.settings import RoomLimits, RoomSettings
+from tests.cluster.believer import Believer
+from tests.listeners.chat.room.room_under_test import NOON
+
+_SETTINGS: Final = RoomSettings("irc.test", limits=RoomLimits(history_lines=5))
+_CAPS: Final = "message-tags echo-message server-time multi-prefix"
+
+
+@dataclass
+class _Present:
+    incarnation: str
+    sequence: int = 0
+
+
+class SimulatedEngine:
+    """The log, and what the scripts of the engine do with it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.entries: list[LogEntry] = []
+        self.nodes: dict[str, _Present] = {}
+        self.snapshot: tuple[int, bytes] = (0, b"")
+        """The number of its entry, and the state."""
+        self.trimmed = 0
+        """The number of the last entry that was removed."""
+
+    def add(self, kind: EntryKind, node: str, first: int = 0, *inputs: bytes) -> None:
+        """Append an entry."""
+        self.now += 0.05
+        incarnation = self.nodes[node].incarnation
+        position = Position(1, len(self.entries) + 1)
+        time_ms = round(self.now * 1000)
+        self.entries.append(LogEntry(position, kind, node, incarnation, time_ms, first, inputs))
+
+    def append(self, node: str, incarnation: str, first: int, payloads: Iterable[bytes]) -> bool:
+        """Append the inputs that the log does not have; False if the node is not in the room."""
+        present = self.nodes.get(node)
+        if present is None or present.incarnation != incarnation:
+            return False
+        new = [*payloads][present.sequence - first + 1 :]
+        if new:
+            self.add(EntryKind.INPUTS, node, present.sequence + 1, *new)
+            present.sequence += len(new)
+        return True
+
+    def remove(self, node: str) -> None:
+        """Remove a node that has passed its deadline."""
+        if node in self.nodes:
+            self.add(EntryKind.LOST, node)
+            del self.nodes[node]
+
+    def join(self, node: str, incarnation: str) -> _Present | None:
+        """Add a node as a new incarnation; returns what it was, if it was still there."""
+        before = self.nodes.get(node)
+        self.remove(node)
+        self.nodes[node] = _Present(incarnation)
+        self.add(EntryKind.JOINED, node)
+        return before
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+class SimulatedNode:
+    """One host: its room, its clients, and its part in the log (`Engine` without connections)."""
+
+    def __init__(self, name: str, engine: SimulatedEngine) -> None:
+        self.name = name
+        self._engine = engine
+        self.believers: dict[Client, Believer] = {}
+        self._reads: list[Client] = []
+        self._queue = AppendQueue()
+        self._incarnation = self._former = ""
+        self._joined = 0
+        self.applied = 0
+        self.is_connected = self._is_available = False
+        self.room = RecoveringRoom(
+            _SETTINGS, NOON, name, self._append, self._reads.append, on_bug=_raise
+        )
+        self.connect()
+        self.read()
+
+    def _append(self, payload: bytes) -> None:
+        self._queue.add(payload, 0.0)
+
+    # The engine.
+
+    def cut(self) -> None:
+        """Lose the connections."""
+        self.is_connected = self._is_available = False
+
+    def connect(self) -> None:
+        """Connect to the engine, and join if this is no node."""
+        if self.is_connected:
+            return
+        self.is_connected = True
+        if self._incarnation:
+            present = self._engine.nodes.get(self.name)
+            if present is not None and present.incarnation == self._incarnation:
+                self._queue.confirm(present.sequence)
+        else:
+            self._joined += 1
+            self._incarnation = f"{self.name}{self._joined}"
+            before = self._engine.join(self.name, self._incarnation)
+            if before is not None and before.incarnation == self._former:
+                self._queue.confirm(before.sequence)
+        self._queue.send_again()
+
+    def read(self, count: int = 1 << 30) -> None:
+        """Apply some entries; at the end of the log the node is available."""
+        if not self.is_connected:
+            return
+        if self.applied < self._engine.trimmed:
+            self.load(Loss.GAP)
+        for entry in self._engine.entries[self.applied : self.applied + count]:
+            self._take(entry)
+        if self.applied == len(self._engine.entries):
+            if not self._is_available:
+                self._is_available = True
+                self.carry_out(self.room.settle(self._engine.now))
+                for believer in self.believers.values():
+                    for gap in believer.gaps:
+                        gap[1] = min(gap[1], self.room.state.ids.last_number)
+            self._read_now()
+
+    def _note_away(self) -> None:
+        for client, believer in self.believers.items():
+            if client not in self.room._returns:
+                believer.away_since = self.room.state.ids.last_number
+
+    def load(self, loss: Loss) -> None:
+        """Lose the state, and load the snapshot."""
+        self._is_available = False
+        self.room.suspend_all(loss)
+        number, state = self._engine.snapshot
+        self._note_away()
+        last = self.room.state.ids.last_number
+        for believer in self.believers.values():
+            believer.gaps.append([last, 1 << 62])
+        for _ in self.room.begin(state, self._engine.now):
+            pass
+        self.applied = number
+
+    def be_drifted(self) -> None:
+        """Load the room again, as it differs from that of the other hosts."""
+        if self.is_connected:
+            self.load(Loss.DRIFTED)
+            self.cut()
+
+    def _read_now(self) -> None:
+        while self._reads:
+            self.carry_out(self.room.read_now(self._reads.pop(0), self._engine.now))
+
+    def _take(self, entry: LogEntry) -> None:
+        self.applied = entry.position.number
+        own = (self._incarnation, self._former)
+        if entry.inputs and entry.incarnation in own:
+            self._queue.confirm(entry.first + len(entry.inputs) - 1)
+        if entry.kind is EntryKind.LOST and entry.node == self.name:
+            self._note_away()
+        self.carry_out(self.room.apply(entry))
+        has_joined = entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation
+        if has_joined and self._former:
+            payloads, self._queue, self._former = self._queue.payloads(), AppendQueue(), ""
+            self.room.give_back(payloads)
+
+    def flush(self) -> None:
+        """Send what waits; a node that was removed notices it."""
+        while self._is_available and (batch := self._queue.next_batch()) is not None:
+            head = (self.name, self._incarnation, batch.first)
+            if not self._engine.append(*head, batch.payloads):
+                self._be_fenced()
+
+    def _be_fenced(self) -> None:
+        self._former, self._incarnation = self._incarnation or self._former, ""
+        self.room.suspend_all(Loss.FENCED)
+        self.cut()
+
+    def renew(self) -> None:
+        """Renew the deadline; a node that was removed notices it."""
+        present = self._engine.nodes.get(self.name)
+        is_present = present is not None and present.incarnation == self._incarnation
+        if self.is_connected and not is_present:
+            self._be_fenced()
+
+    def keep_snapshot(self, kept: int) -> None:
+        """Keep the state in the engine, and remove all entries but some."""
+        if self._is_available and self.applied == len(self._engine.entries):
+            self._engine.snapshot = (self.applied, save_shared(self.room.state))
+            self._engine.trimmed = max(self._engine.trimmed, self.applied - kept)
+
+    # The clients.
+
+    def enter(self, name: str, address: str) -> Believer:
+        """A new client, which registers."""
+        client = Client(address, resume_token=name)
+        believer = self.believers[client] = Believer(name, client, self.receive)
+        self._apply(self.room.enter(client, self._engine.now))
+        lines = (f"CAP REQ :{_CAPS}", f"NICK {name}", f"USER {name} 0 * :x", "CAP END")
+        for line in lines:
+            self.receive(client, line)
+        return believer
+
+    def receive(self, client: Client, line: str) -> None:
+        """Handle a line of a client."""
+        self._apply(self.room.receive(client, line.encode(), self._engine.now))
+
+    def leave(self, client: Client) -> None:
+        """The connection of a client is lost."""
+        self.believers.pop(client).is_open = False
+        self._apply(self.room.leave(client, "gone", self._engine.now))
+
+    def carry_out(self, outcomes: Iterable[tuple[Client | None, list[Effect]]]) -> None:
+        """Carry out effects, and handle the lines that waited for them."""
+        touched: dict[Client, None] = {}
+        for client, effects in outcomes:
+            self._apply(effects)
+            if client is not None and not client.is_remote:
+                touched[client] = None
+        for _, effects in self.room.release(touched, self._engine.now):
+            self._apply(effects)
+
+    def _apply(self, effects: Iterable[Effect]) -> None:
+        for client, data in _lines_of(effects):
+            if client in self.believers:
+                self.believers[client].take(data, self.room.state.ids.last_number)
+        for effect in effects:
+            if isinstance(effect, Close) and effect.client in self.believers:
+                self.leave(effect.client)
+
+
+def _lines_of(effects: Iterable[Effect]) -> Iterator[tuple[Client, bytes]]:
+    for effect in effects:
+        match effect:
+            case Send(clients, data):
+                yield from ((client, data) for client in clients)
+            case Broadcast(audience, skip, message):
+                for caps, group in audience.items():
+                    data = message.bytes_for(caps)
+                    yield from ((client, data) for client in group if client is not skip)
