@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import logging
 import math
+import multiprocessing
 import os
 import random
 import shutil
@@ -22,7 +23,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -93,20 +93,17 @@ def play_all(
     seconds: float,
 ) -> Iterator[Outcome]:
     """Play schedules beside each other, in any order; begin none after some time."""
-    end = time.monotonic() + seconds
-    rest = iter(seeds)
-    running: set[Future[Outcome]] = set()
-    with ProcessPoolExecutor(jobs, max_tasks_per_child=20) as pool:
-        while True:
-            while len(running) < jobs and time.monotonic() < end:
-                seed = next(rest, None)
-                if seed is None:
-                    break
-                running.add(pool.submit(partial(play, seed, directory)))
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+    # Forked: the start of a node is the start of Python otherwise.
+    context = multiprocessing.get_context("fork")
+    begin = partial(_play_until, play, time.monotonic() + seconds, directory)
+    with context.Pool(jobs, maxtasksperchild=20) as pool:
+        yield from filter(None, pool.imap_unordered(begin, seeds))
+
+
+def _play_until(
+    play: Callable[[int, Path], Outcome], end: float, directory: Path, seed: int
+) -> Outcome | None:
+    return play(seed, directory) if time.monotonic() < end else None
 
 
 def main() -> None:
@@ -137,7 +134,8 @@ def main() -> None:
             )
         if not played % 50:
             print(f"{played} played, {time.monotonic() - begin:.0f} s", flush=True)
-    print(", ".join(f"{figures[name]} {name}" for name in sorted(figures)))
+    if figures:
+        print(", ".join(f"{figures[name]} {name}" for name in sorted(figures)))
     minutes = (time.monotonic() - begin) / 60
     print(f"{played} schedules, {len(failed)} failed, {minutes:.1f} minutes")
     if not failed:

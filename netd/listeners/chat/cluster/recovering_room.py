@@ -237,8 +237,7 @@ class RecoveringRoom(SplittingRoom):
         for client, found in present.items():
             self._returned[client] = self._returns.pop(client)
             if found is not client:
-                put_in_place(self.state, client, found)
-                self._clients[client.key] = client
+                self._put_in_place(client, found)
             client.is_waiting = self._lines.holds(client)
         yield from self._inform([*present], now)
         self._end_returns()
@@ -252,6 +251,11 @@ class RecoveringRoom(SplittingRoom):
         self._put_returns()
         self._log_arrivals([])
         self._remove_orphans()
+
+    def _put_in_place(self, client: Client, found: Client) -> None:
+        self._clients[found.key] = client
+        put_in_place(self.state, client, found)
+        self.fast_path.clear()  # its routes lead to the one before
 
     def _take_entrants(self) -> list[Client]:
         return super()._take_entrants() if self._is_known else []
@@ -287,8 +291,7 @@ class RecoveringRoom(SplittingRoom):
                 continue
             client = known.get(key, found)
             if client is not found:
-                put_in_place(self.state, client, found)
-                self._clients[key] = client
+                self._put_in_place(client, found)
             client.is_remote = client.is_waiting = False
             self.state.on_clients_changed(client.member)
             if client in ghosts:
@@ -305,8 +308,7 @@ class RecoveringRoom(SplittingRoom):
             del self.state.unregistered[client]
             if client.is_remote:  # it has left meanwhile
                 continue
-            put_in_place(self.state, client, found)
-            self._clients[client.key] = client
+            self._put_in_place(client, found)
             client.is_waiting = self._lines.holds(client)
             context = CommandContext(self.state, client, now)
             registration.greet(context)
