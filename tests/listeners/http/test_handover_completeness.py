@@ -153,7 +153,7 @@ TRANSIENT: dict[type, dict[str, str]] = {
 
 
 def attributes(value: object) -> set[str]:
-    slots = getattr(type(value), "__slots__", ())
+    slots = [slot for base in type(value).__mro__ for slot in getattr(base, "__slots__", ())]
     return {*slots, *getattr(value, "__dict__", {})}
 
 

@@ -12,21 +12,19 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from netd.errors import LocalProtocolError
+from netd.listeners.http.connection.client_socket import ClientSocket
 from netd.listeners.http.connection.connection_state import (
-    EVENTS,
     TIMEOUT_STATUS,
     ConnectionState,
     SavedConnection,
 )
 from netd.listeners.http.connection.descriptor_table import DescriptorTable
 from netd.listeners.http.connection.exchange import Exchange
-from netd.listeners.http.connection.send_queue import SendQueue, TruncatedError
-from netd.listeners.http.connection.transport import PlainRequestError, Transport
+from netd.listeners.http.connection.transport import Transport
 from netd.listeners.http.protocol.response import HandoffTarget, Part, error_response
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse
 from netd.protocols.handoff import Handoff
-from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
@@ -39,11 +37,7 @@ UNUSED_TIMEOUT_S: Final = 1.0
 _TURN_S: Final = 0.002
 _SLICE_S: Final = 0.0002
 _READ_BYTES: Final = 16384
-_MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next request is read
 _RETRY_AFTER: Final = ("Retry-After", "5")  # seconds: the chat worker is being replaced, or busy
-_LINGER_S: Final = 2.0  # for the peer to receive a response that came before its request's end
-
-
 _IDLE: Final = ConnectionState.IDLE  # looking a member up in its class takes ten times as long
 
 
@@ -64,14 +58,11 @@ class Owner(Protocol):
         """
 
 
-class Connection:
+class Connection(ClientSocket):
     """Reads requests and responds to them in order."""
 
-    __slots__ = (
-        *("_closes", "_exchange", "_fd", "_is_unused", "_loop", "_owner", "_recv", "_responder"),
-        *("_send", "_send_queue", "_state", "_transport", "_waits_for_slice", "_watched"),
-        *("deadline", "has_secure_proxy", "host"),
-    )
+    __slots__ = ("_closes", "_exchange", "_is_unused", "_owner", "_waits_for_slice",
+                 "has_secure_proxy", "host")  # fmt: skip
 
     def __init__(
         self,
@@ -83,30 +74,19 @@ class Connection:
         has_secure_proxy: bool = False,
     ) -> None:
         """`has_secure_proxy` if the client speaks TLS with a trusted proxy (PROXY protocol)."""
-        self._owner, self._loop, self._responder = owner, owner.loop, owner.responder
-        self._fd = fd
-        self._transport = transport
-        self._recv, self._send = transport.recv, transport.send
+        super().__init__(owner.loop, owner.responder, fd, transport)
+        self._owner = owner
         self.host = host
         self.has_secure_proxy = has_secure_proxy
         self._is_unused = True  # until the first byte from the peer
-        self._state = ConnectionState.IDLE
         self._exchange: Exchange | None = None
-        self._send_queue: SendQueue | None = None
         self._closes = False
         self._waits_for_slice = False
-        self._watched: int | None = None
-        self.deadline = self._loop.now + self._responder.options.header_timeout
 
     @property
     def is_deferred(self) -> bool:
         """Whether a response is being made."""
         return self._exchange is not None and self._exchange.is_deferred
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether the connection is encrypted, so that no other process can continue with it."""
-        return self._transport.is_encrypted
 
     def save(self, table: DescriptorTable) -> SavedConnection:
         """Describe the connection for another process; its descriptors go into `table`."""
@@ -175,30 +155,10 @@ class Connection:
             return False
         return self._state is not ConnectionState.HANDSHAKE or self._handshake()
 
-    def _handshake(self) -> bool:
-        """Continue the handshake. Returns True once it is complete."""
-        try:
-            mask = self._transport.handshake()
-        except PlainRequestError as error:
-            self._refuse_plain(error.transport)
-            return False
-        except OSError as error:
-            self._responder.handshake_failures += 1
-            self._on_error(error)
-            return False
-        if mask:
-            self._state = ConnectionState.HANDSHAKE
-            self._watch(mask)
-            return False
-        if self._state is ConnectionState.HANDSHAKE:
-            self._state = ConnectionState.IDLE
-            self._watch()
-        return True
-
     def _refuse_plain(self, transport: Transport) -> None:
         """Respond to a request without TLS, so that a person who forgot https sees why."""
         self._responder.handshake_failures += 1
-        self._transport, self._recv, self._send = transport, transport.recv, transport.send
+        self._use(transport)
         try:
             self._recv(_READ_BYTES)  # a close would reset the connection if the request is unread
         except OSError as error:
@@ -282,15 +242,10 @@ class Connection:
         """Close now; unsent bytes are lost."""
         if self._state is ConnectionState.CLOSED:
             return
-        self._state = ConnectionState.CLOSED
-        if self._watched is not None:
-            self._loop.unwatch(self._fd)
         if self._exchange is not None:
             self._exchange.abandon()
             self._exchange = None
-        if self._send_queue is not None:
-            self._send_queue.close()
-        self._transport.close()
+        super().close()
         self._owner.on_closed(self)
 
     def _receive(self, data: bytes, *, is_looked_up: bool = False) -> None:
@@ -396,9 +351,7 @@ class Connection:
         """Let another listener have the connection; if it cannot, queue the reason."""
         target = exchange.handoff
         assert target is not None
-        if self._watched is not None:
-            self._loop.unwatch(self._fd)
-            self._watched = None
+        self._unwatch()
         try:
             is_handed_off = self._owner.hand_off(self, self._fd, self._transport)
         except LocalProtocolError:
@@ -412,54 +365,6 @@ class Connection:
         self._exchange = None
         self._owner.on_closed(self)
         return True
-
-    def _is_full(self) -> bool:
-        return self._send_queue is not None and self._send_queue.is_full(_MAX_QUEUED_BYTES)
-
-    def _queue(self, part: Part) -> None:
-        if self._send_queue is None:
-            self._send_queue = SendQueue(self._transport)
-        self._send_queue.append(part)
-
-    def _send_queued(self) -> bool:
-        """Send the queue. Returns False if a part of it is left or the connection is closed."""
-        queue = self._send_queue
-        if queue is None:
-            return True
-        before = queue.sent_bytes
-        try:
-            queue.send()
-        except BlockingIOError:
-            pass
-        except TruncatedError:
-            self._responder.truncated += 1
-            self.close()  # only this shows the peer that the content is incomplete
-            return False
-        except OSError as error:
-            self._on_error(error)
-            return False
-        sent = queue.sent_bytes - before
-        self._responder.bytes_out += sent
-        if not queue:
-            self._send_queue = None
-            return True
-        self._await_writable(queue, sent)
-        return False
-
-    def _await_writable(self, queue: SendQueue, sent: int) -> None:
-        timeout_s = self._responder.options.send_timeout
-        queue.mark()
-        if self._state is not ConnectionState.SENDING:
-            self._state = ConnectionState.SENDING
-            self.deadline = self._loop.now + timeout_s
-        else:
-            self._extend_deadline(sent, timeout_s)
-        self._watch()
-
-    def _extend_deadline(self, count: int, timeout_s: float) -> None:
-        """Add the time that `count` bytes take at `min_rate`, up to `timeout_s` from now."""
-        extended = self.deadline + count / self._responder.options.min_rate
-        self.deadline = min(extended, self._loop.now + timeout_s)
 
     def _await_more(self) -> None:
         """Wait for the next event: nothing more can be sent now."""
@@ -483,37 +388,5 @@ class Connection:
         return ConnectionState.BODY, options.body_timeout
 
     def _end(self) -> None:
-        """End the connection after the last response.
-
-        If the peer may still be sending, only our side is shut down and what arrives is
-        discarded. A close would reset the connection, and the peer could lose the response
-        (RFC 9112 section 9.6).
-        """
-        is_quiet = self._exchange is None or self._exchange.is_over
-        if is_quiet and not self._transport.has_close_notify:
-            self.close()
-            return
-        try:
-            self._transport.shutdown()
-        except OSError as error:
-            self._on_error(error)
-            return
-        if is_quiet:
-            self.close()
-            return
-        self._state = ConnectionState.LINGERING
-        self.deadline = self._loop.now + _LINGER_S
-        self._watch()
-
-    def _watch(self, mask: int = -1) -> None:
-        mask = EVENTS.get(self._state, READ) if mask < 0 else mask
-        if self._watched is None:
-            self._loop.watch(self._fd, mask, self.on_ready)
-        elif mask != self._watched:
-            self._loop.modify(self._fd, mask)
-        self._watched = mask
-
-    def _on_error(self, error: OSError) -> None:
-        if error.errno not in CONNECTION_LOST:
-            raise error
-        self.close()
+        """End the connection after the last response."""
+        self._shut_down(is_quiet=self._exchange is None or self._exchange.is_over)
