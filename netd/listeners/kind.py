@@ -60,6 +60,13 @@ class Daemon(Protocol):
         """
 
     @property
+    def gets_handoffs(self) -> bool:
+        """Whether other listeners of the configuration hand off connections to this one.
+
+        The service can then load what it needs for them before it is ready.
+        """
+
+    @property
     def worker_number(self) -> int:
         """The number of this worker among those of its listener, from 0.
 

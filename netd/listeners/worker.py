@@ -81,6 +81,8 @@ class Worker:
         """See `Daemon`."""
         self.handoff_queues: dict[str, socket.socket] = {}
         """See `Daemon`."""
+        self.gets_handoffs = False
+        """See `Daemon`."""
         self.worker_number = 0
         """See `Daemon`."""
         self._service: Service[Any] | None = None
@@ -139,7 +141,7 @@ class Worker:
         sockets = self._take_sockets(message.sockets)
         bundles = [self._link.take_descriptors(count) for count in message.bundles]
         self._take_queues(message.queues)
-        self.worker_number = message.number
+        self.worker_number, self.gets_handoffs = message.number, message.gets_handoffs
         try:
             if len(sockets) < len(message.sockets):
                 raise BindError("no descriptor is left to listen with")

@@ -26,6 +26,7 @@ class Configure:
     needs_state: bool = False  # a bundle that cannot be loaded is a failure
     queues: tuple[str, ...] = ()  # the listener of each hand-off queue; after the bundles
     number: int = 0  # of the worker among those of its listener
+    gets_handoffs: bool = False  # other listeners hand off connections to this one
 
 
 @dataclass(frozen=True, slots=True)

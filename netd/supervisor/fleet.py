@@ -14,6 +14,7 @@ from netd.listeners.kind import AnyKind
 from netd.protocols.link import OwnAddresses
 from netd.supervisor.handoff_table import HandoffTable
 from netd.supervisor.socket_table import SocketTable
+from netd.supervisor.worker_configuration import Queues
 from netd.supervisor.worker_handle import WorkerHandle
 
 
@@ -106,6 +107,7 @@ class Fleet:
         self.config = Config(netd=DaemonOptions(), listeners={})
         self.table = table
         self.handoffs = handoffs or HandoffTable({})
+        self._handoff_targets: set[str] = set()
         self.listeners: dict[str, Listener] = {}
         self.inherited: Mapping[str, Sequence[Bundle]] = {}
         """The clients that the previous process of the daemon left, by listener."""
@@ -145,6 +147,11 @@ class Fleet:
         """Open the sockets and queues of a configuration. Raises BindError or ReloadError."""
         self.table.open(desired.listeners)
         self.handoffs.open(self._takers(desired))
+        self._handoff_targets = {
+            target
+            for options in desired.listeners.values()
+            for target in options.handoffs().values()
+        }
 
     def close_unused_sockets(self) -> None:
         """Close the sockets and queues that the configuration in force does not have."""
@@ -239,11 +246,12 @@ class Fleet:
         listeners = config.listeners.items()
         return [name for name, options in listeners if self._kinds[options.kind].takes_handoffs]
 
-    def _queues_of(self, name: str, options: ListenerOptions) -> dict[str, socket.socket]:
+    def _queues_of(self, name: str, options: ListenerOptions) -> Queues:
         """The ends of queues for the workers of a listener (`Daemon.handoff_queues`)."""
         if self._kinds[options.kind].takes_handoffs:
-            return {name: self.handoffs[name].exit}
-        return {target: self.handoffs[target].entry for target in options.handoffs().values()}
+            return Queues({name: self.handoffs[name].exit}, name in self._handoff_targets)
+        targets = options.handoffs().values()
+        return Queues({target: self.handoffs[target].entry for target in targets})
 
     def _drop_ended_listeners(self) -> None:
         self.leaving = [listener for listener in self.leaving if not listener.has_ended]

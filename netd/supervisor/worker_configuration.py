@@ -13,9 +13,18 @@ from netd.listeners.bundle import Bundle
 from netd.protocols.link import Configure
 
 Sockets = Sequence[tuple[Address, socket.socket]]
-Queues = Mapping[str, socket.socket]
-"""Ends of hand-off queues, by the listener that takes the connections."""
-NO_QUEUES: Final[Queues] = {}
+
+
+class Queues(NamedTuple):
+    """A worker's ends of hand-off queues."""
+
+    ends: Mapping[str, socket.socket]
+    """By the listener that takes the connections."""
+    gets_handoffs: bool = False
+    """Whether the configuration has listeners that hand off connections to this one."""
+
+
+NO_QUEUES: Final = Queues({})
 
 
 class WorkerConfiguration(NamedTuple):
@@ -38,10 +47,11 @@ class WorkerConfiguration(NamedTuple):
             tuple(str(address) for address, _ in self.sockets),
             tuple(len(bundle.descriptors) for bundle in bundles),
             needs_state,
-            tuple(self.queues),
+            tuple(self.queues.ends),
             number,
+            self.queues.gets_handoffs,
         )
         descriptors = [sock.fileno() for _, sock in self.sockets]
         descriptors += [fd for bundle in bundles for fd in bundle.descriptors]
-        descriptors += [end.fileno() for end in self.queues.values()]
+        descriptors += [end.fileno() for end in self.queues.ends.values()]
         return message, descriptors

@@ -90,6 +90,8 @@ class ChatService:
         self._hooks = Hooks(loop, self)
         self._preparation: Preparation | None = None
         self._connections.listen(sockets)
+        if daemon.gets_handoffs:
+            _load_websockets()
         queues = list(daemon.handoff_queues.values())
         self._handoffs = [HandoffReceiver(loop, queue, self._on_handoff) for queue in queues]
         self._checks = self._schedule_checks()
@@ -329,6 +331,11 @@ def _driver_of(options: ChatOptions) -> type[HandoverDriver]:
     from netd.listeners.chat.cluster_driver import ClusterDriver  # noqa: PLC0415 (if needed)
 
     return ClusterDriver
+
+
+def _load_websockets() -> None:
+    """Load modules that the first WebSocket needs: later, all clients would wait for them."""
+    from netd.listeners.chat import websocket_stream  # noqa: F401, PLC0415 (wsproto, if needed)
 
 
 def _append(descriptors: list[int], descriptor: int) -> int:

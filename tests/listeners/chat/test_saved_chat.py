@@ -44,6 +44,7 @@ class Daemon:
 
     datagram_names: frozenset[int | str] = frozenset()
     handoff_queues: ClassVar[dict[str, socket.socket]] = {}
+    gets_handoffs = False
     worker_number = 0
 
     def request_status(self, on_status: Any) -> None:

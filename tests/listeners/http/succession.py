@@ -32,6 +32,7 @@ class DaemonUnderTest:
 
     datagram_names: frozenset[int | str] = frozenset()
     handoff_queues: ClassVar[dict[str, socket.socket]] = {}
+    gets_handoffs = False
     worker_number = 0
 
     def __init__(self) -> None:

@@ -284,6 +284,7 @@ class UnusedDaemon:
 
     datagram_names: frozenset[int | str] = frozenset()
     handoff_queues: ClassVar[dict[str, socket.socket]] = {}
+    gets_handoffs = False
     worker_number = 0
 
     def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
