@@ -87,6 +87,9 @@ class _Parser(argparse.ArgumentParser):
         self.exit(os.EX_USAGE, f"{self.prog}: {message}; try `{self.prog} --help`\n")
 
 
+AddCommand = Callable[[str, Callable[[argparse.Namespace], int], str], _Parser]
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line.
 
@@ -106,6 +109,13 @@ def build_parser() -> argparse.ArgumentParser:
             )
         return command
 
+    _add_daemon_commands(add)
+    _add_file_commands(add)
+    return parser
+
+
+def _add_daemon_commands(add: AddCommand) -> None:
+    """Add the commands that are the daemon, or use a running one."""
     add("run", _run, "Serve until a signal stops the daemon.")
     text = "Find every fault of the configuration."
     check_command.add_arguments(add("check", _check, text))
@@ -117,20 +127,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     text = "Run the installed version in the daemon's process; its clients stay connected."
     add("upgrade", _upgrade, text)
-    status = add(
-        "status",
-        _status,
-        "Show listeners and workers; exit 1 if one is degraded or a reload was refused.",
-    )
-    form = status.add_mutually_exclusive_group()
+    text = "Show listeners and workers; exit 1 if one is degraded or a reload was refused."
+    form = add("status", _status, text).add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, for programs")
     form.add_argument(
         "--watch", action="store_true", help="show it again every second, until interrupted"
     )
     text = "Use listeners or other servers as a client; exit 1 if one does not work."
     probe_command.add_arguments(add("probe", _probe, text))
-    config = add("config", _config, "Print a configuration or its schema.")
-    config.add_argument(
+
+
+def _add_file_commands(add: AddCommand) -> None:
+    """Add the commands that read or write files."""
+    add("config", _config, "Print a configuration or its schema.").add_argument(
         "what",
         choices=("show", "default", "schema"),
         help="show: every value in effect; default: every key, explained; schema: JSON Schema",
@@ -139,16 +148,15 @@ def build_parser() -> argparse.ArgumentParser:
     account_command.add_arguments(add("account", _account, text))
     text = "Install units, manuals and completions where no package has done so."
     setup_command.add_arguments(add("setup", _setup, text))
-    backup = add("backup", _backup, "Write the configuration and the databases to one file.")
+    text = "Write the configuration and the databases to one file."
+    backup = add("backup", _backup, text)
     backup.add_argument("file", metavar="FILE", help="the file, an archive that tar(1) reads")
     text = "Prompt for a password and print its hash, for the configuration."
-    passwd = add("passwd", _passwd, text)
-    passwd.add_argument(
+    add("passwd", _passwd, text).add_argument(
         "--scram",
         action="store_true",
         help="print keys of SCRAM-SHA-256, which chat clients can log in with too",
     )
-    return parser
 
 
 def _new_parser() -> _Parser:

@@ -158,7 +158,7 @@ class ConnectionSet(Generic[C]):
         self._loop.defer(self._check_drained)
 
     def counters(self) -> Counters:
-        """Those of Admission, and the totals accept_failures and evicted (to make room)."""
+        """The counters of Admission, and the totals accept_failures and evicted (to make room)."""
         totals = {"accept_failures": self._acceptor.failures, "evicted": self._evicted}
         return self._admission.counters() + Counters(totals)
 

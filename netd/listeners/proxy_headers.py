@@ -27,7 +27,7 @@ class ProxiedClient:
     awaits_tls: bool = False
     """Whether a TLS handshake comes after the header, as `add` was called."""
     data: bytes = b""
-    """What was read of the client's own bytes, if it has sent no header."""
+    """The client's own bytes that were read, if it has sent no header."""
 
 
 OnHeader = Callable[[socket.socket, ProxiedClient], object]

@@ -1,4 +1,4 @@
-"""When a worker, or the slots of an echo worker, may be started again after a crash. Pure."""
+"""The delays after which a worker, or an echo worker's slots, start again after a crash. Pure."""
 
 from __future__ import annotations
 

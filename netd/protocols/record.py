@@ -26,7 +26,7 @@ Plain = Any
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """How the value of an attribute is saved and loaded."""
+    """The functions that load and save the value of an attribute."""
 
     load: Callable[[Any], Any]
     """Returns the value. Raises ValueError or TypeError if the data is malformed."""

@@ -23,7 +23,7 @@ _MAX_SALT_BYTES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class ScramKeys:
-    """What a server knows of a password (RFC 5802 section 3)."""
+    """The keys that a server stores for a password (RFC 5802 section 3)."""
 
     iterations: int
     salt: bytes

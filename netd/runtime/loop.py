@@ -87,7 +87,7 @@ class Loop:
         return self._clock()
 
     def elapsed_s(self) -> float:
-        """How many seconds ago this turn stopped waiting."""
+        """The seconds since this turn stopped waiting."""
         return self._clock() - self.now
 
     @property

@@ -72,7 +72,7 @@ class PollPoller:
         return self._poll.poll(None if timeout_s == math.inf else math.ceil(timeout_s * 1000))
 
     def close(self) -> None:
-        """This poller has no descriptor."""
+        """Do nothing: this poller has no descriptor."""
 
 
 class SelectPoller:
@@ -106,7 +106,7 @@ class SelectPoller:
         return list(ready.items())
 
     def close(self) -> None:
-        """This poller has no descriptor."""
+        """Do nothing: this poller has no descriptor."""
 
 
 POLLERS: Final[dict[str, type[EpollPoller | PollPoller | SelectPoller]]] = {

@@ -32,7 +32,7 @@ _log = logging.getLogger("netd")
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a child ended."""
+    """The end of a child: its exit code, or the signal."""
 
     status: int  # its exit code, or the signal that ended it
     by_signal: bool

@@ -69,7 +69,7 @@ def request_status(path: str) -> dict[str, Any]:
 
 
 def _advice(path: str) -> str:
-    """How this user can connect to the socket."""
+    """Advice for a user who may not connect to the socket."""
     try:
         status = os.stat(path)
         group = grp.getgrgid(status.st_gid).gr_name

@@ -44,8 +44,8 @@ def begin_trial(loop: Loop, on_done: Callable[[NetdError | None], object]) -> No
         on_done(_parse(error))
 
 
-def check_command() -> list[str]:
-    """The command of the check, with the interpreter and the configuration of this process."""
+def trial_command() -> list[str]:
+    """The command that checks, with the interpreter and the configuration of this process."""
     own = own_command()
     arguments = sys.argv[1:]
     program = own[: len(own) - len(arguments)]
@@ -54,7 +54,7 @@ def check_command() -> list[str]:
 
 def _run_check() -> bytes:
     done = subprocess.run(  # noqa: S603 (our own command)
-        check_command(),
+        trial_command(),
         capture_output=True,
         text=True,
         errors="replace",

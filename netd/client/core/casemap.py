@@ -1,4 +1,4 @@
-"""How the server compares nicks and channel names (CASEMAPPING in RPL_ISUPPORT)."""
+"""The server's comparison of nicks and channel names (CASEMAPPING in RPL_ISUPPORT)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class OutgoingMessage:
 
     @property
     def cost(self) -> float:
-        """How many lines of a rate limit the message counts for."""
+        """The number of lines of a rate limit that the message counts for."""
         return 1 + (self.line_count - 1) * _FURTHER_LINE_COST
 
     @property

@@ -1,4 +1,4 @@
-"""What sending a pasted text of several lines would mean: how many messages, and how long."""
+"""The messages that a pasted text of several lines would become: their number and duration."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from netd.protocols.irc import fold
 
 
 class Style(enum.StrEnum):
-    """How a span looks; a front end chooses colours."""
+    """The look of a span; a front end chooses colours."""
 
     PLAIN = ""
     DIM = "dim"

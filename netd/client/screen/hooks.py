@@ -1,4 +1,4 @@
-"""What a surface calls when the user does something."""
+"""The callbacks of a surface, for the actions of the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netd.client.core.paste_plan import PastePlan
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The callbacks of a surface."""
+    """A callback for each action of the user."""
 
     on_line: Callable[[str], None]
     """A line was typed: text or a slash command."""

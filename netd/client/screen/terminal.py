@@ -49,7 +49,7 @@ _MAX_ACTIVE: Final = 3  # conversations that the prompt names
 
 
 class View(enum.Enum):
-    """How the conversation is shown."""
+    """The way in which conversations are shown."""
 
     FULL_SCREEN = enum.auto()
     LINE_EDITOR = enum.auto()

@@ -16,7 +16,7 @@ _DIGITS: Final = "1234567890"
 
 
 class View(Protocol):
-    """What the keys do."""
+    """The actions of the keys."""
 
     def go_to(self, number: int) -> None:
         """Show the conversation with a number."""

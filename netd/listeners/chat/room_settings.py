@@ -62,7 +62,7 @@ def settings_of(options: ChatOptions, files: CredentialsFiles) -> RoomSettings:
 
 
 def _registration(chat: ChatOptions) -> RegistrationSettings | None:
-    """What users can register; None if there is no place for the accounts."""
+    """The limits of registration; None if there is no place for the accounts."""
     options, is_alone = chat.registration, chat.cluster is None
     if options is None or (is_alone and not state_path(chat)):
         return None

@@ -53,7 +53,7 @@ class SavedChat:
     node: str
     """The name of that node; empty in states of earlier versions."""
     place: RoomPlace | None
-    """Where the room is; None in states of earlier versions."""
+    """The place of the room; None in states of earlier versions."""
     held: Mapping[str, list[bytes]]
     """The lines that wait for earlier ones to be in the log, by the client's key."""
 

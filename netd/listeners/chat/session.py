@@ -167,7 +167,7 @@ class Session:
 
     @property
     def outlet(self) -> tuple[Outlet, Opcode | None]:
-        """Where the room's lines are sent, and the type of message that each one becomes."""
+        """The stream for the room's lines, and the type of message that each one becomes."""
         return (self.stream, None) if self.web is None else (self.web.stream, self.web.opcode)
 
     def reconfigure(self, options: ChatOptions) -> None:
@@ -248,7 +248,7 @@ class Session:
             self.stream.write(f"PING :{server_name}\r\n".encode())
 
     def idle_since(self) -> float | None:
-        """When the client connected, if it has not registered, or sent its end; else None.
+        """When the client connected without registering, or sent its end of file; None for others.
 
         Lines that came before the end can wait for a long time, for password checks above all.
         """

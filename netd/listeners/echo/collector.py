@@ -33,7 +33,7 @@ class Collector:
 
     @property
     def unsent(self) -> int:
-        """How many connections are on their way here, and have not arrived."""
+        """The number of connections that are on their way here."""
         return sum(len(slots.unsent) for slots in self._find_sets())
 
     def begin(self, within_s: float, on_prepared: Callable[[], object]) -> None:

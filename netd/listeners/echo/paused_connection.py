@@ -46,7 +46,7 @@ class PausedConnection:
     """When it last received or sent a byte (`Loop.now`), for idle_timeout."""
 
     def descriptors(self) -> list[int]:
-        """Those that belong to the connection."""
+        """The descriptors that belong to the connection."""
         return [self.sock.fileno(), *([] if self.unsent is None else [self.unsent])]
 
     def take_unsent(self) -> bytes:

@@ -54,7 +54,7 @@ class Timeouts:
         return expired
 
     def times_of(self, sample: Sample, now: float) -> tuple[float, float]:
-        """When the connection of a sample was first seen, and when it last moved a byte."""
+        """The times at which a sample's connection was first seen, and last moved a byte."""
         seen = self._update(sample, now)
         return seen.since, seen.moved_at
 

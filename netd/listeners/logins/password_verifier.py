@@ -46,7 +46,7 @@ class Login:
     local_user: str = ""
     """The system user at the other end of a Unix socket, if it is known."""
     work: PasswordWork | None = None
-    """What to do in place of comparing the password: it is done for each login anew."""
+    """The work in place of a comparison of the password; it is done for each login anew."""
 
     @property
     def source(self) -> tuple[int | str, str]:

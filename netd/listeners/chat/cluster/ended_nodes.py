@@ -13,7 +13,7 @@ from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 
 
 class EndedNodes:
-    """Those that are not known to be moved yet; each one with what its engine has saved."""
+    """Ended nodes that are not known to be moved yet, with the saved states of their engines."""
 
     def __init__(self, saved: Mapping[str, Mapping[str, Any]]) -> None:
         self._saved = dict(saved)

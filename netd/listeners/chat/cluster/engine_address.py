@@ -12,7 +12,7 @@ _FORMS: Final = "redis://HOST:PORT/DATABASE, rediss://HOST:PORT/DATABASE or unix
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """Where an engine is, and the user and database there."""
+    """The address of an engine, and the user and database there."""
 
     host: str = ""
     port: int = 0

@@ -17,7 +17,7 @@ from netd.listeners.chat.room.level import LEVEL
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Where the engine is, and how long a node waits for it."""
+    """The address of the engine, the names of room and node, and time limits."""
 
     addresses: Sequence[EngineAddress]
     """The engine's; or those of its sentinels."""
@@ -74,7 +74,7 @@ class EngineOwner(Protocol):
         """The state is loaded again (`on_snapshot`), or the node was removed from the room."""
 
     def on_taken_over(self, payloads: Sequence[bytes]) -> None:
-        """This node has the clients of another one, which has ended, and inputs for the log."""
+        """This node has the clients of a node that has ended, and that one's inputs for the log."""
 
     def on_given_up(self, payloads: Sequence[bytes]) -> None:
-        """These inputs of the node that was removed are not in the log, and will not be."""
+        """Inputs of this node, which was removed, are not in the log, and will not be."""

@@ -12,7 +12,7 @@ from netd.listeners.chat.cluster.resp import Reply
 
 
 class EntryKind(enum.Enum):
-    """What an entry reports; the value is in the log."""
+    """The kind of an entry; the value is in the log."""
 
     INPUTS = b"i"
     """Inputs of members of a node."""

@@ -37,7 +37,7 @@ def parse_position(text: bytes) -> Position:
 
 
 class Step(enum.Enum):
-    """What the next entry of the log is to a node."""
+    """The place of an entry of the log after those that a node has applied."""
 
     NEXT = enum.auto()
     """It follows the last one that was applied."""

@@ -27,7 +27,7 @@ _MAX_UNSENT_BYTES: Final = 64 << 20  # the caller bounds what it sends
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to log in to an engine."""
+    """The password for an engine, and the TLS context of its connections."""
 
     password: str = ""
     tls: ssl.SSLContext | None = None

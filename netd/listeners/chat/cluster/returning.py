@@ -44,7 +44,7 @@ class Return:
         self._client, self._member = client, client.member
         self.earlier = earlier
         self.nick, self.prefix = client.member.nick, client.member.prefix
-        """Those that the client believes to have."""
+        """The nick and the prefix that the client believes to have."""
         self.folded = client.member.folded
         self.claims = {
             name: Claim.of(room.channels[name], client.member) for name in client.member.channels

@@ -14,7 +14,7 @@ _END: Final = b"\0"
 
 
 class InputKind(enum.Enum):
-    """What a client does; the value is in the log."""
+    """An action of a client; the value is in the log."""
 
     ENTER = b"E"
     """It has registered. `data` are the facts about it (`entrant`)."""

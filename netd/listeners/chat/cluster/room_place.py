@@ -1,4 +1,4 @@
-"""Where a room of several hosts is, as the options of a listener say."""
+"""Makes the place of a room of several hosts from the options of a listener."""
 
 from __future__ import annotations
 

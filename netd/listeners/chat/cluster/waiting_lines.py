@@ -15,7 +15,7 @@ from netd.protocols.lines import Line
 from netd.protocols.record import BYTES, save_all
 
 MAX_SENT: Final = 20
-"""How many lines of a client may be on their way through the log."""
+"""The number of lines of a client that may be on their way through the log."""
 
 
 class WaitingLines:
@@ -26,7 +26,7 @@ class WaitingLines:
         self._held: dict[Client, deque[Line]] = {}
 
     def sent(self, client: Client) -> int:
-        """How many lines of a client are on their way through the log."""
+        """The number of lines of a client that are on their way through the log."""
         return self._sent.get(client, 0)
 
     def add_sent(self, client: Client) -> None:
@@ -42,7 +42,7 @@ class WaitingLines:
             self._sent.pop(client, None)
 
     def forget_sent(self, client: Client) -> None:
-        """Those on their way will not be read, or are given back."""
+        """Forget the lines on their way: they will not be read, or are given back."""
         self._sent.pop(client, None)
 
     def forget(self, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""What is written to the database about accounts, and asked of it."""
+"""The changes and queries of the database that concern accounts."""
 
 from __future__ import annotations
 

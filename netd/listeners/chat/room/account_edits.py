@@ -15,7 +15,7 @@ from netd.listeners.chat.room.storage import Change, Query
 
 
 class EditKind(enum.Enum):
-    """What an administrator can do with an account."""
+    """An administrator's change of an account."""
 
     ADD = "added"
     PASSWORD = "given a new password"  # noqa: S105 (a text)

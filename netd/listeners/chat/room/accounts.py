@@ -151,11 +151,11 @@ class Accounts:
         return [*found, sample] if sample else found
 
     def scram_passwords(self) -> list[str]:
-        """Those of `passwords` with which a client can log in by SCRAM: keys, or plain text."""
+        """The `passwords` with which a client can log in by SCRAM: keys, or plain text."""
         return [stored for stored in self.passwords() if can_scram(stored)]
 
     def unreserved(self) -> list[RegisteredAccount]:
-        """What to store so that the names of the configuration stay reserved without it."""
+        """The records that keep the names of the configuration reserved without it."""
         return [
             RegisteredAccount(account.name, is_dropped=True)
             for folded, account in self.configured.items()
@@ -169,5 +169,5 @@ def can_scram(stored: str) -> bool:
 
 
 def trace_of(account: RegisteredAccount) -> RegisteredAccount:
-    """What is kept of a dropped account: its name, which stays reserved."""
+    """The record of a dropped account, whose name stays reserved."""
     return RegisteredAccount(account.name, registered_at=account.registered_at, is_dropped=True)

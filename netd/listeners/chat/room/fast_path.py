@@ -46,7 +46,7 @@ class FastPath:
 
     @property
     def route_count(self) -> int:
-        """How many routes are cached, at most MAX_ROUTES."""
+        """The number of cached routes, at most MAX_ROUTES."""
         return len(self._routes)
 
     def clear(self) -> None:

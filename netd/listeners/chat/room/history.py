@@ -41,7 +41,7 @@ Log = Sequence[Message]
 
 
 class ReferenceKind(enum.Enum):
-    """How a reference names a position in a log."""
+    """The form in which a reference names a position in a log."""
 
     MSGID = "msgid"
     TIMESTAMP = "timestamp"
@@ -55,13 +55,13 @@ class Reference:
     value: str
 
     def start(self, log: Log) -> int:
-        """How many messages come before this position."""
+        """The number of messages before this position."""
         if self.kind is ReferenceKind.TIMESTAMP:
             return bisect_left(log, self.value, key=_time)
         return self._index(log)
 
     def end(self, log: Log) -> int:
-        """How many messages come before this position or are at it."""
+        """The number of messages before this position and at it."""
         if self.kind is ReferenceKind.TIMESTAMP:
             return bisect_right(log, self.value, key=_time)
         return self._index(log) + 1
@@ -129,7 +129,7 @@ _CHOOSERS: dict[str, Callable[[Log, Sequence[Reference], int], Log]] = {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What CHATHISTORY requests of a log."""
+    """The messages of a log that CHATHISTORY requests."""
 
     subcommand: str
     references: tuple[Reference, ...]

@@ -9,7 +9,7 @@ from typing import Final
 
 
 class ModeKind(enum.Enum):
-    """How a channel mode takes its parameter (the four types of CHANMODES, and PREFIX)."""
+    """The use of a channel mode's parameter (the four types of CHANMODES, and PREFIX)."""
 
     LIST = "A: adds to or removes from a list"
     KEY = "B: always a parameter"

@@ -154,7 +154,7 @@ def save_offers(settings: RoomSettings) -> dict[str, Any]:
 
 
 def _save_registration(registration: RegistrationSettings | None) -> list[bool] | None:
-    """What clients are offered for the registration of accounts."""
+    """The facts about the registration of accounts that clients know."""
     if registration is None:
         return None
     return [registration.before_connect, registration.requires_email]

@@ -69,7 +69,7 @@ class StoredServerBans(Query[tuple[str, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class ClientFacts:
-    """What a ban can match of a client; the user name may not be known yet."""
+    """The facts about a client that a ban can match; the user name may not be known yet."""
 
     address: str
     host: str = ""

@@ -52,7 +52,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
-    """What users can register, and how often."""
+    """The limits of the registration of accounts."""
 
     max_accounts: int = 1000
     burst: int = 3  # accounts that one source address can register at once

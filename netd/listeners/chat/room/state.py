@@ -209,7 +209,7 @@ class RoomState:
         return next((wish for wish in wishes if wish is not None), settings.always_on)
 
     def clients_allowed(self, account: str) -> int:
-        """How many clients of an account may share its nick."""
+        """The number of clients of an account that may share its nick."""
         stored = self.accounts.stored(fold(account))
         is_single = stored is not None and stored.is_single
         return 1 if is_single else self.settings.limits.clients_per_account

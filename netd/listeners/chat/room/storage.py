@@ -1,4 +1,4 @@
-"""What the room writes to its database and asks it for, as values; `storage/` carries them out.
+"""The room's changes and queries of its database, as values; `storage/` carries them out.
 
 A `Change` is written later, and its command does not wait for it. A `Query` is answered in a later
 turn of the loop: a command that needs the result is a generator, and has `yield from ask(query)`.

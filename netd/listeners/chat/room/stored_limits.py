@@ -1,4 +1,4 @@
-"""How much of the history the database keeps."""
+"""The limits of the history in the database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the file may keep; 0 for no limit."""
+    """The messages that the file may keep; 0 for no limit."""
 
     lines: int = 0
     """Messages of each channel, and of each conversation."""

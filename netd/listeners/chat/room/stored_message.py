@@ -142,7 +142,7 @@ def conversation_name(first: str, second: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
-    """What a member may read of a channel."""
+    """The part of a channel's history that a member may read."""
 
     channel: str
     account: str

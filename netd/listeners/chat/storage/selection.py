@@ -134,7 +134,7 @@ def _times(connection: sqlite3.Connection, id_: int | None) -> list[int]:
 
 
 def spans_of(connection: sqlite3.Connection, view: View) -> dict[int, list[Span]]:
-    """What may be seen of each log, oldest first."""
+    """The spans of each log that the view shows, oldest first."""
     if isinstance(view, AllConversations):
         logs = connection.execute(_ALL_CONVERSATIONS, (view.account,)).fetchall()
         return {log: [(0, NEVER)] for (log,) in logs}

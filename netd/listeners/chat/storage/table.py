@@ -1,4 +1,4 @@
-"""What the module of a table provides: its SQL, and the functions that write and read it."""
+"""The contract of the module of a table: its SQL, and functions that write and read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How texts and logs are written in the index of words."""
+"""The words of texts and logs in the index of words."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Framing(Enum):
-    """How a request's body is delimited (RFC 9112 section 6)."""
+    """The delimitation of a request's body (RFC 9112 section 6)."""
 
     NONE = "no body"
     LENGTH = "Content-Length"

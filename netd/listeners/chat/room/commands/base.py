@@ -21,7 +21,7 @@ Handler = Callable[[CommandContext, Sequence[str]], Steps | None]
 
 
 class Phase(enum.Enum):
-    """When a command is allowed."""
+    """The part of a connection's life in which a command is allowed."""
 
     ANY = enum.auto()
     REGISTERING = enum.auto()

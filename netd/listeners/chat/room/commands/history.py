@@ -141,7 +141,7 @@ def _known_messages(context: CommandContext, channel: Channel) -> Found:
 
 
 def channel_view(context: CommandContext, channel: Channel) -> ChannelView:
-    """What the sender may read of a channel."""
+    """The part of a channel's history that the sender may read."""
     since = channel.access.since.get(context.sender, NEVER)
     return ChannelView(channel.folded, fold(context.sender.account), since, channel.access.begin)
 

@@ -59,7 +59,7 @@ def _redact_in_channel(
 
 
 def _channel_view(context: CommandContext, channel: Channel) -> ChannelView:
-    """What the sender may delete of a channel; an operator of the server may delete anything."""
+    """The part of a channel's history from which the sender may delete; all for an operator."""
     view = channel_view(context, channel)
     return replace(view, since=0) if context.sender.oper else view
 

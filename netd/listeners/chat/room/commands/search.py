@@ -71,7 +71,7 @@ def _bound(text: str) -> Bound | None:
 
 
 def _views(context: CommandContext, name: str) -> tuple[View, ...] | None:
-    """Where to search; None if the sender cannot read there."""
+    """The parts of the history to search; None if the sender cannot read there."""
     account, channels = fold(context.sender.account), context.room.channels_of(context.sender)
     if name in _ANY:
         views: list[View] = [channel_view(context, channel) for channel in channels]

@@ -1,4 +1,4 @@
-"""What a service such as NickServ says, and the table of its commands."""
+"""A service such as NickServ: its notices, and the table of its commands."""
 
 from __future__ import annotations
 
