@@ -3,7 +3,9 @@
 A session with lines to handle, or with the rest of a long reply to send, is served one slice at a
 time (`Session.serve`). Members whose input has just arrived come first, so a client that sends few
 lines does not wait behind clients with many waiting lines, nor behind clients that come and go;
-clients that register come next. Still, each turn serves one of each that wait.
+clients that register come next. Among the members, those whose next line is quick, such as a
+message, do not wait for the lines of the others, such as a JOIN of a large channel, which takes a
+millisecond. Still, each turn serves one of each that wait.
 
 Slices are bounded by time, as the estimates of `Client.work` are wrong for some lines. The first
 slice of new input is short: a client that sends one line waits behind the first slices of all
@@ -82,14 +84,25 @@ def _steps_of(call: Callable[[], object]) -> Iterator[None]:
     yield
 
 
+class _Queue(deque[Served]):
+    """Sessions that wait, the time of a slice, and the queue of those with more to do then."""
+
+    def __init__(self, slice_s: float, rest: _Queue | None = None) -> None:
+        super().__init__()
+        self.slice_s = slice_s
+        self.rest = self if rest is None else rest
+
+
 class Backlog:
     """The sessions that have work to do."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._fresh: deque[Served] = deque()
-        self._newcomers: deque[Served] = deque()
-        self._waiting: deque[Served] = deque()
+        self._waiting = _Queue(SLICE_S)
+        self._newcomers = _Queue(SLICE_S, self._waiting)
+        self._fresh = _Queue(FIRST_SLICE_S, self._waiting)
+        self._quick = _Queue(0.0, self._fresh)
+        self._queues = (self._quick, self._fresh, self._newcomers, self._waiting)
         self._is_scheduled = False
         self._turn = loop.now
         self._direct_work = 0
@@ -109,9 +122,12 @@ class Backlog:
         """Count work that was done at once."""
         self._direct_work += work
 
-    def add_fresh(self, session: Served) -> None:
-        """Serve a member's session that has received input, at the end of this turn."""
-        self._add(self._fresh, session)
+    def add_fresh(self, session: Served, *, is_quick: bool = False) -> None:
+        """Serve a member's session that has received input, at the end of this turn.
+
+        If `is_quick`, one line is handled before those of other sessions.
+        """
+        self._add(self._quick if is_quick else self._fresh, session)
 
     def add_newcomer(self, session: Served) -> None:
         """Serve a session that has received input and registers, after those of members."""
@@ -121,7 +137,7 @@ class Backlog:
         """Serve a session that waits no longer, after those with new input."""
         self._add(self._waiting, session)
 
-    def _add(self, queue: deque[Served], session: Served) -> None:
+    def _add(self, queue: _Queue, session: Served) -> None:
         if not session.is_queued:
             session.is_queued = True
             queue.append(session)
@@ -133,27 +149,28 @@ class Backlog:
             self._loop.defer(self._serve)
 
     def _serve(self) -> None:
-        fresh, newcomers, waiting = self._fresh, self._newcomers, self._waiting
-        owed = [queue for queue in (newcomers, waiting) if queue]
+        owed = [queue for queue in self._queues[1:] if queue]
         now = self._loop.time()
         end = now + TURN_S
-        while queue := fresh or newcomers or waiting:
-            if queue is not fresh:
-                owed = [other for other in owed if other is not queue]
+        while queue := self._next_queue():
+            owed = [other for other in owed if other is not queue]
             now = self._serve_next(queue, now)
             if now > end:
                 break
         for queue in owed:  # new input without end may delay it, but no more
             now = self._serve_next(queue, now)
-        self._is_scheduled = bool(fresh or newcomers or waiting)
+        self._is_scheduled = self._next_queue() is not None
         if self._is_scheduled:
             self._loop.call_next_turn(self._serve)
 
-    def _serve_next(self, sessions: deque[Served], now: float) -> float:
-        """Serve the first one of some sessions; return the time afterwards."""
-        session = sessions.popleft()
-        if session.serve(now + (FIRST_SLICE_S if sessions is self._fresh else SLICE_S)):
-            self._waiting.append(session)
+    def _next_queue(self) -> _Queue | None:
+        return next(filter(None, self._queues), None)
+
+    def _serve_next(self, queue: _Queue, now: float) -> float:
+        """Serve the first session of a queue; return the time afterwards."""
+        session = queue.popleft()
+        if session.serve(now + queue.slice_s):
+            queue.rest.append(session)
         else:
             session.is_queued = False
         return self._loop.time()

@@ -128,7 +128,7 @@ class RoomDriver:
         if session.client.state is ClientState.REGISTERING:
             self._backlog.add_newcomer(session)
         else:
-            self._backlog.add_fresh(session)
+            self._backlog.add_fresh(session, is_quick=session.has_quick_line)
 
     def wake(self, session: Session) -> None:
         self._backlog.add(session)

@@ -14,6 +14,7 @@ from netd.listeners.chat.hooks.hook_stream import HookStream
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.peer_facts import local_user, shown_host
 from netd.listeners.chat.room.client_state import ClientState
+from netd.listeners.chat.room.dispatch import is_quick
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.session_owner import DisconnectReason, SessionOwner
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
@@ -221,6 +222,11 @@ class Session:
             self._charge()
             if (self._held or self.client.is_replying) and self._loop.time() >= until:
                 return True
+
+    @property
+    def has_quick_line(self) -> bool:
+        """Whether the next line takes little time (`is_quick`)."""
+        return bool(self._held) and is_quick(self._held[0])
 
     def wake(self) -> None:
         """Let the session be served: it no longer waits for a check, an answer or a full queue."""

@@ -122,6 +122,29 @@ def test_new_input_of_many_is_served_in_one_turn(loop: SimulatedLoop) -> None:
     assert "x" in served
 
 
+def test_quick_lines_come_before_other_new_input(loop: SimulatedLoop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    for _ in range(30):
+        backlog.add_fresh(Session(loop, served, "a", 2, 0.4 * TURN_S))
+    backlog.add_fresh(Session(loop, served, "q", 2), is_quick=True)
+    loop.turn()
+    assert "".join(served) == "qaaa"
+    backlog.add_fresh(Session(loop, served, "r", 1), is_quick=True)
+    loop.turn()
+    assert "".join(served) == "qaaaraaaa"  # the last one has waited
+
+
+def test_quick_lines_without_end_do_not_stop_other_new_input(loop: SimulatedLoop) -> None:
+    served: list[str] = []
+    backlog = Backlog(loop)
+    backlog.add_fresh(Session(loop, served, "a", 1))
+    for _ in range(5):
+        backlog.add_fresh(Session(loop, served, "q", 1, _LONG_S), is_quick=True)
+    loop.turn()
+    assert "".join(served) == "qa"
+
+
 def test_chores_do_a_slice_of_work_at_a_time(loop: SimulatedLoop) -> None:
     done: list[str] = []
 

@@ -15,7 +15,17 @@ from netd.protocols.irc import LineTooLongError, Message, NotUtf8Error, parse
 from netd.protocols.lines import Line, Overlong
 
 _MAX_LABEL_CHARS: Final = 64
+_QUICK: Final = frozenset({b"PING", b"PONG", b"PRIVMSG", b"NOTICE"})
 _UNREGISTERED_PHASES: Final = (Phase.ANY, Phase.REGISTERING)
+
+
+def is_quick(line: Line) -> bool:
+    """Whether a line takes little time, however large the room is; messages are sent later."""
+    if not isinstance(line, bytes):
+        return False
+    words = line.split(b" ", 2)
+    command = words[1] if line[:1] == b"@" and words[1:] else words[0]
+    return command.upper() in _QUICK
 
 
 def parse_line(context: CommandContext, line: Line) -> Message | None:
