@@ -111,6 +111,23 @@ def test_a_backup_is_restored_and_a_forgotten_password_replaced(installed: Conta
     installed.sh("rm -r /var/lib/netd.old /root/FILE /root/password")
 
 
+def test_a_second_group_has_a_chat_and_a_site_of_its_own(installed: Container) -> None:
+    page = text_of(installed, "netd-admin.7")
+    [include] = re.findall(r"^\.Li (include = .*)$", page, re.MULTILINE)
+    installed.sh(f"sed -i '1i {include}' {CONFIG}")
+    club = block(installed, "netd-admin.7", "[listeners.club]")
+    installed.write("/etc/netd.d/club.toml", club)
+    commands = block(installed, "netd-admin.7", "# mkdir -p /srv/www/club").split("\n")
+    as_root = [line.removeprefix("# ") for line in commands if line.startswith("# ")]
+    installed.sh("set -e; echo anns-secret >/root/password\n" + "\n".join(as_root[:2]))
+    installed.sh("echo The club >/srv/www/club/index.html")
+    installed.sh("\n".join([as_root[2], f"{as_root[3]} </root/password"]))
+    assert installed.sh("curl -s http://127.0.0.1:8081/") == "The club\n"
+    assert "ann" in installed.sh("netd account list --listener club")
+    installed.sh("netd-chat --channel '#club' --name bob --send hello unix:///run/netd/club.sock")
+    installed.sh("rm -r /etc/netd.d /root/password")
+
+
 def logs_in(container: Container, name: str, password: str) -> bool:
     """Whether the owner of an account can send a message."""
     container.write("/root/password", password)

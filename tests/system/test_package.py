@@ -41,6 +41,10 @@ def test_an_upgrade_keeps_the_edited_file_and_a_purge_leaves_nothing(
     assert debian.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from us"
     assert debian.sh("ls /etc/netd.toml*").split() == ["/etc/netd.toml", "/etc/netd.toml.dpkg-dist"]
 
+    options = "-y -q --allow-downgrades -o Dpkg::Options::=--force-confold"
+    debian.sh(f"DEBIAN_FRONTEND=noninteractive apt-get install {options} /srv/earlier.deb")
+    assert debian.sh("curl -s http://127.0.0.1:8080/hello") == "Hello from us"
+
     debian.sh("apt-get remove -y -q netd")
     assert debian.try_("systemctl is-active netd").stdout.strip() != "active"
     assert "Hello from us" in debian.sh("cat /etc/netd.toml")
