@@ -16,6 +16,7 @@ BUSY_S: Final = 2.0
 _MODE: Final = 0o640  # it holds messages, the keys of channels, and hashed passwords
 _HEADER: Final = b"SQLite format 3\0"
 _CHECKPOINT_PAGES: Final = 16_000  # if the checkpointer does not keep up; a write waits for it
+_OF_DISK: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _LITTLE_BYTES: Final = 1 << 16  # too few for a database to write a change
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _log = logging.getLogger("netd")
@@ -87,10 +88,8 @@ def _open(path: str) -> sqlite3.Connection:
 
 def describe_failure(path: str, error: Exception) -> str:
     """The reason why a file cannot be used; SQLite reports many a full disk as an I/O error."""
-    text = f"{path}: {error}"
-    if isinstance(error, sqlite3.OperationalError) and (full := full_disk_of(path)):
-        text += f"; {full}"
-    return text
+    is_of_disk = isinstance(error, sqlite3.Error) and _code(error) in _OF_DISK
+    return f"{path}: {(is_of_disk and full_disk_of(path)) or error}"
 
 
 def full_disk_of(path: str) -> str:

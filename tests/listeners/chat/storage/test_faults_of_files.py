@@ -152,6 +152,7 @@ def test_a_file_that_is_damaged_in_the_middle_is_replaced(opened: Open, tmp_path
 def test_an_error_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "db")
     error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
     empty = os.statvfs(tmp_path)
     room = os.statvfs_result((*empty[:4], 1 << 20, *empty[5:]))
     monkeypatch.setattr(os, "statvfs", lambda _: room)
@@ -159,6 +160,8 @@ def test_an_error_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     full = os.statvfs_result((*empty[:4], 0, *empty[5:]))
     monkeypatch.setattr(os, "statvfs", lambda _: full)
     assert describe_failure(path, error) == (
-        f"{path}: disk I/O error; its disk is full; free some space (df {tmp_path})"
+        f"{path}: its disk is full; free some space (df {tmp_path})"
     )
+    locked = sqlite3.OperationalError("database is locked")
+    assert describe_failure(path, locked) == f"{path}: database is locked"
     assert describe_failure(path, NewerVersionError("newer")) == f"{path}: newer"
