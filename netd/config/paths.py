@@ -25,8 +25,7 @@ def find_config(explicit: str | None) -> str:
     """
     if explicit:
         return explicit
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    candidates = (SYSTEM_CONFIG, os.path.join(home, "netd", "netd.toml"))
+    candidates = (SYSTEM_CONFIG, _user_config())
     for path in candidates:
         if os.path.exists(path):
             return path
@@ -58,23 +57,29 @@ def _own_name() -> str:
 
 def daemon_control_path(config: Config) -> str:
     """The path at which this process, as the daemon, opens its control socket."""
+    default = SYSTEM_CONTROL if _can_make_system_control() else _user_control_path()
+    return config.netd.control or default
+
+
+def _can_make_system_control() -> bool:
     directory = os.path.dirname(SYSTEM_CONTROL)
     parent = directory if os.path.isdir(directory) else os.path.dirname(directory)
-    is_writable = os.access(parent, os.W_OK)
-    return config.netd.control or (SYSTEM_CONTROL if is_writable else _user_control_path())
+    return os.access(parent, os.W_OK)
 
 
 def client_control_path(file: str) -> str:
     """The path of the control socket of a daemon that runs this configuration file.
 
     The path is also found in a file with faults, so that a command can still show the status. If
-    the file sets no path, the user's own daemon is preferred to the system's.
+    the file sets no path, the user's own daemon is preferred to the system's, and is the only one
+    that runs the user's own file.
     """
     configured = _configured_control_path(file)
     if configured:
         return configured
     own = _user_control_path()
     is_own = os.path.exists(own) and _is_ours(os.path.dirname(own))
+    is_own |= file == _user_config() and not _can_make_system_control()
     return own if is_own or not os.path.exists(SYSTEM_CONTROL) else SYSTEM_CONTROL
 
 
@@ -95,6 +100,11 @@ def _configured_control_path(file: str) -> str:
     except (ValueError, RecursionError, AttributeError):  # not TOML, or no table
         match = _CONTROL_LINE.search(text)
         return match[1] if match else ""
+
+
+def _user_config() -> str:
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(home, "netd", "netd.toml")
 
 
 def _user_control_path() -> str:

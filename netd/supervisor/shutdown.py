@@ -24,6 +24,10 @@ class Shutdown:
         self.is_begun = False
         """Whether the daemon is stopping, or leaves its clients to the next process."""
 
+    def begin(self) -> None:
+        """From now on the loop ends as soon as there is no worker."""
+        self.is_begun = True
+
     def drain(self) -> None:
         """Let the workers finish their connections within `drain_timeout`."""
         timeout_s = self._fleet.config.netd.drain_timeout
@@ -40,7 +44,7 @@ class Shutdown:
 
     def leave(self) -> None:
         """End without a drain: the next process has the clients. Workers have a moment to end."""
-        self.is_begun = True
+        self.begin()
         self._fleet.table.leave_files()
         self._fleet.close_sockets()
         self._loop.call_later(_LEAVE_S, self._loop.stop)

@@ -357,7 +357,7 @@ class Supervisor:
         if self._shutdown.is_begun:
             self._shutdown.hurry()
             return
-        self._shutdown.is_begun = True
+        self._shutdown.begin()
         self._notifier.stopping()
         if self._reload is not None:
             self._reload.abort(ControlError("netd is stopping"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from netd.config import paths
 from netd.config.load import read_config
 from netd.config.paths import client_control_path, daemon_control_path, find_config
 from netd.errors import ConfigError
@@ -80,6 +81,18 @@ def test_without_an_option_the_users_own_daemon_comes_first(
     assert client_control_path(path) == str(own)
     assert client_control_path(str(tmp_path / "none.toml")) == str(own)
     assert daemon_control_path(read_config(path, KINDS)) in (str(own), "/run/netd/control.sock")
+
+
+def test_the_users_own_file_is_not_that_of_the_systems_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(paths, "SYSTEM_CONTROL", write(tmp_path, WEB))  # any file
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    own = f"{tmp_path}/netd/control.sock"
+    assert client_control_path(f"{tmp_path}/netd/netd.toml") == own
+    assert client_control_path(f"{tmp_path}/other.toml") == paths.SYSTEM_CONTROL
 
 
 def make_fifo(path: Path) -> None:
