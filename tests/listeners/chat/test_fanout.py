@@ -57,7 +57,7 @@ def line(audience: Audience, text: bytes, skip: Client | None = None) -> Broadca
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    loop = Loop(EpollPoller())
+    loop = Loop(EpollPoller(), lambda: 0.0)  # no turn is long
     yield loop
     loop.close()
 
