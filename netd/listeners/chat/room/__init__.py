@@ -2,5 +2,6 @@
 
 `Room` takes lines and the time and returns effects; the listener carries them out. From the
 bottom up: values (`numeric`, `capability`, `mode`, `mask`, `settings`), state (`member`,
-`channel`, `history`, `state`), `effect`, `command_context`, `presence`, the commands, `room`.
+`channel`, `history`, `state`), `effect`, `command_context`, `presence`, the commands, `dispatch`,
+`room`.
 """
