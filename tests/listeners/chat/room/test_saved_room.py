@@ -187,6 +187,18 @@ def test_other_settings_are_applied_to_a_loaded_room() -> None:
     assert len(state.whowas) == 1
 
 
+def test_no_number_that_a_client_sends_keeps_the_room_from_being_loaded() -> None:
+    first, huge = scene(), "9" * 400
+    for line in (
+        *(f"CAP LS {huge}", f"LIST >{huge},C<{huge}", f"MODE #room +l {huge}", f"WHOWAS n1 {huge}"),
+        *(f"CHATHISTORY LATEST #room * {huge}", f"SEARCH limit={huge};text=a", f"KLINE {huge} *@x"),
+        *(f"MARKREAD #room timestamp={huge}", f"AUTHENTICATE {huge}", f"BATCH +{huge} x {huge}"),
+    ):
+        for number in range(len(CAPS)):
+            first.play(number, line.encode())
+    assert first.reload().room.core.save() == first.room.core.save()
+
+
 def test_message_ids_are_never_used_again() -> None:
     busy = _busy_scene()
     second = busy.reload()

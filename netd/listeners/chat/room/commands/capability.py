@@ -31,7 +31,7 @@ def _ls(context: CommandContext, params: Sequence[str]) -> None:
     client = context.client
     client.register(is_negotiating=True)
     if params and params[0].isdecimal():
-        client.cap_version = max(client.cap_version, int(params[0]))
+        client.cap_version = max(client.cap_version, min(int(params[0]), _CAP_302))
     if client.cap_version >= _CAP_302:
         context.room.set_caps(client, client.caps | Cap.CAP_NOTIFY.value)
     _reply_caps(context, "LS", offered(context))
