@@ -107,7 +107,8 @@ class RegistrationOptions(Table):
     """The number of accounts that users may register, dropped ones included."""
 
     burst: Annotated[int, Ge(1)] = 3
-    """The number of accounts that one address, or one IPv6 /64 network, may register at once."""
+    """The number of accounts that one address, or one IPv6 /64 network, may register at once, by
+    each worker."""
 
     interval: Annotated[Duration, Gt(0)] = 3600.0
     """The time after which the address may register one more account."""
@@ -202,10 +203,12 @@ class ChatOptions(LoginOptions):
     """Let users register accounts."""
 
     connect_burst: Annotated[int, Ge(1)] = 30
-    """The number of connections that one address, or one IPv6 /64 network, may open at once."""
+    """The number of connections that one address, or one IPv6 /64 network, may open at once to each
+    worker."""
 
     connect_rate: Annotated[float, Ge(0)] = 0.5
-    """The number of connections that it may open per second on average; 0 for no limit."""
+    """The number of connections that it may open per second on average to each worker; 0 for no
+    limit."""
 
     connect_exempt: Networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
     """The networks to which `connect_burst` and `connect_rate` do not apply."""
