@@ -89,5 +89,9 @@ class ReloadError(NetdError):
     """A configuration passed every check but could not be put in force."""
 
 
+class DescriptorLimitError(ReloadError):
+    """This process would need more descriptors than it may open."""
+
+
 class StateError(NetdError):
     """A saved state cannot be used: it is damaged, or of a version that netd does not know."""

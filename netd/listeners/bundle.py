@@ -10,9 +10,9 @@ A bundle without the socket is a snapshot: the state of a worker without its cli
 
 from __future__ import annotations
 
-import errno
 import json
 import os
+import random
 import socket
 import stat
 import time
@@ -29,6 +29,7 @@ from netd.runtime.descriptors import (
     close_all,
     duplicate_all,
     receive,
+    send,
 )
 
 MAJOR: Final = 1
@@ -41,7 +42,6 @@ _MESSAGE_BYTES: Final = 32
 _SO_COOKIE: Final = 57  # asm-generic/socket.h; not in the socket module
 _COOKIE_BYTES: Final = 8
 _PATIENCE_S: Final = 1.0  # while other processes of this user have many descriptors on their way
-_PAUSE_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,26 +182,26 @@ def _fill_queue(descriptors: Sequence[int]) -> socket.socket:
     try:
         with near:
             near.setblocking(False)  # no process reads yet
-            deadline = time.monotonic() + _PATIENCE_S
+            # Of several workers that wait for each other, the first one that gives up makes room.
+            deadline = time.monotonic() + random.uniform(_PATIENCE_S / 2, _PATIENCE_S)  # noqa: S311
             for start in range(0, len(descriptors), MAX_DESCRIPTORS):
                 batch = descriptors[start : start + MAX_DESCRIPTORS]
-                _send(near, b"%d" % start, batch, deadline)
+                send(near, b"%d" % start, batch, deadline - time.monotonic())
+            _await_passage(deadline - time.monotonic())
     except OSError:
         far.close()
         raise
     return far
 
 
-def _send(queue: socket.socket, message: bytes, fds: Sequence[int], deadline: float) -> None:
-    while True:
-        try:
-            socket.send_fds(queue, [message], fds)
-        except OSError as error:
-            if error.errno != errno.ETOOMANYREFS or time.monotonic() >= deadline:
-                raise
-            time.sleep(_PAUSE_S)
-        else:
-            return
+def _await_passage(within_s: float) -> None:
+    """Wait until another descriptor may be sent: those of the bundle travel next. Raises OSError.
+
+    Without this, a worker with too many clients would stop the handover of all others, too.
+    """
+    near, far = socket.socketpair()
+    with near, far:
+        send(near, b"\0", [near.fileno()], within_s)
 
 
 def _cookie(fd: int) -> int:

@@ -1,16 +1,37 @@
-"""Receives descriptors from another process (SCM_RIGHTS, unix(7)), copies and closes them."""
+"""Sends and receives descriptors (SCM_RIGHTS, unix(7)), copies and closes them."""
 
 from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 MAX_DESCRIPTORS: Final = 253
 """The most that one message carries (SCM_MAX_FD)."""
+_PAUSE_S: Final = 0.02
+
+
+def send(sock: socket.socket, message: bytes, descriptors: Sequence[int], within_s: float) -> None:
+    """Send a message with descriptors, if need be after other ones have arrived. Raises OSError.
+
+    That is ETOOMANYREFS if for `within_s` seconds more descriptors are on their way than this user
+    may open.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            socket.send_fds(sock, [message], descriptors)
+        except OSError as error:
+            if error.errno != errno.ETOOMANYREFS or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def receive(

@@ -5,6 +5,7 @@ Without systemd, the calls have no effect.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -20,7 +21,7 @@ import sdnotify
 
 from netd.errors import BindError, NotifyError
 from netd.runtime import sealed_memory
-from netd.runtime.descriptors import borrowed_socket
+from netd.runtime.descriptors import borrowed_socket, send
 from netd.runtime.errnos import describe
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
@@ -187,12 +188,14 @@ class Notifier:
         self._manager.socket.settimeout(timeout_s)
         try:
             try:
-                self._manager.send(message, descriptors)
+                self._manager.send(message, descriptors, timeout_s)
             except TimeoutError:
                 raise
-            except OSError:  # not connected yet, or to a manager that has started anew since
-                self._manager.connect()
-                self._manager.send(message, descriptors)
+            except OSError as error:
+                if error.errno == errno.ETOOMANYREFS:
+                    raise
+                self._manager.connect()  # the first time, or the manager has started anew since
+                self._manager.send(message, descriptors, timeout_s)
         except OSError as error:
             text = "the service manager does not take messages"
             raise NotifyError(f"{text}: {describe(error)}") from error
@@ -212,9 +215,9 @@ class _Manager(sdnotify.SystemdNotifier):  # type: ignore[misc]  # sdnotify has 
     def connect(self) -> None:
         self.socket.connect(self._path)
 
-    def send(self, message: bytes, descriptors: Sequence[int]) -> None:
+    def send(self, message: bytes, descriptors: Sequence[int], within_s: float) -> None:
         if descriptors:
-            socket.send_fds(self.socket, [message], descriptors)
+            send(self.socket, message, descriptors, within_s)
         else:
             self.notify(message.decode("latin-1"))  # sdnotify encodes it again
 

@@ -14,10 +14,11 @@ took new options get their previous ones again.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 
 from netd.config.model import Config, ListenerOptions
-from netd.errors import NetdError, ReloadError
+from netd.errors import DescriptorLimitError, NetdError, ReloadError
 from netd.listeners.bundle import Bundle
 from netd.runtime.loop import Loop, Timer
 from netd.supervisor.fleet import Fleet, Listener
@@ -71,7 +72,8 @@ class Reload:
         except NetdError as error:
             self.abort(error)
         except OSError as error:
-            self.abort(ReloadError(f"cannot start a worker: {error.strerror}"))
+            kind = DescriptorLimitError if error.errno == errno.EMFILE else ReloadError
+            self.abort(kind(f"cannot start a worker: {error.strerror}"))
         except Exception as error:
             self.abort(ReloadError(f"internal error: {error!r}"))
             raise

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import netd
 from netd.config.model import Config
-from netd.errors import ControlError, NetdError, ReloadError
+from netd.errors import ControlError, DescriptorLimitError, NetdError, ReloadError
 from netd.listeners.kind import AnyKind
 from netd.protocols.control import ControlCommand, Reply
 from netd.runtime import process
@@ -232,7 +232,14 @@ class Supervisor:
         self._reload = None
         if error is None:
             self._become_ready()
-        elif not self._shutdown.is_begun:  # a stop during the start is not a failure
+        elif self._shutdown.is_begun:  # a stop during the start is not a failure
+            pass
+        elif isinstance(error, DescriptorLimitError) and self._inheritance.bundles:
+            text = "clients are lost, which need more descriptors than this process may open: %s"
+            _log.error(text, error)
+            self._inheritance.close()
+            self._load_first()
+        else:
             # The store has clients for the next attempt: EX_CONFIG would end them.
             self._failure = ReloadError(str(error)) if self._inheritance.labels else error
             self.stop()

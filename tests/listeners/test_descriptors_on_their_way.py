@@ -8,9 +8,13 @@ import resource
 import socket
 from collections.abc import Callable, Iterator
 
+import pytest
+
 from netd.config.address import Address
 from netd.config.schema import read_options
+from netd.listeners.bundle import pack
 from netd.listeners.echo import KIND as ECHO
+from netd.listeners.kind import Handover
 from netd.protocols.link import HandedOver, Heartbeat, NotHandedOver
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
@@ -71,6 +75,18 @@ def _hand_over() -> None:
         with many_on_their_way():
             assert_no_handover(worker, 2.0, "more descriptors on their way")
             assert ask(client) == b"2\n"
+
+
+def test_a_bundle_leaves_room_for_the_messages_that_pass_it_on() -> None:
+    as_limited_user(_pack)
+
+
+def _pack() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        with pytest.raises(OSError, match="Too many references"):
+            pack("numbering", Handover({}, [here.fileno()] * (_LIMIT + 1)))
+        pack("numbering", Handover({}, [here.fileno()])).close()
 
 
 def test_connections_of_echo_that_cannot_be_handed_over_are_served_later() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from netd.runtime import sealed_memory
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.systemd import Notifier, Passed, take_passed
+from tests.support import PATIENCE_S
 
 
 @pytest.fixture
@@ -127,6 +130,21 @@ def test_a_manager_that_is_gone_or_does_not_read_refuses_to_store(
         notifier.unstore("label")
     with pytest.raises(NotifyError, match="does not take messages: connection refused"):
         notifier.barrier(1)
+
+
+def test_a_descriptor_is_stored_after_others_on_their_way_have_arrived(
+    notifier: Notifier, manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals, send_fds = iter([errno.ETOOMANYREFS] * 2), socket.send_fds
+
+    def refuse_twice(*arguments: Any) -> int:
+        for number in refusals:
+            raise OSError(number, os.strerror(number))
+        return send_fds(*arguments)
+
+    monkeypatch.setattr(socket, "send_fds", refuse_twice)
+    notifier.store("label", 0, timeout_s=PATIENCE_S)
+    assert receive(manager) == ("FDSTORE=1\nFDNAME=label\nFDPOLL=0", 1)
 
 
 @pytest.mark.usefixtures("manager")
