@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from netd.listeners.chat.cluster import log_reader
+from netd.listeners.chat.cluster.departure import leave_room
 from netd.listeners.chat.cluster.engine_contract import Loss
-from netd.listeners.chat.cluster.engine_state import ENGINE
+from netd.listeners.chat.cluster.engine_state import ENGINE, RoomPlace
 from netd.listeners.chat.cluster.log_position import START
 from tests.cluster.engine_node import NodeUnderTest, Turner
 from tests.cluster.redis_server import RedisServer, on_each_engine
@@ -223,6 +224,21 @@ def freeze(redis: RedisServer, turner: Turner, name: str) -> tuple[Frozen, NodeU
     node.say("c")
     saved = ENGINE.load(json.loads(json.dumps(node.engine.save())))
     return Frozen(frozen, node, saved), watcher
+
+
+def test_a_node_leaves_an_earlier_room_if_its_engine_can_be_reached(
+    redis: RedisServer, turner: Turner, caplog: pytest.LogCaptureFixture
+) -> None:
+    times = {"time_to_live_s": 600.0, "renew_s": 60.0}
+    nodes = [turner.add(redis.address, name, **times) for name in ("one", "two")]
+    turner.until_available()
+    saved = nodes[1].engine.save()
+    place = RoomPlace(("unix:///does/not/exist",), "room")
+    leave_room(turner.loop, place, "two", saved)
+    turner.until(lambda: "left at the deadline" in caplog.text, "the failure")
+    leave_room(turner.loop, replace(place, engine=(str(redis.address),)), "two", saved)
+    turner.until(lambda: nodes[0].nodes.keys() == {"one"}, "its leaving")
+    assert caplog.text.count("left at the deadline") == 1
 
 
 def test_another_process_continues_a_node(redis: RedisServer, turner: Turner) -> None:

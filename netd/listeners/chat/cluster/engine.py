@@ -98,6 +98,7 @@ class Engine:
         """
         if self._is_leaving:
             return
+        self._link.release()
         writer = self._writer
         if writer is not None and self._is_joined:
             self._flush()
@@ -107,7 +108,6 @@ class Engine:
             writer.close("closed")
         self._is_leaving = True
         self._renewal.cancel()
-        self._link.release()
 
     def save(self) -> dict[str, Any]:
         """The node as plain data, for another process; no connection travels."""

@@ -157,6 +157,8 @@ class EngineLink:
 
     def _connect_later(self, reason: str) -> None:
         self._on_lost(reason)
+        if self._is_closing:
+            return
         delay_s = _RETRY_S[min(self._attempts, len(_RETRY_S) - 1)]
         self._attempts += 1
         self._retry = self._loop.call_later(delay_s, self.connect)
