@@ -58,6 +58,8 @@ class Believer:
         self.nick = name
         self.is_open = True
         self.views: dict[str, _View] = {}
+        self.online: dict[str, bool] = {}
+        """Whether the members are there that it monitors."""
         self.messages: dict[int, tuple[str, str]] = {}
         """The target and the text, by number."""
         self.transcript: list[str] = []
@@ -137,6 +139,9 @@ class Believer:
                 self.views[channel].change_modes(modes, parameters)
             case "324", (_, channel, modes, *_):
                 self.views[channel].flags = {*modes} - {"+"}
+            case "730" | "731", (_, words):
+                for word in words.split(","):
+                    self.online[fold(word.partition("!")[0])] = command == "730"
             case "353", (_, _, channel, names):
                 self.views[channel].see_names(names)
 
@@ -147,6 +152,9 @@ class Believer:
         member = room.members.get(fold(self.nick))
         assert member is not None, f"{self.name} has not the nick {self.nick}"
         assert self.client in member.clients, f"{self.name} is not {self.nick}"
+        for folded in self.client.monitoring:
+            is_there = room.find_member(folded) is not None
+            assert self.online[folded] == is_there, f"{self.name} monitors {folded}: {is_there}"
         assert {*self.views} == {*member.channels}, f"{self.name}: other channels"
         for name, view in self.views.items():
             channel = room.channels[name]

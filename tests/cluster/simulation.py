@@ -124,7 +124,14 @@ _LINES: Final = (
     *("JOIN {c}", "JOIN {c}", "PART {c}", "TOPIC {c} :topic {n}", "NICK n{n}", "NICK {nick}"),
     *("MODE {c} +o {nick}", "MODE {c} -o {nick}", "MODE {c} +v {nick}", "MODE {c} -v {nick}"),
     *("MODE {c} +m", "MODE {c} -m", "KICK {c} {nick}", "PRIVMSG {nick} :{n}", "PRIVMSG {c} :{n}"),
-    *("QUIT", "MODE {c} +b {nick}!*@*", "MODE {c} -b {nick}!*@*", "AWAY :{n}", "MONITOR + {nick}"),
+    *(
+        "QUIT",
+        "MODE {c} +b {nick}!*@*",
+        "MODE {c} -b {nick}!*@*",
+        "AWAY :{n}",
+        "MONITOR + {nick}",
+        "MONITOR + {nick}",
+    ),
 )
 _STEPS: Final[dict[str, tuple[int, Step]]] = {
     "line": (8, _line),

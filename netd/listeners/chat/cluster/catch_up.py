@@ -63,7 +63,8 @@ class CatchUp:
 
     def inform(self, clients: Sequence[Client]) -> Iterator[Outcome]:
         """Send returned clients what has changed; first the changes that make a nick free."""
-        for send in (self._send_departures, self._send_changes, self._send_news):
+        steps = (self._send_departures, self._send_changes, self._send_news, self._send_monitored)
+        for send in steps:
             for client in clients:
                 context = CommandContext(self._room, client, self._now)
                 send(context, self._returned[client])
@@ -95,6 +96,21 @@ class CatchUp:
             else:
                 for _ in show_channel(context, channel):
                     pass
+
+    def _send_monitored(self, context: CommandContext, return_: Return) -> None:
+        awaited = {one.folded for one in self._awaited.values()}
+        online, offline = [], []
+        for folded, nick in context.client.monitoring.items():
+            member = self._room.find_member(folded)
+            if folded in awaited or (member is not None) == (folded in return_.online):
+                continue
+            if member is not None:
+                online.append(member.prefix)
+            else:
+                offline.append(nick)
+        for numeric, words in ((Numeric.MONONLINE, online), (Numeric.MONOFFLINE, offline)):
+            for _ in context.reply_words(numeric, (), words, ","):
+                pass
 
     def _send_channel(
         self, context: CommandContext, earlier: EarlierRoom, channel: Channel

@@ -16,7 +16,7 @@ from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.missed_messages import MissedMessages
 from netd.listeners.chat.cluster.netsplit import LOST
 from netd.listeners.chat.cluster.node_name import node_of, number_of
-from netd.listeners.chat.cluster.returning import Return, put_in_place, watch_again
+from netd.listeners.chat.cluster.returning import Return, put_in_place, stop_watching, watch_again
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_room import Outcome
 from netd.listeners.chat.cluster.shared_state import load_shared
@@ -82,7 +82,10 @@ class RecoveringRoom(SplittingRoom):
         self._await_returns(client for client in self._clients.values() if not client.is_remote)
 
     def _before_loss(self, clients: Iterable[Client]) -> None:
-        self._await_returns(client for client in clients if not client.is_remote)
+        own = [client for client in clients if not client.is_remote]
+        self._await_returns(own)
+        for client in own:
+            stop_watching(self.state, client)
 
     def _await_returns(self, clients: Iterable[Client]) -> None:
         present = [client for client in clients if client.is_registered]

@@ -36,6 +36,12 @@ def watch_again(room: RoomState, client: Client) -> None:
         room.watchers.setdefault(folded, set()).add(client)
 
 
+def stop_watching(room: RoomState, client: Client) -> None:
+    """Inform a client no more of the nicks that it monitors: its companions are lost with it."""
+    for folded in client.monitoring:
+        room.watchers.get(folded, set()).discard(client)
+
+
 class Return:
     """The way back of a client whose state was lost."""
 
@@ -49,6 +55,8 @@ class Return:
         self.claims = {
             name: Claim.of(room.channels[name], client.member) for name in client.member.channels
         }
+        self.online = {folded for folded in client.monitoring if room.find_member(folded)}
+        """The members that it monitors."""
         self.ghost = room.ghosts.get(client)
         """The place of a client that has lost its connection."""
         self.is_sent = False

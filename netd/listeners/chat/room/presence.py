@@ -202,11 +202,12 @@ def show_mode(context: CommandContext, letter: str) -> None:
 
 
 def stop_monitoring(context: CommandContext, client: Client, folded: str) -> None:
-    """Remove a client from the watchers of a nick."""
+    """Remove a client from the watchers of a nick, if it is one of them."""
     watchers = context.room.watchers
-    watchers[folded].discard(client)
-    if not watchers[folded]:
-        del watchers[folded]
+    watching = watchers.get(folded, set())
+    watching.discard(client)
+    if not watching:
+        watchers.pop(folded, None)
 
 
 def notify_peers(
