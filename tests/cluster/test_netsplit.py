@@ -8,6 +8,7 @@ import pytest
 
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input
 from netd.listeners.chat.cluster.shared_state import save_shared
+from netd.listeners.chat.room.settings import RoomLimits
 from tests.cluster.replicated_room import ReplicatedRoomUnderTest
 from tests.listeners.chat.room.room_under_test import FakeClient
 
@@ -234,4 +235,90 @@ def test_a_host_that_loads_the_room_again_tells_its_clients_the_changes(
     assert not bob.read()
     room.check_equal()
     bob.send("PRIVMSG #room :hi")
+    room.check_equal()
+
+
+def test_more_is_sent_than_the_history_holds() -> None:
+    room = ReplicatedRoomUnderTest(on_both=True, limits=RoomLimits(history_lines=2))
+    alice, bob, _ = _both(room)
+    room.lose("two")
+    alice.send(*(f"PRIVMSG #room :{number}" for number in range(10)))
+    bob.read()
+    room.settle("two")
+    said = [line.rpartition("] ")[2] for line in bob.read() if " PRIVMSG " in line]
+    assert said == [str(number) for number in range(10)]
+
+
+def test_a_client_is_informed_if_not_all_can_be_sent() -> None:
+    limits = RoomLimits(history_lines=2, ghost_bytes=2000)
+    room = ReplicatedRoomUnderTest(on_both=True, limits=limits)
+    alice, bob, _ = _both(room)
+    room.lose("two")
+    alice.send(*(f"PRIVMSG #room :{number}" for number in range(10)))
+    bob.read()
+    room.settle("two")
+    notice, *said = bob.read()
+    assert notice == ":irc.test NOTICE #room :Some of what was said here meanwhile is not sent"
+    assert [line[-1] for line in said] == ["4", "5", "6", "7", "8", "9"]
+
+
+def test_status_that_was_lost_is_reported_to_all(room: ReplicatedRoomUnderTest) -> None:
+    alice, bob, bert = _both(room)
+    alice.send("MODE #room +o bob")
+    room.lose("two")
+    room.leave(alice, "gone")  # and the channel with it
+    room.now += 1
+    room.hosts.place_next("one")
+    room.join("carol")
+    for client in (bob, bert):
+        client.read()
+    room.settle("two")
+    for client in (bob, bert):
+        assert ":irc.test MODE #room -o bob" in client.read()
+    room.check_equal()
+
+
+def test_a_client_leaves_while_the_room_is_loaded_again(room: ReplicatedRoomUnderTest) -> None:
+    _, bob, _ = _both(room)
+    state = save_shared(room.hosts.rooms["one"].state)
+    room.load_anew("two", state)
+    room.leave(bob, "gone")
+    room.settle("two")
+    for host in room.hosts.rooms.values():
+        assert "bob" not in host.state.members
+    room.check_equal()
+
+
+def test_monitored_members_that_were_lost_with_a_client_stay(room: ReplicatedRoomUnderTest) -> None:
+    _, bob, bert = _both(room)
+    room.hosts.place_next("one")
+    carol = room.join("carol")
+    bob.send("MONITOR + bert,carol")
+    bert.send("MONITOR + bob")
+    room.lose("two")
+    room.leave(carol, "gone")
+    room.settle("two")
+    assert [line for line in bob.read() if " 73" in line] == [":irc.test 731 bob carol"]
+    room.lose("two")
+    [*_] = room.hosts.settle("two", room.now)  # its return is in the log, and not applied
+    room.leave(bob, "gone")
+    assert [line for line in bert.read() if " 73" in line] == [":irc.test 731 bert bob"]
+    room.check_equal()
+
+
+def test_a_client_whose_entry_was_given_back_is_lost_once(room: ReplicatedRoomUnderTest) -> None:
+    _both(room)
+    room.lose("two")
+    room.hosts.is_held = True
+    room.hosts.place_next("two")
+    dora = room.connect()
+    dora.send("NICK dora", "USER dora 0 * :x")
+    payloads = [payload for _, payload in room.hosts.log]
+    room.hosts.log.clear()
+    room.hosts.rooms["two"].give_back(payloads)
+    room.hosts.is_held = False
+    room.settle("two")
+    assert "dora" in room.hosts.rooms["one"].state.members
+    room.lose("two")
+    assert "dora" not in room.hosts.rooms["two"].state.members
     room.check_equal()
