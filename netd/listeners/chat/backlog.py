@@ -108,11 +108,8 @@ class Backlog:
         self._direct_work = 0
 
     def may_bypass(self) -> bool:
-        """Whether a session may handle a line at once: nothing waits, and the turn is young.
-
-        While output of an earlier turn waits, the reply would be sent after it.
-        """
-        if self._is_scheduled or self._loop.has_late_output:
+        """Whether a session may handle a line at once: nothing waits, and the turn is young."""
+        if self._is_scheduled:
             return False
         if self._turn != self._loop.now:
             self._turn, self._direct_work = self._loop.now, 0

@@ -3,14 +3,15 @@
 All lines of a turn to one audience are joined and sent at the end of the turn, so a turn costs one
 system call for each recipient, for any number of lines. The order of a client's lines is kept:
 before other bytes are written to a client in this turn, the lines so far are queued. They are
-queued too for the recipients that are left after the time for output of a turn; the loop sends
-them in later turns.
+queued too for the recipients that are left after some time (`DIRECT_S`); the loop sends them with
+other output, in later turns if there is much.
 
 A client gets lines, or WebSocket messages of one type. Each form of a line is made once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
@@ -18,8 +19,11 @@ from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
 from netd.listeners.chat.room.member import Client
 from netd.protocols.websocket import Opcode, format_lines
-from netd.runtime.loop import OUTPUT_S, Loop
+from netd.runtime.loop import Loop
 
+DIRECT_S: Final = 0.006
+"""The time in which the lines of a turn are sent at its end: enough for 800 members, on an idle
+machine. What is left is output of the loop."""
 _PORTION: Final = 16  # a system call takes 5 to 30 us
 _Write = Callable[[bytes], object]
 
@@ -87,7 +91,9 @@ class Fanout:
             return
         audience, lines = self._audience, self._lines
         self._audience, self._lines = None, []
-        end = self._loop.time() + OUTPUT_S if is_last else 0.0
+        # After output that is late, the lines of several turns are sent with one call.
+        is_direct = is_last and not self._loop.has_late_output
+        end = self._loop.time() + DIRECT_S if is_direct else -math.inf
         skips = [line.skip for line in lines]
         speakers = set(skips)
         for tag_caps, clients in audience.items():

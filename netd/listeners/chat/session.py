@@ -318,6 +318,7 @@ class Session:
     def _receive(self, lines: Sequence[Line]) -> None:
         if not (self._held or self.is_queued) and self._owner.may_bypass():
             lines = self._handle_at_once(lines)
+            self._flush_before_late_output()
             if not lines and not self.client.is_replying and not self._has_ended:
                 return
         self._held += lines
@@ -333,6 +334,11 @@ class Session:
         if not self.is_queued:
             self._owner.on_input(self)
 
+    def _flush_before_late_output(self) -> None:
+        """Send the reply to lines now, if it would else come after output of an earlier turn."""
+        if self._loop.has_late_output:
+            self.stream.flush()
+
     def _handle_at_once(self, lines: Sequence[Line]) -> Sequence[Line]:
         """Handle some lines as long as they make little work: the steady state of a chat.
 
@@ -340,9 +346,8 @@ class Session:
         """
         receive, client = self._owner.receive, self.client
         for index, line in enumerate(lines):
-            if index == _LINES_AT_ONCE or client.is_replying or self.closing_since is not None:
-                return lines[index:]
-            if not self._may_handle():
+            is_over = index == _LINES_AT_ONCE or client.is_replying
+            if is_over or self.closing_since is not None or not self._may_handle():
                 return lines[index:]
             receive(self, line)
             if client.work:
@@ -368,8 +373,7 @@ class Session:
         """End a session whose receive queue is too long, or is empty after the client's end."""
         if self._held_bytes > self._options.max_receive_queue and not self.client.is_waiting:
             self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
-        is_idle = not self._held and not self.client.must_wait
-        if self._has_ended and is_idle:
+        if self._has_ended and not self._held and not self.client.must_wait:
             self._owner.leave(self, "Connection closed")
 
     def _may_handle(self) -> bool:

@@ -218,16 +218,3 @@ def test_lines_bypass_the_backlog_only_while_it_is_empty_and_the_turn_is_young(
     loop.work(_LONG_S)
     loop.turn()
     assert backlog.may_bypass()
-
-
-def test_lines_do_not_bypass_the_backlog_while_output_of_an_earlier_turn_waits(
-    loop: SimulatedLoop,
-) -> None:
-    backlog = Backlog(loop)
-    for _ in range(3):
-        loop.defer_output(lambda: loop.work(1.0))
-    loop.turn()
-    assert not backlog.may_bypass()
-    while loop.has_late_output:
-        loop.turn()
-    assert backlog.may_bypass()

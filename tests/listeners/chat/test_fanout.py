@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,14 +11,14 @@ from threading import Thread
 import pytest
 
 from netd.listeners.chat import KIND
-from netd.listeners.chat.fanout import Fanout
+from netd.listeners.chat.fanout import DIRECT_S, Fanout
 from netd.listeners.chat.room.channel import Audience
 from netd.listeners.chat.room.effect import Broadcast
 from netd.listeners.chat.room.encoded_message import EncodedMessage
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.websocket_stream import WebSocketStream
 from netd.protocols.websocket import Opcode
-from netd.runtime.loop import OUTPUT_S, Loop
+from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.stream import ignore
 from tests.conftest import StartWorker
@@ -195,7 +196,7 @@ def _by_sender(lines: list[str]) -> dict[str, list[int]]:
 
 def test_sending_is_bounded_by_time_and_what_is_left_is_queued() -> None:
     sent: Sent = []
-    slow = Loop(EpollPoller(), lambda: OUTPUT_S * len(sent) / 20)
+    slow = Loop(EpollPoller(), lambda: DIRECT_S * len(sent) / 20)
     fanout = Fanout(slow)
     audience = {0: [client(fanout, sent, f"{number:02}") for number in range(50)]}
     fanout.add(line(audience, b"a\r\n"))
@@ -206,3 +207,18 @@ def test_sending_is_bounded_by_time_and_what_is_left_is_queued() -> None:
         *(f"{number:02}, queued" for number in range(32, 50)),
     ]
     assert {data for _, data in sent} == {b"a\r\n"}
+
+
+def test_lines_that_come_before_late_output_are_queued_with_it() -> None:
+    sent: Sent = []
+    times = itertools.count()
+    slow = Loop(EpollPoller(), lambda: float(next(times)))
+    for _ in range(3):
+        slow.defer_output(lambda: None)
+    slow.turn()
+    assert slow.has_late_output
+    fanout = Fanout(slow)
+    fanout.add(line({0: [client(fanout, sent, "a")]}, b"a\r\n"))
+    slow.turn()
+    slow.close()
+    assert sent == [("a, queued", b"a\r\n")]

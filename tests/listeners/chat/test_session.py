@@ -41,9 +41,12 @@ class Owner:
         self.closed: list[str] = []
         self.is_idle = False
         self.bypassed = 0
+        self.reply = b""
 
     def receive(self, session: Session, line: Line) -> None:
         self.lines.append(line)
+        if self.reply:
+            session.stream.write(self.reply)
         if line == b"work":
             session.client.work = WORK_PER_TOKEN
         if line == b"check":
@@ -133,6 +136,20 @@ def test_a_line_is_handled_at_once_if_nothing_waits(connection: Connection) -> N
     assert connection.owner.bypassed > WORK_PER_TOKEN
     connection.send(b"two\r\n")  # flood control still counts
     assert connection.owner.lines == [b"work"]
+
+
+def test_the_reply_to_a_line_does_not_wait_for_late_output(connection: Connection) -> None:
+    connection.owner.is_idle, connection.owner.reply = True, b"reply\r\n"
+    received: list[bytes] = []
+
+    def read() -> None:
+        connection.client.setblocking(False)
+        received.append(connection.client.recv(100))
+
+    connection.loop._has_late_output = True
+    connection.loop.defer_output(read)  # it has waited since an earlier turn
+    connection.send(b"one\r\n")
+    assert received == [b"reply\r\n"]
 
 
 def test_work_takes_tokens_as_lines_do(connection: Connection) -> None:
