@@ -150,6 +150,9 @@ def test_a_head_that_was_served_otherwise_is_dropped() -> None:
     assert connection.is_between_requests
     connection.receive(NEXT + b"GET")
     assert connection.peek_head() == NEXT
+    assert connection.peek_head(len(NEXT)) is None
     connection.drop(len(NEXT))
     assert (connection.unread_bytes, connection.is_between_requests) == (3, False)
     assert connection.peek_head() is None
+    connection.receive(NEXT[3:] + NEXT)
+    assert (connection.peek_head(), connection.peek_head(len(NEXT))) == (NEXT, NEXT)
