@@ -183,13 +183,14 @@ class Connection(ClientSocket):
         if responder.access_log is not None:
             responder.log_cached(self.host, head, cached)
         self._is_unused = False
-        if sent == len(cached.wire) and not cached.close:
-            self.deadline = self._loop.now + responder.options.keepalive_timeout
-            return
-        self._closes = cached.close
         if sent < len(cached.wire):
+            self._closes = cached.close
             self._queue(cached.wire[sent:])
-        self._process()
+            self._process()
+        elif cached.close:
+            self._end()
+        else:
+            self.deadline = self._loop.now + responder.options.keepalive_timeout
 
     def on_deadline(self) -> None:
         """Handle a deadline that has passed: respond with a time-out, or close."""
