@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.container import CACHE, PROJECT, Container, find_obstacle
+from tests.system.container import CACHE, PROJECT, Container, base_root, find_obstacle
 
 StartContainer = Callable[[str], Container]
 
@@ -49,6 +49,15 @@ def install(container: Container, package: Path) -> str:
     return container.sh(
         f"DEBIAN_FRONTEND=noninteractive apt-get install {options} {container.copy_in(package)}"
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepared(request: pytest.FixtureRequest) -> None:
+    """Make the roots and packages before the first test, whose time they would take up."""
+    system = [item.nodeid for item in request.session.items if item.get_closest_marker("system")]
+    for suite in sorted({"bookworm" if "bookworm" in name else "trixie" for name in system}):
+        base_root(suite)
+        build(suite)
 
 
 @pytest.fixture

@@ -73,7 +73,11 @@ class Container:
         self._log = (directory / "console").open("wb")
         subprocess.run(["cp", "-a", str(base_root(suite)), str(self.root)], check=True)
         self._nspawn = self._boot()
-        self.await_boot()
+        try:
+            self.await_boot()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from tests.system.conftest import StartContainer, build, install
 from tests.system.container import Container
 from tests.system.engine_host import ADDRESS, PASSWORD, EngineHost
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
 
 CONFIG = f"""
 [listeners.lounge]

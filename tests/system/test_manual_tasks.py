@@ -12,7 +12,7 @@ import pytest
 from tests.support import make_certificate, wait_until
 from tests.system.container import Container
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
 
 CONFIG = "/etc/netd.toml"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/netd"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.conftest import StartContainer, build, install
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
 
 
 def earlier(package: Path, directory: Path) -> Path:

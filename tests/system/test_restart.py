@@ -20,7 +20,7 @@ from tests.system.chat_programs import ChatPrograms
 from tests.system.conftest import StartContainer, build, install
 from tests.system.container import PROJECT, Container
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
 
 CONFIG = "/etc/netd.toml"
 DROP_IN = "/etc/systemd/system/netd.service.d/test.conf"

@@ -10,7 +10,7 @@ import pytest
 from tests.support import wait_until
 from tests.system.container import Container
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
 
 CONFIG = "/etc/netd.toml"
 SHIPPED = "/usr/share/netd-test.toml"

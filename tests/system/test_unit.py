@@ -11,7 +11,7 @@ from tests.support import wait_until
 from tests.system.conftest import StartContainer
 from tests.system.container import PROJECT, Container
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
 
 EXAMPLES = PROJECT / "packaging" / "systemd"
 CONFIG_FILE = "/etc/netd.toml"
