@@ -7,7 +7,6 @@ nothing about the daemon; it reports events to its observer.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from netd.errors import LocalProtocolError
 from netd.listeners.bundle import Bundle, copy_all
 from netd.listeners.counters import Counters
 from netd.listeners.kind import AnyKind
-from netd.listeners.restart_policy import RestartPolicy
 from netd.protocols.link import (
     Configure,
     Drain,
@@ -40,9 +38,10 @@ from netd.protocols.link import (
     Status,
 )
 from netd.runtime.fd_channel import FdChannel
-from netd.runtime.loop import Loop, Timer
+from netd.runtime.loop import Loop
 from netd.runtime.process import Process
 from netd.supervisor.lifecycle import TRANSITIONS, WorkerEvent, WorkerState
+from netd.supervisor.next_start import NextStart
 from netd.supervisor.pending_handover import PendingHandover
 from netd.supervisor.succession import Succession
 from netd.supervisor.worker_configuration import (
@@ -89,14 +88,13 @@ class WorkerHandle:
         }
         self._spawn_process = spawn
         self._log = logging.LoggerAdapter(logging.getLogger("netd"), {"listener": name})
-        self._policy = RestartPolicy()
         self._process: WorkerProcess | None = None
         self._own_addresses = OwnAddresses(())
         self._configuration: WorkerConfiguration | None = None
         self._awaits_reply = False  # to a Configure
         self._succession = Succession()
         self._handover = PendingHandover()
-        self._restart: Timer | None = None
+        self._next_start = NextStart(loop, self._start_again)
 
     @property
     def pid(self) -> int | None:
@@ -108,7 +106,7 @@ class WorkerHandle:
         """True if the worker serves or drains, is not degraded, and does not keep crashing."""
         is_active = self.state in (WorkerState.SERVING, WorkerState.DRAINING)
         is_hindered = self.is_silent or self.report.degraded
-        return is_active and not is_hindered and self._policy.is_settled(self._loop.now)
+        return is_active and not is_hindered and self._next_start.is_settled
 
     @property
     def is_silent(self) -> bool:
@@ -172,8 +170,7 @@ class WorkerHandle:
         removed the cause of the crash.
         """
         self._configuration = WorkerConfiguration(options, sockets, queues)
-        if self._restart is not None and self._restart.is_live:
-            self._restart.cancel()
+        if self._next_start.cancel():
             self._start_again()
         elif self._process is not None:
             self._awaits_reply = True
@@ -197,8 +194,7 @@ class WorkerHandle:
         self._succession.drop()
         if self._process is not None:
             self._process.send(message)
-        elif self._restart is not None:
-            self._restart.cancel()
+        elif self._next_start.cancel():
             self._observer.on_ended(self)
 
     def go(self) -> None:
@@ -291,7 +287,7 @@ class WorkerHandle:
             on_end=self._after_exit,
         )
         self.report.on_start(self._loop.now)
-        self._policy.on_start(self._loop.now)
+        self._next_start.on_start()
         if self._own_addresses.datagram_names:
             self.announce(self._own_addresses)
         self._awaits_reply = True
@@ -372,20 +368,13 @@ class WorkerHandle:
 
     def _after_crash(self, pid: int, status: str) -> None:
         self.report.last_error, self._kill_reason = self._kill_reason or status, ""
-        delay_s = self._restart_later()
+        delay_s = self._next_start.schedule()
         self._log.error(
             "%s: worker %d ended (%s); next start in %.1f s", self.name, pid, status, delay_s
         )
         if self._awaits_reply:
             self._awaits_reply = False
             self._observer.on_crashed(self, f"worker {pid} ended: {status}")
-
-    def _restart_later(self, at_least_s: float = 0.0) -> float:
-        """Schedule the next start; returns the delay in seconds."""
-        chance = random.random()  # noqa: S311 (jitter, no secret)
-        delay_s = max(at_least_s, self._policy.delay_after_exit(self._loop.now, chance))
-        self._restart = self._loop.call_later(delay_s, self._start_again)
-        return delay_s
 
     def _start_again(self) -> None:
         self._step(WorkerEvent.DUE)
@@ -396,7 +385,7 @@ class WorkerHandle:
             self.report.last_error = f"cannot be started: {error.strerror}"
             self._log.error("%s: cannot start a worker: %s", self.name, error.strerror)
             self._step(WorkerEvent.EXITED)
-            self._restart_later(_RETRY_S)
+            self._next_start.schedule(at_least_s=_RETRY_S)
 
     def _step(self, event: WorkerEvent) -> None:
         self.state = TRANSITIONS[self.state, event]
