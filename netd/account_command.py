@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "unsuspend: let nobody log in to it, or allow it again; drop: remove it; erase: make the "
         "name of a dropped account free",
     )
-    parser.add_argument("account", nargs="?", metavar="ACCOUNT", help="the account to change")
+    parser.add_argument(
+        "account", nargs="?", type=_text, metavar="ACCOUNT", help="the account to change"
+    )
     parser.add_argument(
         "--listener",
         dest="chat",
@@ -42,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the chat listener (default: the only one)",
     )
     parser.add_argument(
-        "--reason", metavar="TEXT", default="", help="why it is suspended; its members see it"
+        "--reason",
+        type=_text,
+        metavar="TEXT",
+        default="",
+        help="why it is suspended; its members see it",
     )
 
 
@@ -82,3 +88,12 @@ def _chats(config: Config) -> Iterator[tuple[str, ChatOptions]]:
     for name, options in config.listeners.items():
         if isinstance(options, ChatOptions):
             yield name, options
+
+
+def _text(argument: str) -> str:
+    """Refuse bytes that are not UTF-8: Python gives them as surrogates, which no table takes."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"{argument!r} is not UTF-8 text") from error
+    return argument
