@@ -101,6 +101,15 @@ def test_what_is_refused(run: Run, line: str, fault: str) -> None:
         run(line)
 
 
+@pytest.mark.parametrize("line", ["add \udcff", "suspend bob --reason \udcff"])
+def test_bytes_that_are_no_text_are_a_usage_error(
+    run: Run, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    with pytest.raises(SystemExit):
+        run(line)
+    assert r"'\udcff' is not UTF-8 text" in capsys.readouterr().err
+
+
 def test_a_weak_password_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_command, "read_password", lambda: "short")
     with pytest.raises(NetdError, match="at least 8 characters"):
