@@ -33,6 +33,7 @@ poller = "epoll"
 motd = ""
 channel = ""
 replay_lines = 0
+ping_after = "1h"
 """
 _CLUSTER: Final = 'cluster = {{ engine = "unix://{path}", node = "n{port}", name = "bench" }}\n'
 _NGIRCD: Final = """
