@@ -107,10 +107,13 @@ def _run(batches: Sequence[Sequence[Case]], jobs: int, deadline: float | None) -
         for batch in batches:
             yield from _run_batch(batch, deadline)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"))
+    try:
         running = [pool.submit(_run_batch, batch, deadline) for batch in batches]
         for future in as_completed(running):
             yield from future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # a signal ends the run after the present batches
 
 
 def _batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
