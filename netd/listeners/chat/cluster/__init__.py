@@ -9,6 +9,6 @@ which a child process computes).
 
 The room, pure, each module with the one before it as its base: `shared_room` (what is no client's
 doing), `replicated_room` (applies the log), `splitting_room` (the loss and the return of a host,
-with `netsplit` and `arrival`), `recovering_room` (loads the state again, with `returning` and
-`earlier_room`).
+with `netsplit` and `arrival`), `recovering_room` (loads the state again, with `returning`,
+`earlier_room`, `missed_messages` and `catch_up`).
 """

@@ -58,6 +58,7 @@ class CatchUp:
         self._room, self._missed, self._now = room, missed, now
         self._returned, self._awaited = returned, awaited
         self._earlier = {one.folded for one in [*returned.values(), *awaited.values()]}
+        self._absent = {one.folded for one in awaited.values()}
         self._nick_before = {client.member.folded: one.folded for client, one in returned.items()}
         self._news: dict[tuple[EarlierRoom, Channel], _News] = {}
 
@@ -98,11 +99,10 @@ class CatchUp:
                     pass
 
     def _send_monitored(self, context: CommandContext, return_: Return) -> None:
-        awaited = {one.folded for one in self._awaited.values()}
         online, offline = [], []
         for folded, nick in context.client.monitoring.items():
             member = self._room.find_member(folded)
-            if folded in awaited or (member is not None) == (folded in return_.online):
+            if folded in self._absent or (member is not None) == (folded in return_.online):
                 continue
             if member is not None:
                 online.append(member.prefix)

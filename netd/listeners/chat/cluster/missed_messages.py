@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from netd.listeners.chat.room.channel import Channel
@@ -40,11 +40,12 @@ class _Watched:
 
     noted: int
     """The position of the last message that was taken."""
+    said: deque[Said] = field(default_factory=deque)
     first_dropped: int = 0
     last_dropped: int = 0
 
-    def drop(self, position: int) -> None:
-        """A message is not kept any more."""
+    def note_lack(self, position: int) -> None:
+        """A message is not kept."""
         self.first_dropped = self.first_dropped or position
         self.last_dropped = position
 
@@ -58,7 +59,7 @@ class MissedMessages:
 
     def __init__(self) -> None:
         self._watched: dict[str, _Watched] = {}  # by the folded name
-        self._said: deque[Said] = deque()
+        self._said: deque[Said] = deque()  # of all channels, oldest first
         self._bytes = 0
         self._collected = 0  # the last number of a message when all channels were looked at
 
@@ -94,30 +95,31 @@ class MissedMessages:
         limits = room.settings.limits
         new = [*_since(channel, watched.noted)]
         if new and len(new) == limits.history_lines:
-            watched.drop(new[-1].position - 1)  # there can have been more
+            watched.note_lack(new[-1].position - 1)  # there can have been more
         for said in reversed(new):
             watched.noted = said.position
+            watched.said.append(said)
             self._said.append(said)
             self._bytes += _size(said.entry)
         while self._bytes > limits.ghost_bytes // 2:
             oldest = self._said.popleft()
             self._bytes -= _size(oldest.entry)
-            self._watched[oldest.channel.folded].drop(oldest.position)
+            its = self._watched[oldest.channel.folded]
+            its.said.popleft()
+            its.note_lack(oldest.position)
 
     def since(self, channel: Channel, position: int) -> tuple[list[Said], bool]:
         """The messages of all channels of that name after a position; and whether these are all."""
-        folded, kept = channel.folded, channel.history.entries
+        watched, kept = self._watched.get(channel.folded), channel.history.entries
         begin = position_of_entry(kept[0]) if kept else NEVER
         found = {
             said.position: said
-            for said in self._said
-            if said.channel.folded == folded
-            and said.position > position
+            for said in (watched.said if watched is not None else ())
+            if said.position > position
             and not (said.channel is channel and said.position >= begin)  # or it was deleted
         }
         for said in _since(channel, position):
             found.setdefault(said.position, said)  # a channel that returns has earlier messages
-        watched = self._watched.get(folded)
         has_all = watched is None or watched.has_all(position, begin)
         return [found[key] for key in sorted(found)], has_all
 
