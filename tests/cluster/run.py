@@ -103,7 +103,12 @@ def play_all(
 def _play_until(
     play: Callable[[int, Path], Outcome], end: float, directory: Path, seed: int
 ) -> Outcome | None:
-    return play(seed, directory) if time.monotonic() < end else None
+    if time.monotonic() >= end:
+        return None
+    try:
+        return play(seed, directory)
+    except Exception:  # noqa: BLE001 (a node has not started, for example)
+        return Outcome(seed, traceback.format_exc())
 
 
 def main() -> None:

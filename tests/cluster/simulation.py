@@ -123,7 +123,14 @@ def _turn(simulation: Simulation, _node: SimulatedNode, _chance: random.Random) 
 _LINES: Final = (
     *("JOIN {c}", "JOIN {c}", "PART {c}", "TOPIC {c} :topic {n}", "NICK n{n}", "NICK {nick}"),
     *("MODE {c} +o {nick}", "MODE {c} -o {nick}", "MODE {c} +v {nick}", "MODE {c} -v {nick}"),
-    *("MODE {c} +m", "MODE {c} -m", "KICK {c} {nick}", "PRIVMSG {nick} :{n}", "PRIVMSG {c} :{n}"),
+    *(
+        "MODE {c} +m",
+        "MODE {c} -m",
+        "MODE {c}",
+        "KICK {c} {nick}",
+        "PRIVMSG {nick} :{n}",
+        "PRIVMSG {c} :{n}",
+    ),
     *(
         "QUIT",
         "MODE {c} +b {nick}!*@*",
