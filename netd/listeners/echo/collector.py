@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from netd.runtime.loop import Loop, Timer
 
 _PERIOD_S: Final = 0.01  # of the interruptions: one that comes just before a call has no effect
 _PATIENCE: Final = 0.8  # the part of the time after which slots that have not ended are killed
+
+_log = logging.getLogger("netd")
 
 
 class Collector:
@@ -25,6 +28,7 @@ class Collector:
         self._find_sets = find_sets
         self._kill_at = self._end_at = 0.0
         self._has_killed = False
+        self._lost_before = 0
         self._timer: Timer | None = None
         self._on_prepared: Callable[[], object] | None = None
         self.is_active = False
@@ -40,6 +44,7 @@ class Collector:
         """Interrupt all slots; call `on_prepared` when they have ended or `within_s` is over."""
         self.is_active = True
         self._has_killed = False
+        self._lost_before = self._scoreboard.counts["lost"]
         self._on_prepared = on_prepared
         self._kill_at = self._loop.now + within_s * _PATIENCE
         self._end_at = self._loop.now + within_s
@@ -63,6 +68,14 @@ class Collector:
             self._scoreboard.counts["lost"] += sum(slots.kill_unanswered() for slots in sets)
         if now >= self._end_at or all(slots.is_stopped for slots in sets):
             assert self._on_prepared is not None
+            self._report_lost()
             self._on_prepared()
         else:
             self._timer = self._loop.call_later(_PERIOD_S, self._interrupt)
+
+    def _report_lost(self) -> None:
+        if lost := self._scoreboard.counts["lost"] - self._lost_before:
+            text = (
+                "clients are lost: %d whose slots hang, or for which this worker has no descriptor"
+            )
+            _log.error(text, lost)

@@ -6,6 +6,7 @@ The worker process serves no connection itself, so no peer can block its link to
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -38,6 +39,8 @@ from netd.runtime.poller import READ
 
 _TIMEOUT_CHECK_PERIOD_S = 0.5
 _KILL_TIMEOUT_S = 1.0
+
+_log = logging.getLogger("netd")
 
 
 class EchoService:
@@ -152,13 +155,17 @@ class EchoService:
 
     def _attach(self, saved: Sequence[SavedConnection], descriptors: Mapping[int, int]) -> None:
         left = dict(descriptors)
+        lost = 0
         for item in saved:
             connection = item.take(left)
             if connection is None:
-                self._scoreboard.counts["lost"] += 1
+                lost += 1
             else:
                 self._connection_slots.serve(connection, self._options)
         close_all(left.values())
+        self._scoreboard.counts["lost"] += lost
+        if lost:
+            _log.error("clients are lost: the descriptors of %d connections have not arrived", lost)
 
     def _on_delivery(self, delivery: Delivery | None) -> None:
         """Serve the connection of a slot that was interrupted, or keep it for the handover."""

@@ -344,7 +344,9 @@ def test_timeouts_continue(start: Any, concurrency: str, timeout: str) -> None:
     service.await_counters(timed_out=1)
 
 
-def test_a_stopped_process_is_killed_and_counted(start: Any) -> None:
+def test_a_stopped_process_is_killed_and_counted(
+    start: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     service = start({"tag": True})
     with service.connect() as stopped, service.connect() as served:
         stopped.sendall(b"a")
@@ -354,6 +356,7 @@ def test_a_stopped_process_is_killed_and_counted(start: Any) -> None:
         os.kill(pid, signal.SIGSTOP)
         assert len(service.pause(within_s=3.0)["connections"]) == 1
         assert read_all(stopped) == b""
+        assert "clients are lost: " in capfd.readouterr().err
         served.sendall(b"b")
         assert served.recv(100).endswith(b": b")
     service.await_counters(lost=1, hung=1)
@@ -468,7 +471,9 @@ def test_waiting_connections_of_a_removed_address_are_handed_over(
         successor.await_counters(lambda counters: counters["connections"] == 0)
 
 
-def test_a_descriptor_that_did_not_arrive_is_a_lost_connection(start: Any) -> None:
+def test_a_descriptor_that_did_not_arrive_is_a_lost_connection(
+    start: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     service = start({})
     with service.connect() as lost:
         assert exchange(lost) == b"?"
@@ -483,6 +488,7 @@ def test_a_descriptor_that_did_not_arrive_is_a_lost_connection(start: Any) -> No
         service.worker.go()
         assert read_all(lost) == b""
         service.await_counters(lost=1)
+        assert "clients are lost: " in capfd.readouterr().err
         with service.connect() as client:
             assert exchange(client) == b"?"
         os.close(bundle.state)
