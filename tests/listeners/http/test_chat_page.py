@@ -295,6 +295,13 @@ def test_a_first_visit_enters_the_only_channel(visit: Visit) -> None:
 
 
 @pytestmark_browser
+def test_the_address_names_a_channel_with_and_without_escapes(visit: Visit) -> None:
+    visit.open(place="#100%")
+    visit.load("#caf%C3%A9")
+    visit.await_text("#name", "#café")
+
+
+@pytestmark_browser
 def test_a_first_visit_shows_the_channel_that_all_join(visit: Visit) -> None:
     visit.daemon.write(visit.config.replace('network = "Test"', "join_channel = true"))
     assert not visit.daemon.reload().error

@@ -28,6 +28,7 @@ _SHORTER: Final = {
     "current": "$n",
     "isChannel": "$i",
     "isRegistered": "$r",
+    "needsPassword": "$p",
 }
 _INSERTED: Final = re.compile(r"\$\{((?:[^`}]|`[^`]*`)*)\}")
 _TOKEN: Final = re.compile(

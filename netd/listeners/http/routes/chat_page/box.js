@@ -1,6 +1,6 @@
 // The box to write in: drafts, completion, and what was written before.
 import { completions } from "./commands.js";
-import { at, remember } from "./dom.js";
+import { at, recall, remember } from "./dom.js";
 
 const MAX_SENT = 100;
 const TYPING_EVERY_MS = 3000;
@@ -28,7 +28,7 @@ export class Box {
   /** Show what was written, and not sent, in the conversation that is shown now. */
   load() {
     const { current, server } = this.model;
-    this.set(localStorage.getItem(this.draftKey()) ?? "");
+    this.set(recall(this.draftKey()));
     this.area.placeholder = current === server ? "/join channel, or /help" : `Message ${current.name}`;
     if (matchMedia("(pointer: fine)").matches) this.area.focus();
   }

@@ -30,6 +30,11 @@ export function remember(name, value = "") {
   else localStorage.removeItem(name);
 }
 
+/** @param {string} name */
+export function recall(name) {
+  return localStorage.getItem(name) ?? "";
+}
+
 /**
  * Move the focus among the elements of a list by the arrow keys.
  * @param {KeyboardEvent} event @param {Iterable<Element>} elements

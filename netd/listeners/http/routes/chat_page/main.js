@@ -1,5 +1,5 @@
 // Connects the parts: the form to enter, the connection and the view.
-import { at, remember } from "./dom.js";
+import { at, recall, remember } from "./dom.js";
 import { Link } from "./link.js";
 import { View } from "./view.js";
 
@@ -22,13 +22,22 @@ const link = new Link(url.href, {
 /** @type {View} */
 const view = new View(link);
 
+/** The conversation of the address; a % in it need not be escaped. */
+function addressed() {
+  const { hash } = location;
+  try {
+    return decodeURIComponent(hash);
+  } catch {
+    return hash;
+  }
+}
+
 /** Show the conversation of the address, or the last one, and enter the channels of the last visit. */
 function enter() {
   isFirst = false;
   const { model } = view;
-  const channels = (localStorage.getItem("channels") ?? "").split(" ");
-  const last = localStorage.getItem("current") ?? "";
-  const wanted = location.hash.length > 1 ? decodeURIComponent(location.hash) : last;
+  const channels = recall("channels").split(" ");
+  const wanted = addressed() || recall("current");
   view.show(wanted.startsWith("#") ? "" : wanted);
   if (wanted.startsWith("#")) view.enter(wanted);
   model.join(...channels.filter((name) => name.startsWith("#") && name !== wanted));
@@ -37,7 +46,7 @@ function enter() {
 
 const form = /** @type {HTMLFormElement} */ (at("#enter form"));
 const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
-field("nick").value = localStorage.getItem("nick") ?? "";
+field("nick").value = recall("nick");
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const nick = field("nick").value.trim();
@@ -47,7 +56,7 @@ form.addEventListener("submit", (event) => {
 });
 
 // The place of a page that is loaded again, which one other page can take.
-const place = localStorage.getItem("place");
+const place = recall("place");
 remember("place");
 if (place) {
   const [token, nick = "", needsPassword] = place.split(" ");
