@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,14 @@ _MANY_DESCRIPTORS = 4096
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the processes that tests start find compiled modules.
+    """Let the processes that tests start find compiled modules, and not ignore SIGINT.
 
     With PYTHONDONTWRITEBYTECODE, which images of containers often set, each of the hundreds of
-    processes would compile all of netd.
+    processes would compile all of netd. A shell without job control has its background processes
+    ignore SIGINT, and a process inherits that.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.rootpath / ".cache" / "pycache")
 
@@ -58,7 +62,8 @@ def _runs_many_tests(config: pytest.Config) -> bool:
     The system tests share containers, which one process boots.
     """
     option = config.option
-    chosen = option.keyword or option.collectonly or option.lf or option.markexpr == "system"
+    is_repeated = getattr(option, "lf", False)  # which `-p no:cacheprovider` does not have
+    chosen = option.keyword or option.collectonly or is_repeated or option.markexpr == "system"
     in_sight = option.usepdb or option.capture == "no"
     return not chosen and not in_sight and all(map(os.path.isdir, config.args))
 

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -109,13 +110,19 @@ def test_a_reload_requested_during_the_start_is_done_after_it(start_daemon: Star
 
 def test_reloads_requested_at_once_are_combined(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL)
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(PATIENCE_S)
-        client.connect(daemon.control)
-        client.sendall(b'{"command": "reload"}\n' * 16)  # the most that may wait
-        client.shutdown(socket.SHUT_WR)
-        assert read_all(client).count(b"nothing changed") == 16
-    assert daemon.log.read_text().count("reloaded: ") < 16
+    with ExitStack() as stack:
+        daemon.process.send_signal(signal.SIGSTOP)
+        stack.callback(daemon.process.send_signal, signal.SIGCONT)
+        clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(8)]
+        for client in clients:
+            client.settimeout(PATIENCE_S)
+            client.connect(daemon.control)
+            client.sendall(b'{"command": "reload"}\n')
+            client.shutdown(socket.SHUT_WR)
+        daemon.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            assert b"nothing changed" in read_all(client)
+    assert daemon.log.read_text().count("reloaded: ") < len(clients)
 
 
 def test_a_live_change_reaches_the_running_worker(start_daemon: StartDaemon) -> None:
