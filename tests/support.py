@@ -225,9 +225,13 @@ class WorkerUnderTest:
         """Have the worker serve again after `hand_over`."""
         self._channel.send(format_message(Resume()))
 
+    def request_exit(self) -> None:
+        """Ask the worker to exit."""
+        self._channel.send(format_message(Exit()))
+
     def dismiss(self) -> None:
         """Have the worker exit after `hand_over`, and wait for its end."""
-        self._channel.send(format_message(Exit()))
+        self.request_exit()
         assert self.await_exit().status == 0
 
     def succeed(

@@ -186,8 +186,8 @@ class Worker:
                 self._drain(within_s, stopping=stopping)
             case Exit(within_s) if self._handover.has_handed_over:
                 self._handover.leave(within_s)
-            case Exit():
-                self._drain(0, stopping=True)
+            case Exit(within_s):  # the successor of a process that ended during the handover
+                self._drain(within_s, stopping=within_s is not None)
 
     def _drain(self, within_s: float | None, *, stopping: bool) -> None:
         if self._service is None or self._handover.is_holding:  # others serve the clients

@@ -79,10 +79,10 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Exit: another process has the clients; those that were not handed over are disconnected.
+    """Exit: another process has the clients.
 
-    One that no other process can continue with is served for `within_s` seconds; None for no
-    deadline.
+    Those that no other process can continue with, and all clients of a worker that was started
+    after the handover, are served for `within_s` seconds; None for no deadline.
     """
 
     within_s: float | None = None

@@ -97,6 +97,7 @@ class SimulatedWorker:
         """The clients that it serves from Go on."""
         self.is_held = False
         """Whether its loop does not turn, because of a handover."""
+        self._has_handed_over = False
         self.is_dismissed = False
         """Whether it ended because another worker took over."""
         self._channel = FdChannel(socket.socket(fileno=os.dup(channel.fileno())))
@@ -136,7 +137,7 @@ class SimulatedWorker:
         return self.exit is None and not self.is_held
 
     def _hand_over(self) -> None:
-        self.is_held = True
+        self.is_held = self._has_handed_over = True
         with contextlib.closing(
             pack("echo", Handover({"clients": sorted(self.clients)}))
         ) as bundle:
@@ -170,12 +171,12 @@ class SimulatedWorker:
             case HandOver():
                 self._hand_over()
             case Resume():
-                self.is_held = False
+                self.is_held = self._has_handed_over = False
             case Go():
                 self.clients |= self.loaded
                 self.is_held = False
             case Exit():
-                self.is_dismissed = True
+                self.is_dismissed = self._has_handed_over
                 self.end()
             case Drain():
                 self.end()

@@ -76,6 +76,20 @@ def test_drain_closes_open_connections_with_their_next_response(start: Start) ->
     assert worker.await_exit().status == 0
 
 
+def test_a_worker_that_exits_serves_clients_that_it_has_not_handed_over(start: Start) -> None:
+    worker = start(HELLO)
+    with worker.connect() as sock:
+        sock.sendall(GET_HELLO[:9])
+        worker.await_counters(lambda c: c["bytes_in"] == 9)
+        worker.request_exit()
+        worker.await_counters(lambda c: c["connections"] == 1)
+        sock.sendall(GET_HELLO[9:])
+        while Response(sock).fields.get("Connection") != "close":
+            sock.sendall(GET_HELLO)  # the message reaches the worker after a request
+        assert sock.recv(1) == b""
+    assert worker.await_exit().status == 0
+
+
 def test_a_stop_closes_idle_connections_and_finishes_the_others(start: Start) -> None:
     worker = start(HELLO)
     with worker.connect() as idle, worker.connect() as busy:
