@@ -46,13 +46,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the tests of a folder in several processes; `-n 0` runs them in one.
 
-    Most tests wait more than they compute: three processes more than CPUs keep the CPUs busy.
+    There is one process more than CPUs: most tests wait more than they compute, but several
+    browsers at once, beside the system tests, take longer than a test waits.
     """
     option = config.option
     is_one_of_several = hasattr(config, "workerinput")  # whose option is None, too
     may_choose = getattr(option, "numprocesses", 0) is None and not is_one_of_several
     if may_choose and _runs_many_tests(config):
-        option.numprocesses = len(os.sched_getaffinity(0)) + 3
+        option.numprocesses = len(os.sched_getaffinity(0)) + 1
         option.dist = "worksteal"
 
 

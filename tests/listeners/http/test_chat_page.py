@@ -19,7 +19,7 @@ import pytest
 from netd.listeners.http.routes.chat_page import MANIFEST, assemble
 from tests.listeners.chat.room.room_under_test import sasl_plain
 from tests.listeners.chat.test_service import Irc
-from tests.listeners.http.browser import Browser, chromium
+from tests.listeners.http.browser import Browser, chromium, one_at_a_time
 from tests.listeners.http.chat_page import ChatPage
 from tests.programs import require
 from tests.support import Daemon, wait_until
@@ -108,7 +108,7 @@ class Visit(ChatPage):
 
 @pytest.fixture
 def visit(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
-    with ExitStack() as stack:
+    with one_at_a_time(), ExitStack() as stack:
         made = Visit(browser, tmp_path, stack)
         browser.console()
         yield made
