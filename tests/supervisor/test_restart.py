@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -155,7 +156,7 @@ def test_a_worker_that_cannot_hand_over_leaves_its_snapshot(
             os.kill(pid, signal.SIGSTOP)
         if fault == "killed":
             os.kill(supervisor, signal.SIGSTOP)  # it does not start another one
-            os.kill(pid, signal.SIGKILL)
+            _kill(pid)
         daemon.systemd.begin_restart()
         if fault == "killed":
             os.kill(supervisor, signal.SIGCONT)
@@ -166,6 +167,14 @@ def test_a_worker_that_cannot_hand_over_leaves_its_snapshot(
     with daemon.connect("lines") as client:
         client.sendall(b"total\n")
         assert client.recv(100) == b"1\n"
+
+
+def _kill(pid: int) -> None:
+    """Kill a process and wait for its end: a busy machine takes its time."""
+    pidfd = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert select.select([pidfd], [], [], PATIENCE_S)[0]
+    os.close(pidfd)
 
 
 def test_the_workers_have_ended_when_the_supervisor_ends(tmp_path: Path) -> None:
