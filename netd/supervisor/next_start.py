@@ -1,4 +1,4 @@
-"""When the next process of a worker is started, after one that ended unexpectedly."""
+"""Starts the next process of a worker in time, after one that ended unexpectedly."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class WorkerHandle:
 
     @property
     def _hindrance(self) -> str:
-        """What the present process suffers from."""
+        """The fault of the present process; empty if there is none."""
         if self.is_silent:
             return f"no heartbeat for {self._silence_s:.0f} s"
         return self.report.degraded

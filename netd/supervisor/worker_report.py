@@ -1,4 +1,4 @@
-"""What the supervisor knows of a worker: its heartbeats, its faults and its counters."""
+"""The reports of a worker to the supervisor: its heartbeats, its faults and its counters."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _history_problems(path: str) -> Iterator[Problem]:
 
 
 def _advice_on_new_file(path: str) -> str:
-    """How to go on with a database whose name is that of an earlier address; empty if not needed.
+    """Advice to keep a database whose name is that of an earlier address; empty if not needed.
 
     `path` is the file that is named after the present address.
     """

@@ -1,4 +1,4 @@
-"""Where a chat listener stores its state: the path of the file, and the file itself."""
+"""The file of a chat listener's state: its path, and how it is opened."""
 
 from __future__ import annotations
 

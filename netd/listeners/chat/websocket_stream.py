@@ -202,10 +202,14 @@ class WebSocketStream:
 
     def serve(self, until: float) -> bool:
         """Handle further frames of what was received at once, unless the lines must wait."""
-        while self._has_more and not self._is_paused and self.stream.is_open:
+        while self._may_read_on:
             self._read_on()
             if self._loop.time() >= until:
                 break
+        return self._may_read_on
+
+    @property
+    def _may_read_on(self) -> bool:
         return self._has_more and not self._is_paused and self.stream.is_open
 
     def _read_on(self) -> None:

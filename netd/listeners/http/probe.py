@@ -94,7 +94,7 @@ def _hinted_route(routes: tuple[RouteOptions, ...]) -> RouteOptions:
 
 
 def _obstacles(route: RouteOptions) -> tuple[bool, ...]:
-    """What makes a route a worse example, the worst first: it takes no GET, or not of each host."""
+    """The faults of a route as an example, the worst first: no GET, or not of each host."""
     is_page = route.chat is not None
     return (
         *(route.post is not None, bool(route.host)),

@@ -1,4 +1,4 @@
-"""How the room differs from what the clients of a host know whose state was lost.
+"""The differences between the room and the one that clients of a host know whose state was lost.
 
 A host loads the room again when it has fallen behind, was removed, or when the engine has lost
 entries. Its clients keep their connections, and meanwhile get no lines. When they are in the room

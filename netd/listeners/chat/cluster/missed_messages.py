@@ -1,4 +1,4 @@
-"""What is said in the channels of clients that are not in the room, until they have returned.
+"""The messages that clients miss while they are not in the room, until they have returned.
 
 A channel keeps only its last messages, and those of a channel that is left by all members are gone
 with it, as are those of one that is created again. So a host takes note of the messages while it
@@ -36,7 +36,7 @@ class Said:
 
 @dataclass(slots=True)
 class _Watched:
-    """What is known of a channel."""
+    """The messages of a channel that are kept here, and the positions of dropped ones."""
 
     noted: int
     """The position of the last message that was taken."""

@@ -14,6 +14,7 @@ from netd.listeners.chat.cluster.earlier_room import EarlierRoom
 from netd.listeners.chat.cluster.netsplit import status_mode
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.presence import stop_monitoring
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message
 
@@ -39,7 +40,7 @@ def watch_again(room: RoomState, client: Client) -> None:
 def stop_watching(room: RoomState, client: Client) -> None:
     """Inform a client no more of the nicks that it monitors: its companions are lost with it."""
     for folded in client.monitoring:
-        room.watchers.get(folded, set()).discard(client)
+        stop_monitoring(room, client, folded)
 
 
 class Return:
@@ -67,7 +68,7 @@ class Return:
         return format_arrival(self._client, self._member, self.claims)
 
     def changes(self, room: RoomState) -> Iterator[Message]:
-        """What has become of the client in another room: of its nick, and of its places."""
+        """The changes of the client in another room: of its nick, its places and its status."""
         member, prefix = self._client.member, self.prefix
         if member.nick != self.nick:
             yield Message("NICK", (member.nick,), prefix)

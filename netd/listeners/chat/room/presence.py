@@ -11,7 +11,7 @@ from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.numeric import Numeric
-from netd.listeners.chat.room.state import WhowasEntry
+from netd.listeners.chat.room.state import RoomState, WhowasEntry
 from netd.listeners.chat.room.stored_message import AddPresence
 from netd.protocols.irc import Message, fold
 
@@ -83,7 +83,7 @@ def _forget_client(context: CommandContext, client: Client) -> None:
         if ghost.claimant is client:
             ghost.release()
     for folded in client.monitoring:
-        stop_monitoring(context, client, folded)
+        stop_monitoring(context.room, client, folded)
 
 
 def remove_member(
@@ -201,13 +201,12 @@ def show_mode(context: CommandContext, letter: str) -> None:
     context.send_to_others(message)
 
 
-def stop_monitoring(context: CommandContext, client: Client, folded: str) -> None:
+def stop_monitoring(room: RoomState, client: Client, folded: str) -> None:
     """Remove a client from the watchers of a nick, if it is one of them."""
-    watchers = context.room.watchers
-    watching = watchers.get(folded, set())
+    watching = room.watchers.get(folded, set())
     watching.discard(client)
     if not watching:
-        watchers.pop(folded, None)
+        room.watchers.pop(folded, None)
 
 
 def notify_peers(

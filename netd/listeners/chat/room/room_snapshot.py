@@ -167,10 +167,9 @@ class RoomSnapshot:
         """In many pieces: together they are long."""
         start = b',"channels":['
         for channel in self._room.channels.values():
-            part = self._channels.get(channel)
-            is_known = part is not None and not channel.may_have_changed
+            part = None if channel.may_have_changed else self._channels.get(channel)
             yield start
-            yield part.text if part is not None and is_known else self._channel(channel)
+            yield self._channel(channel) if part is None else part.text
             yield self._history(channel.history)
             yield b"}"
             start = b","

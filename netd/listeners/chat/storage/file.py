@@ -93,7 +93,7 @@ def describe_failure(path: str, error: Exception) -> str:
 
 
 def full_disk_of(path: str) -> str:
-    """What to do about the disk of a file if it is full; empty if it is not."""
+    """Advice for a file whose disk is full; empty if it is not."""
     directory = os.path.dirname(os.path.abspath(path))
     try:
         disk = os.statvfs(directory)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from netd.errors import RemoteProtocolError
+from netd.listeners.http.connection.send_queue import JOINED_BYTES
 from netd.listeners.http.protocol.event import Data, End, Framing, Request
 from netd.listeners.http.protocol.request_reader import ReadPhase, RequestReader, SavedReader
 from netd.listeners.http.protocol.response import (
@@ -26,7 +27,6 @@ from netd.listeners.http.protocol.response import (
 from netd.listeners.http.response.responder import Responder, close_files
 from netd.protocols.handoff import Handoff
 
-_JOINED_BYTES: Final = 65536  # larger parts are sent without copying
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -180,7 +180,7 @@ class Exchange:
         following: bytes | None = head
         wires: list[bytes] = []
         taken = size = 0
-        while following is not None and size < _JOINED_BYTES:
+        while following is not None and size < JOINED_BYTES:
             cached = responder.lookup(following) or responder.lookup_private(host, following)
             if cached is None:
                 break

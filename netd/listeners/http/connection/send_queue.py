@@ -15,7 +15,8 @@ from netd.listeners.http.protocol.response import FilePart, Part
 from netd.runtime.errnos import CONNECTION_LOST
 
 _SENDFILE_LOST: Final = CONNECTION_LOST - {errno.EINVAL}  # sendfile(2): the fault is in the file
-_JOINED_BYTES: Final = 65536  # larger parts are sent without copying
+JOINED_BYTES: Final = 65536
+"""The most that is joined for one send(2); larger parts are sent without copying."""
 # The most that one connection sends in a turn of the loop, from memory and of a file. For a peer
 # with a tiny window the kernel takes long to queue many bytes, and a thousand such peers would
 # delay all others.
@@ -129,7 +130,7 @@ class SendQueue:
         joined, size = [first], len(first)
         while self._parts and not isinstance(part := self._parts[0], FilePart):
             size += len(part)
-            if size > _JOINED_BYTES:
+            if size > JOINED_BYTES:
                 break
             joined.append(part)
             self._parts.popleft()
@@ -162,7 +163,7 @@ class SendQueue:
 def _save(part: Part | memoryview, table: DescriptorTable) -> bytes | SavedFilePart:
     if isinstance(part, FilePart):
         return SavedFilePart(table.position_of(part.fd), part.offset, part.count, part.is_last)
-    if len(part) <= _JOINED_BYTES:
+    if len(part) <= JOINED_BYTES:
         return bytes(part)
     # A view ends where its object ends: only what was sent is missing at its start.
     whole = part.obj if isinstance(part, memoryview) and isinstance(part.obj, bytes) else part

@@ -9,7 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ sys.stdin.read()
 """
 
 
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    """Let the writes of this process fail past 64 bytes of a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_messages_wait_while_the_disk_is_full(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,9 +60,7 @@ def test_messages_wait_while_the_disk_is_full(
     database = opened(tmp_path / "db")
     database.add(1)
     assert database.texts() == ["line 1"]
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    with _full_disk():
         database.add(2, 3)
         wait_until(lambda: database.database.failure, "the failure")
         began = time.monotonic()
@@ -58,8 +68,6 @@ def test_messages_wait_while_the_disk_is_full(
         assert time.monotonic() - began < PATIENCE_S / 3  # never waits for the disk
         monkeypatch.setattr(reader, "TIMEOUT_S", 0.1)
         assert isinstance(database.ask(latest()), QueryFailedError)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     monkeypatch.setattr(reader, "TIMEOUT_S", PATIENCE_S)
     wait_until(lambda: not database.database.failure, "room on the disk")
     assert database.texts() == [f"line {number}" for number in range(1, 1000)]
@@ -81,13 +89,9 @@ def test_other_processes_share_the_file_also_after_a_failed_write(
     database = opened(tmp_path / "db")
     database.add(1)
     assert database.texts() == ["line 1"]
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    with _full_disk():
         database.add(2)
         wait_until(lambda: database.database.failure, "the failure")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     wait_until(lambda: not database.database.failure, "room on the disk")
     for number in (3, 4):
         command = [sys.executable, "-c", _COUNTER, str(tmp_path / "db")]

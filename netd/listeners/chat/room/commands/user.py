@@ -51,7 +51,7 @@ def monitor(context: CommandContext, params: Sequence[str]) -> Steps | None:
 def _remove(context: CommandContext, nicks: Iterable[str]) -> None:
     for folded in map(fold, nicks):
         if context.client.monitoring.pop(folded, None):
-            presence.stop_monitoring(context, context.client, folded)
+            presence.stop_monitoring(context.room, context.client, folded)
 
 
 def _clear(context: CommandContext, _nicks: Sequence[str]) -> None:
