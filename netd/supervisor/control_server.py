@@ -59,7 +59,7 @@ class ControlServer:
         self._on_command = on_command
         self._allows_all = options.control_allows == "all"
         self._clients: dict[_Client, bool] = {}
-        """Whether each client may make every request, in the order of their arrival."""
+        """Whether each client is an administrator, in the order of their arrival."""
         self._acceptor: Acceptor[ControlServer] = Acceptor(loop, self._on_accept)
         mode = int(options.control_mode, 8)
         try:
@@ -108,10 +108,11 @@ class ControlServer:
 
     def _on_accept(self, sock: socket.socket, _host: str, _listening: ControlServer) -> None:
         try:
-            may_all = self._may_all(sock)
-            if not self._has_room(may_all=may_all):
+            is_administrator = self._is_administrator(sock)
+            if not self._has_room(is_administrator=is_administrator):
                 sock.close()
                 return
+            may_all = is_administrator or self._allows_all
             on_command = self._on_command if may_all else self._on_foreign_command
             client = _Client(
                 self._loop, sock, on_command, self._close_slow_readers, self._clients.pop
@@ -120,12 +121,15 @@ class ControlServer:
             _log.warning("a client of the control socket is refused: %s", describe(error))
             sock.close()
         else:
-            self._clients[client] = may_all
+            self._clients[client] = is_administrator
 
-    def _may_all(self, sock: socket.socket) -> bool:
-        """Whether a client may make every request. Raises OSError."""
+    def _is_administrator(self, sock: socket.socket) -> bool:
+        """Whether a client is root, the user that netd runs as, or the socket's owner.
+
+        Raises OSError.
+        """
         owner = self._file_owner() if self._file else 0
-        return self._allows_all or sockets.peer_uid(sock) in (0, os.geteuid(), owner)
+        return sockets.peer_uid(sock) in (0, os.geteuid(), owner)
 
     def _file_owner(self) -> int:
         try:
@@ -139,24 +143,25 @@ class ControlServer:
         else:
             reply(Reply({}, _NOT_PERMITTED))
 
-    def _has_room(self, *, may_all: bool) -> bool:
+    def _has_room(self, *, is_administrator: bool) -> bool:
         """Whether there is room for another client; the oldest one that may be closed makes it.
 
-        That is a client that waits for no reply. A client that may make every request takes the
-        place of any that may not: else a user who reads no replies could keep the others out.
+        That is a client that waits for no reply. An administrator takes the place of any client
+        that is none, also if that one may make every request (`control_allows = "all"`): else a
+        user who reads no replies could keep the administrator out.
         """
         if len(self._clients) < _MAX_CLIENTS:
             return True
         idle = [client for client in self._clients if client.is_idle]
-        foreign = [client for client, may in self._clients.items() if may_all and not may]
-        for client in (*idle, *foreign)[:1]:
+        others = [client for client, is_one in self._clients.items() if not is_one]
+        for client in (*idle, *(others if is_administrator else ()))[:1]:
             client.stream.close("replaced by a newer client")
         return len(self._clients) < _MAX_CLIENTS
 
     def _close_slow_readers(self) -> None:
         """Close clients that do not read their replies while these take too much memory.
 
-        The first are clients that may not make every request, and among them the oldest one.
+        The first are clients that are no administrators, and among them the oldest one.
         """
         unsent = sum(client.stream.unsent_bytes for client in self._clients)
         for client in sorted(self._clients, key=self._clients.__getitem__):

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -169,13 +170,18 @@ def test_members_of_the_group_may_request_the_status_alone(
     loop.close()
 
 
+@pytest.mark.parametrize("allows", ["status", "all"])
 @pytest.mark.parametrize("newcomer", [os.geteuid(), 65534])
 def test_the_group_does_not_keep_the_administrator_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, newcomer: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    newcomer: int,
+    allows: Literal["status", "all"],
 ) -> None:
     loop = Loop(EpollPoller())
     path = str(tmp_path / "control")
-    server = ControlServer(loop, path, DaemonOptions(), lambda _command, _respond: None)
+    options = DaemonOptions(control_allows=allows)
+    server = ControlServer(loop, path, options, lambda _command, _respond: None)
     with contextlib.ExitStack() as stack:
         clients = []
         for uid in (*[65534] * 32, newcomer):
