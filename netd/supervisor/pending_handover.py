@@ -17,6 +17,11 @@ class PendingHandover:
     def __init__(self) -> None:
         self._on_packed: OnPacked | None = None
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether the outcome is awaited."""
+        return self._on_packed is not None
+
     def begin(self, on_packed: OnPacked) -> None:
         """The worker is requested to pack its clients."""
         self._on_packed = on_packed

@@ -358,7 +358,10 @@ class WorkerHandle:
         self._process = None
         self.report.on_exit()
         self._step(WorkerEvent.EXITED)
-        self._handover.end("")
+        if self._handover.is_pending:  # its outcome may end the handle, or this process
+            text = "%s: worker %d ended (%s) before it handed over its clients"
+            self._log.error(text, self.name, pid, status)
+            self._handover.end("")
         if self.state is WorkerState.ENDED:
             self._succession.drop()
             self._observer.on_ended(self)

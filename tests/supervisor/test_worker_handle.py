@@ -236,6 +236,18 @@ def test_a_worker_that_ends_before_it_replies_has_crashed(setting: Setting) -> N
     assert setting.recorder.events == ["ready", f"crashed: worker {pid} ended: killed by SIGKILL"]
 
 
+def test_a_worker_that_ends_before_it_hands_over_is_logged(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = setting.serve()
+    setting.handle.hand_over(2.0, lambda handle, _: handle.dismiss())
+    worker.end(KILLED)
+    setting.simulation.settle()
+    assert setting.recorder.events == ["ready", "ended"]
+    text = "ended (killed by SIGKILL) before it handed over its clients"
+    assert caplog.messages == [f"echo: worker {worker.process.pid} {text}"]
+
+
 def test_new_options_start_a_worker_that_waits_for_its_restart(setting: Setting) -> None:
     setting.serve().end(KILLED)
     setting.simulation.obey()
