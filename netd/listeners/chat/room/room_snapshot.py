@@ -2,9 +2,9 @@
 
 `refresh` makes the texts of changed parts in small steps, between which the room can change. Then
 `write` makes those that have changed again meanwhile, and so the whole text is of one moment. It
-compares only the members and channels that commands have found meanwhile (`may_have_changed`):
-clients wait while it runs. The text can be loaded as a saved room, without the clients that are not
-registered.
+compares only the members and channels that commands have found meanwhile (`may_have_changed`), as
+clients wait while it runs; so the last steps of `refresh` compare these too, until they are few.
+The text can be loaded as a saved room, without the clients that are not registered.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ from netd.protocols.record import save_all
 
 MAX_GHOST_BYTES: Final = 1 << 20  # of the lines for members without a connection: they come anew
 _MEMBERS_A_STEP: Final = 16
+_FEW: Final = 32
+"""How many parts may be left to `write`."""
+_MAX_ROUNDS: Final = 8
+"""How often `refresh` looks for the parts that were found meanwhile."""
 _UNIMPORTANT: Final = frozenset({
     "state",  # registered
     "registration",  # complete
@@ -61,6 +65,19 @@ class RoomSnapshot:
 
     def refresh(self) -> Iterator[None]:
         """Make the texts of changed parts, step by step."""
+        yield from self._refresh_all()
+        for _ in range(_MAX_ROUNDS):
+            members, channels = self._found_members(), self._found_channels()
+            if len(members) + len(channels) <= _FEW:
+                return
+            for member in members:
+                self._member(member)
+                yield
+            for channel in channels:
+                self._channel(channel)
+                yield
+
+    def _refresh_all(self) -> Iterator[None]:
         for number, member in enumerate(self._room.registered_members()):
             self._member(member)
             if not number % _MEMBERS_A_STEP:
@@ -118,9 +135,24 @@ class RoomSnapshot:
         for member in [member for member in self._numbers if member not in present]:
             self._free.append(self._numbers.pop(member))
             del self._members[member]
-        for member in members:
-            if member.may_have_changed or member not in self._members:
-                self._member(member)
+        for member in self._found_members():
+            self._member(member)
+
+    def _found_members(self) -> list[Member]:
+        """The members that commands have found since they were compared."""
+        return [
+            member
+            for member in self._room.registered_members()
+            if member.may_have_changed or member not in self._members
+        ]
+
+    def _found_channels(self) -> list[Channel]:
+        """The channels that commands have found since they were compared."""
+        return [
+            channel
+            for channel in self._room.channels.values()
+            if channel.may_have_changed or channel not in self._channels
+        ]
 
     def _rows(self, members: list[Member]) -> list[bytes]:
         rows = [b"null"] * (len(self._numbers) + len(self._free))
@@ -139,7 +171,7 @@ class RoomSnapshot:
 
     # Channels and histories.
 
-    def _channel(self, channel: Channel) -> bytes:
+    def _channel(self, channel: Channel) -> None:
         channel.may_have_changed = False
         part = self._channels.get(channel)
         if part is None:
@@ -147,7 +179,6 @@ class RoomSnapshot:
         if part.has_changed(_key_of_channel(channel)):
             part.write(self._save_channel(channel))
             part.text = part.text[:-1] + b',"history":'
-        return part.text
 
     def _save_channel(self, channel: Channel) -> dict[str, Any]:
         for member in (*channel.members, *channel.invited):
@@ -166,10 +197,11 @@ class RoomSnapshot:
     def _all_channels(self) -> Iterator[bytes]:
         """In many pieces: together they are long."""
         start = b',"channels":['
+        for channel in self._found_channels():
+            self._channel(channel)
         for channel in self._room.channels.values():
-            part = None if channel.may_have_changed else self._channels.get(channel)
             yield start
-            yield self._channel(channel) if part is None else part.text
+            yield self._channels[channel].text
             yield self._history(channel.history)
             yield b"}"
             start = b","

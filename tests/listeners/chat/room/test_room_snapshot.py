@@ -120,17 +120,24 @@ def _note(noted: list[object], key_of: Callable[[Any], object], part: Any) -> ob
     return key_of(part)
 
 
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The members and channels that snapshots compare."""
+    noted: list[object] = []
+    for name in ("_key_of_channel", "_key_of_member"):
+        key_of = partial(_note, noted, getattr(room_snapshot, name))
+        monkeypatch.setattr(room_snapshot, name, key_of)
+    return noted
+
+
 def test_a_text_of_one_moment_compares_only_what_commands_have_found(
-    monkeypatch: pytest.MonkeyPatch,
+    compared: list[object],
 ) -> None:
     played = scene()
     played.play(0, b"JOIN #other")
     snapshot = RoomSnapshot(played.room.state)
     list(snapshot.refresh())
-    compared: list[object] = []
-    for name in ("_key_of_channel", "_key_of_member"):
-        key_of = partial(_note, compared, getattr(room_snapshot, name))
-        monkeypatch.setattr(room_snapshot, name, key_of)
+    compared.clear()
     snapshot.write()
     assert compared == []
     played.play(0, b"TOPIC #other :new")
@@ -138,3 +145,18 @@ def test_a_text_of_one_moment_compares_only_what_commands_have_found(
     found = played.room.state.find_channel("#other")
     assert found is not None
     assert compared == [*found.members, found]
+
+
+def test_channels_that_are_made_during_a_refresh_are_compared_before_its_end(
+    monkeypatch: pytest.MonkeyPatch, compared: list[object]
+) -> None:
+    monkeypatch.setattr(room_snapshot, "_FEW", 0)
+    played = scene()
+    snapshot = RoomSnapshot(played.room.state)
+    for step, _ in enumerate(snapshot.refresh()):
+        if step < 20:
+            played.play(0, f"JOIN #new{step}".encode())
+    assert len(played.room.state.channels) >= 20
+    compared.clear()
+    snapshot.write()
+    assert compared == []
