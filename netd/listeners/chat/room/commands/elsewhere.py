@@ -21,6 +21,8 @@ from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import fold
 
+CLIENTS_PER_WORK: Final = 8
+"""How many clients are compared in about a microsecond."""
 REPLACED: Final = "Another connection resumes this one"
 _PROOF_BYTES: Final = 16
 _OF_IDENTITY: Final = b"identity"  # so that no token has such a hash
@@ -62,6 +64,7 @@ def claim_nick(context: CommandContext) -> bool:
 def claim(context: CommandContext, token: str) -> bool:
     """Claim the place of the client of another host that has a token; False if there is none."""
     client = context.client
+    context.work += len(context.room.members) // CLIENTS_PER_WORK
     client.register(claims=_hash(token))
     is_found = claimed_client(context.room, client) is not None
     if not is_found:

@@ -24,7 +24,6 @@ from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message
 
 _BYTES_PER_WORK = 32
-_CLIENTS_PER_WORK = 8
 
 
 def suspend(context: CommandContext, reason: str, unsent: bytes) -> bool:
@@ -79,7 +78,7 @@ def resume(context: CommandContext, params: Sequence[str]) -> None:
 def _connected_client(context: CommandContext, token: str) -> Client | None:
     """The client with a token whose connection is not known to be lost."""
     clients = context.room.clients()
-    context.work += len(clients) // _CLIENTS_PER_WORK
+    context.work += len(clients) // elsewhere.CLIENTS_PER_WORK
     informed = (client for client in clients if client.is_registered and client.has(Cap.RESUME))
     own = (client for client in informed if not client.is_remote)
     return next((client for client in own if client.resume_token == token), None)
