@@ -19,7 +19,7 @@ from netd.errors import ConfigError, ControlError, Problem, ReloadError
 from netd.listeners.bundle import MAJOR
 from netd.listeners.kinds import KINDS
 from netd.runtime.identity import become
-from netd.supervisor.control_client import request_status
+from netd.supervisor.control_client import NoDaemonError, request_status
 from netd.supervisor.control_server import check_control
 from netd.supervisor.socket_table import HeldAddresses, check_ports
 from netd.supervisor.trial import STATE_FORMAT
@@ -104,12 +104,17 @@ def held_by_daemon(path: str) -> HeldAddresses:
     control = client_control_path(path)
     try:
         status = request_status(control)
-    except ControlError as error:
-        if isinstance(error.__cause__, PermissionError) and _may_be_socket(control):
-            reason = f"perhaps by netd, which this user may not ask at {control}"
-            return HeldAddresses(unknown=reason)
+    except NoDaemonError:
         return HeldAddresses()
+    except ControlError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            return HeldAddresses(unknown=f"perhaps by netd itself: {error}")
+        if not _may_be_socket(control):
+            return HeldAddresses()
+        return HeldAddresses(unknown=f"perhaps by netd, which this user may not ask at {control}")
     listeners = status["listeners"]
+    if not listeners:
+        return HeldAddresses(unknown=f"perhaps by netd at {control}, which is starting")
     return HeldAddresses(_addresses(listeners, "configured"), _addresses(listeners, "addresses"))
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from netd.errors import ControlError
+from netd.errors import ControlError, RemoteProtocolError
 from netd.protocols.control import (
     STATUS_FORM,
     ControlCommand,
@@ -29,6 +29,10 @@ _CHUNK_BYTES: Final = 65536
 _STATUS_TIMEOUT_S: Final = 10.0
 
 
+class NoDaemonError(ControlError):
+    """No process listens at the path, or only one that is not believed to be a daemon."""
+
+
 class NoReplyError(ControlError):
     """The daemon closed the connection without a reply: it has ended, or runs another program."""
 
@@ -36,22 +40,25 @@ class NoReplyError(ControlError):
 def send_request(path: str, command: ControlCommand, timeout_s: float) -> Reply:
     """Send one request to the daemon that listens at `path`, and wait for its reply.
 
-    Raises ControlError if no daemon replies within `timeout_s` seconds, or if another user could
-    have put the socket there.
+    Raises NoDaemonError if no daemon listens there, or if another user could have put the socket
+    there; ControlError if the daemon does not reply within `timeout_s` seconds.
     """
     deadline = time.monotonic() + timeout_s
     try:
-        with connect_unix(path, timeout_s) as sock:
+        with _connect(path, timeout_s) as sock:
             _refuse_other_user(sock, path)
             sock.sendall(format_request(command))
             line = _read_line(sock, deadline)
-    except PermissionError as error:
-        raise ControlError(f"{path}: permission denied; {_advice(path)}") from error
+    except TimeoutError as error:
+        raise ControlError(f"netd at {path} gave no reply within {timeout_s:g} s") from error
     except OSError as error:
-        raise ControlError(f"no netd answers at {path}: {describe(error)}") from error
+        raise ControlError(f"netd at {path} gave no reply: {describe(error)}") from error
     if not line:
         raise NoReplyError(f"netd at {path} closed the connection without a reply")
-    return parse_reply(line)
+    try:
+        return parse_reply(line)
+    except RemoteProtocolError as error:
+        raise ControlError(f"netd at {path} replies in an unexpected form: {error}") from error
 
 
 def request_status(path: str) -> dict[str, Any]:
@@ -68,6 +75,18 @@ def request_status(path: str) -> dict[str, Any]:
     return reply.body
 
 
+def _connect(path: str, timeout_s: float) -> socket.socket:
+    """Connect to the socket at `path`. Raises ControlError; TimeoutError if its queue is full."""
+    try:
+        return connect_unix(path, timeout_s)
+    except TimeoutError:
+        raise
+    except PermissionError as error:
+        raise ControlError(f"{path}: permission denied; {_advice(path)}") from error
+    except OSError as error:
+        raise NoDaemonError(f"no netd answers at {path}: {describe(error)}") from error
+
+
 def _advice(path: str) -> str:
     """Advice for a user who may not connect to the socket."""
     try:
@@ -82,14 +101,14 @@ def _advice(path: str) -> str:
 
 
 def _refuse_other_user(sock: socket.socket, path: str) -> None:
-    """Raise ControlError if every user could have made the socket, as in /tmp, and another one did.
+    """Raise NoDaemonError if every user could make the socket, as in /tmp, and another one did so.
 
     The daemon of another user is accepted in a directory where only root, that user or this user
     can have made its socket, such as /run/netd.
     """
     uid = peer_uid(sock)
     if uid not in (os.geteuid(), 0) and _is_writable_by_all(path):
-        raise ControlError(f"no netd answers at {path}: its process belongs to {_user_name(uid)}")
+        raise NoDaemonError(f"no netd answers at {path}: its process belongs to {_user_name(uid)}")
 
 
 def _is_writable_by_all(path: str) -> bool:

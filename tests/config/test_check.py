@@ -3,10 +3,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from netd.check_command import held_by_daemon
 from netd.config.address import Address
 from netd.config.check import check_files
 from netd.config.load import read_config
@@ -14,9 +16,20 @@ from netd.config.model import Config
 from netd.config.source import Source
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
+from netd.protocols.control import Reply, format_reply
 from netd.protocols.password import hash_password
 from netd.supervisor.socket_table import HeldAddresses, check_ports
 from tests.conftest import StartDaemon
+from tests.support import PATIENCE_S
+
+STARTING = {
+    "version": "0.1.0",
+    "pid": 1,
+    "state": "serving",
+    "uptime_s": 0.1,
+    "last_reload": None,
+    "listeners": [],
+}
 
 
 def write(directory: Path, text: str) -> str:
@@ -126,6 +139,45 @@ def test_an_address_in_use_is_a_warning_if_the_daemon_is_unreachable(tmp_path: P
         [problem] = check_ports(read_config(path, KINDS), HeldAddresses(unknown="perhaps by netd"))
         assert problem.is_warning
         assert problem.message == f"{address}: address already in use; perhaps by netd"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (None, "gave no reply within 0.01 s"),
+        (b"", "closed the connection without a reply"),
+        (b"what?\n", "replies in an unexpected form: not a reply: b'what?\\n'"),
+        (
+            format_reply(Reply({}, "netd is stopping")),
+            "does not report its status: netd is stopping",
+        ),
+        (format_reply(Reply(STARTING)), "which is starting"),
+    ],
+)
+def test_a_daemon_that_gives_no_status_perhaps_has_the_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: bytes | None, reason: str
+) -> None:
+    patience_s = 0.01 if reply is None else PATIENCE_S
+    monkeypatch.setattr("netd.supervisor.control_client._STATUS_TIMEOUT_S", patience_s)
+    path = write(tmp_path, f'[netd]\ncontrol = "{tmp_path}/control"\n')
+    assert held_by_daemon(path) == HeldAddresses()
+    with socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor() as threads:
+        server.bind(f"{tmp_path}/control")
+        assert held_by_daemon(path) == HeldAddresses()  # no process listens
+        server.listen()
+        if reply is not None:
+            threads.submit(reply_once, server, reply)
+        unknown = held_by_daemon(path).unknown
+    assert unknown.startswith("perhaps by netd")
+    assert f"{tmp_path}/control" in unknown
+    assert unknown.endswith(reason)
+
+
+def reply_once(server: socket.socket, reply: bytes) -> None:
+    client, _ = server.accept()
+    with client:
+        client.recv(100)
+        client.sendall(reply)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "udp"])
