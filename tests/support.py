@@ -82,6 +82,21 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
+def stop_process(pid: int) -> None:
+    """Send SIGSTOP, and await that a process does nothing more until SIGCONT."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: not _is_running(pid), "a stopped process")
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process is neither stopped nor at its end, by proc_pid_stat(5)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(") ")[2][0] in "RSD"
+
+
 def memory_files(pid: int) -> set[int]:
     """The inodes of the memory files that a process has open, such as a snapshot."""
     found = set()

@@ -20,7 +20,7 @@ from netd.listeners.chat.room.commands.base import Command
 from tests.cluster.redis_server import RedisServer, on_each_engine
 from tests.conftest import StartDaemon
 from tests.listeners.chat.test_service import Irc
-from tests.support import ConfiguredDaemon, Daemon, WorkerUnderTest, wait_until
+from tests.support import ConfiguredDaemon, Daemon, WorkerUnderTest, stop_process, wait_until
 
 CONFIG = """
 [listeners.lounge]
@@ -199,7 +199,7 @@ def test_a_host_that_was_frozen_beyond_its_deadline_comes_back(
     alice, bob = join(one, "alice"), join(two, "bob")
     alice.expect("JOIN")
     [pid] = two.pids("lounge")
-    os.kill(pid, signal.SIGSTOP)
+    stop_process(pid)
     alice.expect("QUIT")
     alice.send("PRIVMSG #room :missed")
     os.kill(pid, signal.SIGCONT)

@@ -20,7 +20,7 @@ from tests.conftest import StartDaemon, StartManaged
 from tests.listeners.chat.test_service import Irc
 from tests.listeners.chat.web_irc import WebIrc
 from tests.protocols.websocket_client import handshake
-from tests.support import ConfiguredDaemon, make_certificate, wait_until
+from tests.support import ConfiguredDaemon, make_certificate, stop_process, wait_until
 
 CONFIG = """
 [netd]
@@ -63,7 +63,7 @@ class Host:
         """Stop all other workers meanwhile."""
         others = [other for other in self.pids if other != pid]
         for other in others:
-            os.kill(other, signal.SIGSTOP)
+            stop_process(other)
         try:
             yield
         finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from tests.handover.events import Managed
 from tests.handover.loading import Load, faults
 from tests.handover.record import Spec
 from tests.handover.scenario import Scenario
-from tests.support import wait_until
+from tests.support import stop_process, wait_until
 
 
 @pytest.mark.parametrize(("event", "count"), [("reload", 4), ("restart", 3), ("upgrade", 1)])
@@ -81,7 +79,7 @@ def test_a_worker_that_hangs_in_a_restart_costs_only_its_own_clients(
     specs = [spec for spec in managed.scenario.specs(members=2, held=1) if spec.type in wanted]
 
     def restart() -> None:
-        os.kill(managed.daemon.pids("lounge")[0], signal.SIGSTOP)
+        stop_process(managed.daemon.pids("lounge")[0])
         managed.systemd.restart()
 
     with Load(specs) as load:

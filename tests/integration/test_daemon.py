@@ -22,7 +22,15 @@ from netd.errors import ControlError
 from netd.protocols.control import ControlCommand
 from netd.supervisor.control_client import send_request
 from tests.conftest import StartDaemon
-from tests.support import PATIENCE_S, Daemon, connect, read_all, read_exactly, wait_until
+from tests.support import (
+    PATIENCE_S,
+    Daemon,
+    connect,
+    read_all,
+    read_exactly,
+    stop_process,
+    wait_until,
+)
 
 THREE = """
 [listeners.echo]
@@ -126,7 +134,7 @@ def test_probe_finds_a_listener_that_does_not_work(start_daemon: StartDaemon) ->
     patient = '[netd]\nheartbeat_timeout = "5m"\n'
     daemon = start_daemon(patient + THREE.replace("workers = 2", "workers = 1"))
     [pid] = daemon.pids("web")
-    os.kill(pid, signal.SIGSTOP)
+    stop_process(pid)
     try:
         probe = daemon.netd("probe", "web")
     finally:
@@ -252,7 +260,7 @@ def test_the_supervisor_survives_having_no_descriptor_left(start_daemon: StartDa
 def test_a_hung_worker_is_replaced(start_daemon: StartDaemon) -> None:
     daemon = start_daemon('[netd]\nheartbeat_timeout = "2s"\n' + THREE)
     [before] = daemon.pids("lounge")
-    os.kill(before, signal.SIGSTOP)
+    stop_process(before)
     wait_until(lambda: not alive(before), "the hung worker's end")
     wait_until(lambda: daemon.pids("lounge") not in ([before], [None]), "the next worker")
     assert "no heartbeat" in daemon.listener("lounge")["workers"][0]["last_error"]
@@ -261,7 +269,7 @@ def test_a_hung_worker_is_replaced(start_daemon: StartDaemon) -> None:
 def test_stopping_and_continuing_the_supervisor_kills_no_worker(start_daemon: StartDaemon) -> None:
     daemon = start_daemon('[netd]\nheartbeat_timeout = "1s"\n' + THREE)
     before = [daemon.pids(name) for name in ("echo", "lounge", "web")]
-    daemon.process.send_signal(signal.SIGSTOP)
+    stop_process(daemon.process.pid)
     with pytest.raises(subprocess.TimeoutExpired):
         daemon.process.wait(4)
     daemon.process.send_signal(signal.SIGCONT)
@@ -304,7 +312,7 @@ def test_a_stop_serves_the_connections_that_wait(start_daemon: StartDaemon) -> N
     daemon = start_daemon(THREE.replace("workers = 2", "workers = 1"))
     address = daemon.address("web")
     [worker] = daemon.pids("web")
-    os.kill(worker, signal.SIGSTOP)
+    stop_process(worker)
     clients = [connect(address) for _ in range(5)]
     for client in clients:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

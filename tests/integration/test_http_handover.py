@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import StartDaemon
 from tests.listeners.http.http_client import GET_HELLO, Response
-from tests.support import Daemon, make_certificate, wait_until
+from tests.support import Daemon, make_certificate, stop_process, wait_until
 
 HELLO = b"hello"
 SIZE = 8_000_000
@@ -66,17 +66,6 @@ def connections(daemon: Daemon) -> int:
 def is_alive(pid: int) -> bool:
     """Whether there is such a process, which may be a zombie."""
     return Path(f"/proc/{pid}").exists()
-
-
-def process_state(pid: int) -> str:
-    """The letter of proc_pid_stat(5)."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-
-
-def pause(pid: int) -> None:
-    """Stop a process until SIGCONT."""
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: process_state(pid) == "T", "a stopped process")
 
 
 def await_workers(daemon: Daemon, count: int) -> None:
@@ -134,7 +123,7 @@ def test_clients_of_a_surplus_worker_notice_nothing_of_a_reload(
     with contextlib.ExitStack() as stack:
         kept = []
         for stopped in daemon.pids("web"):  # so that the other worker accepts the next connection
-            pause(stopped)
+            stop_process(stopped)
             kept.append(stack.enter_context(daemon.connect("web")))
             kept[-1].sendall(GET_HELLO)
             assert Response(kept[-1]).body == HELLO

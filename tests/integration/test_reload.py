@@ -23,6 +23,7 @@ from tests.support import (
     open_files,
     read_all,
     read_exactly,
+    stop_process,
     wait_until,
 )
 
@@ -111,7 +112,7 @@ def test_a_reload_requested_during_the_start_is_done_after_it(start_daemon: Star
 def test_reloads_requested_at_once_are_combined(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(ALL)
     with ExitStack() as stack:
-        daemon.process.send_signal(signal.SIGSTOP)
+        stop_process(daemon.process.pid)
         stack.callback(daemon.process.send_signal, signal.SIGCONT)
         clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(8)]
         for client in clients:
@@ -370,7 +371,7 @@ def test_the_successor_of_a_worker_that_dies_while_it_is_reconfigured_is_awaited
 ) -> None:
     daemon = start_daemon('[netd]\nstart_timeout = "30s"\n' + ALL)
     [lounge] = daemon.pids("lounge")
-    os.kill(lounge, signal.SIGSTOP)
+    stop_process(lounge)
     daemon.write(
         '[netd]\nstart_timeout = "30s"\n'
         + ALL.replace('"one"', '"two"').replace('kind = "chat"', 'kind = "chat"\nbacklog = 7')

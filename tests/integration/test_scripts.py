@@ -17,7 +17,14 @@ import pytest
 
 from tests.conftest import StartDaemon, StartManaged
 from tests.listeners.chat.test_service import Irc
-from tests.support import PATIENCE_S, ConfiguredDaemon, connect, make_certificate, wait_until
+from tests.support import (
+    PATIENCE_S,
+    ConfiguredDaemon,
+    connect,
+    make_certificate,
+    stop_process,
+    wait_until,
+)
 
 TOKEN = "0123456789abcdef"
 CONFIG = f"""
@@ -153,7 +160,7 @@ def test_a_killed_chat_worker_loses_no_post(start_daemon: StartDaemon, stack: Ex
     script = Script(daemon, stack)
     script.post("before")
     [pid] = daemon.pids("lounge")
-    os.kill(pid, signal.SIGSTOP)
+    stop_process(pid)
     handed_off = daemon.listener("web")["counters"]["handoffs"]
     with posting(script, "meanwhile"):
         wait_until(

@@ -21,6 +21,7 @@ from tests.support import (
     ConfiguredDaemon,
     make_certificate,
     open_files,
+    stop_process,
     wait_until,
 )
 
@@ -117,7 +118,7 @@ def test_a_route_and_its_listener_come_and_go(start_daemon: StartDaemon, users: 
 def test_a_killed_chat_worker_is_awaited(start_daemon: StartDaemon, users: Users) -> None:
     daemon = start_daemon(CONFIG)
     [pid] = daemon.pids("lounge")
-    os.kill(pid, signal.SIGSTOP)
+    stop_process(pid)
     waiting = [users.knock(daemon) for _ in range(20)]
     wait_until(
         lambda: daemon.listener("web")["counters"]["handoffs"] == len(waiting), "the hand-offs"
@@ -146,7 +147,7 @@ def test_a_connection_waits_in_the_queue_over_a_restart(
 ) -> None:
     daemon = start_managed(CONFIG)
     [pid] = daemon.pids("lounge")
-    os.kill(pid, signal.SIGSTOP)
+    stop_process(pid)
     waiting = users.knock(daemon)
     wait_until(lambda: daemon.listener("web")["counters"]["handoffs"] == 1, "the hand-off")
     daemon.systemd.restart()

@@ -18,7 +18,15 @@ import pytest
 from netd.errors import ControlError
 from tests.numbering import PATIENT
 from tests.played_systemd import ManagedDaemon
-from tests.support import COMMAND_S, PATIENCE_S, connect, memory_files, open_files, wait_until
+from tests.support import (
+    COMMAND_S,
+    PATIENCE_S,
+    connect,
+    memory_files,
+    open_files,
+    stop_process,
+    wait_until,
+)
 
 LINES = """
 [netd]
@@ -153,9 +161,9 @@ def test_a_worker_that_cannot_hand_over_leaves_its_snapshot(
         assert client.recv(100) == b"1\n"
         wait_until(lambda: memory_files(supervisor) - before, "a snapshot")
         if fault == "stopped":
-            os.kill(pid, signal.SIGSTOP)
+            stop_process(pid)
         if fault == "killed":
-            os.kill(supervisor, signal.SIGSTOP)  # it does not start another one
+            stop_process(supervisor)  # it does not start another one
             _kill(pid)
         daemon.systemd.begin_restart()
         if fault == "killed":

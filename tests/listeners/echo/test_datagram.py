@@ -14,7 +14,7 @@ import pytest
 from netd.listeners.echo import KIND
 from netd.listeners.echo.datagram import MAX_DATAGRAM_BYTES
 from tests.conftest import StartWorker
-from tests.support import PATIENCE_S
+from tests.support import PATIENCE_S, stop_process
 
 UDP = "udp://127.0.0.1:0"
 
@@ -123,7 +123,7 @@ def test_a_unix_peer_whose_path_becomes_another_file_does_no_harm(
     name = f"{tmp_path}/client"
     with worker.connect() as client, socket.socket(socket.AF_UNIX) as other:
         client.bind(name)
-        os.kill(worker.process.pid, signal.SIGSTOP)
+        stop_process(worker.process.pid)
         client.send(b"hello")
         os.unlink(name)
         other.bind(name)

@@ -30,7 +30,14 @@ from tests.listeners.echo.streams import (
     write_once,
 )
 from tests.listeners.echo.test_limits import beginning_with
-from tests.support import PATIENCE_S, WorkerUnderTest, read_all, read_exactly, wait_until
+from tests.support import (
+    PATIENCE_S,
+    WorkerUnderTest,
+    read_all,
+    read_exactly,
+    stop_process,
+    wait_until,
+)
 
 TCP = "tcp://127.0.0.1:0"
 MANY_BYTES = 6_000_000  # more than the buffers of two sockets hold
@@ -353,7 +360,7 @@ def test_a_stopped_process_is_killed_and_counted(
         pid = int(stopped.recv(100).partition(b":")[0])
         served.sendall(b"a")
         assert served.recv(100).endswith(b": a")
-        os.kill(pid, signal.SIGSTOP)
+        stop_process(pid)
         assert len(service.pause(within_s=3.0)["connections"]) == 1
         assert read_all(stopped) == b""
         assert "clients are lost: " in capfd.readouterr().err
@@ -368,7 +375,7 @@ def test_a_process_that_answers_late_loses_nothing(start: Any) -> None:
     with service.connect() as client:
         client.sendall(b"a")
         pid = int(client.recv(100).partition(b":")[0])
-        os.kill(pid, signal.SIGSTOP)
+        stop_process(pid)
         service.worker.begin_handover(60.0)
         client.sendall(b"b")
         time.sleep(0.2)

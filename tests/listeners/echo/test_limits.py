@@ -22,7 +22,7 @@ from netd.listeners.kind import Daemon, Kind, ListeningSocket, Service
 from netd.runtime.loop import Loop
 from tests.conftest import StartDaemon, StartWorker
 from tests.listeners.echo.slots import await_slots, await_turn, slots
-from tests.support import WorkerUnderTest, read_all, read_exactly, wait_until
+from tests.support import WorkerUnderTest, read_all, read_exactly, stop_process, wait_until
 
 TCP = "tcp://127.0.0.1:0"
 NOBODY = 65534
@@ -225,7 +225,7 @@ def test_stopped_idle_processes_are_replaced(start_worker: StartWorker) -> None:
     worker = start_worker(beginning_with(tick_fast), {"spare": 3}, [TCP])
     stopped = await_slots(worker, 3)
     for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+        stop_process(pid)
     with worker.connect() as client:
         assert echoes(client)
         wait_until(lambda: not set(slots(worker)) & set(stopped), "the stopped processes' end")
@@ -241,7 +241,7 @@ def test_a_stopped_process_ends_after_the_time_limit(start_worker: StartWorker) 
     [stopped] = await_slots(worker, 1)
     with worker.connect() as client:
         assert echoes(client)
-        os.kill(stopped, signal.SIGSTOP)
+        stop_process(stopped)
         assert read_all(client) == b""
     worker.await_counters(lambda counters: counters["hung"] == 1)
 
@@ -252,7 +252,7 @@ def test_a_stopped_process_does_not_delay_the_end(start_worker: StartWorker) -> 
 
     worker = start_worker(beginning_with(retire_fast), {"spare": 2}, [TCP])
     for pid in await_slots(worker, 2):
-        os.kill(pid, signal.SIGSTOP)
+        stop_process(pid)
     assert crashes(worker) == 0
     assert worker.counters["hung"] == 2
 

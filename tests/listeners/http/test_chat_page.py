@@ -22,7 +22,7 @@ from tests.listeners.chat.test_service import Irc
 from tests.listeners.http.browser import Browser, chromium, one_at_a_time
 from tests.listeners.http.chat_page import ChatPage
 from tests.programs import require
-from tests.support import Daemon, wait_until
+from tests.support import Daemon, stop_process, wait_until
 
 SOURCES = Path(__file__).parents[3] / "netd/listeners/http/routes/chat_page"
 MAX_BYTES = 60 * 1024
@@ -386,7 +386,7 @@ def test_one_can_leave_and_enter_again(visit: Visit) -> None:
 def test_a_connection_that_is_silent_is_made_again(visit: Visit) -> None:
     visit.open()
     [pid] = visit.daemon.pids("lounge")
-    os.kill(pid, signal.SIGSTOP)
+    stop_process(pid)
     visit.run("dispatchEvent(new Event('online'))")
     visit.await_text("#status", "no answer")
     os.kill(pid, signal.SIGCONT)

@@ -15,7 +15,7 @@ import pytest
 
 from netd.protocols.hook import HookAction, HookReply, parse_reply
 from tests.listeners.chat.hooks.hook_chat import LIMITS, POST, HookChat
-from tests.support import read_all
+from tests.support import read_all, stop_process
 
 Start = Callable[..., HookChat]
 
@@ -254,7 +254,7 @@ def test_the_rate_is_bounded(start: Start) -> None:
 def test_the_requests_that_wait_are_bounded(start: Start) -> None:
     chat = start()
     few = replace(POST, text="x", limits=replace(LIMITS, queue=1))
-    os.kill(chat.worker.process.pid, signal.SIGSTOP)
+    stop_process(chat.worker.process.pid)
     with chat.send(few) as first, chat.send(few) as second:
         os.kill(chat.worker.process.pid, signal.SIGCONT)
         assert parse_reply(read_all(first)).status == 204
@@ -270,7 +270,9 @@ def test_flood_control_does_not_delay_posts(start: Start) -> None:
 
 def test_a_request_that_is_not_awaited_any_more_is_not_posted(start: Start) -> None:
     chat = start()
+    stop_process(chat.worker.process.pid)
     chat.send(replace(POST, text="given up")).close()
+    os.kill(chat.worker.process.pid, signal.SIGCONT)
     chat.post("wanted")
     assert chat.texts() == ["wanted"]
 
