@@ -77,7 +77,7 @@ def _table(benchmark: str, arguments: argparse.Namespace) -> Iterable[str]:
         "memory": lambda: [memory.report()],
         "faults": lambda: [faults.report(only, server)],
         "restart": lambda: [restart.report(only, server, arguments.rounds)],
-        "cluster": cluster.report,
+        "cluster": lambda: cluster.report(only),
         "history": history.report,
         "soak": lambda: soak.report(arguments.minutes),
         "attacks": lambda: attacks.report(only, arguments.seconds, server, []),
