@@ -6,6 +6,7 @@ import ast
 import contextlib
 import errno
 import inspect
+import itertools
 import logging
 import os
 import random
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def _serve(kind: AnyKind, channel: FdChannel) -> None:
     for handler in root.handlers[:]:
         if getattr(handler, "stream", None) is not sys.__stderr__:
             root.removeHandler(handler)  # pytest's write to descriptors that a child has not
+    process.raise_descriptor_limit()  # as the supervisor does: workers inherit its limit
     run_worker(kind, channel, heartbeat_period_s=0.05)
 
 
@@ -279,9 +281,13 @@ class WorkerUnderTest:
 
     def await_counters(self, condition: Callable[[dict[str, int]], bool]) -> dict[str, int]:
         """The first heartbeat's counters, from now on, for which the condition holds."""
-        deadline = time.monotonic() + PATIENCE_S
         while select.select([self._channel], [], [], 0)[0]:
             self._receive()
+        return self.next_counters(condition)
+
+    def next_counters(self, condition: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+        """The same, also of the heartbeats that have come and were not read, in their order."""
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             self.await_message(Heartbeat)
             if condition(self.counters):
@@ -443,10 +449,21 @@ class Daemon(ConfiguredDaemon):
         return self.process.wait(PATIENCE_S)
 
 
+def _ports_of_this_process() -> Iterator[int]:
+    """Ports below those that the system chooses, in any order; no two processes have the same."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(10_000 + number, 32_000, count)
+    return itertools.cycle(random.sample(ports, len(ports)))
+
+
+_ports = _ports_of_this_process()
+
+
 def find_free_port() -> int:
-    """A port below those that the system chooses, so that no client's connection gets it."""
+    """A port that no client's connection gets, and that no other test gets for long."""
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("0.0.0.0", port))
             return port

@@ -13,14 +13,14 @@ from netd.listeners.chat.cluster.redis_connection import Credentials
 from tests.cluster.conftest import StartRedis
 from tests.cluster.engine_node import Turner
 from tests.cluster.redis_server import Sentinel, free_address
-from tests.support import make_certificate
+from tests.support import find_free_port, make_certificate
 
 _ENTRIES = 3  # two nodes have joined, and one has said something
 
 
 def test_tls_and_a_user_of_the_acl(tmp_path: Path, start_redis: StartRedis, turner: Turner) -> None:
     files = make_certificate(tmp_path, "localhost")
-    _, [port, *_] = free_address()
+    port = find_free_port()
     words = ["--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1"]
     words += ["--tls-cert-file", files["certificate"], "--tls-key-file", files["key"]]
     words += ["--tls-ca-cert-file", files["certificate"], "--tls-auth-clients", "no"]
@@ -42,7 +42,7 @@ def test_an_unknown_certificate_is_refused(
     tmp_path: Path, start_redis: StartRedis, turner: Turner
 ) -> None:
     files = make_certificate(tmp_path, "localhost")
-    _, [port, *_] = free_address()
+    port = find_free_port()
     words = ["--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1"]
     words += ["--tls-cert-file", files["certificate"], "--tls-key-file", files["key"]]
     words += ["--tls-ca-cert-file", files["certificate"], "--tls-auth-clients", "no"]

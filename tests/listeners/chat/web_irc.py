@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, cast
 
 from netd.listeners.chat import KIND
 from netd.protocols.handoff import Handoff, format_handoff
+from netd.runtime import descriptors
 from tests.listeners.chat.test_service import Irc
 from tests.protocols.websocket_client import ACCEPT, frame, handshake, read_frame, read_head, text
 from tests.support import PATIENCE_S, WorkerUnderTest
@@ -97,7 +98,7 @@ class WebChat:
         with theirs:
             received = (head or handshake(*lines)) + after
             handoff = Handoff(host, is_secure, user, is_relayed=False, received=received)
-            socket.send_fds(self.entry, [format_handoff(handoff)], [theirs.fileno()])
+            descriptors.send(self.entry, format_handoff(handoff), [theirs.fileno()], PATIENCE_S)
         ours.settimeout(PATIENCE_S)
         client = WebIrc(ours)
         self._clients.append(client)

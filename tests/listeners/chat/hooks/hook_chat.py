@@ -17,6 +17,7 @@ from netd.protocols.hook import (
     format_request,
     parse_reply,
 )
+from netd.runtime import descriptors
 from tests.listeners.chat.web_irc import WebChat
 from tests.support import PATIENCE_S, read_all
 
@@ -64,7 +65,7 @@ class HookChat(WebChat):
         ours, theirs = socket.socketpair()
         with theirs:
             record = Handoff("", False, "", False, data, is_hook=True)
-            socket.send_fds(self.entry, [format_handoff(record)], [theirs.fileno()])
+            descriptors.send(self.entry, format_handoff(record), [theirs.fileno()], PATIENCE_S)
         ours.settimeout(PATIENCE_S)
         return ours
 
