@@ -7,7 +7,8 @@ moment. A test that measures a delay of a worker with the system's clock fails t
 the worker is ahead of it.
 
 Run `python -m pytest -p tests.slow_machine [--stops] [--chance=N] -n 0 tests/listeners`. Another
-number plays a machine that is slow at other moments.
+number plays a machine that is slow at other moments. `--late=0.9` finds the tests that turn a loop
+only some times until data have arrived.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from netd.runtime.poller import POLLERS, ReadyList
 _JUMP_CHANCE = 0.2
 _MAX_JUMP_S = 0.03
 _SLOWNESS = 10  # how often longer than it is the time can seem
-_LATE_CHANCE = 0.3
 _MEAN_STOP_S = 0.1
 _MAX_STOP_S = 1.0
 
@@ -46,12 +46,13 @@ _ahead_s = 0.0
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stops", action="store_true", help="stop processes under test at random")
     parser.addoption("--chance", default="0", help="a number that chooses the slow moments")
+    parser.addoption("--late", type=float, default=0.3, help="how often a socket is ready late")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     Loop.__init__.__defaults__ = (_jumping_clock,)
     for poller in POLLERS.values():
-        _delay_readiness(poller)
+        _delay_readiness(poller, config.getoption("--late"))
     if config.getoption("--stops"):
         _begin_stops(config)
 
@@ -100,19 +101,19 @@ def _jumping_clock() -> float:
     return now + _ahead_s
 
 
-def _delay_readiness(poller: type) -> None:
+def _delay_readiness(poller: type, chance: float) -> None:
     poll = poller.poll  # type: ignore[attr-defined]
 
     def poll_late(self: object, timeout_s: float) -> ReadyList:
         ready: ReadyList = poll(self, timeout_s)
-        return [entry for entry in ready if not _is_late(entry[0])]
+        return [entry for entry in ready if not _is_late(entry[0], chance)]
 
     poller.poll = poll_late  # type: ignore[attr-defined]
 
 
-def _is_late(fd: int) -> bool:
+def _is_late(fd: int, chance: float) -> bool:
     """Whether the system takes its time; a socket pair is ready as soon as its peer has sent."""
-    if _chance.random() >= _LATE_CHANCE:
+    if _chance.random() >= chance:
         return False
     with contextlib.suppress(OSError):
         sock = socket.socket(fileno=fd)
