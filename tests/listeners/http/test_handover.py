@@ -216,17 +216,22 @@ def test_a_refused_client_is_read_until_it_ends(succeed: Succeed) -> None:
     ],
 )
 def test_deadlines_are_kept(succeed: Succeed, option: str, sent: bytes, received: bytes) -> None:
-    succession = succeed(HELLO, ECHO, **{option: "300ms"})
+    now = 1000.0
+    succession = succeed(HELLO, ECHO, clock=lambda: now, **{option: "10s"})
     client = succession.connect()
     client.ask(GET_HELLO)
     client.send(sent)
-    begin = succession.loop.now
+    succession.turn_until(lambda: succession.figures()["bytes_in"] == len(GET_HELLO) + len(sent))
     for _ in range(3):
+        now += 3
         succession.hand_over()
+        client.receive()
+        assert not client.is_at_end
+        assert not client.received
+    now += 3
     while not client.is_at_end and not client.received:
         client.receive()
     assert client.received.startswith(received)
-    assert 0.2 < succession.loop.now - begin < 2
 
 
 def test_a_proxys_header_may_be_split(succeed: Succeed, tmp_path: Path) -> None:
@@ -331,6 +336,7 @@ def test_a_body_that_was_dropped_cannot_be_answered_by_a_route_that_needs_it(
     succession = succeed({"path": "/echo", "text": "needs no body"})
     client = succession.connect()
     client.send(LENGTH[:-3])
+    succession.turn_until(lambda: succession.figures()["bytes_in"] == len(LENGTH) - 3)
     succession.hand_over(routes=[ECHO])
     assert client.response()[0] == 503
 
@@ -340,7 +346,7 @@ def test_a_cached_response_can_be_under_way(succeed: Succeed) -> None:
     succession.connect().ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     client = succession.connect()
     client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert succession.figures()["cache_hits"] == 1
+    succession.turn_until(lambda: succession.figures()["cache_hits"] == 1)
     succession.hand_over()
     assert client.response() == (200, b"x" * 3_000_000)
     assert client.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import resource
-import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -128,20 +127,26 @@ def test_requests_after_connection_close_get_no_response(start: Start) -> None:
         assert read_all(sock) == b""
 
 
-def test_a_late_client_gets_408_and_is_closed(start: Start) -> None:
-    worker = start(HELLO, header_timeout="1s", keepalive_timeout="1s", body_timeout="1s")
-    with worker.connect() as sock:
-        sock.sendall(b"GET / HT")
-        assert Response(sock).status == 408
-    with worker.connect() as sock:
-        sock.sendall(b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-        assert Response(sock).status == 408
-    with worker.connect() as sock:
-        sock.sendall(GET_HELLO)
-        assert Response(sock).status == 200
-        assert sock.recv(1) == b""
-    with worker.connect() as sock:
-        assert sock.recv(1) == b""
+def test_a_late_client_gets_408_and_is_closed(succeed: Callable[..., Succession]) -> None:
+    now = 1000.0
+    timeouts = {f"{name}_timeout": "1s" for name in ("header", "keepalive", "body")}
+    service = succeed(HELLO, clock=lambda: now, **timeouts)
+    head, body, idle, unused = (service.connect() for _ in range(4))
+    service.turn_until(lambda: service.figures()["connections"] == 4)
+    sent = b"GET / HT", b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    for client, data in zip((head, body), sent, strict=True):
+        client.send(data)
+    assert idle.ask(GET_HELLO)[0] == 200
+    count = sum(map(len, (*sent, GET_HELLO)))
+    service.turn_until(lambda: service.figures()["bytes_in"] == count)
+    now += 0.9
+    service.turn()
+    assert service.figures()["connections"] == 4
+    for _ in range(3):
+        now += 0.3
+        service.turn()
+    assert (head.response()[0], body.response()[0]) == (408, 408)
+    assert (idle.rest(), unused.rest()) == (b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -152,14 +157,20 @@ def test_a_late_client_gets_408_and_is_closed(start: Start) -> None:
         (b"POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\ny\r\n"),
     ],
 )
-def test_a_client_that_sends_single_bytes_is_closed(start: Start, head: bytes, drop: bytes) -> None:
-    worker = start(HELLO, header_timeout="300ms", body_timeout="300ms")
-    with worker.connect() as sock:
-        sock.sendall(head)
-        while not select.select([sock], [], [], 0.02)[0]:
-            sock.sendall(drop)
-        assert Response(sock).status == 408
-    assert worker.await_counters(lambda c: c["timeouts"] == 1)
+def test_a_client_that_sends_single_bytes_is_closed(
+    succeed: Callable[..., Succession], head: bytes, drop: bytes
+) -> None:
+    now = 1000.0
+    service = succeed(HELLO, clock=lambda: now, header_timeout="1s", body_timeout="1s")
+    client = service.connect()
+    client.send(head)
+    service.turn_until(lambda: service.figures()["bytes_in"] == len(head))
+    while not client.received:
+        client.send(drop)
+        now += 0.1
+        client.receive()
+    assert client.response()[0] == 408
+    assert service.figures()["timeouts"] == 1
 
 
 def test_a_client_that_receives_too_slowly_is_closed(start: Start, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from netd.config.schema import read_options
 from netd.listeners.http import KIND, service
 from tests.conftest import StartDaemon
 from tests.listeners.http.http_client import Response
-from tests.support import WorkerUnderTest, make_certificate, read_all, wait_until
+from tests.support import PATIENCE_S, WorkerUnderTest, make_certificate, read_all, wait_until
 
 LOOPBACK = ["tcp://127.0.0.1:0"]
 
@@ -117,11 +117,12 @@ def test_a_changed_certificate_is_read_again(worker: WorkerUnderTest, tmp_path: 
 
 
 def test_a_client_without_a_handshake_is_closed(worker: WorkerUnderTest, tmp_path: Path) -> None:
-    tls = {"certificate": f"{tmp_path}/one.test.pem", "key": f"{tmp_path}/one.test.key"}
-    worker.configure({**options(tmp_path, tls), "header_timeout": "1s"})
-    with worker.connect() as silent, worker.connect() as plain:
+    with worker.connect() as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         worker.await_counters(lambda c: c["handshake_failures"] == 1)
+    tls = {"certificate": f"{tmp_path}/one.test.pem", "key": f"{tmp_path}/one.test.key"}
+    worker.configure({**options(tmp_path, tls), "header_timeout": "1s"})
+    with worker.connect() as silent:
         assert silent.recv(1) == b""
         assert worker.await_counters(lambda c: c["connections"] == 0)["timeouts"] == 1
 
@@ -154,7 +155,7 @@ def test_a_request_that_ends_without_a_close_notify_is_a_lost_connection(
 
 
 def test_probe_detects_tls(worker: WorkerUnderTest) -> None:
-    assert KIND.probe("web", worker.address(), 5).startswith("404 Not Found in ")
+    assert KIND.probe("web", worker.address(), PATIENCE_S).startswith("404 Not Found in ")
 
 
 def test_a_bad_certificate_is_reported_by_check_and_refused(
