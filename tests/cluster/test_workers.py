@@ -123,10 +123,12 @@ def names(client: Irc) -> set[str]:
 def test_members_of_both_workers_are_in_one_room(host: Host) -> None:
     clients = host.connect_to_each("alice", "bob")
     assert names(clients[0]) == names(clients[1]) == {"alice", "bob"}
-    wait_until(
-        lambda: host.daemon.listener("lounge")["counters"].get("connections") == 2, "a heartbeat"
-    )
-    assert host.daemon.listener("lounge")["counters"]["members"] == 2
+
+    def counted() -> list[int | None]:
+        counters = host.daemon.listener("lounge")["counters"]
+        return [counters.get(name) for name in ("connections", "members")]
+
+    wait_until(lambda: counted() == [2, 2], "the heartbeats")
 
 
 def test_the_number_of_workers_changes_and_no_member_notices(host: Host) -> None:

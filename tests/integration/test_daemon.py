@@ -267,11 +267,11 @@ def test_a_hung_worker_is_replaced(start_daemon: StartDaemon) -> None:
 
 
 def test_stopping_and_continuing_the_supervisor_kills_no_worker(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon('[netd]\nheartbeat_timeout = "1s"\n' + THREE)
+    daemon = start_daemon('[netd]\nheartbeat_timeout = "3s"\n' + THREE)
     before = [daemon.pids(name) for name in ("echo", "lounge", "web")]
     stop_process(daemon.process.pid)
     with pytest.raises(subprocess.TimeoutExpired):
-        daemon.process.wait(4)
+        daemon.process.wait(6)
     daemon.process.send_signal(signal.SIGCONT)
     daemon.status()
     assert [daemon.pids(name) for name in ("echo", "lounge", "web")] == before

@@ -11,6 +11,7 @@ import pytest
 from netd.runtime import descriptors, fd_channel
 from netd.runtime.descriptors import MAX_DESCRIPTORS
 from netd.runtime.fd_channel import ChannelClosedError, FdChannel
+from tests.support import PATIENCE_S
 
 
 def test_lines_arrive_complete_and_in_order() -> None:
@@ -107,7 +108,7 @@ def test_descriptors_that_were_not_taken_are_closed() -> None:
     os.close(writer)
     theirs.receive()
     theirs.close()
-    assert select.select([reader], [], [], 10)[0], "the pipe's last writer is gone"
+    assert select.select([reader], [], [], PATIENCE_S)[0], "the pipe's last writer is gone"
     assert os.read(reader, 1) == b""
     os.close(reader)
     ours.close()

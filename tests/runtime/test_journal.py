@@ -13,6 +13,7 @@ import pytest
 
 from netd.runtime import journal
 from netd.runtime.process import spawn
+from tests.support import PATIENCE_S
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = str(path)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.sock.settimeout(20)
+        self.sock.settimeout(PATIENCE_S)
         self.sock.bind(self.path)
 
     def next(self) -> dict[str, str]:
@@ -87,7 +88,7 @@ def test_a_child_process_opens_its_own_connection(log: logging.Logger, server: J
     ours.close()
     exit_ = process.reap()
     while exit_ is None:
-        select.select([process.pidfd], [], [], 20)
+        select.select([process.pidfd], [], [], PATIENCE_S)
         exit_ = process.reap()
     log.warning("of the parent")
     assert server.next()["MESSAGE"] == "of the parent"

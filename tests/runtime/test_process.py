@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from netd.runtime import process
+from tests.support import PATIENCE_S
 
 
 def wait(child: process.Process) -> process.Exit:
-    assert select.select([child.pidfd], [], [], 20)[0]
+    assert select.select([child.pidfd], [], [], PATIENCE_S)[0]
     ended = child.reap()
     assert ended is not None
     return ended
@@ -97,7 +98,7 @@ def test_no_child_outlives_its_parent() -> None:
     assert int(os.read(reader, 100)) > 0
     child.kill(signal.SIGKILL)
     wait(child)
-    assert select.select([reader], [], [], 20)[0]
+    assert select.select([reader], [], [], PATIENCE_S)[0]
     assert os.read(reader, 1) == b"", "the grandchild, last holder of the pipe, is gone"
     os.close(reader)
 

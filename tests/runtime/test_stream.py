@@ -14,6 +14,7 @@ from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.stream import Stream
 from netd.runtime.tls import TlsStream
+from tests.support import PATIENCE_S
 
 
 class Owner:
@@ -41,7 +42,7 @@ class Peer:
     def __init__(self, max_unsent_bytes: int = 1 << 20) -> None:
         self.loop = Loop(EpollPoller())
         ours, self.sock = socket.socketpair()
-        self.sock.settimeout(20)
+        self.sock.settimeout(PATIENCE_S)
         self.got: list[bytes] = []
         self.ended = False
         self.closed: list[str] = []

@@ -27,7 +27,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
     monkeypatch.setenv("NOTIFY_SOCKET", path)
     monkeypatch.delenv("FDSTORE", raising=False)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE_S)
         sock.bind(path)
         yield sock
 
@@ -167,9 +167,9 @@ def test_a_barrier_ends_when_the_manager_has_read_it(
 ) -> None:
     reader = threading.Thread(target=receive, args=[manager])
     reader.start()
-    notifier.barrier(5)
+    notifier.barrier(PATIENCE_S)
     reader.join()
-    loop, outcomes = begin_barrier(notifier, 5)
+    loop, outcomes = begin_barrier(notifier, PATIENCE_S)
     assert receive(manager) == ("BARRIER=1", 1)
     loop.run()
     loop.close()
@@ -192,7 +192,7 @@ def test_a_barrier_that_cannot_be_sent_fails_on_the_loop(
     notifier: Notifier, manager: socket.socket
 ) -> None:
     manager.close()
-    loop, outcomes = begin_barrier(notifier, 5)
+    loop, outcomes = begin_barrier(notifier, PATIENCE_S)
     loop.run()
     loop.close()
     assert [type(outcome) for outcome in outcomes] == [NotifyError]

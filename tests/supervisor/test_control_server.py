@@ -22,7 +22,7 @@ from netd.runtime import sockets
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ, EpollPoller
 from netd.supervisor.control_server import ControlServer, SendReply
-from tests.support import FullPoller
+from tests.support import PATIENCE_S, FullPoller
 
 SMALL = Reply({"state": "serving"})
 LARGE = Reply({"state": "x" * 2**20})
@@ -229,7 +229,7 @@ def counted_requests(
     loop, path = Loop(EpollPoller()), str(tmp_path / "control")
     server = ControlServer(loop, path, DaemonOptions(), respond)
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(PATIENCE_S)
         client.connect(path)
         loop.turn()
         yield loop, client, handled
@@ -264,7 +264,7 @@ def test_replies_come_in_the_order_of_the_requests(tmp_path: Path) -> None:
         loop, path, DaemonOptions(), lambda command, reply: handled.append((command, reply))
     )
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(PATIENCE_S)
         client.connect(path)
         for command in (ControlCommand.RELOAD, ControlCommand.STATUS):
             client.sendall(format_request(command))

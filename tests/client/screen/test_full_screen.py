@@ -34,10 +34,11 @@ def start(tmux: Tmux, lounge: Daemon) -> Start:
 
 def test_a_window_has_bars_and_the_input(tmux: Tmux, start: Start) -> None:
     start()
+    tmux.await_row("chat", " #lounge 1", TITLE)
+    wait_until(lambda: tmux.rows("chat")[STATUS].split()[1:] == ["bob", "2:#lounge"], "the bar")
     rows = tmux.rows("chat")
     assert len(rows) == 24
     assert rows[TITLE].strip() == "#lounge 1"
-    assert rows[STATUS].split()[1:] == ["bob", "2:#lounge"]
     assert rows[INPUT].strip() == "[#lounge]"
 
 
@@ -98,10 +99,14 @@ def test_the_view_fits_any_size_while_a_line_is_typed(
         ear.say("a text that is wider than forty columns are, by far")
         tmux.await_row("chat", "[#lounge] half a li", INPUT)
         tmux.await_row("chat", " #lounge 2", TITLE)
-        shown = tmux.rows("chat")
-        assert len(shown) == rows
-        assert ("|bob" in "\n".join(shown)) is (columns >= 100)
-        assert sum("half a li" in row for row in shown) == 1
+
+        def is_drawn() -> bool:
+            shown = tmux.rows("chat")
+            has_names = "|bob" in "\n".join(shown)
+            inputs = sum("half a li" in row for row in shown)
+            return (len(shown), has_names, inputs) == (rows, columns >= 100, 1)
+
+        wait_until(is_drawn, "the whole view")
         tmux.type("chat", "ne")
         assert ear.hear(1) == ["half a line"]
 
@@ -202,8 +207,10 @@ def test_a_log_is_written_on_request(tmux: Tmux, start: Start, lounge: Daemon, h
         start()
         ear.say("for the record")
         tmux.await_text("chat", "for the record")
-    (path,) = (home / "state" / "netd" / "chat" / "logs").glob("*/#lounge.log")
-    assert "<ear> for the record\n" in path.read_text()
+    logs = home / "state" / "netd" / "chat" / "logs"
+    wait_until(lambda: [*logs.glob("*/#lounge.log")], "the log")
+    (path,) = logs.glob("*/#lounge.log")
+    wait_until(lambda: "<ear> for the record\n" in path.read_text(), "the line")
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 

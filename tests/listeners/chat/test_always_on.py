@@ -15,7 +15,7 @@ import pytest
 from netd.listeners.chat import KIND
 from tests.listeners.chat.room.room_under_test import sasl_plain
 from tests.listeners.chat.test_service import Irc
-from tests.support import WorkerUnderTest, wait_until
+from tests.support import PATIENCE_S, WorkerUnderTest, wait_until
 
 Start = Callable[..., WorkerUnderTest]
 ACCOUNTS = [
@@ -87,7 +87,7 @@ def test_a_member_is_there_after_a_stop_and_a_start(start: Start) -> None:
         bob.send("PRIVMSG #room :while anna is away", "PRIVMSG anna :privately")
         assert bob.expect(" 301 ").endswith(":Not connected")
         bob.sync()
-    first.drain(5.0, stopping=True)
+    first.drain(PATIENCE_S, stopping=True)
     first.await_exit()
     second = start()
     with closing(connect(second, "bob").join("#room")) as bob:

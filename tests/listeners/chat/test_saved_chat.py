@@ -309,7 +309,7 @@ def test_every_attribute_is_saved_or_has_a_reason_not_to_be(part: type) -> None:
     }
 
 
-def snapshot(side: Side, within_s: float = 5.0) -> dict[str, Any] | None:
+def snapshot(side: Side, within_s: float = PATIENCE_S) -> dict[str, Any] | None:
     """The next snapshot of a service; None if nothing has changed."""
     snapshots: list[bytes] = []
     side.service.snapshot(lambda pieces: snapshots.append(b"".join(pieces)))

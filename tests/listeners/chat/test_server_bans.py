@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.listeners.chat.test_handover import Start, start
 from tests.listeners.chat.test_proxy_protocol import line
 from tests.listeners.chat.test_service import Irc
-from tests.support import make_certificate, read_all, wait_until
+from tests.support import PATIENCE_S, make_certificate, read_all, wait_until
 
 __all__ = ["start"]  # a fixture
 
@@ -76,7 +76,7 @@ def test_bans_survive_a_stop(start: Start, tmp_path: Path) -> None:
     root.send("KLINE 192.0.2.1 :first", "KLINE 1h ~spam*@* :second", "KLINE 1s 192.0.2.9 :short")
     root.send("KLINE 192.0.2.3 :gone", "UNKLINE 192.0.2.3", "KLINE 192.0.2.1 :again")
     root.sync()
-    chat.worker.drain(5, stopping=True)
+    chat.worker.drain(PATIENCE_S, stopping=True)
     chat.worker.await_exit()
     later = operator(start(**options))
     wait_until(lambda: len(bans(later)) == 2, "the end of the short ban")

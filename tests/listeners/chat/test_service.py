@@ -232,11 +232,12 @@ def test_clients_that_do_not_register_make_room_in_select(start: Start, connect:
 
 
 def test_a_silent_client_gets_a_ping_and_is_disconnected(start: Start, connect: Connect) -> None:
-    worker = start(ping_after="200ms", ping_timeout="2s")
+    worker = start(ping_after="200ms", ping_timeout="1h")
     alice = connect(worker).register("alice")
     alice.expect("PING :irc.test")
     alice.send("PONG irc.test")
     alice.expect("PING :irc.test")
+    worker.configure({"server_name": "irc.test", "ping_after": "200ms", "ping_timeout": "100ms"})
     alice.expect("ERROR :Closing link: (Ping timeout)")
 
 

@@ -17,6 +17,7 @@ from netd.listeners.chat.session_owner import DisconnectReason
 from netd.protocols.lines import Line
 from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
+from tests.support import PATIENCE_S
 
 OPTIONS = read_options(
     ChatOptions,
@@ -92,7 +93,7 @@ class Connection:
     def __init__(self, options: ChatOptions) -> None:
         self.loop = Loop(EpollPoller())
         ours, self.client = socket.socketpair()
-        self.client.settimeout(20)
+        self.client.settimeout(PATIENCE_S)
         self.owner = Owner()
         self.session = Session(
             self.owner, self.loop, options, ours, host="192.0.2.1", certificate=None

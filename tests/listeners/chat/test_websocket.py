@@ -11,6 +11,7 @@ import pytest
 from tests.listeners.chat.test_service import Irc
 from tests.listeners.chat.web_irc import WebChat, WebIrc
 from tests.protocols.websocket_client import frame, handshake, read_head, text
+from tests.support import PATIENCE_S
 
 TEXT = "Sec-WebSocket-Protocol: text.ircv3.net"
 BINARY = "Sec-WebSocket-Protocol: binary.ircv3.net"
@@ -214,7 +215,7 @@ def test_empty_messages_do_not_wait(start: Start) -> None:
 def test_a_stop_says_goodbye(start: Start) -> None:
     chat = start()
     client = join(chat.web(), "one")
-    chat.worker.drain(1.0, stopping=True)
+    chat.worker.drain(PATIENCE_S, stopping=True)
     client.expect("ERROR :Closing link")
     assert client.await_close()[0] == 1001
     chat.worker.await_exit()

@@ -177,7 +177,7 @@ def test_a_reply_has_the_address_that_the_datagram_was_sent_to(
 ) -> None:
     worker = start_worker(KIND, {}, [f"udp://{wildcard}:0"])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(5)
+        client.settimeout(PATIENCE_S)
         client.connect(("127.0.0.2", worker.address().port))  # receives only from this address
         client.send(b"hello")
         assert client.recv(100) == b"hello"

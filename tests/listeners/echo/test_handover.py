@@ -104,7 +104,7 @@ def await_blocked(client: socket.socket, sent: int = 0) -> int:
     with contextlib.suppress(TimeoutError):
         while True:
             sent += client.send(bytes([sent // 1000 % 251]) * (1000 - sent % 1000))
-    client.settimeout(20)
+    client.settimeout(PATIENCE_S)
     return sent
 
 
@@ -463,7 +463,7 @@ def test_waiting_connections_of_a_removed_address_are_handed_over(
     worker = start_worker(KIND, options, [TCP, TCP])
     await_slots(worker, 1)
     dropped = worker.sockets.pop(1)[1]
-    clients = [socket.create_connection(dropped.getsockname(), 20) for _ in range(20)]
+    clients = [socket.create_connection(dropped.getsockname(), PATIENCE_S) for _ in range(20)]
     worker.configure(options)
     dropped.close()
     bundle = worker.hand_over()

@@ -16,7 +16,7 @@ import pytest
 from netd.listeners.echo.relay import Copier, Relay, Splicer, allow_waiting, end_waiting
 from netd.listeners.echo.runner import INTERRUPT
 from netd.listeners.echo.scoreboard import Scoreboard
-from tests.support import read_all, read_exactly, wait_until
+from tests.support import PATIENCE_S, read_all, read_exactly, wait_until
 
 SMALL_BYTES = 5000  # less than Splicer moves through a pipe
 LARGE_BYTES = 3_000_000  # more than the buffers hold
@@ -46,7 +46,7 @@ class Run:
         return self.join()
 
     def join(self) -> bytes | None:
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         return self.unsent
 
@@ -72,7 +72,7 @@ def pair(family: socket.AddressFamily) -> tuple[socket.socket, socket.socket]:
     for end in ends:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         end.settimeout(None)
-    ends[0].settimeout(10)
+    ends[0].settimeout(PATIENCE_S)
     return ends
 
 

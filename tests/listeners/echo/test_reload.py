@@ -12,7 +12,14 @@ import pytest
 from netd.listeners.echo import KIND
 from tests.conftest import StartWorker
 from tests.listeners.echo.slots import await_slots, slots
-from tests.support import WorkerUnderTest, open_sockets, read_all, read_exactly, wait_until
+from tests.support import (
+    PATIENCE_S,
+    WorkerUnderTest,
+    open_sockets,
+    read_all,
+    read_exactly,
+    wait_until,
+)
 
 TCP = "tcp://127.0.0.1:0"
 
@@ -95,7 +102,7 @@ def test_drain_serves_waiting_and_open_connections(
 ) -> None:
     worker = start_worker(KIND, {"concurrency": concurrency, "spare": 1}, [TCP])
     clients = [worker.connect() for _ in range(10)]
-    worker.drain(20)
+    worker.drain(PATIENCE_S)
     for client in clients:
         client.sendall(b"a")
         assert read_exactly(client, 1) == b"a"

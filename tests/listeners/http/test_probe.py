@@ -15,7 +15,7 @@ from netd.listeners.http import KIND
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.tls_options import TlsOptions
 from tests.listeners.http.http_client import Start
-from tests.support import cheap_hash
+from tests.support import PATIENCE_S, cheap_hash
 
 probing = importlib.import_module("netd.listeners.http.probe")  # the package has the function
 
@@ -41,7 +41,7 @@ def test_a_reply_can_come_in_pieces(monkeypatch: pytest.MonkeyPatch, reply: byte
         monkeypatch.setattr(probing, "receive", lambda sock, _max_bytes, _deadline: sock.recv(3))
         theirs.sendall(reply)
         address = Address.parse("unix:///s")
-        assert KIND.probe("web", address, 5).startswith("200 OK in ")
+        assert KIND.probe("web", address, PATIENCE_S).startswith("200 OK in ")
         assert theirs.recv(4096).startswith(b"GET / HTTP/1.1\r\n")
 
 

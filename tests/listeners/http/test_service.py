@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 
 from tests.listeners.http.http_client import GET_HELLO, HELLO, Response, Start, ask
-from tests.support import read_all
+from tests.support import PATIENCE_S, read_all
 
 
 def test_connections_beyond_the_limit_are_refused_and_counted(start: Start) -> None:
@@ -97,7 +97,7 @@ def test_a_stop_closes_idle_connections_and_finishes_the_others(start: Start) ->
         Response(idle)
         busy.sendall(b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
         worker.await_counters(lambda c: c["bytes_in"] > len(GET_HELLO))
-        worker.drain(10, stopping=True)
+        worker.drain(PATIENCE_S, stopping=True)
         assert idle.recv(1) == b""
         busy.sendall(b"x")
         assert Response(busy).fields["Connection"] == "close"
@@ -109,7 +109,7 @@ def test_connections_in_the_backlog_are_served_before_the_end(start: Start) -> N
     waiting = [worker.connect() for _ in range(20)]
     for sock in waiting:
         sock.sendall(GET_HELLO)
-    worker.drain(10, stopping=True)
+    worker.drain(PATIENCE_S, stopping=True)
     for sock in waiting:
         with sock:
             assert Response(sock).status == 200

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netd.listeners.chat import KIND
-from netd.listeners.chat.storage.file import BUSY_S
+from netd.listeners.chat.storage import file
 from tests.listeners.chat.test_service import Irc
 from tests.support import PATIENCE_S, WorkerUnderTest, wait_until
 
@@ -86,8 +85,9 @@ def test_a_fault_of_the_file_does_not_stop_the_chat(
 
 
 def test_a_reload_to_another_file_does_not_wait_and_keeps_the_state(
-    start: Start, tmp_path: Path
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(file, "BUSY_S", 10 * PATIENCE_S)  # the worker is forked
     worker, alice = start(tmp_path / "one.db")
     alice.send("OPER root secret", "TOPIC #lounge :kept topic")
     alice.sync()
@@ -95,9 +95,7 @@ def test_a_reload_to_another_file_does_not_wait_and_keeps_the_state(
     with _locked(tmp_path / "one.db"):
         alice.send("PRIVMSG #lounge :said meanwhile")
         alice.sync()
-        began = time.monotonic()
         worker.configure(other)
-        assert time.monotonic() - began < BUSY_S
     worker.drain(PATIENCE_S, stopping=True)
     worker.await_exit()
     _, later = start(tmp_path / "other.db")
