@@ -5,6 +5,9 @@ Each attack keeps within the limits that netd has by default, except that a loop
 connect as often as it likes, so that no attacker is disconnected for flooding. Thirty attackers, or
 a hundred for passwords, come from one source address or from thirty. Meanwhile twenty innocent
 clients send small requests: PING of members of a channel with 820, or GET of a short text.
+
+If a figure is long, a second one in parentheses (p99 / max) leaves out the time in which the server
+or the client could run, but other processes had the processors.
 """
 
 from __future__ import annotations
@@ -54,19 +57,29 @@ class Row:
 
     @property
     def reaches_goal(self) -> bool:
-        """Whether no innocent client waited too long; True for a peer and a row without figures."""
+        """Whether no innocent client waited too long; True for a peer and a row without figures.
+
+        The time in which the server or the client waited for a processor does not count.
+        """
         if not self.server.startswith("netd"):
             return True
         found = self.latencies
         if found is None:
             return not self.failure
-        return found.p99_ms <= _GOAL_P99_MS and found.max_ms <= _GOAL_MAX_MS
+        return _is_short(found.running_p99_ms, found.running_max_ms)
 
     def __str__(self) -> str:
         found = self.latencies
         if found is None:
             return self.failure or "-"
-        return f"{found.p50_ms:.1f} / {found.p99_ms:.1f} / {found.max_ms:.1f}"
+        whole = f"{found.p50_ms:.1f} / {found.p99_ms:.1f} / {found.max_ms:.1f}"
+        if _is_short(found.p99_ms, found.max_ms):
+            return whole
+        return f"{whole} ({found.running_p99_ms:.1f} / {found.running_max_ms:.1f})"
+
+
+def _is_short(p99_ms: float, max_ms: float) -> bool:
+    return p99_ms <= _GOAL_P99_MS and max_ms <= _GOAL_MAX_MS
 
 
 def rows(setup: Setup, only: str, seconds: float, servers: str) -> Iterator[Row]:

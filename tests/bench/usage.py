@@ -28,6 +28,17 @@ def reaped_cpu_s(pid: int) -> float:
     return sum(_ticks(pid)[2:]) / os.sysconf("SC_CLK_TCK")
 
 
+def waited_s(pid: int) -> float:
+    """How long the first thread of a process has waited for a processor that others used.
+
+    0.0 if the process has ended, or the system does not count it.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+
+
 def memory_kib(pid: int) -> dict[str, int]:
     """The sizes of smaps_rollup in KiB, such as Pss (shared pages counted in part)."""
     sizes = re.findall(r"(\w+): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())
