@@ -8,7 +8,8 @@ which a child process computes).
 `scripts` has the Lua scripts, which the engine executes atomically.
 
 The room, pure, each module with the one before it as its base: `shared_room` (what is no client's
-doing), `replicated_room` (applies the log), `splitting_room` (the loss and the return of a host,
-with `netsplit` and `arrival`), `recovering_room` (loads the state again, with `returning`,
-`earlier_room`, `missed_messages` and `catch_up`).
+doing), `applying_room` (applies the log), `replicated_room` (puts what this host's clients do into
+it), `splitting_room` (the loss and the return of a host, with `netsplit` and `arrival`),
+`recovering_room` (loads the state again, with `returning`, `earlier_room`, `missed_messages` and
+`catch_up`).
 """
