@@ -69,12 +69,13 @@ async def _run_pipe(settings: ClientSettings) -> int:
 
 
 async def _run_terminal(settings: ClientSettings, environ: Mapping[str, str]) -> None:
-    from netd.client.screen.terminal import Terminal, View  # noqa: PLC0415 (scripts need none)
+    from netd.client.screen.terminal import SurfaceKind, Terminal  # noqa: PLC0415 (scripts need none)
 
     can_draw = sys.stdout.isatty() and environ.get("TERM", "dumb") not in ("dumb", "unknown")
-    view = View.LINE_EDITOR if settings.plain else View.FULL_SCREEN
+    drawn = SurfaceKind.LINE_EDITOR if settings.plain else SurfaceKind.FULL_SCREEN
     colors = can_draw and not environ.get("NO_COLOR")
-    await Terminal(settings, view if can_draw else View.PLAIN_LINES, environ, colors=colors).run()
+    kind = drawn if can_draw else SurfaceKind.PLAIN_LINES
+    await Terminal(settings, kind, environ, colors=colors).run()
 
 
 def _run_loop(main_coroutine: Coroutine[object, object, T]) -> T:

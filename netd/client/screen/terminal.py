@@ -48,8 +48,8 @@ _MAX_FOUND: Final = 50
 _MAX_ACTIVE: Final = 3  # conversations that the prompt names
 
 
-class View(enum.Enum):
-    """The way in which conversations are shown."""
+class SurfaceKind(enum.Enum):
+    """The surfaces that there are."""
 
     FULL_SCREEN = enum.auto()
     LINE_EDITOR = enum.auto()
@@ -60,13 +60,18 @@ class Terminal:
     """One run on a terminal."""
 
     def __init__(
-        self, settings: ClientSettings, view: View, environ: Mapping[str, str], *, colors: bool
+        self,
+        settings: ClientSettings,
+        kind: SurfaceKind,
+        environ: Mapping[str, str],
+        *,
+        colors: bool,
     ) -> None:
-        self._settings, self._view, self._environ = settings, view, environ
+        self._settings, self._kind, self._environ = settings, kind, environ
         self._client = IrcClient(settings.identity, self._record)
         self._state = state = self._client.state
         state.is_quiet = settings.is_quiet
-        state.highlights, state.wants_away = settings.highlights, view is View.FULL_SCREEN
+        state.highlights, state.wants_away = settings.highlights, kind is SurfaceKind.FULL_SCREEN
         state.ignored.update((state.fold(nick), nick) for nick in settings.ignored)
         self._connector = Connector(settings, self._client, self._show, self._on_request)
         server = "local" if len(settings.endpoints) > 1 else str(settings.endpoints[0])
@@ -85,7 +90,7 @@ class Terminal:
         for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(signum, self._connector.leave)
         self._presence.restore()
-        if self._view is not View.FULL_SCREEN:
+        if self._kind is not SurfaceKind.FULL_SCREEN:
             self._started.set()
         surface = asyncio.create_task(self._run_surface())
         surface.add_done_callback(lambda _: self._connector.leave())
@@ -130,7 +135,7 @@ class Terminal:
             prompt=self._prompt,
             server=self._server_name,
         )
-        if self._view is View.PLAIN_LINES:
+        if self._kind is SurfaceKind.PLAIN_LINES:
             return PlainLines(hooks, self._format), Desk(self._state, columns)
         # prompt_toolkit loads slowly, and a dumb terminal has no use for it.
         from prompt_toolkit.utils import get_cwidth  # noqa: PLC0415 (as above)
@@ -141,7 +146,7 @@ class Terminal:
         from netd.client.screen.reflow import reflows  # noqa: PLC0415 (as above)
 
         desk, typed = Desk(self._state, get_cwidth), TypedLines(self._files)
-        if self._view is View.FULL_SCREEN:
+        if self._kind is SurfaceKind.FULL_SCREEN:
             return FullScreen(self._state, desk, hooks, typed, colors=colors), desk
         editor = LineEditor(
             *(self._state, hooks, typed, self._format),
@@ -161,7 +166,7 @@ class Terminal:
             self._started.set()
         if any(isinstance(event, ChatMessage) for event in events) and self._is_reading():
             self._presence.read_soon()
-        if self._view is View.FULL_SCREEN:
+        if self._kind is SurfaceKind.FULL_SCREEN:
             self._show_now(events)
         else:
             self._hold.put(events)
@@ -218,7 +223,7 @@ class Terminal:
             return self._state.is_quiet
         if isinstance(event, SentAside) or (isinstance(event, Reaction) and event.old):
             return True
-        if self._view is not View.PLAIN_LINES or not isinstance(event, ChatMessage):
+        if self._kind is not SurfaceKind.PLAIN_LINES or not isinstance(event, ChatMessage):
             return False
         return event.mine and not event.old  # a plain terminal still shows the typed line
 
@@ -291,7 +296,7 @@ class Terminal:
 
     def _report_unsent(self) -> None:
         """Print what was not sent, after the full screen has gone with all its lines."""
-        if self._view is not View.FULL_SCREEN:
+        if self._kind is not SurfaceKind.FULL_SCREEN:
             return
         now, formatter = dt.datetime.now().astimezone(), EventFormatter(colors=False)
         sys.stdout.writelines(f"{formatter.line(event, now)}\n" for event in self._unsent)
