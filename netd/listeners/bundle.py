@@ -58,11 +58,6 @@ class Bundle:
         """Both descriptors, or that of the state alone."""
         return (self.state,) if self.queue is None else (self.state, self.queue)
 
-    def copy(self) -> Bundle:
-        """The same bundle with descriptors of its own. Raises OSError."""
-        state, *queue = duplicate_all(self.descriptors)
-        return Bundle(state, queue[0] if queue else None, self.worker)
-
     def close(self) -> None:
         """Close the descriptors."""
         close_all(self.descriptors)
@@ -76,17 +71,13 @@ class BundleState:
     cookies: Sequence[int]  # SO_COOKIE of each descriptor that is a socket, else 0
 
 
-def copy_all(bundles: Iterable[Bundle]) -> list[Bundle]:
+def copy_all(bundles: Sequence[Bundle]) -> list[Bundle]:
     """Copy bundles. Raises OSError, without a copy, if there is no room for all."""
-    copies: list[Bundle] = []
-    try:
-        for bundle in bundles:
-            copies.append(bundle.copy())  # noqa: PERF401 (an error must leave those made so far)
-    except OSError:
-        for copy in copies:
-            copy.close()
-        raise
-    return copies
+    copies = iter(duplicate_all(fd for bundle in bundles for fd in bundle.descriptors))
+    return [
+        Bundle(next(copies), None if bundle.queue is None else next(copies), bundle.worker)
+        for bundle in bundles
+    ]
 
 
 def pack(kind: str, handover: Handover) -> Bundle:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-_START_S = 10.0
+_START_S = 60.0
 _STOP_S = 10.0
 
 
@@ -47,7 +47,7 @@ def answers(port: int) -> bool:
 def program(
     command: Sequence[str], port: int, is_up: Callable[[int], bool] = accepts
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program that serves a port of 127.0.0.1 within ten seconds; end it afterwards."""
+    """Run a program that serves a port of 127.0.0.1 within a minute; end it afterwards."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _await(process, partial(is_up, port))

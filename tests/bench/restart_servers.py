@@ -21,7 +21,7 @@ from tests.bench.usage import family
 from tests.handover.scenario import Scenario
 from tests.played_systemd import ManagedDaemon
 
-_START_S: Final = 10.0
+_START_S: Final = 60.0
 _UNIT: Final = Path(__file__).parents[2] / "packaging" / "systemd" / "netd.service"
 _NGINX: Final = """\
 user root;
