@@ -8,6 +8,7 @@ from typing import Final
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.engine_contract import Loss
+from netd.listeners.chat.cluster.incarnations import Incarnations
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
@@ -87,7 +88,7 @@ class SimulatedNode:
         self.believers: dict[Client, Believer] = {}
         self._reads: list[Client] = []
         self._queue = AppendQueue()
-        self._incarnation = self._former = ""
+        self._incarnations = Incarnations()
         self._joined = 0
         self.applied = 0
         self.is_connected = self._is_available = False
@@ -111,16 +112,15 @@ class SimulatedNode:
         if self.is_connected:
             return
         self.is_connected = True
-        if self._incarnation:
-            present = self._engine.nodes.get(self.name)
-            if present is not None and present.incarnation == self._incarnation:
-                self._queue.confirm(present.sequence)
+        if self._incarnations.present:
+            before, name = self._engine.nodes.get(self.name), self._incarnations.present
         else:
             self._joined += 1
-            self._incarnation = f"{self.name}{self._joined}"
-            before = self._engine.join(self.name, self._incarnation)
-            if before is not None and before.incarnation == self._former:
-                self._queue.confirm(before.sequence)
+            name = f"{self.name}{self._joined}"
+            before = self._engine.join(self.name, name)
+        if before is not None and self._incarnations.is_own(before.incarnation):
+            self._queue.confirm(before.sequence)
+        self._incarnations.join(name)
         self._queue.send_again()
 
     def read(self, count: int = 1 << 30) -> None:
@@ -170,33 +170,32 @@ class SimulatedNode:
 
     def _take(self, entry: LogEntry) -> None:
         self.applied = entry.position.number
-        own = (self._incarnation, self._former)
-        if entry.inputs and entry.incarnation in own:
+        if entry.inputs and self._incarnations.is_own(entry.incarnation):
             self._queue.confirm(entry.first + len(entry.inputs) - 1)
         if entry.kind is EntryKind.LOST and entry.node == self.name:
             self._note_away()
         self.carry_out(self.room.apply(entry))
-        has_joined = entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation
-        if has_joined and self._former:
-            payloads, self._queue, self._former = self._queue.payloads(), AppendQueue(), ""
+        if self._incarnations.has_rejoined(entry):
+            payloads, self._queue = self._queue.payloads(), AppendQueue()
+            self._incarnations.forget_former()
             self.room.give_back(payloads)
 
     def flush(self) -> None:
         """Send what waits; a node that was removed notices it."""
         while self._is_available and (batch := self._queue.next_batch()) is not None:
-            head = (self.name, self._incarnation, batch.first)
+            head = (self.name, self._incarnations.present, batch.first)
             if not self._engine.append(*head, batch.payloads):
                 self._be_fenced()
 
     def _be_fenced(self) -> None:
-        self._former, self._incarnation = self._incarnation or self._former, ""
+        self._incarnations.lose()
         self.room.suspend_all(Loss.FENCED)
         self.cut()
 
     def renew(self) -> None:
         """Renew the deadline; a node that was removed notices it."""
         present = self._engine.nodes.get(self.name)
-        is_present = present is not None and present.incarnation == self._incarnation
+        is_present = present is not None and present.incarnation == self._incarnations.present
         if self.is_connected and not is_present:
             self._be_fenced()
 

@@ -1,7 +1,8 @@
 """One chat on several hosts: an ordered log in Redis or Valkey, which all of them apply.
 
 Pure: `engine_address` (the URLs), `resp` (commands and replies), `log_entry` (what the engine
-stores), `append_queue` (entries that are not in the log yet), `log_position` (what was applied).
+stores), `append_queue` (entries that are not in the log yet), `log_position` (what was applied),
+`incarnations` (the names under which a node is in the room).
 With I/O: `redis_connection` (one connection), `master_finder` (Redis Sentinel), `log_reader`
 (entries in slices), `engine` (the two connections of a node), `checkpoints` (digests and snapshots,
 which a child process computes).

@@ -22,6 +22,7 @@ from netd.listeners.chat.cluster.engine_replies import (
     describe_refusal,
     read_snapshot,
 )
+from netd.listeners.chat.cluster.incarnations import Incarnations
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import (
     START,
@@ -66,16 +67,15 @@ class Engine:
         self._queue = AppendQueue()
         self._ended = EndedNodes(ended)
         self._barrier = ReadBarrier()
-        self._incarnation = ""  # empty until the node has joined
-        self._joins_as = self._continues = ""
-        self._former = ""  # the incarnation before, until its last inputs were read
+        self._incarnations = Incarnations()
         self._applied = START
         self._snapshot: Position | None = None  # that of the last one that was loaded
         self._lacking: Position | None = None  # where entries were lacking
         self._has_state = False
         if saved is not None:
             self._queue = AppendQueue(saved)
-            self._continues, self._applied = saved["incarnation"], saved["applied"]
+            self._incarnations = Incarnations(saved["incarnation"])
+            self._applied = saved["applied"]
             self._has_state = self._applied != START
         self._is_flushing = self._is_joined = self._is_available = self._is_leaving = False
         self._epoch = 0
@@ -102,7 +102,7 @@ class Engine:
         writer = self._writer
         if writer is not None and self._is_joined:
             self._flush()
-            words = (self._settings.node, self._incarnation, reason)
+            words = (*self._name, reason)
             writer.run(lambda _: writer.close("left"), scripts.LEAVE, self._keys, *words)
         elif writer is not None:
             writer.close("closed")
@@ -112,16 +112,17 @@ class Engine:
     def save(self) -> dict[str, Any]:
         """The node as plain data, for another process; no connection travels."""
         return {
-            "incarnation": self._incarnation or self._continues,
+            "incarnation": self._incarnations.present or self._incarnations.continued,
             "applied": str(self._applied),
             **self._queue.save(),
         }
 
     def identity(self) -> dict[str, Any]:
         """The node as plain data, for the case that this process is killed; empty if it is none."""
-        if not self._incarnation:
+        present = self._incarnations.present
+        if not present:
             return {}
-        return {"incarnation": self._incarnation, "applied": str(START), **AppendQueue().save()}
+        return {"incarnation": present, "applied": str(START), **AppendQueue().save()}
 
     def use_password(self, password: str) -> None:
         """Log in with another password the next time."""
@@ -200,6 +201,11 @@ class Engine:
     def _writer(self) -> RedisConnection | None:
         return self._link.writer
 
+    @property
+    def _name(self) -> tuple[str, str]:
+        """The names of the node and of its present incarnation."""
+        return self._settings.node, self._incarnations.present
+
     def _on_disconnected(self, reason: str) -> None:
         self._is_joined = self._is_available = False
         self._owner.on_unavailable(reason)
@@ -230,7 +236,7 @@ class Engine:
         if loss is not Loss.FENCED:
             self._has_state = False
         if loss in (Loss.FENCED, Loss.REWOUND):
-            self._former, self._incarnation = self._incarnation or self._former, ""
+            self._incarnations.lose()
         self._owner.on_lost(loss)
 
     # Reading.
@@ -261,33 +267,30 @@ class Engine:
     def _join(self) -> None:
         """Become a node of the room, unless this process is one, and read on."""
         assert self._writer is not None
-        node, time_to_live_ms = self._settings.node, int(self._settings.time_to_live_s * 1000)
-        if self._incarnation:
-            arguments = (node, self._incarnation, time_to_live_ms)
-            self._writer.run(self._on_joined, scripts.STATUS, self._keys, *arguments)
+        if name := self._incarnations.present:
+            arguments = (*self._name, self._settings.time_to_live_ms)
+            on_joined = partial(self._on_joined, name)
+            self._writer.run(on_joined, scripts.STATUS, self._keys, *arguments)
             return
-        self._joins_as = os.urandom(_INCARNATION_BYTES).hex()
-        script, earlier = (
-            (scripts.TAKE_OVER, (self._continues,)) if self._continues else (scripts.JOIN, ())
-        )
-        names = (node, *earlier, self._joins_as)
-        level = self._settings.level
-        self._writer.run(self._on_joined, script, self._keys, *names, time_to_live_ms, level)
+        continued = self._incarnations.continued
+        script, earlier = (scripts.TAKE_OVER, (continued,)) if continued else (scripts.JOIN, ())
+        name = os.urandom(_INCARNATION_BYTES).hex()
+        names = (self._settings.node, *earlier, name)
+        limits = (self._settings.time_to_live_ms, self._settings.level)
+        self._writer.run(partial(self._on_joined, name), script, self._keys, *names, *limits)
 
-    def _on_joined(self, reply: Reply) -> None:
+    def _on_joined(self, name: str, reply: Reply) -> None:
         match reply:
             case [bytes(incarnation), int(sequence)]:
-                own = (self._incarnation, self._former, self._continues)
-                if incarnation and incarnation.decode() in own:
+                if self._incarnations.is_own(incarnation.decode()):
                     self._queue.confirm(sequence)
-                self._incarnation = self._incarnation or self._joins_as
-                self._continues = ""
+                self._incarnations.join(name)
                 self._is_joined = True
                 self._queue.send_again()
                 self._move_ended()
             case ReplyError():
                 if reply.code == scripts.FENCED:
-                    self._former, self._continues = self._continues, ""
+                    self._incarnations.lose_continued()
                 self._on_refused(reply)
             case _:
                 self._link.fail(f"the node cannot join: {reply!s:.200}")
@@ -295,9 +298,8 @@ class Engine:
     def _move_ended(self) -> None:
         """Take over the clients of nodes that have ended, and read on."""
         assert self._writer is not None
-        own = (self._settings.node, self._incarnation)
         for identity in self._ended.identities():
-            self._writer.run(self._check_accepted, scripts.MOVE, self._keys, *identity, *own)
+            self._writer.run(self._check_accepted, scripts.MOVE, self._keys, *identity, *self._name)
         if self._ended.identities():
             self._writer.call(lambda _: self._read(), "PING")  # the log has them when it replies
         else:
@@ -324,11 +326,11 @@ class Engine:
             return False
         if step is not Step.KNOWN:
             self._applied = entry.position
-            has_rejoined = self._note_own(entry)
+            self._confirm_own(entry)
             self._owner.on_entries((entry,))
             self._barrier.on_applied(entry.position.number)
             self._take_over(entry)
-            if has_rejoined:
+            if self._incarnations.has_rejoined(entry):
                 self._give_up()
         return True
 
@@ -342,12 +344,10 @@ class Engine:
         self._lose(Loss.GAP)
         self._link.fail(Loss.GAP.value)
 
-    def _note_own(self, entry: LogEntry) -> bool:
-        """Forget inputs that are in the log; True if this node has joined after it was removed."""
-        if entry.inputs and entry.incarnation in (self._incarnation, self._former):
+    def _confirm_own(self, entry: LogEntry) -> None:
+        """Forget inputs that are in the log."""
+        if entry.inputs and self._incarnations.is_own(entry.incarnation):
             self._queue.confirm(entry.first + len(entry.inputs) - 1)
-        has_joined = entry.kind is EntryKind.JOINED and entry.incarnation == self._incarnation
-        return has_joined and bool(self._former)
 
     def _take_over(self, entry: LogEntry) -> None:
         payloads = self._ended.take_moved(entry, self._settings.node)
@@ -356,7 +356,8 @@ class Engine:
 
     def _give_up(self) -> None:
         """Return the inputs of the former incarnation that are not in the log."""
-        payloads, self._queue, self._former = self._queue.payloads(), AppendQueue(), ""
+        payloads, self._queue = self._queue.payloads(), AppendQueue()
+        self._incarnations.forget_former()
         self._owner.on_given_up(payloads)
 
     def _become_available(self) -> None:
@@ -373,7 +374,7 @@ class Engine:
         if self._writer is None or not self._is_available or self._is_leaving:
             return  # what is in the log has to be known
         while (batch := self._queue.next_batch()) is not None:
-            head = (self._epoch, self._settings.node, self._incarnation, batch.first)
+            head = (self._epoch, *self._name, batch.first)
             self._writer.run(
                 self._check_accepted, scripts.APPEND, self._keys, *head, *batch.payloads
             )
@@ -393,7 +394,5 @@ class Engine:
     def _renew(self) -> None:
         if self._writer is None or not self._is_joined:
             return
-        time_to_live_ms = int(self._settings.time_to_live_s * 1000)
-        version = self._settings.version
-        arguments = (self._settings.node, self._incarnation, time_to_live_ms, version)
+        arguments = (*self._name, self._settings.time_to_live_ms, self._settings.version)
         self._writer.run(self._check_accepted, scripts.RENEW, self._keys, *arguments)

@@ -39,6 +39,11 @@ class EngineSettings:
     version: str = netd.__version__
     """The version of this node, by which the other ones name the cause of a higher level."""
 
+    @property
+    def time_to_live_ms(self) -> int:
+        """`time_to_live_s` in milliseconds."""
+        return int(self.time_to_live_s * 1000)
+
 
 class Loss(enum.Enum):
     """Why a node's state is not that of the log any more."""
