@@ -358,21 +358,22 @@ class RoomDriver:
             self._sessions[client].stream.write(lines)
 
     def _on_verified(self, client: Client, verdict: Verdict) -> None:
-        self._do_later(partial(self._go_on, client, verdict))  # many can share one check
+        self._do_later(partial(self._take_verdict, client, verdict))  # many can share one check
 
-    def _go_on(self, client: Client, verdict: Verdict) -> None:
+    def _take_verdict(self, client: Client, verdict: Verdict) -> None:
         effect = self._checks.pop(client, None)
         result = effect.work.result if effect is not None and effect.work is not None else ""
-        session = self._sessions.get(client)
-        self._apply(self._room.verified(client, time.time(), verdict, result))
-        if session is not None and session.closing_since is None:
-            session.wake()
+        self._continue(client, self._room.verified(client, time.time(), verdict, result))
 
     def _on_answer(self, client: Client, result: object) -> None:
-        self._do_later(partial(self._continue_with, client, result))
+        self._do_later(partial(self._take_answer, client, result))
 
-    def _continue_with(self, client: Client, result: object) -> None:
-        self._apply(self._room.answered(client, result, time.time()))
+    def _take_answer(self, client: Client, result: object) -> None:
+        self._continue(client, self._room.answered(client, result, time.time()))
+
+    def _continue(self, client: Client, effects: Iterable[Effect]) -> None:
+        """Carry out the effects of what a client has waited for, and serve its session."""
+        self._apply(effects)
         session = self._sessions.get(client)
         if session is not None and session.closing_since is None:
             session.wake()
