@@ -19,6 +19,10 @@ PURE_FORBIDDEN = {
     *("time", "random", "secrets"),
 }
 CORE = ("netd.errors", "netd.protocols", "netd.config")
+CONTROL = (
+    *("netd.errors", "netd.protocols.control", "netd.config.paths", "netd.commands"),
+    "netd.supervisor.control_client",
+)
 HTTP_OPTIONS = ("netd.listeners.http.options", "netd.listeners.http.route_options")
 CLIENT_FRONT = (
     "netd.client.core",
@@ -127,17 +131,24 @@ ALLOWED = {
     "netd.client.app": ("netd.client",),
     "netd.client.core": ("netd.errors", "netd.protocols", "netd.client.core"),
     "netd.client.screen": ("netd.client.screen", *CLIENT_FRONT),
-    "netd.password_prompt": ("netd.errors",),
-    "netd.account_command": (*CORE, "netd.listeners", "netd.password_prompt"),
-    "netd.check_command": (
-        *(*CORE, "netd.listeners", "netd.runtime.identity"),
-        *("netd.supervisor.control_client", "netd.supervisor.control_server"),
-        *("netd.supervisor.socket_table", "netd.supervisor.trial"),
+    "netd.commands": ("netd.errors", "netd.config.paths", "netd.commands"),
+    **dict.fromkeys(("netd.commands.reload", "netd.commands.upgrade"), CONTROL),
+    "netd.commands.status": (*CONTROL, "netd.status_text"),
+    "netd.commands.probe": (*CONTROL, *CORE, "netd.listeners", "netd.runtime"),
+    "netd.commands.check": (
+        *(*CONTROL, *CORE, "netd.listeners", "netd.runtime.identity"),
+        *("netd.supervisor.control_server", "netd.supervisor.socket_table"),
+        "netd.supervisor.trial",
     ),
-    "netd.setup_command": ("netd", "netd.errors"),
-    "netd.backup_command": (*CORE, "netd.listeners", "netd.runtime"),
-    "netd.probe_command": (*CORE, "netd.listeners", "netd.runtime"),
-    "netd.cli": ("netd",),
+    "netd.commands.config": (*CORE, "netd.commands", "netd.listeners"),
+    "netd.commands.account": (*CORE, "netd.commands", "netd.listeners"),
+    "netd.commands.backup": (*CORE, "netd.commands", "netd.listeners", "netd.runtime"),
+    "netd.commands.passwd": ("netd.commands", "netd.protocols"),
+    "netd.commands.setup": ("netd.commands", "netd.errors"),
+    "netd.commands.run": (
+        *(*CORE, "netd.commands", "netd.listeners", "netd.runtime", "netd.supervisor"),
+    ),
+    "netd.cli": ("netd.commands", "netd.errors"),
     "netd.__main__": ("netd.cli",),
     "netd": (),
 }
@@ -183,12 +194,29 @@ def test_pure_modules_open_nothing_and_read_no_clock(module: str) -> None:
     assert not {name.split(".")[0] for name in imported(module)} & PURE_FORBIDDEN
 
 
-def test_a_daemon_holds_nothing_heavy_that_it_may_not_need() -> None:
-    code = "import sys, netd.cli; print(*sys.modules)"
+def loaded_by(command: str) -> set[str]:
+    """The modules that are loaded when the arguments of a command have been parsed."""
+    code = f"import sys, netd.cli; netd.cli.build_parser([{command!r}]); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(run.stdout.split())
+    return set(run.stdout.split())
+
+
+def test_a_daemon_holds_nothing_heavy_that_it_may_not_need() -> None:
+    loaded = loaded_by("run")
     assert "netd.listeners.http.service" in loaded
     assert not loaded & {"pydantic", "pydantic_core", "ssl", "_hashlib", "sqlite3"}
+    assert {name for name in loaded if is_within(name, "netd.commands")} == {
+        *("netd.commands", "netd.commands.config_file", "netd.commands.output"),
+        "netd.commands.run",
+    }
+
+
+@pytest.mark.parametrize("command", ["reload", "status"])
+def test_a_command_holds_no_part_of_the_daemon(command: str) -> None:
+    loaded = loaded_by(command)
+    assert "netd.supervisor.control_client" in loaded
+    parts = ("netd.listeners", "netd.supervisor.supervisor", "netd.config.model", "pydantic")
+    assert not [name for name in loaded if any(is_within(name, part) for part in parts)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from netd.config.annotations import Secret, Table
 from netd.config.file_access import why_no_directory
+from netd.config.load import ConfigurableKind, read_config
 from netd.config.model import Config, ListenerOptions
 from netd.config.paths import SYSTEM_CONFIG, SYSTEM_CONTROL
 from netd.config.schema import fields_of
@@ -19,12 +20,17 @@ from netd.errors import Problem
 from netd.protocols.password import is_hashed
 
 
-class CheckedKind(Protocol):
-    """The part of a kind that checks a listener's files."""
+class CheckedKind(ConfigurableKind, Protocol):
+    """The part of a kind that reads a listener's table, and checks its files."""
 
     @property
     def check(self) -> Callable[[ListenerOptions], tuple[Problem, ...]]:
         """Find problems on this machine; their keys are relative to the listener."""
+
+
+def read_checked(path: str, kinds: Mapping[str, CheckedKind]) -> Config:
+    """Read a configuration and check its files. Raises ConfigError with every fault found."""
+    return read_config(path, kinds, lambda config, source: check_files(config, source, kinds))
 
 
 def check_files(

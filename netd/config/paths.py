@@ -9,7 +9,6 @@ import stat
 import tomllib
 from typing import Any, Final
 
-from netd.config.model import Config
 from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, Problem
 
@@ -55,10 +54,13 @@ def _own_name() -> str:
         return str(os.geteuid())
 
 
-def daemon_control_path(config: Config) -> str:
-    """The path at which this process, as the daemon, opens its control socket."""
+def daemon_control_path(configured: str) -> str:
+    """The path at which this process, as the daemon, opens its control socket.
+
+    It is the configured path, if there is one.
+    """
     default = SYSTEM_CONTROL if _can_make_system_control() else _user_control_path()
-    return config.netd.control or default
+    return configured or default
 
 
 def _can_make_system_control() -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import netd
-from netd.check_command import held_by_daemon
+from netd.commands.check import held_by_daemon
 from netd.runtime import process
 from netd.runtime.identity import become
 from netd.supervisor.socket_table import HeldAddresses

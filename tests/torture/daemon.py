@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 from unittest import mock
 
-import netd.cli
+import netd.commands.run
 from netd.__main__ import main
 from netd.config.address import Address
 from netd.config.check import check_files
@@ -145,7 +145,7 @@ def _become_netd(config: Path, log: Path, gate: Gate) -> NoReturn:
 
 def _install_gates(gate: Gate) -> None:
     """Have the subprocess that reads the configuration, and each worker, pass the gate first."""
-    load = netd.check_command.load
+    load = netd.commands.run.load
 
     def gated_load(path: str) -> Any:
         gate.wait("reader")
@@ -155,7 +155,7 @@ def _install_gates(gate: Gate) -> None:
         gate.wait(comm(os.getpid()).removeprefix("netd: "))
         run_worker(*arguments)
 
-    mock.patch("netd.check_command.load", gated_load).start()
+    mock.patch("netd.commands.run.load", gated_load).start()
     mock.patch("netd.supervisor.worker_process.run_worker", gated_run_worker).start()
 
 

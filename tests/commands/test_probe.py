@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from netd.commands.probe import Target, format_metrics
 from netd.config.address import Address
 from netd.listeners.kinds import KINDS
 from netd.listeners.probe_connection import receive
-from netd.probe_command import Target, format_metrics
 from tests.support import PATIENCE_S, Daemon
 
 CONFIG = """

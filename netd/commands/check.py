@@ -7,12 +7,17 @@ import contextlib
 import os
 import pwd
 import stat
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
+from netd.commands.config_file import add_config_option
+from netd.commands.output import show
 from netd.config.address import Address
+from netd.config.check import check_files, read_checked
+from netd.config.load import read_config
 from netd.config.model import Config
-from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path
+from netd.config.paths import SYSTEM_CONFIG, client_control_path, daemon_control_path, find_config
 from netd.config.source import Source
 from netd.config.state_directory import state_directory_of
 from netd.errors import ConfigError, ControlError, Problem, ReloadError
@@ -29,6 +34,7 @@ _UNIT_USER: Final = "netd"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
+    add_config_option(parser)
     parser.add_argument(
         "--as",
         dest="user",
@@ -37,22 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(user: str | None, path: str, warn: Callable[[str], object]) -> str:
-    """Check the configuration at `path`; return the report, and pass warnings to `warn`.
+def run(arguments: argparse.Namespace) -> int:
+    """Check the configuration, and print the warnings.
 
-    Raises ConfigError for its faults, IdentityError if this process cannot become `user`, and
+    Raises ConfigError for its faults, IdentityError if this process cannot become the user, and
     ReloadError if the configuration is well but this version cannot continue for the running one.
     """
-    from netd.config.check import check_files  # noqa: PLC0415 (pydantic: not for the daemon)
-    from netd.config.load import read_config  # noqa: PLC0415
-
+    path = find_config(arguments.config)
     running = os.environ.get(STATE_FORMAT, str(MAJOR))
     if running != str(MAJOR):
         text = f"the state of the running netd has format {running}"
         raise ReloadError(f"{text}, and this version reads {MAJOR}: its clients would be lost")
     held = held_by_daemon(path)
     control_in_use = client_control_path(path) if held != HeldAddresses() else ""
-    user = user or _user_of_unit(path)
+    user = arguments.user or _user_of_unit(path)
     if user:
         _import_for_checks(path)
         become(user)
@@ -61,32 +65,25 @@ def run(user: str | None, path: str, warn: Callable[[str], object]) -> str:
         os.environ.setdefault("STATE_DIRECTORY", directory)  # as the unit sets it
 
     def check(config: Config, source: Source) -> Iterable[Problem]:
-        control = daemon_control_path(config)
+        control = daemon_control_path(config.netd.control)
         found = check_control(control, config.netd) if control != control_in_use else ()
         found = (*found, *check_ports(config, held), *check_files(config, source, KINDS))
         return {problem.key: problem for problem in found}.values()
 
     config = read_config(path, KINDS, check)
     for warning in config.warnings:
-        warn(str(warning))
+        show(str(warning), sys.stderr)
     count = len(config.listeners)
     by_user = f" as user {user}" if user else ""
-    return f"{path}: {count} listener{'s' * (count != 1)}, no fault found{by_user}"
-
-
-def load(path: str) -> Config:
-    """Read a configuration and check the files that it names, as the daemon does."""
-    from netd.config.check import check_files  # noqa: PLC0415 (as for run)
-    from netd.config.load import read_config  # noqa: PLC0415
-
-    return read_config(path, KINDS, lambda config, source: check_files(config, source, KINDS))
+    show(f"{path}: {count} listener{'s' * (count != 1)}, no fault found{by_user}")
+    return os.EX_OK
 
 
 def _import_for_checks(path: str) -> None:
     """Import the modules of the checks while root may read them: Python can be below /root."""
     "".encode("idna")  # as getaddrinfo(3) does
     with contextlib.suppress(ConfigError):
-        load(path)
+        read_checked(path, KINDS)
 
 
 def _user_of_unit(path: str) -> str:

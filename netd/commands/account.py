@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from netd.commands.config_file import add_config_option
+from netd.commands.output import show
+from netd.commands.password_prompt import read_password
+from netd.config.load import config_of
 from netd.config.model import Config
+from netd.config.paths import find_config
+from netd.config.source import read_source
 from netd.config.state_directory import state_directory_of
 from netd.errors import UsageError
+from netd.listeners.chat.account_manager import AccountManager
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.account_edits import EditKind
-from netd.password_prompt import read_password
+from netd.listeners.kinds import KINDS
 
 _LIST: Final = "list"
 _EDITS: Final = {
@@ -27,6 +35,7 @@ _NO_REASON: Final = "no reason given"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
+    add_config_option(parser)
     parser.add_argument(
         "action",
         choices=(_LIST, *_EDITS),
@@ -52,10 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, config: Config, path: str) -> Iterable[str]:
-    """Carry out the command; yield the lines to print. `path` is that of the configuration."""
-    from netd.listeners.chat.account_manager import AccountManager  # noqa: PLC0415 (SQLite)
+def run(arguments: argparse.Namespace) -> int:
+    """Show or change the accounts."""
+    path = find_config(arguments.config)
+    for line in carry_out(arguments, config_of(read_source(path), KINDS), path):
+        show(line)
+    return os.EX_OK
 
+
+def carry_out(arguments: argparse.Namespace, config: Config, path: str) -> Iterable[str]:
+    """Carry out the command; yield the lines to print. `path` is that of the configuration."""
     options = _find_listener(config, arguments.chat)
     manager = AccountManager(options, state_directory_of(path))
     name: str = arguments.account or ""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from netd import account_command
+from netd.commands import account
 from netd.config.load import read_config
 from netd.errors import NetdError
 from netd.listeners.chat import KIND
@@ -44,13 +44,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `netd account` with a command line; `sesame-open` is typed as the password."""
     path = tmp_path / "netd.toml"
     path.write_text(CONFIG.format(tmp_path))
-    monkeypatch.setattr(account_command, "read_password", lambda: "sesame-open")
+    monkeypatch.setattr(account, "read_password", lambda: "sesame-open")
     config = read_config(str(path), KINDS)
     parser = argparse.ArgumentParser()
-    account_command.add_arguments(parser)
+    account.add_arguments(parser)
 
     def run_line(line: str) -> list[str]:
-        return list(account_command.run(parser.parse_args(line.split()), config, str(path)))
+        return list(account.carry_out(parser.parse_args(line.split()), config, str(path)))
 
     return run_line
 
@@ -111,7 +111,7 @@ def test_bytes_that_are_no_text_are_a_usage_error(
 
 
 def test_a_weak_password_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_command, "read_password", lambda: "short")
+    monkeypatch.setattr(account, "read_password", lambda: "short")
     with pytest.raises(NetdError, match="at least 8 characters"):
         run("add bob")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sqlite3
@@ -12,14 +13,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from netd.commands.config_file import add_config_option
+from netd.commands.output import show
+from netd.config.load import config_of
 from netd.config.model import Config
-from netd.config.source import Source
+from netd.config.paths import find_config
+from netd.config.source import Source, read_source
 from netd.config.state_directory import state_directory_of
 from netd.errors import NetdError
 from netd.listeners.chat.cloak_key import KEY_FILE
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.state_file import state_path
 from netd.listeners.chat.storage.file import describe_failure, full_disk_of
+from netd.listeners.kinds import KINDS
 from netd.runtime.errnos import describe
 from netd.runtime.replaced_file import replace_file
 
@@ -38,7 +44,20 @@ class Content:
     databases: tuple[str, ...]
 
 
-def run(path: str, config: Config, source: Source) -> str:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_config_option(parser)
+    parser.add_argument("file", metavar="FILE", help="the file, an archive that tar(1) reads")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the backup. Raises BackupError."""
+    source = read_source(find_config(arguments.config))
+    show(write_backup(arguments.file, config_of(source, KINDS), source))
+    return os.EX_OK
+
+
+def write_backup(path: str, config: Config, source: Source) -> str:
     """Write the backup to the file `path`; return what it has. Raises BackupError."""
     content = content_of(config, source)
     _refuse_other_file(path, content)

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from netd import setup_command
+from netd.commands import setup
+from netd.commands.setup import SetupError
 from netd.errors import UsageError
-from netd.setup_command import SetupError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 UNITS = ("service", "socket")
 
 
 def run(*line: str) -> str:
     parser = argparse.ArgumentParser()
-    setup_command.add_arguments(parser)
-    return setup_command.run(parser.parse_args(line))
+    setup.add_arguments(parser)
+    return setup.set_up(parser.parse_args(line))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_files_are_installed_with_the_path_of_the_command_and_removed(
 def test_a_command_that_the_unit_cannot_run_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Path
 ) -> None:
-    monkeypatch.setattr(setup_command, "_HIDDEN", (f"{tmp_path}/",))
+    monkeypatch.setattr(setup, "_HIDDEN", (f"{tmp_path}/",))
     with pytest.raises(UsageError, match=f"the unit cannot run {command}"):
         run("--root", str(tmp_path / "root"))
     command.unlink()
@@ -153,7 +153,7 @@ def test_the_wheel_has_the_files() -> None:
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert included.pop("config/examples") == "netd/share/examples"
     assert all(target == f"netd/share/{source[10:]}" for source, target in included.items())
-    needed = (*setup_command._IN_ETC, *setup_command._IN_SHARE, "man/generate.py", "netd.toml")
+    needed = (*setup._IN_ETC, *setup._IN_SHARE, "man/generate.py", "netd.toml")
     for name in needed:
         assert (ROOT / "packaging" / name).is_file()
         assert any(f"packaging/{name}".startswith(source) for source in included), name

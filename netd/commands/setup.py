@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import netd
+from netd.commands.output import show
 from netd.errors import NetdError, UsageError
 
 _COMMANDS: Final = ("netd", "netd-chat")
@@ -69,7 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove", action="store_true", help="remove the installed files")
 
 
-def run(arguments: argparse.Namespace) -> str:
+def run(arguments: argparse.Namespace) -> int:
+    """Install or remove the files."""
+    show(set_up(arguments))
+    return os.EX_OK
+
+
+def set_up(arguments: argparse.Namespace) -> str:
     """Install the files, or remove them; return what was done and the command to run next.
 
     The configuration is installed if there is none, and never removed. Files in /etc that the

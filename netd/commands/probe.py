@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Final
 
+from netd.commands.config_file import add_config_option, control_path
+from netd.commands.output import show
 from netd.config.address import Address
 from netd.errors import ControlError, NetdError, UsageError
 from netd.listeners.kinds import KINDS
 from netd.protocols.prometheus import format_family
 from netd.runtime.errnos import describe
 from netd.runtime.replaced_file import replace_file
+from netd.supervisor.control_client import request_status
 
 _SCHEMES: Final = {"http": ("http", 80), "irc": ("chat", 6667)}
 _ECHO_KIND: Final = "echo"  # of an address that is that of a socket
 _MAX_KEPT: Final = 10_000  # durations of each target, for the percentile of its summary
 _P99: Final = 0.99
 _MAX_SECONDS: Final = 86_400.0
-
-RequestStatus = Callable[[], dict[str, Any]]
+_EX_LOST: Final = 1
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class Target:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
+    add_config_option(parser)
     parser.add_argument(
         "target",
         nargs="*",
@@ -121,26 +125,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(
-    arguments: argparse.Namespace, request_status: RequestStatus, show: Callable[[str], object]
-) -> bool:
-    """Probe the targets; returns whether the last probe of each was successful.
+def run(arguments: argparse.Namespace) -> int:
+    """Probe the targets; the exit status is 1 unless the last probe of each was successful.
 
-    `request_status` is called if a target is a listener. Raises UsageError for an address that
-    cannot be probed, ControlError for an unknown listener.
+    Raises UsageError for an address that cannot be probed, ControlError for an unknown listener.
     """
-    targets = list(_targets(dict.fromkeys(arguments.target), request_status))
+    targets = list(_targets(arguments))
     with contextlib.suppress(KeyboardInterrupt):
-        _probe_rounds(targets, arguments, show)
+        _probe_rounds(targets, arguments)
     if arguments.count != 1:
         for target in targets:
             show(target.summary())
-    return all(target.works for target in targets)
+    return os.EX_OK if all(target.works for target in targets) else _EX_LOST
 
 
-def _probe_rounds(
-    targets: Sequence[Target], arguments: argparse.Namespace, show: Callable[[str], object]
-) -> None:
+def _probe_rounds(targets: Sequence[Target], arguments: argparse.Namespace) -> None:
     began, rounds = time.monotonic(), 0
     while True:
         for target in targets:
@@ -153,11 +152,12 @@ def _probe_rounds(
         time.sleep(max(0.0, began + rounds * arguments.interval - time.monotonic()))
 
 
-def _targets(wanted: Iterable[str], request_status: RequestStatus) -> Iterator[Target]:
+def _targets(arguments: argparse.Namespace) -> Iterator[Target]:
+    wanted = dict.fromkeys(arguments.target)
     listeners = [name for name in wanted if "://" not in name]
     urls = [url for url in wanted if "://" in url]
     if listeners or not urls:
-        yield from _listeners(listeners, request_status())
+        yield from _listeners(listeners, request_status(control_path(arguments)))
     yield from map(_server, urls)
 
 
