@@ -366,10 +366,9 @@ class RoomDriver:
         self._continue(client, self._room.verified(client, time.time(), verdict, result))
 
     def _on_answer(self, client: Client, result: object) -> None:
-        self._do_later(partial(self._take_answer, client, result))
-
-    def _take_answer(self, client: Client, result: object) -> None:
-        self._continue(client, self._room.answered(client, result, time.time()))
+        self._do_later(
+            lambda: self._continue(client, self._room.answered(client, result, time.time()))
+        )
 
     def _continue(self, client: Client, effects: Iterable[Effect]) -> None:
         """Carry out the effects of what a client has waited for, and serve its session."""
