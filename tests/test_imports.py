@@ -137,7 +137,7 @@ ALLOWED = {
     "netd.commands.probe": (*CONTROL, *CORE, "netd.listeners", "netd.runtime"),
     "netd.commands.check": (
         *(*CONTROL, *CORE, "netd.listeners", "netd.runtime.identity"),
-        *("netd.supervisor.control_server", "netd.supervisor.socket_table"),
+        *("netd.supervisor.control_server", "netd.supervisor.port_check"),
         "netd.supervisor.trial",
     ),
     "netd.commands.config": (*CORE, "netd.commands", "netd.listeners"),

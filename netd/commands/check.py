@@ -26,7 +26,7 @@ from netd.listeners.kinds import KINDS
 from netd.runtime.identity import become
 from netd.supervisor.control_client import NoDaemonError, request_status
 from netd.supervisor.control_server import check_control
-from netd.supervisor.socket_table import HeldAddresses, check_ports
+from netd.supervisor.port_check import HeldAddresses, check_ports
 from netd.supervisor.trial import STATE_FORMAT
 
 _UNIT_USER: Final = "netd"

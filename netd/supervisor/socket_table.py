@@ -7,18 +7,15 @@ from a socket unit or from its descriptor store, is used if its name and its add
 
 from __future__ import annotations
 
-import errno
-import itertools
 import logging
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from netd.config.address import Address
-from netd.config.model import Config, ListenerOptions
-from netd.errors import BindError, Problem
+from netd.config.model import ListenerOptions
+from netd.errors import BindError
 from netd.runtime import sockets
 from netd.supervisor.passed_sockets import (
     SOCKET_KIND,
@@ -31,6 +28,7 @@ from netd.supervisor.passed_sockets import (
     refuse_clients,
     unlink_stored,
 )
+from netd.supervisor.socket_addresses import bound_address, overlap, resolve, taken
 
 _log = logging.getLogger("netd")
 
@@ -211,7 +209,7 @@ class SocketTable:
     def _open(
         self, address: Address, options: ListenerOptions, wanted: Mapping[_Place, str]
     ) -> _Bound:
-        resolved = _resolve(address)
+        resolved = resolve(address)
         try:
             if address.scheme.is_local:
                 return _open_unix(address, options)
@@ -220,8 +218,8 @@ class SocketTable:
             return _Bound(self._open_inet(numeric, options.backlog, wanted))
         except BindError as error:
             for place in self._bound.keys() & wanted.keys():
-                if _overlap(map(_bound_address, self._bound[place].sockets), resolved):
-                    raise BindError(_taken(address, wanted[place], place.address)) from error
+                if overlap(map(bound_address, self._bound[place].sockets), resolved):
+                    raise BindError(taken(address, wanted[place], place.address)) from error
             raise BindError(f"{address}: {error}", error.errno) from error
 
     def _open_inet(
@@ -238,8 +236,8 @@ class SocketTable:
         found: list[socket.socket] = []
         try:
             for address in addresses:
-                same = [sock for sock in ours if _bound_address(sock) == address]
-                beside = [s for s in (*ours, *stored) if _overlap([_bound_address(s)], [address])]
+                same = [sock for sock in ours if bound_address(sock) == address]
+                beside = [s for s in (*ours, *stored) if overlap([bound_address(s)], [address])]
                 kind, host, port = SOCKET_KIND[address.scheme], address.host, address.port
                 found += same or sockets.open_inet(kind, host, port, backlog, beside)
         except BindError:
@@ -261,56 +259,6 @@ class SocketTable:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class HeldAddresses:
-    """The addresses of the running daemon, as in its configuration and as bound."""
-
-    configured: AbstractSet[Address] = frozenset()
-    bound: AbstractSet[Address] = frozenset()
-    unknown: str = ""
-    """Why the daemon's status is unknown; then an address in use may be the daemon's."""
-
-
-def check_ports(config: Config, held: HeldAddresses) -> tuple[Problem, ...]:
-    """The addresses that cannot be bound, or that two listeners name in different ways.
-
-    An address is bound for a moment, unless the running daemon holds it.
-    """
-    problems: list[Problem] = []
-    earlier: list[tuple[Address, str, list[Address]]] = []
-    for name, options in config.listeners.items():
-        for number, address in enumerate(options.address):
-            key = f"listeners.{name}.address.{number}"
-            if address.path and not os.path.isdir(os.path.dirname(address.path)):
-                continue  # is reported with the other files
-            try:
-                resolved = _resolve(address)
-                _refuse_taken(address, resolved, earlier)
-                earlier.append((address, name, resolved))
-                if address not in held.configured and not _overlap(resolved, held.bound):
-                    _try(address, options)
-            except BindError as error:
-                is_unknown = bool(held.unknown) and error.errno == errno.EADDRINUSE
-                text = f"{error}; {held.unknown}" if is_unknown else str(error)
-                problems.append(Problem(key, text, is_warning=is_unknown))
-    return tuple(problems)
-
-
-def _refuse_taken(
-    address: Address, resolved: list[Address], earlier: list[tuple[Address, str, list[Address]]]
-) -> None:
-    for other, owner, others in earlier:
-        if _overlap(resolved, others):
-            raise BindError(_taken(address, owner, other))
-
-
-def _try(address: Address, options: ListenerOptions) -> None:
-    """Bind an address, and close the socket. Raises BindError."""
-    table = SocketTable()
-    table.open({"": replace(options, address=(address,))})
-    table.keep_only({})
-
-
 def _owners(listeners: Mapping[str, ListenerOptions]) -> dict[_Place, str]:
     """The name of the listener for each place."""
     return {place: name for name, options in listeners.items() for place in _places(name, options)}
@@ -327,31 +275,3 @@ def _open_unix(address: Address, options: ListenerOptions) -> _Bound:
     kind, mode = SOCKET_KIND[address.scheme], int(options.socket_mode, 8)
     opened = sockets.open_unix(kind, address.path, mode, options.backlog)
     return _Bound((opened,), file=sockets.file_identity(address.path))
-
-
-def _resolve(address: Address) -> list[Address]:
-    """The address with each number that its host name resolves to. Raises BindError."""
-    if address.scheme.is_local:
-        return [address]
-    try:
-        found = sockets.resolve(SOCKET_KIND[address.scheme], address.host, address.port)
-    except BindError as error:
-        raise BindError(f"{address}: {error}") from error
-    return [replace(address, host=sockaddr[0]) for _, sockaddr in found]
-
-
-def _bound_address(sock: socket.socket) -> Address | None:
-    """The address that a socket is bound to; None if the interface of a link-local one is gone."""
-    try:
-        return Address.parse(sockets.bound_name(sock))
-    except (OSError, ValueError):
-        return None
-
-
-def _overlap(some: Iterable[Address | None], others: Iterable[Address]) -> bool:
-    pairs = itertools.product(some, others)
-    return any(address is not None and address.overlaps(other) for address, other in pairs)
-
-
-def _taken(address: Address, owner: str, other: Address) -> str:
-    return f"{address} is taken by listeners.{owner} ({other})"

@@ -18,7 +18,7 @@ from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
 from netd.protocols.control import Reply, format_reply
 from netd.protocols.password import hash_password
-from netd.supervisor.socket_table import HeldAddresses, check_ports
+from netd.supervisor.port_check import HeldAddresses, check_ports
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S
 

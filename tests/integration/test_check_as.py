@@ -19,7 +19,7 @@ import netd
 from netd.commands.check import held_by_daemon
 from netd.runtime import process
 from netd.runtime.identity import become
-from netd.supervisor.socket_table import HeldAddresses
+from netd.supervisor.port_check import HeldAddresses
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S
 
