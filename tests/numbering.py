@@ -100,7 +100,7 @@ class Numbering(StreamService[NumberingOptions]):
 KIND = Kind(
     "numbering",
     NumberingOptions,
-    Numbering,
+    lambda: Numbering,
     lambda *_: "",
     hands_over=True,
     keeps_snapshots=True,

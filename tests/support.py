@@ -174,6 +174,7 @@ class WorkerUnderTest:
         self.degraded = ""
         self.series: dict[str, dict[str, int]] = {}
         self._channel, theirs = FdChannel.pair()
+        kind.load_service()  # before the fork, as the supervisor does
         self.process = process.spawn(lambda: _serve(kind, theirs), keep=[theirs.fileno()])
         theirs.close()
         self.exit: process.Exit | None = None

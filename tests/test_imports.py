@@ -203,7 +203,8 @@ def loaded_by(command: str) -> set[str]:
 
 def test_a_daemon_holds_nothing_heavy_that_it_may_not_need() -> None:
     loaded = loaded_by("run")
-    assert "netd.listeners.http.service" in loaded
+    assert "netd.listeners.http.options" in loaded
+    assert not loaded & {f"netd.listeners.{kind}.service" for kind in KINDS}
     assert not loaded & {"pydantic", "pydantic_core", "ssl", "_hashlib", "sqlite3"}
     assert {name for name in loaded if is_within(name, "netd.commands")} == {
         *("netd.commands", "netd.commands.config_file", "netd.commands.output"),

@@ -1,6 +1,6 @@
 """The contract between a kind of listener, its worker process and the supervisor.
 
-A kind is one `Kind` value: its name, its options, the function that starts its service, and the
+A kind is one `Kind` value: its name, its options, the function that loads its service, and the
 functions that the command line calls (probe, hint, check). `worker` runs a service in a process.
 """
 
@@ -198,15 +198,20 @@ def no_hint(_address: Address, _options: ListenerOptions) -> str:
     return ""
 
 
+StartService = Callable[[Loop, Options, Sequence[ListeningSocket], Daemon], Service[Options]]
+"""Start a service on a worker's loop. Raises NetdError if it cannot start; the loop is then left as
+it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Options]):
     """A kind of listener, such as echo: its options and its functions."""
 
     name: str
     options: type[Options]
-    start: Callable[[Loop, Options, Sequence[ListeningSocket], Daemon], Service[Options]]
-    """Start the service on a worker's loop. Raises NetdError if it cannot start; the loop is then
-    left as it was."""
+    load_service: Callable[[], StartService[Options]]
+    """Import the code of the service, and return its class. The supervisor calls it before it forks
+    the first worker, so that all workers share that code; without a listener it is not loaded."""
     probe: Callable[[str, Address, float], str]
     """Speak the protocol as a client: (listener's name, address, timeout in seconds). Returns a
     sentence about the reply. Raises NetdError or OSError if the listener does not work."""

@@ -147,7 +147,8 @@ class Worker:
                 raise BindError("no descriptor is left to listen with")
             options = deserialize(self._kind.options, message.options)
             if self._service is None:
-                self._service = self._kind.start(self._loop, options, sockets, self)
+                start = self._kind.load_service()
+                self._service = start(self._loop, options, sockets, self)
                 self._handover.start(self._service, bundles, needs_state=message.needs_state)
             else:
                 self._service.reconfigure(options, sockets)

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import marshal
 import os
+import struct
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
+from importlib.util import MAGIC_NUMBER, cache_from_source, spec_from_file_location
 from types import ModuleType
+from typing import Final
+
+_HEADER: Final = struct.Struct("<4sIII")  # of a cache file with a time stamp (PEP 552)
+_TIME_STAMP: Final = 0  # its flags
 
 
 def preload(package: ModuleType, *, without: Collection[str] = ()) -> None:
@@ -43,6 +48,20 @@ def _files(directory: str, without: Collection[str]) -> Iterator[str]:
             yield from _files(entry.path, without)
 
 
+def _compiled(name: str, path: str) -> bytes:
+    """The compiled code of a module, as its cache file has it if that is up to date."""
+    loader = SourceFileLoader(name, path)
+    stats = loader.path_stats(path)
+    time, size = (int(stats[key]) & 0xFFFFFFFF for key in ("mtime", "size"))
+    try:
+        cached = loader.get_data(cache_from_source(path))
+    except (OSError, NotImplementedError):  # Python writes and reads no cache files
+        cached = b""
+    if cached.startswith(_HEADER.pack(MAGIC_NUMBER, _TIME_STAMP, time, size)):
+        return cached[_HEADER.size :]
+    return marshal.dumps(loader.get_code(name))
+
+
 class _Loader(Loader):
     """Finds and loads the modules whose code was kept."""
 
@@ -52,7 +71,7 @@ class _Loader(Loader):
 
     def keep_code(self, name: str, path: str) -> None:
         if name not in sys.modules:
-            self._code[name] = path, marshal.dumps(SourceFileLoader(name, path).get_code(name))
+            self._code[name] = path, _compiled(name, path)
 
     def keep_data(self, path: str) -> None:
         with open(path, "rb") as file:
@@ -76,6 +95,7 @@ class _Loader(Loader):
         """See importlib.abc.Loader."""
         _, code = self._code[module.__name__]
         exec(marshal.loads(code), module.__dict__)  # noqa: S102, S302 (our own code)
+        del self._code[module.__name__]  # not if it fails, for want of another package
 
     def get_data(self, path: str) -> bytes:
         """See importlib.abc.ResourceLoader. Raises KeyError."""

@@ -17,7 +17,7 @@ class Upper(StreamService[ListenerOptions]):
         stream.write(data.upper())
 
 
-KIND = Kind("upper", ListenerOptions, Upper, lambda *_: "")
+KIND = Kind("upper", ListenerOptions, lambda: Upper, lambda *_: "")
 
 
 def test_it_serves_limits_counts_and_drains(start_worker: StartWorker) -> None:

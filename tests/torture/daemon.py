@@ -160,7 +160,9 @@ def _install_gates(gate: Gate) -> None:
 
 
 def warm_up(directory: Path) -> None:
-    """Read a configuration once: what pydantic then keeps, every forked daemon has."""
+    """Load the services, and read a configuration once: every forked daemon has that then."""
+    for kind in KINDS.values():
+        kind.load_service()
     path = directory / "netd.toml"
     path.write_text(configuration(directory))
     read_config(str(path), KINDS, lambda config, source: check_files(config, source, KINDS))

@@ -11,8 +11,7 @@ from netd.config.address import STREAM_SCHEMES, Address, Scheme
 from netd.listeners.chat.check import check
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.probe import probe
-from netd.listeners.chat.service import ChatService
-from netd.listeners.kind import Kind
+from netd.listeners.kind import Kind, StartService
 
 
 def hint(address: Address, options: ChatOptions) -> str:
@@ -24,10 +23,17 @@ def hint(address: Address, options: ChatOptions) -> str:
     return f"netd-chat --name bob {address}{tls}"
 
 
+def load_service() -> StartService[ChatOptions]:
+    """The class of the service."""
+    from netd.listeners.chat.service import ChatService  # noqa: PLC0415 (see Kind)
+
+    return ChatService
+
+
 KIND = Kind(
     name="chat",
     options=ChatOptions,
-    start=ChatService,
+    load_service=load_service,
     probe=probe,
     hint=hint,
     schemes=STREAM_SCHEMES,

@@ -16,8 +16,7 @@ from typing import Final
 from netd.errors import Problem
 from netd.listeners.echo.options import DEFAULT_SPARE, EchoOptions
 from netd.listeners.echo.probe import hint, probe
-from netd.listeners.echo.service import EchoService
-from netd.listeners.kind import Kind
+from netd.listeners.kind import Kind, StartService
 
 
 def check(options: EchoOptions) -> tuple[Problem, ...]:
@@ -28,10 +27,17 @@ def check(options: EchoOptions) -> tuple[Problem, ...]:
     return (Problem("spare", message, is_warning=True),)
 
 
+def load_service() -> StartService[EchoOptions]:
+    """The class of the service."""
+    from netd.listeners.echo.service import EchoService  # noqa: PLC0415 (see Kind)
+
+    return EchoService
+
+
 KIND: Final = Kind(
     name="echo",
     options=EchoOptions,
-    start=EchoService,
+    load_service=load_service,
     probe=probe,
     hint=hint,
     hands_over=True,

@@ -11,13 +11,20 @@ from netd.config.address import STREAM_SCHEMES
 from netd.listeners.http.check import check
 from netd.listeners.http.options import HttpOptions
 from netd.listeners.http.probe import hint, probe
-from netd.listeners.http.service import HttpService
-from netd.listeners.kind import Kind
+from netd.listeners.kind import Kind, StartService
+
+
+def load_service() -> StartService[HttpOptions]:
+    """The class of the service."""
+    from netd.listeners.http.service import HttpService  # noqa: PLC0415 (see Kind)
+
+    return HttpService
+
 
 KIND = Kind(
     name="http",
     options=HttpOptions,
-    start=HttpService,
+    load_service=load_service,
     probe=probe,
     hint=hint,
     schemes=STREAM_SCHEMES,

@@ -37,9 +37,9 @@ def beginning_with(prepare: Callable[[], object]) -> Kind[EchoOptions]:
         loop: Loop, options: EchoOptions, sockets: Sequence[ListeningSocket], daemon: Daemon
     ) -> Service[EchoOptions]:
         prepare()
-        return KIND.start(loop, options, sockets, daemon)
+        return KIND.load_service()(loop, options, sockets, daemon)
 
-    return dataclasses.replace(KIND, start=start)
+    return dataclasses.replace(KIND, load_service=lambda: start)
 
 
 def echoes(client: socket.socket) -> bool:
