@@ -49,7 +49,7 @@ _KIND: Final = attrgetter("kind")
 class ApplyingRoom(SharedRoom):
     """The room of one node, as far as the log changes it."""
 
-    def __init__(  # noqa: PLR0913 (its callbacks are its interface)
+    def __init__(
         self,
         settings: RoomSettings,
         now: float,
