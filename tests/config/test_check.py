@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netd.check_command import held_by_daemon
+from netd.commands.check import held_by_daemon
 from netd.config.address import Address
 from netd.config.check import check_files
 from netd.config.load import read_config
