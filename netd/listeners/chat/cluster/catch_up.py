@@ -28,6 +28,7 @@ from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message
 
 _LEFT_OUT: Final = "Some of what was said here meanwhile is not sent"
+_PRIVATE_LEFT_OUT: Final = "Private messages to you of the last moments may be lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class CatchUp:
             context.send_to_clients({context.client: None} | dict.fromkeys(companions), message)
 
     def _send_news(self, context: CommandContext, return_: Return) -> None:
+        if return_.may_lack_lines:
+            context.reply_command("NOTICE", context.sender.nick, _PRIVATE_LEFT_OUT)
         for channel in self._room.channels_of(context.sender):
             if channel.folded in return_.claims:
                 self._send_channel(context, return_.earlier, channel)

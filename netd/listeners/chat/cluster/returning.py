@@ -60,6 +60,8 @@ class Return:
         """The members that it monitors."""
         self.ghost = room.ghosts.get(client)
         """The place of a client that has lost its connection."""
+        self.may_lack_lines = False
+        """Whether lines that were sent to it alone can be lost."""
         self.is_sent = False
         """Whether its arrival was appended to the log, or is about to be."""
 
