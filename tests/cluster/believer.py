@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from netd.listeners.chat.room.encoded_message import position_of
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.irc import Message, fold, parse
@@ -50,7 +51,7 @@ def _changed(letters: set[str], letter: str, is_given: bool) -> set[str]:  # noq
 
 
 class Believer:
-    """A client, and what it knows. Numbers are those of message ids."""
+    """A client, and what it knows. Numbers are the positions of messages."""
 
     def __init__(self, name: str, client: Client, receive: Callable[[Client, str], object]) -> None:
         self.name = name
@@ -105,7 +106,7 @@ class Believer:
 
     def _see_message(self, message: Message, by: str) -> None:
         target, text = message.params
-        number = int(message.tags["msgid"].rpartition("-")[2], 16)
+        number = position_of(message.tags["msgid"])
         is_own = by == target == self.nick  # and is echoed, too
         assert is_own or number not in self.messages, f"{self.name} got {text} twice"
         self.messages[number] = (target, text)
@@ -113,7 +114,7 @@ class Believer:
     def _see_join(self, channel: str, nick: str, number: int) -> None:
         if nick == self.nick and channel not in self.views:
             self.views[channel] = _View()
-            self.stays[channel].append([number, 1 << 62])
+            self.stays[channel].append([number, 1 << 63])
         self.views[channel].names[nick] = ""
 
     def _see_part(self, channel: str, nick: str, number: int) -> None:

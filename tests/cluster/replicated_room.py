@@ -43,6 +43,7 @@ class Hosts(Room):
         """All inputs that were ever in the log."""
         self.entries: list[LogEntry] = []
         """The log."""
+        self.epoch = 1
         self.is_held = False
         """Whether nothing is applied for the moment."""
         self._reads: deque[tuple[RecoveringRoom, Client]] = deque()
@@ -115,7 +116,7 @@ class Hosts(Room):
     def _make_entry(
         self, node: str, now: float, *inputs: bytes, kind: EntryKind = EntryKind.INPUTS
     ) -> LogEntry:
-        position = Position(1, len(self.entries) + 2)
+        position = Position(self.epoch, len(self.entries) + 2)
         self.entries.append(LogEntry(position, kind, node, "", round(now * 1000), 1, inputs))
         return self.entries[-1]
 

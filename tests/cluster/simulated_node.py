@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from netd.listeners.chat.cluster.append_queue import AppendQueue
 from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.incarnations import Incarnations
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
-from netd.listeners.chat.cluster.log_position import Position
+from netd.listeners.chat.cluster.log_position import Position, is_rewound
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.cluster.shared_state import save_shared
 from netd.listeners.chat.room.effect import Broadcast, Close, Effect, Send
@@ -40,12 +40,42 @@ class SimulatedEngine:
         """The number of its entry, and the state."""
         self.trimmed = 0
         """The number of the last entry that was removed."""
+        self.epoch, self.base = round(NOON * 1000), 0
+        """The present epoch, and the number of the last entry before it."""
+        self.messages: dict[int, int] = {}
+        """The position of the last message by the number of the entry, as far as one was read."""
+        self.lost: list[tuple[int, int]] = []
+        """The first and the last position of messages that were lost."""
+        self._past: list[tuple[int, dict[str, _Present], tuple[int, bytes], int]] = []
+
+    def _remember(self) -> None:
+        nodes = {name: replace(present) for name, present in self.nodes.items()}
+        self._past.append((len(self.entries), nodes, self.snapshot, self.trimmed))
+
+    def rewind(self, count: int) -> None:
+        """Lose the last changes, as after the failure of a machine, and begin an epoch."""
+        if count >= len(self._past):
+            return
+        del self._past[-count:]
+        self.base, nodes, self.snapshot, self.trimmed = self._past[-1]
+        self.nodes = {name: replace(present) for name, present in nodes.items()}
+        del self.entries[self.base :]
+        known = [at for number, at in self.messages.items() if number <= self.base]
+        self.lost.append((max(known, default=0), max(self.messages.values(), default=0)))
+        self.messages = {number: at for number, at in self.messages.items() if number <= self.base}
+        self.now += 0.05
+        self.epoch = max(self.epoch + 1, round(self.now * 1000))
+
+    def keep(self, number: int, state: bytes, trimmed: int) -> None:
+        """Keep a snapshot, and remove entries."""
+        self.snapshot, self.trimmed = (number, state), max(self.trimmed, trimmed)
+        self._remember()
 
     def add(self, kind: EntryKind, node: str, first: int = 0, *inputs: bytes) -> None:
         """Append an entry."""
         self.now += 0.05
         incarnation = self.nodes[node].incarnation
-        position = Position(1, len(self.entries) + 1)
+        position = Position(self.epoch, len(self.entries) + 1)
         time_ms = round(self.now * 1000)
         self.entries.append(LogEntry(position, kind, node, incarnation, time_ms, first, inputs))
 
@@ -58,6 +88,7 @@ class SimulatedEngine:
         if new:
             self.add(EntryKind.INPUTS, node, present.sequence + 1, *new)
             present.sequence += len(new)
+            self._remember()
         return True
 
     def remove(self, node: str) -> None:
@@ -65,6 +96,7 @@ class SimulatedEngine:
         if node in self.nodes:
             self.add(EntryKind.LOST, node)
             del self.nodes[node]
+            self._remember()
 
     def join(self, node: str, incarnation: str) -> _Present | None:
         """Add a node as a new incarnation; returns what it was, if it was still there."""
@@ -72,6 +104,7 @@ class SimulatedEngine:
         self.remove(node)
         self.nodes[node] = _Present(incarnation)
         self.add(EntryKind.JOINED, node)
+        self._remember()
         return before
 
 
@@ -90,7 +123,7 @@ class SimulatedNode:
         self._queue = AppendQueue()
         self._incarnations = Incarnations()
         self._joined = 0
-        self.applied = 0
+        self.applied = self._epoch = 0  # of the last entry that was applied
         self.is_connected = self._is_available = False
         self.room = RecoveringRoom(
             _SETTINGS, NOON, name, self._append, self._reads.append, on_bug=_raise
@@ -112,6 +145,10 @@ class SimulatedNode:
         if self.is_connected:
             return
         self.is_connected = True
+        position = Position(self._epoch, self.applied)
+        if is_rewound(position, self._engine.epoch, self._engine.base):
+            self._incarnations.lose()
+            self.load(Loss.REWOUND)
         if self._incarnations.present:
             before, name = self._engine.nodes.get(self.name), self._incarnations.present
         else:
@@ -127,7 +164,7 @@ class SimulatedNode:
         """Apply some entries; at the end of the log the node is available."""
         if not self.is_connected:
             return
-        if self.applied < self._engine.trimmed:
+        if self.applied < self._engine.trimmed or self._is_elsewhere():
             self.load(Loss.GAP)
         for entry in self._engine.entries[self.applied : self.applied + count]:
             self._take(entry)
@@ -137,13 +174,18 @@ class SimulatedNode:
                 self.carry_out(self.room.settle(self._engine.now))
                 for believer in self.believers.values():
                     for gap in believer.gaps:
-                        gap[1] = min(gap[1], self.room.state.ids.last_number)
+                        gap[1] = min(gap[1], self.room.state.ids.position)
             self._read_now()
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the last entry that was applied was lost, and another one has its number."""
+        entries = self._engine.entries[: self.applied]
+        return bool(entries) and entries[-1].position.epoch != self._epoch
 
     def _note_away(self) -> None:
         for client, believer in self.believers.items():
             if client not in self.room._returns:
-                believer.away_since = self.room.state.ids.last_number
+                believer.away_since = self.room.state.ids.position
 
     def load(self, loss: Loss) -> None:
         """Lose the state, and load the snapshot."""
@@ -151,12 +193,13 @@ class SimulatedNode:
         self.room.suspend_all(loss)
         number, state = self._engine.snapshot
         self._note_away()
-        last = self.room.state.ids.last_number
+        last = self.room.state.ids.position
         for believer in self.believers.values():
-            believer.gaps.append([last, 1 << 62])
+            believer.gaps.append([last, 1 << 63])
         for _ in self.room.begin(state, self._engine.now):
             pass
         self.applied = number
+        self._epoch = self._engine.entries[number - 1].position.epoch if number else 0
 
     def be_drifted(self) -> None:
         """Load the room again, as it differs from that of the other hosts."""
@@ -169,12 +212,13 @@ class SimulatedNode:
             self.carry_out(self.room.read_now(self._reads.pop(0), self._engine.now))
 
     def _take(self, entry: LogEntry) -> None:
-        self.applied = entry.position.number
+        self.applied, self._epoch = entry.position.number, entry.position.epoch
         if entry.inputs and self._incarnations.is_own(entry.incarnation):
             self._queue.confirm(entry.first + len(entry.inputs) - 1)
         if entry.kind is EntryKind.LOST and entry.node == self.name:
             self._note_away()
         self.carry_out(self.room.apply(entry))
+        self._engine.messages[self.applied] = self.room.state.ids.position
         if self._incarnations.has_rejoined(entry):
             payloads, self._queue = self._queue.payloads(), AppendQueue()
             self._incarnations.forget_former()
@@ -202,8 +246,7 @@ class SimulatedNode:
     def keep_snapshot(self, kept: int) -> None:
         """Keep the state in the engine, and remove all entries but some."""
         if self._is_available and self.applied == len(self._engine.entries):
-            self._engine.snapshot = (self.applied, save_shared(self.room.state))
-            self._engine.trimmed = max(self._engine.trimmed, self.applied - kept)
+            self._engine.keep(self.applied, save_shared(self.room.state), self.applied - kept)
 
     # The clients.
 
@@ -239,7 +282,7 @@ class SimulatedNode:
     def _apply(self, effects: Iterable[Effect]) -> None:
         for client, data in _lines_of(effects):
             if client in self.believers:
-                self.believers[client].take(data, self.room.state.ids.last_number)
+                self.believers[client].take(data, self.room.state.ids.position)
         for effect in effects:
             if isinstance(effect, Close) and effect.client in self.believers:
                 self.leave(effect.client)

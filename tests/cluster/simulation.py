@@ -58,6 +58,12 @@ class Simulation:
                 node.flush()
                 node.read()
 
+    def rewind(self, count: int) -> None:
+        """Have the engine lose its last changes; all hosts have to connect again."""
+        self.engine.rewind(count)
+        for node in self.nodes:
+            node.cut()
+
     def heal(self) -> None:
         """Connect all hosts, and let them come to rest."""
         for _ in range(6):
@@ -85,6 +91,10 @@ class Simulation:
         for believer in self.all:
             for number, (channel, text) in believer.messages.items():
                 assert said[channel].setdefault(number, text) == text
+        for messages in said.values():
+            for number in [*messages]:
+                if any(first < number <= last for first, last in self.engine.lost):
+                    del messages[number]  # some have got it, and some have not
         for believer in present:
             believer.check_complete(said)
 

@@ -106,11 +106,12 @@ class ClusterDriver(HandoverDriver):
             self._early.append(payload)
 
     def _when_current(self, client: Client) -> None:
-        assert self._engine is not None  # a client enters by it
+        assert self._engine is not None  # it is started before a client is served
         self._engine.when_current(partial(self._on_current, client))
 
     def _on_current(self, client: Client) -> None:
-        self._carry_out(self._replica.read_now(client, time.time()))
+        is_current = self._engine is not None and self._engine.is_available
+        self._carry_out(self._replica.read_now(client, time.time(), is_current=is_current))
 
     def _open_store(self) -> None:
         if not self._has_loaded:

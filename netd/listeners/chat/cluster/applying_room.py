@@ -80,6 +80,7 @@ class ApplyingRoom(SharedRoom):
 
     def _adopt_state(self) -> None:
         state = self.state
+        self._epoch = 0  # of the last entry, once there is one
         state.host = host_of(self._node)
         state.accounts.is_open = True  # they are in the log
         self._clients = {client.key: client for client in state.clients() if client.key}
@@ -97,6 +98,8 @@ class ApplyingRoom(SharedRoom):
         now = entry.time_ms / 1000
         if entry.position.number == 1:
             self._begin_log(entry.time_ms)
+        if entry.position.epoch != self._epoch:
+            self._begin_epoch(entry.position.epoch)
         yield None, self._guard(partial(self._expire, now)) or []
         if entry.kind is EntryKind.LOST:
             self._forget_settings(entry.node)
@@ -121,6 +124,16 @@ class ApplyingRoom(SharedRoom):
             if channel.topic is not None:
                 network = self.state.settings.network
                 channel.topic = Topic(channel.topic.text, network, time_ms / 1000)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        """Use other ids than those of entries that the engine may have lost.
+
+        An epoch is a time in milliseconds (`scripts.OPEN`). Clients and history files can have the
+        lost messages, and would take another one with the same id for one that they know.
+        """
+        self._epoch = epoch
+        self.state.ids = self.state.ids.of_later_time(epoch)
+        self.fast_path.clear()
 
     def _apply_alike(
         self, kind: InputKind, node: str, items: Iterable[RoomInput], now: float

@@ -27,6 +27,7 @@ from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import elsewhere, membership, registration
 from netd.listeners.chat.room.effect import Effect
+from netd.listeners.chat.room.level import FIRST_LEVEL
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.settings import RoomSettings
 from netd.listeners.chat.room.state import RoomState
@@ -76,6 +77,9 @@ class RecoveringRoom(SplittingRoom):
             for return_ in self._returns.values():
                 return_.is_sent = False  # the log has it no more, or it is given back
         self._await_all()
+        if loss in (Loss.GAP, Loss.DRIFTED):
+            for return_ in self._returns.values():
+                return_.may_lack_lines = True
         self.fast_path.clear()
 
     def _await_all(self) -> None:
@@ -136,6 +140,7 @@ class RecoveringRoom(SplittingRoom):
                 present[client] = None
                 continue
             self.state.unregistered[client] = None
+            self._wait_on(client)
             if client.key:  # it is on its way through the log
                 self._clients.setdefault(client.key, client)
         self._await_from(room, [*present])
@@ -194,6 +199,7 @@ class RecoveringRoom(SplittingRoom):
         """
         self._await_all()
         room = RoomState(self.state.settings, now, "")
+        room.level = FIRST_LEVEL
         if state:
             room = yield from load_shared(state, self.state.settings, now)
         self._await_all()  # those that have come meanwhile
@@ -248,6 +254,9 @@ class RecoveringRoom(SplittingRoom):
         self._is_known = True
         yield from ((client, []) for client in self._newcomers)
         self._newcomers.clear()
+        for client in self._claims:
+            yield from self.read_now(client, now)
+            yield client, self.complete(client, now)  # unless it has to send more
         for client in self._take_entrants():  # who may find a place now
             yield client, self._log_arrivals(self.complete(client, now))
         self._put_offered()

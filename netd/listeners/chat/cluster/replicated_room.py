@@ -16,6 +16,7 @@ from netd.listeners.chat.cluster.node_name import number_of
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input, parse_input
 from netd.listeners.chat.cluster.shared_commands import READING, SHARED, command_of
 from netd.listeners.chat.cluster.shared_room import Outcome
+from netd.listeners.chat.cluster.waiting_claims import WaitingClaims
 from netd.listeners.chat.cluster.waiting_lines import MAX_SENT
 from netd.listeners.chat.room.capability import wire_names
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState
@@ -47,6 +48,7 @@ class ReplicatedRoom(ApplyingRoom):
         """`when_current(client)` has `read_now` called when all that is in the log is applied."""
         self._when_current = when_current
         self._entrants: list[Client] = []
+        self._claims = WaitingClaims()
         self._local_ids = MessageIds("")  # of batches, and for salts: they never come again
         super().__init__(settings, now, node, append, on_bug=on_bug)
         self._local_ids.last_number = self._next_number
@@ -54,6 +56,13 @@ class ReplicatedRoom(ApplyingRoom):
     def _adopt_state(self) -> None:
         super()._adopt_state()
         self.state.entrants, self.state.local_ids = self._entrants, self._local_ids
+        for client in self.state.unregistered:  # of another process
+            self._wait_on(client)
+
+    def _wait_on(self, client: Client) -> None:
+        """Let a client whose token was not looked up yet wait in this process."""
+        if client.is_waiting and not client.key:
+            self._claims.add(client)
 
     def request_check(self) -> None:
         """Have all hosts compute their digests at the same entry of the log."""
@@ -116,6 +125,7 @@ class ReplicatedRoom(ApplyingRoom):
 
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
         self._lines.forget(client)
+        self._claims.forget(client)
         if client.state is ClientState.GONE or client.key not in self._clients:
             return super().leave(client, reason, now)
         self._put(InputKind.LEAVE, client, reason.encode())
@@ -140,6 +150,10 @@ class ReplicatedRoom(ApplyingRoom):
                 self._clients[returned.key] = returned
                 self._put_caps(returned)
                 self._put_proof(returned)
+        while self.state.claimants:
+            claimant = self.state.claimants.pop()
+            self._claims.add(claimant)
+            self._when_current(claimant)
         for client in self._take_entrants():
             self._name(client)
             self._clients[client.key] = client
@@ -179,9 +193,15 @@ class ReplicatedRoom(ApplyingRoom):
             if self._lines.is_free(client):
                 yield from self._handle_held(client, now)
 
-    def read_now(self, client: Client, now: float) -> Iterator[Outcome]:
-        """Handle the line that reads, for which `when_current` was called."""
-        if self._lines.is_free(client):
+    def read_now(self, client: Client, now: float, *, is_current: bool = True) -> Iterator[Outcome]:
+        """Handle the line that reads, or look up the token, for which `when_current` was called.
+
+        `is_current` is false if the engine cannot be reached.
+        """
+        effects = self._claims.decide(self.state, client, now, is_current=is_current)
+        if effects is not None:
+            yield client, effects
+        elif self._lines.is_free(client):
             yield client, self._read(client, self._lines.take_first(client), now)
             yield from self._handle_held(client, now)
 

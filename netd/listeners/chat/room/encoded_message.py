@@ -52,6 +52,12 @@ class MessageIds:
             created_ms = (position >> _NUMBER_BITS) + 1 + _EPOCH_MS
             self.identity = f"{created_ms * _NS_PER_MS:x}-"
 
+    def of_later_time(self, time_ms: int) -> MessageIds:
+        """Those that go on with an identity of a later time; the same ones if it is not later."""
+        later = MessageIds(f"{time_ms * _NS_PER_MS:x}-")
+        later.last_number = self.last_number
+        return later if later.position > self.position else self
+
     @property
     def position(self) -> int:
         """The position of the last message: no later one has a smaller one, not after a restart."""

@@ -233,6 +233,7 @@ ROOM: Final = Record(
         "local_ids": "a batch ends with the reply that it is in",
         "host": "the options of the listener have it",
         "entrants": "they are in the log at once",
+        "claimants": "they wait, which is saved with the client",
         "on_removal": "the room's",
         "refused_banned": "stays in the totals of the process",
         "returned": "stays in the totals of the process",

@@ -72,6 +72,8 @@ class RoomState:
         self.host = ""  # the name of this host in such a room
         self.entrants: list[Client] | None = None
         """In a room on several hosts, the clients that have registered; the log lets them in."""
+        self.claimants: list[Client] = []
+        """In such a room, the clients with a token (RESUME) that is looked up in the log."""
         self.on_removal: Callable[[Channel], object] | None = None
         """Called before a channel is removed."""
 

@@ -225,6 +225,7 @@ def admit(context: CommandContext) -> Steps:
         if not client.is_remote:
             yield from resume.show_member(context, 0)
         return
+    resume.refuse_claim(context)
     member = attach.find_member(context)
     if member is not None:
         absent_since = member.absent_since

@@ -62,17 +62,42 @@ def show_token(context: CommandContext) -> None:
 def resume(context: CommandContext, params: Sequence[str]) -> None:
     """Ask for the place of a client, by its token; the registration decides.
 
-    A client can know that its connection is lost before the server does.
+    In a room on several hosts, the token is looked up when the log was read.
     """
     context.client.register(resume_token=params[0])
-    if _client_of_token(context) is not None:
-        return
-    connected = _connected_client(context, params[0])
+    if context.room.entrants is not None:
+        context.room.claimants.append(context.client)
+    elif not look_up_token(context):
+        refuse(context)
+
+
+def look_up_token(context: CommandContext) -> bool:
+    """Whether there is a place for the client's token, if it has sent one.
+
+    A client can know that its connection is lost before the server does, which then gives it up.
+    """
+    token = context.client.registration.resume_token
+    if not token or _client_of_token(context) is not None:
+        return True
+    connected = _connected_client(context, token)
     if connected is not None:
         context.effects.append(GiveUp(connected, elsewhere.REPLACED))
-    elif context.room.entrants is None or not elsewhere.claim(context, params[0]):
-        context.client.register(resume_token="")
-        context.fail("INVALID_TOKEN", "No place is kept for this token")
+        return True
+    return context.room.entrants is not None and elsewhere.claim(context, token)
+
+
+def refuse_claim(context: CommandContext) -> None:
+    """Refuse the token of the client, if the log has given the place to another one meanwhile."""
+    given = context.client.registration
+    if given.claims and given.resume_token:
+        refuse(context)
+
+
+def refuse(context: CommandContext) -> None:
+    """Report to the client that there is no place for its token; it can register as a new one."""
+    context.client.register(resume_token="", claims="")
+    text = "No place is kept for this token"
+    context.reply_command("FAIL", "RESUME", "INVALID_TOKEN", text)
 
 
 def _connected_client(context: CommandContext, token: str) -> Client | None:
