@@ -45,6 +45,7 @@ _UNIMPORTANT: Final = frozenset({
 })  # fmt: skip
 _CONTAINERS: Final = frozenset({"accepted", "channels", "modes", "monitoring", "open_batch"})
 _NO_HISTORY: Final = b'{"templates":[],"entries":[]}'
+_END_WITHOUT_HISTORY: Final = b',"history":' + _NO_HISTORY + b"}"
 _read_plain = attrgetter(*sorted(MEMBER.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _read_client = attrgetter(*sorted(CLIENT.saved.keys() - _UNIMPORTANT - _CONTAINERS))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -120,9 +121,16 @@ class RoomSnapshot:
             "nicks": [self._numbers[member] for member in members],
             "unregistered": [],
             "server_bans": save_all(SERVER_BAN, room.server_bans),
-            "restored": [name for name, ch in room.channels.items() if ch in room.restored],
+            "restored": self._restored(),
         }
         return [_encode(head)[:-1].encode()]
+
+    def _restored(self) -> list[str]:
+        """The names of the restored channels; usually there are none among thousands."""
+        restored = self._room.restored
+        return (
+            [name for name, ch in self._room.channels.items() if ch in restored] if restored else []
+        )
 
     @staticmethod
     def _list(name: str, parts: Iterable[bytes]) -> list[bytes]:
@@ -171,14 +179,16 @@ class RoomSnapshot:
 
     # Channels and histories.
 
-    def _channel(self, channel: Channel) -> None:
+    def _channel(self, channel: Channel) -> _Part:
+        """The text of a channel as it is without a history."""
         channel.may_have_changed = False
         part = self._channels.get(channel)
         if part is None:
             part = self._channels[channel] = _Part()
         if part.has_changed(_key_of_channel(channel)):
             part.write(self._save_channel(channel))
-            part.text = part.text[:-1] + b',"history":'
+            part.text = part.text[:-1] + _END_WITHOUT_HISTORY
+        return part
 
     def _save_channel(self, channel: Channel) -> dict[str, Any]:
         for member in (*channel.members, *channel.invited):
@@ -194,18 +204,20 @@ class RoomSnapshot:
             text = self._histories[history] = _HistoryText()
         return text.update(history)
 
-    def _all_channels(self) -> Iterator[bytes]:
+    def _all_channels(self) -> list[bytes]:
         """In many pieces: together they are long."""
-        start = b',"channels":['
-        for channel in self._found_channels():
-            self._channel(channel)
+        pieces = [b',"channels":']
         for channel in self._room.channels.values():
-            yield start
-            yield self._channels[channel].text
-            yield self._history(channel.history)
-            yield b"}"
-            start = b","
-        yield b"]" if self._room.channels else b',"channels":[]'
+            part = self._channels.get(channel)
+            if part is None or channel.may_have_changed:
+                part = self._channel(channel)
+            if channel.history.entries:
+                start = part.text.removesuffix(_END_WITHOUT_HISTORY)
+                pieces += (b",", start, b',"history":', self._history(channel.history), b"}")
+            else:
+                pieces += (b",", part.text)
+        pieces[1:2] = [b"["]  # in place of the first comma
+        return [*pieces, b"]"]
 
     def _private(self) -> Iterator[bytes]:
         for account, private in self._room.private_histories.items():
