@@ -77,7 +77,10 @@ http {
   }
 }
 """,
-    "ssl_certificate @DIR/certificate.pem; ssl_certificate_key @DIR/key.pem;",
+    # As in Debian's nginx.conf; without the line, nginx before 1.23.4 speaks TLS 1.2 at most, whose
+    # records take OpenSSL less time, and is compared with servers that speak TLS 1.3.
+    "ssl_certificate @DIR/certificate.pem; ssl_certificate_key @DIR/key.pem;\n"
+    "  ssl_protocols TLSv1.2 TLSv1.3;",
 )
 
 LIGHTTPD = Template(
