@@ -95,9 +95,9 @@ class HttpOptions(LoginOptions):
     """The networks of proxies that begin each connection with a PROXY protocol header, version 1
     or 2."""
 
-    cache_size: Size = 12582912
-    """The size of each worker's response cache; 0 for no cache. The contents of files use up to a
-    third of it; when that is full, only the head of a response is cached and the file is read each
+    cache_size: Size = 33554432
+    """The size of each worker's response cache; 0 for no cache. The contents of files use up to two
+    thirds of it; beyond these, only the head of a response is cached and the file is read each
     time."""
 
     headers: dict[FieldName, FieldValue] = field(default_factory=dict)

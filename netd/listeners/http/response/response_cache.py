@@ -20,7 +20,7 @@ from netd.runtime.watched_files import signature_of
 # O_NONBLOCK: opening a path that has become a FIFO must not block the worker.
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _MAX_ENTRY_SHARE: Final = 8  # one entry takes an eighth of the cache at most
-_CONTENT_SHARE: Final = 3  # contents of files are cached in the first third of the cache only
+_CONTENT_SHARE: Final = 2 / 3  # contents of files are cached in this share of the cache only
 _OVERHEAD_BYTES: Final = 600  # of the objects around one entry, measured
 
 
@@ -114,7 +114,7 @@ class ResponseCache:
         """
         self.drop(key)
         size = _size(key, response)
-        if source is not None and self._bytes + size > self._max_bytes // _CONTENT_SHARE:
+        if source is not None and self._bytes + size > self._max_bytes * _CONTENT_SHARE:
             response = response.head_only(source)
             size = _size(key, response)
         if size > self._max_bytes // _MAX_ENTRY_SHARE:
