@@ -6,6 +6,7 @@ import select
 import socket
 
 _BUFFER_BYTES = 1 << 20
+_WAIT_S = 120.0
 
 
 class Member:
@@ -13,7 +14,7 @@ class Member:
 
     def __init__(self, port: int, nick: str) -> None:
         self.nick = nick
-        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock = socket.create_connection(("127.0.0.1", port), _WAIT_S)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.send(f"NICK {nick}", f"USER {nick} 0 * :x")
         self._read = b""
