@@ -106,9 +106,14 @@ def _paced_latencies(members: Sequence[Member]) -> list[float]:
             *lines, partial_line = (partial_line + receiver.recv(1 << 16)).split(b"\r\n")
             now = time.perf_counter()
             latencies += [now - float(line.rpartition(b":at ")[2]) for line in lines]
-        if time.perf_counter() > begin + _WAIT_S:
-            raise TimeoutError("lines are missing")
+        _check_time(begin)
     return latencies
+
+
+def _check_time(started: float) -> None:
+    """Raise TimeoutError if all lines should have come by now."""
+    if time.perf_counter() > started + _WAIT_S:
+        raise TimeoutError("lines are missing")
 
 
 def _measure_lines(members: Sequence[Member], hosts: int, count: int) -> float:
@@ -127,8 +132,7 @@ def _measure_lines(members: Sequence[Member], hosts: int, count: int) -> float:
         poll.register(fd, select.EPOLLIN | (select.EPOLLOUT if fd in unsent else 0))
     started = time.perf_counter()
     while any(left.values()):
-        if time.perf_counter() > started + _WAIT_S:
-            raise TimeoutError("lines are missing")
+        _check_time(started)
         for fd, mask in poll.poll(1.0):
             if mask & select.EPOLLOUT:
                 unsent[fd] = unsent[fd][sockets[fd].send(unsent[fd]) :]
