@@ -16,6 +16,9 @@ from netd.runtime.errnos import CONNECTION_LOST
 from netd.runtime.loop import Loop
 from netd.runtime.poller import READ
 
+TURN_S: Final = 0.002
+"""In a turn of the loop that is older than this, only responses from the cache are sent at once.
+All else is done at the end of this turn or of a later one, after the other connections."""
 _MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next request is read
 _LINGER_S: Final = 2.0  # for the peer to receive a response that came before its request's end
 
@@ -81,6 +84,21 @@ class ClientSocket:
             self._state = ConnectionState.IDLE
             self._watch()
         return True
+
+    def _handshake_in_turn(self) -> bool:
+        """Continue the handshake now, or later if this turn has taken long already.
+
+        A handshake takes as long as fifty cached responses, and after a restart many come at once.
+        """
+        if self._loop.elapsed_s() <= TURN_S:
+            return self._handshake()
+        self._watch(0)
+        self._loop.defer_output(self._handshake_later)
+        return False
+
+    def _handshake_later(self) -> None:
+        if self._state is ConnectionState.HANDSHAKE:  # it can have been closed meanwhile
+            self._handshake()
 
     def _is_full(self) -> bool:
         return self._send_queue is not None and self._send_queue.is_full(_MAX_QUEUED_BYTES)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from netd.errors import LocalProtocolError
-from netd.listeners.http.connection.client_socket import ClientSocket
+from netd.listeners.http.connection.client_socket import TURN_S, ClientSocket
 from netd.listeners.http.connection.connection_state import (
     TIMEOUT_STATUS,
     ConnectionState,
@@ -33,8 +33,6 @@ UNUSED_TIMEOUT_S: Final = 1.0
 
 # Clients that pipeline hundreds of requests must not delay the others: a connection responds for a
 # slice of time, and continues at the end of the turn, after the other connections in its queue.
-# In a turn that is older than _TURN_S, only responses from the cache are sent at once.
-_TURN_S: Final = 0.002
 _SLICE_S: Final = 0.0002
 _READ_BYTES: Final = 16384
 _RETRY_AFTER: Final = ("Retry-After", "5")  # seconds: the chat worker is being replaced, or busy
@@ -153,7 +151,7 @@ class Connection(ClientSocket):
         if self._state is ConnectionState.DEFERRED:
             self.close()  # the mask is 0: the event can only be a hang-up
             return False
-        return self._state is not ConnectionState.HANDSHAKE or self._handshake()
+        return self._state is not ConnectionState.HANDSHAKE or self._handshake_in_turn()
 
     def _refuse_plain(self, transport: Transport) -> None:
         """Respond to a request without TLS, so that a person who forgot https sees why."""
@@ -288,7 +286,7 @@ class Connection(ClientSocket):
 
     def _process_in_turn(self) -> None:
         """Respond and send now, or later if this turn has taken long already."""
-        if self._loop.elapsed_s() > _TURN_S:
+        if self._loop.elapsed_s() > TURN_S:
             self._await_slice()
         else:
             self._process()

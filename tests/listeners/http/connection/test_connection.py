@@ -8,32 +8,17 @@ import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
 from unittest.mock import Mock
 
 import pytest
 
-from netd.config.address import Address
 from netd.listeners.http.connection.connection import Connection
 from netd.listeners.http.connection.connection_state import ConnectionState
 from netd.listeners.http.connection.descriptor_table import DescriptorTable
-from netd.listeners.http.connection.handoff_sender import HandoffSender
-from netd.listeners.http.connection.hook_caller import HookCaller
-from netd.listeners.http.connection.transport import PlainTransport, Transport
-from netd.listeners.http.files.compressions import Compressions
-from netd.listeners.http.files.listings import Listings
-from netd.listeners.http.options import HttpOptions
-from netd.listeners.http.response.responder import Responder
-from netd.listeners.http.response.response_cache import CachedResponse, CacheKey
-from netd.listeners.http.route_options import RouteOptions
-from netd.listeners.http.routes.daemon_status import DaemonStatus
-from netd.listeners.http.routes.worker_context import WorkerContext
-from netd.listeners.kind import ReloadResult
-from netd.listeners.logins.password_verifier import PasswordVerifier
+from netd.listeners.http.connection.transport import PlainTransport
 from netd.protocols.link import Heartbeat
-from netd.runtime.bounded_log import BoundedLog
-from netd.runtime.loop import Loop
-from netd.runtime.poller import READ, EpollPoller
+from netd.runtime.poller import READ
+from tests.listeners.http.connection.owner import Owner
 from tests.listeners.http.http_client import GET_HELLO, HELLO, Response, Start, ask
 from tests.listeners.http.succession import Succession
 from tests.support import read_all
@@ -255,54 +240,6 @@ def test_memory_stays_flat(start: Start) -> None:
     resident_kib()
     first = resident_kib()
     assert resident_kib() - first < 1024
-
-
-class CountingResponder(Responder):
-    """A responder that counts its look-ups in the cache."""
-
-    lookups = 0
-
-    def lookup(self, key: CacheKey) -> CachedResponse | None:
-        self.lookups += 1
-        return super().lookup(key)
-
-
-class Owner:
-    """The service of one connection."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.loop = Loop(EpollPoller(), clock)
-        address = Address.parse("tcp://127.0.0.1:0")
-        options = HttpOptions(address=(address,), routes=(RouteOptions(path="/", text="x"),))
-        daemon = DaemonStatus(self.loop, UnusedDaemon())
-        hooks = HookCaller(self.loop, HandoffSender({})).call
-        verifier = PasswordVerifier(self.loop, options)
-        refused, compressions = BoundedLog(self.loop, ""), Compressions(self.loop)
-        listings = Listings(self.loop)
-        context = WorkerContext(daemon, verifier, listings, compressions, hooks, clock, refused)
-        self.counting = CountingResponder(options, context)
-        self.responder: Responder = self.counting
-
-    def on_closed(self, connection: Connection) -> None:
-        """Ignore the end."""
-
-    def hand_off(self, connection: Connection, fd: int, transport: Transport) -> bool:
-        raise AssertionError((connection, fd, transport))
-
-
-class UnusedDaemon:
-    """A daemon whose status is never requested."""
-
-    datagram_names: frozenset[int | str] = frozenset()
-    handoff_queues: ClassVar[dict[str, socket.socket]] = {}
-    gets_handoffs = False
-    worker_number = 0
-
-    def request_status(self, on_status: Callable[[dict[str, Any]], object]) -> None:
-        raise AssertionError(on_status)
-
-    def request_reload(self, on_result: Callable[[ReloadResult], object]) -> None:
-        raise AssertionError(on_result)
 
 
 def test_a_head_is_looked_up_once_whether_it_is_cached_or_not() -> None:
