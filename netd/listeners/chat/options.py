@@ -81,10 +81,11 @@ class AccountOptions(Table):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatTlsOptions(TlsOptions):
-    """`[listeners.NAME.tls]`: TLS 1.2 and 1.3 on some or all addresses."""
+    """`[listeners.NAME.tls]`: TLS 1.2 and 1.3 on some or all TCP addresses, not on Unix sockets."""
 
     ports: tuple[int, ...] = ()
-    """The ports of `address` that speak TLS, as in `[6697]`; empty for all addresses."""
+    """The ports of `address` that speak TLS, as in `[6697]`; empty for all. A Unix socket
+    speaks no TLS, so that clients on this machine need no certificate."""
 
     client_ca: str = ""
     """The PEM file of the client certificates that are accepted, or of their issuers; empty to
@@ -366,4 +367,6 @@ class ChatOptions(LoginOptions):
 
     def is_tls(self, address: Address) -> bool:
         """Whether the listener speaks TLS on an address."""
-        return self.tls is not None and (not self.tls.ports or address.port in self.tls.ports)
+        if self.tls is None or address.scheme.is_local:
+            return False
+        return not self.tls.ports or address.port in self.tls.ports
