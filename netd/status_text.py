@@ -134,7 +134,7 @@ def _worker_row(name: str, worker: dict[str, Any]) -> tuple[str, ...]:
         str(worker["pid"] or "-"),
         name,
         worker["state"],
-        format_uptime(worker["uptime_s"]),
+        format_uptime(worker["uptime_s"]) if worker["pid"] else "-",
         str(worker["restarts"]),
         worker["last_error"].partition("\n")[0],
     )
