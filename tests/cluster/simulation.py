@@ -164,6 +164,7 @@ _STEPS: Final[dict[str, tuple[int, Step]]] = {
     "remove": (3, lambda simulation, node, _: simulation.engine.remove(node.name)),
     "keep": (1, lambda _, node, chance: node.keep_snapshot(chance.choice((0, 3, 1000)))),
     "drift": (1, lambda _, node, __: node.be_drifted()),
+    "rewind": (1, lambda simulation, _, chance: simulation.rewind(chance.choice((1, 3, 10)))),
 }
 _CHOICES: Final = [step for weight, step in _STEPS.values() for _ in range(weight)]
 

@@ -227,6 +227,8 @@ class ApplyingRoom(SharedRoom):
                 return self._receive(client, item.data, now)
             case InputKind.LEAVE:
                 return self._leave(client, item.data.decode(), now)
+            case InputKind.VERDICT if not client.is_registered:
+                client.password_check = None
             case InputKind.VERDICT:
                 return self._verified(client, item.data.decode(), now)
             case InputKind.PROOF:
@@ -253,6 +255,8 @@ class ApplyingRoom(SharedRoom):
 
     def _receive(self, client: Client, line: bytes, now: float) -> list[Effect]:
         self._lines.settle(client)
+        if not client.is_registered:  # its arrival was lost, so only its own host knows it
+            return []
         return super().receive(client, line, now)
 
     def _leave(self, client: Client, reason: str, now: float) -> list[Effect]:

@@ -80,16 +80,16 @@ class CatchUp:
 
     def _send_changes(self, context: CommandContext, return_: Return) -> None:
         """Send the client, and those of this host that know it, what has become of itself."""
-        changes = [*return_.changes(self._room)]
-        if not changes:
-            return
-        companions = [
-            client
-            for client, its in [*self._awaited.items(), *self._returned.items()]
-            if its.claims.keys() & return_.claims.keys()
-        ]
-        for message in changes:
-            context.send_to_clients({context.client: None} | dict.fromkeys(companions), message)
+        for name, message in [*return_.changes(self._room)]:
+            names = {name} if name else return_.claims.keys()
+            companions = {
+                client: None
+                for client, its in [*self._awaited.items(), *self._returned.items()]
+                if its.claims.keys() & names
+            }
+            context.send_to_clients({context.client: None} | companions, message)
+            if message.command == "PART":
+                del return_.claims[name]
 
     def _send_news(self, context: CommandContext, return_: Return) -> None:
         if return_.may_lack_lines:

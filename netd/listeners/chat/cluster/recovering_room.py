@@ -51,6 +51,7 @@ class RecoveringRoom(SplittingRoom):
     ) -> None:
         self._returns: dict[Client, Return] = {}  # of clients whose state was lost
         self._returned: dict[Client, Return] = {}  # those before them, until all have returned
+        self._lacks_lines = False  # those that were sent to a member of this host alone
         self._missed = MissedMessages()
         self._offered: list[RegisteredAccount] = []
         self._replaces = False  # the offered accounts are newer than those of the engine
@@ -77,9 +78,7 @@ class RecoveringRoom(SplittingRoom):
             for return_ in self._returns.values():
                 return_.is_sent = False  # the log has it no more, or it is given back
         self._await_all()
-        if loss in (Loss.GAP, Loss.DRIFTED):
-            for return_ in self._returns.values():
-                return_.may_lack_lines = True
+        self._lacks_lines |= loss in (Loss.GAP, Loss.DRIFTED)
         self.fast_path.clear()
 
     def _await_all(self) -> None:
@@ -243,12 +242,17 @@ class RecoveringRoom(SplittingRoom):
         present = {
             client: found for client, found in places.items() if found and found.is_registered
         }
+        lost = [client for client, found in present.items() if found is not client]
         for client, found in present.items():
-            self._returned[client] = self._returns.pop(client)
-            if found is not client:
-                self._put_in_place(client, found)
+            return_ = self._returns.pop(client)
             client.is_waiting = self._lines.holds(client)
-        yield from self._inform([*present], now)
+            if found is not client:  # or it was in the room all the time
+                return_.may_lack_lines = self._lacks_lines
+                self._returned[client] = return_
+                self._put_in_place(client, found)
+        self._lacks_lines = False
+        yield from ((client, []) for client in present)
+        yield from self._inform(lost, now)
         self._end_returns()
         yield from self._welcome_entered(now)
         self._is_known = True

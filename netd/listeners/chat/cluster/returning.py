@@ -69,11 +69,14 @@ class Return:
         """The client as it was, for the log."""
         return format_arrival(self._client, self._member, self.claims)
 
-    def changes(self, room: RoomState) -> Iterator[Message]:
-        """The changes of the client in another room: of its nick, its places and its status."""
+    def changes(self, room: RoomState) -> Iterator[tuple[str, Message]]:
+        """The changes of the client in another room: of its nick, its places and its status.
+
+        The name of the channel comes before those of a place.
+        """
         member, prefix = self._client.member, self.prefix
         if member.nick != self.nick:
-            yield Message("NICK", (member.nick,), prefix)
+            yield "", Message("NICK", (member.nick,), prefix)
             prefix = member.prefix
         for name, claim in self.claims.items():
             if name in member.channels:
@@ -81,8 +84,8 @@ class Return:
                 status = channel.members[member]
                 if status != claim.status:
                     server = room.settings.server_name
-                    yield status_mode(server, channel, member.nick, status, claim.status)
+                    yield name, status_mode(server, channel, member.nick, status, claim.status)
             else:
                 channel = self.earlier.channels[name].channel
                 reason = (_NOT_LET_IN,) if self.is_sent else ()  # or it has left by itself
-                yield Message("PART", (channel.name, *reason), prefix)
+                yield name, Message("PART", (channel.name, *reason), prefix)
