@@ -206,7 +206,6 @@ class RoomDriver:
         self._store.check()
         if self._daemon.worker_number == 0:  # each change is carried out once
             self._account_edits.check()
-        self._bound_memory()
 
     def _do_later(self, call: Callable[[], object]) -> None:
         self._chores.add_call(call)
@@ -219,7 +218,7 @@ class RoomDriver:
         self._apply(self._room.leave(session.client, reason, time.time()))
 
     def _check_time_limits(self) -> Iterator[None]:
-        """Check one session or ghost after the other."""
+        """Check one session or ghost after the other, and then their memory."""
         server_name = self._room.state.settings.server_name
         for session in [*self._sessions.values(), *self._lost_sessions]:
             session.check_time_limits(server_name)
@@ -231,28 +230,32 @@ class RoomDriver:
             self._apply(self._room.expire_absent(member, time.time()))
             yield
         yield from self._store.check_members()
+        yield from self._bound_memory()
         self._is_checking = False
 
-    def _bound_memory(self) -> None:
+    def _bound_memory(self) -> Iterator[None]:
         """Update the memory of the connections; above the limit, end those with long queues.
 
-        The clients without a connection leave first.
+        The clients without a connection leave first. All other members are shown each end.
         """
         memory, ghosts = self._room.state.memory, self._room.state.ghosts
         memory.buffers = buffers_of(self._room.state, self._sessions.values())
         self._room.state.shorten_histories()
-        for lost, ghost in sorted(ghosts.items(), key=lambda pair: -pair[1].kept_bytes):
-            if memory.is_full:
+        for lost, ghost in sorted(
+            ghosts.items(), key=lambda pair: pair[1].kept_bytes, reverse=True
+        ):
+            if memory.is_full and lost in ghosts:
                 memory.buffers -= CLIENT_BYTES + ghost.kept_bytes
                 reason = DisconnectReason.MEMORY_EXCEEDED.text
                 self._apply(self._room.end_ghost(lost, reason, time.time()))
-        if memory.is_full:
-            sessions = sorted(self._sessions.values(), key=memory_of)
-            while sessions and memory.is_full:
-                session = sessions.pop()
-                memory.buffers -= memory_of(session)
-                self.disconnect(session, DisconnectReason.MEMORY_EXCEEDED)
-                session.close()
+                yield
+        sessions = sorted(self._sessions.values(), key=memory_of) if memory.is_full else []
+        while sessions and memory.is_full:
+            session = sessions.pop()
+            memory.buffers -= memory_of(session)
+            self.disconnect(session, DisconnectReason.MEMORY_EXCEEDED)
+            session.close()
+            yield
 
     def shut_down(self, reason: str) -> None:
         """Send all clients the reason, and finish their sessions."""

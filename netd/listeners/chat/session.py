@@ -324,13 +324,9 @@ class Session:
         self._held += lines
         for line in lines:
             self._held_bytes += _size(line)
-        if self._held_bytes > self._options.max_receive_queue:
-            if self._is_held_back:
-                self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
-                return
-            if not self._is_paused:
-                self._is_paused = True  # the server is busy: the client waits
-                self.stream.pause()
+        if self._held_bytes > self._options.max_receive_queue and not self._is_paused:
+            self._is_paused = True  # `serve` decides: the client waits, or has flooded
+            self.stream.pause()
         if not self.is_queued:
             self._owner.on_input(self)
 
@@ -354,11 +350,6 @@ class Session:
                 self._owner.note_bypass(self._charge())
                 return lines[index + 1 :]
         return ()
-
-    @property
-    def _is_held_back(self) -> bool:
-        """Whether flood control or a password check delays the lines."""
-        return self._flood_timer is not None or self.client.password_check is not None
 
     def _charge(self) -> int:
         """Take tokens for the work that was done for the client; return the work."""

@@ -69,6 +69,34 @@ def test_members_that_time_out_at_once_leave_in_slices(server: Server) -> None:
     assert server.counters()["ping_timeout"] == 40
 
 
+def test_members_that_flood_at_once_leave_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "TURN_S", 0.0)
+    with closing(Server(dataclasses.replace(OPTIONS, flood_rate=1e-9))) as server:
+        alice, crowd = _crowd(server)
+        for client in crowd:
+            client.sock.sendall(b"PING x\n" * OPTIONS.flood_burst)
+        while not all(client.session._flood_timer for client in crowd):
+            server.turn()
+        for client in crowd:
+            client.sock.sendall(b"PING x\n" * (OPTIONS.max_receive_queue // 6))
+        quits = [0]
+        while sum(quits) < 40:
+            quits.append(len(_quits(server, alice, 1)))
+        assert max(quits) < 30
+        assert server.counters()["excess_flood"] == 40
+
+
+def test_members_leave_in_slices_while_the_memory_is_full(server: Server) -> None:
+    _crowd(server)
+    server.driver.state.memory.limit = 0
+    server.driver.check_time_limits()
+    server.turn()
+    assert len(server.closed) < 30
+    while len(server.closed) < 41:
+        server.turn()
+    assert server.counters()["memory_exceeded"] == 41
+
+
 def test_clients_that_share_a_password_check_are_welcomed_in_slices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
