@@ -8,6 +8,7 @@ from typing import Final
 
 MAX_PORT: Final = 65535
 _IPV6_SITE_BITS: Final = 64  # a site can use any address of its /64
+_LABELS: Final = re.compile(r"(?:[^.]{1,63}\.)*[^.]{0,63}")
 _PATTERN: Final = re.compile(
     r"(?:\[(?P<v6>[\w:.]+(?:%[^\[\]/]+)?)\]|(?P<host>[^\[\]:/\s\0]+))(?::(?P<port>\d{1,5}))?"
 )
@@ -31,6 +32,8 @@ def format_host_port(host: str, port: int) -> str:
 
 def is_resolvable(host: str) -> bool:
     """Whether getaddrinfo(3) accepts the host: between dots it has 1 to 63 characters (IDNA)."""
+    if host.isascii():  # the codec would load its tables, and answer the same
+        return _LABELS.fullmatch(host) is not None
     try:
         host.encode("idna")
     except UnicodeError:

@@ -12,11 +12,10 @@ import os
 import struct
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import MAGIC_NUMBER, cache_from_source, spec_from_file_location
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 _HEADER: Final = struct.Struct("<4sIII")  # of a cache file with a time stamp (PEP 552)
 _TIME_STAMP: Final = 0  # its flags
@@ -62,7 +61,7 @@ def _compiled(name: str, path: str) -> bytes:
     return marshal.dumps(loader.get_code(name))
 
 
-class _Loader(Loader):
+class _Loader:
     """Finds and loads the modules whose code was kept."""
 
     def __init__(self) -> None:
@@ -86,7 +85,8 @@ class _Loader(Loader):
         path, _ = self._code[name]
         is_package = os.path.basename(path) == "__init__.py"
         inside = [os.path.dirname(path)] if is_package else None
-        return spec_from_file_location(name, path, loader=self, submodule_search_locations=inside)
+        loader: Any = self  # not an importlib.abc.Loader: that module imports twenty others
+        return spec_from_file_location(name, path, loader=loader, submodule_search_locations=inside)
 
     def create_module(self, _spec: ModuleSpec) -> None:
         """See importlib.abc.Loader: the module is made in the usual way."""

@@ -164,11 +164,16 @@ def _interface_name(index: int) -> str:
 def resolve(kind: socket.SocketKind, host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
     """Return the family and the address of each socket for a host name. Raises BindError."""
     try:
-        found = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(encoded(host), port, type=kind, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         raise BindError(f"{host}: {error.strerror}") from error
     unique = {(family, sockaddr): None for family, _, _, _, sockaddr in found}
     return list(unique)  # type: ignore[arg-type]  # typeshed's sockaddr is wider than inet's
+
+
+def encoded(host: str) -> str | bytes:
+    """A host name for getaddrinfo(3). Python would load the tables of IDNA for any text."""
+    return host.encode() if host.isascii() else host
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import Final
 
 from netd.config.address import Address, Scheme
 from netd.runtime.errnos import describe
-from netd.runtime.sockets import bound_name, file_identity
+from netd.runtime.sockets import bound_name, encoded, file_identity
 
 STORED: Final = "stored."
 """The prefix of the labels of stored sockets."""
@@ -101,5 +101,5 @@ def _is_bound_to(sock: socket.socket, address: Address, *, any_port: bool = Fals
         return bool(name == address.path and file_identity(address.path))
     if address.scheme.is_local or not (any_port or name[1] == address.port):
         return False
-    found = socket.getaddrinfo(address.host, address.port, type=sock.type)
+    found = socket.getaddrinfo(encoded(address.host), address.port, type=sock.type)
     return any(name[0] == sockaddr[0] for *_, sockaddr in found)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -53,6 +52,8 @@ def trial_command() -> list[str]:
 
 
 def _run_check() -> bytes:
+    import subprocess  # noqa: PLC0415 (used for an upgrade only)
+
     done = subprocess.run(  # noqa: S603 (our own command)
         trial_command(),
         capture_output=True,

@@ -34,10 +34,17 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert format_host_port("a.example", 80) == "a.example:80"
 
 
-@pytest.mark.parametrize("host", ["a..b", ".a", "a" * 64, "\udcff"])
+@pytest.mark.parametrize("host", ["a..b", ".a", "a.b..", "a" * 64, f"a.{'b' * 64}.c", "\udcff"])
 def test_a_host_that_cannot_be_looked_up(host: str) -> None:
+    with pytest.raises(UnicodeError):
+        host.encode("idna")
     assert not is_resolvable(host)
-    assert is_resolvable("a.example")
+
+
+@pytest.mark.parametrize("host", ["a.example", "a.", "", "::1", "a" * 63, f"{'a' * 63}.b", "ä.de"])
+def test_a_host_that_can_be_looked_up(host: str) -> None:
+    assert host.encode("idna") is not None
+    assert is_resolvable(host)
 
 
 @pytest.mark.parametrize(
