@@ -83,8 +83,8 @@ and a client may join 50 channels; ngircd delays a client after each command ("p
 feature that the server does not have. netd's goal is a p99 of 20 ms and a maximum of 50 ms in each
 row.
 
-The machine was shared with other work, before which the benchmark's processes had precedence
-(autogroup of sched(7)): a maximum can be the pause of a process that was not running.
+A figure that misses the goal has a second one in parentheses (p99 / max), without the time in which
+the server or the client was ready to run but had no processor.
 """,
     "soak": """## Soak
 
