@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.effect import Send
 from netd.listeners.chat.room.saved_room import load_room, save_room
 from tests.cluster.replicated_room import ReplicatedRoomUnderTest
@@ -92,6 +93,15 @@ def test_without_an_engine_only_known_tokens_are_decided(room: ReplicatedRoomUnd
     room.leave(bob, "gone")
     _hold(room, held=False)
     assert unknown.read() == [REFUSAL]
+
+
+def test_a_client_that_was_removed_meanwhile_gets_nothing(room: ReplicatedRoomUnderTest) -> None:
+    _hold(room, held=True)
+    waiting = _connect(room, "two", "RESUME token0", *LINES[:2])
+    waiting.client.state = ClientState.GONE
+    _hold(room, held=False)
+    assert waiting.read() == []
+    assert [*room.hosts.settle("two", room.now)] == []
 
 
 @pytest.mark.parametrize("is_late", [False, True])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.command_context import CommandContext
 from netd.listeners.chat.room.commands import resume
 from netd.listeners.chat.room.effect import Effect
@@ -24,7 +25,7 @@ class WaitingClaims:
         self._waiting: dict[Client, None] = {}
 
     def __iter__(self) -> Iterator[Client]:
-        return iter([*self._waiting])
+        return iter([client for client in self._waiting if client.state is not ClientState.GONE])
 
     def add(self, client: Client) -> None:
         """Let a client wait that has sent a token."""
@@ -42,7 +43,7 @@ class WaitingClaims:
 
         `is_current` if all is applied that was in the log when the token came.
         """
-        if client not in self._waiting:
+        if client not in self._waiting or client.state is ClientState.GONE:
             return None
         context = CommandContext(room, client, now)
         is_known = resume.look_up_token(context)
