@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from netd.runtime.loop import Loop
+from netd.runtime.loop import LONG_TURN_S, Loop
 from netd.runtime.stream import Stream, ignore
 
 _CHUNK_BYTES: Final = 65536
@@ -52,8 +52,8 @@ def _refuse(path: str) -> str:
 class TlsStream:
     """One side of a TLS connection; see Stream for methods and callbacks."""
 
-    __slots__ = ("_early", "_fingerprint", "_incoming", "_is_ready", "_on_closed", "_on_data",
-                 "_on_end", "_outgoing", "_tls", "stream")  # fmt: skip
+    __slots__ = ("_early", "_fingerprint", "_incoming", "_is_ready", "_loop", "_on_closed",
+                 "_on_data", "_on_end", "_outgoing", "_tls", "stream")  # fmt: skip
 
     def __init__(  # noqa: PLR0913 (a Stream's arguments and the context)
         self,
@@ -71,6 +71,7 @@ class TlsStream:
 
         With the name of the server this is the client's side, which begins the handshake.
         """
+        self._loop = loop
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(
             self._incoming,
@@ -169,6 +170,18 @@ class TlsStream:
 
     def _on_records(self, records: bytes) -> None:
         self._incoming.write(records)
+        if self._is_ready or self._loop.elapsed_s() <= LONG_TURN_S:
+            self._read_records()
+        else:  # a handshake takes as long as hundreds of lines, and after a restart many come
+            self.stream.pause()
+            self._loop.defer_output(self._read_later)
+
+    def _read_later(self) -> None:
+        if self.stream.accepts_writes:  # the owner can have closed it meanwhile
+            self.stream.resume()
+            self._read_records()
+
+    def _read_records(self) -> None:
         try:
             if not self._is_ready:
                 self._shake_hands()

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 import socket
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from netd.runtime.loop import Loop
-from netd.runtime.poller import EpollPoller
+from netd.runtime.poller import READ, EpollPoller
 from netd.runtime.tls import TlsStream, open_context
 from tests.support import make_certificate
 
@@ -16,9 +18,9 @@ from tests.support import make_certificate
 class Server:
     """A TlsStream on a loop, its callbacks' arguments, and a client without I/O of its own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
         files = make_certificate(directory, "one.test")
-        self.loop = Loop(EpollPoller())
+        self.loop = Loop(EpollPoller(), clock)
         ours, self.sock = socket.socketpair()
         self.got: list[bytes] = []
         self.ends: list[str] = []
@@ -37,15 +39,23 @@ class Server:
         self.client = context.wrap_bio(self._incoming, self._outgoing, server_hostname="one.test")
 
     def shake_hands(self) -> None:
-        with pytest.raises(ssl.SSLWantReadError):
-            self.client.do_handshake()
+        self.greet()
         self.exchange()
         self.client.do_handshake()
         self.exchange()
 
+    def greet(self) -> None:
+        """Let the client write its first message."""
+        with pytest.raises(ssl.SSLWantReadError):
+            self.client.do_handshake()
+
+    def send(self, extra: bytes = b"") -> None:
+        """Send what the client has written."""
+        self.sock.sendall(self._outgoing.read() + extra)
+
     def exchange(self, extra: bytes = b"") -> None:
         """Pass what the client has written to the stream, and the other way round."""
-        self.sock.sendall(self._outgoing.read() + extra)
+        self.send(extra)
         for _ in range(2):  # reading, and writing what follows
             self.loop.call_later(0, lambda: None)
             self.loop.turn()
@@ -112,3 +122,20 @@ def test_a_fingerprint_can_be_read_after_an_error(server: Server) -> None:
     server.exchange(b"\x17\x03\x03\x00\x20" + 32 * b"?")
     assert server.stream.fingerprint() == ""
     assert server.closed
+
+
+def test_a_handshake_in_a_long_turn_lets_the_other_connections_go_first(tmp_path: Path) -> None:
+    clock_s = [0.0]
+    server = Server(tmp_path, lambda: clock_s[0])
+    unsent: list[int] = []
+    first, last = (os.eventfd(1) for _ in range(2))  # ready, in the order in which they are watched
+    server.loop.watch(first, READ, lambda _: clock_s.__setitem__(0, clock_s[0] + 1.0))
+    server.greet()
+    server.send()
+    server.loop.watch(last, READ, lambda _: unsent.append(server.stream.unsent_bytes))
+    server.loop.turn()
+    assert unsent == [0]
+    assert server.sock.recv(1, socket.MSG_DONTWAIT)
+    server.close()
+    for fd in (first, last):
+        os.close(fd)

@@ -13,12 +13,9 @@ from netd.listeners.http.connection.transport import PlainRequestError, Transpor
 from netd.listeners.http.protocol.response import Part
 from netd.listeners.http.response.responder import Responder
 from netd.runtime.errnos import CONNECTION_LOST
-from netd.runtime.loop import Loop
+from netd.runtime.loop import LONG_TURN_S, Loop
 from netd.runtime.poller import READ
 
-TURN_S: Final = 0.002
-"""In a turn of the loop that is older than this, only responses from the cache are sent at once.
-All else is done at the end of this turn or of a later one, after the other connections."""
 _MAX_QUEUED_BYTES: Final = 262144  # of pipelined responses, before the next request is read
 _LINGER_S: Final = 2.0  # for the peer to receive a response that came before its request's end
 
@@ -90,7 +87,7 @@ class ClientSocket:
 
         A handshake takes as long as fifty cached responses, and after a restart many come at once.
         """
-        if self._loop.elapsed_s() <= TURN_S:
+        if self._loop.elapsed_s() <= LONG_TURN_S:
             return self._handshake()
         self._watch(0)
         self._loop.defer_output(self._handshake_later)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from netd.errors import LocalProtocolError
-from netd.listeners.http.connection.client_socket import TURN_S, ClientSocket
+from netd.listeners.http.connection.client_socket import ClientSocket
 from netd.listeners.http.connection.connection_state import (
     TIMEOUT_STATUS,
     ConnectionState,
@@ -25,7 +25,7 @@ from netd.listeners.http.protocol.response import HandoffTarget, Part, error_res
 from netd.listeners.http.response.responder import Responder
 from netd.listeners.http.response.response_cache import CachedResponse
 from netd.protocols.handoff import Handoff
-from netd.runtime.loop import Loop
+from netd.runtime.loop import LONG_TURN_S, Loop
 from netd.runtime.poller import READ
 
 UNUSED_TIMEOUT_S: Final = 1.0
@@ -33,6 +33,7 @@ UNUSED_TIMEOUT_S: Final = 1.0
 
 # Clients that pipeline hundreds of requests must not delay the others: a connection responds for a
 # slice of time, and continues at the end of the turn, after the other connections in its queue.
+# In a long turn (LONG_TURN_S), only responses from the cache are sent at once.
 _SLICE_S: Final = 0.0002
 _READ_BYTES: Final = 16384
 _RETRY_AFTER: Final = ("Retry-After", "5")  # seconds: the chat worker is being replaced, or busy
@@ -286,7 +287,7 @@ class Connection(ClientSocket):
 
     def _process_in_turn(self) -> None:
         """Respond and send now, or later if this turn has taken long already."""
-        if self._loop.elapsed_s() > TURN_S:
+        if self._loop.elapsed_s() > LONG_TURN_S:
             self._await_slice()
         else:
             self._process()
