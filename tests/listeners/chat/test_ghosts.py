@@ -144,6 +144,8 @@ def test_a_connection_is_closed_and_its_member_stays(server: Server) -> None:
     alice.read()
     server.driver.suspend_session(bob.session, "Connection lost")
     assert bob.read() == ["ERROR :Closing link: (Connection lost)", "(end)"]
+    while not server.closed:
+        server.turn()
     assert server.closed == [bob.session]
     for number in range(100):
         alice.send(f"PRIVMSG #room :{number}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import stat
 import time
@@ -79,12 +80,15 @@ class Succession:
         listening = [ListeningSocket(_ADDRESS, sock)]
         self.service = HttpService(self.loop, options, listening, self.daemon)
 
-    def connect(self) -> Client:
+    def connect(self, *, must_wait: bool = False) -> Client:
+        """Connect a client, which is accepted; with `must_wait` the service is suspended."""
         sock = socket.create_connection(self._listening.getsockname())
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         self.clients.append(Client(self, sock))
         self.turn()
+        if not must_wait:
+            self.turn_until(lambda: not select.select([self._listening], [], [], 0)[0])
         return self.clients[-1]
 
     def turn(self, count: int = 4) -> None:

@@ -115,7 +115,7 @@ def test_no_tls_connection_begins_meanwhile(secure: Succession) -> None:
     deferred.send(GET_STATUS)
     secure.turn_until(lambda: secure.daemon.waiting)
     secure.service.prepare_handover(5, lambda: None)
-    waiting = secure.connect()
+    waiting = secure.connect(must_wait=True)
     assert (secure.figures()["connections"], waiting.received) == (1, b"")
     secure.service.resume()
     certificate = secure.options["tls"]["certificate"]

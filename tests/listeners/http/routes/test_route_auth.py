@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from netd.listeners.http import KIND
 from netd.listeners.logins import password_verifier
 from netd.protocols.password import hash_password
 from tests.listeners.http.http_client import GET_HELLO, HELLO, LOOPBACK, Response, Start, ask
-from tests.support import WorkerUnderTest, cheap_hash, read_all, read_exactly
+from tests.support import WorkerUnderTest, cheap_hash, read_all, read_exactly, stop_process
 
 HASH = cheap_hash("s:ß")
 SLOW_HASH = hash_password("s:ß", b"salt" * 4, log_n=13)
@@ -115,9 +116,11 @@ def test_the_client_behind_a_trusted_proxy_is_the_source(start: Start) -> None:
     worker = start(SLOW, forwarded_from=["127.0.0.1"], max_waiting_logins_per_address=1)
     guesser, other = "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"
     socks = [worker.connect() for _ in range(9)]
+    stop_process(worker.process.pid)  # the guesses arrive together
     for number, sock in enumerate(socks):
         line = basic(f"bob:{number}")
         sock.sendall(f"GET /p HTTP/1.1\r\nHost: x\r\n{line}\r\n{guesser}\r\n\r\n".encode())
+    os.kill(worker.process.pid, signal.SIGCONT)
     assert ask(worker, "/p", basic("bob:s:ß"), other).status == 200
     responses = []
     for sock in socks:
