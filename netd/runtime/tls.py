@@ -19,6 +19,7 @@ from netd.runtime.loop import LONG_TURN_S, Loop
 from netd.runtime.stream import Stream, ignore
 
 _CHUNK_BYTES: Final = 65536
+_IGNORE_CUT: Final = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # a default of Python 3.11.2
 _TLS12_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # with forward secrecy and AEAD (RFC 9325)
 
 
@@ -34,6 +35,7 @@ def open_context(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_TLS12_CIPHERS)
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE  # a phone may prefer ChaCha20
+    context.options &= ~_IGNORE_CUT  # an end without close_notify is no end of the data
     if protocols:
         context.set_alpn_protocols(protocols)
     context.load_cert_chain(certificate, key or None, partial(_refuse, key or certificate))
