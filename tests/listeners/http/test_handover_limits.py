@@ -135,7 +135,7 @@ def test_a_tls_connection_that_takes_too_long_is_lost(secure: Succession) -> Non
     client.send(GET_STATUS)
     secure.turn_until(lambda: secure.daemon.waiting)
     assert not secure.hand_over(within_s=0.05).descriptors
-    with pytest.raises(ssl.SSLError, match="(?i)eof"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)eof"):
         client.rest()
 
 
