@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -138,6 +140,15 @@ class Fleet:
     def is_well(self) -> bool:
         """True while no listener is degraded."""
         return all(listener.is_well for listener in self.listeners.values())
+
+    def load_services(self, desired: Config) -> None:
+        """Load the services that a configuration needs: all forked workers share their code."""
+        before = len(sys.modules)
+        for options in desired.listeners.values():
+            self._kinds[options.kind].load_service()
+        if len(sys.modules) > before:
+            gc.collect()
+            gc.freeze()
 
     def new_listener(self, name: str, options: ListenerOptions) -> Listener:
         """A listener without workers, which is not yet in force."""

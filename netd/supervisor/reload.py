@@ -79,6 +79,7 @@ class Reload:
             raise
 
     def _prepare(self) -> None:
+        self._fleet.load_services(self._desired)
         self._open_sockets()
         self._start_new_listeners()
         self._start_more_workers()

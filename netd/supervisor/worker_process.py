@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -32,7 +30,6 @@ SpawnWorker = Callable[[str, AnyKind, FdChannel], process.Process]
 
 def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Process:
     """Fork a worker process. Raises OSError if the system has no room for it."""
-    _load(kind)
 
     def run() -> None:
         process.set_name(f"netd: {name}")
@@ -40,15 +37,6 @@ def spawn_worker(name: str, kind: AnyKind, channel: FdChannel) -> process.Proces
         run_worker(kind, channel)
 
     return process.spawn(run, keep=(channel.fileno(), *channel.descriptors))
-
-
-def _load(kind: AnyKind) -> None:
-    """Load the service, whose code then is shared with every forked worker."""
-    before = len(sys.modules)
-    kind.load_service()
-    if len(sys.modules) > before:
-        gc.collect()
-        gc.freeze()
 
 
 class WorkerProcess:
