@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from netd import cli
+from netd.commands import run
 from netd.errors import ControlError
 from netd.protocols.control import ControlCommand
 from netd.supervisor.control_client import send_request
@@ -426,9 +427,9 @@ def test_a_broken_pipe_of_the_daemon_is_no_success(
     def fail(_path: str) -> int:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-    monkeypatch.setattr(cli, "_serve", fail)
+    monkeypatch.setattr(run, "_serve", fail)
     for name in ("open_standard_descriptors", "configure_logging", "preload"):
-        monkeypatch.setattr(cli, name, lambda *_, **__: None)
+        monkeypatch.setattr(run, name, lambda *_, **__: None)
     monkeypatch.setattr(sys, "argv", ["netd", "run", "--config", "/dev/null"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
