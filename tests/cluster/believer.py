@@ -81,6 +81,8 @@ class Believer:
         for line in data.split(b"\r\n"):
             message = parse(line) if line else None
             if message is not None:
+                if message.command == "001":
+                    self.nick = message.params[0]
                 self.transcript.append(f"{number} {line.decode()}")
                 self._believe(message, number)
 

@@ -84,6 +84,8 @@ class SimulatedEngine:
         present = self.nodes.get(node)
         if present is None or present.incarnation != incarnation:
             return False
+        if first > present.sequence + 1:
+            return False
         new = [*payloads][present.sequence - first + 1 :]
         if new:
             self.add(EntryKind.INPUTS, node, present.sequence + 1, *new)

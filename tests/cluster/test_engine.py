@@ -191,6 +191,23 @@ def test_an_engine_that_was_away_for_longer_than_a_deadline_removes_no_node(
     assert nodes[0].nodes.keys() == {"one", "two"}
 
 
+def test_inputs_that_the_engine_has_lost_do_not_keep_a_node_out(
+    redis: RedisServer, turner: Turner
+) -> None:
+    node = turner.add(redis.address, "one")
+    turner.until_available()
+    node.say("a", "b")
+    turner.until_equal(2)
+    known = redis.call("HGET", "netd:{room}:nodes", "one")
+    assert isinstance(known, bytes)
+    incarnation, _, *others = known.decode().split(" ")
+    redis.call("HSET", "netd:{room}:nodes", "one", " ".join((incarnation, "1", *others)))
+    node.say("c")
+    turner.until(lambda: "c" in node.lines, "a line after those that were lost")
+    assert node.losses == [Loss.FENCED]
+    assert node.lines == ["a", "b", "c"]
+
+
 def test_a_node_that_ends_leaves_at_once(redis: RedisServer, turner: Turner) -> None:
     nodes = [turner.add(redis.address, name) for name in ("one", "two")]
     turner.until_available()

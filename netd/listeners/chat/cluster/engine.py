@@ -386,7 +386,7 @@ class Engine:
             self._link.note_success()
 
     def _on_refused(self, error: ReplyError) -> None:
-        if error.code == scripts.FENCED:
+        if error.code in (scripts.FENCED, scripts.SEQUENCE):
             self.fences += 1
             self._lose(Loss.FENCED)
         self._link.fail(describe_refusal(error, self._settings))

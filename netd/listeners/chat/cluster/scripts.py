@@ -66,6 +66,8 @@ class Keys:
 
 FENCED: Final = "FENCED"
 """The code of the error that the node is not in the room, or another process has continued it."""
+SEQUENCE: Final = "SEQUENCE"
+"""The code of the error that earlier inputs of the incarnation are not in the log, nor will be."""
 LEVEL: Final = "LEVEL"
 """The code of the error that the room's level is higher; that, and the version, come after it."""
 
