@@ -73,7 +73,7 @@ class HandoverPort:
             except StateError as error:
                 if needs_state:
                     raise
-                _log.error("clients are lost: %s", error)
+                _log.error("clients are lost: their state cannot be used: %s", error)
 
     def send_snapshot(self) -> None:
         """Have the service make a snapshot, and send it when it is there."""
