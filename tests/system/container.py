@@ -22,8 +22,9 @@ CACHE = PROJECT / ".cache"
 _COMMON = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "curl", "netcat-openbsd", "procps"),
     *("python3", "python3-hiredis", "python3-prompt-toolkit", "python3-sdnotify"),
-    *("python3-tomli-w", "python3-wsproto"),
+    *("python3-tomli-w", "python3-wsproto", "caddy", "certbot"),
 )
+_STARTED_BY_TESTS = ("caddy.service", "certbot.timer")
 PACKAGES = {"trixie": (*_COMMON, "python3-pydantic"), "bookworm": _COMMON}
 _COMMAND_S = 120.0
 # The mount points of control groups: cgroup 2 alone, or the hybrid hierarchies of older systems.
@@ -57,8 +58,9 @@ def base_root(suite: str) -> Path:
     if not complete.exists():
         shutil.rmtree(root, ignore_errors=True)
         CACHE.mkdir(exist_ok=True)
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", suite]
-        subprocess.run([*command, str(root)], check=True)
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}"]
+        disable = f'chroot "$1" systemctl disable {" ".join(_STARTED_BY_TESTS)}'
+        subprocess.run([*command, f"--customize-hook={disable}", suite, str(root)], check=True)
         complete.touch()
     return root
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-from tests.support import make_certificate, wait_until
+from tests.support import PATIENCE_S, wait_until
 from tests.system.container import Container
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
@@ -17,6 +17,55 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600, func_only=True)]
 CONFIG = "/etc/netd.toml"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/netd"
 NAMES = ("example.org", "example.net")
+ACME = "https://localhost:14000/acme/local/directory"
+AUTHORITY = """
+{
+    skip_install_trust
+    auto_https disable_redirects
+}
+localhost:14000 {
+    tls internal
+    acme_server
+}
+example.org:8443 {
+    tls internal
+    reverse_proxy 127.0.0.1:8080
+}
+"""
+CERTBOT = f"""
+server = {ACME}
+no-verify-ssl = true
+agree-tos = true
+register-unsafely-without-email = true
+non-interactive = true
+no-random-sleep-on-renew = true
+"""
+VISITOR = """
+import http.client, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[2])
+site = http.client.HTTPSConnection(sys.argv[1], context=context)
+site.connect()
+site.auto_open = False  # the next request is on the same connection, or fails
+for _ in range(2):
+    site.request("GET", "/")
+    print(site.getresponse().read().decode(), end="", flush=True)
+    sys.stdin.readline()
+"""
+BROWSER = r"""
+import socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[1])
+sock = socket.create_connection(("127.0.0.1", 8443), source_address=("127.0.0.9", 0))
+sock = context.wrap_socket(sock, server_hostname="example.org")
+sock.sendall(b"GET /chat HTTP/1.1\r\nHost: example.org:8443\r\nOrigin: https://example.org:8443\r\n"
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+received = sock.recv(65536)
+for line in (b"NICK ann", b"USER ann 0 * :ann", b"WHOIS ann"):
+    sock.sendall(b"\x81" + bytes([0x80 | len(line)]) + bytes(4) + line)  # masked with zeros
+while b" 318 " not in received and (data := sock.recv(65536)):
+    received += data
+print(received.decode(errors="replace"))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -44,47 +93,80 @@ def block(container: Container, page: str, start: str) -> str:
     return str(next(found for found in blocks if found.startswith(start)))
 
 
-def issue(container: Container, directory: Path, name: str) -> None:
-    """Make a certificate where certbot has it, and run the hook."""
-    files = make_certificate(directory, name)
-    live = f"/etc/letsencrypt/live/{name}"
-    container.write(f"{live}/fullchain.pem", Path(files["certificate"]).read_text())
-    container.write(f"{live}/privkey.pem", Path(files["key"]).read_text())
-    container.sh(f"chmod 700 /etc/letsencrypt/live; chmod 600 {live}/privkey.pem")
-    container.sh(f"RENEWED_LINEAGE={live} {HOOK}")
+@pytest.fixture
+def authority(installed: Container) -> Iterator[str]:
+    """The root certificate of Caddy, which is a CA that certbot uses, and a proxy before netd."""
+    installed.write("/etc/hosts", f"127.0.0.1 localhost {' '.join(NAMES)}\n")
+    installed.write("/etc/caddy/Caddyfile", AUTHORITY)
+    installed.write("/etc/letsencrypt/cli.ini", CERTBOT)
+    installed.sh("systemctl start caddy")
+    for url in (ACME, "https://example.org:8443"):  # Caddy makes its certificates after its start
+        wait_until(partial(responds, installed, url), url)
+    yield "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt"
+    installed.sh("systemctl stop caddy; rm -rf /etc/letsencrypt /etc/hosts /var/www/acme")
 
 
-def gets(container: Container, name: str) -> bool:
-    """Whether a client that trusts the certificate of certbot alone gets the site of this name."""
-    options = f"--cacert /etc/letsencrypt/live/{name}/fullchain.pem --resolve {name}:443:127.0.0.1"
-    return container.try_(f"curl -s {options} https://{name}/").stdout == f"This is {name}.\n"
+def responds(container: Container, url: str) -> bool:
+    """Whether a server sends any response."""
+    return container.try_(f"curl -sk {url}").returncode == 0
 
 
-def test_a_site_with_two_names_whose_certificate_is_renewed(
-    installed: Container, tmp_path: Path
+def test_a_site_with_two_names_whose_certificates_are_renewed(
+    installed: Container, authority: str
 ) -> None:
     installed.write(HOOK, block(installed, "netd-admin.7", "#!/bin/sh"))
     installed.sh(f"chmod 755 {HOOK}")
     installed.sh(f"cat >>{CONFIG}", block(installed, "netd-admin.7", "[listeners.plain]"))
-    commands = block(installed, "netd-admin.7", "# mkdir -p /var/www/acme").split("\n# ")
-    installed.sh(commands[0].removeprefix("# "))
-    installed.sh(commands[1])  # netd check && systemctl reload netd
-    installed.sh("echo proof >/var/www/acme/.well-known/acme-challenge/token")
-    challenge = "http://127.0.0.1/.well-known/acme-challenge/token"
-    assert installed.sh(f"curl -s {challenge}") == "proof\n"
-
+    commands = block(installed, "netd-admin.7", "# mkdir -p /var/www/acme")
+    prepare, apply, *issue = commands.removeprefix("# ").split("\n# ")
+    installed.sh(prepare)
+    installed.sh(apply)
     for name in NAMES:
-        issue(installed, tmp_path, name)
+        installed.sh("set -e\n" + "\n".join(issue).replace(NAMES[0], name))
         directory = f"/srv/www/{name.removeprefix('example.')}"
         installed.write(f"{directory}/index.html", f"This is {name}.\n")
-    installed.sh(f"cat >>{CONFIG}", block(installed, "netd-admin.7", "[listeners.site]"))
-    installed.sh(commands[1])
-    assert all(gets(installed, name) for name in NAMES)
+    site = block(installed, "netd-admin.7", "[listeners.site]")
+    kind = 'kind = "http"\n'
+    installed.sh(f"cat >>{CONFIG}", site.replace(kind, f'{kind}keepalive_timeout = "1h"\n'))
+    installed.sh(apply)
+    issued = [certificate(installed, name) for name in NAMES]
+    assert all(is_served(installed, authority, name) for name in NAMES)
+    assert "certificate of site: expires in 11h " in installed.sh("netd status")
 
-    issue(installed, tmp_path, NAMES[1])
-    wait_until(lambda: gets(installed, NAMES[1]), "the renewed certificate")
-    assert gets(installed, NAMES[0])
-    assert "certificate of site: expires in 1d " in installed.sh("netd status")
+    with installed.start(f"python3 -c '{VISITOR}' {NAMES[0]} {authority}") as visitor:
+        assert visitor.stdout is not None
+        assert visitor.stdout.readline() == f"This is {NAMES[0]}.\n"
+        installed.sh("certbot renew --force-renewal")
+        assert not {certificate(installed, name) for name in NAMES} & set(issued)
+        for name in NAMES:
+            wait_until(partial(is_served, installed, authority, name), "the renewed one")
+        output, _ = visitor.communicate("again\n", timeout=PATIENCE_S)
+    assert output == f"This is {NAMES[0]}.\n"
+
+
+def test_a_browser_chats_through_caddy(installed: Container, authority: str) -> None:
+    config = block(installed, "netd-admin.7", "[listeners.lounge]")
+    installed.write(CONFIG, f'{config}routes = [{{ path = "/chat", chat = "lounge" }}]\n')
+    installed.sh("netd check && systemctl reload netd")
+    installed.write("/srv/browser.py", BROWSER)
+    shown = installed.sh(f"python3 /srv/browser.py {authority}")
+    assert shown.startswith("HTTP/1.1 101 Switching Protocols\n")
+    assert "ann ~ann@127.0.0.9 127.0.0.9 :Actual user@host, actual IP" in shown
+    assert "ann :is using a secure connection" in shown
+    installed.sh("rm /srv/browser.py")
+
+
+def certificate(container: Container, name: str) -> str:
+    """The certificate that certbot has for a name."""
+    return container.sh(f"cat /etc/letsencrypt/live/{name}/cert.pem")
+
+
+def is_served(container: Container, authority: str, name: str) -> bool:
+    """Whether a client that trusts the CA gets the site of a name, with certbot's certificate."""
+    request = f"curl -sS --cacert {authority} -w '%{{certs}}' https://{name}/"
+    response = container.sh(request)
+    assert response.startswith(f"This is {name}.\n")
+    return certificate(container, name).strip() in response
 
 
 def test_a_backup_is_restored_and_a_forgotten_password_replaced(installed: Container) -> None:
