@@ -64,6 +64,8 @@ class Believer:
         """Whether the members are there that it monitors."""
         self.messages: dict[int, tuple[str, str]] = {}
         """The target and the text, by number."""
+        self.doubled: list[int] = []
+        """The numbers of messages that have come twice."""
         self.transcript: list[str] = []
         self.stays: defaultdict[str, list[list[int]]] = defaultdict(list)
         """The first and the last number of each stay in a channel."""
@@ -110,7 +112,8 @@ class Believer:
         target, text = message.params
         number = position_of(message.tags["msgid"])
         is_own = by == target == self.nick  # and is echoed, too
-        assert is_own or number not in self.messages, f"{self.name} got {text} twice"
+        if number in self.messages and not is_own:
+            self.doubled.append(number)
         self.messages[number] = (target, text)
 
     def _see_join(self, channel: str, nick: str, number: int) -> None:

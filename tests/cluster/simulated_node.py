@@ -66,6 +66,10 @@ class SimulatedEngine:
         self.now += 0.05
         self.epoch = max(self.epoch + 1, round(self.now * 1000))
 
+    def has_lost(self, position: int) -> bool:
+        """Whether a message was lost by a rewind."""
+        return any(first < position <= last for first, last in self.lost)
+
     def keep(self, number: int, state: bytes, trimmed: int) -> None:
         """Keep a snapshot, and remove entries."""
         self.snapshot, self.trimmed = (number, state), max(self.trimmed, trimmed)
