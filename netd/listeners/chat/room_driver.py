@@ -321,20 +321,16 @@ class RoomDriver:
         match effect:
             case Verify():
                 self._verify(effect)
-            case Ask() | Record() | SaveChannel() | Store():
-                self._use_store(effect)
+            case Ask(client, query):
+                self._store.ask(query, partial(self._on_answer, client))
+            case Record() | SaveChannel() | Store():
+                self._store.save(effect)
             case Log(text):
                 _log.info("chat: %s", text)
             case Rehash(client):
                 _log.info("chat: operator %s requested a reload", client.member.oper)
                 self._reloading[client] = None
                 self._daemon.request_reload(partial(self._on_reloaded, client))
-
-    def _use_store(self, effect: Ask | Record | SaveChannel | Store) -> None:
-        if isinstance(effect, Ask):
-            self._store.ask(effect.query, partial(self._on_answer, effect.client))
-        else:
-            self._store.save(effect)
 
     def _verify(self, effect: Verify) -> None:
         client, check = effect.client, effect.check
