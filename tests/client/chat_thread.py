@@ -29,9 +29,13 @@ class ChatThread:
         self._loop.call_soon_threadsafe(self._connector.type, line)
 
     def texts(self, target: str = "#lounge") -> list[str]:
-        """The texts of the messages to a target, in the order in which they were shown."""
-        chats = [event for event in self.events if isinstance(event, ChatMessage)]
-        return [chat.text for chat in chats if chat.target == target]
+        """The texts of the messages to a target, in the order in which they came."""
+        return [chat.text for chat in self.messages(target)]
+
+    def messages(self, target: str = "#lounge") -> list[ChatMessage]:
+        """The messages to a target; what was missed comes after what is said meanwhile."""
+        chats = [event for event in list(self.events) if isinstance(event, ChatMessage)]
+        return [chat for chat in chats if chat.target == target]
 
     def registrations(self) -> list[Registered]:
         """The welcomes of the server."""
