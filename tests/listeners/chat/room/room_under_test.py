@@ -210,7 +210,11 @@ class RoomUnderTest:
     def _answer(self, query: Query[Any]) -> object:
         """The result of a query to a database in memory, which the first query creates."""
         if self.has_database and self._database is None:
-            self._database = sqlite3.connect(":memory:", isolation_level=None)
+            self._database = sqlite3.connect(
+                ":memory:",
+                isolation_level=None,
+                check_same_thread=False,  # garbage may be collected by a thread of a later test
+            )
             weakref.finalize(self, self._database.close)
             migrate(self._database)
         if self._database is None or self.database_fails:
