@@ -106,12 +106,14 @@ def _last_reload(outcome: dict[str, Any] | None) -> str:
 def _certificate_ends(listeners: Iterable[dict[str, Any]], now: float) -> Iterator[str]:
     """Yield a line for each listener with TLS: when the first of its certificates expires."""
     for listener in listeners:
-        end = listener.get("moments", {}).get("certificate_expiry")
+        moments = listener.get("moments", {})
+        end = moments.get("certificate_expiry")
         if end is None:
             continue
         day = time.strftime("%Y-%m-%d", time.localtime(end))
         when = f"expires in {format_uptime(end - now)}" if end > now else "has expired"
-        yield f"certificate of {listener['name']}: {when} ({day})"
+        overdue = ", a renewal is overdue" if now >= moments.get("certificate_renewal", end) else ""
+        yield f"certificate of {listener['name']}: {when} ({day}){overdue}"
 
 
 def _listener_row(listener: dict[str, Any]) -> tuple[str, ...]:

@@ -525,7 +525,7 @@ def read_all(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
-def make_certificate(directory: Path, name: str) -> dict[str, str]:
+def make_certificate(directory: Path, name: str, days: int = 2) -> dict[str, str]:
     """A self-signed certificate for a host, as NAME.pem and NAME.key; `tls` options."""
     require("openssl")
     key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
@@ -533,7 +533,7 @@ def make_certificate(directory: Path, name: str) -> dict[str, str]:
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
             *("-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
-            *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", str(days)),
         ],
         check=True,
         capture_output=True,

@@ -45,10 +45,17 @@ def test_status_shows_listeners_workers_and_the_refused_reload() -> None:
 def test_the_status_has_the_end_of_a_certificate() -> None:
     """So that an administrator sees whether it is renewed."""
     listener = STATUS["listeners"][0]
-    for moved_s, text in ((86400 * 9 + 7200, "expires in 9d 2h"), (-60, "has expired")):
-        moments = {"certificate_expiry": round(time.time() + moved_s) + 30}
+    day = 86400
+    for end_s, overdue_s, text, is_overdue in (
+        (9 * day + 7200, 3600, "expires in 9d 2h", False),
+        (9 * day + 7200, -3600, "expires in 9d 2h", True),
+        (-60, -day, "has expired", True),
+    ):
+        now = round(time.time()) + 30
+        moments = {"certificate_expiry": now + end_s, "certificate_renewal": now + overdue_s}
         shown = format_status({**STATUS, "listeners": [{**listener, "moments": moments}]})
         assert f"\n\ncertificate of echo: {text} (20" in shown
+        assert ("), a renewal is overdue" in shown) == is_overdue
 
 
 def test_status_without_a_reload_does_not_speak_of_one() -> None:

@@ -23,6 +23,10 @@ from netd.runtime.watched_files import WatchedFiles
 
 # OpenSSL's reasons for a key of another certificate: of the same type, and of another one.
 _MISMATCHES: Final = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
+# ACME clients renew when half or a third of the lifetime is left. With a quarter left, or 14 days
+# of a longer one, renewals have failed for some time.
+_OVERDUE_SHARE: Final = 4
+_OVERDUE_S: Final = 14 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class _Content:
     context: ssl.SSLContext
     names: tuple[str, ...]
     expires_at: int  # in seconds since the epoch
+    overdue_at: int  # when a renewal is overdue
 
 
 class Certificate:
@@ -68,8 +73,12 @@ class Certificate:
 
     @property
     def moments(self) -> dict[str, int]:
-        """Its end, as a moment of Counters."""
-        return {"certificate_expiry": self._files.value.expires_at}
+        """Its end, and when its renewal is overdue, as moments of Counters."""
+        content = self._files.value
+        return {
+            "certificate_expiry": content.expires_at,
+            "certificate_renewal": content.overdue_at,
+        }
 
     @property
     def secure(self) -> Callable[..., TlsStream]:
@@ -94,8 +103,9 @@ class CertificateSet:
 
     @property
     def moments(self) -> dict[str, int]:
-        """The end of the certificate that expires first, as a moment of Counters."""
-        return min((one.moments for one in self._certificates), key=lambda found: [*found.values()])
+        """The earliest moments of its certificates, as moments of Counters."""
+        found = [certificate.moments for certificate in self._certificates]
+        return {name: min(moments[name] for moments in found) for name in found[0]}
 
     def refresh(self) -> None:
         """Read the files again that have changed."""
@@ -153,9 +163,14 @@ def _read(options: TlsOptions, protocols: Sequence[str], client_ca: str) -> _Con
     context = _open(options, protocols, client_ca)
     decoded = _decode(options.certificate)
     names = decoded.get("subjectAltName", ())
-    expires_at = ssl.cert_time_to_seconds(decoded["notAfter"])
+    begins_at, expires_at = (
+        int(ssl.cert_time_to_seconds(decoded[key])) for key in ("notBefore", "notAfter")
+    )
     return _Content(
-        context, tuple(name.lower() for kind, name in names if kind == "DNS"), int(expires_at)
+        context,
+        tuple(name.lower() for kind, name in names if kind == "DNS"),
+        expires_at,
+        expires_at - min((expires_at - begins_at) // _OVERDUE_SHARE, _OVERDUE_S),
     )
 
 

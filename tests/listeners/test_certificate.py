@@ -90,6 +90,17 @@ def test_an_expired_certificate_is_served_with_a_warning(
     assert Certificate(options).context
 
 
+def test_a_renewal_is_overdue_by_the_lifetime_of_the_certificate(tmp_path: Path) -> None:
+    """Certificates of six days, as those of 90 days, are renewed before that."""
+    options = [
+        TlsOptions(**make_certificate(tmp_path, f"{days}.test", days)) for days in (90, 6, 1)
+    ]
+    moments = [Certificate(one).moments for one in options]
+    left = [found["certificate_expiry"] - found["certificate_renewal"] for found in moments]
+    assert left == [14 * 86400, 1.5 * 86400, 86400 / 4]
+    assert CertificateSet(options, ()).moments == moments[-1]  # the earliest ones
+
+
 def test_a_requested_name_that_is_not_ascii_prints_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ class TlsContext:
 
     @property
     def moments(self) -> dict[str, int]:
-        """The end of the certificate that expires first, as a moment of Counters."""
+        """When a certificate expires, and when its renewal is overdue, as moments of Counters."""
         return self._certificates.moments
 
     def wrap(self, sock: socket.socket) -> TlsTransport:

@@ -44,6 +44,15 @@ _SERIES: Final = {
         ("method", "code"),
     ),
 }
+_MOMENTS: Final = {
+    "certificate_expiry": (
+        "When the first certificate of the listener expires, in seconds since the epoch."
+    ),
+    "certificate_renewal": (
+        "When the renewal of a certificate of the listener is overdue: "
+        "a quarter of its lifetime before its end, or 14 days if that is less."
+    ),
+}
 
 
 class Metrics:
@@ -100,14 +109,19 @@ def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:
     yield from _usage(labelled)
     yield from _series(labelled)
     yield _histogram(labelled)
-    expiries = [
-        (labels, listener["moments"]["certificate_expiry"])
-        for labels, listener in labelled
-        if "certificate_expiry" in listener["moments"]
-    ]
-    text = "When the first certificate of the listener expires, in seconds since the epoch."
-    yield format_family("netd_certificate_expiry_time_seconds", "gauge", text, expiries)
+    yield from _moments(labelled)
     yield from _figures(labelled)
+
+
+def _moments(labelled: list[_Labelled]) -> Iterator[str]:
+    """Yield times in seconds since the epoch, of listeners that have them."""
+    for name, text in _MOMENTS.items():
+        samples = [
+            (labels, listener["moments"][name])
+            for labels, listener in labelled
+            if name in listener["moments"]
+        ]
+        yield format_family(f"netd_{name}_time_seconds", "gauge", text, samples)
 
 
 def _figures(labelled: list[_Labelled]) -> Iterator[str]:

@@ -66,7 +66,7 @@ def status(name: str = "web") -> dict[str, object]:
             "responses": {"GET 200": 3, "other 400": 2},
             "durations": {"0.001": 4, "0.5": 1, "+Inf": 0},
         },
-        "moments": {"certificate_expiry": 1_900_000_000},
+        "moments": {"certificate_expiry": 1_900_000_000, "certificate_renewal": 1_800_000_000},
     }
     outcome = {"at": 1000.5, "ok": False, "detail": name}
     return {
@@ -167,6 +167,7 @@ def test_metrics_have_responses_by_method_and_code_and_a_histogram_of_durations(
     assert found[f"{duration}_sum", None, None, None] == 0.0025
     assert found[f"{duration}_count", None, None, None] == 5
     assert found["netd_certificate_expiry_time_seconds", None, None, None] == 1_900_000_000
+    assert found["netd_certificate_renewal_time_seconds", None, None, None] == 1_800_000_000
     assert found["process_resident_memory_bytes", None, None, None] == 4096
 
 
