@@ -244,10 +244,10 @@ class ClusterDriver(HandoverDriver):
         """Load the room for a few milliseconds of each turn."""
         if steps is not self._loading:
             return
-        end = time.monotonic() + _SLICE_S
+        end = self._loop.time() + _SLICE_S
         try:
             for _ in steps:
-                if time.monotonic() > end:
+                if self._loop.time() > end:
                     self._loop.call_next_turn(partial(self._load, steps, on_loaded))
                     return
         except StateError as error:

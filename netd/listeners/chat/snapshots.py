@@ -6,7 +6,6 @@ The work is done in slices of about a millisecond, so that no client waits for i
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -59,9 +58,9 @@ class Snapshots:
         self._continue(on_snapshot)
 
     def _continue(self, on_snapshot: OnSnapshot) -> None:
-        end = time.monotonic() + _SLICE_S
+        end = self._loop.time() + _SLICE_S
         for _ in self._steps:
-            if time.monotonic() > end:
+            if self._loop.time() > end:
                 self._timer = self._loop.call_later(_PAUSE_S, lambda: self._continue(on_snapshot))
                 return
         self._timer = self._loop.call_later(_PAUSE_S, lambda: self._finish(on_snapshot))

@@ -5,7 +5,6 @@ A host that sends much fills the log; the clients of the other hosts are served 
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -63,11 +62,11 @@ class LogReader:
         self._give(deque(entries), last, is_end=len(entries) < _COUNT)
 
     def _give(self, entries: deque[LogEntry], last: Position, *, is_end: bool) -> None:
-        pause = time.monotonic() + _SLICE_S
+        pause = self._loop.time() + _SLICE_S
         while entries and not self._connection.is_closed:
             if not self._take(entries.popleft()):
                 return
-            if entries and time.monotonic() >= pause:
+            if entries and self._loop.time() >= pause:
                 self._loop.call_next_turn(partial(self._give, entries, last, is_end=is_end))
                 return
         if is_end and not self._is_at_end and not self._connection.is_closed:
