@@ -128,6 +128,20 @@ def server() -> Iterator[Server]:
         yield started
 
 
+def end_slices_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a turn of the servers that are made now do one step, however fast the machine is."""
+    monkeypatch.setattr(backlog, "TURN_S", -1.0)
+    monkeypatch.setattr(backlog, "SLICE_S", 0.0)
+    monkeypatch.setattr(backlog, "FIRST_SLICE_S", 0.0)
+
+
+@pytest.fixture
+def slow_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    end_slices_at_once(monkeypatch)
+    with closing(Server()) as started:
+        yield started
+
+
 def texts(lines: list[str]) -> list[str]:
     """The texts of the messages among these lines."""
     return [line.rpartition(" :")[2] for line in lines if " PRIVMSG " in line]
@@ -205,9 +219,11 @@ def test_unsent_lines_come_first(server: Server) -> None:
     assert sum(" 353 " in line for line in lines) == 1
 
 
-def returning(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[Client, Client, Client]:
-    """A member, another one that was lost, and a client that is just taking its place."""
-    monkeypatch.setattr(backlog, "TURN_S", 0.0)  # one slice of work in each turn
+def returning(server: Server) -> tuple[Client, Client, Client]:
+    """A member, another one that was lost, and a client that is just taking its place.
+
+    The server must be slow, or the client has taken it in one turn.
+    """
     alice, bob = server.connect().register("alice"), server.connect().register("bob")
     for number in range(40):
         alice.send(f"JOIN #channel{number}")
@@ -223,9 +239,9 @@ def returning(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[Client, 
     return alice, bob, first
 
 
-def test_a_place_is_taken_by_one_client(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    alice, bob, first = returning(server, monkeypatch)
-    room, second = server.driver._room, server.connect().session.client
+def test_a_place_is_taken_by_one_client(slow_server: Server) -> None:
+    alice, bob, first = returning(slow_server)
+    room, second = slow_server.driver._room, slow_server.connect().session.client
     lines = (f"RESUME {bob.token}", "NICK bob", "USER bob 0 * :bob")
     effects = [effect for line in lines for effect in room.receive(second, line.encode(), 0.0)]
     assert [b" 433 " in effect.data for effect in effects if isinstance(effect, Send)] == [True]
@@ -233,28 +249,24 @@ def test_a_place_is_taken_by_one_client(server: Server, monkeypatch: pytest.Monk
     assert alice.read() == []
 
 
-def test_a_member_that_is_killed_while_its_client_returns(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alice, bob, first = returning(server, monkeypatch)
-    (lost,) = server.driver._room.state.members["bob"].clients
-    server.driver._apply(server.driver._room.end_ghost(lost, "Killed (test)", 0.0))
+def test_a_member_that_is_killed_while_its_client_returns(slow_server: Server) -> None:
+    alice, bob, first = returning(slow_server)
+    (lost,) = slow_server.driver._room.state.members["bob"].clients
+    slow_server.driver._apply(slow_server.driver._room.end_ghost(lost, "Killed (test)", 0.0))
     assert alice.read(" QUIT ")[-1].endswith(" QUIT :Killed (test)")
     lines = first.read()
     assert "Closing link" in lines[-2]
     assert lines[-1] == "(end)"
-    assert server.counters()["members"] == 1
-    _, lines = come_back(server, bob.token)
+    assert slow_server.counters()["members"] == 1
+    _, lines = come_back(slow_server, bob.token)
     assert any("INVALID_TOKEN" in line for line in lines)
 
 
-def test_a_client_that_is_lost_again_while_it_returns(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alice, bob, first = returning(server, monkeypatch)
+def test_a_client_that_is_lost_again_while_it_returns(slow_server: Server) -> None:
+    alice, bob, first = returning(slow_server)
     first.session.close()
     assert alice.read() == []
-    _, lines = come_back(server, bob.token)
+    _, lines = come_back(slow_server, bob.token)
     assert texts(lines) == ["one"]
     assert sum(" JOIN #" in line for line in lines) == 41
 

@@ -10,8 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from netd.listeners.chat import backlog
-from tests.listeners.chat.test_ghosts import OPTIONS, Client, Server
+from tests.listeners.chat.test_ghosts import OPTIONS, Client, Server, end_slices_at_once
 from tests.support import cheap_hash
 
 _WITH_PASSWORD = dataclasses.replace(OPTIONS, password=cheap_hash("right"))
@@ -19,7 +18,7 @@ _WITH_PASSWORD = dataclasses.replace(OPTIONS, password=cheap_hash("right"))
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(backlog, "TURN_S", 0.0)  # one slice of work in each turn
+    end_slices_at_once(monkeypatch)
     with closing(Server()) as started:
         yield started
 
@@ -71,7 +70,7 @@ def test_members_that_time_out_at_once_leave_in_slices(server: Server) -> None:
 
 
 def test_members_that_flood_at_once_leave_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "TURN_S", 0.0)
+    end_slices_at_once(monkeypatch)
     options = dataclasses.replace(OPTIONS, flood_rate=1e-9, max_receive_queue=8192)
     with closing(Server(options)) as server:
         _, crowd = _crowd(server)
@@ -103,7 +102,7 @@ def test_members_leave_in_slices_while_the_memory_is_full(server: Server) -> Non
 def test_clients_that_share_a_password_check_are_welcomed_in_slices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backlog, "TURN_S", 0.0)
+    end_slices_at_once(monkeypatch)
     with closing(Server(_WITH_PASSWORD)) as server:
         clients = [server.connect() for _ in range(40)]
         for number, client in enumerate(clients):
