@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -96,6 +97,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     yield  # pytest's own summary
     for line in programs.summary():
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def collect_what_is_left_open() -> Iterator[None]:
+    """Collect the garbage of a test that leaves descriptors open.
+
+    If a socket or a file in a cycle was not closed, the warning fails this test, and not the one in
+    which the next collection happens to be.
+    """
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    if set(os.listdir("/proc/self/fd")) - before:
+        gc.collect()
 
 
 @pytest.fixture

@@ -250,12 +250,14 @@ def test_a_node_leaves_an_earlier_room_if_its_engine_can_be_reached(
     times = {"time_to_live_s": 600.0, "renew_s": 60.0}
     nodes = [turner.add(redis.address, name, **times) for name in ("one", "two")]
     turner.until_available()
+    caplog.set_level("INFO", "netd")
     saved = nodes[1].engine.save()
     place = RoomPlace(("unix:///does/not/exist",), "room")
     leave_room(turner.loop, place, "two", saved)
     turner.until(lambda: "left at the deadline" in caplog.text, "the failure")
     leave_room(turner.loop, replace(place, engine=(str(redis.address),)), "two", saved)
-    turner.until(lambda: nodes[0].nodes.keys() == {"one"}, "its leaving")
+    turner.until(lambda: "the earlier room is left\n" in caplog.text, "its leaving")
+    turner.until(lambda: nodes[0].nodes.keys() == {"one"}, "the news of it")
     assert caplog.text.count("left at the deadline") == 1
 
 

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import pytest
 
+from netd.runtime.descriptors import close_all
 from tests.conftest import StartDaemon
 from tests.support import PATIENCE_S, Daemon, connect, read_exactly, wait_until
 
@@ -75,6 +76,7 @@ class Manager:
 
     def close(self) -> None:
         self._sock.close()
+        close_all(self.descriptors)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_no_listener_replies_to_a_datagram_of_another(
     manager.await_key("READY")
     with contextlib.ExitStack() as opened:
         stored = [
-            opened.enter_context(socket.socket(fileno=fd))
+            opened.enter_context(socket.socket(fileno=os.dup(fd)))
             for fd in manager.descriptors
             if stat.S_ISSOCK(os.fstat(fd).st_mode)
         ]
@@ -207,7 +209,7 @@ def test_sockets_are_stored_for_the_next_process(
     [passed] = manager.descriptors
     address = daemon.address("echo")
     daemon.stop()
-    with socket.socket(fileno=passed) as sock, connect(address) as client:
+    with socket.socket(fileno=os.dup(passed)) as sock, connect(address) as client:
         assert sock.getsockname()[1] == address.port
         client.sendall(b"waits for the next process")
 

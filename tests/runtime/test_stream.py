@@ -285,7 +285,8 @@ def _continue(peer: Peer, max_unsent_bytes: int = 1 << 20) -> None:
         max_unsent_bytes=max_unsent_bytes,
     )
     peer.stream.restore(before.state())
-    peer.loop.unwatch(before.sock.detach())
+    peer.loop.unwatch(before.sock.fileno())
+    before.sock.close()
 
 
 def test_unsent_bytes_are_sent_by_the_stream_that_continues(peer: Peer) -> None:

@@ -15,7 +15,7 @@ from netd.listeners.chat.cluster.engine_contract import EngineSettings
 from netd.listeners.chat.cluster.engine_link import EngineLink
 from netd.listeners.chat.cluster.engine_state import RoomPlace
 from netd.listeners.chat.cluster.redis_connection import RedisConnection
-from netd.listeners.chat.cluster.resp import Reply
+from netd.listeners.chat.cluster.resp import Reply, ReplyError
 from netd.listeners.chat.cluster.room_place import engine_settings, options_of
 from netd.listeners.chat.cluster.scripts import LEAVE, Keys
 from netd.runtime.loop import Loop
@@ -52,7 +52,9 @@ class _Departure:
         writer.run(self._on_left, LEAVE, self._keys, *self._words)
 
     def _on_left(self, reply: Reply) -> None:
-        self._link.release()
+        if not isinstance(reply, ReplyError):
+            self._link.release()
+            _log.info("chat: the earlier room is left")
         self._link.fail(str(reply))
 
     def _on_lost(self, reason: str) -> None:
