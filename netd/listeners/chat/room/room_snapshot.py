@@ -10,9 +10,9 @@ The text can be loaded as a saved room, without the clients that are not registe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from netd.listeners.chat.room.capability import WIRE_NAMES
 from netd.listeners.chat.room.channel import Channel
@@ -30,6 +30,8 @@ from netd.listeners.chat.room.saved_member import save_member
 from netd.listeners.chat.room.saved_room import save_channel, save_ghosts, save_offers
 from netd.listeners.chat.room.state import RoomState
 from netd.protocols.record import save_all
+
+_Found = TypeVar("_Found", Channel, Member)
 
 MAX_GHOST_BYTES: Final = 1 << 20  # of the lines for members without a connection: they come anew
 _MEMBERS_A_STEP: Final = 16
@@ -68,7 +70,8 @@ class RoomSnapshot:
         """Make the texts of changed parts, step by step."""
         yield from self._refresh_all()
         for _ in range(_MAX_ROUNDS):
-            members, channels = self._found_members(), self._found_channels()
+            members = _found(self._room.registered_members(), self._members)
+            channels = _found(self._room.channels.values(), self._channels)
             if len(members) + len(channels) <= _FEW:
                 return
             for member in members:
@@ -128,9 +131,8 @@ class RoomSnapshot:
     def _restored(self) -> list[str]:
         """The names of the restored channels; usually there are none among thousands."""
         restored = self._room.restored
-        return (
-            [name for name, ch in self._room.channels.items() if ch in restored] if restored else []
-        )
+        channels = self._room.channels if restored else {}
+        return [name for name, channel in channels.items() if channel in restored]
 
     @staticmethod
     def _list(name: str, parts: Iterable[bytes]) -> list[bytes]:
@@ -143,24 +145,8 @@ class RoomSnapshot:
         for member in [member for member in self._numbers if member not in present]:
             self._free.append(self._numbers.pop(member))
             del self._members[member]
-        for member in self._found_members():
+        for member in _found(members, self._members):
             self._member(member)
-
-    def _found_members(self) -> list[Member]:
-        """The members that commands have found since they were compared."""
-        return [
-            member
-            for member in self._room.registered_members()
-            if member.may_have_changed or member not in self._members
-        ]
-
-    def _found_channels(self) -> list[Channel]:
-        """The channels that commands have found since they were compared."""
-        return [
-            channel
-            for channel in self._room.channels.values()
-            if channel.may_have_changed or channel not in self._channels
-        ]
 
     def _rows(self, members: list[Member]) -> list[bytes]:
         rows = [b"null"] * (len(self._numbers) + len(self._free))
@@ -318,6 +304,11 @@ class _HistoryText:
         self._rows = _Texts(lambda entry: _encode(save_entries((entry,), templates)[0]))
         self._last_rows = b""
         self._text = _NO_HISTORY
+
+
+def _found(parts: Iterable[_Found], known: Container[_Found]) -> list[_Found]:
+    """The members or channels that commands have found since they were compared."""
+    return [part for part in parts if part.may_have_changed or part not in known]
 
 
 def _is_same(left: object, right: object) -> bool:
