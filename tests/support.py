@@ -469,6 +469,18 @@ class Daemon(ConfiguredDaemon):
         return self.process.wait(PATIENCE_S)
 
 
+@contextlib.contextmanager
+def running_daemon(directory: Path, config: str) -> Iterator[Daemon]:
+    """A daemon that serves. It is killed at the end, also if it does not become ready."""
+    daemon = Daemon(directory, config)
+    try:
+        daemon.await_ready()
+        yield daemon
+    finally:
+        daemon.process.kill()
+        daemon.process.wait()
+
+
 def _ports_of_this_process() -> Iterator[int]:
     """Ports below those that the system chooses, in any order; no two processes have the same."""
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

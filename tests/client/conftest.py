@@ -12,7 +12,7 @@ import pytest
 
 from tests.client.tmux import Tmux
 from tests.conftest import StartDaemon
-from tests.support import PATIENCE_S, Daemon
+from tests.support import PATIENCE_S, Daemon, running_daemon
 
 COMMAND = (sys.executable, "-c", "from netd.client.app import main; main()")
 
@@ -24,13 +24,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def lounge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """netd with one chat listener without history, shared by all tests."""
-    daemon = Daemon(tmp_path_factory.mktemp("lounge"), f"{LOUNGE}history_lines = 0\n")
-    try:
-        daemon.await_ready()
+    directory = tmp_path_factory.mktemp("lounge")
+    with running_daemon(directory, f"{LOUNGE}history_lines = 0\n") as daemon:
         yield daemon
-    finally:
-        daemon.process.kill()
-        daemon.process.wait()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from netd.commands.probe import Target, format_metrics
 from netd.config.address import Address
 from netd.listeners.kinds import KINDS
 from netd.listeners.probe_connection import receive
-from tests.support import PATIENCE_S, Daemon
+from tests.support import PATIENCE_S, Daemon, running_daemon
 
 CONFIG = """
 [listeners.echo]
@@ -38,10 +38,8 @@ address = "tcp://127.0.0.1:0"
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    started = Daemon(tmp_path_factory.mktemp("daemon"), CONFIG)
-    started.await_ready()
-    yield started
-    started.stop()
+    with running_daemon(tmp_path_factory.mktemp("daemon"), CONFIG) as started:
+        yield started
 
 
 def test_addresses_are_probed_without_the_daemon_of_the_file(daemon: Daemon) -> None:

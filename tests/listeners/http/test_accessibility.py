@@ -11,7 +11,7 @@ from tests.listeners.chat.test_service import Irc
 from tests.listeners.http.browser import Browser, chromium
 from tests.listeners.http.http_client import write
 from tests.programs import require, require_npm
-from tests.support import Daemon, wait_until
+from tests.support import Daemon, running_daemon, wait_until
 
 CONFIG = """
 [listeners.web]
@@ -51,10 +51,8 @@ def daemon(axe: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemo
     directory = tmp_path_factory.mktemp("daemon")
     for number in range(1100):
         write(directory / "www" / "docs" / f"file {number}")
-    started = Daemon(directory, CONFIG.format(directory=directory))
-    started.await_ready()
-    yield started
-    started.stop()
+    with running_daemon(directory, CONFIG.format(directory=directory)) as started:
+        yield started
 
 
 def faults(browser: Browser, axe: str) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.listeners.http.browser import Browser, chromium
 from tests.listeners.http.http_client import write
-from tests.support import Daemon, wait_until
+from tests.support import Daemon, running_daemon, wait_until
 
 pytestmark = pytest.mark.needs("chromium", "chromedriver")
 
@@ -41,10 +41,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     with wave.open(str(directory / "www" / "sound.wav"), "wb") as sound:
         sound.setparams((1, 2, RATE, 0, "NONE", ""))
         sound.writeframes(bytes(2 * RATE * SECONDS))
-    started = Daemon(directory, CONFIG.format(directory=directory))
-    started.await_ready()
-    yield started
-    started.stop()
+    with running_daemon(directory, CONFIG.format(directory=directory)) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

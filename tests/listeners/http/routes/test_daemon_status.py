@@ -15,7 +15,7 @@ from netd.listeners.http.routes.metrics import format_metrics
 from netd.listeners.http.routes.status_page import format_page
 from tests.listeners.http.http_client import Start, ask
 from tests.listeners.http.pages.test_pages import check_policy
-from tests.support import PATIENCE_S, Daemon, wait_until
+from tests.support import PATIENCE_S, Daemon, running_daemon, wait_until
 
 parser = pytest.importorskip("prometheus_client.parser")
 
@@ -40,10 +40,8 @@ HOSTILE = '<i>"\\\n&'
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    started = Daemon(tmp_path_factory.mktemp("daemon"), CONFIG)
-    started.await_ready()
-    yield started
-    started.stop()
+    with running_daemon(tmp_path_factory.mktemp("daemon"), CONFIG) as started:
+        yield started
 
 
 def fetch(daemon: Daemon, path: str) -> str:
