@@ -143,7 +143,7 @@ def main() -> None:
         print(", ".join(f"{figures[name]} {name}" for name in sorted(figures)))
     minutes = (time.monotonic() - begin) / 60
     print(f"{played} schedules, {len(failed)} failed, {minutes:.1f} minutes")
-    if not failed:
+    if not failed and not arguments.directory:
         shutil.rmtree(directory)
     sys.exit(bool(failed))
 
