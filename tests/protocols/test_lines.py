@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +42,15 @@ def test_lines_are_the_same_for_any_pieces(pieces: list[bytes]) -> None:
     whole = b"".join(pieces)
     assert frame(pieces) == frame([whole])
     assert frame([bytes([byte]) for byte in whole]) == frame([whole])
+
+
+@given(st.lists(st.sampled_from([b"a", b"b" * 7, b"\n", b"\r\n\n\n", b"c" * 12]), max_size=30))
+def test_lines_are_the_same_if_some_are_returned_at_once(pieces: list[bytes]) -> None:
+    framer = LineFramer(10)
+    parts: list[Sequence[Line]] = [framer.receive(piece, 2) for piece in pieces]
+    parts.append(framer.end())
+    while framer.unsplit_bytes:
+        parts.append(framer.more(2))
+    assert [line for part in parts for line in part] == frame(pieces)
+    assert all(len(part) <= 2 for part in parts)
+    assert framer.more(2) == ()

@@ -90,6 +90,14 @@ def test_the_part_of_a_line_is_kept() -> None:
         assert loaded.receive(b"y\n") == framer.receive(b"y\n")
 
 
+def test_the_lines_that_are_left_are_kept() -> None:
+    framer, loaded = LineFramer(10), LineFramer(10)
+    framer.receive(b"1\n2\n3\n4", 1)
+    FRAMER.load_into(loaded, FRAMER.save(framer))
+    assert [*loaded.more(1), *loaded.more(1)] == [b"2", b"3"]
+    assert loaded.end() == (b"4",)
+
+
 def test_lines_and_a_bucket() -> None:
     for line in (b"\xff", Overlong(b"long")):
         assert LINE.save is not None

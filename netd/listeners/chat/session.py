@@ -18,7 +18,7 @@ from netd.listeners.chat.room.dispatch import is_quick
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.session_owner import DisconnectReason, SessionOwner
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
-from netd.protocols.lines import Line, LineFramer, Overlong
+from netd.protocols.lines import Line, LineFramer, size_of
 from netd.protocols.record import set_attributes
 from netd.protocols.token_bucket import TokenBucket
 from netd.protocols.websocket import CloseCode, Opcode
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # OpenSSL, only for listeners that speak TLS; wsproto, only f
 WORK_PER_TOKEN: Final = 1000  # in the units of `Client.work`, so about a millisecond
 _LINE_WORK: Final = 8
 _LINES_AT_ONCE: Final = 32
+_LINES_SPLIT: Final = 1 + _LINES_AT_ONCE  # of what was received: one is left while there are more
 _REPLY_BYTES: Final = 65536  # with more unsent bytes, a long reply waits until the client reads
 _LINGER_S: Final = 5.0  # for a client that does not read the last lines it is sent
 _TOKEN_BYTES: Final = 16
@@ -54,8 +55,9 @@ class WebClient:
 class Session:
     """The connection of a client of the room.
 
-    Received lines wait in `_held` until the session is served. They also wait while flood control
-    or a password check delays them, and while the reply to the previous line is not complete.
+    Received lines wait in `_held` until the session is served; of many lines, the first are split
+    off, as 16 KiB can be 16384 lines. They also wait while flood control or a password check delays
+    them, and while the reply to the previous line is not complete.
     """
 
     __slots__ = (
@@ -184,7 +186,7 @@ class Session:
         movable = self.movable_stream
         assert movable is not None
         set_attributes(self, attributes)
-        self._held_bytes = sum(map(_size, self._held))
+        self._held_bytes = sum(map(size_of, self._held))
         movable.restore(stream)
         if self._is_paused:
             self.stream.pause()
@@ -209,12 +211,7 @@ class Session:
                     return False
                 self._owner.resume(self)
             elif self._held and self._may_handle():
-                line = self._held.popleft()
-                self._held_bytes -= _size(line)
-                if self._is_paused and not self._held:
-                    self._is_paused = False
-                    self.stream.resume()
-                self._owner.receive(self, line)
+                self._owner.receive(self, self._take_line())
             else:
                 self._check_held()
                 self.stream.flush()  # others may write to many streams in this turn
@@ -297,7 +294,7 @@ class Session:
     def _on_data(self, data: bytes) -> None:
         self._heard_at = self._loop.now
         self._pinged_at = None
-        self._receive(self._framer.receive(data))
+        self._receive(self._framer.receive(data, _LINES_SPLIT))
 
     def _on_end(self) -> None:
         if self.web is not None and self.web.is_cut_off:
@@ -321,14 +318,31 @@ class Session:
             self._flush_before_late_output()
             if not lines and not self.client.is_replying and not self._has_ended:
                 return
-        self._held += lines
-        for line in lines:
-            self._held_bytes += _size(line)
-        if self._held_bytes > self._options.max_receive_queue and not self._is_paused:
+        self._hold(lines)
+        if self._received_too_much and not self._is_paused:
             self._is_paused = True  # `serve` decides: the client waits, or has flooded
             self.stream.pause()
         if not self.is_queued:
             self._owner.on_input(self)
+
+    def _hold(self, lines: Sequence[Line]) -> None:
+        self._held += lines
+        self._held_bytes += sum(map(size_of, lines))
+
+    def _take_line(self) -> Line:
+        """Remove the first line that waits; when none is left, read again."""
+        line = self._held.popleft()
+        self._held_bytes -= size_of(line)
+        if not self._held:
+            self._hold(self._framer.more(_LINES_SPLIT))
+        if self._is_paused and not self._held:
+            self._is_paused = False
+            self.stream.resume()
+        return line
+
+    @property
+    def _received_too_much(self) -> bool:
+        return self._held_bytes + self._framer.unsplit_bytes > self._options.max_receive_queue
 
     def _flush_before_late_output(self) -> None:
         """Send the reply to lines now, if it would else come after output of an earlier turn."""
@@ -362,7 +376,7 @@ class Session:
 
     def _check_held(self) -> None:
         """End a session whose receive queue is too long, or is empty after the client's end."""
-        if self._held_bytes > self._options.max_receive_queue and not self.client.is_waiting:
+        if self._received_too_much and not self.client.is_waiting:
             self._owner.disconnect(self, DisconnectReason.EXCESS_FLOOD)
         if self._has_ended and not self._held and not self.client.must_wait:
             self._owner.leave(self, "Connection closed")
@@ -383,8 +397,3 @@ class Session:
     def _on_flood_timer(self) -> None:
         self._flood_timer = None
         self.wake()
-
-
-def _size(line: Line) -> int:
-    """The bytes of a line with its ending, so that empty lines count too."""
-    return len(line.start if isinstance(line, Overlong) else line) + 1

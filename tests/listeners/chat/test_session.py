@@ -169,6 +169,35 @@ def test_lines_wait_while_a_password_is_checked(connection: Connection) -> None:
     assert connection.owner.lines == [b"check", b"after"]
 
 
+def test_of_many_lines_the_first_are_split_off(connection: Connection) -> None:
+    connection.send(b"\n" * 10_000 + b"last")
+    assert connection.session._framer.unsplit_bytes > 9_900
+    connection.session.reconfigure(replace(OPTIONS, flood_rate=0.0))
+    connection.client.shutdown(socket.SHUT_WR)
+    connection.loop.turn()
+    assert connection.owner.lines == [b""] * 10_000 + [b"last"]
+    assert connection.owner.ends == ["Connection closed"]
+
+
+def test_the_end_of_file_does_not_come_before_lines_that_wait(connection: Connection) -> None:
+    connection.send(b"x\n" * 1_000 + b"last")
+    connection.client.shutdown(socket.SHUT_WR)
+    connection.loop.turn()
+    assert not connection.owner.ends
+    connection.session.reconfigure(replace(OPTIONS, flood_rate=0.0))
+    assert connection.owner.lines == [b"x"] * 1_000 + [b"last"]
+    assert connection.owner.ends == ["Connection closed"]
+
+
+def test_bytes_that_are_not_split_count_as_waiting(connection: Connection) -> None:
+    sent = 0
+    while not connection.owner.ends:
+        connection.send(b"\n" * 8192)
+        sent += 8192
+    assert connection.owner.ends[0] is DisconnectReason.EXCESS_FLOOD
+    assert sent == OPTIONS.max_receive_queue + 8192
+
+
 def test_a_client_with_too_many_waiting_bytes_is_disconnected(connection: Connection) -> None:
     for _ in range(OPTIONS.max_receive_queue // 400 + 1 + OPTIONS.flood_burst):
         connection.send(b"x" * 400 + b"\n")
