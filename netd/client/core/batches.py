@@ -8,6 +8,7 @@ from typing import Final
 from netd.client.core import chat_lines, missed_messages
 from netd.client.core.chat_events import ChatMessage, EarlierMessages, Effect, Found, Notice
 from netd.client.core.client_state import ClientState, HistoryBatch, MultilineBatch
+from netd.client.core.conversations import Conversation
 from netd.protocols.irc import Message
 
 MAX_BATCHES: Final = 10
@@ -36,11 +37,22 @@ def on_batch(state: ClientState, message: Message) -> list[Effect]:
     was_wanted = conversation is not None and conversation.wants_earlier
     if conversation is not None:
         conversation.wants_earlier = False
+        _follow_page(conversation, history)
     if not messages:
         return [*history.reactions, *_nothing_earlier(history, was_wanted=was_wanted), *more]
     count = f"{len(messages)} earlier message{'s' if len(messages) > 1 else ''}"
     target = history.target or messages[0].target
-    return [EarlierMessages(count, target), *messages, *history.reactions, *more]
+    chat_lines.remember_history(state, history)
+    heading = EarlierMessages(count, target, tuple(history.ids))
+    return [heading, *messages, *history.reactions, *more]
+
+
+def _follow_page(conversation: Conversation, history: HistoryBatch) -> None:
+    """Put the ids of the page before this one first: both may have messages of a millisecond."""
+    before, until = conversation.page_ids, conversation.page_until
+    conversation.page_ids, conversation.page_until = tuple(history.ids), history.until
+    if before and history.since >= until:
+        history.ids = [*before, *history.ids]
 
 
 def _nothing_earlier(history: HistoryBatch, *, was_wanted: bool) -> list[Effect]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netd.protocols.irc import Message
 
@@ -84,7 +84,10 @@ class SentAside(Notice):
 
 @dataclass(frozen=True, slots=True)
 class EarlierMessages(Notice):
-    """The heading of the messages of a history."""
+    """The heading of the messages of a history, which follow it."""
+
+    ids: tuple[str, ...] = field(default=(), compare=False)
+    """The msgids of all its messages, in its order, also of those that were shown before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from netd.client.core.chat_events import (
     Redaction,
 )
 from netd.client.core.client_state import ClientState, HistoryBatch, is_channel, peer_of
-from netd.client.core.conversations import Reference
+from netd.client.core.conversations import Conversation, Reference
+from netd.client.core.history_order import HistoryOrder
 from netd.client.core.received import nick_of, time_of
 from netd.protocols.irc import Message
 
@@ -39,14 +40,13 @@ def on_message(state: ClientState, message: Message) -> list[Effect]:
         _count(history, message)
     is_found = history is not None and history.is_search
     is_ignored = state.fold(sender) in state.ignored and not state.is_me(sender)
-    if is_ignored or not (is_found or state.record_message_id(message.tags.get("msgid", ""))):
+    if is_ignored or not (is_found or _is_new(state, history, message)):
         return []
     kind = MessageKind.NOTICE if message.command == "NOTICE" else MessageKind.TEXT
+    if _is_request(text):
+        return [] if history is not None else _confirm_echo(state, message, text)
     if text.startswith("\x01"):
-        verb, _, text = text.strip("\x01").partition(" ")
-        if verb != "ACTION":  # another CTCP request: ignored
-            return [] if history is not None else _confirm_echo(state, message, text)
-        kind = MessageKind.ACTION
+        kind, text = MessageKind.ACTION, text.strip("\x01").partition(" ")[2]
     chat = ChatMessage(
         *(sender, target, text, kind),
         mine=state.is_me(sender),
@@ -57,6 +57,21 @@ def on_message(state: ClientState, message: Message) -> list[Effect]:
     if history is None:
         return _show(state, chat, message)
     return _keep(state, history, chat)
+
+
+def _is_new(state: ClientState, history: HistoryBatch | None, message: Message) -> bool:
+    """Whether a message was not shown before; the first one of a conversation opens it."""
+    sender, target, message_id = nick_of(message), message.params[0], message.tags.get("msgid", "")
+    peer = history.target if history is not None else ""
+    peer = peer or peer_of(sender, target, mine=state.is_me(sender))
+    if message.command != "NOTICE" and message_id and not _is_request(message.params[1]):
+        state.conversations.open(peer)
+    return state.record_message_id(peer, message_id)
+
+
+def _is_request(text: str) -> bool:
+    """Whether a text is a CTCP request, which is ignored; an ACTION is none."""
+    return text.startswith("\x01") and text.strip("\x01").partition(" ")[0] != "ACTION"
 
 
 def _keep(state: ClientState, history: HistoryBatch, chat: ChatMessage) -> list[Effect]:
@@ -71,15 +86,20 @@ def _keep(state: ClientState, history: HistoryBatch, chat: ChatMessage) -> list[
         history.messages.append(replace(chat, old=True, mention=_is_mention(state, chat)))
     if history.is_search:
         return []
-    _record(state, chat)
+    if chat.time:
+        state.record_time(chat.target, chat.time)
     return state.outbox.on_seen(chat.target, chat.text) if chat.mine else []
 
 
 def _count(history: HistoryBatch, message: Message) -> None:
     history.received += 1
+    if len(history.ids) < MAX_BATCH_MESSAGES:
+        history.ids.append(message.tags.get("msgid", ""))
+    time = time_of(message)
+    history.since, history.until = history.since or time, time or history.until
     if "msgid" in message.tags:
         history.last = f"msgid={message.tags['msgid']}"
-    elif time := time_of(message):
+    elif time:
         history.last = f"timestamp={time}"
 
 
@@ -101,15 +121,24 @@ def _record(state: ClientState, chat: ChatMessage) -> None:
     """Remember the time of a message, and the message itself for later answers to it."""
     if chat.time:
         state.record_time(chat.target, chat.time)
-    if not chat.id:
-        return
-    peer = peer_of(chat.sender, chat.target, mine=chat.mine)
-    conversation = state.conversations.get(peer)
-    if conversation is None and chat.kind is not MessageKind.NOTICE:
-        conversation = state.conversations.open(peer)
-    if conversation is not None:
-        text = chat.text[:_SHOWN_CHARS]
-        conversation.references.append(Reference(chat.id, chat.sender, text, chat.mine))
+    conversation = state.conversations.get(peer_of(chat.sender, chat.target, mine=chat.mine))
+    if conversation is not None and chat.id:
+        conversation.add_reference(_reference(chat))
+
+
+def _reference(chat: ChatMessage) -> Reference:
+    return Reference(chat.id, chat.sender, chat.text[:_SHOWN_CHARS], chat.mine, chat.time)
+
+
+def remember_history(state: ClientState, history: HistoryBatch) -> None:
+    """Remember the messages of a history for later answers to them."""
+    orders: dict[Conversation, HistoryOrder] = {}
+    for chat in history.messages:
+        conversation = state.conversations.get(peer_of(chat.sender, chat.target, mine=chat.mine))
+        if conversation is not None and chat.id:
+            if conversation not in orders:
+                orders[conversation] = HistoryOrder(conversation.references, history.ids)
+            conversation.add_reference(_reference(chat), orders[conversation])
 
 
 def _confirm_echo(state: ClientState, message: Message, text: str) -> list[Effect]:

@@ -17,14 +17,13 @@ from netd.client.core.chat_events import (
     Refused,
     Undelivered,
 )
-from netd.client.core.conversations import Conversations
+from netd.client.core.conversations import MAX_REMEMBERED_IDS, Conversations
 from netd.client.core.outbox import MAX_WAITING, Outbox
 from netd.client.core.outgoing import OutgoingMessage, join_lines, split_message
 from netd.client.core.roster import Roster
 from netd.client.core.secrets import login_password, new_password
 from netd.protocols.irc import Message
 
-MAX_REMEMBERED_IDS: Final = 1000
 MAX_HISTORY_PAGE: Final = 100
 MAX_TOKENS: Final = 200
 MAX_NEW_LOGINS: Final = 3  # to try: a server counts wrong passwords
@@ -68,6 +67,9 @@ class HistoryBatch:
     received: int = 0
     last: str = ""  # the reference of the last message: `msgid=...` or `timestamp=...`
     is_search: bool = False
+    ids: list[str] = field(default_factory=list)  # of all that has arrived, in order
+    since: str = ""  # the server's time of the first message
+    until: str = ""  # the same of the last one
     reactions: list[Reaction] = field(default_factory=list)
 
 
@@ -126,7 +128,7 @@ class ClientState:
     unread_targets: dict[str, str] = field(default_factory=dict)  # folded nick -> newest message
     is_regaining: bool = False  # the wanted nick was requested without the user's doing
     reactions: dict[tuple[str, str], bool] = field(default_factory=dict)  # the user's, by msgid
-    _message_ids: dict[str, None] = field(default_factory=dict)
+    _message_ids: dict[str, None] = field(default_factory=dict)  # in no open conversation
 
     def __post_init__(self) -> None:
         self.nick = self.wanted_nick = self.identity.name
@@ -208,10 +210,15 @@ class ClientState:
             return "kept until the server has sent what was said meanwhile"
         return f"not in {target} yet; kept until you are"
 
-    def record_message_id(self, message_id: str) -> bool:
-        """Remember a message's id; return False if it was known. True for an empty id."""
+    def record_message_id(self, peer: str, message_id: str) -> bool:
+        """Remember the id of a message in a conversation; return False if it was known.
+
+        A conversation that is opened again may show a message again. True for an empty id.
+        """
         if not message_id:
             return True
+        if (conversation := self.conversations.get(peer)) is not None:
+            return conversation.record_id(message_id)
         if message_id in self._message_ids:
             return False
         self._message_ids[message_id] = None

@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from netd.client.core.history_order import HistoryOrder
+
 MAX_CONVERSATIONS: Final = 200  # that other users may open, too
 MAX_UNREAD: Final = 1000
 MAX_REFERENCES: Final = 200
+MAX_REMEMBERED_IDS: Final = 1000
+MAX_OLDEST: Final = 100  # messages of one millisecond
 SERVER: Final = ""
 
 Fold = Callable[[str], str]
@@ -36,6 +40,7 @@ class Reference:
     sender: str
     text: str
     mine: bool
+    time: str = ""  # the server's
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,9 @@ class Conversation:
     kind: ConversationKind
     newest: str = ""  # the server's time of the newest message
     oldest: str = ""  # the same of the oldest one
+    oldest_ids: set[str] = field(default_factory=set)  # of the messages of that time
+    page_ids: tuple[str, ...] = ()  # of the latest part of the history that has arrived
+    page_until: str = ""  # the server's time of its last message
     asked_before: str = ""  # what was said before this time was requested
     wants_earlier: bool = False  # the user waits for such messages
     read_until: str = ""  # the server's time up to which the user has read, on any device
@@ -59,7 +67,8 @@ class Conversation:
     away: str = ""  # the user's reason for being away that was shown
     draft: str = ""  # typed and not sent, while another conversation is current
     first_unread_at: int = 0  # the order in which conversations became unread
-    references: deque[Reference] = field(default_factory=lambda: deque(maxlen=MAX_REFERENCES))
+    references: list[Reference] = field(default_factory=list)  # the newest messages, in order
+    _ids: dict[str, None] = field(default_factory=dict)  # of the messages that have arrived
     _unread: deque[_Unread] = field(default_factory=lambda: deque(maxlen=MAX_UNREAD))
 
     @property
@@ -72,11 +81,35 @@ class Conversation:
         """The number of unread messages that are addressed to the user."""
         return sum(message.is_mention for message in self._unread)
 
-    def note_message(self, time: str, *, is_mention: bool, is_seen: bool) -> bool:
+    def record_id(self, message_id: str) -> bool:
+        """Remember a message's id; return False if it was known."""
+        if message_id in self._ids or message_id in self.oldest_ids:
+            return False
+        self._ids[message_id] = None
+        if len(self._ids) > MAX_REMEMBERED_IDS:
+            del self._ids[next(iter(self._ids))]
+        return True
+
+    def _note_oldest(self, time: str, message_id: str) -> None:
+        if not self.oldest or time < self.oldest:
+            self.oldest, self.oldest_ids = time, set()
+        if time == self.oldest and message_id and len(self.oldest_ids) < MAX_OLDEST:
+            self.oldest_ids.add(message_id)
+
+    def add_reference(self, reference: Reference, order: HistoryOrder | None = None) -> None:
+        """Add a message as the newest one, or at its place in the order of a history."""
+        references = self.references
+        place = order.place(references, reference) if order else len(references)
+        references.insert(place, reference)
+        del references[:-MAX_REFERENCES]
+
+    def note_message(
+        self, time: str, message_id: str = "", *, is_mention: bool, is_seen: bool
+    ) -> bool:
         """Count a message; return whether it is unread."""
         self.newest = max(self.newest, time)
         if time:
-            self.oldest = min(self.oldest or time, time)
+            self._note_oldest(time, message_id)
         if is_seen or (time and time <= self.read_until):
             return False
         self._unread.append(_Unread(time, is_mention))
@@ -201,11 +234,19 @@ class Conversations:
         return self.get(words) or next((c for c in self if wanted in self._fold(c.name)), None)
 
     def note_message(
-        self, conversation: Conversation, time: str, *, is_mention: bool, is_seen: bool
+        self,
+        conversation: Conversation,
+        time: str,
+        message_id: str = "",
+        *,
+        is_mention: bool,
+        is_seen: bool,
     ) -> bool:
         """Count a message in a conversation; return whether it is unread."""
         was_unread = conversation.unread
-        is_unread = conversation.note_message(time, is_mention=is_mention, is_seen=is_seen)
+        is_unread = conversation.note_message(
+            time, message_id, is_mention=is_mention, is_seen=is_seen
+        )
         if is_unread and not was_unread:
             self._unread_events += 1
             conversation.first_unread_at = self._unread_events

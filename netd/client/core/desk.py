@@ -21,6 +21,7 @@ from netd.client.core.client_state import ClientState
 from netd.client.core.conversations import Conversation, ConversationKind
 from netd.client.core.crowds import Crowd, can_fold
 from netd.client.core.event_format import format_event, local_time
+from netd.client.core.history_order import HistoryOrder
 from netd.client.core.placement import conversations_of
 from netd.client.core.sanitize import sanitize
 from netd.client.core.scrollback import Line, Scrollback, longest
@@ -49,6 +50,8 @@ class Desk:
         self._scrollbacks: dict[Conversation, Scrollback] = {}
         self._shown = state.conversations.current
         self._line_count = 0
+        self._history_ids: tuple[str, ...] = ()
+        self._orders: dict[Conversation, HistoryOrder] = {}  # of the history that is being shown
 
     @property
     def current(self) -> Scrollback:
@@ -65,6 +68,8 @@ class Desk:
         """Add an event to the conversations that show it; the user sees it if `is_present`."""
         if isinstance(event, MembershipChange) and self._state.is_quiet:
             return []
+        if isinstance(event, EarlierMessages):
+            self._history_ids, self._orders = event.ids, {}
         return [
             self._place(conversation, event, now, is_present=is_present)
             for conversation in conversations_of(self._state, event)
@@ -125,10 +130,8 @@ class Desk:
                 return Placed(conversation, event)
         line = self._line(conversation, event, now)
         if line is not None:
-            is_old = isinstance(event, ChatMessage) and event.old
-            if is_old:
-                self._line_count += 1
-                scrollback.insert(line, is_unread=is_unread)
+            if isinstance(event, ChatMessage) and event.old:
+                self._insert(conversation, line, is_unread=is_unread)
             else:
                 self._append(scrollback, line, is_unread=is_unread)
         return Placed(conversation, event, is_unread)
@@ -144,6 +147,7 @@ class Desk:
         return self._state.conversations.note_message(
             conversation,
             chat.time,
+            chat.id,
             is_mention=chat.mention or is_private,
             is_seen=chat.mine or is_seen,
         )
@@ -164,8 +168,19 @@ class Desk:
         if line.is_retry and last is not None and last.is_retry:
             last.replace(line.spans)  # one line for all attempts to connect
             return
-        self._line_count += 1
         scrollback.append(line, is_unread=is_unread)
+        self._count_line()
+
+    def _insert(self, conversation: Conversation, line: Line, *, is_unread: bool) -> None:
+        lines = self.of(conversation).lines
+        order = self._orders.get(conversation)
+        if order is None:
+            order = self._orders[conversation] = HistoryOrder(lines, self._history_ids)
+        self.of(conversation).insert(line, order.place(lines, line), is_unread=is_unread)
+        self._count_line()
+
+    def _count_line(self) -> None:
+        self._line_count += 1
         if self._line_count > MAX_LINES:
             longest(self._scrollbacks.values()).forget(MAX_LINES // 100)
             self._line_count = sum(len(s.lines) for s in self._scrollbacks.values())

@@ -55,6 +55,7 @@ _JSON_NAMES: Final[dict[type[ChatEvent], str]] = {
 }
 
 _OPTIONAL_FIELDS: Final = ("id", "reply_to", "channels")  # left out where they are empty
+_INTERNAL_FIELD: Final = "ids"  # the order in which a screen places lines
 MAX_NAME_CHARS: Final = 40
 
 
@@ -221,7 +222,8 @@ def to_json(event: ChatEvent, now: dt.datetime) -> str:
     fields = {
         field.name: value
         for field in dataclasses.fields(event)
-        if not isinstance(value := getattr(event, field.name), enum.Enum)
+        if field.name != _INTERNAL_FIELD
+        and not isinstance(value := getattr(event, field.name), enum.Enum)
     }
     for name_of_field in _OPTIONAL_FIELDS:
         if not fields.get(name_of_field, True):

@@ -20,6 +20,7 @@ from netd.client.core.client_state import (
     HistoryBatch,
     is_channel,
 )
+from netd.client.core.received import shifted
 
 MAX_PAGES: Final = 10
 _CAPABILITY: Final = "draft/chathistory"
@@ -134,5 +135,4 @@ def _earlier(state: ClientState, time: str) -> str:
     """A time before the messages of this time, if these can be recognized by their ids."""
     if "message-tags" not in state.capabilities:
         return time
-    at = dt.datetime.fromisoformat(time) - _MARGIN
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return shifted(time, -_MARGIN)

@@ -24,6 +24,12 @@ def time_of(message: Message) -> str:
     return valid_time(message.tags.get("time", ""))
 
 
+def shifted(time: str, by: dt.timedelta) -> str:
+    """Return a valid time that is later by so much, in whole milliseconds."""
+    at = dt.datetime.fromisoformat(time) + by
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def valid_time(time: str) -> str:
     """Return a time of the server; empty if it is malformed, or in no year of this protocol."""
     if not _TIME.fullmatch(time):

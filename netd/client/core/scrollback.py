@@ -7,7 +7,6 @@ Only the lines that are visible are broken into rows.
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -104,22 +103,24 @@ class Scrollback:
         if len(self.lines) > MAX_LINES:
             self.forget(_TRIM)
 
-    def insert(self, line: Line, *, is_unread: bool = False) -> None:
-        """Add an earlier line, before all lines that are later."""
-        place = bisect_right(self.lines, line.time, key=lambda other: other.time)
+    def insert(self, line: Line, place: int, *, is_unread: bool = False) -> None:
+        """Add an earlier line at an index; if there are too many, the oldest are forgotten."""
         after = len(self.lines) - place
         if not after:
             self.append(line, is_unread=is_unread)
             return
         if len(self.lines) >= MAX_LINES:
-            return
-        if after < self._below:
+            if place <= _TRIM:
+                return  # it would be one of them
+            self.forget(_TRIM)
+        if after <= self._below:
             self._below += 1
-        if self.unread is not None and after < self.unread:
-            self.unread += 1
-        elif self.unread is None and is_unread:
+        unread = self.unread or 0
+        if after < unread:
+            self.unread = unread + 1
+        elif is_unread:
             self.unread = after + 1
-        self.lines.insert(place, line)
+        self.lines.insert(len(self.lines) - after, line)
 
     def forget(self, count: int) -> None:
         """Forget the oldest lines."""

@@ -3,11 +3,13 @@ from __future__ import annotations
 import datetime as dt
 
 from netd.client.core.chat_events import ChatEvent, Disconnected
+from netd.client.core.conversations import MAX_REMEMBERED_IDS
 from netd.client.core.desk import Desk
 from netd.client.core.irc_client import IrcClient
 from netd.client.core.styled_text import plain_text
 from netd.client.core.word_wrap import columns
 from tests.client.core.feeding import feed, welcome
+from tests.client.core.feeding import lines as sent
 
 NOW = dt.datetime(2030, 1, 1, 12, 0, tzinfo=dt.UTC)
 CAPS = "batch draft/chathistory draft/read-marker echo-message message-tags server-time"
@@ -83,6 +85,68 @@ def test_history_is_put_before_what_was_shown_and_counts_by_the_mark() -> None:
     assert screen.lines("#lounge") == ["<alice> old", "<alice> newer", "!! x"]
     assert screen.unread() == {"#lounge": 1}
     assert screen.desk.current.unread == 2
+
+
+def test_lines_of_the_same_millisecond_are_in_the_order_of_the_server() -> None:
+    """After a reconnect one of them arrives before the history of all."""
+    screen, time = Screen(), "time=2029-12-31T09:00:00.000Z"
+    said = [
+        f"@batch=1;msgid={word};{time} :alice!u@h PRIVMSG #lounge :{word}"
+        for word in ("one", "two", "three", "four")
+    ]
+    screen.feed(said[0].replace("batch=1;", ""), said[2].replace("batch=1;", ""))
+    screen.feed(":srv BATCH +1 chathistory #lounge", *said, ":srv BATCH -1")
+    assert screen.lines("#lounge") == [f"<alice> {w}" for w in ("one", "two", "three", "four")]
+    conversation = screen.bob.state.conversations.current
+    assert [r.id for r in conversation.references] == ["one", "two", "three", "four"]
+
+
+def test_two_pages_of_the_same_millisecond_are_in_their_order() -> None:
+    screen = Screen()
+    for page in (("one", "two"), ("three", "four")):
+        screen.feed(":srv BATCH +1 chathistory #lounge")
+        for word in page:
+            tags = f"@batch=1;msgid={word};time=2029-12-31T09:00:00.000Z"
+            screen.feed(f"{tags} :alice!u@h PRIVMSG #lounge :{word}")
+        screen.feed(":srv BATCH -1")
+    assert screen.lines("#lounge") == [f"<alice> {w}" for w in ("one", "two", "three", "four")]
+
+
+def test_earlier_lines_of_the_first_millisecond_are_found_and_none_is_shown_twice() -> None:
+    screen, time = Screen(), "time=2029-12-31T09:00:00.000Z"
+    screen.feed(f"@msgid=b;{time} :alice!u@h PRIVMSG #lounge :second")
+    for number in range(MAX_REMEMBERED_IDS):
+        screen.feed(f"@msgid=n{number};time=2030-01-01T00:00:00.000Z :a!u@h PRIVMSG #lounge :n")
+    asked = "CHATHISTORY BEFORE #lounge timestamp=2029-12-31T09:00:00.001Z 2"
+    assert sent(screen.bob.type("/history 1")) == [asked]
+    screen.feed(
+        ":srv BATCH +1 chathistory #lounge",
+        f"@batch=1;msgid=a;{time} :alice!u@h PRIVMSG #lounge :first",
+        f"@batch=1;msgid=b;{time} :alice!u@h PRIVMSG #lounge :second",
+        ":srv BATCH -1",
+    )
+    assert screen.lines("#lounge")[:3] == ["<alice> first", "<alice> second", "<a> n"]
+
+
+def test_what_is_said_elsewhere_does_not_make_a_line_appear_twice() -> None:
+    screen = Screen()
+    seen = "msgid=a;time=2030-01-01T09:00:00.000Z :alice!u@h PRIVMSG #lounge :hi"
+    screen.feed(f"@{seen}", ":bob!u@h JOIN #dev")
+    for number in range(MAX_REMEMBERED_IDS + 1):
+        screen.feed(f"@msgid=n{number};time=2030-01-01T09:01:00.000Z :a!u@h PRIVMSG #dev :n")
+    screen.feed(":srv BATCH +1 chathistory #lounge", f"@batch=1;{seen}", ":srv BATCH -1")
+    assert screen.lines("#lounge") == ["<alice> hi"]
+
+
+def test_a_conversation_that_is_opened_again_shows_its_history_again() -> None:
+    screen = Screen()
+    seen = "msgid=a;time=2030-01-01T09:00:00.000Z :alice!u@h PRIVMSG bob :hi"
+    screen.feed(f"@{seen}")
+    screen.bob.type("/close alice")
+    screen.desk.follow()
+    screen.bob.type("/query alice")
+    screen.feed(":srv BATCH +1 chathistory alice", f"@batch=1;{seen}", ":srv BATCH -1")
+    assert screen.lines("alice") == ["<alice> hi"]
 
 
 def test_crowds_share_a_line() -> None:

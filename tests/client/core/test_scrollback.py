@@ -29,6 +29,10 @@ def seen(lines: Scrollback, width: int = 40, height: int = 4) -> list[str]:
     return [plain_text(row).strip("- ") for row in lines.visible(width, height)]
 
 
+def texts(lines: Scrollback) -> list[str]:
+    return [plain_text(one.spans) for one in lines.lines]
+
+
 def test_the_newest_lines_are_visible() -> None:
     assert seen(filled(10)) == ["line 6", "line 7", "line 8", "line 9"]
     assert seen(filled(2)) == ["Wednesday, 2 January 2030", "line 0", "line 1"]
@@ -112,12 +116,38 @@ def test_a_day_begins_with_its_name() -> None:
 def test_earlier_lines_are_put_in_their_place() -> None:
     lines = filled(3)
     lines.append(line("unread", 9), is_unread=True)
-    lines.insert(line("before all", -5))
-    lines.insert(line("in between", 1))
-    assert [plain_text(one.spans) for one in lines.lines] == [
-        *("before all", "line 0", "line 1", "in between", "line 2", "unread"),
-    ]
+    lines.insert(line("before all", -5), 0)
+    lines.insert(line("in between", 1), 3)
+    assert texts(lines) == ["before all", "line 0", "line 1", "in between", "line 2", "unread"]
     assert lines.unread == 1
+
+
+def test_the_unread_line_moves_to_what_was_missed_before() -> None:
+    lines = filled(2)
+    lines.append(line("said since", 9), is_unread=True)
+    lines.insert(line("missed", 3), 2, is_unread=True)
+    lines.insert(line("missed too", 4), 3, is_unread=True)
+    assert seen(lines) == ["unread", "missed", "missed too", "said since"]
+
+
+def test_earlier_lines_do_not_move_a_window_that_is_scrolled() -> None:
+    lines = filled(10)
+    seen(lines)
+    lines.scroll(3)
+    before = seen(lines)
+    lines.insert(line("just below it", 6), 7)
+    lines.insert(line("above it", 1), 1)
+    assert seen(lines) == before
+    assert lines.lines_below == 4
+
+
+def test_what_was_missed_replaces_the_oldest_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LINES", 1000)
+    lines = filled(1000)
+    lines.insert(line("missed", 998), 999)
+    lines.insert(line("too old", 1), 1)
+    assert texts(lines)[-3:] == ["line 998", "missed", "line 999"]
+    assert len(lines.lines) == 502
 
 
 def test_old_lines_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

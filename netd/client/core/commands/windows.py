@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 from netd.client.core.chat_events import (
@@ -16,11 +17,13 @@ from netd.client.core.client_state import ClientState, is_channel
 from netd.client.core.commands.base import Argument, SlashCommand
 from netd.client.core.commands.channels import leave_private
 from netd.client.core.conversations import Conversation
+from netd.client.core.received import shifted
 from netd.protocols.irc import format_tags
 
 _SEARCHES: Final = frozenset({"soju.im/search", "draft/search"})
 _ATTRIBUTES: Final = frozenset({"from", "in", "before", "after", "limit"})
 _MAX_FOUND: Final = "50"
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
 
 
 def _win(state: ClientState, argument: str) -> list[Effect]:
@@ -107,11 +110,16 @@ def _history(state: ClientState, argument: str) -> list[Effect]:
 
 
 def ask_earlier(state: ClientState, count: int) -> list[Effect]:
-    """Request the messages before the oldest one of the current conversation."""
-    count = max(1, min(count, state.history_page))
-    oldest = state.conversations.current.oldest
-    if oldest:
-        return [send("CHATHISTORY", "BEFORE", state.current, f"timestamp={oldest}", str(count))]
+    """Request the messages before the oldest one of the current conversation.
+
+    Earlier ones may have the same millisecond; the oldest ones are recognized by their ids.
+    """
+    conversation = state.conversations.current
+    known = len(conversation.oldest_ids)  # the server sends them again
+    count = max(1, min(count + known, state.history_page))
+    if conversation.oldest:
+        time = shifted(conversation.oldest, _MILLISECOND) if known else conversation.oldest
+        return [send("CHATHISTORY", "BEFORE", state.current, f"timestamp={time}", str(count))]
     return [send("CHATHISTORY", "LATEST", state.current, "*", str(count))]
 
 
