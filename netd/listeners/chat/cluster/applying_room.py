@@ -143,7 +143,7 @@ class ApplyingRoom(SharedRoom):
             case InputKind.RETURN:
                 yield from self._return(node, items, now)
             case InputKind.CHANNEL:
-                self._guard(partial(self._restore_channels, [item.data for item in items]))
+                self._guard(partial(self._restore_channels, [item.data for item in items], now))
             case InputKind.ACCOUNT | InputKind.EDIT:
                 for item in items:
                     yield self._guard(partial(self._change_account, item, now)) or (None, [])

@@ -45,6 +45,7 @@ OF_ALL_HOSTS: Final = frozenset(
 """The attributes of a client that the other hosts have, too; and the capabilities."""
 
 _MAX_HISTORY_BYTES: Final = 65_536
+_KEPT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ def rejoin(context: CommandContext, folded: str, claim: Claim) -> Channel | None
     channel = channel or room.open_channel(folded, claim.created)
     channel.add(member, status)
     channel.access.since[member] = since
+    room.restored.discard(channel)
+    channel.kept_until = 0.0  # it has a member, and ends with the last one
     context.save(channel)
     return channel
 
@@ -152,13 +155,18 @@ def format_channel(channel: Channel) -> bytes:
     return _json({**saved, "members": [], "invited": [], "access": access, "history": history})
 
 
-def restore_channel(room: RoomState, data: bytes) -> None:
-    """Create a channel again as it was, unless it is there. Raises StateError."""
+def restore_channel(room: RoomState, data: bytes, now: float) -> None:
+    """Create a channel again as it was, unless it is there. Raises StateError.
+
+    It waits for its members for some time, as none may be let in: all can be banned.
+    """
     with refuse_malformed("an entry of the log"):
         saved = load_mapping(json.loads(data))
         is_there = room.find_channel(str(saved["name"])) is not None
         if not is_there and len(room.channels) < room.settings.limits.channels:
-            load_channel(room, (), {**saved, "is_persistent": False}, HistoryReader(room.ids))
+            facts = {**saved, "is_persistent": False, "kept_until": now + _KEPT_S}
+            load_channel(room, (), facts, HistoryReader(room.ids))
+            room.restored.add(room.channels[fold(str(saved["name"]))])
 
 
 def _json(facts: dict[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from netd.listeners.chat.room.effect import Effect, Log, Store
 from netd.listeners.chat.room.member import Client, Member
 from netd.listeners.chat.room.room import Room
 from netd.listeners.chat.room.settings import RoomSettings
+from netd.listeners.chat.room.state import RoomState
 from netd.protocols.password import Verdict
 from netd.protocols.saved_record import load_record, save_record
 
@@ -43,6 +44,10 @@ class SharedRoom(Room):
         self._published: dict[str, bytes] = {}  # by node
         self._registering: dict[str, Client] = {}  # clients that are no members yet, by their keys
         super().__init__(settings, now, "")  # message ids come from the log
+
+    def replace(self, state: RoomState) -> None:
+        super().replace(state)
+        self._second = 0  # the log goes on with an earlier entry
 
     def publish_settings(self) -> None:
         """Let the other hosts compare the settings of this one with theirs."""
@@ -111,9 +116,9 @@ class SharedRoom(Room):
             effects += super().verified(client, now, Verdict.RIGHT, edit.value)
         return client, effects
 
-    def _restore_channels(self, saved: Iterable[bytes]) -> None:
+    def _restore_channels(self, saved: Iterable[bytes], now: float) -> None:
         for data in saved:
-            restore_channel(self.state, data)
+            restore_channel(self.state, data, now)
 
     def expire_channels(self, now: float) -> list[Effect]:  # noqa: ARG002 (the log's time counts)
         return []
