@@ -26,8 +26,8 @@ class EarlierChannel:
 class EarlierRoom:
     """The channels of some members when their state was lost."""
 
-    def __init__(self, room: RoomState, members: Iterable[Member]) -> None:
-        self.position = room.ids.position
+    def __init__(self, room: RoomState, members: Iterable[Member], position: int) -> None:
+        self.position = position
         """That of the last message that the clients have got."""
         names = dict.fromkeys(name for member in members for name in member.channels)
         self.channels = {name: EarlierChannel(room.channels[name]) for name in names}

@@ -62,6 +62,16 @@ class MissedMessages:
         self._said: deque[Said] = deque()  # of all channels, oldest first
         self._bytes = 0
         self._collected = 0  # the last number of a message when all channels were looked at
+        self._given = 0  # the position of the last message that clients of this host have got
+
+    def note_given(self, position: int) -> int:
+        """Clients of this host have got the messages up to a position; returns the latest one.
+
+        After the engine has lost messages, that of the room can be earlier. The lost messages can
+        come back with a channel that another host restores, and are not given once more.
+        """
+        self._given = max(self._given, position)
+        return self._given
 
     def watch(self, room: RoomState, names: Iterable[str]) -> None:
         """Take note from now on of what is said in channels, by their folded names."""
@@ -121,6 +131,7 @@ class MissedMessages:
         for said in _since(channel, position):
             found.setdefault(said.position, said)  # a channel that returns has earlier messages
         has_all = watched is None or watched.has_all(position, begin)
+        self.note_given(max(found, default=0))
         return [found[key] for key in sorted(found)], has_all
 
 

@@ -92,13 +92,13 @@ class RecoveringRoom(SplittingRoom):
 
     def _await_returns(self, clients: Iterable[Client]) -> None:
         present = [client for client in clients if client.is_registered]
-        self._await_from(self.state, present)
+        self._await_from(self.state, present, self._missed.note_given(self.state.ids.position))
 
-    def _await_from(self, room: RoomState, clients: Sequence[Client]) -> None:
-        """Note what clients know that are in a room which will not be valid any more."""
+    def _await_from(self, room: RoomState, clients: Sequence[Client], position: int) -> None:
+        """Note what clients know of a room that is lost: its messages up to a position."""
         if not clients:
             return
-        earlier = EarlierRoom(room, (client.member for client in clients))
+        earlier = EarlierRoom(room, (client.member for client in clients), position)
         self._missed.watch(room, earlier.channels)
         for client in clients:
             self._returns[client] = Return(room, client, earlier)
@@ -115,7 +115,7 @@ class RecoveringRoom(SplittingRoom):
                 present.append(client)
             else:
                 self.state.unregistered[client] = None
-        self._await_from(room, present)
+        self._await_from(room, present, room.ids.position)
 
     def take_in(
         self,
@@ -142,7 +142,7 @@ class RecoveringRoom(SplittingRoom):
             self._wait_on(client)
             if client.key:  # it is on its way through the log
                 self._clients.setdefault(client.key, client)
-        self._await_from(room, [*present])
+        self._await_from(room, [*present], room.ids.position)
         self._lines.load(held, {key: client for key, client in names.items() if client in present})
         self._heritage.append(room)
 
@@ -209,7 +209,9 @@ class RecoveringRoom(SplittingRoom):
         room.ghosts.update(earlier.ghosts)
         self.replace(room)
         room.unregistered.update(
-            (client, None) for client in earlier.unregistered if client not in self._returns
+            (client, None)
+            for client in earlier.unregistered
+            if client not in self._returns and not client.is_remote  # the log has one that has left
         )
         self._missed.collect(room)
         for client in self._returns:
@@ -238,10 +240,8 @@ class RecoveringRoom(SplittingRoom):
 
     def settle(self, now: float) -> Iterator[Outcome]:
         """Give the clients whose state was lost their places, when the log was read to its end."""
-        places = {client: self._clients.get(client.key) for client in self._returns}
-        present = {
-            client: found for client, found in places.items() if found and found.is_registered
-        }
+        places = [(client, self._clients.get(client.key)) for client in self._returns]
+        present = {client: found for client, found in places if found and found.is_registered}
         lost = [client for client, found in present.items() if found is not client]
         for client, found in present.items():
             return_ = self._returns.pop(client)
@@ -365,9 +365,7 @@ class RecoveringRoom(SplittingRoom):
     def _on_returned(self, clients: Sequence[Client], now: float) -> Iterator[Outcome]:
         own = [client for client in clients if client in self._returns]
         for client in own:
-            self._returned[client] = self._returns.pop(client)
-        for client in own:
-            return_ = self._returned[client]
+            return_ = self._returned[client] = self._returns.pop(client)
             client.is_waiting = self._lines.holds(client)
             if return_.ghost is not None:
                 self.state.ghosts[client] = return_.ghost
