@@ -94,9 +94,8 @@ class Simulation:
         for messages in said.values():
             for number in filter(self.engine.has_lost, [*messages]):
                 del messages[number]  # some have got it, and some have not
-        for believer in self.all:  # what was lost can come again with a channel that is restored
-            doubled = [number for number in believer.doubled if not self.engine.has_lost(number)]
-            assert not doubled, f"{believer.name} got {doubled} twice"
+        for believer in self.all:
+            assert not believer.doubled, f"{believer.name} got {believer.doubled} twice"
         for believer in present:
             believer.check_complete(said)
 
