@@ -195,7 +195,6 @@ class ScreenAction(enum.Enum):
 
     FIND = "find"  # the lines that contain the argument
     CLEAR = "clear"
-    REDRAW = "redraw"
     CLOSE = "close"  # forget the lines of the conversation that the argument names
 
 
