@@ -1,8 +1,11 @@
 """The chat listener: an IRC server, whose worker processes are one chat by an engine.
 
 `service` accepts connections (`gatekeeper`, `session`). `room_driver` gives their lines to the room
-(`room/`, which does no input or output) and carries out the effects that it returns. `fanout`
-sends a channel's messages to the clients of its members. `hooks/` lets scripts post and read.
+(`room/`, which does no input or output), in turn (`backlog`), and carries out the effects that it
+returns. `fanout` sends a channel's messages to the clients of its members. `channel_store` keeps
+the room in a database (`storage/`). `handover_driver` lets another process continue, with the state
+of `saved_chat`; `cluster_driver` shares the room with other hosts (`cluster/`). `hooks/` lets
+scripts post and read.
 """
 
 from __future__ import annotations

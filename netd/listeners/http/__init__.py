@@ -1,10 +1,10 @@
 """The kind `http`: an HTTP/1.1 server on epoll for files, text, redirects and status pages.
 
-The packages, from the top: `service` runs a worker; `handover` passes its connections to another
-process; `connection` reads requests from a socket and
-sends responses; `response` makes their bytes, caches and logs them; `routes` chooses the handler
-of a request; `files` makes responses from files; `protocol` is HTTP without I/O; `pages` has the
-style of all pages. Each package imports only packages that are named after it.
+From the top: `service` runs a worker; `handover` passes its connections to another process;
+`connection` reads requests from a socket and sends responses; `response` makes their bytes, caches
+and logs them; `routes` chooses the handler of a request; `files` makes responses from files;
+`protocol` is HTTP without I/O; `pages` has the style of all pages. Each package imports only
+packages that are named after it.
 """
 
 from netd.config.address import STREAM_SCHEMES
