@@ -21,7 +21,7 @@ _PAUSE_S = 0.1  # for a descriptor whose callback failed
 OUTPUT_S = 0.003
 """The time of a turn for deferred output; the rest of the output waits for the next turn."""
 LONG_TURN_S = 0.002
-"""In a turn that is older than this, what takes long should wait as deferred output does."""
+"""In a turn that has taken longer than this, long work should wait as deferred output does."""
 
 OnReady = Callable[[int], object]
 Callback = Callable[[], object]

@@ -95,7 +95,7 @@ class _Loader:
         """See importlib.abc.Loader."""
         _, code = self._code[module.__name__]
         exec(marshal.loads(code), module.__dict__)  # noqa: S102, S302 (our own code)
-        del self._code[module.__name__]  # not if it fails, for want of another package
+        del self._code[module.__name__]  # not after a failure: it can be imported again
 
     def get_data(self, path: str) -> bytes:
         """See importlib.abc.ResourceLoader. Raises KeyError."""

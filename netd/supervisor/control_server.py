@@ -147,8 +147,8 @@ class ControlServer:
         """Whether there is room for another client; the oldest one that may be closed makes it.
 
         That is a client that waits for no reply. An administrator takes the place of any client
-        that is none, also if that one may make every request (`control_allows = "all"`): else a
-        user who reads no replies could keep the administrator out.
+        of other users, also with `control_allows = "all"`: else a user who reads no replies could
+        keep the administrator out.
         """
         if len(self._clients) < _MAX_CLIENTS:
             return True

@@ -236,7 +236,7 @@ class RoomDriver:
     def _bound_memory(self) -> Iterator[None]:
         """Update the memory of the connections; above the limit, end those with long queues.
 
-        The clients without a connection leave first. All other members are shown each end.
+        The clients without a connection leave first. Each end is a step: all members are shown it.
         """
         memory, ghosts = self._room.state.memory, self._room.state.ghosts
         memory.buffers = buffers_of(self._room.state, self._sessions.values())

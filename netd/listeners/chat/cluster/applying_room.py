@@ -94,7 +94,7 @@ class ApplyingRoom(SharedRoom):
         return node_of(key) == self._node
 
     def apply(self, entry: LogEntry) -> Iterator[Outcome]:
-        """Apply an entry, one input after the other; returns whose it was, and its effects."""
+        """Apply an entry: yields the client of each input, if it has one, and the effects."""
         now = entry.time_ms / 1000
         if entry.position.number == 1:
             self._begin_log(entry.time_ms)

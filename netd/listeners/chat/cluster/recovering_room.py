@@ -261,7 +261,7 @@ class RecoveringRoom(SplittingRoom):
         for client in self._claims:
             yield from self.read_now(client, now)
             yield client, self.complete(client, now)  # unless it has to send more
-        for client in self._take_entrants():  # who may find a place now
+        for client in self._take_entrants():  # they may find a place now
             yield client, self._log_arrivals(self.complete(client, now))
         self._put_offered()
         self._put_returns()

@@ -1,8 +1,8 @@
-"""A room on several hosts: what changes it goes through the log, and happens when it is read there.
+"""A room on several hosts: changes go through the log, and take effect when they are read there.
 
-Each host has all members and channels. What the clients of this host do is put into the log, with
-`append`, and `ApplyingRoom` applies it on all hosts. A client's own lines are handled in their
-order: a line that only reads waits until those before it were read from the log.
+Each host has all members and channels. Lines and other events of the clients of this host are put
+into the log, with `append`, and `ApplyingRoom` applies them on all hosts. A client's own lines are
+handled in their order: a line that only reads waits until those before it were read from the log.
 """
 
 from __future__ import annotations
