@@ -101,7 +101,7 @@ def _read(path: str) -> str:
 def _replace(path: str, text: str) -> None:
     with contextlib.suppress(OSError):
         _make_directory(path)
-        with replace_file(path, mode=_PRIVATE) as file:
+        with replace_file(os.path.realpath(path), mode=_PRIVATE) as file:
             file.write(text.encode("utf-8", "replace"))
 
 

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 def write_backup(path: str, config: Config, source: Source) -> str:
     """Write the backup to the file `path`; return what it has. Raises BackupError."""
     content = content_of(config, source)
-    _refuse_other_file(path, content)
+    _refuse_own_file(path, content)
     try:
         with (
             replace_file(path, mode=_PRIVATE, is_lasting=True) as file,
@@ -101,15 +101,10 @@ def _is_file(path: str) -> bool:
         raise BackupError(f"{path}: {error.strerror}") from error
 
 
-def _refuse_other_file(path: str, content: Content) -> None:
-    """Refuse to replace a device, a symbolic link, or a file that belongs in the backup."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return  # is reported when the file is written
-    if not stat.S_ISREG(status.st_mode):
-        raise BackupError(f"{path} exists, and is not a regular file")
-    if any(os.path.samefile(path, own) for own in (*content.files, *content.databases)):
+def _refuse_own_file(path: str, content: Content) -> None:
+    """Refuse to replace a file that belongs in the backup."""
+    own = (*content.files, *content.databases)
+    if os.path.exists(path) and any(os.path.samefile(path, file) for file in own):
         raise BackupError(f"{path} is a file of netd, not of a backup")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -14,8 +15,10 @@ def replace_file(path: str, *, mode: int = 0o666, is_lasting: bool = False) -> I
     """Open a new file, which takes the place of the one at `path` when all is written.
 
     An exception removes it instead. `mode` is reduced by the umask, as in open(2). A file that
-    `is_lasting` outlasts a loss of power. Raises OSError.
+    `is_lasting` outlasts a loss of power. Raises OSError, also if `path` is a device, a symbolic
+    link or the like: root would replace /dev/null for all programs.
     """
+    _refuse_special_file(path)
     # The random part keeps other users from predicting the name in a shared directory.
     temporary = f"{path}.{os.urandom(6).hex()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -32,6 +35,14 @@ def replace_file(path: str, *, mode: int = 0o666, is_lasting: bool = False) -> I
         raise
     if is_lasting:
         _sync_directory(os.path.dirname(path) or os.curdir)
+
+
+def _refuse_special_file(path: str) -> None:
+    """Raise OSError if a file at the path is not a regular one; rename(2) refuses directories."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.lstat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.EINVAL, "exists, and is not a regular file")
 
 
 def _sync_directory(path: str) -> None:

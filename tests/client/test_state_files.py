@@ -54,6 +54,17 @@ def test_conversations_are_kept(files: StateFiles) -> None:
     assert files.conversations() == saved
 
 
+def test_a_linked_file_stays_a_link(files: StateFiles, tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+    files.keep_conversations(SavedConversations())
+    (linked,) = (tmp_path / "netd" / "chat").glob("*.json")
+    linked.unlink()
+    linked.symlink_to(tmp_path / "kept")
+    files.keep_conversations(SavedConversations(["amy"], {}))
+    assert linked.is_symlink()
+    assert files.conversations() == SavedConversations(["amy"], {})
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"private": 1, "read_until": [2]}', "\0"])
 def test_a_damaged_file_is_ignored(files: StateFiles, tmp_path: Path, content: str) -> None:
     files.keep_conversations(SavedConversations(["alice"]))

@@ -31,3 +31,17 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
         file.write(b"new" * (1 // 0))
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_only_regular_files_are_replaced(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    if kind == "fifo":  # like a device, which only root can make
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    before = path.lstat()
+    with pytest.raises(OSError, match="not a regular file"), replace_file(str(path)):
+        pytest.fail("a file was opened")
+    assert os.path.samestat(path.lstat(), before)
+    assert os.listdir(tmp_path) == [kind]
