@@ -94,6 +94,8 @@ class Simulation:
         for messages in said.values():
             for number in filter(self.engine.has_lost, [*messages]):
                 del messages[number]  # some have got it, and some have not
+            texts = sorted(messages.values())
+            assert texts == sorted({*texts}), f"a line was said twice: {texts}"
         for believer in self.all:
             assert not believer.doubled, f"{believer.name} got {believer.doubled} twice"
         for believer in present:

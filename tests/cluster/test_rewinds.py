@@ -96,3 +96,19 @@ def test_a_lost_message_that_comes_back_with_its_channel_is_not_sent_again(
     assert [text for _, text in m1.messages.values()] == ["lost"]
     assert not m1.doubled
     assert one.room.state.channels["#a"].history.entries
+
+
+def test_a_line_that_is_in_the_log_is_not_put_into_it_again_by_a_host_that_was_removed_twice(
+    simulation: Simulation,
+) -> None:
+    two = simulation.nodes[1]
+    _only(simulation, "m1").send("PRIVMSG #a :once")
+    two.flush()
+    for _ in range(2):
+        simulation.engine.remove(two.name)
+        two.renew()
+        two.connect()  # and the log is not read
+    simulation.heal()
+    simulation.check()
+    texts = [text for _, text in _only(simulation, "m0").messages.values()]
+    assert texts == ["once"]
