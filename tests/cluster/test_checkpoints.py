@@ -96,6 +96,16 @@ def test_a_check_that_is_given_up_reports_nothing(loop: Loop) -> None:
     assert [number for number, _, _ in host.kept] == [9]
 
 
+def test_a_digest_from_before_the_state_was_lost_is_not_compared(loop: Loop) -> None:
+    host = Host(loop)
+    host.checkpoints.compare(7, OTHER)
+    host.checkpoints.cancel()
+    host.checkpoints.check(Position(2, 7), host.room.state, keeps=True)  # of another entry 7
+    while not host.kept:
+        loop.turn()
+    assert host.drifts == 0
+
+
 def test_a_malformed_snapshot_is_refused(loop: Loop) -> None:
     room = Host(loop).room.state
     for data in (b"", b"{}", b"x\x9c", save_shared(room)[:-20]):

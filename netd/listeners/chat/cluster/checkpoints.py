@@ -76,7 +76,7 @@ class Checkpoints:
 
     def cancel(self) -> None:
         """Give up the check under way: the room is not valid any more, or the host ends."""
-        self._own = (0, "")
+        self._own = self._kept = (0, "")  # after a rewind, their numbers are those of other entries
         if self._position is not None and self._call is not None:
             self._position = None
             self._call.abandon()
