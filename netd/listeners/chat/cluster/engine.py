@@ -362,6 +362,7 @@ class Engine:
 
     def _become_available(self) -> None:
         self._is_available = True
+        self._barrier.on_applied(self._applied.number)  # after a rewind, an earlier one than before
         if lost := [*self._ended.take_lost()]:
             self._owner.on_given_up(lost)
         self._owner.on_available()

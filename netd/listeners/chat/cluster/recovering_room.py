@@ -72,7 +72,7 @@ class RecoveringRoom(SplittingRoom):
 
     def suspend_all(self, loss: Loss) -> None:
         """Handle no lines of registered clients until `settle`: the state is not valid any more."""
-        if loss is Loss.REWOUND:
+        if loss is Loss.REWOUND and not self._offered:  # or the room is already that of the engine
             self.offer(self.state.accounts.registered(), replace=True)
         if loss in (Loss.FENCED, Loss.REWOUND):
             for return_ in self._returns.values():
@@ -173,7 +173,8 @@ class RecoveringRoom(SplittingRoom):
 
     def give_back(self, payloads: Iterable[bytes]) -> None:
         """Have inputs of this host's clients put into the log anew, once these have returned."""
-        clients = {client.key: client for client in [*self._returns, *self.state.unregistered]}
+        waiting = [*self._returns, *self.state.unregistered]
+        clients = {client.key: client for client in waiting if not client.is_remote}
         lines: dict[Client, list[Line]] = {}
         for payload in payloads:
             item = parse_input(payload)
