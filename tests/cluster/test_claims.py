@@ -6,6 +6,7 @@ import pytest
 
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.room.client_state import ClientState
+from netd.listeners.chat.room.commands.elsewhere import CLIENTS_PER_WORK
 from netd.listeners.chat.room.effect import Send
 from netd.listeners.chat.room.saved_room import load_room, save_room
 from tests.cluster.replicated_room import ReplicatedRoomUnderTest
@@ -93,6 +94,17 @@ def test_without_an_engine_only_known_tokens_are_decided(room: ReplicatedRoomUnd
     room.leave(bob, "gone")
     _hold(room, held=False)
     assert unknown.read() == [REFUSAL]
+
+
+def test_the_search_for_a_token_is_charged(room: ReplicatedRoomUnderTest) -> None:
+    for number in range(3 * CLIENTS_PER_WORK):
+        _connect(room, "one", f"NICK c{number}", *LINES[1:])
+    _hold(room, held=True)
+    waiting = _connect(room, "two", "RESUME token0")
+    waiting.client.work = 0
+    _hold(room, held=False)
+    assert waiting.read() == [REFUSAL]
+    assert waiting.client.work >= 3
 
 
 def test_a_client_that_was_removed_meanwhile_gets_nothing(room: ReplicatedRoomUnderTest) -> None:

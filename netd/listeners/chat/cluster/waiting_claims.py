@@ -47,10 +47,11 @@ class WaitingClaims:
             return None
         context = CommandContext(room, client, now)
         is_known = resume.look_up_token(context)
+        if is_current and not is_known:
+            resume.refuse(context)
+        effects = context.take_effects()
         if not (is_known or is_current):
             return None
-        if not is_known:
-            resume.refuse(context)
         self.forget(client)
         client.is_waiting = False
-        return context.effects
+        return effects

@@ -212,6 +212,13 @@ class CommandContext:
         encoded = EncodedMessage(message, self.now)
         self.effects.append(Broadcast(channel.audience(), self.client, encoded))
 
+    def take_effects(self) -> list[Effect]:
+        """Take the effects so far; the work is added to the client's."""
+        effects, self.effects = self.effects, []
+        self.client.work += self.work + self.sender.work
+        self.work = self.sender.work = 0
+        return effects
+
     def take_over(self, other: CommandContext) -> None:
         """Take the effects and the work of a context for another client, without a label."""
         self.effects += other.effects

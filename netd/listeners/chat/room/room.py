@@ -83,7 +83,7 @@ class Room:
         context = CommandContext(self.state, Client.absent(Member("")), now)
         for edit in edits:
             carry_out(context, edit)
-        return _take_effects(context)
+        return context.take_effects()
 
     def reserve_names(self) -> list[Store]:
         """Reserve the names of configured accounts, where users can register others.
@@ -138,7 +138,7 @@ class Room:
             return []
         context = CommandContext(self.state, client, now)
         server_ban.close_banned(context, ban)
-        return _take_effects(context)
+        return context.take_effects()
 
     def receive(self, client: Client, line: Line, now: float) -> list[Effect]:
         """Handle a line from a client; not to be called while a password check is in progress."""
@@ -154,7 +154,7 @@ class Room:
             reply = _PendingReply(context, dispatch(context, message))
             return self._advance(reply, _FIRST_SHARE)
         context.finish()
-        return _take_effects(context)
+        return context.take_effects()
 
     def resume(self, client: Client, now: float) -> list[Effect]:
         """Continue the reply to a client's last line.
@@ -209,7 +209,7 @@ class Room:
         self._pending.pop(client, None)
         client.is_replying = client.is_asking = False
         presence.remove_client(context, client, reason)
-        return _take_effects(context)
+        return context.take_effects()
 
     def suspend(self, client: Client, reason: str, now: float, unsent: bytes = b"") -> bool:
         """Keep the place of a client whose connection is lost for some time, with its lines.
@@ -231,7 +231,7 @@ class Room:
         context.close(client, reason)
         if ghost is None or not ghost.is_arrival:
             self.state.not_returned += 1
-        return _take_effects(context)
+        return context.take_effects()
 
     def expire_ghost(self, client: Client, now: float) -> list[Effect]:
         """Remove a lost client if none has taken its place in time, or it has too many lines."""
@@ -263,7 +263,7 @@ class Room:
         self.fast_path.clear()
         context = CommandContext(state, Client.absent(member), now)
         presence.remove_member(context, member, presence.ABSENT)
-        return _take_effects(context)
+        return context.take_effects()
 
     def expire_bans(self, now: float) -> list[Effect]:
         """Remove the server bans whose time is over."""
@@ -302,17 +302,17 @@ class Room:
         client.is_replying = False
         for query in pending.steps():
             if client.state is ClientState.GONE:
-                return _take_effects(context)
+                return context.take_effects()
             if query is not None:
                 client.is_asking = True
                 context.effects.append(Ask(client, query))
             if query is not None or context.work >= share * self._slice_work:
                 self._pending[client] = pending
                 client.is_replying = True
-                return _take_effects(context)
+                return context.take_effects()
         if client.password_check is None:
             context.finish()
-        return _take_effects(context)
+        return context.take_effects()
 
 
 class _PendingReply:
@@ -335,11 +335,3 @@ class _PendingReply:
                     yield self._steps.send(result)
             except StopIteration:
                 return
-
-
-def _take_effects(context: CommandContext) -> list[Effect]:
-    """Take the effects of a context so far; its work is added to the client's."""
-    effects, context.effects = context.effects, []
-    context.client.work += context.work + context.sender.work
-    context.work = context.sender.work = 0
-    return effects
