@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.listeners.http.http_client import GET_HELLO, HELLO, write
-from tests.listeners.http.succession import Succession, open_files
+from tests.listeners.http.succession import WITHIN_S, Succession, open_files
 from tests.support import cheap_hash
 
 Succeed = Callable[..., Succession]
@@ -255,8 +255,9 @@ def test_a_response_that_is_being_made_is_awaited(succeed: Succeed) -> None:
     succession = succeed(HELLO, STATUS)
     waiting, other = succession.connect(), succession.connect()
     waiting.send(b"GET /status?json HTTP/1.1\r\nHost: x\r\n\r\n")
+    succession.turn_until(lambda: succession.daemon.waiting)
     prepared: list[bool] = []
-    succession.service.prepare_handover(5, lambda: prepared.append(True))
+    succession.service.prepare_handover(WITHIN_S, lambda: prepared.append(True))
     assert other.ask(GET_HELLO) == (200, HELLO_TEXT)
     assert succession.connect().ask(GET_HELLO) == (200, HELLO_TEXT)
     assert not prepared
@@ -269,8 +270,10 @@ def test_a_response_that_takes_too_long_is_made_again(succeed: Succeed) -> None:
     succession = succeed(HELLO, STATUS)
     client = succession.connect()
     client.send(b"GET /status?json HTTP/1.1\r\nHost: x\r\n\r\n" + GET_HELLO)
-    succession.hand_over(within_s=0.05)
-    succession.hand_over(within_s=0.05)
+    for _ in range(2):
+        succession.turn_until(lambda: succession.daemon.waiting)
+        succession.hand_over(within_s=0.05)
+    succession.turn_until(lambda: succession.daemon.waiting)
     succession.daemon.respond(state="third")
     assert b'"third"' in client.response()[1]
     assert client.response() == (200, HELLO_TEXT)

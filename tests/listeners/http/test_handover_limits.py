@@ -17,7 +17,7 @@ import pytest
 
 from netd.errors import StateError
 from tests.listeners.http.http_client import GET_HELLO, HELLO, write
-from tests.listeners.http.succession import Client, Succession, open_files
+from tests.listeners.http.succession import WITHIN_S, Client, Succession, open_files
 from tests.support import PATIENCE_S, make_certificate
 
 Succeed = Callable[..., Succession]
@@ -103,7 +103,7 @@ def test_a_response_over_tls_is_sent_to_its_end(secure: Succession) -> None:
     secure.turn_until(lambda: secure.daemon.waiting)
     sending.send(b"GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
     prepared: list[bool] = []
-    secure.service.prepare_handover(5, lambda: prepared.append(True))
+    secure.service.prepare_handover(WITHIN_S, lambda: prepared.append(True))
     secure.daemon.respond(state="serving")
     assert b"\r\nConnection: close\r\n" in deferred.rest()
     assert sending.rest().endswith(b"x" * 4_000_000)
@@ -115,7 +115,7 @@ def test_no_tls_connection_begins_meanwhile(secure: Succession) -> None:
     deferred = connect(secure)
     deferred.send(GET_STATUS)
     secure.turn_until(lambda: secure.daemon.waiting)
-    secure.service.prepare_handover(5, lambda: None)
+    secure.service.prepare_handover(WITHIN_S, lambda: None)
     waiting = secure.connect(must_wait=True)
     assert (secure.figures()["connections"], waiting.received) == (1, b"")
     secure.service.resume()
@@ -225,7 +225,7 @@ def test_resume_continues_as_before(succeed: Succeed, tmp_path: Path) -> None:
     head.send(GET_HELLO[:9])
     deferred.send(GET_STATUS)
     succession.turn_until(lambda: succession.daemon.waiting)
-    for within_s in (5, 0):
+    for within_s in (WITHIN_S, 0):
         succession.service.prepare_handover(within_s, lambda: None)
         succession.turn()
         if not within_s:
