@@ -43,7 +43,7 @@ class SlicedResponses:
             return response
         self._under_way.append(started)
         if len(self._under_way) == 1:
-            self._loop.call_later(0, self._advance)
+            self._loop.call_next_turn(self._advance)
         return DeferredResponse(started.waiting.append)
 
     def _find(self, key: object) -> _SlicedResponse | None:
@@ -58,7 +58,7 @@ class SlicedResponses:
         if response is None:
             self._under_way.append(unfinished)
         if self._under_way:
-            self._loop.call_later(0, self._advance)
+            self._loop.call_next_turn(self._advance)
         if response is not None:
             for send in unfinished.waiting:
                 send(response)
