@@ -1,8 +1,8 @@
 """A pytest plugin that plays a fast machine: tests that assume a slow one fail with it.
 
-The loops in the process of the tests, and in the workers that it forks, see a clock that stands
-still while they work, or advances at a fraction of the real pace (`--pace=0.1`); it advances as
-ever while they wait. A test that counts what is done in a slice of time fails.
+The loops in the process of the tests, and in the workers that it forks, see a clock that advances
+at a tenth of the real pace while they work, or at another one (`--pace=0`: not at all), and as ever
+while they, or the tests, wait. A test that counts what is done in a slice of time fails.
 
 Run `python -m pytest -p tests.fast_machine [--pace=P] -n 0 tests/listeners`; `tests.slow_machine`
 plays the opposite. A test that compares a worker's times with the system's clock fails, too, as the
@@ -17,7 +17,7 @@ import time
 import pytest
 
 from netd.runtime.loop import Loop
-from netd.runtime.poller import POLLERS, ReadyList
+from netd.runtime.poller import POLLERS
 
 
 class _PacedClock(threading.local):
@@ -41,23 +41,25 @@ class _PacedClock(threading.local):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--pace", type=float, default=0.0, help="the pace of a working loop's clock")
+    parser.addoption("--pace", type=float, default=0.1, help="the pace of a working loop's clock")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     clock = _PacedClock(config.getoption("--pace"))
     Loop.__init__.__defaults__ = (clock.read,)
+    _wait_at_real_pace(time, "sleep", clock)
     for poller in POLLERS.values():
-        _wait_at_real_pace(poller, clock)
+        _wait_at_real_pace(poller, "poll", clock)
 
 
-def _wait_at_real_pace(poller: type, clock: _PacedClock) -> None:
-    poll = poller.poll  # type: ignore[attr-defined]
+def _wait_at_real_pace(owner: object, name: str, clock: _PacedClock) -> None:
+    wait = getattr(owner, name)
 
-    def poll_timed(self: object, timeout_s: float) -> ReadyList:
+    def wait_timed(*arguments: object) -> object:
         clock.read()
-        ready: ReadyList = poll(self, timeout_s)
-        clock.wait()
-        return ready
+        try:
+            return wait(*arguments)
+        finally:
+            clock.wait()
 
-    poller.poll = poll_timed  # type: ignore[attr-defined]
+    setattr(owner, name, wait_timed)
