@@ -80,7 +80,7 @@ class FullScreen:
         self._buffer = Buffer(
             name=_INPUT,
             history=typed_lines,
-            accept_handler=self._input.accept,
+            accept_handler=self._accept,
             multiline=False,
             on_text_changed=self._input.on_typed,
         )
@@ -182,6 +182,14 @@ class FullScreen:
     def toggle_mouse(self) -> None:
         self._has_mouse = not self._has_mouse
         self._note(_MOUSE_ON if self._has_mouse else _MOUSE_OFF)
+
+    def _accept(self, buffer: Buffer) -> bool:
+        """Take a typed line, and show the newest lines: its effect is the next one of them."""
+        shown, is_empty = self._desk.current, not buffer.text
+        keeps_text = self._input.accept(buffer)
+        if self._desk.current is shown and not is_empty:
+            shown.to_end()
+        return keeps_text
 
     def _after_scroll(self) -> None:
         if self._desk.current.is_at_start():

@@ -85,6 +85,10 @@ def test_pages_of_lines_are_scrolled_and_new_ones_counted(
         tmux.await_text("chat", " more below")
         tmux.keys("chat", "\x1b[<65;5;5M")
         wait_until(lambda: "more below" not in tmux.screen("chat"), "the last line")
+        tmux.press("chat", "PPage")
+        tmux.await_text("chat", " more below")
+        tmux.type("chat", "/lastlog line 12.")
+        tmux.await_text("chat", "1 line with 'line 12.'")
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(40, 10), (160, 50), (80, 24)])
