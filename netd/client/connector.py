@@ -29,12 +29,10 @@ from netd.client.core.endpoint import Endpoint
 from netd.client.core.handshake import SASL_FAILURES
 from netd.client.core.irc_client import IrcClient
 from netd.client.server_connection import (
-    CannotConnectError,
-    ConnectionLostError,
+    ConnectionFailedError,
     ServerConnection,
     connect,
 )
-from netd.errors import NetdError
 from netd.protocols.irc import Message
 
 _FIRST_DELAY_S: Final = 0.25
@@ -50,7 +48,7 @@ Show = Callable[[Sequence[ChatEvent]], None]
 OnRequest = Callable[[Leave | ScreenRequest], None]
 
 
-class RegistrationRefusedError(NetdError):
+class RegistrationRefusedError(ConnectionFailedError):
     """The server refuses the client; the text is the server's."""
 
 
@@ -152,14 +150,14 @@ class Connector:
             started_at = time.monotonic()
             try:
                 await self._connect_once()
-            except (CannotConnectError, ConnectionLostError, RegistrationRefusedError) as error:
+            except ConnectionFailedError as error:
                 if not self._was_registered:
                     raise
                 if self._leaving.is_set():
                     return
                 attempt = attempt if time.monotonic() - started_at < _STABLE_S else 0
                 await self._wait_to_reconnect(
-                    self._client.state.closing_reason or str(error), attempt
+                    self._client.state.closing_reason or error.reason, attempt
                 )
                 attempt += 1
 

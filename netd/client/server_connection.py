@@ -24,11 +24,19 @@ _TLS_ALERT: Final = b"\x15\x03"  # how a TLS server answers what is no TLS (RFC 
 _TLS_HINT: Final = "try --tls"
 
 
-class CannotConnectError(NetdError):
-    """No server accepted the connection; the text names the addresses tried and a next step."""
+class ConnectionFailedError(NetdError):
+    """The text has the reason, and a hint for a user whose settings have not worked yet."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(f"{reason}; {hint}" if hint else reason)
+        self.reason = reason
 
 
-class ConnectionLostError(NetdError):
+class CannotConnectError(ConnectionFailedError):
+    """No server accepted the connection; the reason names the addresses tried."""
+
+
+class ConnectionLostError(ConnectionFailedError):
     """The connection has ended."""
 
 
@@ -46,23 +54,24 @@ class ServerConnection:
         try:
             data = await self._reader.read(_CHUNK_BYTES)
         except OSError as error:
-            reason = self._abort_reason or self._with_hint(_error_text(error))
-            raise ConnectionLostError(reason) from error
+            raise self._lost(_error_text(error)) from error
         if not data:
-            raise ConnectionLostError(
-                self._abort_reason or self._with_hint("the server closed the connection")
-            )
+            raise self._lost("the server closed the connection")
         if not self._has_received and data.startswith(_TLS_ALERT):
-            raise ConnectionLostError(f"the server speaks TLS; {_TLS_HINT}")
+            raise ConnectionLostError("the server speaks TLS", _TLS_HINT)
         self._has_received = True
         lines = self._framer.receive(data)
         parsed = [_parse(line) for line in lines if not isinstance(line, Overlong)]
         return [message for message in parsed if message is not None]
 
-    def _with_hint(self, reason: str) -> str:
+    def _lost(self, reason: str) -> ConnectionLostError:
+        if self._abort_reason:
+            return ConnectionLostError(self._abort_reason)
         is_plain = self._writer.get_extra_info("ssl_object") is None
-        hint = "" if self._has_received or not is_plain else f"; if it speaks TLS, {_TLS_HINT}"
-        return reason + hint
+        may_speak_tls = is_plain and not self._has_received
+        return ConnectionLostError(
+            reason, f"if it speaks TLS, {_TLS_HINT}" if may_speak_tls else ""
+        )
 
     def send(self, messages: Iterable[irc.Message]) -> None:
         """Queue messages; abort the connection if the server does not read them."""
@@ -114,7 +123,7 @@ async def connect(
                 return endpoint, ServerConnection(*await _open(endpoint, tls))
         except OSError as error:  # includes TimeoutError
             failures.append((endpoint, error))
-    raise CannotConnectError(_failure_text(failures, timeout_s))
+    raise _cannot_connect(failures, timeout_s)
 
 
 async def _open(
@@ -132,16 +141,17 @@ async def _open(
     return reader, writer
 
 
-def _failure_text(failures: Sequence[tuple[Endpoint, OSError]], timeout_s: float) -> str:
+def _cannot_connect(
+    failures: Sequence[tuple[Endpoint, OSError]], timeout_s: float
+) -> CannotConnectError:
     if not all(_is_absent(error) for _, error in failures):
-        return "; ".join(
-            f"{endpoint}: {_connect_error_text(error, timeout_s)}" for endpoint, error in failures
-        )
+        texts = [f"{endpoint}: {_connect_error_text(e, timeout_s)}" for endpoint, e in failures]
+        return CannotConnectError("; ".join(texts))
     places = " or ".join(str(endpoint) for endpoint, _ in failures)
     hint = "`netd status` there, or another --host and --port"
     if len(failures) > 1:
         hint = "`netd run`, or name a server with --host"
-    return f"no server listens at {places}; try {hint}"
+    return CannotConnectError(f"no server listens at {places}", f"try {hint}")
 
 
 def _connect_error_text(error: OSError, timeout_s: float) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
+
 from netd.client.core.endpoint import Endpoint
-from netd.client.server_connection import connect
+from netd.client.server_connection import CannotConnectError, ConnectionLostError, connect
 from netd.protocols.irc import Message
 from tests.support import PATIENCE_S
 
@@ -35,3 +37,27 @@ def test_a_latin_1_line_is_whole_with_and_without_tags() -> None:
     for tags in (b"", TAGS + b" "):
         [message] = receive(tags + line)
         assert message.params == ("#x", TEXT)
+
+
+def test_hints_are_no_part_of_the_reason_which_reconnecting_clients_show() -> None:
+    assert str(CannotConnectError("no server", "try another")) == "no server; try another"
+    with pytest.raises(ConnectionLostError) as raised:
+        receive_nothing()
+    assert raised.value.reason == "the server closed the connection"
+    assert str(raised.value) == f"{raised.value.reason}; if it speaks TLS, try --tls"
+
+
+def receive_nothing() -> None:
+    """Connect to a server that closes the connection at once."""
+
+    async def talk(port: int) -> None:
+        _, connection = await connect([Endpoint("127.0.0.1", port)], None, PATIENCE_S)
+        peer, _ = await asyncio.to_thread(server.accept)
+        peer.close()
+        try:
+            await connection.receive()
+        finally:
+            await connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asyncio.run(talk(server.getsockname()[1]))
