@@ -1,35 +1,19 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from netd.commands.check import held_by_daemon
-from netd.config.address import Address
 from netd.config.check import check_files
 from netd.config.load import read_config
 from netd.config.model import Config
 from netd.config.source import Source
 from netd.errors import ConfigError, Problem
 from netd.listeners.kinds import KINDS
-from netd.protocols.control import Reply, format_reply
 from netd.protocols.password import hash_password
-from netd.supervisor.port_check import HeldAddresses, check_ports
 from tests.conftest import StartDaemon
-from tests.support import PATIENCE_S
-
-STARTING = {
-    "version": "0.1.0",
-    "pid": 1,
-    "state": "serving",
-    "uptime_s": 0.1,
-    "last_reload": None,
-    "listeners": [],
-}
 
 
 def write(directory: Path, text: str) -> str:
@@ -117,104 +101,6 @@ def test_a_key_of_digits_has_its_line(tmp_path: Path) -> None:
         ("listeners.7.routes.0.error_pages.400", 8),
         ("listeners.7.routes.0.error_pages.404", 9),
     ]
-
-
-def test_ports_in_use_are_found_except_those_of_the_daemon(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        path = write(
-            tmp_path,
-            f'[listeners.web]\nkind = "http"\naddress = ["tcp://127.0.0.1:0", "{address}"]\n',
-        )
-        config = read_config(path, KINDS)
-        [problem] = check_ports(config, HeldAddresses())
-        assert str(problem) == f"listeners.web.address.1: {address}: address already in use"
-        assert check_ports(config, HeldAddresses({Address.parse(address)})) == ()
-
-
-def test_an_address_in_use_is_a_warning_if_the_daemon_is_unreachable(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        path = write(tmp_path, f'[listeners.web]\nkind = "http"\naddress = "{address}"\n')
-        [problem] = check_ports(read_config(path, KINDS), HeldAddresses(unknown="perhaps by netd"))
-        assert problem.is_warning
-        assert problem.message == f"{address}: address already in use; perhaps by netd"
-
-
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [
-        (None, "gave no reply within 0.01 s"),
-        (b"", "closed the connection without a reply"),
-        (b"what?\n", "replies in an unexpected form: not a reply: b'what?\\n'"),
-        (
-            format_reply(Reply({}, "netd is stopping")),
-            "does not report its status: netd is stopping",
-        ),
-        (format_reply(Reply(STARTING)), "which is starting"),
-    ],
-)
-def test_a_daemon_that_gives_no_status_perhaps_has_the_addresses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: bytes | None, reason: str
-) -> None:
-    patience_s = 0.01 if reply is None else PATIENCE_S
-    monkeypatch.setattr("netd.supervisor.control_client._STATUS_TIMEOUT_S", patience_s)
-    path = write(tmp_path, f'[netd]\ncontrol = "{tmp_path}/control"\n')
-    assert held_by_daemon(path) == HeldAddresses()
-    with socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor() as threads:
-        server.bind(f"{tmp_path}/control")
-        assert held_by_daemon(path) == HeldAddresses()  # no process listens
-        server.listen()
-        if reply is not None:
-            threads.submit(reply_once, server, reply)
-        unknown = held_by_daemon(path).unknown
-    assert unknown.startswith("perhaps by netd")
-    assert f"{tmp_path}/control" in unknown
-    assert unknown.endswith(reason)
-
-
-def reply_once(server: socket.socket, reply: bytes) -> None:
-    client, _ = server.accept()
-    with client:
-        client.recv(100)
-        client.sendall(reply)
-
-
-@pytest.mark.parametrize("scheme", ["tcp", "udp"])
-def test_two_names_of_one_address_are_found(tmp_path: Path, scheme: str) -> None:
-    port = unused_port()
-    first, second = f"{scheme}://localhost:{port}", f"{scheme}://127.0.0.1:{port}"
-    path = write(
-        tmp_path,
-        f'[listeners.one]\nkind = "echo"\naddress = "{first}"\n'
-        f'[listeners.two]\nkind = "echo"\naddress = ["tcp://127.0.0.1:0", "{second}"]\n',
-    )
-    [problem] = check_ports(read_config(path, KINDS), HeldAddresses())
-    assert problem.key == "listeners.two.address.1"
-    assert problem.message == f"{second} is taken by listeners.one ({first})"
-
-
-def test_an_address_that_the_daemon_holds_by_another_name_is_not_taken(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        bound = Address.parse(f"tcp://127.0.0.1:{port}")
-        for host in ("localhost", "0.0.0.0"):
-            path = write(
-                tmp_path, f'[listeners.a]\nkind = "echo"\naddress = "tcp://{host}:{port}"\n'
-            )
-            config = read_config(path, KINDS)
-            assert check_ports(config, HeldAddresses(bound={bound})) == ()
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def test_a_trial_bind_leaves_no_socket_behind(tmp_path: Path) -> None:
-    path = write(tmp_path, f'[listeners.web]\nkind = "http"\naddress = "unix://{tmp_path}/s"\n')
-    assert check_ports(read_config(path, KINDS), HeldAddresses()) == ()
-    assert not (tmp_path / "s").exists()
 
 
 WEB = '[listeners.web]\nkind = "http"\naddress = "tcp://127.0.0.1:0"\n'
