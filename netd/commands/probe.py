@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any, Final
+from typing import Final
 
 from netd.commands.config_file import add_config_option, control_path
 from netd.commands.output import show
@@ -43,6 +43,8 @@ class Target:
     """The durations of the last successful probes."""
     works: bool = False
     """Whether the last probe was successful."""
+    control: str = ""
+    """The control socket of the daemon that has the listener; empty for a server at an address."""
 
     def probe(self, timeout_s: float) -> str:
         """Probe it once. Returns a line for the user. An interrupted probe is not counted."""
@@ -64,7 +66,8 @@ class Target:
         self.sent += 1
         self.lost += 1
         self.works = False
-        return f"{self.name}  {self.address}  FAILED  {error}"
+        reported = _reported(self.control, self.name) if self.control else ""
+        return f"{self.name}  {self.address}  FAILED  {error}{reported}"
 
     def _succeed(self, result: str, duration_s: float) -> str:
         self.sent += 1
@@ -85,6 +88,16 @@ class Target:
         least, mean, p99_text, most = (f"{value * 1000:.2f}" for value in values)
         durations = f"min {least} avg {mean} p99 {p99_text} max {most} ms"
         return f"{self.name}  {self.address}  {counts}, {durations}"
+
+
+def _reported(control: str, name: str) -> str:
+    """What the daemon says of a listener that is degraded, to be added to a failure."""
+    with contextlib.suppress(ControlError):
+        for listener in request_status(control)["listeners"]:
+            if listener["name"] == name and listener["state"] == "degraded":
+                errors = {worker["last_error"]: None for worker in listener["workers"]}
+                return f"; degraded: {'; '.join(filter(None, errors))}"
+    return ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,17 +170,17 @@ def _targets(arguments: argparse.Namespace) -> Iterator[Target]:
     listeners = [name for name in wanted if "://" not in name]
     urls = [url for url in wanted if "://" in url]
     if listeners or not urls:
-        yield from _listeners(listeners, request_status(control_path(arguments)))
+        yield from _listeners(listeners, control_path(arguments))
     yield from map(_server, urls)
 
 
-def _listeners(wanted: Sequence[str], status: dict[str, Any]) -> Iterator[Target]:
-    found = {listener["name"]: listener for listener in status["listeners"]}
+def _listeners(wanted: Sequence[str], control: str) -> Iterator[Target]:
+    found = {listener["name"]: listener for listener in request_status(control)["listeners"]}
     for name in wanted or found:
         if name not in found:
             raise ControlError(f"no listener is named {name!r}")
         for address in found[name]["addresses"]:
-            yield Target(name, found[name]["kind"], address)
+            yield Target(name, found[name]["kind"], address, control=control)
 
 
 def _server(url: str) -> Target:

@@ -133,6 +133,8 @@ def test_the_members_of_a_stopped_host_leave_at_once(start_node: StartNode, join
     assert two.stop() == 0
     assert alice.expect(":bob!").endswith("QUIT :server shutting down")
     bob.expect("ERROR")
+    joined, left = "chat: the host two has joined", "chat: the host two has left: server shutting"
+    assert one.log.read_text().index(joined) < one.log.read_text().index(left)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,8 @@ def test_lines_wait_for_an_engine_that_is_away(
     alice, bob = join(one, "alice"), join(two, "bob")
     redis.kill()
     wait_until(lambda: is_degraded(one), "the loss")
+    probe = one.netd("probe", "--timeout", "0.1").stdout
+    assert f"; degraded: the chat's engine cannot be used, lines wait: {redis.address}: " in probe
     alice.send("PRIVMSG #room :patience", "PING x")
     redis.start()
     assert bob.expect("PRIVMSG").endswith(":patience")

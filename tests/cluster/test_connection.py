@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from netd.listeners.chat.cluster.check import problems
 from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engine
+from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.redis_connection import Credentials
 from tests.cluster.conftest import StartRedis
 from tests.cluster.engine_node import Turner
@@ -63,7 +65,14 @@ def test_a_wrong_password_is_reported(
     server = start_redis("--requirepass", "right")
     node = turner.add(server.address, "one", credentials=Credentials(password))
     turner.until(lambda: node.failures, "the failure")
-    assert node.failures[0].startswith("WRONGPASS" if password else "NOAUTH")
+    code = "WRONGPASS" if password else "NOAUTH"
+    assert node.failures[0].startswith(f"{server.address}: {code}")
+
+
+def _warnings(sentinel: Sentinel, name: str) -> list[str]:
+    """The warnings of `netd check` for an engine that sentinels know by a name."""
+    options = ClusterOptions(engine=(str(sentinel.address),), sentinel=name)
+    return [problem.message for problem in problems(options)]
 
 
 def test_a_sentinel_names_the_master_also_after_a_failover(
@@ -80,6 +89,13 @@ def test_a_sentinel_names_the_master_also_after_a_failover(
         turner.until_equal(1)
         turner.until(lambda: replica.call("XLEN", "netd:{room}:log") == _ENTRIES, "replication")
         turner.until(lambda: sentinel.knows_replica, "the sentinel")
+        assert not _warnings(sentinel, "example")
+        [warning] = _warnings(sentinel, "other")
+        assert f"the sentinel {sentinel.address} cannot be used now: no master other" in warning
+        master.call("CONFIG", "SET", "appendfsync", "everysec")
+        [warning] = _warnings(sentinel, "example")
+        assert warning.startswith(f"redis://{host}:{ports[0]}: ")
+        assert "set `appendfsync always`" in warning
         master.kill()
         turner.until(sentinel.fail_over, "the failover")
         nodes[1].say("after")

@@ -105,8 +105,9 @@ def test_lines_wait_for_an_engine_that_takes_no_writes(
     redis.call(*cause.split(" "))
     node.say("b")
     turner.until(lambda: len(node.failures) > 3, "several attempts")
-    assert any(failure.startswith(reason) for failure in node.failures), node.failures
-    assert node.failures[-1].startswith(reason)
+    expected = f"{redis.address}: {reason}"
+    assert any(failure.startswith(expected) for failure in node.failures), node.failures
+    assert node.failures[-1].startswith(expected)
     assert not node.engine.is_available
     redis.call(*remedy.split(" "))
     turner.until_equal(2)

@@ -31,7 +31,7 @@ def test_renamed_commands_are_named(start_redis: StartRedis, turner: Turner) -> 
     assert fault.startswith("commands cannot be executed: HDEL, XTRIM; they are renamed")
     node = turner.add(server.address, "one")
     turner.until(lambda: node.failures, "the fault")
-    assert node.failures[0] == fault
+    assert node.failures[0] == f"{server.address}: {fault}"
 
 
 @pytest.mark.parametrize(

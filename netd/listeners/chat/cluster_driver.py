@@ -261,6 +261,7 @@ class ClusterDriver(HandoverDriver):
             if entry.kind is EntryKind.UNKNOWN:
                 self._replica.skipped += 1
                 continue
+            self._report_host(entry)
             self._carry_out(self._replica.apply(entry))
             if entry.kind is EntryKind.JOINED and entry.node != self._engine_settings.node:
                 self._replica.publish_settings()  # to the node that has joined
@@ -273,6 +274,17 @@ class ClusterDriver(HandoverDriver):
             self._clock_s = entries[-1].time_ms / 1000 - time.time()
         if self._checkpoints.is_due(len(entries)):
             self._replica.request_check()
+
+    def _report_host(self, entry: LogEntry) -> None:
+        """Log that another host has joined or is gone, except while old entries are read."""
+        if self._unavailable or entry.node == self._engine_settings.node:
+            return
+        if entry.kind is EntryKind.JOINED:
+            _log.info("chat: the host %s has joined", entry.node)
+        elif entry.kind is EntryKind.LOST and entry.reason:
+            _log.info("chat: the host %s has left: %s", entry.node, entry.reason)
+        elif entry.kind is EntryKind.LOST:
+            _log.warning("chat: the host %s has not renewed its deadline: removed", entry.node)
 
     def _on_kept(self, position: Position, digest: str, state: bytes) -> None:
         assert self._engine is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netd.errors import ConfigError, Problem
@@ -16,6 +17,7 @@ from netd.listeners.chat.cluster.durability import (
     weaknesses_of_default,
 )
 from netd.listeners.chat.cluster.engine_address import EngineAddress, parse_engine
+from netd.listeners.chat.cluster.master_finder import FIND_MASTER, read_master
 from netd.listeners.chat.cluster.options import ClusterOptions
 from netd.listeners.chat.cluster.permissions import (
     TRY,
@@ -45,17 +47,38 @@ def problems(options: ClusterOptions) -> Iterator[Problem]:
     except ConfigError as error:
         yield from error.problems
         return
-    if options.sentinel:
-        return  # the master is asked when the chat starts
+    for text in _warnings(options, credentials):
+        yield Problem("cluster.engine", text, is_warning=True)
+
+
+def _warnings(options: ClusterOptions, credentials: Credentials) -> Iterator[str]:
+    """Why the engine cannot be used now, or could lose lines."""
     address = parse_engine(options.engine[0])
+    if options.sentinel:
+        failures, master = _find_master(options)
+        yield from failures
+        if master is None:
+            return
+        address = master
     try:
         found = _ask(address, credentials, Keys(options.name))
     except (OSError, ReplyError) as error:
-        text = f"{address} cannot be used now: {_reason(error)}"
-        yield Problem("cluster.engine", text, is_warning=True)
-        return
-    for weakness in found:
-        yield Problem("cluster.engine", f"{address}: {weakness}", is_warning=True)
+        yield f"{address} cannot be used now: {_reason(error)}"
+    else:
+        yield from (f"{address}: {weakness}" for weakness in found)
+
+
+def _find_master(options: ClusterOptions) -> tuple[list[str], EngineAddress | None]:
+    """The faults of all sentinels, and the master that the first one without a fault names."""
+    failures, master = [], None
+    for sentinel in map(parse_engine, options.engine):
+        try:
+            with contextlib.closing(_connect(replace(sentinel, is_tls=False), None)) as sock:
+                reply = _call(sock, *FIND_MASTER, options.sentinel)
+            master = master or read_master(sentinel, reply, options.sentinel)
+        except (OSError, ReplyError) as error:
+            failures.append(f"the sentinel {sentinel} cannot be used now: {_reason(error)}")
+    return failures, master
 
 
 def _reason(error: Exception) -> str:

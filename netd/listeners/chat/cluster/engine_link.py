@@ -153,7 +153,7 @@ class EngineLink:
             if connection is not None:
                 connection.close(reason)
         if self._retry is None or not self._retry.is_live:
-            self._connect_later(reason)
+            self._connect_later(f"{self._address}: {reason}")
 
     def _connect_later(self, reason: str) -> None:
         self._on_lost(reason)

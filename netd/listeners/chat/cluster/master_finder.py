@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from netd.listeners.chat.cluster.engine_address import EngineAddress
 from netd.listeners.chat.cluster.redis_connection import Credentials, RedisConnection
-from netd.listeners.chat.cluster.resp import Reply
+from netd.listeners.chat.cluster.resp import Reply, ReplyError
 from netd.runtime.loop import Loop
+
+FIND_MASTER: Final = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME")
+"""The command that a sentinel is sent, without the name of the master."""
+
+
+def read_master(sentinel: EngineAddress, reply: Reply, name: str) -> EngineAddress:
+    """The master of a sentinel's reply to FIND_MASTER. Raises ReplyError if it names none."""
+    match reply:
+        case [bytes(host), bytes(port)] if port.isdigit():
+            return sentinel.at(host.decode(), int(port))
+    raise ReplyError(f"no master {name} is known: {reply!s:.200}")
 
 
 class MasterFinder:
@@ -61,16 +73,16 @@ class MasterFinder:
 
     def _ask(self) -> None:
         assert self._connection is not None
-        self._connection.call(self._on_reply, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._master)
+        self._connection.call(self._on_reply, *FIND_MASTER, self._master)
 
     def _on_reply(self, reply: Reply) -> None:
         assert self._connection is not None
-        match reply:
-            case [bytes(host), bytes(port)] if port.isdigit():
-                self._found = self._sentinel.at(host.decode(), int(port))
-                self._connection.close("found")
-            case _:
-                self._connection.close(f"no master {self._master} is known: {reply!s:.200}")
+        try:
+            self._found = read_master(self._sentinel, reply, self._master)
+        except ReplyError as error:
+            self._connection.close(str(error))
+        else:
+            self._connection.close("found")
 
     def _on_closed(self, reason: str) -> None:
         if self._is_cancelled:
