@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netd.listeners.chat.room.accounts import RegisteredAccount
 from netd.listeners.chat.room.commands import COMMANDS
-from netd.listeners.chat.room.settings import Account
+from netd.listeners.chat.room.commands.nickserv import SERVICE_COMMANDS
+from netd.listeners.chat.room.settings import Account, RegistrationSettings
 from tests.listeners.chat.room.room_under_test import FakeClient, RoomUnderTest
+from tests.support import cheap_keys
 
 WORDS = [
     "#room", "#other", "a", "b", "A", "*", "+", "-", "0", "+b", "-b", "+k", "key", "+l", "-l", "5",
@@ -17,6 +20,7 @@ WORDS = [
     "%tcuihsnfdlaor,1", "irc.test", "a,b,#room", "é", "$*", "@#room", "x" * 300, "labeled-response",
     "²", ">²", "a\rb", "+x", "-x", "draft/multiline",
 ]  # fmt: skip
+KEYS = cheap_keys("sesame")
 SAID = st.builds(
     lambda tags, command, words, last: " ".join([*tags, command, *words, *last]),
     st.sampled_from([[], ["@label=x"], ["@+typing=active;label=y"], ["@batch=x"]]),
@@ -62,6 +66,27 @@ def test_every_command_with_every_two_words(command: str, stage: str) -> None:
         for second in WORDS:
             client = _a_client(stage) if client.closed else client
             client.send(f"{command} {first or '*'} :{second}")
+
+
+@pytest.mark.parametrize("nick", ["x", "carl"])
+def test_every_command_with_any_number_of_words(nick: str) -> None:
+    client = _an_operator(nick)
+    for command in [*COMMANDS, *(f"NS {command}" for command in SERVICE_COMMANDS)]:
+        for count in (*range(7), 16):
+            client = _an_operator(nick) if client.closed else client
+            client.send(" ".join([command, *["carl"] * count]))
+
+
+def _an_operator(nick: str) -> FakeClient:
+    """An operator of the server, who is logged in if the nick is that of an account."""
+    room = RoomUnderTest(
+        opers={"a": "b"},
+        registration=RegistrationSettings(),
+    )
+    room.register_accounts(RegisteredAccount("carl", KEYS, 1.0))
+    client = room.join(nick, account="" if nick == "x" else nick)
+    client.send("OPER a b")
+    return client
 
 
 def _a_client(stage: str) -> FakeClient:

@@ -72,7 +72,7 @@ def on_registered(context: CommandContext, outcome: CheckOutcome) -> Steps:
 
 
 def _identify(context: CommandContext, words: Sequence[str]) -> None:
-    name, password = words if len(words) > 1 else (context.sender.nick, words[0])
+    name, password = words[:2] if len(words) > 1 else (context.sender.nick, words[0])
     stored = login.stored_password(context, fold(name))
     if fold(name) == fold(context.sender.account):
         say(context, f"You are logged in to the account {context.sender.account}")
