@@ -13,7 +13,7 @@ from netd.config.address import Address, Scheme
 from tests.client.conftest import Run
 from tests.client.observer import Observer
 from tests.programs import find
-from tests.support import PATIENCE_S, wait_until
+from tests.support import PATIENCE_S, find_free_port, wait_until
 
 NGIRCD = find("ngircd")
 CONFIG = """
@@ -33,9 +33,7 @@ pytestmark = pytest.mark.needs("ngircd")
 
 @pytest.fixture
 def ngircd(tmp_path: Path) -> Iterator[Address]:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
+    port = find_free_port()
     config = tmp_path / "ngircd.conf"
     config.write_text(CONFIG.format(port=port))
     log = (tmp_path / "log").open("wb")

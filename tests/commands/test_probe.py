@@ -55,11 +55,12 @@ def test_addresses_are_probed_without_the_daemon_of_the_file(daemon: Daemon) -> 
 
 
 def test_many_rounds_end_with_a_summary(daemon: Daemon, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
     metrics = tmp_path / "netd.prom"
     options = ("--count", "3", "--interval", "0.01", "--prometheus", str(metrics))
-    probe = daemon.netd("probe", "web", nobody, *options)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # so no other process has it; it does not listen
+        nobody = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
+        probe = daemon.netd("probe", "web", nobody, *options)
     lines = probe.stdout.splitlines()
     assert (probe.returncode, len(lines)) == (1, 8)
     figure = r"\d+\.\d\d"

@@ -14,7 +14,7 @@ import pytest
 from tests.listeners.chat.test_proxy_protocol import FROM_LOOPBACK, whois
 from tests.listeners.chat.test_service import Irc, Start, start
 from tests.programs import find
-from tests.support import WorkerUnderTest, make_certificate, wait_until
+from tests.support import WorkerUnderTest, find_free_port, make_certificate, wait_until
 
 __all__ = ["start"]  # a fixture
 
@@ -48,8 +48,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
     with ExitStack() as stack:
 
         def run(netd: int, send: str, tls: str = "") -> int:
-            with socket.create_server(("127.0.0.1", 0)) as sock:
-                port = int(sock.getsockname()[1])
+            port = find_free_port()
             config = tmp_path / "haproxy.cfg"
             config.write_text(_CONFIG.format(port=port, tls=tls, netd=netd, send=send))
             command = [find("haproxy") or "haproxy", "-db", "-f", str(config)]

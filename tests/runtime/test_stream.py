@@ -14,7 +14,7 @@ from netd.runtime.loop import Loop
 from netd.runtime.poller import EpollPoller
 from netd.runtime.stream import Stream
 from netd.runtime.tls import TlsStream
-from tests.support import PATIENCE_S
+from tests.support import PATIENCE_S, find_free_port
 
 
 class Owner:
@@ -243,10 +243,8 @@ def _reset() -> tuple[Loop, Stream, list[str]]:
 
 
 def test_an_icmp_error_ends_only_its_connection() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
-        unused.bind(("127.0.0.1", 0))
-        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # gets ICMP errors at once
-        ours.connect(unused.getsockname())
+    ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # gets ICMP errors at once
+    ours.connect(("127.0.0.1", find_free_port()))
     loop = Loop(EpollPoller())
     closed: list[str] = []
     stream = Stream(
