@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Final
 
 from netd.client.core.client_state import ClientState
@@ -46,15 +48,29 @@ def status(state: ClientState, clock: str, lines_below: int, width: int, columns
     if lines_below:
         head.append((Style.ERROR, f"  {lines_below} more below"))
     for names in (True, False):
-        activity = _activity(state, with_names=names)
-        if columns(plain_text([*head, *activity])) <= width:
+        items = _activity(state, with_names=names)
+        shown = _fitting(items, width - columns(plain_text(head)), columns)
+        if len(shown) == len(items):
             break
-    return [*head, *activity]
+    more = f" +{len(items) - len(shown)}" if len(shown) < len(items) else ""
+    rule = [(Style.PLAIN, "  |")] if items else []
+    return [*head, *rule, *(span for item in shown for span in item), (Style.PLAIN, more)]
 
 
-def _activity(state: ClientState, *, with_names: bool) -> Spans:
+def _fitting(items: list[Spans], width: int, columns: Columns) -> list[Spans]:
+    """Return the items, or the first ones of them if their number has to follow."""
+    left = width - len("  |")
+    ends = list(accumulate(columns(plain_text(item)) for item in items))
+    if not ends or ends[-1] <= left:
+        return items
+    left -= len(f" +{len(items)}")
+    return items[: bisect_right(ends, left)]
+
+
+def _activity(state: ClientState, *, with_names: bool) -> list[Spans]:
+    """Return the spans of each other conversation with unread messages."""
     conversations = state.conversations
-    spans: Spans = []
+    items: list[Spans] = []
     for number, conversation in enumerate(conversations, 1):
         if not conversation.unread or conversation is conversations.current:
             continue
@@ -64,8 +80,9 @@ def _activity(state: ClientState, *, with_names: bool) -> Spans:
         if mentions and mentions != conversation.unread:
             count += f"/{mentions}"
         style = Style.MENTION if mentions else Style.PLAIN
-        spans += [(Style.PLAIN, "  " if with_names else " "), (style, f"{number}{name}{count}")]
-    return [(Style.PLAIN, "  |" if spans else ""), *spans]
+        space = "  " if with_names else " "
+        items.append([(Style.PLAIN, space), (style, f"{number}{name}{count}")])
+    return items
 
 
 def _name(conversation: Conversation) -> str:

@@ -60,7 +60,7 @@ class Conversation:
     oldest_ids: set[str] = field(default_factory=set)  # of the messages of that time
     page_ids: tuple[str, ...] = ()  # of the latest part of the history that has arrived
     page_until: str = ""  # the server's time of its last message
-    asked_before: str = ""  # what was said before this time was requested
+    asked_before: str | None = None  # what was said before this time was requested
     wants_earlier: bool = False  # the user waits for such messages
     read_until: str = ""  # the server's time up to which the user has read, on any device
     topic: str = ""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from netd.client.core import read_marks
-from netd.client.core.chat_events import Effect, send
+from netd.client.core.chat_events import Effect, Notice, send
 from netd.client.core.client_state import (
     MAX_CHANNELS,
     ClientState,
@@ -29,6 +29,7 @@ _RESUMED_MARK: Final = "netd-chat-resumed"
 _FAR: Final = "timestamp=9999-12-31T23:59:59.999Z"
 _LONG_AGO: Final = "timestamp=1970-01-01T00:00:00.000Z"
 _MAX_TARGETS: Final = 50
+_INCOMPLETE: Final = "so much was said meanwhile that a part of it is not shown"
 _MARGIN: Final = dt.timedelta(seconds=1)
 
 
@@ -86,9 +87,11 @@ def on_target(state: ClientState, target: str, newest: str) -> list[Effect]:
 
 def on_batch_end(state: ClientState, batch: HistoryBatch) -> list[Effect]:
     """Request the next page of the history, if this one is full."""
-    page = state.catching_up.get(state.fold(batch.target), MAX_PAGES)
-    if page >= MAX_PAGES or batch.received < state.history_page or not batch.last:
+    page = state.catching_up.get(state.fold(batch.target))
+    if page is None or batch.received < state.history_page or not batch.last:
         return []
+    if page >= MAX_PAGES:
+        return [Notice(_INCOMPLETE, batch.target)]
     return _request_after(state, batch.target, batch.last, page + 1)
 
 

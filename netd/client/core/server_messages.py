@@ -122,6 +122,7 @@ def _part(state: ClientState, message: Message) -> list[Effect]:
     if not state.is_me(left.nick):
         return [left]
     state.autojoin.pop(state.fold(channel), None)
+    state.last_heard.pop(state.fold(channel), None)  # its lines are gone with the conversation
     return [left, *state.outbox.drop(channel, f"you left {channel}"), *_close(state, channel)]
 
 

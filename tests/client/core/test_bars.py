@@ -27,6 +27,8 @@ def test_the_status_has_the_unread_conversations_shorter_on_a_narrow_screen() ->
     assert wide == " 12:30 bob  2:#lounge  |  3:alice 1  4:#dev 2/1"
     narrow = plain_text(bars.status(bob.state, "12:30", 0, 40, columns))
     assert narrow == " 12:30 bob  2:#lounge  | 3(1) 4(2)/1"
+    narrowest = plain_text(bars.status(bob.state, "12:30", 0, 33, columns))
+    assert narrowest == " 12:30 bob  2:#lounge  | 3(1) +1"
     feed(bob, ":srv 306 bob :You are away")
     assert "bob (away)  2:#lounge" in plain_text(bars.status(bob.state, "12:30", 0, 80, columns))
     feed(bob, ":srv 305 bob :You are back")

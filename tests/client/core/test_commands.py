@@ -183,6 +183,17 @@ def test_earlier_messages_are_requested_before_the_oldest() -> None:
     assert isinstance(bob.type("/history x")[0], Refused)
 
 
+def test_a_channel_that_was_left_shows_its_history_again() -> None:
+    bob = welcome(CAPS)
+    time = "@time=2030-01-01T10:00:00.000Z"
+    feed(bob, f"{time} :alice!u@h PRIVMSG #lounge :hi", ":bob!u@h PART #lounge")
+    asked = ["CHATHISTORY LATEST #lounge * 50"]
+    assert lines(feed(bob, f"{time} :bob!u@h JOIN #lounge")) == asked
+    bob.type("/join #lounge")
+    assert lines(bob.ask_earlier()) == ["CHATHISTORY LATEST #lounge * 100"]
+    assert bob.ask_earlier() == [], "once"
+
+
 def test_waiting_lines_can_be_dropped() -> None:
     bob = welcome(burst=1)
     for text in ("one", "two", "three"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netd.client.core import missed_messages
 from netd.client.core.chat_events import (
     ChannelJoined,
     ChatMessage,
@@ -166,6 +167,17 @@ def test_all_pages_of_the_missed_messages_are_requested() -> None:
     feed(bob, "BATCH +1 chathistory #lounge", "BATCH -1")
     feed(bob, ":srv PONG srv :netd-chat-missed 3 #lounge")
     assert lines(bob.due(0)) == ["PRIVMSG #lounge :hi"]
+
+
+def test_a_history_that_is_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missed_messages, "MAX_PAGES", 1)
+    bob = welcome(ALL_CAPS)
+    feed(bob, ":srv 005 bob CHATHISTORY=1 :are supported", ONE)
+    reconnected(bob)
+    feed(bob, ":bob!u@h JOIN #lounge")
+    effects = feed(bob, "BATCH +1 chathistory #lounge", TWO, "BATCH -1")
+    assert lines(effects) == []
+    assert Notice(missed_messages._INCOMPLETE, "#lounge") in effects
 
 
 def test_missed_private_messages_are_requested() -> None:
