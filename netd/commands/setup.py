@@ -19,8 +19,11 @@ from netd.errors import NetdError, UsageError
 
 _COMMANDS: Final = ("netd", "netd-chat")
 _PACKAGED_COMMAND: Final = "/usr/bin/netd"  # in the units
+_PACKAGED_DOC: Final = "/usr/share/doc/netd"  # in the manuals
 _HIDDEN: Final = ("/home/", "/root/", "/run/user/")  # ProtectHome= of the unit
 _CONFIG: Final = "etc/netd.toml"
+_KEPT: Final = (_CONFIG, "etc/netd", "var/lib/netd", "var/log/netd")
+_UNITS: Final = ("netd.service", "netd.socket")
 _COPIES: Final = "share/netd"
 _IN_ETC: Final = {
     "systemd/netd.service": "systemd/system/netd.service",
@@ -31,6 +34,7 @@ _IN_ETC: Final = {
     "debian/netd.logrotate": "logrotate.d/netd",
 }
 _IN_SHARE: Final = {
+    "CHANGELOG.md": "doc/netd/CHANGELOG.md",
     "LICENSE": "doc/netd/LICENSE",
     "fail2ban.conf": "doc/netd/examples/fail2ban.conf",
     "systemd/unprivileged.conf": "doc/netd/examples/unprivileged.conf",
@@ -42,10 +46,11 @@ _IN_SHARE: Final = {
     "completions/fish/netd.fish": "fish/vendor_completions.d/netd.fish",
     "completions/fish/netd-chat.fish": "fish/vendor_completions.d/netd-chat.fish",
 }
+_DAEMON_RELOAD: Final = ("systemctl", "daemon-reload")
 _SYSTEM_STEPS: Final = (
     ("systemd-sysusers",),
     ("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/netd.conf"),
-    ("systemctl", "daemon-reload"),
+    _DAEMON_RELOAD,
 )
 
 
@@ -80,23 +85,46 @@ def set_up(arguments: argparse.Namespace) -> str:
     """Install the files, or remove them; return what was done and the command to run next.
 
     The configuration is installed if there is none, and never removed. Files in /etc that the
-    administrator has edited, such as a unit, are neither replaced nor removed. Raises SetupError
-    and, if the unit could not run this netd, UsageError.
+    administrator has edited, such as a unit, are neither replaced nor removed. Raises SetupError,
+    also if a unit that is to be removed is in use, and, if the unit could not run this netd,
+    UsageError.
     """
     root, prefix = Path(arguments.root), arguments.prefix.strip("/")
+    act = _uninstall if arguments.remove else _install
     try:
-        if arguments.remove:
-            return _remove_all(root, prefix)
-        report = _install(root, prefix)
+        return act(root, prefix, is_system=arguments.root == "/")
     except OSError as error:
         raise SetupError(f"{error.filename}: {error.strerror}") from error
-    if arguments.root == "/":
+
+
+def _install(root: Path, prefix: str, *, is_system: bool) -> str:
+    report, action = _install_files(root, prefix), "enable --now"
+    if is_system:
         for step in _SYSTEM_STEPS:
             _run_program(step)
-    return f"{report}next: systemctl enable --now netd"
+        if _has_unit("is-active"):
+            action = "restart"
+    return f"{report}next: systemctl {action} netd"
 
 
-def _install(root: Path, prefix: str) -> str:
+def _uninstall(root: Path, prefix: str, *, is_system: bool) -> str:
+    if not is_system:
+        return _remove_files(root, prefix)
+    if _has_unit("is-active") or _has_unit("is-enabled"):
+        advice = f"first run `systemctl disable --now {' '.join(_UNITS)}`"
+        raise SetupError(f"netd runs, or is started at boot; {advice}")
+    report = _remove_files(root, prefix)
+    _run_program(_DAEMON_RELOAD)
+    return f"{report}, the user netd"
+
+
+def _has_unit(state: str) -> bool:
+    """Whether `systemctl STATE` holds for a unit of netd, as with `is-active`."""
+    command = ("systemctl", "--quiet", state, *_UNITS)
+    return bool(shutil.which(command[0])) and not subprocess.run(command, check=False).returncode  # noqa: S603 (of constants)
+
+
+def _install_files(root: Path, prefix: str) -> str:
     command = _own_command()
     source = _source()
     with tempfile.TemporaryDirectory() as directory, _readable_files():
@@ -110,7 +138,7 @@ def _install(root: Path, prefix: str) -> str:
         if not config.exists():
             files[config] = source / "netd.toml"
         _refuse_links(files)
-        texts = {target: _with_command(path, command) for target, path in files.items()}
+        texts = {target: _with_paths(path, command, prefix) for target, path in files.items()}
         edited = [target for target in texts if _is_edited(target, texts[target], root, prefix)]
         for target in texts.keys() - edited:
             _write(target, texts[target])
@@ -162,23 +190,27 @@ def _is_edited(target: Path, text: str, root: Path, prefix: str) -> bool:
     return target.read_bytes() not in installed
 
 
-def _with_command(path: Path, command: Path) -> str:
-    """The text of a file, with the path of the command that is installed."""
-    return path.read_text(encoding="utf-8").replace(_PACKAGED_COMMAND, str(command))
+def _with_paths(path: Path, command: Path, prefix: str) -> str:
+    """The text of a file, with the paths of the command and the documentation as installed."""
+    text = path.read_text(encoding="utf-8").replace(_PACKAGED_COMMAND, str(command))
+    return text.replace(_PACKAGED_DOC, f"/{prefix}/share/doc/netd")
 
 
-def _remove_all(root: Path, prefix: str) -> str:
+def _remove_files(root: Path, prefix: str) -> str:
     command = _own_command()
     sources = dict(_files(_source(), root, prefix))
-    kept = [_CONFIG, "var/lib/netd"]
+    kept = [path for path in _KEPT if (root / path).exists()]
     removed = 0
     for target in _targets(root, prefix):
-        text = _with_command(sources[target], command) if target in sources else ""
+        text = _with_paths(sources[target], command, prefix) if target in sources else ""
         if _is_edited(target, text, root, prefix):
             kept.append(str(target.relative_to(root)))
         else:
             removed += _remove(target)
     shutil.rmtree(root / prefix / _COPIES, ignore_errors=True)
+    for directory in ("share/doc/netd/examples", "share/doc/netd"):
+        with contextlib.suppress(OSError):  # one with other files stays
+            (root / prefix / directory).rmdir()
     return f"removed {removed} files; kept are /{', /'.join(kept)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -48,6 +49,7 @@ def test_files_are_installed_with_the_path_of_the_command_and_removed(
         assert "/usr/bin/netd" not in text
     assert (root / "usr/share/man/man8/netd.8").read_text().startswith(".Dd ")
     assert (root / "usr/bin/netd").readlink() == command
+    assert "/usr/share/doc/netd/examples" in (root / "usr/share/man/man8/netd.8").read_text()
     assert (root / "usr/share/doc/netd/examples/netd-alerts.yml").exists()
     config = root / "etc/netd.toml"
     config.write_text("# ours\n")
@@ -55,6 +57,45 @@ def test_files_are_installed_with_the_path_of_the_command_and_removed(
     assert config.read_text() == "# ours\n"
     run("--root", str(root), "--prefix", "/usr", "--remove")
     assert [path for path in root.rglob("*") if not path.is_dir()] == [config]
+    assert not (root / "usr/share/doc/netd").exists()
+
+
+def test_manuals_name_the_files_below_the_prefix(command: Path, tmp_path: Path) -> None:
+    run("--root", str(tmp_path / "root"))
+    share = tmp_path / "root/usr/local/share"
+    manual = (share / "man/man7/netd-admin.7").read_text()
+    assert "/usr/share/doc" not in manual
+    named = set(re.findall(r"(/usr/local/share/doc/netd/examples/\S+)", manual))
+    assert named
+    for name in named:
+        assert (tmp_path / f"root/{name}".replace("\\-", "-")).exists()
+    assert command.exists()
+
+
+@pytest.mark.parametrize("state", ["is-active", "is-enabled"])
+def test_the_files_of_a_netd_in_use_are_not_removed(
+    state: str, command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    run("--root", str(root))
+    monkeypatch.setattr(setup, "_has_unit", lambda asked: asked == state)
+    with pytest.raises(SetupError, match="systemctl disable --now"):
+        setup._uninstall(root, "usr/local", is_system=True)
+    assert (root / "etc/systemd/system/netd.service").exists()
+    assert command.exists()
+
+
+def test_an_upgrade_is_followed_by_a_restart(
+    command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs: list[str] = []
+    monkeypatch.setattr(setup, "_has_unit", lambda state: state == "is-active")
+    monkeypatch.setattr(setup, "_make_manuals", lambda *_: None)
+    monkeypatch.setattr(setup, "_run_program", lambda line: programs.append(line[0]))
+    said = setup._install(tmp_path / "root", "usr/local", is_system=True)
+    assert said.endswith("; next: systemctl restart netd")
+    assert programs == ["systemd-sysusers", "systemd-tmpfiles", "systemctl"]
+    assert command.exists()
 
 
 def test_a_command_that_the_unit_cannot_run_is_refused(
@@ -103,7 +144,7 @@ def test_files_that_the_administrator_has_changed_are_not_removed(
     changed[1].symlink_to("/dev/null")
     said = run("--root", str(root), "--remove")
     names = ", ".join(f"/{path.relative_to(root)}" for path in changed)
-    assert said.endswith(f" files; kept are /etc/netd.toml, /var/lib/netd, {names}")
+    assert said.endswith(f" files; kept are /etc/netd.toml, {names}")
     left = {path for path in root.rglob("*") if not path.is_dir()}
     assert left == {etc / "netd.toml", *changed}
     assert command.exists()
