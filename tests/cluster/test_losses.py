@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from netd.listeners.chat.cluster.engine_contract import Loss
+from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.cluster.room_input import InputKind, RoomInput, format_input
 from netd.listeners.chat.cluster.shared_state import save_shared
 from netd.listeners.chat.room.client_state import ClientState
+from netd.listeners.chat.room.member import Client
+from netd.listeners.chat.room.settings import RoomSettings
 from tests.cluster.replicated_room import ReplicatedRoomUnderTest
+from tests.listeners.chat.room.room_under_test import NOON
 
 
 @pytest.fixture
@@ -73,3 +77,19 @@ def test_a_line_of_a_client_whose_arrival_was_lost_has_no_effect(
     room.apply([])
     assert bob.member.nick == "bob"
     assert not any(host.skipped for host in room.hosts.rooms.values())
+
+
+def test_a_client_that_leaves_before_the_room_is_known_is_not_let_in() -> None:
+    appended: list[bytes] = []
+    room = RecoveringRoom(
+        RoomSettings("irc.test"), NOON, "one", appended.append, lambda _: None, on_bug=print
+    )
+    left, stays = Client("192.0.2.1"), Client("192.0.2.1")
+    for client in (left, stays):
+        room.enter(client, NOON)
+        for line in (b"NICK bob", b"USER bob 0 * :bob"):
+            room.receive(client, line, NOON)
+    room.leave(left, "gone", NOON)
+    assert [client for client, _ in room.settle(NOON) if client] == [stays]
+    assert len(appended) == 1
+    assert room.complete(left, NOON) == []

@@ -126,6 +126,8 @@ class ReplicatedRoom(ApplyingRoom):
     def leave(self, client: Client, reason: str, now: float) -> list[Effect]:
         self._lines.forget(client)
         self._claims.forget(client)
+        if client in self._entrants:  # the room was not known yet
+            self._entrants.remove(client)
         if client.state is ClientState.GONE or client.key not in self._clients:
             return super().leave(client, reason, now)
         self._put(InputKind.LEAVE, client, reason.encode())

@@ -192,6 +192,8 @@ class Room:
         """Complete the registration of a client that has waited until the room was known."""
         self.fast_path.clear()
         client.is_waiting = False
+        if client.state is ClientState.GONE:
+            return []
         context = CommandContext(self.state, client, now)
         return self._advance(_PendingReply(context, registration.complete(context)))
 
