@@ -161,8 +161,8 @@ class SimulatedNode:
             self._joined += 1
             name = f"{self.name}{self._joined}"
             before = self._engine.join(self.name, name)
-        if before is not None and self._incarnations.is_own(before.incarnation):
-            self._queue.confirm(before.sequence)
+        is_own = before is not None and self._incarnations.is_own(before.incarnation)
+        self._queue.note_logged(before.sequence if before is not None and is_own else 0)
         self._incarnations.join(name)
         self._queue.send_again()
 
@@ -177,6 +177,7 @@ class SimulatedNode:
         if self.applied == len(self._engine.entries):
             if not self._is_available:
                 self._is_available = True
+                self._queue.confirm_logged()
                 self.carry_out(self.room.settle(self._engine.now))
                 for believer in self.believers.values():
                     for gap in believer.gaps:
@@ -226,6 +227,7 @@ class SimulatedNode:
         self.carry_out(self.room.apply(entry))
         self._engine.messages[self.applied] = self.room.state.ids.position
         if self._incarnations.has_rejoined(entry):
+            self._queue.confirm_logged()
             payloads, self._queue = self._queue.payloads(), AppendQueue()
             self._incarnations.forget_former()
             self.room.give_back(payloads)
@@ -253,6 +255,11 @@ class SimulatedNode:
         """Keep the state in the engine, and remove all entries but some."""
         if self._is_available and self.applied == len(self._engine.entries):
             self._engine.keep(self.applied, save_shared(self.room.state), self.applied - kept)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all inputs are in the log, and all clients in the room."""
+        return not len(self._queue) and not self.room._returns
 
     # The clients.
 

@@ -79,6 +79,7 @@ class Simulation:
         assert all(other == first for other in others), "the rooms differ"
         for node in self.nodes:
             assert not node.room.skipped
+            assert node.is_settled, f"clients of {node.name} wait for ever"
         present: list[Believer] = []
         for node in self.nodes:
             present += node.believers.values()

@@ -112,3 +112,17 @@ def test_a_line_that_is_in_the_log_is_not_put_into_it_again_by_a_host_that_was_r
     simulation.check()
     texts = [text for _, text in _only(simulation, "m0").messages.values()]
     assert texts == ["once"]
+
+
+def test_a_line_that_was_lost_before_its_host_has_read_it_is_put_into_the_log_again(
+    simulation: Simulation,
+) -> None:
+    one = simulation.nodes[0]
+    _only(simulation, "m0").send("PRIVMSG #a :kept")
+    one.flush()
+    one.cut()
+    one.connect()  # the log has the line
+    simulation.rewind(1)
+    simulation.heal()
+    simulation.check()
+    assert [text for _, text in _only(simulation, "m1").messages.values()] == ["kept"]

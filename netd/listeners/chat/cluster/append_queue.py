@@ -36,6 +36,7 @@ class AppendQueue:
         self._confirmed: int = saved["last"]  # the number of the last input known to be in the log
         self._sent: deque[bytes] = deque(saved["sent"])  # the first one has the number after that
         self._resent = 0  # how many of them were sent on the present connection
+        self._logged = 0  # the last number in the log when the connection was made
         self._unsent: deque[tuple[float, bytes]] = deque((now, item) for item in saved["unsent"])
         self.bytes = sum(map(len, [*saved["sent"], *saved["unsent"]]))
         """The size of all that waits."""
@@ -85,6 +86,17 @@ class AppendQueue:
             self.bytes -= len(self._sent.popleft())
         if not self._sent:  # inputs of a process that was killed can be in the log
             self._confirmed = max(self._confirmed, number)
+
+    def note_logged(self, number: int) -> None:
+        """The log had the inputs up to a sequence number when the connection was made.
+
+        They stay here until they are read (`confirm_logged`): the engine can lose them before.
+        """
+        self._logged = number
+
+    def confirm_logged(self) -> None:
+        """All that was in the log when the connection was made is applied, or in the snapshot."""
+        self.confirm(self._logged)
 
     def payloads(self) -> Sequence[bytes]:
         """All that waits."""

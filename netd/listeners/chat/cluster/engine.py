@@ -187,13 +187,10 @@ class Engine:
 
     def keep_snapshot(self, position: Position, digest: str, state: bytes, entries: int) -> None:
         """Keep the state at a position; at least `entries` entries before it stay in the log."""
-        if self._is_available and self._writer is not None:
+        writer = self._writer
+        if self._is_available and writer is not None:
             arguments = (position.epoch, position.number, digest, state, entries)
-            self._writer.run(self._on_kept, scripts.KEEP, self._keys, *arguments)
-
-    def _on_kept(self, reply: Reply) -> None:
-        if isinstance(reply, ReplyError):
-            self._link.fail(str(reply))
+            writer.run(writer.expect_success, scripts.KEEP, self._keys, *arguments)
 
     # Connecting: first the connection that appends, then the one that reads.
 
@@ -282,8 +279,8 @@ class Engine:
     def _on_joined(self, name: str, reply: Reply) -> None:
         match reply:
             case [bytes(incarnation), int(sequence)]:
-                if self._incarnations.is_own(incarnation.decode()):
-                    self._queue.confirm(sequence)
+                is_own = self._incarnations.is_own(incarnation.decode())
+                self._queue.note_logged(sequence if is_own else 0)
                 self._incarnations.join(name)
                 self._is_joined = True
                 self._queue.send_again()
@@ -356,12 +353,14 @@ class Engine:
 
     def _give_up(self) -> None:
         """Return the inputs of the former incarnation that are not in the log."""
+        self._queue.confirm_logged()
         payloads, self._queue = self._queue.payloads(), AppendQueue()
         self._incarnations.forget_former()
         self._owner.on_given_up(payloads)
 
     def _become_available(self) -> None:
         self._is_available = True
+        self._queue.confirm_logged()
         self._barrier.on_applied(self._applied.number)  # after a rewind, an earlier one than before
         if lost := [*self._ended.take_lost()]:
             self._owner.on_given_up(lost)

@@ -24,6 +24,7 @@ class Incarnations:
     def join(self, name: str) -> None:
         """The node has joined under a name, unless it was in the room already."""
         self.present = self.present or name
+        self._former.add(self.continued)
         self.continued = ""
 
     def lose(self) -> None:
