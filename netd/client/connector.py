@@ -19,6 +19,7 @@ from netd.client.core.chat_events import (
     Disconnected,
     Effect,
     Leave,
+    Notice,
     Refused,
     Registered,
     ScreenRequest,
@@ -172,6 +173,8 @@ class Connector:
         """Connect, and process messages until the connection ends; raises the reason."""
         timeout_s = self._settings.timeout_s
         self.endpoint, connection = await connect(self._settings.endpoints, self._tls, timeout_s)
+        if not self._was_registered and (warning := exposure(self._settings, self.endpoint)):
+            self._carry_out(self._client.observed([Notice(warning)]))
         self._connection, self._received_at = connection, time.monotonic()
         watching = asyncio.create_task(self._watch(connection))
         try:
@@ -266,6 +269,13 @@ class Connector:
             self._connection.send([quit_line.message])
             self._has_quit = True
             await asyncio.wait({connecting}, timeout=_FAREWELL_S)
+
+
+def exposure(settings: ClientSettings, endpoint: Endpoint) -> str:
+    """Return the warning of a password that others on the way can read; empty if none can."""
+    if settings.tls or endpoint.is_local or not settings.identity.sends_password:
+        return ""
+    return f"{endpoint.host} gets your password without encryption; try --tls, or --scram"
 
 
 def backoff_s(attempt: int) -> float:

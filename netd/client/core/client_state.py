@@ -49,6 +49,11 @@ class Identity:
     burst: int = 10
     lines_per_s: float = 4.0
 
+    @property
+    def sends_password(self) -> bool:
+        """Whether a server gets a password itself, not only a proof that it is known."""
+        return bool(self.server_password or (self.password and not self.uses_scram))
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
