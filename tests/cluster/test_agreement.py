@@ -1,17 +1,18 @@
-"""Hosts whose settings differ report that, by the names of the settings."""
+"""Hosts whose settings differ report that, by the keys of the configuration."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from netd.errors import StateError
-from netd.listeners.chat.cluster.agreement import differences, format_agreement
+from netd.listeners.chat.cluster.agreement import KEYS, differences, format_agreement
 from netd.listeners.chat.cluster.digest import shared_state
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
+from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.settings import Account, RoomLimits, RoomSettings
 from tests.cluster.replicated_room import ReplicatedRoomUnderTest
 from tests.listeners.chat.room.room_under_test import NOON
@@ -29,12 +30,17 @@ def test_what_a_host_may_have_for_itself_is_not_compared() -> None:
 @pytest.mark.parametrize(
     ("other", "names"),
     [
-        (replace(SETTINGS, limits=RoomLimits(topic_chars=3)), ["topic_chars"]),
+        (replace(SETTINGS, limits=RoomLimits(topic_chars=3)), ["topic_length"]),
+        (replace(SETTINGS, redact_s=1), ["redact_within"]),
         (replace(SETTINGS, accounts={}, always_on=True), ["always_on", "accounts"]),
     ],
 )
 def test_the_settings_that_differ_are_named(other: RoomSettings, names: list[str]) -> None:
     assert differences(SETTINGS, format_agreement(other)) == names
+
+
+def test_the_names_are_keys_of_the_configuration() -> None:
+    assert {*KEYS.values()} <= {field.name for field in fields(ChatOptions)}
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"level": 1}', b"\xff"])

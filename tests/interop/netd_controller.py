@@ -15,6 +15,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,9 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         self.create_config()
         self._accounts: list[tuple[str, str]] = []
         self._password = password or ""
+        self._room = (
+            uuid.uuid4().hex
+        )  # a port can be one of an earlier test, whose room the engine has
         self._web = f"tcp://{websocket_hostname}:{websocket_port}" if websocket_port else ""
         self._ports = [port]
         self._configs = [Path(self.directory) / "netd.toml"]
@@ -252,7 +256,7 @@ class NetdController(BaseServerController, DirectoryBasedController):  # type: i
         if not _ENGINE:
             settings["history_file"] = f"{self.directory}/chat{port}.db"
         else:
-            cluster = {"engine": _ENGINE, "name": f"t{self.port}", "node": f"n{port}"}
+            cluster = {"engine": _ENGINE, "name": self._room, "node": f"n{port}"}
             settings["cluster"] = cluster
             settings["workers"] = _WORKERS
         web = self._web if port == self._ports[0] else ""

@@ -21,6 +21,19 @@ _SHARED: Final = (
     *("always_on", "absence_s"),
 )
 _HASH_BYTES: Final = 8
+KEYS: Final = {
+    "nick_chars": "nick_length",
+    "topic_chars": "topic_length",
+    "channels": "max_channels",
+    "channels_per_member": "max_channels_per_member",
+    "absent_members": "max_always_on",
+    "clients_per_account": "max_clients_per_account",
+    "joins_channel": "join_channel",
+    "cloaks": "cloak",
+    "redact_s": "redact_within",
+    "absence_s": "always_on_expires",
+}
+"""The keys of the configuration that have other names than the published settings."""
 
 
 def format_agreement(settings: RoomSettings) -> bytes:
@@ -46,8 +59,9 @@ def _hash(name: str, value: object) -> str:
 
 
 def differences(settings: RoomSettings, published: bytes) -> list[str]:
-    """The names of the settings that another host has otherwise. Raises StateError."""
+    """The keys of the settings that another host has otherwise. Raises StateError."""
     with refuse_malformed("an entry of the log"):
         other: Mapping[str, str] = mapping_of(TEXT).load(json.loads(published))
     own = _facts(settings)
-    return [name for name in own if other.get(name, own[name]) != own[name]]
+    names = (name for name in own if other.get(name, own[name]) != own[name])
+    return [KEYS.get(name, name) for name in names]
