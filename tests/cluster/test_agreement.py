@@ -27,11 +27,21 @@ def test_what_a_host_may_have_for_itself_is_not_compared() -> None:
     assert b"sesame" not in format_agreement(SETTINGS)
 
 
+def test_the_key_of_the_cloaks_is_not_published() -> None:
+    assert b"secret" not in format_agreement(replace(SETTINGS, cloaks=True, cloak_key="secret"))
+
+
+def test_the_key_of_the_cloaks_is_not_compared_without_cloaks() -> None:
+    one, two = [replace(SETTINGS, cloaks=False, cloak_key=key) for key in "ab"]
+    assert not differences(one, format_agreement(two))
+
+
 @pytest.mark.parametrize(
     ("other", "names"),
     [
         (replace(SETTINGS, limits=RoomLimits(topic_chars=3)), ["topic_length"]),
         (replace(SETTINGS, redact_s=1), ["redact_within"]),
+        (replace(SETTINGS, cloaks=True, cloak_key="another"), ["cloak", "cloak_key"]),
         (replace(SETTINGS, accounts={}, always_on=True), ["always_on", "accounts"]),
     ],
 )

@@ -50,6 +50,7 @@ def _facts(settings: RoomSettings) -> dict[str, str]:
         for name, account in sorted(settings.accounts.items())
     ]
     facts["opers"] = sorted(settings.opers)
+    facts["cloak_key"] = settings.cloak_key if settings.cloaks else ""
     return {name: _hash(name, value) for name, value in facts.items()}
 
 
