@@ -73,6 +73,7 @@ class Desk:
         return [
             self._place(conversation, event, now, is_present=is_present)
             for conversation in conversations_of(self._state, event)
+            if not self._is_repeated(conversation, event)
         ]
 
     def quote(self, conversation: Conversation, message_id: str) -> str:
@@ -171,13 +172,24 @@ class Desk:
         scrollback.append(line, is_unread=is_unread)
         self._count_line()
 
+    def _is_repeated(self, conversation: Conversation, event: ChatEvent) -> bool:
+        """Whether a message of a history has a line; more lines are kept than ids remembered."""
+        if not isinstance(event, ChatMessage) or not event.old:
+            return False
+        return self._order(conversation).has_shown(event.id)
+
     def _insert(self, conversation: Conversation, line: Line, *, is_unread: bool) -> None:
-        lines = self.of(conversation).lines
-        order = self._orders.get(conversation)
-        if order is None:
-            order = self._orders[conversation] = HistoryOrder(lines, self._history_ids)
-        self.of(conversation).insert(line, order.place(lines, line), is_unread=is_unread)
+        scrollback = self.of(conversation)
+        place = self._order(conversation).place(scrollback.lines, line)
+        scrollback.insert(line, place, is_unread=is_unread)
         self._count_line()
+
+    def _order(self, conversation: Conversation) -> HistoryOrder:
+        """Return the order in which the messages of the present history are put."""
+        if conversation not in self._orders:
+            lines = self.of(conversation).lines
+            self._orders[conversation] = HistoryOrder(lines, self._history_ids)
+        return self._orders[conversation]
 
     def _count_line(self) -> None:
         self._line_count += 1

@@ -38,6 +38,10 @@ class HistoryOrder:
         self._shown = sorted(shown, key=lambda ranked: ranked[0])
         self._last: Entry | None = None
 
+    def has_shown(self, message_id: str) -> bool:
+        """Whether a message was among the entries before the history arrived."""
+        return any(entry.id == message_id for _, entry in self._shown)
+
     def place(self, entries: Sequence[Entry], entry: Entry) -> int:
         """Return the index at which the caller inserts a message."""
         rank = self._ranks.get(entry.id, -1)

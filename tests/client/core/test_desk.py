@@ -128,6 +128,20 @@ def test_earlier_lines_of_the_first_millisecond_are_found_and_none_is_shown_twic
     assert screen.lines("#lounge")[:3] == ["<alice> first", "<alice> second", "<a> n"]
 
 
+def test_scrolling_far_up_makes_no_new_line_appear_twice() -> None:
+    screen = Screen()
+    newest = "msgid=z;time=2030-01-01T09:00:00.000Z :alice!u@h PRIVMSG #lounge :hi"
+    screen.feed(f"@{newest}")
+    for page in range(MAX_REMEMBERED_IDS // 100 + 1):
+        screen.feed(":srv BATCH +1 chathistory #lounge")
+        for number in range(100):
+            tags = f"@batch=1;msgid=p{page}n{number};time=2029-01-01T00:00:00.000Z"
+            screen.feed(f"{tags} :a!u@h PRIVMSG #lounge :n")
+        screen.feed(":srv BATCH -1")
+    screen.feed(":srv BATCH +1 chathistory #lounge", f"@batch=1;{newest}", ":srv BATCH -1")
+    assert screen.lines("#lounge").count("<alice> hi") == 1
+
+
 def test_what_is_said_elsewhere_does_not_make_a_line_appear_twice() -> None:
     screen = Screen()
     seen = "msgid=a;time=2030-01-01T09:00:00.000Z :alice!u@h PRIVMSG #lounge :hi"
