@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -188,9 +189,10 @@ def test_a_slow_client_is_served_though_the_socket_is_not_writable_for_long(
     client = service.connect()
     client.sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
     for _ in range(40):  # megabytes wait in the system meanwhile
-        service.turn()
+        service.turn_until(lambda: select.select([client.sock], [], [], 0)[0])
         assert client.sock.recv(20_000)
         now += 0.05
+        service.turn()
     assert (service.figures()["connections"], service.figures()["timeouts"]) == (1, 0)
     for _ in range(3):
         now += 0.5
