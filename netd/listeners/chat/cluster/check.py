@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ def problems(options: ClusterOptions) -> Iterator[Problem]:
     try:
         make_reader()
     except ImportError:
-        yield Problem("cluster", "needs hiredis: apt install python3-hiredis")
+        command = f"apt install python3-hiredis, or {sys.executable} -m pip install hiredis"
+        yield Problem("cluster", f"needs the Python package hiredis; try: {command}")
         return
     try:
         credentials = read_credentials(options)
