@@ -119,7 +119,17 @@ class FromText:
     def _read(self, value: object) -> object:
         if isinstance(value, str):
             return self.parse(value)
-        raise ValueError(f"{value!r} {self.hint}")
+        raise ValueError(self.why_not(value))
+
+    def why_not(self, value: object) -> str:
+        """The error for a value that is not text; for a number, as of a port, that of its text."""
+        text = str(value)
+        if type(value) is int:
+            try:
+                self.parse(text)
+            except ValueError as error:
+                return str(error).replace(repr(text), text, 1)
+        return f"{text} {self.hint}"
 
 
 def core_schema() -> ModuleType:

@@ -149,9 +149,9 @@ def _not_a_list(found: object, _: dict[str, Any], field: FieldInfo | None) -> st
     if field and SingleItem() in field.metadata:
         if any(tables_in(field.annotation)):
             return f"expected a table{_example(field)}, found {_show(found)}"
-        hints = [mark.hint for mark in _item_marks(field) if isinstance(mark, FromText)]
-        if hints and not isinstance(found, bool | dict):  # as for address = 80
-            return f"{_show(found)} {hints[0]}"
+        forms = [mark for mark in _item_marks(field) if isinstance(mark, FromText)]
+        if forms and not isinstance(found, bool | dict):  # as for address = 80
+            return forms[0].why_not(found)
         return f"expected text in quotes or a list of them, found {_show(found)}"
     if isinstance(found, dict):
         return "expected a list of tables; write its name in double brackets, as in [[NAME]]"

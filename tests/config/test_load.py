@@ -70,6 +70,13 @@ def test_one_address_or_many() -> None:
             "netd.toml:6: listeners.web.routes.0.txet: unknown key; did you mean 'text'?",
         ),
         (
+            WEB.replace('"tcp://127.0.0.1:80"', "8080"),
+            (
+                "netd.toml:3: listeners.web.address: 8080 is not an address; "
+                "write tcp://[::]:8080 for all addresses of this machine"
+            ),
+        ),
+        (
             WEB.replace("tcp://127.0.0.1:80", "tcp://127.0.0.1:x"),
             (
                 "netd.toml:3: listeners.web.address: 'tcp://127.0.0.1:x' is not a host and a port; "
