@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import pwd
 import socket
+from dataclasses import dataclass
 
 from netd.listeners.chat.hooks.hook_stream import HookStream
+from netd.protocols.websocket import Opcode
 from netd.runtime.sockets import peer_uid
+
+
+@dataclass(frozen=True, slots=True)
+class WebClient:
+    """A client that speaks WebSocket."""
+
+    opcode: Opcode
+    """The type of the messages that it gets."""
+    user: str = ""
+    """The user of its HTTP route, whose password was right."""
+    is_relayed: bool = False
+    """Whether an HTTP worker relays between it and this worker."""
 
 
 def shown_host(host: str) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from netd.listeners.chat.peer_facts import WebClient
 from netd.listeners.chat.room.client_state import ClientState
 from netd.listeners.chat.room.effect import Verify
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.saved_member import Members, client_at
-from netd.listeners.chat.session import Session, WebClient
+from netd.listeners.chat.session import Session
 from netd.protocols.host_port import source_of
 from netd.protocols.irc import MAX_CLIENT_LINE_BYTES
 from netd.protocols.lines import FRAMER, LINE, LineFramer

@@ -27,13 +27,14 @@ from netd.listeners.chat.handover_driver import HandoverDriver
 from netd.listeners.chat.hooks.hook_stream import HookStream
 from netd.listeners.chat.hooks.hooks import Hooks
 from netd.listeners.chat.options import ChatOptions
+from netd.listeners.chat.peer_facts import WebClient
 from netd.listeners.chat.preparation import Preparation
 from netd.listeners.chat.room.member import Client
 from netd.listeners.chat.room.state import RoomState
 from netd.listeners.chat.room_settings import settings_of
 from netd.listeners.chat.saved_chat import SavedChat
 from netd.listeners.chat.saved_session import SavedSession
-from netd.listeners.chat.session import Session, WebClient
+from netd.listeners.chat.session import Session
 from netd.listeners.chat.snapshots import OnSnapshot
 from netd.listeners.connection_set import ConnectionSet
 from netd.listeners.counters import Counters

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from netd.config.schema import read_options
+from netd.listeners.chat.backlog import DIRECT_WORK
 from netd.listeners.chat.options import ChatOptions
 from netd.listeners.chat.room.client_state import CheckPurpose, ClientState, PasswordCheck
 from netd.listeners.chat.session import WORK_PER_TOKEN, Session
@@ -137,6 +138,16 @@ def test_a_line_is_handled_at_once_if_nothing_waits(connection: Connection) -> N
     assert connection.owner.bypassed > WORK_PER_TOKEN
     connection.send(b"two\r\n")  # flood control still counts
     assert connection.owner.lines == [b"work"]
+
+
+@pytest.mark.parametrize("data", [b"@a=" + b"b" * 4000 + b" PONG x\r\n", b"PONG x\r\n" * 32])
+def test_a_long_line_and_many_lines_count_as_work_of_the_turn(data: bytes) -> None:
+    with closing(Connection(replace(OPTIONS, flood_rate=0.0))) as connection:
+        connection.owner.is_idle = True
+        connection.send(b"PONG x\r\n")
+        assert not connection.owner.bypassed
+        connection.send(data)
+        assert connection.owner.bypassed > DIRECT_WORK / 10
 
 
 def test_the_reply_to_a_line_does_not_wait_for_late_output(connection: Connection) -> None:
