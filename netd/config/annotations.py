@@ -49,6 +49,11 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedAsIs:
+    """The value of a secret is a key: a hash of it would be the key in its place."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """A regular expression that a text has to match."""
 

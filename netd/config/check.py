@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from netd.config.annotations import Secret, Table
+from netd.config.annotations import Secret, Table, UsedAsIs
 from netd.config.file_access import why_no_directory
 from netd.config.load import ConfigurableKind, read_config
 from netd.config.model import Config, ListenerOptions
@@ -55,11 +55,11 @@ def _problems(config: Config, kinds: Mapping[str, CheckedKind], file: str) -> It
 def _readable_passwords(config: Config, source: Source) -> Iterator[Problem]:
     commands = {file: _command_to_hide(file) for file in (source.file, *source.files)}
     for name, options in config.listeners.items():
-        for key in _plain_passwords(options):
+        for key, can_be_hashed in _plain_passwords(options):
             path = f"listeners.{name}{key}"
             command = commands[source.place_of(source.path_of(path)).file]
             if command:
-                advice = f"hash it with `netd passwd`, or {command}"
+                advice = f"hash it with `netd passwd`, or {command}" if can_be_hashed else command
                 yield Problem(path, f"every user can read it; {advice}", is_warning=True)
 
 
@@ -83,18 +83,19 @@ def _own_group() -> str:
         return str(os.getegid())
 
 
-def _plain_passwords(value: object) -> Iterator[str]:
-    """Yield the key, with a dot before it, of each secret that is not hashed."""
+def _plain_passwords(value: object) -> Iterator[tuple[str, bool]]:
+    """Yield the key, with a dot before it, of each secret that is not hashed, and if it can be."""
     if isinstance(value, tuple):
         for number, item in enumerate(value):
-            yield from (f".{number}{key}" for key in _plain_passwords(item))
+            yield from ((f".{number}{key}", can) for key, can in _plain_passwords(item))
     if not isinstance(value, Table):
         return
     for name, field in fields_of(type(value)).items():
         inner = getattr(value, name)
-        if Secret() in field.metadata and inner and not is_hashed(inner):
-            yield f".{name}"
-        yield from (f".{name}{key}" for key in _plain_passwords(inner))
+        can_be_hashed = UsedAsIs() not in field.metadata
+        if Secret() in field.metadata and inner and not (can_be_hashed and is_hashed(inner)):
+            yield f".{name}", can_be_hashed
+        yield from ((f".{name}{key}", can) for key, can in _plain_passwords(inner))
 
 
 def _missing_directories(options: ListenerOptions, file: str) -> Iterator[Problem]:

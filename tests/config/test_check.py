@@ -169,6 +169,14 @@ def test_a_log_that_is_no_file_is_found(tmp_path: Path, make: Callable[[Path], N
     assert problem.key == "listeners.web.access_log"
 
 
+def test_a_key_that_all_can_read_is_not_to_be_hashed(tmp_path: Path) -> None:
+    key = hash_password("hunter2", bytes(16))
+    path = write(tmp_path, f'{WEB.replace("http", "chat")}cloak_key = "{key}"\n')
+    Path(path).chmod(0o644)
+    [warning] = checked(path).warnings
+    assert warning.message == f"every user can read it; chmod o-r {path}"
+
+
 def test_a_daemon_logs_warnings_and_serves(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(LOUNGE)
     daemon.config.chmod(0o644)

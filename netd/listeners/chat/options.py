@@ -17,6 +17,7 @@ from netd.config.annotations import (
     Pattern,
     Secret,
     Table,
+    UsedAsIs,
 )
 from netd.config.model import Networks
 from netd.config.units import Duration, Size
@@ -229,7 +230,7 @@ class ChatOptions(LoginOptions):
     part of it, so that bans can match networks. Operators see the address in WHOIS, and bans match
     it as well. Addresses of the loopback network are shown as they are."""
 
-    cloak_key: Password = ""
+    cloak_key: Annotated[str, Secret(), UsedAsIs()] = ""
     """The secret of the hashes. Without it, a file in the directory of systemd's `StateDirectory=`
     has one; without that directory, the hashes change when the daemon is started anew. All hosts
     of one chat need the same key."""
