@@ -67,6 +67,18 @@ def test_a_used_token_is_not_good_on_the_host_of_the_lost_client(
     room.check_equal()
 
 
+def test_a_client_that_returns_from_another_address_is_the_same_on_all_hosts(
+    room: ReplicatedRoomUnderTest,
+) -> None:
+    bob = _connect(room, "one", *LINES)
+    room.suspend(bob, "lost")
+    room.hosts.place_next("one")
+    again = room.connect("198.51.100.1", local_user="bob")
+    again.send(RESUME, "RESUME token1", *LINES)
+    assert again.client in bob.member.clients
+    room.check_equal()
+
+
 def test_the_log_decides_who_has_a_place(room: ReplicatedRoomUnderTest) -> None:
     _connect(room, "one", *LINES)
     first, second = [_connect(room, "two", "RESUME token1") for _ in range(2)]

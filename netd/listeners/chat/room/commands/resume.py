@@ -215,6 +215,8 @@ def _become(context: CommandContext, lost: Client, ghost: Ghost) -> None:
     room.unregistered.pop(client, None)
     lost.state, client.state = ClientState.GONE, ClientState.REGISTERED
     client.registration = NO_REGISTRATION
+    if lost.key:  # the other hosts know these facts from the log, which has them once
+        client.address, client.local_user = lost.address, lost.local_user
     client.key, lost.key = lost.key, ""
     client.resume_proof = lost.resume_proof  # until the log has the new one
     client.monitoring, lost.monitoring = lost.monitoring, {}
