@@ -25,6 +25,7 @@ from netd.listeners.chat.cluster.engine_contract import Loss
 from netd.listeners.chat.cluster.engine_state import RoomPlace
 from netd.listeners.chat.cluster.log_entry import EntryKind, LogEntry
 from netd.listeners.chat.cluster.log_position import Position
+from netd.listeners.chat.cluster.node_name import host_of
 from netd.listeners.chat.cluster.recovering_room import RecoveringRoom
 from netd.listeners.chat.cluster.resp import Reply
 from netd.listeners.chat.cluster.room_place import engine_settings, place_of
@@ -276,8 +277,13 @@ class ClusterDriver(HandoverDriver):
             self._replica.request_check()
 
     def _report_host(self, entry: LogEntry) -> None:
-        """Log that another host has joined or is gone, except while old entries are read."""
-        if self._unavailable or entry.node == self._engine_settings.node:
+        """Log that another host has joined or is gone, except while old entries are read.
+
+        The first worker does so, and a host is the node of its first worker.
+        """
+        is_first = host_of(entry.node) == entry.node
+        is_other = is_first and entry.node != self._engine_settings.node
+        if self._unavailable or self._daemon.worker_number or not is_other:
             return
         if entry.kind is EntryKind.JOINED:
             _log.info("chat: the host %s has joined", entry.node)
