@@ -93,7 +93,7 @@ class Side:
 
     def save(self) -> Handover:
         prepared: list[bool] = []
-        self.service.prepare_handover(1.0, lambda: prepared.append(True))
+        self.service.prepare_handover(PATIENCE_S, lambda: prepared.append(True))
         while not prepared:
             self.loop.turn()
         handover = self.service.save()

@@ -163,7 +163,9 @@ def samples(tmp_path: object) -> dict[type, object]:
     succession = Succession(access_log=f"{tmp_path}/log")
     service = succession.service
     client = succession.connect()
-    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na")
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na"
+    client.send(request)
+    succession.turn_until(lambda: succession.figures()["bytes_in"] == len(request))
     [connection] = service._connections
     assert isinstance(connection, Connection)
     exchange = connection._exchange
