@@ -72,7 +72,7 @@ class RecoveringRoom(SplittingRoom):
 
     def suspend_all(self, loss: Loss) -> None:
         """Handle no lines of registered clients until `settle`: the state is not valid any more."""
-        if loss is Loss.REWOUND and not self._offered:  # or the room is already that of the engine
+        if loss is Loss.REWOUND and not self._offered:  # else the room is the engine's already
             self.offer(self.state.accounts.registered(), replace=True)
         if loss in (Loss.FENCED, Loss.REWOUND):
             for return_ in self._returns.values():
