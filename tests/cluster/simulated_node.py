@@ -29,13 +29,22 @@ class _Present:
     sequence: int = 0
 
 
+_Nodes = dict[str, _Present]
+
+
+def _copy(nodes: _Nodes) -> _Nodes:
+    return {name: replace(present) for name, present in nodes.items()}
+
+
 class SimulatedEngine:
     """The log, and what the scripts of the engine do with it."""
 
     def __init__(self) -> None:
         self.now = NOON
         self.entries: list[LogEntry] = []
-        self.nodes: dict[str, _Present] = {}
+        self.nodes: _Nodes = {}
+        self.gone: _Nodes = {}
+        """The nodes that were removed, until they join again."""
         self.snapshot: tuple[int, bytes] = (0, b"")
         """The number of its entry, and the state."""
         self.trimmed = 0
@@ -46,19 +55,19 @@ class SimulatedEngine:
         """The position of the last message by the number of the entry, as far as one was read."""
         self.lost: list[tuple[int, int]] = []
         """The first and the last position of messages that were lost."""
-        self._past: list[tuple[int, dict[str, _Present], tuple[int, bytes], int]] = []
+        self._past: list[tuple[int, _Nodes, _Nodes, tuple[int, bytes], int]] = []
 
     def _remember(self) -> None:
-        nodes = {name: replace(present) for name, present in self.nodes.items()}
-        self._past.append((len(self.entries), nodes, self.snapshot, self.trimmed))
+        nodes, gone = _copy(self.nodes), _copy(self.gone)
+        self._past.append((len(self.entries), nodes, gone, self.snapshot, self.trimmed))
 
     def rewind(self, count: int) -> None:
         """Lose the last changes, as after the failure of a machine, and begin an epoch."""
         if count >= len(self._past):
             return
         del self._past[-count:]
-        self.base, nodes, self.snapshot, self.trimmed = self._past[-1]
-        self.nodes = {name: replace(present) for name, present in nodes.items()}
+        self.base, nodes, gone, self.snapshot, self.trimmed = self._past[-1]
+        self.nodes, self.gone = _copy(nodes), _copy(gone)
         del self.entries[self.base :]
         known = [at for number, at in self.messages.items() if number <= self.base]
         self.lost.append((max(known, default=0), max(self.messages.values(), default=0)))
@@ -101,13 +110,13 @@ class SimulatedEngine:
         """Remove a node that has passed its deadline."""
         if node in self.nodes:
             self.add(EntryKind.LOST, node)
-            del self.nodes[node]
+            self.gone[node] = self.nodes.pop(node)
             self._remember()
 
     def join(self, node: str, incarnation: str) -> _Present | None:
-        """Add a node as a new incarnation; returns what it was, if it was still there."""
-        before = self.nodes.get(node)
+        """Add a node as a new incarnation; returns what it was before."""
         self.remove(node)
+        before = self.gone.pop(node, None)
         self.nodes[node] = _Present(incarnation)
         self.add(EntryKind.JOINED, node)
         self._remember()

@@ -156,16 +156,21 @@ def test_a_node_that_is_frozen_beyond_its_deadline_is_removed_and_comes_back(
     frozen = Turner()
     lost = frozen.add(redis.address, "frozen", **times)
     frozen.until_available()
+    lost.say("early")
+    frozen.until(lambda: lost.lines == ["early"], "its line")
     node = turner.add(redis.address, "one", **times)
     turner.until_available()
     turner.until(lambda: "frozen" not in node.nodes, "the other one's removal")
     assert node.nodes.keys() == {"one"}
+    gone = redis.call("HGET", "netd:{room}:meta", "gone:frozen")
+    assert isinstance(gone, bytes)
+    assert gone.endswith(b" 1"), "the number of its last input"
     lost.say("late")
     turner.others.append(frozen)
     turner.until(lambda: lost.losses == [Loss.FENCED], "the end of its membership")
     turner.until(lambda: "frozen" in node.nodes, "its return")
-    turner.until(lambda: node.lines, "its line, which was not in the log")
-    turner.until_equal(1)
+    turner.until(lambda: "late" in node.lines, "its line, which was not in the log")
+    turner.until_equal(2)
     turner.others.remove(frozen)
     frozen.close()
 

@@ -126,3 +126,19 @@ def test_a_line_that_was_lost_before_its_host_has_read_it_is_put_into_the_log_ag
     simulation.heal()
     simulation.check()
     assert [text for _, text in _only(simulation, "m1").messages.values()] == ["kept"]
+
+
+def test_a_line_that_is_in_the_snapshot_alone_is_not_put_into_the_log_again(
+    simulation: Simulation,
+) -> None:
+    one, two, _ = simulation.nodes
+    _only(simulation, "m1").send("PRIVMSG #a :once")
+    two.flush()
+    two.cut()
+    simulation.engine.remove(two.name)
+    one.read()
+    one.keep_snapshot(0)  # the log has no earlier entries
+    simulation.heal()
+    simulation.check()
+    texts = [text for _, text in _only(simulation, "m0").messages.values()]
+    assert texts == ["once"]

@@ -4,7 +4,8 @@ All keys of a room have one hash tag, so that they are in one slot of a Redis Cl
 
 - `log`: the stream of entries.
 - `meta`: a hash with the `epoch`, its `base`, the `run` of the engine, and the `number` and `time`
-  of the last entry; and the `level` of the room's rules, with the `version` that has raised it.
+  of the last entry; and the `level` of the room's rules, with the `version` that has raised it. The
+  field `gone:NODE` has `<incarnation> <sequence>` of a node that was removed, until it joins again.
 - `nodes`: a hash of each node's name to `<incarnation> <sequence> <deadline> <since> <level>`; it
   has met its deadlines since that time. Times are in milliseconds by the engine's clock. The level
   is the highest one that the node can apply.
@@ -192,13 +193,17 @@ append('k', 'j', 'n', ARGV[1], 'i', ARGV[2])
 local now = now_ms()
 write_node(ARGV[1], {incarnation = ARGV[2], sequence = 0, deadline = now + tonumber(ARGV[3]),
   since = now, level = tonumber(ARGV[4])})
+local gone = redis.call('HGET', meta, 'gone:' .. ARGV[1])
+redis.call('HDEL', meta, 'gone:' .. ARGV[1])
 if before then return {before.incarnation, before.sequence} end
-return {'', 0}
+local incarnation, sequence = string.match(gone or '', '^(%S+) (%S+)$')
+return {incarnation or '', tonumber(sequence or '0')}
 """
 )
 """Add a node as a new incarnation.
 
-Returns its incarnation before that, with the number of its last input, if it was still a node.
+Returns its incarnation before that, with the number of its last input: entries that it has not read
+can be in the snapshot alone.
 Refused, as OPEN and TAKE_OVER are, if the room's level is higher than the node can apply.
 """
 
@@ -296,6 +301,8 @@ if now - node.since > time_to_live then
     if other and other.deadline < now then
       append('k', 'l', 'n', name, 'i', other.incarnation)
       redis.call('HDEL', nodes, name)
+      redis.call('HSET', meta, 'gone:' .. name,
+        string.format('%s %.0f', other.incarnation, other.sequence))
       reaped = reaped + 1
     elseif other and other.deadline > now + 2 * time_to_live then
       other.deadline = now + time_to_live
