@@ -18,7 +18,7 @@ from typing import Any, Final
 from netd.config.regular_file import read_regular_file
 from netd.errors import ConfigError, Problem
 from netd.listeners.tls_options import TlsOptions
-from netd.runtime.tls import TlsStream, open_context
+from netd.runtime.tls import TlsStream, new_context, open_context
 from netd.runtime.watched_files import WatchedFiles
 
 # OpenSSL's reasons for a key of another certificate: of the same type, and of another one.
@@ -86,20 +86,42 @@ class Certificate:
         return partial(TlsStream, context=self.context)
 
 
+class TicketContexts:
+    """The contexts whose keys make the session tickets of listeners, by protocols of ALPN.
+
+    OpenSSL makes the keys with a context, and Python cannot set them. A process that makes the
+    context before it forks shares the keys with its children: a client's session can be resumed
+    by each of them, and after a certificate was renewed. No context verifies clients: the session
+    of a client that one listener has verified must not be resumed by another one.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, ...], ssl.SSLContext] = {}
+
+    def share(self, protocols: Sequence[str]) -> None:
+        """Make the context that processes forked from now on will share."""
+        if tuple(protocols) not in self._made:
+            self._made[tuple(protocols)] = new_context(protocols)
+
+    def get(self, protocols: Sequence[str]) -> ssl.SSLContext:
+        """The shared context; a new one if none is shared."""
+        return self._made.get(tuple(protocols)) or new_context(protocols)
+
+
+TICKET_CONTEXTS: Final = TicketContexts()
+
+
 class CertificateSet:
     """The certificates of a listener; the name that a client requests selects one of them."""
 
     def __init__(self, options: Sequence[TlsOptions], protocols: Sequence[str]) -> None:
         """Read the files of at least one certificate. Raises ConfigError, as Certificate does."""
-        if len(options) > 1:
-            sys.unraisablehook = _show_unraisable
+        sys.unraisablehook = _show_unraisable
         self._certificates = [Certificate(one, protocols) for one in options]
         self._by_name = self._index()
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        """The context of new connections: that of the first certificate."""
-        return self._certificates[0].context
+        self.context = TICKET_CONTEXTS.get(protocols)
+        """The context of new connections. It has no certificate: `_select` replaces it."""
+        self.context.sni_callback = self._select
 
     @property
     def moments(self) -> dict[str, int]:
@@ -115,7 +137,6 @@ class CertificateSet:
 
     def _index(self) -> Mapping[str, ssl.SSLContext]:
         """The context for each name in the certificates; the first one that has a name counts."""
-        self.context.sni_callback = self._select if len(self._certificates) > 1 else None
         by_name: dict[str, ssl.SSLContext] = {}
         for certificate in self._certificates:
             for name in certificate.names:
@@ -123,13 +144,13 @@ class CertificateSet:
         return by_name
 
     def _select(self, tls: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
-        """Use the certificate that has the name, or a wildcard for it (RFC 9525 section 6.3)."""
-        if name is None:
-            return
-        wanted = name.lower()
+        """Use the certificate that has the name, or a wildcard for it (RFC 9525 section 6.3).
+
+        Without one it is the first certificate.
+        """
+        wanted = (name or "").lower()
         found = self._by_name.get(wanted) or self._by_name.get(f"*.{wanted.partition('.')[2]}")
-        if found is not None:
-            tls.context = found
+        tls.context = found or self._certificates[0].context
 
 
 def _show_unraisable(unraisable: sys.UnraisableHookArgs) -> None:

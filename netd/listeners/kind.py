@@ -198,6 +198,10 @@ def no_hint(_address: Address, _options: ListenerOptions) -> str:
     return ""
 
 
+def share_nothing(_options: ListenerOptions) -> None:
+    """What the workers of a kind share that has nothing to share."""
+
+
 StartService = Callable[[Loop, Options, Sequence[ListeningSocket], Daemon], Service[Options]]
 """Start a service on a worker's loop. Raises NetdError if it cannot start; the loop is then left as
 it was."""
@@ -215,6 +219,8 @@ class Kind(Generic[Options]):
     probe: Callable[[str, Address, float], str]
     """Speak the protocol as a client: (listener's name, address, timeout in seconds). Returns a
     sentence about the reply. Raises NetdError or OSError if the listener does not work."""
+    share: Callable[[Options], None] = share_nothing
+    """Make what the workers of a listener share. The supervisor calls it before it forks them."""
     hint: Callable[[Address, Options], str] = no_hint
     """A shell command that tries the listener at an address: `curl http://127.0.0.1:8080/`."""
     check: Callable[[Options], tuple[Problem, ...]] = no_problems

@@ -31,6 +31,17 @@ def open_context(
     With `client_ca`, a client can present a certificate, which must be in that file or be signed
     by a certificate in it. Raises OSError (ssl.SSLError is one).
     """
+    context = new_context(protocols)
+    context.load_cert_chain(certificate, key or None, partial(_refuse, key or certificate))
+    if client_ca:
+        context.load_verify_locations(client_ca)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def new_context(protocols: Sequence[str]) -> ssl.SSLContext:
+    """Return a server's context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_TLS12_CIPHERS)
@@ -38,11 +49,6 @@ def open_context(
     context.options &= ~_IGNORE_CUT  # an end without close_notify is no end of the data
     if protocols:
         context.set_alpn_protocols(protocols)
-    context.load_cert_chain(certificate, key or None, partial(_refuse, key or certificate))
-    if client_ca:
-        context.load_verify_locations(client_ca)
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 

@@ -142,10 +142,12 @@ class Fleet:
         return all(listener.is_well for listener in self.listeners.values())
 
     def load_services(self, desired: Config) -> None:
-        """Load the services that a configuration needs: all forked workers share their code."""
+        """Load the services that a configuration needs, and make what their workers share."""
         before = len(sys.modules)
         for options in desired.listeners.values():
-            self._kinds[options.kind].load_service()
+            kind = self._kinds[options.kind]
+            kind.load_service()
+            kind.share(options)
         if len(sys.modules) > before:
             gc.collect()
             gc.freeze()

@@ -21,10 +21,19 @@ def load_service() -> StartService[HttpOptions]:
     return HttpService
 
 
+def share(options: HttpOptions) -> None:
+    """Make the keys of session tickets, which all workers with TLS share."""
+    if options.tls:
+        from netd.listeners.http.connection.tls_transport import share_tickets  # noqa: PLC0415 (imports OpenSSL)
+
+        share_tickets()
+
+
 KIND = Kind(
     name="http",
     options=HttpOptions,
     load_service=load_service,
+    share=share,
     probe=probe,
     hint=hint,
     schemes=STREAM_SCHEMES,

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from netd.listeners.certificate import CertificateSet
+from netd.listeners.certificate import TICKET_CONTEXTS, CertificateSet
 from netd.listeners.http.connection.transport import (
     PlainRequestError,
     PlainTransport,
@@ -27,6 +27,11 @@ from netd.runtime.sockets import adopt
 
 _ALPN: Final = ("http/1.1",)
 _CHUNK_BYTES: Final = 65536
+
+
+def share_tickets() -> None:
+    """Let processes that are forked from now on resume sessions of each other's clients."""
+    TICKET_CONTEXTS.share(_ALPN)
 
 
 class TlsContext:
