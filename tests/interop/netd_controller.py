@@ -137,7 +137,7 @@ class Turnstile:
 
 def _connect(host: str, port: int) -> socket.socket:
     """Connect to a server that may not have started yet."""
-    for _ in range(500):
+    for _ in range(3000):
         with contextlib.suppress(ConnectionRefusedError):
             return socket.create_connection((host, port))
         time.sleep(0.02)
