@@ -63,7 +63,8 @@ class ListenerOptions(Table):
     """The address to listen on, or a list of addresses."""
 
     workers: Annotated[int, Interval(ge=1, le=64)] = 1
-    """The number of worker processes; they share the listener's sockets."""
+    """The number of worker processes; they share the listener's sockets. A connection belongs to
+    the worker that is the first to accept it, so a few connections can all belong to one worker."""
 
     backlog: Annotated[int, Interval(ge=1, le=65535)] = 1024
     """The number of connections that may wait to be accepted, as in listen(2)."""
