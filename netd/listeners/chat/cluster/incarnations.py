@@ -19,7 +19,8 @@ class Incarnations:
         """The incarnation that is in the room; empty until the node has joined."""
         self.continued = continued
         """The incarnation of another process, which this one continues when it joins; or empty."""
-        self._former: set[str] = set()  # those that were removed, until their inputs were read
+        # Those that were removed or continued, until their inputs were read; "" is none.
+        self._former: set[str] = set()
 
     def join(self, name: str) -> None:
         """The node has joined under a name, unless it was in the room already."""
