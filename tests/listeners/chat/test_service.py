@@ -199,8 +199,12 @@ def test_a_client_that_has_ended_and_whose_lines_wait_makes_room(
 
 @pytest.mark.usefixtures("many_descriptors")
 def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
-    options = {"opers": [{"name": "root", "password": cheap_hash("secret")}]}
-    worker = start(max_connections=2000, **options)
+    options = {
+        "max_connections": 2000,
+        "registration_timeout": "1h",
+        "opers": [{"name": "root", "password": cheap_hash("secret")}],
+    }
+    worker = start(**options)
     socks = [worker.connect() for _ in range(900)]
     try:
         for number, sock in enumerate(socks):
@@ -211,7 +215,7 @@ def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
             if b"the server is full" in socks[-1].recv(100):
                 break
         first = Irc(socks[0]).join()
-        worker.configure({"server_name": "irc.test", "max_connections": 2000, **options})
+        worker.configure({"server_name": "irc.test", **options})
         first.send("OPER root secret")
         first.expect(" 381 ")
         assert worker.await_counters(lambda seen: seen["poller_full"] > 0)
@@ -222,7 +226,7 @@ def test_select_refuses_descriptors_that_it_cannot_watch(start: Start) -> None:
 
 @pytest.mark.usefixtures("many_descriptors")
 def test_clients_that_do_not_register_make_room_in_select(start: Start, connect: Connect) -> None:
-    worker = start(max_connections=2000)
+    worker = start(max_connections=2000, registration_timeout="1h")
     with ExitStack() as silent:
         for _ in range(1030):
             silent.enter_context(worker.connect())
