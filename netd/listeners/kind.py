@@ -199,7 +199,7 @@ def no_hint(_address: Address, _options: ListenerOptions) -> str:
 
 
 def share_nothing(_options: ListenerOptions) -> None:
-    """What the workers of a kind share that has nothing to share."""
+    """Make nothing: the `share` of a kind whose workers need nothing in common."""
 
 
 StartService = Callable[[Loop, Options, Sequence[ListeningSocket], Daemon], Service[Options]]
