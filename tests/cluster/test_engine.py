@@ -175,6 +175,18 @@ def test_a_node_that_is_frozen_beyond_its_deadline_is_removed_and_comes_back(
     frozen.close()
 
 
+def test_only_so_many_nodes_that_were_removed_are_known(redis: RedisServer, turner: Turner) -> None:
+    redis.call("HSET", "netd:{room}:meta", *(str(count) for count in range(2000)))
+    times = {"time_to_live_s": 0.4, "renew_s": 0.1}
+    frozen = Turner()
+    frozen.add(redis.address, "frozen", **times)
+    frozen.until_available()
+    node = turner.add(redis.address, "one", **times)
+    turner.until(lambda: node.nodes.keys() == {"one"}, "the other one's removal")
+    assert redis.call("HGET", "netd:{room}:meta", "gone:frozen") is None
+    frozen.close()
+
+
 def test_an_engine_that_was_away_for_longer_than_a_deadline_removes_no_node(
     redis: RedisServer, turner: Turner
 ) -> None:

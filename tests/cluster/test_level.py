@@ -26,7 +26,7 @@ _REFUSAL = (
 
 
 def _has_refused(node: NodeUnderTest) -> bool:
-    return _REFUSAL in node.failures
+    return any(failure.endswith(_REFUSAL) for failure in node.failures)
 
 
 def test_the_level_rises_when_the_last_node_can_apply_it(

@@ -5,7 +5,8 @@ All keys of a room have one hash tag, so that they are in one slot of a Redis Cl
 - `log`: the stream of entries.
 - `meta`: a hash with the `epoch`, its `base`, the `run` of the engine, and the `number` and `time`
   of the last entry; and the `level` of the room's rules, with the `version` that has raised it. The
-  field `gone:NODE` has `<incarnation> <sequence>` of a node that was removed, until it joins again.
+  field `gone:NODE` has `<incarnation> <sequence>` of a node that was removed, until it joins again;
+  there are at most about a thousand.
 - `nodes`: a hash of each node's name to `<incarnation> <sequence> <deadline> <since> <level>`; it
   has met its deadlines since that time. Times are in milliseconds by the engine's clock. The level
   is the highest one that the node can apply.
@@ -301,8 +302,10 @@ if now - node.since > time_to_live then
     if other and other.deadline < now then
       append('k', 'l', 'n', name, 'i', other.incarnation)
       redis.call('HDEL', nodes, name)
-      redis.call('HSET', meta, 'gone:' .. name,
-        string.format('%s %.0f', other.incarnation, other.sequence))
+      if redis.call('HLEN', meta) < 1000 then
+        redis.call('HSET', meta, 'gone:' .. name,
+          string.format('%s %.0f', other.incarnation, other.sequence))
+      end
       reaped = reaped + 1
     elseif other and other.deadline > now + 2 * time_to_live then
       other.deadline = now + time_to_live
