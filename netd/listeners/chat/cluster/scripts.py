@@ -302,7 +302,7 @@ if now - node.since > time_to_live then
     if other and other.deadline < now then
       append('k', 'l', 'n', name, 'i', other.incarnation)
       redis.call('HDEL', nodes, name)
-      if redis.call('HLEN', meta) < 1000 then
+      if #redis.call('HKEYS', meta) < 1000 then
         redis.call('HSET', meta, 'gone:' .. name,
           string.format('%s %.0f', other.incarnation, other.sequence))
       end
