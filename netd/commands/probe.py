@@ -91,7 +91,7 @@ class Target:
 
 
 def _reported(control: str, name: str) -> str:
-    """What the daemon says of a listener that is degraded, to be added to a failure."""
+    """Return the reasons for which a listener is degraded, as the end of a failure's line."""
     with contextlib.suppress(ControlError):
         for listener in request_status(control)["listeners"]:
             if listener["name"] == name and listener["state"] == "degraded":

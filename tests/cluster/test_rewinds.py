@@ -1,4 +1,4 @@
-"""What becomes of the hosts and of their clients when the engine has lost its last entries."""
+"""Hosts and their clients after the engine has lost its last entries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def simulation() -> Simulation:
 
 def _only(simulation: Simulation, name: str) -> Believer:
     return next(believer for believer in simulation.all if believer.name == name)
+
+
+def _restore_channel(simulation: Simulation) -> None:
+    """Let #a end while the second host is removed, and come back with that host."""
+    simulation.engine.remove(simulation.nodes[1].name)
+    simulation.turn()
+    for name in ("m0", "m2", "m3", "m5"):
+        _only(simulation, name).send("PART #a")
+    simulation.heal()
 
 
 def test_a_client_that_left_on_its_way_back_is_let_in_as_it_was_then(
@@ -43,11 +52,7 @@ def test_a_restored_channel_that_no_member_may_enter_ends_after_some_time(
     two = simulation.nodes[1]
     _only(simulation, "m0").send("MODE #a +b *!*@*")
     simulation.turn()
-    simulation.engine.remove(two.name)
-    simulation.turn()
-    for name in ("m0", "m2", "m3", "m5"):
-        _only(simulation, name).send("PART #a")
-    simulation.heal()
+    _restore_channel(simulation)
     for node in simulation.nodes:
         assert not node.room.state.channels["#a"].members
     two.keep_snapshot(0)
@@ -63,11 +68,7 @@ def test_a_restored_channel_that_no_member_may_enter_ends_after_some_time(
 
 def test_a_restored_channel_with_members_ends_with_the_last_one(simulation: Simulation) -> None:
     two = simulation.nodes[1]
-    simulation.engine.remove(two.name)
-    simulation.turn()
-    for name in ("m0", "m2", "m3", "m5"):
-        _only(simulation, name).send("PART #a")
-    simulation.heal()
+    _restore_channel(simulation)
     for name in ("m1", "m4"):
         _only(simulation, name).send("PART #a")
     simulation.heal()
